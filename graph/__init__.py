@@ -1,0 +1,56 @@
+"""The network exactly as it will be deployed: typed operators, shapes, multiply-accumulates, weight shapes."""
+
+from graph.canonical import from_json, graph_hash, to_json
+from graph.network import Graph, GraphBuilder, Node, reordered
+from graph.ops import (
+    OPS,
+    Activate,
+    Activation,
+    Add,
+    AveragePool2D,
+    Concat,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    GlobalAveragePool,
+    MaxPool2D,
+    Op,
+    Pad,
+    Padding,
+    Reshape,
+    ShapeError,
+    Softmax,
+    Weight,
+)
+from graph.tensor import DType, Shape, Tensor
+
+__all__ = [
+    "OPS",
+    "Activate",
+    "Activation",
+    "Add",
+    "AveragePool2D",
+    "Concat",
+    "Conv2D",
+    "DType",
+    "Dense",
+    "DepthwiseConv2D",
+    "GlobalAveragePool",
+    "Graph",
+    "GraphBuilder",
+    "MaxPool2D",
+    "Node",
+    "Op",
+    "Pad",
+    "Padding",
+    "Reshape",
+    "Shape",
+    "ShapeError",
+    "Softmax",
+    "Tensor",
+    "Weight",
+    "from_json",
+    "graph_hash",
+    "reordered",
+    "to_json",
+]
