@@ -1,5 +1,23 @@
 """Data sets as NumPy arrays with leak-proof splits."""
 
-from data.split import Split, Splits, as_float
+from data.digits import Digits
+from data.keras_datasets import KerasDataset
+from data.npz import NpzImages
+from data.split import DataError, DataSet, Split, Splits, as_float, fingerprint, hold_out
 
-__all__ = ["Split", "Splits", "as_float"]
+DATA_SETS = {"Digits": Digits, "NpzImages": NpzImages, "KerasDataset": KerasDataset}
+"""What an export can load again from a journal, by the name of its class."""
+
+__all__ = [
+    "DATA_SETS",
+    "DataError",
+    "DataSet",
+    "Digits",
+    "KerasDataset",
+    "NpzImages",
+    "Split",
+    "Splits",
+    "as_float",
+    "fingerprint",
+    "hold_out",
+]

@@ -1,6 +1,6 @@
 """The network exactly as it will be deployed: typed operators, shapes, multiply-accumulates, weight shapes."""
 
-from graph.canonical import from_json, graph_hash, to_json
+from graph.canonical import from_json, graph_hash, json_hash, to_json
 from graph.network import Graph, GraphBuilder, Node, reordered
 from graph.ops import (
     OPS,
@@ -51,6 +51,7 @@ __all__ = [
     "Weight",
     "from_json",
     "graph_hash",
+    "json_hash",
     "reordered",
     "to_json",
 ]

@@ -53,7 +53,12 @@ def from_json(payload: dict[str, Any]) -> Graph:
 
 def graph_hash(graph: Graph) -> str:
     """128 bits, in hexadecimal, of the canonical JSON; equal for isomorphic networks."""
-    text = json.dumps(to_json(graph), sort_keys=True, separators=(",", ":"))
+    return json_hash(to_json(graph))
+
+
+def json_hash(payload: dict[str, Any]) -> str:
+    """`graph_hash` of a network whose canonical JSON is at hand."""
+    text = json.dumps(payload, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -101,7 +101,7 @@ class Conv2D:
         return _kernel_and_bias((self.filters, *self.kernel, channels), self.filters)
 
     def macs(self, *inputs: Shape) -> int:
-        """height · width · filters · kernel area · channels / groups."""
+        """Height · width · filters · kernel area · channels / groups."""
         return math.prod(self.output_shape(*inputs)) * math.prod(self.kernel) * (inputs[0][3] // self.groups)
 
 
@@ -135,7 +135,7 @@ class DepthwiseConv2D:
         return _kernel_and_bias((1, *self.kernel, channels), channels)
 
     def macs(self, *inputs: Shape) -> int:
-        """height · width · channels · multiplier · kernel area."""
+        """Height · width · channels · multiplier · kernel area."""
         return math.prod(self.output_shape(*inputs)) * math.prod(self.kernel)
 
 
@@ -160,7 +160,7 @@ class Dense:
         return _kernel_and_bias((self.units, inputs[0][1]), self.units)
 
     def macs(self, *inputs: Shape) -> int:
-        """features · units."""
+        """Features · units."""
         return math.prod(inputs[0]) * self.units
 
 

@@ -1,0 +1,27 @@
+"""What a run is: its configuration, its events, its journal. Neither Ray nor TensorFlow is loaded here."""
+
+from runs.config import ON_RESUME, ConfigError, SearchConfig, config_json, difference
+from runs.journal import Journal, JournalError, create, journal_path
+from runs.measure import Measurement, measure
+from runs.run import Record, Run
+from runs.task import Job, MetricProvider, Resources, Task
+
+__all__ = [
+    "ON_RESUME",
+    "ConfigError",
+    "Job",
+    "Journal",
+    "JournalError",
+    "Measurement",
+    "MetricProvider",
+    "Record",
+    "Resources",
+    "Run",
+    "SearchConfig",
+    "Task",
+    "config_json",
+    "create",
+    "difference",
+    "journal_path",
+    "measure",
+]

@@ -1,0 +1,50 @@
+"""Search algorithms under one ask/tell protocol, and the problems they work on."""
+
+from search_algorithms.aging_evolution import AgingEvolution
+from search_algorithms.problem import (
+    Candidate,
+    Completed,
+    Constraint,
+    Failed,
+    Metrics,
+    Objective,
+    Outcome,
+    Problem,
+    ProblemError,
+    Proposal,
+    Rejected,
+    at_least,
+    at_most,
+    maximise,
+    minimise,
+    target,
+)
+from search_algorithms.protocol import Measure, SearchAlgorithm, Strategy
+from search_algorithms.random_search import RandomSearch
+
+STRATEGIES: dict[str, type[Strategy]] = {"AgingEvolution": AgingEvolution, "RandomSearch": RandomSearch}
+
+__all__ = [
+    "STRATEGIES",
+    "AgingEvolution",
+    "Candidate",
+    "Completed",
+    "Constraint",
+    "Failed",
+    "Measure",
+    "Metrics",
+    "Objective",
+    "Outcome",
+    "Problem",
+    "ProblemError",
+    "Proposal",
+    "RandomSearch",
+    "Rejected",
+    "SearchAlgorithm",
+    "Strategy",
+    "at_least",
+    "at_most",
+    "maximise",
+    "minimise",
+    "target",
+]

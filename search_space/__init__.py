@@ -1,0 +1,27 @@
+"""Search spaces: genotypes to sample, mutate, cross over and encode, each with its network.
+
+To add a space, write a genome (`search_space.genome`) and a function that builds the `Graph`, in one new file, and
+list the space in `SPACES`; or pass an object of your own with the methods of `SearchSpace`.
+"""
+
+from search_space.cnn import CnnSpace
+from search_space.declared import DeclaredSpace
+from search_space.mlp import MlpSpace
+from search_space.protocol import DegenerateSpaceError, GenotypeError, Json, SearchSpace
+
+__all__ = [
+    "SPACES",
+    "CnnSpace",
+    "DeclaredSpace",
+    "DegenerateSpaceError",
+    "GenotypeError",
+    "Json",
+    "MlpSpace",
+    "SearchSpace",
+]
+
+SPACES: dict[str, type] = {
+    "cnn": CnnSpace,
+    "mlp": MlpSpace,
+}
+"""The spaces by name; each is made as `SPACES[name](input_shape, classes)`."""

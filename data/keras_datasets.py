@@ -1,0 +1,54 @@
+"""The image sets that Keras downloads and caches."""
+
+from dataclasses import dataclass
+from importlib import import_module
+
+import numpy as np
+
+from data.split import DataError, Split, Splits, hold_out
+
+_SHAPES = {"mnist": (28, 28, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
+
+
+@dataclass(frozen=True, slots=True)
+class KerasDataset:
+    """`mnist`, `fashion_mnist` or `cifar10`, downloaded by Keras on first use; 10 classes, official test set.
+
+    `validation_fraction` of the training images is held out by `seed`. Raises `DataError` for another
+    name, and from `load` when the download fails.
+    """
+
+    name: str
+    validation_fraction: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.name not in _SHAPES:
+            raise DataError(f"no Keras data set {self.name!r}: choose one of {', '.join(_SHAPES)}")
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(height, width, channels)."""
+        return _SHAPES[self.name]
+
+    @property
+    def classes(self) -> int:
+        """Ten."""
+        return 10
+
+    def load(self) -> Splits:
+        """Download if need be, and split; the same arrays each time."""
+        loader = import_module(f"keras.datasets.{self.name}")
+        try:
+            (x, y), (x_test, y_test) = loader.load_data()
+        except Exception as error:
+            reason = str(error).splitlines()[0]
+            raise DataError(f"cannot download {self.name} ({reason}); bring it as a file with NpzImages") from error
+        height, width, channels = self.input_shape
+        train, validation = hold_out(
+            Split(x.reshape(-1, height, width, channels), y.reshape(-1).astype(np.int64)),
+            self.validation_fraction,
+            self.seed,
+        )
+        test = Split(x_test.reshape(-1, height, width, channels), y_test.reshape(-1).astype(np.int64))
+        return Splits(train, validation, test)

@@ -1,0 +1,277 @@
+"""Jobs on Ray actors: one job at a time each, with a deadline, and replaced when they die."""
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+
+import ray
+from ray import exceptions
+
+from data import Splits
+from engine.evaluator import JobResult, WorkersLostError, evaluate
+from engine.versions import installed_versions
+from runs import Job, Task
+from search_algorithms import Completed, Failed
+
+_ATTEMPTS = 3
+"""A job whose worker is lost is tried again, up to this many times in all."""
+_JOBS_PER_WORKER = 500
+_WORKER_MEMORY_BYTES = 4 << 30
+"""A worker is replaced after so many jobs, or above so much resident memory: TensorFlow grows."""
+_CONNECT_DEADLINE_S = 15.0
+_PACKAGES = ("data", "engine", "graph", "resource_models", "runs", "search_algorithms", "search_space", "training")
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    outcome: Completed | Failed
+    started: float
+    ended: float
+    memory_bytes: int
+
+
+class _Worker:
+    """The actor. It never sees the test split."""
+
+    def __init__(self, task: Task, splits: Splits) -> None:
+        self._task, self._splits = task, splits
+        task.prepare()
+
+    def versions(self) -> dict[str, str]:
+        return installed_versions()
+
+    def node(self) -> str:
+        return str(ray.get_runtime_context().get_node_id())[:8]
+
+    def run(self, job: Job) -> _Ran:
+        started = time.time()
+        outcome = evaluate(self._task, job, self._splits)
+        return _Ran(outcome, started, time.time(), _resident_bytes())
+
+
+@dataclass(slots=True)
+class _Slot:
+    """A worker's place: its actor, the node it runs on, and how many jobs the actor has done."""
+
+    name: str
+    actor: Any
+    node: str = ""
+    jobs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    slot: _Slot
+    job: Job
+    attempt: int
+    submitted: float
+
+
+class RayPool:
+    """An evaluator on a Ray cluster: the one at `address`, or one of its own on this machine.
+
+    `workers` is one a CPU unless given; `gpus_per_worker` an even share of the GPUs unless given. The task
+    and the data travel once through the object store. Raises `WorkersLostError` when the cluster does not answer.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        splits: Splits,
+        *,
+        workers: int | None = None,
+        gpus_per_worker: float | None = None,
+        deadline_s: float = 3600.0,
+        address: str | None = None,
+    ) -> None:
+        """Connect, and begin to start the workers."""
+        self._owns_cluster = _connect(address, workers)
+        resources = ray.cluster_resources()
+        self.workers = workers or max(1, int(resources.get("CPU", 1)))
+        self.capacity = self.workers + max(1, self.workers // 4)  # those that wait hide the time it takes to ask
+        gpus = resources.get("GPU", 0.0)
+        share = min(1.0, gpus / self.workers) if gpus_per_worker is None else gpus_per_worker
+        self._actor_class = ray.remote(num_cpus=1, num_gpus=share, max_restarts=0, max_task_retries=0)(_Worker)
+        _ship_by_value(task)
+        self._task, self._splits = ray.put(task), ray.put(splits)
+        self._deadline_s = deadline_s
+        self._queue: deque[tuple[Job, int]] = deque()
+        self._idle: deque[_Slot] = deque()
+        self._busy: dict[Any, _Running] = {}
+        self._starting: dict[Any, _Slot] = {}
+        self._failed_starts = 0
+        for index in range(self.workers):
+            self._start(str(index))
+
+    def submit(self, job: Job) -> None:
+        """Give the job to a free worker, or to the first that becomes free."""
+        self._queue.append((job, 1))
+        self._dispatch()
+
+    def wait(self, timeout_s: float) -> Sequence[JobResult]:
+        """Jobs that ended; also replaces lost workers and kills overdue ones."""
+        until = time.monotonic() + timeout_s
+        results: list[JobResult] = []
+        while not results and (remaining := until - time.monotonic()) > 0:
+            waiting = [*self._busy, *self._starting]
+            ready, _ = ray.wait(waiting, num_returns=1, timeout=remaining)
+            for reference in ready:
+                if reference in self._starting:
+                    self._started(reference)
+                else:
+                    results += self._ended(reference)
+            results += self._overdue()
+            self._dispatch()
+        return results
+
+    def now(self) -> float:
+        """The wall clock."""
+        return time.time()
+
+    def close(self) -> None:
+        """Kill the workers, and leave the cluster."""
+        for slot in [*self._idle, *self._starting.values(), *(running.slot for running in self._busy.values())]:
+            ray.kill(slot.actor)
+        if self._owns_cluster:
+            ray.shutdown()
+
+    def _start(self, name: str) -> None:
+        slot = _Slot(name, self._actor_class.remote(self._task, self._splits))
+        self._starting[slot.actor.versions.remote()] = slot
+
+    def _started(self, reference: Any) -> None:
+        slot = self._starting.pop(reference)
+        try:
+            versions = ray.get(reference)
+            slot.node = ray.get(slot.actor.node.remote())
+        except exceptions.RayError as error:
+            self._failed_starts += 1
+            if self._failed_starts >= _ATTEMPTS * self.workers:
+                raise WorkersLostError(f"no worker starts: {_last_line(error)}") from error
+            self._start(slot.name)
+            return
+        mine = installed_versions()
+        other = [f"{name} {versions.get(name)}, not {mine[name]}" for name in mine if versions.get(name) != mine[name]]
+        if other:
+            raise WorkersLostError(f"node {slot.node} has {', '.join(other)}; install the same versions there")
+        self._failed_starts = 0
+        self._idle.append(slot)
+
+    def _dispatch(self) -> None:
+        while self._queue and self._idle:
+            job, attempt = self._queue.popleft()
+            slot = self._idle.popleft()
+            self._busy[slot.actor.run.remote(job)] = _Running(slot, job, attempt, time.monotonic())
+
+    def _ended(self, reference: Any) -> list[JobResult]:
+        running = self._busy.pop(reference)
+        try:
+            ran: _Ran = ray.get(reference)
+        except exceptions.RayError as error:
+            self._replace(running.slot)
+            if running.attempt < _ATTEMPTS:
+                self._queue.appendleft((running.job, running.attempt + 1))
+                return []
+            return [self._failure(running, "worker lost", f"{running.attempt} workers died on it: {_last_line(error)}")]
+        running.slot.jobs += 1
+        if running.slot.jobs >= _JOBS_PER_WORKER or ran.memory_bytes > _WORKER_MEMORY_BYTES:
+            self._replace(running.slot)
+        else:
+            self._idle.append(running.slot)
+        slot = running.slot
+        return [
+            JobResult(running.job.number, ran.outcome, ran.started, ran.ended, slot.name, slot.node, running.attempt)
+        ]
+
+    def _overdue(self) -> list[JobResult]:
+        now = time.monotonic()
+        late = [reference for reference, r in self._busy.items() if now - r.submitted > self._deadline_s]
+        results = []
+        for reference in late:
+            running = self._busy.pop(reference)
+            self._replace(running.slot)
+            results.append(self._failure(running, "deadline", f"took longer than {self._deadline_s / 60:g} minutes"))
+        return results
+
+    def _replace(self, slot: _Slot) -> None:
+        ray.kill(slot.actor)
+        self._start(slot.name)
+
+    def _failure(self, running: _Running, kind: str, reason: str) -> JobResult:
+        now = time.time()
+        started = now - (time.monotonic() - running.submitted)
+        outcome = Failed(kind, reason)
+        return JobResult(
+            running.job.number, outcome, started, now, running.slot.name, running.slot.node, running.attempt
+        )
+
+
+def _connect(address: str | None, workers: int | None) -> bool:
+    """Join or start a cluster; says whether it is ours to shut down."""
+    if ray.is_initialized():
+        return False
+    address = address or os.environ.get("RAY_ADDRESS") or None
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if address is None or address == "local":
+        cores = workers or len(os.sched_getaffinity(0))
+        ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
+        return True
+    _require_cluster(address)
+    root = Path(__file__).resolve().parent.parent
+    ray.init(address=address, runtime_env={"py_modules": [str(root / name) for name in _PACKAGES]}, **quiet)
+    return True
+
+
+def _require_cluster(address: str) -> None:
+    """Raise `WorkersLostError` unless a cluster answers: `ray.init` itself would wait for minutes."""
+    refusal = WorkersLostError(f"no Ray cluster answers at {address}; start one with `ray start --head`")
+    if address.startswith("ray://"):
+        host, _, port = address.removeprefix("ray://").partition(":")
+        try:
+            socket.create_connection((host, int(port or 10001)), timeout=_CONNECT_DEADLINE_S).close()
+        except (OSError, ValueError) as error:
+            raise refusal from error
+        return
+    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check"]
+    command += [] if address == "auto" else ["--address", address]
+    try:
+        subprocess.run(command, timeout=_CONNECT_DEADLINE_S, check=True, capture_output=True)
+    except (subprocess.SubprocessError, OSError) as error:
+        raise refusal from error
+
+
+def _ship_by_value(task: Task) -> None:
+    """Send the code of a task that workers cannot import, such as one written in a configuration."""
+    module = sys.modules.get(type(task).__module__)
+    if module is None or module.__name__ == "__main__":
+        return
+    try:
+        importable = importlib.util.find_spec(module.__name__) is not None
+    except ValueError:
+        importable = False
+    if not importable:
+        ray.cloudpickle.register_pickle_by_value(module)
+
+
+def _last_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def _resident_bytes() -> int:
+    """Resident memory of this process; 0 where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

@@ -1,0 +1,37 @@
+"""The task of a search: train a candidate from scratch and measure its validation error."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from data import Splits
+from runs import Job
+from search_algorithms import Completed, Failed, Outcome
+from training import TrainingSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """Train with `settings`; gives `error`, the fraction of the validation split that the kept weights get wrong."""
+
+    settings: TrainingSettings
+
+    @property
+    def metric_names(self) -> Sequence[str]:
+        """`error`."""
+        return ("error",)
+
+    def prepare(self) -> None:
+        """Import TensorFlow, one thread a worker."""
+        from training.session import configure_tensorflow
+
+        configure_tensorflow(threads=1)
+
+    def __call__(self, job: Job, splits: Splits) -> Outcome:
+        """Train from the job's seed. A loss that is not finite is a failure."""
+        from training.trainer import TrainingDiverged, train
+
+        try:
+            trained = train(job.graph, splits.train, splits.validation, self.settings, job.seed)
+        except TrainingDiverged as error:
+            return Failed("diverged", str(error))
+        return Completed({"error": trained.error}, trained.curves, trained.weights)

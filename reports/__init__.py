@@ -1,0 +1,1 @@
+"""Tables and progress from a run, in one set of units."""

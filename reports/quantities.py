@@ -1,0 +1,48 @@
+"""How metrics are written for people: one name, one unit, one number format everywhere."""
+
+_TITLES = {
+    "error": "error",
+    "peak_memory_bytes": "peak memory",
+    "model_size_bytes": "model size",
+    "macs": "MACs",
+}
+
+
+def title(metric: str) -> str:
+    """A heading: the metric's name without its unit."""
+    if metric in _TITLES:
+        return _TITLES[metric]
+    for unit in ("_bytes", "_ms", "_uj"):
+        metric = metric.replace(unit, "")
+    return metric.replace("_", " ")
+
+
+def quantity(metric: str, value: float) -> str:
+    """A value with its unit, in three or four significant digits.
+
+    Errors are percentages, KiB are 1 024 bytes, k and M are thousands and millions.
+    """
+    name = metric.partition("@")[0]
+    if name.endswith("error"):
+        return f"{100 * value:.2f} %"
+    if name.endswith("_bytes"):
+        return f"{value:.0f} B" if value < 1024 else f"{value / 1024:.2f} KiB"
+    if name.endswith("_ms"):
+        return f"{value:.3g} ms"
+    if name.endswith("_uj"):
+        return f"{value:.3g} µJ"
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if abs(value) >= size:
+            return f"{value / size:.2f} {unit}"
+    return f"{value:g}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words: 42 s, 3 min 20 s, 2 h 05 min."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

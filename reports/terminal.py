@@ -1,0 +1,94 @@
+"""Tables for the terminal: a run's front, and one network operator by operator."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from graph import Graph
+from reports.quantities import duration, quantity, title
+from resource_models import macs, model_size, peak_memory
+from runs import Record, Run
+
+
+def front_metrics(run: Run) -> list[str]:
+    """The metrics worth a column: error, then the objectives, then what else is bounded."""
+    goals = [goal.metric for goal in (*run.problem.objectives, *run.problem.constraints)]
+    return sorted(dict.fromkeys(goals), key=lambda name: name != "error")
+
+
+def front_table(run: Run, records: Sequence[Record]) -> RenderableType:
+    """The records as rows, the best of the run starred, and the run in one line below."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("", width=1)
+    table.add_column("#", justify="right")
+    names = front_metrics(run)
+    for name in names:
+        table.add_column(title(name), justify="right", no_wrap=True)
+    table.add_column("network", overflow="fold")
+    best = run.best
+    for record in records:
+        soft = {c.metric for c in run.problem.constraints if not c.hard and c.broken(record.metrics)}
+        cells = [quantity(name, record.metrics[name]) + (" !" if name in soft else "") for name in names]
+        star = "★" if best and record.number == best.number else ""
+        table.add_row(star, str(record.number), *cells, Text(record.description))
+    return Group(table, Text(""), Text(summary(run)))
+
+
+def summary(run: Run) -> str:
+    """The run in one line: how much was evaluated, what share was feasible, how busy the workers were, why it ended."""
+    parts = [
+        f"{run.evaluations} evaluations in {duration(run.active_seconds)}",
+        f"{run.feasible_share:.1%} of {len(run.records) - run.twins} networks within the bounds",
+    ]
+    if run.utilisation is not None:
+        parts.append(f"workers {run.utilisation:.1%} busy")
+    if run.in_flight:
+        parts.append(f"{len(run.in_flight)} in flight")
+    parts.append(f"ended: {run.stopped.reason}" if run.stopped else "not ended")
+    marks = any(not constraint.hard for constraint in run.problem.constraints)
+    return ", ".join(parts) + (" (! beyond a soft bound)" if marks else "")
+
+
+def front_json(run: Run, records: Sequence[Record]) -> list[dict[str, Any]]:
+    """The records as plain values: number, genotype, network in words, metrics."""
+    return [
+        {"number": r.number, "genotype": r.genotype, "network": r.description, "metrics": dict(r.metrics)}
+        for r in records
+    ]
+
+
+def network_table(graph: Graph) -> RenderableType:
+    """Operator by operator, in the order of least peak memory: shapes, multiply-accumulates, weights, live bytes."""
+    peak = peak_memory(graph)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("step", "operator", "output", "MACs", "weights", "live"):
+        table.add_column(name, justify="left" if name in ("operator", "output") else "right")
+    for step, (index, live) in enumerate(zip(peak.order, live_bytes(graph, peak.order), strict=True), start=1):
+        node = graph.nodes[index]
+        weights = sum(weight.size_bytes for weight in node.weights)
+        shape = "×".join(map(str, node.output.shape[1:]))
+        mark = "  ← peak" if live == peak.peak_bytes else ""
+        cells = (quantity("macs", node.macs), quantity("_bytes", weights), quantity("_bytes", live) + mark)
+        table.add_row(str(step), type(node.op).__name__, shape, *cells)
+    totals = (
+        f"peak memory {quantity('_bytes', peak.peak_bytes)}{'' if peak.exact else ' (upper bound)'}, "
+        f"model size {quantity('_bytes', model_size(graph))}, {quantity('macs', macs(graph))} MACs"
+    )
+    return Group(table, Text(""), Text(totals))
+
+
+def live_bytes(graph: Graph, order: Sequence[int]) -> list[int]:
+    """Activation bytes that are live at each step of `order`, network input counted."""
+    kept = {y.name for y in graph.outputs}
+    last = {x.name: step for step, index in enumerate(order) for x in graph.nodes[index].inputs}
+    live = {x.name: x.size_bytes for x in graph.inputs}
+    totals = []
+    for step, index in enumerate(order):
+        node = graph.nodes[index]
+        live |= {y.name: y.size_bytes for y in node.outputs}
+        totals.append(sum(live.values()))
+        live = {name: size for name, size in live.items() if name in kept or last.get(name, -1) > step}
+    return totals

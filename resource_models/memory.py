@@ -1,0 +1,138 @@
+"""Peak memory: the fewest bytes of live activations that any execution order needs.
+
+The emitted order is measured first. It is best where its peak is what some node needs by itself. Otherwise
+it is cut wherever a single tensor is live, because every order passes through that point, and only the parts whose
+peak stands above the bound are searched (`resource_models.ordering`).
+"""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from graph import Add, Graph
+from resource_models.blocks import Program
+from resource_models.ordering import best_order
+
+
+@dataclass(frozen=True, slots=True)
+class PeakMemory:
+    """A peak of live activation bytes and an order of node indices that reaches it.
+
+    `exact` is False where the search met its limit: `order` is then valid and `peak_bytes` is its peak, but a
+    better order may exist.
+    """
+
+    peak_bytes: int
+    order: tuple[int, ...]
+    exact: bool
+
+
+class _Part(NamedTuple):
+    """Nodes `start` to `stop`, which every order runs between the nodes before and the nodes after them."""
+
+    peak: int
+    start: int
+    stop: int
+    live_after: int
+
+
+def peak_memory(graph: Graph, *, count_inputs: bool = True, in_place_add: bool = False) -> PeakMemory:
+    """The smallest peak of live activation bytes over all execution orders, with an order that reaches it.
+
+    Liveness is TensorFlow Lite Micro's: while a node runs, its inputs, its outputs and every tensor that is still
+    to be read are live. Network inputs are live from the start to their last reader (at the start all are, also
+    those that nobody reads), network outputs from their making to the end. A tensor that nobody reads is live
+    while its node runs. Constants lie in flash. Alignment and placement in the arena are not counted.
+
+    Args:
+        graph: the network. Its emitted order is kept wherever it does no harm.
+        count_inputs: with False, network inputs take 0 bytes, as in μNAS.
+        in_place_add: let an Add of one element type write over one of its inputs, as in μNAS; TFLM does not. That
+            input is read by no later node, is no network output, and is no network input of 0 bytes.
+
+    Source: the definition is that of Liberis, Dudziak and Lane, "μNAS" (2021); `ordering` describes the search.
+    """
+    program = _program(graph, count_inputs, in_place_add)
+    parts, bound = _parts(program, len(graph.inputs))
+    peak = bound
+    order = list(range(len(graph.nodes)))
+    for part in sorted(parts, reverse=True):
+        if part.peak <= peak:
+            break
+        found = best_order(program, part.start, part.stop, part.live_after, peak, part.peak)
+        order[part.start : part.stop] = found.order
+        if found.bound > peak:
+            bound = found.bound
+        peak = max(peak, found.peak)
+    return PeakMemory(peak, tuple(order), peak == bound)
+
+
+def _program(graph: Graph, count_inputs: bool, in_place_add: bool) -> Program:
+    """The graph with its tensors numbered, network inputs first."""
+    numbers = {x.name: t for t, x in enumerate(graph.inputs)}
+    sizes = [x.size_bytes if count_inputs else 0 for x in graph.inputs]
+    last_read = [-1] * len(sizes)
+    reads: list[tuple[int, ...]] = []
+    makes: list[tuple[int, ...]] = []
+    for index, node in enumerate(graph.nodes):
+        read = tuple({numbers[x.name] for x in node.inputs})
+        for t in read:
+            last_read[t] = index
+        reads.append(read)
+        first = len(sizes)
+        for y in node.outputs:
+            numbers[y.name] = len(sizes)
+            sizes.append(y.size_bytes)
+            last_read.append(-1)
+        makes.append(tuple(range(first, len(sizes))))
+    for y in graph.outputs:
+        last_read[numbers[y.name]] = len(reads)
+
+    overwrites: dict[int, tuple[int, ...]] = {}
+    if in_place_add:
+        fixed = {y.name for y in graph.outputs} | (set() if count_inputs else {x.name for x in graph.inputs})
+        for index, node in enumerate(graph.nodes):
+            if isinstance(node.op, Add) and {x.dtype for x in node.inputs} == {node.output.dtype}:
+                overwrites[index] = tuple(numbers[x.name] for x in node.inputs if x.name not in fixed)
+    return Program(sizes, last_read, reads, makes, overwrites)
+
+
+def _parts(program: Program, inputs: int) -> tuple[list[_Part], int]:
+    """Run the emitted order: its independent parts, and the most bytes that the start or any node needs by itself.
+
+    A part ends where one tensor is live: that tensor descends from all nodes before and all nodes after descend
+    from it, so every order passes through this point. A tensor that nobody reads is counted as live to the end
+    for this purpose, since its node could as well run later.
+    """
+    sizes, last_read, overwrites = program.sizes, program.last_read, program.overwrites
+    bound = sum(sizes[:inputs])
+    live = sum(size for size, last in zip(sizes[:inputs], last_read, strict=False) if last >= 0)
+    tensors = inputs
+    parts: list[_Part] = []
+    peak = start = 0
+    for index, read in enumerate(program.reads):
+        made = needed = 0
+        for t in program.makes[index]:
+            made += sizes[t]
+            tensors += 1
+        peak_here = live + made
+        for t in program.makes[index]:
+            if last_read[t] >= 0:
+                live += sizes[t]
+        for t in read:
+            needed += sizes[t]
+            if last_read[t] == index:
+                live -= sizes[t]
+                tensors -= 1
+        if overwrites.get(index):
+            if any(last_read[t] == index for t in overwrites[index]):
+                peak_here -= made
+        else:
+            needed += made
+        peak = max(peak, peak_here)
+        bound = max(bound, needed)
+        if tensors == 1:
+            parts.append(_Part(peak, start, index + 1, live))
+            peak, start = 0, index + 1
+    if start < len(program.reads):
+        parts.append(_Part(peak, start, len(program.reads), live))
+    return parts, bound

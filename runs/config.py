@@ -1,0 +1,157 @@
+"""The configuration of a search, and its JSON form."""
+
+import dataclasses
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import PurePath
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from data import DataSet
+from runs.task import MetricProvider, Resources, Task
+from search_algorithms import AgingEvolution, Problem, Strategy
+from search_space import SearchSpace
+from training import TrainingSettings
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run. The message is one line."""
+
+
+class SearchConfig(BaseModel):
+    """Everything that decides a search.
+
+    `evaluations`, `minutes` and `worker_hours` are budgets; the first one spent ends the search. They, and
+    where it runs (`workers`, `gpus_per_worker`, `deadline_minutes`), may change when a run is resumed.
+
+    `start` holds genotypes (or their JSON form) that are evaluated first. `metrics` adds providers to the
+    resource model; `task` replaces training. `workers` is one a core unless given, `gpus_per_worker` an
+    even share of the GPUs that Ray sees. A job that takes longer than `deadline_minutes` fails; after
+    `failures_in_a_row` without a success the search stops.
+
+    Raises `ConfigError` for a wrong type, an unknown name or a metric that nobody gives.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, strict=True)
+
+    data: DataSet
+    space: SearchSpace[Any]
+    problem: Problem
+    algorithm: Strategy = AgingEvolution()
+    training: TrainingSettings = TrainingSettings()
+    task: Task | None = None
+    metrics: tuple[MetricProvider, ...] = ()
+    start: tuple[Any, ...] = ()
+    seed: int = Field(default=0, ge=0)
+    evaluations: int | None = Field(default=100, ge=1)
+    minutes: float | None = Field(default=None, gt=0)
+    worker_hours: float | None = Field(default=None, gt=0)
+    workers: int | None = Field(default=None, ge=1)
+    gpus_per_worker: float | None = Field(default=None, ge=0)
+    deadline_minutes: float = Field(default=60, gt=0)
+    failures_in_a_row: int = Field(default=10, ge=1)
+
+    def __init__(self, **fields: Any) -> None:
+        """Check every field, then whether they fit together."""
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise ConfigError(_first_line(error)) from None
+        if self.evaluations is None and self.minutes is None and self.worker_hours is None:
+            raise ConfigError("give a budget: evaluations, minutes or worker_hours")
+        shape, classes = (self.data.input_shape, self.data.classes)
+        if (tuple(self.space.input_shape), self.space.classes) != (tuple(shape), classes):
+            raise ConfigError(
+                f"the space takes {self.space.input_shape} and gives {self.space.classes} classes, "
+                f"the data has {tuple(shape)} and {classes}"
+            )
+
+    @field_validator("start", "metrics", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @property
+    def providers(self) -> tuple[MetricProvider, ...]:
+        """The resource model, then the configuration's own."""
+        return (Resources(), *self.metrics)
+
+    def check(self, task: Task) -> None:
+        """See whether the parts work together, without evaluating anything.
+
+        Raises `ConfigError` when the problem names a metric that neither `task` nor a provider gives or
+        `start` holds what is no genotype, and `ProblemError` when the algorithm cannot work on the problem.
+        """
+        known = {name for provider in self.providers for name in provider.metric_names} | set(task.metric_names)
+        unknown = sorted(self.problem.metrics - known)
+        if unknown:
+            raise ConfigError(f"unknown metric {unknown[0]!r} in problem: known are {', '.join(sorted(known))}")
+        self.algorithm.start(self.space, self.problem, self.seed, lambda genotype: {})
+        try:
+            for genotype in self.start_genotypes:
+                self.space.graph(genotype)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ConfigError(f"start: not a genotype of the space ({error})") from error
+
+    @property
+    def start_genotypes(self) -> list[Any]:
+        """`start`, as genotypes."""
+        return [self.space.from_json(g) if isinstance(g, dict | list) else g for g in self.start]
+
+
+ON_RESUME = ("evaluations", "minutes", "worker_hours", "workers", "gpus_per_worker", "deadline_minutes")
+"""Fields that may differ between a journal and the configuration that resumes it."""
+
+
+def config_json(config: SearchConfig, task: Task) -> dict[str, Any]:
+    """The configuration as plain JSON values, objects as their class and fields; for the journal."""
+    fields = {name: getattr(config, name) for name in SearchConfig.model_fields}
+    start = [config.space.to_json(genotype) for genotype in config.start_genotypes]
+    return {name: _plain(value) for name, value in {**fields, "task": task, "start": start}.items()}
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> list[str]:
+    """Where two JSON configurations differ, as `path: before → after`."""
+    lines = []
+    for name in [*before, *(name for name in after if name not in before)]:
+        old, new = before.get(name), after.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            lines += difference(old, new, f"{path}{name}.")
+        elif old != new:
+            lines.append(f"{path}{name}: {old!r} → {new!r}")
+    return lines
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, PurePath):
+        return str(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): _plain(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(entry) for entry in value]
+    fields = {}
+    if dataclasses.is_dataclass(value):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    elif isinstance(value, BaseModel):
+        fields = {name: getattr(value, name) for name in type(value).model_fields}
+    elif isinstance(value, type) or callable(value):
+        return {"type": getattr(value, "__qualname__", type(value).__qualname__)}
+    return {"type": type(value).__qualname__, **{name: _plain(entry) for name, entry in fields.items()}}
+
+
+def _first_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"SearchConfig has no field {name!r}"
+    if first["type"] == "missing":
+        return f"SearchConfig needs {name!r}"
+    if first["type"] == "is_instance_of":
+        expected = str(first.get("ctx", {}).get("class", "")).rpartition(".")[2]
+        return f"{name} must be a {expected}, not {type(first['input']).__name__}"
+    return f"{name}: {first['msg']}, got {first['input']!r}"

@@ -1,0 +1,102 @@
+"""What a journal holds, line by line. Fields are only ever added, so that old journals open for ever."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+VERSION = 1
+
+
+class _Event(BaseModel):
+    """Seconds since 1970 at which it was written."""
+
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+    time: float
+
+
+class Started(_Event):
+    """The first line: the whole configuration, the versions in use and the data's fingerprint."""
+
+    event: Literal["started"] = "started"
+    version: Literal[1] = VERSION
+    name: str
+    config: dict[str, Any]
+    versions: dict[str, str]
+    data: dict[str, Any]
+    workers: int
+
+
+class Resumed(_Event):
+    """The run goes on in a new process."""
+
+    event: Literal["resumed"] = "resumed"
+    config: dict[str, Any]
+    versions: dict[str, str]
+    workers: int
+
+
+class _Asked(_Event):
+    number: int = Field(ge=0)
+    genotype: Any
+    description: str
+    change: str
+    parents: tuple[int, ...]
+    metrics: dict[str, float]
+
+
+class Asked(_Asked):
+    """A candidate is about to be evaluated; `metrics` are those known before. `graph` is its canonical JSON."""
+
+    event: Literal["asked"] = "asked"
+    graph_hash: str
+    graph: dict[str, Any]
+
+
+class Rejected(_Asked):
+    """A candidate that breaks a hard bound, or whose network is that of candidate `twin`."""
+
+    event: Literal["rejected"] = "rejected"
+    reason: str
+    twin: int | None = None
+    broken: tuple[str, ...] = ()
+
+
+class _Ended(_Event):
+    number: int = Field(ge=0)
+    started: float
+    ended: float
+    worker: str
+    node: str
+    attempts: int = 1
+
+
+class Finished(_Ended):
+    """All metrics of an evaluated candidate, and its training curves by epoch."""
+
+    event: Literal["finished"] = "finished"
+    metrics: dict[str, float]
+    curves: dict[str, tuple[float, ...]] = {}
+
+
+class Failed(_Ended):
+    """An evaluation that gave no metrics."""
+
+    event: Literal["failed"] = "failed"
+    kind: str
+    reason: str
+    traceback: str = ""
+
+
+class Stopped(_Event):
+    """The search ended, and why; a run that goes on after it has a `resumed` line next."""
+
+    event: Literal["stopped"] = "stopped"
+    cause: Literal["budget", "exhausted", "infeasible", "failures", "interrupted"]
+    reason: str
+
+
+Event = Started | Resumed | Asked | Rejected | Finished | Failed | Stopped
+
+EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
+"""Reads and checks one line."""

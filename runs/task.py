@@ -1,0 +1,70 @@
+"""What is computed for a candidate: cheap metrics from the graph, and a task for the rest."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from data import Splits
+from graph import Graph
+from resource_models import macs, model_size, peak_memory
+from search_algorithms import Metrics, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One evaluation: everything that decides its outcome.
+
+    `genotype` is the JSON form; `graph` stands in canonical order; `seed` is a function of the run's seed
+    and the candidate's number; `metrics` are those known before the job.
+    """
+
+    number: int
+    genotype: Any
+    graph: Graph
+    seed: int
+    metrics: Metrics
+
+
+@runtime_checkable
+class Task(Protocol):
+    """How a job becomes an outcome. Sent to the workers by value."""
+
+    @property
+    def metric_names(self) -> Sequence[str]:
+        """The metrics that a completed job has beside those known before."""
+
+    def prepare(self) -> None:
+        """Called once in each worker before its first job, to import and set up."""
+
+    def __call__(self, job: Job, splits: Splits) -> Outcome:
+        """Evaluate. An exception counts as `Failed`. `splits.test` is empty here."""
+
+
+@runtime_checkable
+class MetricProvider(Protocol):
+    """Metrics that follow from the graph alone, before training."""
+
+    @property
+    def metric_names(self) -> Sequence[str]:
+        """The names that `__call__` gives."""
+
+    def __call__(self, graph: Graph) -> Mapping[str, float]:
+        """A value for each name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Peak memory (network input counted), model size and multiply-accumulates."""
+
+    @property
+    def metric_names(self) -> Sequence[str]:
+        """Three names; `resource_models` says what each counts."""
+        return ("peak_memory_bytes", "model_size_bytes", "macs")
+
+    def __call__(self, graph: Graph) -> Mapping[str, float]:
+        """A value for each name."""
+        return {
+            "peak_memory_bytes": peak_memory(graph).peak_bytes,
+            "model_size_bytes": model_size(graph),
+            "macs": macs(graph),
+        }

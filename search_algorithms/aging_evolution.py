@@ -1,0 +1,84 @@
+"""Aging evolution (Real et al. 2019, arXiv 1802.01548) with μNAS's random-weight fitness (arXiv 2010.14246)."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_algorithms.problem import Candidate, Completed, Outcome, Problem, ProblemError, Proposal
+from search_algorithms.protocol import Measure
+from search_space import SearchSpace
+
+_WORST = 10.0
+"""A metric of ten times its bound and one of a hundred times are equally bad (μNAS)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgingEvolution:
+    """Settings: the youngest `population` candidates live; the fittest of `sample_size` of them is mutated.
+
+    Fitness is drawn anew for each ask: weights λ uniform in (0, 1), one an objective, and
+    -max(λ · min(value / scale, 10)) with `weights="multiply"`. `weights="divide"` is μNAS's original,
+    value / scale / λ, in which one tiny weight decides alone.
+    """
+
+    population: int = 100
+    sample_size: int = 25
+    weights: Literal["multiply", "divide"] = "multiply"
+
+    def __post_init__(self) -> None:
+        for name in ("population", "sample_size"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ProblemError(f"AgingEvolution: {name} must be a whole number of at least 1, not {value!r}")
+        if self.weights not in ("multiply", "divide"):
+            raise ProblemError(f"AgingEvolution: weights must be 'multiply' or 'divide', not {self.weights!r}")
+
+    def start(self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure) -> "_AgingEvolution":
+        """The search before its first ask. Raises `ProblemError` for an objective without scale."""
+        return _AgingEvolution(self, space, problem, seed)
+
+
+class _AgingEvolution:
+    def __init__(self, settings: AgingEvolution, space: SearchSpace[Any], problem: Problem, seed: int) -> None:
+        self._settings = settings
+        self._space = space
+        self._problem = problem
+        self._seed = seed
+        self._scales = np.array(problem.scales())
+        self._alive: deque[tuple[Candidate, NDArray[np.float64]]] = deque(maxlen=settings.population)
+        self._founders = 0
+        """Candidates asked and not rejected or failed: below the population's size, the next is random."""
+
+    def ask(self, number: int) -> Proposal:
+        rng = np.random.default_rng([self._seed, number])
+        if self._founders < self._settings.population or not self._alive:
+            return Proposal(self._space.sample(rng), change="random")
+        parent = self._choose(rng)
+        child = self._space.mutate(parent.genotype, rng)
+        return Proposal(child, (parent.number,), self._space.difference(parent.genotype, child))
+
+    def asked(self, candidate: Candidate) -> None:
+        self._founders += 1
+
+    def tell(self, candidate: Candidate, outcome: Outcome) -> None:
+        if isinstance(outcome, Completed):
+            self._alive.append((candidate, self._costs(outcome)))
+        else:
+            self._founders -= 1
+
+    def _choose(self, rng: np.random.Generator) -> Candidate:
+        """The fittest of a sample drawn with replacement, as in μNAS."""
+        drawn = rng.integers(len(self._alive), size=self._settings.sample_size)
+        weights = 1.0 - rng.random(len(self._scales))  # in (0, 1]
+        costs = np.stack([self._alive[i][1] for i in drawn])
+        weighted = costs * weights if self._settings.weights == "multiply" else costs / weights
+        return self._alive[drawn[int(np.argmin(weighted.max(axis=1)))]][0]
+
+    def _costs(self, outcome: Completed) -> NDArray[np.float64]:
+        """Each objective over its scale: 1 is as good as the bound, capped at `_WORST`."""
+        costs = np.array(self._problem.costs(outcome.metrics)) / self._scales
+        flipped = np.array([objective.direction == "maximise" for objective in self._problem.objectives])
+        return np.clip(np.where(flipped, 2.0 + costs, costs), 0.0, _WORST)

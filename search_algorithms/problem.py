@@ -1,0 +1,237 @@
+"""What is searched for, and what became of a candidate."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from numpy.typing import NDArray
+
+Metrics = Mapping[str, float]
+"""Metrics by name; the unit is in the name: `error` (fraction), `peak_memory_bytes`, `model_size_bytes`, `macs`."""
+
+
+class ProblemError(ValueError):
+    """Objectives or bounds that make no sense, or that an algorithm cannot use. The message is one line."""
+
+
+def _accuracy_to_error(value: float) -> float:
+    return 1.0 - value
+
+
+def _megabytes_to_bytes(value: float) -> float:
+    return value * 1e6
+
+
+_ALIASES = {
+    "accuracy": ("error", _accuracy_to_error, True),
+    "model_size_mb": ("model_size_bytes", _megabytes_to_bytes, False),
+}
+"""Other names of a metric: the name it is kept under, how a value converts, and whether up becomes down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """A metric to make small, large, or close to a target. Write `minimise`, `maximise` or `target` instead.
+
+    `scale` is the amount that counts as one, in the metric's unit; where it is None, the bound on the
+    same metric serves.
+    """
+
+    metric: str
+    direction: Literal["minimise", "maximise", "target"]
+    target: float | None = None
+    scale: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.direction not in ("minimise", "maximise", "target"):
+            raise ProblemError(f"objective {self.metric}: no direction {self.direction!r}")
+        _check_number(f"target of {self.metric}", self.target)
+        _check_number(f"scale of {self.metric}", self.scale, positive=True)
+
+    def cost(self, metrics: Metrics) -> float:
+        """The value to minimise, in the metric's unit."""
+        value = metrics[self.metric]
+        if self.direction == "maximise":
+            return -value
+        return value if self.target is None else abs(value - self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A bound on a metric. Write `at_most` or `at_least` instead.
+
+    A hard bound decides what is feasible, and rejects a candidate before training where the metric is
+    known by then; a soft one only says where an objective is good enough.
+    """
+
+    metric: str
+    bound: float
+    sense: Literal["at_most", "at_least"] = "at_most"
+    hard: bool = True
+
+    def __post_init__(self) -> None:
+        _check_number(f"bound on {self.metric}", self.bound)
+
+    def broken(self, metrics: Metrics) -> bool:
+        """Whether the metric is known and beyond the bound."""
+        value = metrics.get(self.metric)
+        if value is None:
+            return False
+        return value > self.bound if self.sense == "at_most" else value < self.bound
+
+    def __str__(self) -> str:
+        return f"{self.metric} {'≤' if self.sense == 'at_most' else '≥'} {self.bound:g}"
+
+
+def minimise(metric: str, scale: float | None = None) -> Objective:
+    """The smaller the better."""
+    return _objective(metric, "minimise", scale=scale)
+
+
+def maximise(metric: str, scale: float | None = None) -> Objective:
+    """The larger the better."""
+    return _objective(metric, "maximise", scale=scale)
+
+
+def target(metric: str, value: float, scale: float | None = None) -> Objective:
+    """The closer to `value` the better."""
+    return _objective(metric, "target", value, scale)
+
+
+def at_most(metric: str, bound: float, soft: bool = False) -> Constraint:
+    """An upper bound."""
+    return _constraint(metric, bound, "at_most", soft)
+
+
+def at_least(metric: str, bound: float, soft: bool = False) -> Constraint:
+    """A lower bound."""
+    return _constraint(metric, bound, "at_least", soft)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Objectives and bounds over metrics by name. Raises `ProblemError` when there is no objective."""
+
+    objectives: Sequence[Objective]
+    constraints: Sequence[Constraint] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "objectives", tuple(self.objectives))
+        object.__setattr__(self, "constraints", tuple(self.constraints))
+        if not self.objectives:
+            raise ProblemError("a problem needs an objective, such as minimise('error')")
+        if not all(isinstance(objective, Objective) for objective in self.objectives):
+            raise ProblemError("objectives must be made by minimise, maximise or target")
+        if not all(isinstance(constraint, Constraint) for constraint in self.constraints):
+            raise ProblemError("constraints must be made by at_most or at_least")
+        names = [objective.metric for objective in self.objectives]
+        if len(set(names)) != len(names):
+            raise ProblemError(f"two objectives for one metric: {', '.join(names)}")
+
+    @property
+    def metrics(self) -> set[str]:
+        """Every metric that must be known of a finished candidate."""
+        return {goal.metric for goal in (*self.objectives, *self.constraints)}
+
+    def costs(self, metrics: Metrics) -> tuple[float, ...]:
+        """One value to minimise for each objective, in order."""
+        return tuple(objective.cost(metrics) for objective in self.objectives)
+
+    def broken(self, metrics: Metrics) -> list[Constraint]:
+        """Hard bounds that the known metrics break."""
+        return [constraint for constraint in self.constraints if constraint.hard and constraint.broken(metrics)]
+
+    def scales(self) -> tuple[float, ...]:
+        """The amount of each objective that counts as one. Raises `ProblemError` where neither scale nor bound is."""
+        bounds = {c.metric: abs(c.bound) for c in self.constraints if c.bound}
+        scales = []
+        for objective in self.objectives:
+            scale = objective.scale or bounds.get(objective.metric) or abs(objective.target or 0.0)
+            if not scale:
+                raise ProblemError(
+                    f"objective {objective.metric} has no scale: add at_most({objective.metric!r}, ..., soft=True) "
+                    f"or give {objective.direction}(..., scale=...)"
+                )
+            scales.append(scale)
+        return tuple(scales)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What an algorithm asks to have evaluated: a genotype, whose child it is, and what was done in words."""
+
+    genotype: Any
+    parents: tuple[int, ...] = ()
+    change: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A proposal under its number; numbers count up from 0 in the order of asking."""
+
+    number: int
+    genotype: Any
+    parents: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """Every metric of an evaluated candidate; with the curves by epoch, and the weights, of its training."""
+
+    metrics: Metrics
+    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    weights: Mapping[str, NDArray[Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Not evaluated: a hard bound is broken, or the network was asked for before. `metrics` are those known."""
+
+    metrics: Metrics
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An evaluation that gave no metrics: the kind of failure, one line, and a traceback where there is one."""
+
+    kind: str
+    reason: str
+    traceback: str = ""
+
+
+Outcome = Completed | Rejected | Failed
+
+
+def _objective(
+    metric: str,
+    direction: Literal["minimise", "maximise", "target"],
+    value: float | None = None,
+    scale: float | None = None,
+) -> Objective:
+    if metric in _ALIASES:
+        metric, convert, flips = _ALIASES[metric]
+        value = None if value is None else convert(value)
+        scale = scale if scale is None or flips else convert(scale)
+        if flips and direction != "target":
+            direction = "minimise" if direction == "maximise" else "maximise"
+    return Objective(metric, direction, value, scale)
+
+
+def _constraint(metric: str, bound: float, sense: Literal["at_most", "at_least"], soft: bool) -> Constraint:
+    if metric in _ALIASES:
+        metric, convert, flips = _ALIASES[metric]
+        bound = convert(bound)
+        if flips:
+            sense = "at_least" if sense == "at_most" else "at_most"
+    return Constraint(metric, bound, sense, hard=not soft)
+
+
+def _check_number(what: str, value: float | None, positive: bool = False) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ProblemError(f"{what} must be a number, not {value!r}")
+    if positive and value <= 0:
+        raise ProblemError(f"{what} must be above 0, not {value!r}")

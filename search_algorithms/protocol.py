@@ -1,0 +1,34 @@
+"""The seam between an algorithm and the loop that runs it: ask and tell."""
+
+from collections.abc import Callable
+from typing import Any, Protocol, runtime_checkable
+
+from search_algorithms.problem import Candidate, Metrics, Outcome, Problem, Proposal
+from search_space import SearchSpace
+
+Measure = Callable[[Any], Metrics]
+"""Genotype to the metrics that are known without training; memoised."""
+
+
+class SearchAlgorithm(Protocol):
+    """An algorithm at work. Its state is a function of the calls of `asked` and `tell` so far."""
+
+    def ask(self, number: int) -> Proposal | None:
+        """What to evaluate as candidate `number`; None to wait for a tell.
+
+        A pure function of the seed, `number` and the calls of `asked` and `tell` so far: it changes nothing.
+        """
+
+    def asked(self, candidate: Candidate) -> None:
+        """A candidate was taken up; its outcome will be told once."""
+
+    def tell(self, candidate: Candidate, outcome: Outcome) -> None:
+        """The outcome of a candidate that was asked; in any order, once each."""
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """The settings of an algorithm, as a configuration holds them."""
+
+    def start(self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure) -> SearchAlgorithm:
+        """The algorithm before its first ask. Raises `ProblemError` when it cannot work on `problem`."""

@@ -1,0 +1,104 @@
+"""From μNAS's genotype to the network (Liberis et al. 2021, arXiv 2010.14246).
+
+A series block adds up all pending outputs and runs on the sum. A branch runs on the input of the last series block
+and leaves its output pending beside that block's. All windows are VALID and clamped to the map, so that every
+genotype has a network; what would do nothing on a map of one pixel is left out.
+"""
+
+from collections.abc import Sequence
+
+from graph import (
+    Activation,
+    Add,
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    Graph,
+    GraphBuilder,
+    MaxPool2D,
+    Pad,
+    Padding,
+    Tensor,
+)
+from search_space.cnn_genotype import Block, Depthwise, Layer, Net, Pointwise
+from search_space.head import add_classifier
+
+Pair = tuple[int, int]
+
+
+def assemble(genotype: Net, input_shape: tuple[int, ...], classes: int) -> Graph:
+    """The network for an input of (height, width, channels)."""
+    net = GraphBuilder()
+    source = net.input((1, *input_shape))
+    pending = [source]
+    for block in genotype.blocks:
+        if block.branch:
+            pending.append(_add_block(net, block, source, channels=pending[0].shape[3]))
+        else:
+            source = _join(net, pending)
+            pending = [_add_block(net, block, source)]
+    x = _join(net, pending)
+    if genotype.pool:
+        x = _add_pool(net, {"avg": AveragePool2D, "max": MaxPool2D}[genotype.pool.kind], genotype.pool.size, x)
+    return net.build(add_classifier(net, x, genotype.dense, classes))
+
+
+def _add_block(net: GraphBuilder, block: Block, x: Tensor, channels: int | None = None) -> Tensor:
+    """Run the layers on `x`; where `channels` is given, the last one is made to give so many."""
+    for layer in block.layers[:-1]:
+        x = _add_layer(net, layer, x)
+    last = block.layers[-1]
+    x = _add_layer(net, last, x, channels)
+    if channels is not None and isinstance(last, Depthwise):
+        x = net.add(Conv2D(channels, (1, 1), padding=Padding.VALID), x)
+    return x
+
+
+def _add_layer(net: GraphBuilder, layer: Layer, x: Tensor, filters: int | None = None) -> Tensor:
+    """Pool if asked to, then convolve; `filters` overrides the layer's own."""
+    if layer.prepool:
+        x = _add_pool(net, MaxPool2D, 2, x)
+    activation = Activation.RELU if layer.relu else Activation.NONE
+    kernel, stride = _window(layer, x)
+    if isinstance(layer, Depthwise):
+        return net.add(
+            DepthwiseConv2D(kernel, stride, Padding.VALID, activation=activation, batch_norm=layer.batch_norm), x
+        )
+    conv = Conv2D(
+        filters or layer.filters, kernel, stride, Padding.VALID, activation=activation, batch_norm=layer.batch_norm
+    )
+    return net.add(conv, x)
+
+
+def _window(layer: Layer, x: Tensor) -> tuple[Pair, Pair]:
+    """Kernel clamped to the map, and stride; a kernel that covers the map has nowhere to step, so steps by 1."""
+    if isinstance(layer, Pointwise):
+        return (1, 1), (1, 1)
+    _, height, width, _ = x.shape
+    kernel = (min(layer.kernel, height), min(layer.kernel, width))
+    return kernel, (1, 1) if kernel == (height, width) else (layer.stride, layer.stride)
+
+
+def _add_pool(net: GraphBuilder, op: type[MaxPool2D], size: int, x: Tensor) -> Tensor:
+    """Pool windows of `size`, clamped to the map; nothing on a map of one pixel."""
+    _, height, width, _ = x.shape
+    window = (min(size, height), min(size, width))
+    return x if window == (1, 1) else net.add(op(window, window), x)
+
+
+def _join(net: GraphBuilder, outputs: Sequence[Tensor]) -> Tensor:
+    """Add up maps of different sizes: pool each towards the smallest, zero-pad bottom and right to the largest."""
+    height, width = (min(x.shape[axis] for x in outputs) for axis in (1, 2))
+    pooled = []
+    for x in outputs:
+        window = (round(x.shape[1] / height), round(x.shape[2] / width))
+        pooled.append(x if window == (1, 1) else net.add(MaxPool2D(window, window), x))
+    height, width = (max(x.shape[axis] for x in pooled) for axis in (1, 2))
+    padded = []
+    for x in pooled:
+        below, right = height - x.shape[1], width - x.shape[2]
+        padded.append(net.add(Pad((0, below), (0, right)), x) if below or right else x)
+    total, *others = padded
+    for x in others:
+        total = net.add(Add(), total, x)
+    return total

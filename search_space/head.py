@@ -1,0 +1,38 @@
+"""The classifier that ends a network: hidden layers and logits."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from graph import Activation, Dense, GraphBuilder, Tensor
+from search_space.genome import IntRange, Record
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A fully connected layer of `units` with ReLU."""
+
+    units: int
+
+
+def hidden_layer(max_units: int, moves: tuple[int, ...]) -> Record[Hidden]:
+    """A hidden layer of 10 to `max_units`, changed by `moves`."""
+    return Record(Hidden, units=IntRange(10, max_units, moves=moves))
+
+
+def add_classifier(net: GraphBuilder, x: Tensor, hidden: Iterable[Hidden], classes: int) -> Tensor:
+    """Flatten `x`, add the hidden layers and linear logits, (1, 1) for two classes, else (1, classes)."""
+    x = net.flatten(x)
+    for layer in hidden:
+        x = net.add(Dense(layer.units, activation=Activation.RELU), x)
+    return net.add(Dense(logits(classes)), x)
+
+
+def logits(classes: int) -> int:
+    """Outputs of a classifier: two classes need one."""
+    return 1 if classes == 2 else classes
+
+
+def describe_classifier(hidden: Iterable[Hidden], classes: int) -> list[str]:
+    """The layers in words."""
+    outputs = logits(classes)
+    return [*(f"dense {layer.units}" for layer in hidden), f"{outputs} logit{'s' if outputs > 1 else ''}"]

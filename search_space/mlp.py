@@ -1,0 +1,46 @@
+"""μNAS's space of multi-layer perceptrons (Liberis et al. 2021, arXiv 2010.14246)."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from graph import Graph, GraphBuilder
+from search_space.declared import DeclaredSpace
+from search_space.genome import Items, Record
+from search_space.head import Hidden, add_classifier, describe_classifier, hidden_layer
+
+
+@dataclass(frozen=True, slots=True)
+class Mlp:
+    """Hidden layers between Flatten and the logits."""
+
+    hidden: tuple[Hidden, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MlpSpace(DeclaredSpace[Mlp]):
+    """Flatten, 1 to `max_layers` hidden layers of 10 to `max_units` with ReLU, linear logits.
+
+    Morphisms remove any layer, append one, or change units by 1 or 5.
+    """
+
+    max_layers: int = 7
+    max_units: int = 256
+
+    @property
+    def genome(self) -> Record[Mlp]:
+        """All genotypes."""
+        return _genome(self.max_layers, self.max_units)
+
+    def graph(self, genotype: Mlp) -> Graph:
+        """The network."""
+        net = GraphBuilder()
+        return net.build(add_classifier(net, net.input((1, *self.input_shape)), genotype.hidden, self.classes))
+
+    def describe(self, genotype: Mlp) -> str:
+        """`dense 64 → dense 32 → 10 logits`."""
+        return " → ".join(describe_classifier(genotype.hidden, self.classes))
+
+
+@cache
+def _genome(max_layers: int, max_units: int) -> Record[Mlp]:
+    return Record(Mlp, hidden=Items("hidden layer", hidden_layer(max_units, (1, 5)), 1, max_layers, insert="end"))

@@ -1,0 +1,73 @@
+"""What a search space answers, and how it refuses."""
+
+from collections.abc import Iterator
+from typing import Protocol, TypeVar, runtime_checkable
+
+from numpy import float64
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from graph import Graph
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+"""What `json.dumps` writes and `json.loads` reads."""
+
+G = TypeVar("G")
+
+
+class GenotypeError(ValueError):
+    """A JSON value is no genotype of the space; the message says where and why."""
+
+
+class DegenerateSpaceError(RuntimeError):
+    """The space seems to hold one phenotype only, so nothing can be mutated."""
+
+
+@runtime_checkable
+class SearchSpace(Protocol[G]):
+    """A set of networks with a neighbourhood; `G` is its genotype, frozen and hashable.
+
+    A genotype is what algorithms handle, its graph is the phenotype; two phenotypes are the same when
+    their `graph_hash` is. All randomness comes from `rng`; equal generators give equal results.
+    """
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The network's input: (height, width, channels), without the batch."""
+
+    @property
+    def classes(self) -> int:
+        """Number of classes; a network has one logit for two classes, else one a class."""
+
+    def sample(self, rng: Generator) -> G:
+        """Draw a genotype; every genotype can be reached."""
+
+    def mutate(self, genotype: G, rng: Generator) -> G:
+        """Choose uniformly among the one-step neighbours whose phenotype differs from the parent's.
+
+        Raises `DegenerateSpaceError` where there is no other phenotype.
+        """
+
+    def crossover(self, a: G, b: G, rng: Generator) -> G:
+        """Mix two genotypes; every part of the child stands in a parent."""
+
+    def neighbours(self, genotype: G, rng: Generator) -> Iterator[G]:
+        """Every one-step morphism once, never the genotype itself; `rng` draws the parts that are new."""
+
+    def graph(self, genotype: G) -> Graph:
+        """The network. Every genotype has one."""
+
+    def encode(self, genotype: G) -> NDArray[float64]:
+        """A vector for surrogate models, of the same length for every genotype, in [0, 1], one to one."""
+
+    def describe(self, genotype: G) -> str:
+        """One line for people."""
+
+    def difference(self, before: G, after: G) -> str:
+        """What changed, in words: `block 2, layer 1: filters 12 → 15`."""
+
+    def to_json(self, genotype: G) -> Json:
+        """The genotype as JSON; `from_json` gives an equal one back."""
+
+    def from_json(self, value: object) -> G:
+        """Read what `to_json` wrote. Raises `GenotypeError`, with the path to the fault, for anything else."""

@@ -1,0 +1,34 @@
+"""TensorFlow in a worker process: set up once, tidied after every candidate."""
+
+import gc
+import os
+
+
+def configure_tensorflow(threads: int) -> None:
+    """Give TensorFlow `threads` threads and keep it quiet; call once in a process, before anything else uses it.
+
+    Also switches Grappler's remapping off, which crashes the process in some networks (TensorFlow 2.21 on
+    CPU), and lets GPU memory grow as needed. Raises `ValueError` for less than one thread and `RuntimeError`
+    when TensorFlow has already started with other threads.
+    """
+    if threads < 1:
+        raise ValueError(f"TensorFlow needs at least 1 thread, not {threads}")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf
+
+    tf.get_logger().setLevel("ERROR")
+    if tf.config.threading.get_intra_op_parallelism_threads() != threads:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+    if tf.config.threading.get_inter_op_parallelism_threads() != threads:
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def release_memory() -> None:
+    """Free what a candidate left behind; call between candidates in a long-lived worker."""
+    import keras
+
+    keras.backend.clear_session(free_memory=False)
+    gc.collect()

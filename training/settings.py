@@ -1,0 +1,67 @@
+"""How a candidate is trained: plain data, without TensorFlow."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+OPTIMISERS = ("sgd", "adamw")
+SCHEDULES = ("cosine", "constant")
+AUGMENTATIONS = ("flip", "shift")
+
+
+class TrainingDiverged(ArithmeticError):
+    """The loss is no longer a finite number; `epoch` counts from 1."""
+
+    def __init__(self, epoch: int) -> None:
+        """Say in which epoch."""
+        super().__init__(epoch)
+        self.epoch = epoch
+
+    def __str__(self) -> str:
+        return f"the loss is not finite in epoch {self.epoch}; a lower learning rate may help"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSettings:
+    """Settings of one training; raises `ValueError` for values that cannot work.
+
+    `optimiser` is "sgd" (momentum 0.9) or "adamw" (Loshchilov & Hutter, 2019; betas 0.9 and 0.999).
+    `weight_decay` acts on kernels alone: added to the gradient for "sgd", decoupled for "adamw".
+    `schedule` "cosine" lowers the learning rate from `learning_rate` to 0, step by step.
+    `batch_size` is the most examples in one step: an epoch visits each example once, in batches as equal as
+    can be, so that none is left with a few examples only.
+    `augment` may hold "flip" (left to right, one image in two) and "shift" (up to `shift_pixels` in both
+    directions, zeros enter at the edges).
+    """
+
+    epochs: int = 20
+    batch_size: int = 64
+    optimiser: Literal["sgd", "adamw"] = "sgd"
+    learning_rate: float = 0.05
+    weight_decay: float = 1e-4
+    schedule: Literal["cosine", "constant"] = "cosine"
+    label_smoothing: float = 0.0
+    augment: tuple[Literal["flip", "shift"], ...] = ()
+    shift_pixels: int = 2
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size", "shift_pixels"):
+            value = getattr(self, name)
+            _require(isinstance(value, int) and not isinstance(value, bool) and value >= 1, name, value, "at least 1")
+        _require(0 < _number(self, "learning_rate") < float("inf"), "learning_rate", self.learning_rate, "above 0")
+        _require(0 <= _number(self, "weight_decay") < 1, "weight_decay", self.weight_decay, "from 0 to below 1")
+        _require(0 <= _number(self, "label_smoothing") < 1, "label_smoothing", self.label_smoothing, "from 0 to below 1")
+        _require(self.optimiser in OPTIMISERS, "optimiser", self.optimiser, f"one of {', '.join(OPTIMISERS)}")
+        _require(self.schedule in SCHEDULES, "schedule", self.schedule, f"one of {', '.join(SCHEDULES)}")
+        known = isinstance(self.augment, tuple) and all(name in AUGMENTATIONS for name in self.augment)
+        _require(known, "augment", self.augment, f"a tuple of {', '.join(AUGMENTATIONS)}")
+
+
+def _number(settings: TrainingSettings, name: str) -> float:
+    value = getattr(settings, name)
+    _require(isinstance(value, (int, float)) and not isinstance(value, bool), name, value, "a number")
+    return float(value)
+
+
+def _require(good: bool, name: str, value: object, wanted: str) -> None:
+    if not good:
+        raise ValueError(f"training: {name} must be {wanted}, not {value!r}")
