@@ -1,0 +1,215 @@
+"""The command line: `python driver.py CONFIG.py` searches, the other verbs look at what was found."""
+
+import importlib.util
+import json
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from data import DataError
+from engine import ClusterError, WorkersLostError, task_of
+from engine import search as run_search
+from graph import ShapeError
+from runs import ConfigError, JournalError, Record, Run, SearchConfig
+from search_algorithms import ProblemError
+from search_space import GenotypeError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+BAD_INPUT = (ClusterError, ConfigError, DataError, GenotypeError, JournalError, ProblemError, ShapeError)
+"""What the user can put right: one line, exit status 2."""
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+
+_WIDTH_OF_A_FILE = 120
+
+Config = Annotated[str, typer.Argument(metavar="CONFIG", help="a configuration file, or the name of a packaged one")]
+RunPath = Annotated[str, typer.Argument(metavar="RUN", help="artifacts/NAME, or its journal")]
+Pick = Annotated[str, typer.Option(metavar="best|N", help="the lowest error, or a candidate's number")]
+
+
+@app.command()
+def search(
+    config: Config,
+    name: Annotated[str | None, typer.Option(help="of the run; the configuration's unless given")] = None,
+    out: Annotated[Path, typer.Option(help="folder of all runs")] = Path("artifacts"),
+    seed: Annotated[int | None, typer.Option(help="of everything random")] = None,
+    evaluations: Annotated[int | None, typer.Option(help="budget: candidates trained")] = None,
+    minutes: Annotated[float | None, typer.Option(help="budget: wall time")] = None,
+    workers: Annotated[int | None, typer.Option(help="one a core unless given")] = None,
+    ray_address: Annotated[str | None, typer.Option(help="join a running cluster: HOST:PORT or auto")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on where the journal ends")] = False,
+) -> None:
+    """Search for networks; "search" itself may be left out."""
+    from reports.progress import ProgressDisplay
+    from reports.terminal import front_table
+
+    settings = {"seed": seed, "evaluations": evaluations, "minutes": minutes, "workers": workers}
+    chosen = load_config(config).with_fields(**{key: value for key, value in settings.items() if value is not None})
+    console = _console()
+    title = name or Path(config).stem
+    try:
+        with ProgressDisplay(console, chosen.evaluations) as display:
+            run = run_search(chosen, title, out=out, resume=resume, ray_address=ray_address, observe=display)
+    except KeyboardInterrupt:
+        _say("interrupted; nothing that finished is lost: add --resume to the same command to go on")
+        raise SystemExit(130) from None
+    console.print(front_table(run, run.front))
+    assert run.stopped
+    if run.stopped.cause == "infeasible":
+        raise ConfigError(run.stopped.reason)
+    if run.stopped.cause == "failures":
+        print(run.failures[0].traceback, file=sys.stderr)
+        _say(run.stopped.reason)
+        raise SystemExit(1)
+
+
+@app.command()
+def check(config: Config) -> None:
+    """See whether a configuration is valid and what share of its space lies within the bounds; trains nothing."""
+    from reports.feasibility import feasibility_table
+    from runs.feasibility import feasibility
+
+    chosen = load_config(config)
+    chosen.check(task_of(chosen))
+    chosen.data.load()
+    found = feasibility(chosen)
+    _console().print(feasibility_table(chosen, found))
+    if not found.feasible:
+        raise ConfigError(f"none of {found.samples} random networks keeps the bounds; see the table")
+
+
+@app.command()
+def show(
+    run: RunPath,
+    pick: Pick | None = None,
+    sort: Annotated[str | None, typer.Option(metavar="METRIC", help="lowest first")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="a list of number, genotype, network and metrics")] = False,
+) -> None:
+    """Print the front."""
+    from reports.terminal import front_json, front_table
+
+    opened = Run.open(run)
+    records = [_picked(opened, pick)] if pick else opened.front
+    if sort:
+        unknown = [record.number for record in records if sort not in record.metrics]
+        if unknown:
+            raise ConfigError(f"--sort {sort}: candidate {unknown[0]} has {', '.join(sorted(records[0].metrics))}")
+        records = sorted(records, key=lambda record: record.metrics[sort])
+    if as_json:
+        print(json.dumps(front_json(opened, records), indent=1))
+    else:
+        _console().print(front_table(opened, records))
+
+
+@app.command()
+def export(
+    run: RunPath,
+    pick: Pick = "best",
+    out: Annotated[Path | None, typer.Option(help="folder; RUN/export/NUMBER unless given")] = None,
+    config: Annotated[str | None, typer.Option(help="where the run's own data set is defined")] = None,
+) -> None:
+    """Write an int8 .tflite, a Keras model and a manifest with test accuracy."""
+    from deployment.export import export as export_model
+    from runs.provenance import facts, load_data
+
+    opened = Run.open(run)
+    record = _picked(opened, pick)
+    weights = opened.weights(record.number)
+    splits = load_data(opened, load_config(config).data if config else None)
+    folder = out or opened.folder / "export" / str(record.number)
+    manifest = export_model(folder, opened.graph(record.number), weights, splits, facts(opened, record.number))
+    _console().print(manifest)
+
+
+@app.command()
+def inspect(
+    network: Annotated[str, typer.Argument(metavar="RUN:N", help="a run and a candidate's number, or RUN:best")],
+) -> None:
+    """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory."""
+    from reports.terminal import network_table
+
+    path, colon, pick = network.rpartition(":")
+    if not colon:
+        raise ConfigError(f"{network}: write RUN:N, such as artifacts/digits_aging:best")
+    opened = Run.open(path)
+    record = _picked(opened, pick)
+    console = _console()
+    console.print(f"candidate {record.number}: {record.description}", highlight=False, markup=False)
+    console.print(network_table(opened.graph(record.number)))
+
+
+def load_config(name: str) -> SearchConfig:
+    """Run a configuration file, the user's own Python, and take its `config`. Raises `ConfigError`."""
+    path = _find_config(name)
+    spec = importlib.util.spec_from_file_location("edgevolve_config", path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else "?"
+        kind = "" if isinstance(error, BAD_INPUT) else f"{type(error).__name__}: "
+        raise ConfigError(f"{name}: line {line}: {kind}{error}") from error
+    config = getattr(module, "config", None)
+    if not isinstance(config, SearchConfig):
+        found = "defines no `config`" if config is None else f"`config` is a {type(config).__name__}"
+        raise ConfigError(f"{name}: {found}; it must define `config = SearchConfig(...)`")
+    return config
+
+
+def _find_config(name: str) -> Path:
+    import configs
+
+    packaged = Path(str(configs.__file__)).parent
+    for path in (Path(name), packaged / f"{Path(name).stem}.py"):
+        if path.is_file() and path.suffix == ".py":
+            return path
+    known = ", ".join(sorted(path.stem for path in packaged.glob("[a-z]*.py")))
+    raise ConfigError(f"{name}: no such configuration; give a .py file, or one of {known}")
+
+
+def _picked(run: Run, pick: str) -> Record:
+    if pick == "best":
+        if run.best is None:
+            raise JournalError(f"{run.path}: no candidate has completed within the bounds yet")
+        return run.best
+    if not pick.isdecimal():
+        raise ConfigError(f"--pick {pick}: give best, or a candidate's number")
+    return run.record(int(pick))
+
+
+def _console() -> "Console":
+    from rich.console import Console
+
+    return Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_A_FILE)
+
+
+def _say(message: str) -> None:
+    print(f"edgevolve: {message}", file=sys.stderr)
+
+
+def main() -> None:
+    """Run the command line; exits with 0, 1 for a failed run, 2 for bad input, 130 for an interrupt."""
+    arguments = sys.argv[1:]
+    verbs = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    if arguments and arguments[0] not in verbs and not arguments[0].startswith("-"):
+        arguments = ["search", *arguments]
+    try:
+        app(arguments)
+    except BAD_INPUT as error:
+        _say(str(error))
+        raise SystemExit(2) from None
+    except WorkersLostError as error:
+        _say(f"{error}; what finished is kept: add --resume to go on")
+        raise SystemExit(1) from None
+
+
+if __name__ == "__main__":
+    main()

@@ -212,7 +212,9 @@ def compare(case: str, repeats: int, candidates: int, data: str | None) -> dict[
 def main() -> None:
     """Run both cases, print a table, then one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", help="an .npz of 28×28 images (x_train, y_train, x_test, y_test); generated if absent")
+    parser.add_argument(
+        "--data", help="an .npz of 28×28 images (x_train, y_train, x_test, y_test); generated if absent"
+    )
     parser.add_argument("--quick", action="store_true", help="one repeat, fewer candidates")
     parser.add_argument("--worker", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -1,0 +1,1 @@
+"""Searches that come with edgevolve; `edgevolve digits_aging` runs one by name."""

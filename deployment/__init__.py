@@ -1,0 +1,1 @@
+"""Trained networks as files for the device, and their verification on the real runtimes."""

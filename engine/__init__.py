@@ -1,7 +1,17 @@
 """Making a run happen: the loop, the evaluators, the worker pool. Ray is loaded in `ray_pool` alone."""
 
-from engine.evaluator import Evaluator, Inline, JobResult, VirtualTime, WorkersLostError
+from engine.evaluator import ClusterError, Evaluator, Inline, JobResult, VirtualTime, WorkersLostError
 from engine.search import search, task_of
 from engine.train_task import Train
 
-__all__ = ["Evaluator", "Inline", "JobResult", "Train", "VirtualTime", "WorkersLostError", "search", "task_of"]
+__all__ = [
+    "ClusterError",
+    "Evaluator",
+    "Inline",
+    "JobResult",
+    "Train",
+    "VirtualTime",
+    "WorkersLostError",
+    "search",
+    "task_of",
+]

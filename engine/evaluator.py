@@ -14,8 +14,12 @@ from runs import Job, Task
 from search_algorithms import Completed, Failed, Outcome, Rejected
 
 
+class ClusterError(ValueError):
+    """No cluster answers, or a node has other versions. The message is one line."""
+
+
 class WorkersLostError(RuntimeError):
-    """No worker can be started, or the cluster is gone. The message is one line."""
+    """No worker can be started. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def evaluate(task: Task, job: Job, splits: Splits) -> Completed | Failed:
     try:
         outcome: Outcome = task(job, splits)
     except Exception as error:
-        return Failed(type(error).__name__, str(error).splitlines()[0] if str(error) else "", traceback.format_exc())
+        return Failed(type(error).__name__, " ".join(str(error).split())[:300], traceback.format_exc())
     if isinstance(outcome, Rejected) or not isinstance(outcome, Completed | Failed):
         return Failed("TaskError", f"the task gave a {type(outcome).__name__}, not Completed or Failed")
     if isinstance(outcome, Completed):

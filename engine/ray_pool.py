@@ -18,7 +18,7 @@ import ray
 from ray import exceptions
 
 from data import Splits
-from engine.evaluator import JobResult, WorkersLostError, evaluate
+from engine.evaluator import ClusterError, JobResult, WorkersLostError, evaluate
 from engine.versions import installed_versions
 from runs import Job, Task
 from search_algorithms import Completed, Failed
@@ -81,7 +81,7 @@ class RayPool:
     """An evaluator on a Ray cluster: the one at `address`, or one of its own on this machine.
 
     `workers` is one a CPU unless given; `gpus_per_worker` an even share of the GPUs unless given. The task
-    and the data travel once through the object store. Raises `WorkersLostError` when the cluster does not answer.
+    and the data travel once through the object store. Raises `ClusterError` when the cluster does not answer.
     """
 
     def __init__(
@@ -163,7 +163,7 @@ class RayPool:
         mine = installed_versions()
         other = [f"{name} {versions.get(name)}, not {mine[name]}" for name in mine if versions.get(name) != mine[name]]
         if other:
-            raise WorkersLostError(f"node {slot.node} has {', '.join(other)}; install the same versions there")
+            raise ClusterError(f"node {slot.node} has {', '.join(other)}; install the same versions there")
         self._failed_starts = 0
         self._idle.append(slot)
 
@@ -182,16 +182,13 @@ class RayPool:
             if running.attempt < _ATTEMPTS:
                 self._queue.appendleft((running.job, running.attempt + 1))
                 return []
-            return [self._failure(running, "worker lost", f"{running.attempt} workers died on it: {_last_line(error)}")]
+            return [_failure(running, "worker lost", f"{running.attempt} workers died on it: {_last_line(error)}")]
         running.slot.jobs += 1
         if running.slot.jobs >= _JOBS_PER_WORKER or ran.memory_bytes > _WORKER_MEMORY_BYTES:
             self._replace(running.slot)
         else:
             self._idle.append(running.slot)
-        slot = running.slot
-        return [
-            JobResult(running.job.number, ran.outcome, ran.started, ran.ended, slot.name, slot.node, running.attempt)
-        ]
+        return [_result(running, ran.outcome, ran.started, ran.ended)]
 
     def _overdue(self) -> list[JobResult]:
         now = time.monotonic()
@@ -200,20 +197,22 @@ class RayPool:
         for reference in late:
             running = self._busy.pop(reference)
             self._replace(running.slot)
-            results.append(self._failure(running, "deadline", f"took longer than {self._deadline_s / 60:g} minutes"))
+            results.append(_failure(running, "deadline", f"took longer than {self._deadline_s / 60:g} minutes"))
         return results
 
     def _replace(self, slot: _Slot) -> None:
         ray.kill(slot.actor)
         self._start(slot.name)
 
-    def _failure(self, running: _Running, kind: str, reason: str) -> JobResult:
-        now = time.time()
-        started = now - (time.monotonic() - running.submitted)
-        outcome = Failed(kind, reason)
-        return JobResult(
-            running.job.number, outcome, started, now, running.slot.name, running.slot.node, running.attempt
-        )
+
+def _result(running: _Running, outcome: Completed | Failed, started: float, ended: float) -> JobResult:
+    slot = running.slot
+    return JobResult(running.job.number, outcome, started, ended, slot.name, slot.node, running.attempt)
+
+
+def _failure(running: _Running, kind: str, reason: str) -> JobResult:
+    now = time.time()
+    return _result(running, Failed(kind, reason), now - (time.monotonic() - running.submitted), now)
 
 
 def _connect(address: str | None, workers: int | None) -> bool:
@@ -233,8 +232,8 @@ def _connect(address: str | None, workers: int | None) -> bool:
 
 
 def _require_cluster(address: str) -> None:
-    """Raise `WorkersLostError` unless a cluster answers: `ray.init` itself would wait for minutes."""
-    refusal = WorkersLostError(f"no Ray cluster answers at {address}; start one with `ray start --head`")
+    """Raise `ClusterError` unless a cluster answers: `ray.init` itself would wait for minutes."""
+    refusal = ClusterError(f"no Ray cluster answers at {address}; start one with `ray start --head`")
     if address.startswith("ray://"):
         host, _, port = address.removeprefix("ray://").partition(":")
         try:

@@ -36,7 +36,8 @@ def search(
     called after each event. With `resume`, goes on where the journal ends: nothing that finished is repeated.
 
     Raises `ConfigError`, `ProblemError`, `DataError` for bad input, `JournalError` for a run that exists (or, with
-    `resume`, does not), before anything is written; `WorkersLostError` when there is no cluster.
+    `resume`, does not), before anything is written; `ClusterError` when there is no cluster,
+    `WorkersLostError` when no worker starts.
     """
     task = task_of(config)
     config.check(task)

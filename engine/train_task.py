@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from data import Splits
 from runs import Job
 from search_algorithms import Completed, Failed, Outcome
-from training import TrainingSettings
+from training import TrainingDiverged, TrainingSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Train:
 
     def __call__(self, job: Job, splits: Splits) -> Outcome:
         """Train from the job's seed. A loss that is not finite is a failure."""
-        from training.trainer import TrainingDiverged, train
+        from training.trainer import train
 
         try:
             trained = train(job.graph, splits.train, splits.validation, self.settings, job.seed)

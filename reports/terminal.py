@@ -15,8 +15,9 @@ from runs import Record, Run
 
 def front_metrics(run: Run) -> list[str]:
     """The metrics worth a column: error, then the objectives, then what else is bounded."""
-    goals = [goal.metric for goal in (*run.problem.objectives, *run.problem.constraints)]
-    return sorted(dict.fromkeys(goals), key=lambda name: name != "error")
+    problem = run.problem
+    names = [*(o.metric for o in problem.objectives), *(c.metric for c in problem.constraints)]
+    return sorted(dict.fromkeys(names), key=lambda name: name != "error")
 
 
 def front_table(run: Run, records: Sequence[Record]) -> RenderableType:

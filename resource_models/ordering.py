@@ -70,71 +70,76 @@ def best_order(program: Program, start: int, stop: int, live: int, floor: int, c
     """
     steps = _steps(program, start, stop)
     ends = sum(step.bit for step in steps if not step.followers)
-    state = _settled(steps, _State(floor, len(steps), live, 0, ends, None))
-    reached = {state.after: floor}
-    heap = [state]
+    heap = [_State(floor, len(steps), live, 0, ends, None)]
+    reached: dict[int, int] = {}
+    visited: set[int] = set()
     while heap:
-        state = heappop(heap)
+        state = _settled(steps, heappop(heap))
+        if state.after in visited:
+            continue
+        visited.add(state.after)
         if not state.left:
             return Found(_nodes(steps, state.path), state.peak, state.peak)
-        if state.peak > reached[state.after]:
-            continue
-        if len(reached) > MAX_STATES:
+        if len(visited) > MAX_STATES:
             rest = _greedy(steps, state)
             if rest.peak < ceiling:
                 return Found(_nodes(steps, rest.path), rest.peak, state.peak)
             return Found(list(range(start, stop)), ceiling, state.peak)
         for number in _bits(state.ends):
-            following = _put_before(steps, number, state)
-            if following.peak >= ceiling:
-                continue
-            following = _settled(steps, following)
-            if following.peak < reached.get(following.after, ceiling):
-                reached[following.after] = following.peak
-                heappush(heap, following)
+            peak, before = _price(steps[number], state.after, state.live)
+            peak = max(peak, state.peak)
+            after = state.after | 1 << number
+            if peak < reached.get(after, ceiling):
+                reached[after] = peak
+                heappush(heap, _put_before(steps, number, state, peak, before))
     return Found(list(range(start, stop)), ceiling, ceiling)
 
 
-def _put_before(steps: list[_Step], number: int, state: _State) -> _State:
-    """The state with one more block, run right before those of `state`."""
-    block, bit, needs, _, frees, overwrites = steps[number]
-    peak, left, live, after, ends, path = state
+def _price(step: _Step, after: int, live: int) -> tuple[int, int]:
+    """Peak of a block that runs right before those of `after`, and the bytes live before it; `live` are after it."""
+    block, _, _, _, frees, overwrites = step
     freed = 0
     for size, readers in frees:
         if not readers & after:
             freed += size
-    live += freed - block.kept
     first = block.first
     for readers in overwrites:
         if not readers & after:
             first = 0
-    peak = max(peak, live + first, live + block.rest - freed)
-    after |= bit
-    ends ^= bit
-    for before in _bits(needs):
+    rest = block.rest - freed
+    live += freed - block.kept
+    return live + (first if first > rest else rest), live
+
+
+def _put_before(steps: list[_Step], number: int, state: _State, peak: int, live: int) -> _State:
+    """The state with one more block, run right before those of `state`."""
+    after = state.after | 1 << number
+    ends = state.ends ^ 1 << number
+    for before in _bits(steps[number].needs):
         if not steps[before].followers & ~after:
             ends |= 1 << before
-    return _State(peak, left - 1, live, after, ends, (number, path))
+    return _State(peak, state.left - 1, live, after, ends, (number, state.path))
 
 
 def _settled(steps: list[_Step], state: _State) -> _State:
     """The state with every block put before it that raises neither the peak nor the live bytes."""
-    tried = 0
-    while state.ends & ~tried:
-        number = (state.ends & ~tried).bit_length() - 1
-        following = _put_before(steps, number, state)
-        if following.peak == state.peak and following.live <= state.live:
-            state = following
-            tried = 0
+    untried = state.ends
+    while untried:
+        number = untried.bit_length() - 1
+        peak, live = _price(steps[number], state.after, state.live)
+        if peak <= state.peak and live <= state.live:
+            state = _put_before(steps, number, state, state.peak, live)
+            untried = state.ends
         else:
-            tried |= 1 << number
+            untried ^= 1 << number
     return state
 
 
 def _greedy(steps: list[_Step], state: _State) -> _State:
     """The state with all blocks put before it, each time the one with the lowest peak, then the fewest live bytes."""
     while state.left:
-        state = _settled(steps, min(_put_before(steps, number, state) for number in _bits(state.ends)))
+        (peak, live), number = min((_price(steps[n], state.after, state.live), n) for n in _bits(state.ends))
+        state = _settled(steps, _put_before(steps, number, state, max(peak, state.peak), live))
     return state
 
 

@@ -94,6 +94,10 @@ class SearchConfig(BaseModel):
         except (ValueError, TypeError, AttributeError) as error:
             raise ConfigError(f"start: not a genotype of the space ({error})") from error
 
+    def with_fields(self, **fields: Any) -> "SearchConfig":
+        """A copy with other values, checked like the original."""
+        return SearchConfig(**{**{name: getattr(self, name) for name in SearchConfig.model_fields}, **fields})
+
     @property
     def start_genotypes(self) -> list[Any]:
         """`start`, as genotypes."""

@@ -4,8 +4,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-VERSION = 1
-
 
 class _Event(BaseModel):
     """Seconds since 1970 at which it was written."""
@@ -19,7 +17,7 @@ class Started(_Event):
     """The first line: the whole configuration, the versions in use and the data's fingerprint."""
 
     event: Literal["started"] = "started"
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
     name: str
     config: dict[str, Any]
     versions: dict[str, str]

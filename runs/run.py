@@ -113,10 +113,10 @@ class Run:
         first = self.problem.objectives[0]
         return min(
             (self.records[number] for number in self._front),
-            key=lambda r: (
-                r.metrics.get("error", first.cost(r.metrics)),
-                r.metrics.get("model_size_bytes", 0),
-                r.number,
+            key=lambda record: (
+                record.metrics.get("error", first.cost(record.metrics)),
+                record.metrics.get("model_size_bytes", 0),
+                record.number,
             ),
             default=None,
         )

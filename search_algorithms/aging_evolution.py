@@ -80,5 +80,6 @@ class _AgingEvolution:
     def _costs(self, outcome: Completed) -> NDArray[np.float64]:
         """Each objective over its scale: 1 is as good as the bound, capped at `_WORST`."""
         costs = np.array(self._problem.costs(outcome.metrics)) / self._scales
-        flipped = np.array([objective.direction == "maximise" for objective in self._problem.objectives])
-        return np.clip(np.where(flipped, 2.0 + costs, costs), 0.0, _WORST)
+        maximised = np.array([objective.direction == "maximise" for objective in self._problem.objectives])
+        clipped: NDArray[np.float64] = np.clip(costs + 2.0 * maximised, 0.0, _WORST)
+        return clipped

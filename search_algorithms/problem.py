@@ -132,7 +132,7 @@ class Problem:
     @property
     def metrics(self) -> set[str]:
         """Every metric that must be known of a finished candidate."""
-        return {goal.metric for goal in (*self.objectives, *self.constraints)}
+        return {o.metric for o in self.objectives} | {c.metric for c in self.constraints}
 
     def costs(self, metrics: Metrics) -> tuple[float, ...]:
         """One value to minimise for each objective, in order."""

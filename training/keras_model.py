@@ -1,6 +1,8 @@
 """The network as a Keras model, for people and for export."""
 
+import warnings
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -50,7 +52,7 @@ def keras_model(
     for node in graph.nodes:
         tensors[node.output.name] = LOWER[type(node.op)](node, *(tensors[x.name] for x in node.inputs))
     outputs = [tensors[y.name] for y in graph.outputs]
-    model = keras.Model(inputs, outputs[0] if len(outputs) == 1 else outputs)
+    model = keras.Model(*(many if len(many) > 1 else many[0] for many in (inputs, outputs)))
     assign(model, graph, weights)
     return model
 
@@ -77,6 +79,13 @@ def values_of(model: keras.Model, graph: Graph) -> Weights:
             own += model.get_layer(f"{node.name}_bn").get_weights() if len(names) > 2 else []
             values |= dict(zip(names, own, strict=True))
     return values
+
+
+def save_keras(model: keras.Model, path: Path) -> None:
+    """Write a `.keras` file, without the warnings of Keras about NumPy 2 that concern nobody here."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="__array__ implementation", category=DeprecationWarning)
+        model.save(path)
 
 
 def _conv(node: Node, x: Any) -> Any:

@@ -49,7 +49,9 @@ class TrainingSettings:
             _require(isinstance(value, int) and not isinstance(value, bool) and value >= 1, name, value, "at least 1")
         _require(0 < _number(self, "learning_rate") < float("inf"), "learning_rate", self.learning_rate, "above 0")
         _require(0 <= _number(self, "weight_decay") < 1, "weight_decay", self.weight_decay, "from 0 to below 1")
-        _require(0 <= _number(self, "label_smoothing") < 1, "label_smoothing", self.label_smoothing, "from 0 to below 1")
+        _require(
+            0 <= _number(self, "label_smoothing") < 1, "label_smoothing", self.label_smoothing, "from 0 to below 1"
+        )
         _require(self.optimiser in OPTIMISERS, "optimiser", self.optimiser, f"one of {', '.join(OPTIMISERS)}")
         _require(self.schedule in SCHEDULES, "schedule", self.schedule, f"one of {', '.join(SCHEDULES)}")
         known = isinstance(self.augment, tuple) and all(name in AUGMENTATIONS for name in self.augment)

@@ -4,19 +4,21 @@ Parameters live in one flat vector, so that the optimiser is a handful of operat
 a step is a pure function of them. Nothing is kept in TensorFlow between epochs or candidates.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from data import Split
 from graph import Activate, Activation, Graph, Softmax
 from training.augment import augmented
 from training.forward import folded, forward
 from training.settings import TrainingDiverged, TrainingSettings
-from training.weights import BATCH_NORM_MOMENTUM, Parameter, Weights, initial_weights, parameters
+from training.weights import BATCH_NORM_MOMENTUM, Parameter, Weights, check_weights, initial_weights, parameters
 
 MOMENTUM = 0.9
 BETA_1, BETA_2, ADAM_EPSILON = 0.9, 0.999, 1e-7
@@ -48,7 +50,7 @@ def train(graph: Graph, train: Split, validation: Split, settings: TrainingSetti
     values = initial_weights(graph, seed)
     keys = np.random.SeedSequence(seed).generate_state(1, np.uint32)
     epoch_function = tf.function(partial(_epoch, graph, layout, settings, logits), autograph=False)
-    arrays = tuple(tf.constant(array) for part in (train, validation) for array in (part.x, part.y.astype(np.int32)))
+    arrays = (*_arrays(train), *_arrays(validation))
     state = _start(layout, settings, values)
     curves: list[tuple[float, ...]] = []
     best = state
@@ -64,6 +66,23 @@ def train(graph: Graph, train: Split, validation: Split, settings: TrainingSetti
     by_name = dict(zip(names, zip(*curves, strict=True), strict=True))
     kept = layout.values(best[0].numpy(), best[1].numpy())
     return Trained(min(by_name["validation_error"]), by_name, {p.name: kept[p.name] for p in parameters(graph)})
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """Mean cross-entropy in nats and the fraction of examples classified wrongly."""
+
+    loss: float
+    error: float
+
+
+def evaluate(graph: Graph, weights: Mapping[str, NDArray[Any]], split: Split) -> Evaluated:
+    """The float network on a split, batch norm folded. Raises `ValueError` when they do not fit each other."""
+    logits = check_fit(graph, split)
+    check_weights(graph, weights)
+    values = folded(graph, {name: tf.constant(value) for name, value in weights.items()})
+    loss, error = tf.function(partial(_validate, graph, values, logits), autograph=False)(*_arrays(split))
+    return Evaluated(float(loss), float(error))
 
 
 def check_fit(graph: Graph, *parts: Split) -> str:
@@ -94,6 +113,10 @@ def check_fit(graph: Graph, *parts: Split) -> str:
     return output.name
 
 
+def _arrays(split: Split) -> tuple[Any, Any]:
+    return tf.constant(split.x), tf.constant(split.y.astype(np.int32))
+
+
 @dataclass(frozen=True, slots=True)
 class _Layout:
     """Where each parameter lies in the two flat vectors: what gradients change, and moving statistics."""
@@ -108,12 +131,11 @@ class _Layout:
             raise ValueError("the network has no weights to train")
         return cls(tuple(p for p in every if p.trainable), tuple(p for p in every if not p.trainable))
 
-    def flat(self, values: Weights) -> tuple[Any, Any]:
-        """The vectors (trainable, moving) as NumPy arrays."""
-        none = [np.zeros(0, np.float32)]
-        return tuple(
-            np.concatenate([values[p.name].ravel() for p in part] or none) for part in (self.trainable, self.moving)
-        )
+    def flat(self, values: Weights) -> list[NDArray[np.float32]]:
+        """The vectors [trainable, moving]."""
+        empty = [np.zeros(0, np.float32)]
+        parts = (self.trainable, self.moving)
+        return [np.concatenate([values[p.name].ravel() for p in part] or empty) for part in parts]
 
     def values(self, trainable: Any, moving: Any) -> dict[str, Any]:
         """NumPy arrays by name."""
@@ -153,7 +175,7 @@ def _epoch(
         images, labels = tf.gather(x, chosen), tf.gather(y, chosen)
         done = tf.cast(seed[1], tf.int32) * steps + index
         if settings.augment:
-            images = augmented(images, settings, tf.stack([seed[0] + 1, tf.cast(done, tf.int64) * 8]))
+            images = augmented(images, settings, tf.stack([seed[0] + 1, tf.cast(done, tf.int64)]))
         values = layout.tensors(layout.trainable, trainable)
         output, statistics = forward(graph, values, _as_float(images), logits)
         loss = _loss(output, labels, settings.label_smoothing)

@@ -1,0 +1,116 @@
+"""A trained network as files that one can flash, load and check."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from data import Splits
+from deployment.interpreter import Quantisation, int8_accuracy, open_model
+from deployment.tflite import calibration_examples, differences, to_tflite_int8
+from graph import Graph, graph_hash, to_json
+from training.keras_model import keras_model, save_keras
+from training.trainer import evaluate
+
+FORMAT = "edgevolve-model"
+VERSION = 1
+
+
+class ExportError(RuntimeError):
+    """The export would destroy something, or cannot be written. The message is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What was exported, as `manifest.json` says it.
+
+    Accuracies are fractions of the split that they name; the test split takes no part in search or training. `files`
+    holds the SHA-256 of each file. `differences` tells where the file's operators are not the graph's nodes. `facts`
+    are the caller's: genotype, metrics of the search, versions, seeds, data fingerprint.
+    """
+
+    float_test_accuracy: float
+    int8_test_accuracy: float
+    int8_validation_accuracy: float
+    tflite_bytes: int
+    input: Quantisation
+    output: Quantisation
+    differences: tuple[str, ...]
+    files: dict[str, str]
+    graph_hash: str
+    graph: dict[str, Any]
+    facts: dict[str, Any]
+
+    def to_json(self) -> str:
+        """The text of `manifest.json`. Raises `ValueError` for facts that JSON cannot hold."""
+        payload = {"format": FORMAT, "version": VERSION, **asdict(self)}
+        payload |= {"input": self.input._asdict(), "output": self.output._asdict()}
+        try:
+            return json.dumps(payload, indent=2, allow_nan=False) + "\n"
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the facts of an export must be plain JSON values: {error}") from error
+
+
+def export(
+    directory: Path, graph: Graph, weights: Mapping[str, NDArray[Any]], splits: Splits, facts: Mapping[str, Any]
+) -> Manifest:
+    """Write `model.tflite` (int8), `model.keras` (float) and `manifest.json` into `directory`.
+
+    The directory must be absent, empty, or hold an earlier export, whose three files are then replaced while others
+    are left alone. Files are written elsewhere beside it and renamed, the manifest last. Raises `ExportError` for any
+    other directory or when the disk refuses, `ValueError` and `ConversionError` as `to_tflite_int8`.
+    """
+    check_directory(directory)
+    model = to_tflite_int8(graph, weights, calibration_examples(splits.train))
+    opened = open_model(model)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=directory, prefix=".partial-") as name:
+            folder = Path(name)
+            (folder / "model.tflite").write_bytes(model)
+            save_keras(keras_model(graph, weights), folder / "model.keras")
+            manifest = Manifest(
+                float_test_accuracy=1 - evaluate(graph, weights, splits.test).error,
+                int8_test_accuracy=int8_accuracy(model, splits.test),
+                int8_validation_accuracy=int8_accuracy(model, splits.validation),
+                tflite_bytes=len(model),
+                input=opened.input,
+                output=opened.output,
+                differences=differences(graph, model),
+                files={file.name: _sha256(file) for file in sorted(folder.iterdir())},
+                graph_hash=graph_hash(graph),
+                graph=to_json(graph),
+                facts=dict(facts),
+            )
+            (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+            for file in (*manifest.files, "manifest.json"):
+                os.replace(folder / file, directory / file)
+    except OSError as error:
+        raise ExportError(f"{directory}: cannot write the export ({error.strerror or error})") from error
+    return manifest
+
+
+def check_directory(directory: Path) -> None:
+    """Raise `ExportError` unless an export may go to `directory`."""
+    if not directory.exists():
+        return
+    if not directory.is_dir():
+        raise ExportError(f"{directory}: is a file; give a directory")
+    if not any(directory.iterdir()):
+        return
+    try:
+        found = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise ExportError(f"{directory}: holds other files; give an empty directory, a new one or an earlier export")
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -1,0 +1,143 @@
+"""The network as an int8 TensorFlow Lite file."""
+
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from data import Split, as_float
+from deployment.interpreter import Operator, open_model
+from graph import Activation, Graph, Node
+from training.forward import folded, forward
+from training.weights import check_weights
+
+CALIBRATION_EXAMPLES = 256
+
+
+class ConversionError(RuntimeError):
+    """TensorFlow Lite's converter refused the network. The message is one line."""
+
+
+def calibration_examples(train: Split) -> NDArray[np.float32]:
+    """Up to 256 training images, evenly spread over the split, as float32."""
+    chosen = np.linspace(0, len(train) - 1, min(len(train), CALIBRATION_EXAMPLES)).round().astype(int)
+    return as_float(train.x[chosen])
+
+
+def to_tflite_int8(graph: Graph, weights: Mapping[str, NDArray[Any]], calibration: NDArray[np.float32]) -> bytes:
+    """A `.tflite` with int8 weights, activations, input and output, and a batch of 1.
+
+    Kernels are quantised per output channel, activations by their range over `calibration`, (number, height, width,
+    channels) float32 as the network is fed. Batch norm is folded before conversion, and the file holds constants
+    only. Raises `ValueError` when weights or images do not fit and `ConversionError` when the converter fails.
+    """
+    check_weights(graph, weights)
+    shape = graph.inputs[0].shape
+    if calibration.dtype != np.float32 or calibration.shape[1:] != shape[1:] or not len(calibration):
+        raise ValueError(
+            f"calibration needs float32 images of {shape[1:]}, not {calibration.dtype} {calibration.shape}"
+        )
+    values = {name: value.numpy() for name, value in folded(graph, _tensors(weights)).items()}
+
+    def network(x: Any) -> Any:
+        return forward(graph, _tensors(values), x, graph.outputs[0].name)[0]
+
+    function = tf.function(network, input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False)
+    with _silence() as said, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.representative_dataset = lambda: ([image[np.newaxis]] for image in calibration)
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tf.int8
+        converter.inference_output_type = tf.int8
+        try:
+            return bytes(converter.convert())
+        except Exception as error:
+            reason = (str(error).strip() or said()).splitlines()
+            raise ConversionError(f"int8 conversion failed: {reason[0] if reason else type(error).__name__}") from error
+
+
+def differences(graph: Graph, model: bytes) -> tuple[str, ...]:
+    """How the file's operators, in the order they run, differ from the graph's nodes; empty when they do not.
+
+    The converter merges what can be merged at no cost: an `Activate` of RELU or RELU6 into the node before it, a `Pad`
+    into a VALID convolution that then equals a SAME one, a `Reshape` of a `Reshape`, twins without weights. A network
+    that has none of these is deployed as it stands.
+    """
+    wanted = [Operator(tflite_name(node), node.output.shape) for node in graph.nodes]
+    found = list(open_model(model).operators)
+    lines = [
+        f"operator {number}: {' '.join(map(str, have))} in the file, {' '.join(map(str, want))} in the graph"
+        for number, (have, want) in enumerate(zip(found, wanted, strict=False))
+        if have != want
+    ]
+    if len(found) != len(wanted):
+        lines.append(f"{len(found)} operators in the file, {len(wanted)} in the graph")
+    return tuple(lines)
+
+
+def tflite_name(node: Node) -> str:
+    """TFLite's name of the node's operator."""
+    function: Activation | None = getattr(node.op, "function", None)
+    return ACTIVATION_NAMES[function] if function else NAMES[type(node.op).__name__]
+
+
+NAMES = {
+    "Conv2D": "CONV_2D",
+    "DepthwiseConv2D": "DEPTHWISE_CONV_2D",
+    "Dense": "FULLY_CONNECTED",
+    "MaxPool2D": "MAX_POOL_2D",
+    "AveragePool2D": "AVERAGE_POOL_2D",
+    "GlobalAveragePool": "MEAN",
+    "Add": "ADD",
+    "Concat": "CONCATENATION",
+    "Pad": "PAD",
+    "Reshape": "RESHAPE",
+    "Softmax": "SOFTMAX",
+}
+
+ACTIVATION_NAMES = {
+    Activation.RELU: "RELU",
+    Activation.RELU6: "RELU6",
+    Activation.HARD_SWISH: "HARD_SWISH",
+    Activation.SIGMOID: "LOGISTIC",
+}
+
+
+def _tensors(values: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
+    return {name: tf.constant(value) for name, value in values.items()}
+
+
+@contextmanager
+def _silence() -> Iterator[Callable[[], str]]:
+    """Catch what the converter prints, from Python and from C++; gives a function that returns it.
+
+    Standard output and standard error of the whole process go to a file meanwhile.
+    """
+    with tempfile.TemporaryFile() as sink:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        saved = os.dup(1), os.dup(2)
+
+        def said() -> str:
+            return os.pread(sink.fileno(), 100_000, 0).decode(errors="replace")
+
+        try:
+            os.dup2(sink.fileno(), 1)
+            os.dup2(sink.fileno(), 2)
+            yield said
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(saved[0], 1)
+            os.dup2(saved[1], 2)
+            os.close(saved[0])
+            os.close(saved[1])

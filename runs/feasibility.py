@@ -1,0 +1,42 @@
+"""What share of a space lies within the bounds: the dry run of a configuration."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from runs.config import SearchConfig
+from runs.measure import measure
+
+
+@dataclass(frozen=True, slots=True)
+class Feasibility:
+    """Of `samples` random networks, how many keep every bound known before training, and how many break each.
+
+    `lowest` and `highest` are of the bounded metrics over the samples.
+    """
+
+    samples: int
+    feasible: int
+    broken: Mapping[str, int]
+    lowest: Mapping[str, float]
+    highest: Mapping[str, float]
+
+
+def feasibility(config: SearchConfig, samples: int = 1000) -> Feasibility:
+    """Sample the space from the configuration's seed, and measure without training."""
+    rng = np.random.default_rng([config.seed])
+    broken: Counter[str] = Counter()
+    feasible = 0
+    values: dict[str, list[float]] = {}
+    bounded = {constraint.metric for constraint in config.problem.constraints}
+    for _ in range(samples):
+        metrics = measure(config.space, config.providers, config.space.sample(rng)).metrics
+        names = [str(constraint) for constraint in config.problem.broken(metrics)]
+        broken.update(names)
+        feasible += not names
+        for name in bounded & metrics.keys():
+            values.setdefault(name, []).append(metrics[name])
+    lowest, highest = ({name: pick(found) for name, found in values.items()} for pick in (min, max))
+    return Feasibility(samples, feasible, broken, lowest, highest)

@@ -1,0 +1,40 @@
+import resource_models
+from graph import Add, Concat, Conv2D, Dense, DepthwiseConv2D, GlobalAveragePool, GraphBuilder, MaxPool2D, Pad, Softmax
+from resource_models import macs, model_size
+
+
+def test_a_convolution_is_its_kernel_its_int32_biases_and_a_float_scale_for_each_filter() -> None:
+    net = GraphBuilder()
+    graph = net.build(net.add(Conv2D(8, (3, 3)), net.input((1, 8, 8, 3))))
+    assert model_size(graph) == 3 * 3 * 3 * 8 + 4 * 8 + 4 * 8
+    assert macs(graph) == 8 * 8 * 8 * 27
+
+
+def test_batch_norm_folds_and_costs_nothing() -> None:
+    net = GraphBuilder()
+    x = net.input((1, 8, 8, 3))
+    plain, normed = net.add(Conv2D(8, (3, 3)), x), net.add(Conv2D(8, (3, 3), batch_norm=True), x)
+    assert model_size(net.build(plain, normed)) == 2 * (216 + 64)
+
+
+def test_a_small_network_counted_by_hand() -> None:
+    net = GraphBuilder()
+    x = net.input((1, 8, 8, 4))
+    y = net.add(DepthwiseConv2D((3, 3)), net.add(Pad((0, 0), (0, 0)), x))
+    y = net.add(Add(), x, y)
+    y = net.add(MaxPool2D((2, 2), (2, 2)), net.add(Concat(), x, y))
+    y = net.add(Softmax(), net.add(Dense(10), net.add(GlobalAveragePool(), y)))
+    graph = net.build(y)
+    pad, depthwise, mean, dense = 4 * 8, 36 + 16 + 16, 4 * 2, 80 + 40 + 40
+    assert model_size(graph) == pad + depthwise + mean + dense
+    assert macs(graph) == 8 * 8 * 4 * 9 + 8 * 8 * 4 + 4 * 4 * 8 * 4 + 4 * 4 * 8 + 8 * 10
+
+
+def test_a_network_without_weights_has_no_size() -> None:
+    net = GraphBuilder()
+    graph = net.build(net.add(MaxPool2D((2, 2), (2, 2)), net.input((1, 8, 8, 4))))
+    assert model_size(graph) == 0
+
+
+def test_the_library_exports_these_names() -> None:
+    assert resource_models.__all__ == ["PeakMemory", "macs", "model_size", "peak_memory"]

@@ -1,0 +1,112 @@
+"""Random networks over every operator, for tests of lowering and deployment."""
+
+import numpy as np
+
+from graph import (
+    Activate,
+    Activation,
+    Add,
+    AveragePool2D,
+    Concat,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    GlobalAveragePool,
+    Graph,
+    GraphBuilder,
+    MaxPool2D,
+    Pad,
+    Padding,
+    Reshape,
+    Softmax,
+    Tensor,
+)
+
+FUSABLE = (Activation.NONE, Activation.RELU, Activation.RELU6)
+
+
+class Writer:
+    def __init__(self, seed: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.net = GraphBuilder()
+
+    def pick(self, *choices):
+        return choices[self.rng.integers(len(choices))]
+
+    def side(self, limit: int) -> int:
+        return int(self.rng.integers(1, min(limit, 4) + 1))
+
+    def conv(self, x: Tensor, filters: int | None = None, *, keep_size: bool = False) -> Tensor:
+        _, height, width, channels = x.shape
+        groups = self.pick(1, 1, 2) if channels % 2 == 0 else 1
+        filters = filters or 2 * int(self.rng.integers(1, 5))
+        op = Conv2D(
+            filters,
+            (self.side(height), self.side(width)),
+            (1, 1) if keep_size else (self.pick(1, 2), self.pick(1, 2)),
+            Padding.SAME if keep_size else self.pick(*Padding),
+            groups if filters % groups == 0 else 1,
+            self.pick(*FUSABLE),
+            bool(self.rng.integers(2)),
+        )
+        return self.net.add(op, x)
+
+    def depthwise(self, x: Tensor) -> Tensor:
+        _, height, width, _ = x.shape
+        op = DepthwiseConv2D(
+            (self.side(height), self.side(width)),
+            (self.pick(1, 2), self.pick(1, 2)),
+            self.pick(*Padding),
+            self.pick(1, 1, 2),
+            self.pick(*FUSABLE),
+            bool(self.rng.integers(2)),
+        )
+        return self.net.add(op, x)
+
+    def pool(self, x: Tensor) -> Tensor:
+        _, height, width, _ = x.shape
+        size = (max(2, self.side(height)), self.side(width)) if height > 1 else (1, min(2, width))
+        return self.net.add(self.pick(MaxPool2D, AveragePool2D)(size, size, self.pick(*Padding)), x)
+
+    def residual(self, x: Tensor) -> Tensor:
+        branch = self.conv(self.conv(x, keep_size=True), x.shape[3], keep_size=True)
+        return self.net.add(Add(self.pick(*FUSABLE)), branch, x)
+
+    def branches(self, x: Tensor) -> Tensor:
+        return self.net.add(Concat(), *(self.conv(x, keep_size=True) for _ in range(self.pick(2, 3))))
+
+    def pad(self, x: Tensor) -> Tensor:
+        """Not followed by a VALID convolution of stride 1, which would swallow it."""
+        op = Pad((self.pick(0, 1), self.pick(1, 2)), (self.pick(0, 1), self.pick(1, 3)))
+        return self.conv(self.net.add(op, x), keep_size=True)
+
+    def activate(self, x: Tensor) -> Tensor:
+        """After a convolution, as a function that does not fuse."""
+        return self.net.add(Activate(self.pick(Activation.HARD_SWISH, Activation.SIGMOID)), self.conv(x))
+
+
+def random_graph(seed: int, input_shape: tuple[int, int, int] | None = None, classes: int = 10) -> Graph:
+    """A network that is deployed as it stands: without nodes that the converter would merge."""
+    writer = Writer(seed)
+    rng, net = writer.rng, writer.net
+    shape = input_shape or (int(rng.integers(5, 13)), int(rng.integers(5, 13)), int(rng.integers(1, 4)))
+    x = writer.conv(net.input((1, *shape)), keep_size=True)
+    for _ in range(rng.integers(1, 6)):
+        steps = (
+            writer.conv,
+            writer.depthwise,
+            writer.pool,
+            writer.residual,
+            writer.branches,
+            writer.pad,
+            writer.activate,
+        )
+        x = writer.pick(*steps)(x)
+    flat = rng.integers(2) and x.shape[1:3] != (1, 1)
+    x = net.flatten(x) if flat else net.add(GlobalAveragePool(), x)
+    if rng.integers(2):
+        x = net.add(Dense(6, writer.pick(*FUSABLE)), x)
+        if rng.integers(2):
+            x = net.flatten(writer.conv(net.add(Reshape((1, 1, 2, 3)), x), keep_size=True))
+    x = net.add(Dense(classes), x)
+    return net.build(net.add(Softmax(), x) if rng.integers(3) == 0 else x)
