@@ -56,7 +56,7 @@ class NpzImages:
 @lru_cache(maxsize=1)
 def _read(path: str, modified_ns: int) -> tuple[Split, Split | None]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files if name in _NAMES}
     except (ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise DataError(f"{path}: not an .npz of plain arrays ({error})") from error

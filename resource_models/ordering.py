@@ -5,7 +5,8 @@ submodular over the sets that an order can pass through: what a node adds to mem
 run before it. Hence, going back from the end, a node that stays within the peak so far and leaves no more bytes
 live before it than after it may as well run last, whatever else is left. This covers tensors that branches share:
 going back, a fork's tensor comes alive once, and from then on every other branch only has its own to give up.
-It also holds for an Add in place, whose place is one of its inputs' in either order.
+It also holds for an Add in place: where moving a reader behind it bars it from writing over an input, nothing that it
+could free is left, and its peak is no more than what is live after it.
 
 The sets that remain are visited in the order of the peak that leads to them (Dijkstra's algorithm with max for plus),
 the ones nearest to the start first among equals, and never above a peak that is known to be reached.
@@ -19,7 +20,7 @@ from typing import NamedTuple
 from resource_models.blocks import Block, Program, merged
 
 MAX_STATES = 20_000
-"""Sets of nodes that one search may hold before it settles for the best order it knows."""
+"""Sets of nodes that one search may visit before it settles for the best order it knows."""
 
 _Path = tuple[int, "_Path"] | None
 
@@ -55,7 +56,6 @@ class _Step(NamedTuple):
     """
 
     block: Block
-    bit: int
     needs: int
     followers: int
     frees: tuple[tuple[int, int], ...]
@@ -69,7 +69,7 @@ def best_order(program: Program, start: int, stop: int, live: int, floor: int, c
     returned if none is below that.
     """
     steps = _steps(program, start, stop)
-    ends = sum(step.bit for step in steps if not step.followers)
+    ends = sum(1 << number for number, step in enumerate(steps) if not step.followers)
     heap = [_State(floor, len(steps), live, 0, ends, None)]
     reached: dict[int, int] = {}
     visited: set[int] = set()
@@ -97,7 +97,7 @@ def best_order(program: Program, start: int, stop: int, live: int, floor: int, c
 
 def _price(step: _Step, after: int, live: int) -> tuple[int, int]:
     """Peak of a block that runs right before those of `after`, and the bytes live before it; `live` are after it."""
-    block, _, _, _, frees, overwrites = step
+    block, _, _, frees, overwrites = step
     freed = 0
     for size, readers in frees:
         if not readers & after:
@@ -161,7 +161,7 @@ def _steps(program: Program, start: int, stop: int) -> list[_Step]:
         frees = tuple((program.sizes[t], readers[t]) for t in reads if program.last_read[t] < stop)
         over = program.overwrites.get(blocks[number].nodes[0], ())
         overwrites = tuple(readers[t] for t in over if program.last_read[t] < stop)
-        steps.append(_Step(blocks[number], 1 << number, needs[number], followers[number], frees, overwrites))
+        steps.append(_Step(blocks[number], needs[number], followers[number], frees, overwrites))
     return steps
 
 

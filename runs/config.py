@@ -155,7 +155,8 @@ def _first_line(error: ValidationError) -> str:
         return f"SearchConfig has no field {name!r}"
     if first["type"] == "missing":
         return f"SearchConfig needs {name!r}"
-    if first["type"] == "is_instance_of":
-        expected = str(first.get("ctx", {}).get("class", "")).rpartition(".")[2]
+    if first["type"] in ("is_instance_of", "dataclass_exact_type"):
+        context = first.get("ctx", {})
+        expected = str(context.get("class", context.get("class_name", ""))).rpartition(".")[2]
         return f"{name} must be a {expected}, not {type(first['input']).__name__}"
     return f"{name}: {first['msg']}, got {first['input']!r}"

@@ -176,7 +176,7 @@ class Run:
     def weights(self, number: int) -> dict[str, NDArray[Any]]:
         """The trained weights of a candidate on the front. Raises `JournalError` when they were not kept."""
         try:
-            with np.load(self.weights_path(number), allow_pickle=False) as archive:
+            with self.weights_path(number).open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
         except (OSError, ValueError, EOFError) as error:
             raise JournalError(f"{self.path}: no weights of candidate {number}: only the front's are kept") from error

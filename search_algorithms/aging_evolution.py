@@ -7,12 +7,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from search_algorithms.problem import Candidate, Completed, Outcome, Problem, ProblemError, Proposal
+from search_algorithms.problem import Candidate, Completed, Outcome, Problem, ProblemError, Proposal, Rejected
 from search_algorithms.protocol import Measure
 from search_space import SearchSpace
 
 _WORST = 10.0
 """A metric of ten times its bound and one of a hundred times are equally bad (μNAS)."""
+
+_PATIENCE = 100
+_FURTHEST = 10
+"""Every so many rejections in a row add a step to the next mutation, up to this many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,19 +55,24 @@ class _AgingEvolution:
         self._alive: deque[tuple[Candidate, NDArray[np.float64]]] = deque(maxlen=settings.population)
         self._founders = 0
         """Candidates asked and not rejected or failed: below the population's size, the next is random."""
+        self._rejections = 0
+        """In a row: where every neighbour of the living is known or out of bounds, children go further."""
 
     def ask(self, number: int) -> Proposal:
         rng = np.random.default_rng([self._seed, number])
         if self._founders < self._settings.population or not self._alive:
             return Proposal(self._space.sample(rng), change="random")
         parent = self._choose(rng)
-        child = self._space.mutate(parent.genotype, rng)
+        child = parent.genotype
+        for _ in range(1 + min(self._rejections // _PATIENCE, _FURTHEST)):
+            child = self._space.mutate(child, rng)
         return Proposal(child, (parent.number,), self._space.difference(parent.genotype, child))
 
     def asked(self, candidate: Candidate) -> None:
         self._founders += 1
 
     def tell(self, candidate: Candidate, outcome: Outcome) -> None:
+        self._rejections = self._rejections + 1 if isinstance(outcome, Rejected) else 0
         if isinstance(outcome, Completed):
             self._alive.append((candidate, self._costs(outcome)))
         else:

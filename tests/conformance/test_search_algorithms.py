@@ -1,0 +1,143 @@
+"""What every search algorithm promises to the loop, run over all of them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from runs import Run
+from search_algorithms import STRATEGIES, Candidate, Completed, Failed, Problem, Rejected, at_most, minimise
+from search_space import CnnSpace, MlpSpace
+
+SMALL = {"AgingEvolution": {"population": 8, "sample_size": 4}}
+GOLDEN = Path(__file__).parent.parent / "data" / "golden"
+PROBLEM = Problem([minimise("error"), minimise("macs")], [at_most("error", 0.1, soft=True), at_most("macs", 10_000)])
+SPACES = [CnnSpace((8, 8, 1), 10), MlpSpace((4, 4, 1), 2)]
+
+pytestmark = pytest.mark.parametrize("name", sorted(STRATEGIES))
+
+
+def strategy(name):
+    return STRATEGIES[name](**SMALL.get(name, {}))
+
+
+def outcome_of(candidate, space):
+    """Every kind of outcome, as a function of the candidate alone."""
+    dice = np.random.default_rng([7, candidate.number]).random()
+    macs = float(sum(node.macs for node in space.graph(candidate.genotype).nodes))
+    if dice < 0.1:
+        return Failed("pretended", "on purpose")
+    if dice < 0.3:
+        return Rejected({"macs": macs}, "on purpose")
+    return Completed({"error": 1 / (1 + np.log1p(macs)) + 0.1 * dice, "macs": macs})
+
+
+def play(algorithm, space, number_of_asks, order_seed=None, lag=4):
+    """Ask and tell with up to `lag` in flight, telling in a random order."""
+    rng = np.random.default_rng(order_seed)
+    asks, calls, in_flight = [], [], []
+    while len(asks) < number_of_asks:
+        proposal = algorithm.ask(len(asks))
+        if proposal is not None:
+            candidate = Candidate(len(asks), proposal.genotype, proposal.parents)
+            asks.append(proposal)
+            algorithm.asked(candidate)
+            calls.append((candidate, None))
+            in_flight.append(candidate)
+        while in_flight and (proposal is None or len(in_flight) > rng.integers(lag + 1)):
+            candidate = in_flight.pop(int(rng.integers(len(in_flight))))
+            outcome = outcome_of(candidate, space)
+            algorithm.tell(candidate, outcome)
+            calls.append((candidate, outcome))
+            proposal = 0
+    return asks, calls
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: type(space).__name__)
+@pytest.mark.parametrize("order_seed", range(3))
+def test_the_same_calls_give_the_same_asks(name, space, order_seed):
+    first, _ = play(strategy(name).start(space, PROBLEM, 1, None), space, 60, order_seed)
+    again, _ = play(strategy(name).start(space, PROBLEM, 1, None), space, 60, order_seed)
+    assert first == again
+
+
+def test_another_seed_gives_other_asks(name):
+    space = SPACES[0]
+    asks = [play(strategy(name).start(space, PROBLEM, seed, None), space, 20, 0)[0] for seed in (1, 2)]
+    assert asks[0] != asks[1]
+
+
+@pytest.mark.parametrize("cut", [0, 1, 7, 23, 59])
+def test_an_algorithm_rebuilt_from_the_calls_goes_on_as_if_nothing_had_been(name, cut):
+    space = SPACES[0]
+    algorithm = strategy(name).start(space, PROBLEM, 1, None)
+    asks, calls = play(algorithm, space, 60, 3)
+    cut_calls = 0
+    rebuilt = strategy(name).start(space, PROBLEM, 1, None)
+    asked = 0
+    while asked < cut:
+        candidate, outcome = calls[cut_calls]
+        if outcome is None:
+            rebuilt.asked(candidate)
+            asked += 1
+        else:
+            rebuilt.tell(candidate, outcome)
+        cut_calls += 1
+    while cut_calls < len(calls) and calls[cut_calls][1] is not None:
+        rebuilt.tell(*calls[cut_calls])
+        cut_calls += 1
+    if cut < len(asks):
+        assert rebuilt.ask(cut) == asks[cut]
+
+
+def test_parents_are_candidates_that_were_asked_before(name):
+    asks, _ = play(strategy(name).start(SPACES[0], PROBLEM, 1, None), SPACES[0], 80, 2)
+    for number, proposal in enumerate(asks):
+        assert all(0 <= parent < number for parent in proposal.parents)
+        assert proposal.change
+
+
+def test_nothing_but_failures_and_rejections_is_survived(name):
+    algorithm = strategy(name).start(SPACES[1], PROBLEM, 0, None)
+    for number in range(50):
+        proposal = algorithm.ask(number)
+        candidate = Candidate(number, proposal.genotype, proposal.parents)
+        algorithm.asked(candidate)
+        algorithm.tell(candidate, Failed("x", "y") if number % 2 else Rejected({}, "z"))
+
+
+def test_the_first_50_asks_are_those_on_record(name):
+    """The golden files; when an algorithm is changed on purpose, delete its file and run this once."""
+    space = SPACES[0]
+    asks, _ = play(strategy(name).start(space, PROBLEM, 0, None), space, 50, 0)
+    lines = [{"genotype": space.to_json(p.genotype), "parents": list(p.parents), "change": p.change} for p in asks]
+    path = GOLDEN / f"{name}.json"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("[\n" + ",\n".join(json.dumps(line) for line in lines) + "\n]\n")
+        pytest.fail(f"{path.name} was missing and has been written; look at it and commit it")
+    assert lines == json.loads(path.read_text())
+
+
+@pytest.mark.parametrize("cut", range(0, 40, 3))
+def test_a_search_that_is_cut_and_resumed_equals_an_uninterrupted_one(name, cut, config, run_search, tmp_path):
+    whole = run_search(config(algorithm=strategy(name), evaluations=20), "whole")
+    lines = whole.path.read_bytes().splitlines(keepends=True)
+    folder = tmp_path / "cut"
+    folder.mkdir()
+    (folder / "journal.jsonl").write_bytes(b"".join(lines[: 1 + cut % (len(lines) - 1)]))
+    resumed = run_search(config(algorithm=strategy(name), evaluations=20), "cut", resume=True)
+    assert history(resumed) == history(whole)
+
+
+def history(run: Run):
+    return [(r.number, r.genotype_json, r.parents, r.change, r.outcome) for r in run.records.values()]
+
+
+def test_a_space_with_few_networks_is_exhausted_and_the_search_ends(name, config, run_search, monkeypatch):
+    monkeypatch.setattr("engine.stopping.REJECTIONS_IN_A_ROW", 300)
+    tiny = MlpSpace((8, 8, 1), 3, max_layers=1, max_units=12)
+    run = run_search(config(space=tiny, algorithm=strategy(name), evaluations=100))
+    assert run.stopped.cause == "exhausted"
+    assert run.evaluations == 3

@@ -1,0 +1,185 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from data import Digits, Split
+from deployment.interpreter import int8_accuracy, open_model
+from deployment.tflite import (
+    ACTIVATION_NAMES,
+    CALIBRATION_EXAMPLES,
+    NAMES,
+    ConversionError,
+    calibration_examples,
+    differences,
+    to_tflite_int8,
+)
+from graph import (
+    OPS,
+    Activate,
+    Activation,
+    Conv2D,
+    Dense,
+    GlobalAveragePool,
+    GraphBuilder,
+    MaxPool2D,
+    Pad,
+    Padding,
+    Reshape,
+)
+from tests.training.random_graphs import random_graph
+from training import TrainingSettings
+from training.keras_model import keras_model
+from training.trainer import evaluate, train
+from training.weights import initial_weights
+
+
+def images(graph, number=32, seed=0):
+    return np.random.default_rng(seed).uniform(0, 1, (number, *graph.inputs[0].shape[1:])).astype(np.float32)
+
+
+def digits_network(classes=10, *ends):
+    net = GraphBuilder()
+    x = net.add(Conv2D(12, (3, 3), activation=Activation.RELU, batch_norm=True), net.input((1, 8, 8, 1)))
+    x = net.add(MaxPool2D((2, 2), (2, 2)), x)
+    x = net.add(Conv2D(16, (3, 3), activation=Activation.RELU, batch_norm=True), x)
+    x = net.add(Dense(classes), net.flatten(x))
+    for op in ends:
+        x = net.add(op, x)
+    return net.build(x)
+
+
+def test_every_operator_has_a_tflite_name():
+    assert set(NAMES) | {"Activate"} == set(OPS)
+    assert set(ACTIVATION_NAMES) == set(Activation) - {Activation.NONE}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_file_holds_the_nodes_of_the_graph_in_their_order(seed):
+    graph = random_graph(seed)
+    model = to_tflite_int8(graph, initial_weights(graph, seed), images(graph))
+    assert differences(graph, model) == ()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_int8_outputs_are_close_to_those_of_the_keras_model(seed):
+    graph = random_graph(seed)
+    weights, x = initial_weights(graph, seed), images(graph)
+    model = open_model(to_tflite_int8(graph, weights, x))
+    values = model.output.scale * (model.outputs(x).astype(np.float32) - model.output.zero_point)
+    wanted = keras_model(graph, weights)(x).numpy()
+    assert np.abs(values - wanted).mean() < 0.1 * wanted.std() + 2 * model.output.scale
+
+
+@pytest.mark.parametrize(
+    ("ops", "operators"),
+    [
+        ((Conv2D(4, (3, 3)), Activate(Activation.RELU)), ["CONV_2D"]),
+        ((Pad((1, 1), (1, 1)), Conv2D(4, (3, 3), padding=Padding.VALID)), ["CONV_2D"]),
+        ((Reshape((1, 8, 6, 2)), Reshape((1, 96))), ["RESHAPE"]),
+        ((MaxPool2D((6, 8), (6, 8)), Reshape((1, 2)), Dense(3)), ["MAX_POOL_2D", "FULLY_CONNECTED"]),
+    ],
+)
+def test_what_the_converter_merges_is_told(ops, operators):
+    net = GraphBuilder()
+    x = net.input((1, 6, 8, 2))
+    for op in ops:
+        x = net.add(op, x)
+    graph = net.build(x)
+    model = to_tflite_int8(graph, initial_weights(graph, 0), images(graph))
+    assert [operator.name for operator in open_model(model).operators] == operators
+    assert f"{len(operators)} operators in the file, {len(ops)} in the graph" in differences(graph, model)
+
+
+def test_int8_accuracy_is_close_to_float_accuracy():
+    splits = Digits().load()
+    graph = digits_network()
+    trained = train(graph, splits.train, splits.validation, TrainingSettings(epochs=10), 0)
+    model = to_tflite_int8(graph, trained.weights, calibration_examples(splits.train))
+    assert int8_accuracy(model, splits.test) == pytest.approx(
+        1 - evaluate(graph, trained.weights, splits.test).error, abs=0.02
+    )
+    as_bytes = Split((splits.test.x * 255).round().astype(np.uint8), splits.test.y)
+    assert int8_accuracy(model, as_bytes) == pytest.approx(int8_accuracy(model, splits.test), abs=0.02)
+
+
+@pytest.mark.parametrize("ends", [(), (Activate(Activation.SIGMOID),)])
+def test_int8_accuracy_of_one_output(ends):
+    splits = Digits().load()
+    train_part, held, test = (
+        Split(part.x, (part.y >= 5).astype(np.int64)) for part in (splits.train, splits.validation, splits.test)
+    )
+    graph = digits_network(1, *ends)
+    trained = train(graph, train_part, held, TrainingSettings(epochs=10), 0)
+    model = to_tflite_int8(graph, trained.weights, calibration_examples(train_part))
+    accuracy = 1 - evaluate(graph, trained.weights, test).error
+    assert accuracy > 0.85
+    assert int8_accuracy(model, test) == pytest.approx(accuracy, abs=0.03)
+
+
+def test_conversion_is_silent(capfd):
+    graph = random_graph(0)
+    to_tflite_int8(graph, initial_weights(graph, 0), images(graph))
+    assert capfd.readouterr() == ("", "")
+
+
+def test_the_same_network_gives_the_same_bytes():
+    graph = random_graph(1)
+    first, second = (to_tflite_int8(graph, initial_weights(graph, 0), images(graph)) for _ in range(2))
+    assert first == second
+
+
+def test_a_failed_conversion_is_one_clear_line(monkeypatch):
+    def convert(self):
+        raise RuntimeError("no kernel\nfor this")
+
+    monkeypatch.setattr(
+        tf.lite.TFLiteConverter,
+        "from_concrete_functions",
+        lambda *_: type(
+            "C",
+            (),
+            {
+                "target_spec": type("S", (), {})(),
+                "convert": convert,
+            },
+        )(),
+    )
+    graph = random_graph(0)
+    with pytest.raises(ConversionError, match=r"int8 conversion failed: no kernel$"):
+        to_tflite_int8(graph, initial_weights(graph, 0), images(graph))
+
+
+def test_what_does_not_fit_is_refused():
+    graph = random_graph(0)
+    weights = initial_weights(graph, 0)
+    with pytest.raises(ValueError, match="calibration needs float32 images"):
+        to_tflite_int8(graph, weights, images(graph)[:, 1:])
+    with pytest.raises(ValueError, match="calibration needs float32 images"):
+        to_tflite_int8(graph, weights, images(graph)[:0])
+    with pytest.raises(ValueError, match="weights do not fit"):
+        to_tflite_int8(graph, {}, images(graph))
+    model = to_tflite_int8(graph, weights, images(graph))
+    with pytest.raises(ValueError, match="do not fit a model"):
+        int8_accuracy(model, Split(np.zeros((1, 3, 3, 1), np.uint8), np.zeros(1, np.int64)))
+    with pytest.raises(ValueError, match="not a model"):
+        open_model(b"nothing of the kind")
+
+
+def test_a_float_model_is_refused():
+    net = GraphBuilder()
+    graph = net.build(net.add(Dense(2), net.add(GlobalAveragePool(), net.input((1, 4, 4, 1)))))
+    model = keras_model(graph, batch_size=1)
+    function = tf.function(lambda x: tf.reduce_sum(x), input_signature=[tf.TensorSpec(model.input_shape, tf.float32)])
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
+    with pytest.raises(ValueError, match="one int8 input"):
+        open_model(converter.convert())
+
+
+def test_calibration_takes_examples_from_all_over_the_split():
+    split = Split(np.arange(1000, dtype=np.uint8).reshape(1000, 1, 1, 1), np.arange(1000))
+    chosen = calibration_examples(split)
+    assert len(chosen) == CALIBRATION_EXAMPLES
+    assert chosen.dtype == np.float32
+    assert chosen.max() <= 1
+    few = Split(split.x[:5], split.y[:5])
+    np.testing.assert_array_equal(calibration_examples(few)[:, 0, 0, 0], np.arange(5, dtype=np.float32) / 255)

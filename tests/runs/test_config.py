@@ -1,0 +1,90 @@
+import pytest
+
+from runs import ConfigError, Resources, config_json, difference
+from search_algorithms import AgingEvolution, Problem, at_most, minimise
+from search_space import CnnSpace, MlpSpace
+from training import TrainingSettings
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"space": "cnn"}, "space must be a SearchSpace, not str"),
+        ({"data": 3}, "data must be a DataSet, not int"),
+        ({"problem": {"error": "minimise"}}, "problem must be a Problem, not dict"),
+        ({"algorithm": "aging"}, "algorithm must be a Strategy, not str"),
+        ({"training": {"epochs": 3}}, "training"),
+        ({"task": print}, "task must be a Task"),
+        ({"evaluation": 3}, "no field 'evaluation'"),
+        ({"evaluations": 0}, "evaluations"),
+        ({"evaluations": "many"}, "evaluations"),
+        ({"evaluations": None}, "give a budget"),
+        ({"seed": -1}, "seed"),
+        ({"workers": 0}, "workers"),
+        ({"minutes": 0.0}, "minutes"),
+        ({"space": CnnSpace((9, 9, 1), 3)}, "the space takes \\(9, 9, 1\\)"),
+        ({"space": CnnSpace((8, 8, 1), 4)}, "gives 4 classes"),
+    ],
+)
+def test_a_wrong_field_is_refused_in_one_line_that_names_it(config, fields, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        config(**fields)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_metric_that_nobody_gives_is_refused_with_those_that_are_known(config):
+    odd = config(problem=Problem([minimise("error")], [at_most("latency_ms", 5)]))
+    with pytest.raises(ConfigError, match="unknown metric 'latency_ms' in problem: known are error, macs"):
+        odd.check(odd.task)
+
+
+def test_a_start_that_is_no_genotype_is_refused(config):
+    for start in ({"blocks": 3}, "conv"):
+        odd = config(start=[start])
+        with pytest.raises(ConfigError, match="start: not a genotype"):
+            odd.check(odd.task)
+
+
+def test_a_metric_of_the_users_own_is_known_once_it_is_declared(config):
+    class Depth:
+        metric_names = ("depth",)
+
+        def __call__(self, graph):
+            return {"depth": len(graph.nodes)}
+
+    mine = config(metrics=[Depth()], problem=Problem([minimise("error", scale=0.1)], [at_most("depth", 12)]))
+    mine.check(mine.task)
+
+
+def test_the_json_form_names_every_object_and_its_fields(config):
+    payload = config_json(config(training=TrainingSettings(epochs=3)), config().task)
+    assert payload["space"] == {
+        "type": "CnnSpace",
+        "input_shape": [8, 8, 1],
+        "classes": 3,
+        "max_blocks": 10,
+        "max_layers": 3,
+        "max_filters": 128,
+        "max_dense": 3,
+        "max_units": 256,
+    }
+    assert payload["training"]["epochs"] == 3
+    assert payload["task"]["type"] == "Pretend"
+    assert payload["algorithm"]["population"] == 6
+
+
+def test_a_difference_names_the_path_and_both_values(config):
+    before = config_json(config(), config().task)
+    after = config_json(config(algorithm=AgingEvolution(population=7, sample_size=3)), config().task)
+    assert difference(before, after) == ["algorithm.population: 6 → 7"]
+    assert difference(before, before) == []
+    other = config_json(config(space=MlpSpace((8, 8, 1), 3)), config().task)
+    assert "space.type: 'CnnSpace' → 'MlpSpace'" in difference(before, other)
+
+
+def test_resources_give_exactly_the_names_they_declare(config):
+    space = config().space
+    import numpy as np
+
+    graph = space.graph(space.sample(np.random.default_rng(0)))
+    assert tuple(Resources()(graph)) == tuple(Resources().metric_names)

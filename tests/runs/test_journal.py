@@ -1,0 +1,153 @@
+import json
+
+import numpy as np
+import pytest
+
+from runs import Journal, JournalError, Run, create
+from runs.events import Rejected, Started
+from runs.journal import read
+
+
+@pytest.fixture
+def journal(config, run_search):
+    return run_search(config(evaluations=8)).path
+
+
+def rejected(number):
+    return Rejected(
+        time=1, number=number, genotype={}, description="", change="", parents=(), metrics={}, reason="breaks x"
+    )
+
+
+def test_a_second_writer_is_kept_out(journal):
+    with Journal(journal), pytest.raises(JournalError, match="another search is writing"):
+        Journal(journal)
+
+
+def test_creating_a_journal_never_overwrites_one(journal, config):
+    started = next(read(journal))
+    content = journal.read_bytes()
+    with pytest.raises(JournalError, match="exists; add --resume"):
+        create(journal, started)
+    assert journal.read_bytes() == content
+
+
+@pytest.mark.parametrize("keep", [1, 10, 200])
+def test_a_torn_last_line_is_left_out_by_readers_and_cut_off_by_the_writer(journal, keep):
+    whole = journal.read_bytes()
+    events = list(read(journal))
+    journal.write_bytes(whole + b'{"time":5,"event":"finished","number":3,"metrics":{"error":0.1},'[:keep])
+    assert list(read(journal)) == events
+    assert len(Run.open(journal).records) > 0
+    with Journal(journal) as writer:
+        assert journal.read_bytes() == whole
+        writer.append(rejected(len(Run.open(journal).records)))
+    assert len(list(read(journal))) == len(events) + 1
+
+
+def test_every_cut_in_the_last_event_reads_as_the_events_before(journal):
+    whole = journal.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    events = list(read(journal))
+    last = len(lines[-1])
+    for cut in range(1, last):
+        journal.write_bytes(whole[: len(whole) - cut])
+        assert list(read(journal)) == events[:-1]
+
+
+def test_a_last_block_that_the_disk_never_got_is_cut_off(journal):
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + b"\0" * 4096 + b"\n")
+    with Journal(journal):
+        assert journal.read_bytes() == whole
+
+
+def test_a_bad_line_in_the_middle_is_an_error_that_names_it(journal):
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:3], b'{"time": 1, "event": "asked"}\n', *lines[3:]]))
+    with pytest.raises(JournalError, match="line 4: not an event") as caught:
+        Run.open(journal)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"hello\n", b"{}\n", b'{"event": "started", "version": 99}\n', b"\x80\x04\x95pickle", b"[1, 2]\n" * 9],
+)
+def test_a_file_that_is_no_journal_is_refused_and_stays_as_it_was(tmp_path, content):
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(content)
+    for opening in (Run.open, Journal):
+        with pytest.raises(JournalError, match=r"journal\.jsonl"):
+            opening(path)
+    assert path.read_bytes() == content
+
+
+def test_a_missing_run_is_refused_by_its_name(tmp_path):
+    with pytest.raises(JournalError, match="No such file"):
+        Run.open(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("swap", [(1, 2), (2, 3)])
+def test_events_that_do_not_fit_together_are_refused(journal, swap):
+    lines = [line for line in journal.read_bytes().splitlines(keepends=True) if b'"rejected"' not in line]
+    journal.write_bytes(b"".join(lines))
+    with pytest.raises(JournalError, match="do not fit together"):
+        Run.open(journal)
+
+
+def test_an_event_holds_no_value_that_json_cannot(journal):
+    with pytest.raises(ValueError):
+        Rejected(**{**rejected(0).model_dump(), "metrics": {"error": float("nan")}})
+
+
+def test_the_journal_of_the_first_version_opens(request):
+    old = request.path.parent.parent / "data" / "journals" / "0.1.0.jsonl"
+    run = Run.open(old)
+    assert run.evaluations == 12
+    assert run.front
+    for record in run.records.values():
+        assert record.description
+    best = run.best
+    assert run.graph(best.number).outputs[0].shape == (1, 3)
+    assert best.outcome.curves["loss"]
+
+
+def test_the_front_is_the_non_dominated_completed_within_the_hard_bounds(config, run_search):
+    run = run_search(config(evaluations=60))
+    from search_algorithms import Completed
+
+    done = [r for r in run.records.values() if isinstance(r.outcome, Completed) and not run.problem.broken(r.metrics)]
+    costs = {r.number: np.array(run.problem.costs(r.metrics)) for r in done}
+    front = {
+        n
+        for n, c in costs.items()
+        if not any((d <= c).all() and ((d < c).any() or m < n) for m, d in costs.items() if m != n)
+    }
+    assert {r.number for r in run.front} == front
+    assert run.best.metrics["error"] == min(r.metrics["error"] for r in done)
+
+
+def test_counts_times_and_shares_follow_from_the_events(config, run_search):
+    run = run_search(config(evaluations=12), workers=3)
+    finished = [r for r in run.records.values() if r.ended]
+    assert run.evaluations == 12 == len(finished)
+    assert run.busy_seconds == pytest.approx(sum(r.ended - r.started for r in finished))
+    assert 0.5 < run.utilisation <= 1
+    assert run.active_seconds == pytest.approx(max(r.ended for r in finished))
+    rejected_by_bound = sum(line.count(b'"broken":["') for line in run.path.read_bytes().splitlines())
+    assert run.infeasible == rejected_by_bound
+    assert run.feasible_share == 1 - rejected_by_bound / (len(run.records) - run.twins)
+
+
+def test_nothing_in_a_journal_is_a_path_of_this_machine(journal, tmp_path):
+    assert str(tmp_path) not in journal.read_text()
+
+
+def test_the_first_line_holds_configuration_versions_and_data(journal):
+    first = json.loads(journal.read_text().splitlines()[0])
+    assert first["version"] == 1
+    assert {"python", "tensorflow", "ray", "edgevolve"} <= first["versions"].keys()
+    assert len(first["data"]["fingerprint"]) == 32
+    assert first["config"]["problem"]["objectives"][0]["metric"] == "error"
+    Started.model_validate(first)

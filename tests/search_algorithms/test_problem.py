@@ -1,0 +1,61 @@
+import pytest
+
+from search_algorithms import Problem, ProblemError, at_least, at_most, maximise, minimise, target
+
+
+def test_accuracy_is_an_alias_of_error_turned_round():
+    assert maximise("accuracy") == minimise("error")
+    bound = at_least("accuracy", 0.97)
+    assert (bound.metric, bound.sense, bound.bound) == ("error", "at_most", pytest.approx(0.03))
+    aim = target("accuracy", 0.9)
+    assert (aim.metric, aim.direction, aim.target) == ("error", "target", pytest.approx(0.1))
+
+
+def test_megabytes_are_an_alias_of_a_million_bytes():
+    assert at_most("model_size_mb", 0.25) == at_most("model_size_bytes", 250_000)
+    assert minimise("model_size_mb", scale=2) == minimise("model_size_bytes", scale=2e6)
+
+
+def test_costs_are_all_to_be_minimised_in_the_order_of_the_objectives():
+    problem = Problem([minimise("error"), maximise("score"), target("latency_ms", 5)])
+    assert problem.costs({"error": 0.1, "score": 3, "latency_ms": 3.5}) == (0.1, -3, 1.5)
+
+
+def test_only_hard_bounds_on_known_metrics_are_broken():
+    problem = Problem(
+        [minimise("error")], [at_most("macs", 10), at_least("score", 2), at_most("error", 0.1, soft=True)]
+    )
+    assert problem.broken({}) == []
+    assert problem.broken({"macs": 10, "score": 2, "error": 1}) == []
+    assert [str(c) for c in problem.broken({"macs": 11, "score": 1})] == ["macs ≤ 10", "score ≥ 2"]
+
+
+def test_a_bound_serves_as_scale_where_none_is_given():
+    problem = Problem(
+        [minimise("error"), minimise("macs", scale=5)], [at_most("error", 0.2, soft=True), at_most("macs", 9)]
+    )
+    assert problem.scales() == (0.2, 5)
+
+
+def test_an_objective_without_scale_and_bound_is_named():
+    with pytest.raises(ProblemError, match="objective macs has no scale: add at_most"):
+        Problem([minimise("macs")]).scales()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Problem([]),
+        lambda: Problem([minimise("error"), maximise("error")]),
+        lambda: Problem(["error"]),
+        lambda: Problem([minimise("error")], ["macs"]),
+        lambda: at_most("macs", "many"),
+        lambda: at_most("macs", float("nan")),
+        lambda: at_most("macs", True),
+        lambda: minimise("macs", scale=0),
+        lambda: minimise("macs", scale=-1),
+    ],
+)
+def test_nonsense_is_refused(make):
+    with pytest.raises(ProblemError):
+        make()
