@@ -1,10 +1,10 @@
 """Jobs on Ray actors: one job at a time each, with a deadline, and replaced when they die."""
 
-import importlib.util
 import os
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ _ATTEMPTS = 3
 _JOBS_PER_WORKER = 500
 _WORKER_MEMORY_BYTES = 4 << 30
 """A worker is replaced after so many jobs, or above so much resident memory: TensorFlow grows."""
-_CONNECT_DEADLINE_S = 15.0
+_CONNECT_DEADLINE_S = 9.0
 _PACKAGES = ("data", "engine", "graph", "resource_models", "runs", "search_algorithms", "search_space", "training")
 
 
@@ -124,6 +124,9 @@ class RayPool:
         results: list[JobResult] = []
         while not results and (remaining := until - time.monotonic()) > 0:
             waiting = [*self._busy, *self._starting]
+            if not waiting:  # idle: nothing to wait for
+                time.sleep(remaining)
+                break
             ready, _ = ray.wait(waiting, num_returns=1, timeout=remaining)
             for reference in ready:
                 if reference in self._starting:
@@ -233,32 +236,23 @@ def _connect(address: str | None, workers: int | None) -> bool:
 
 def _require_cluster(address: str) -> None:
     """Raise `ClusterError` unless a cluster answers: `ray.init` itself would wait for minutes."""
-    refusal = ClusterError(f"no Ray cluster answers at {address}; start one with `ray start --head`")
-    if address.startswith("ray://"):
-        host, _, port = address.removeprefix("ray://").partition(":")
-        try:
-            socket.create_connection((host, int(port or 10001)), timeout=_CONNECT_DEADLINE_S).close()
-        except (OSError, ValueError) as error:
-            raise refusal from error
-        return
     command = [sys.executable, "-m", "ray.scripts.scripts", "health-check"]
-    command += [] if address == "auto" else ["--address", address]
     try:
+        if address != "auto":
+            host, _, port = address.rpartition(":")
+            socket.create_connection((host, int(port)), timeout=_CONNECT_DEADLINE_S).close()
+            command += ["--address", address]
         subprocess.run(command, timeout=_CONNECT_DEADLINE_S, check=True, capture_output=True)
-    except (subprocess.SubprocessError, OSError) as error:
-        raise refusal from error
+    except (subprocess.SubprocessError, OSError, ValueError) as error:
+        raise ClusterError(f"no Ray cluster answers at {address}: give HOST:PORT of a head node, or auto") from error
 
 
 def _ship_by_value(task: Task) -> None:
-    """Send the code of a task that workers cannot import, such as one written in a configuration."""
-    module = sys.modules.get(type(task).__module__)
-    if module is None or module.__name__ == "__main__":
-        return
-    try:
-        importable = importlib.util.find_spec(module.__name__) is not None
-    except ValueError:
-        importable = False
-    if not importable:
+    """Send along the code of a task of the user's own: it is neither ours nor installed on other nodes."""
+    module = sys.modules[type(task).__module__]
+    path = Path(getattr(module, "__file__", None) or "").resolve()
+    installed = path.is_relative_to(Path(sysconfig.get_path("purelib")).resolve())
+    if module.__name__.partition(".")[0] not in (*_PACKAGES, "__main__") and not installed:
         ray.cloudpickle.register_pickle_by_value(module)
 
 

@@ -68,9 +68,8 @@ def test_no_network_is_evaluated_twice(config, run_search):
     networks = [r.genotype_json for r in run.records.values() if isinstance(r.outcome, Completed)]
     assert len(set(networks)) == 40
     assert run.twins > 0
-    twin = next(
-        r for r in run.records.values() if isinstance(r.outcome, Rejected) and "same network" in r.outcome.reason
-    )
+    rejected = [r for r in run.records.values() if isinstance(r.outcome, Rejected)]
+    twin = next(r for r in rejected if "same network" in r.outcome.reason)
     first = int(twin.outcome.reason.rpartition(" ")[2])
     assert run.records[first].genotype_json == twin.genotype_json
 
@@ -113,11 +112,7 @@ def test_failures_are_outcomes_and_count_as_evaluations(config, run_search):
     ],
 )
 def test_a_task_that_misbehaves_fails_its_candidate_and_in_the_end_the_run(config, tmp_path, act, kind, reason):
-    run = search(
-        config(task=Scripted(act), failures_in_a_row=4),
-        out=tmp_path,
-        evaluator=lambda task, splits: Inline(task, splits),
-    )
+    run = search(config(task=Scripted(act), failures_in_a_row=4), out=tmp_path, evaluator=Inline)
     assert run.stopped.cause == "failures"
     assert run.stopped.reason.startswith(f"4 failures in a row; the first: {kind}: ")
     assert reason in run.stopped.reason
@@ -135,7 +130,7 @@ def test_workers_never_see_the_test_split(config, tmp_path):
         assert len(splits.train) == 12
         return Completed({"error": 0.5})
 
-    run = search(config(task=Scripted(act), evaluations=3), out=tmp_path, evaluator=lambda t, s: Inline(t, s))
+    run = search(config(task=Scripted(act), evaluations=3), out=tmp_path, evaluator=Inline)
     assert len(numbers(run, Completed)) == 3
 
 
@@ -147,7 +142,7 @@ def test_the_job_of_a_candidate_is_a_function_of_seed_and_number(config, tmp_pat
         return Completed({"error": 0.5})
 
     for name in ("a", "b"):
-        search(config(task=Scripted(act), evaluations=6), name, out=tmp_path, evaluator=lambda t, s: Inline(t, s))
+        search(config(task=Scripted(act), evaluations=6), name, out=tmp_path, evaluator=Inline)
     assert all(first == second for first, second in jobs.values())
     assert len({seed for ((seed, *_), _) in jobs.values()}) == 6
 

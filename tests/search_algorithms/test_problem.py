@@ -22,18 +22,16 @@ def test_costs_are_all_to_be_minimised_in_the_order_of_the_objectives():
 
 
 def test_only_hard_bounds_on_known_metrics_are_broken():
-    problem = Problem(
-        [minimise("error")], [at_most("macs", 10), at_least("score", 2), at_most("error", 0.1, soft=True)]
-    )
+    bounds = [at_most("macs", 10), at_least("score", 2), at_most("error", 0.1, soft=True)]
+    problem = Problem([minimise("error")], bounds)
     assert problem.broken({}) == []
     assert problem.broken({"macs": 10, "score": 2, "error": 1}) == []
     assert [str(c) for c in problem.broken({"macs": 11, "score": 1})] == ["macs ≤ 10", "score ≥ 2"]
 
 
 def test_a_bound_serves_as_scale_where_none_is_given():
-    problem = Problem(
-        [minimise("error"), minimise("macs", scale=5)], [at_most("error", 0.2, soft=True), at_most("macs", 9)]
-    )
+    bounds = [at_most("error", 0.2, soft=True), at_most("macs", 9)]
+    problem = Problem([minimise("error"), minimise("macs", scale=5)], bounds)
     assert problem.scales() == (0.2, 5)
 
 

@@ -1,0 +1,185 @@
+import os
+import signal
+import socket
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import ray
+from pretend import Noise, make_config
+
+from engine import ClusterError, WorkersLostError, search
+from engine.ray_pool import RayPool
+from graph import Dense, GraphBuilder
+from runs import Job, Run
+from search_algorithms import Completed, Failed
+
+
+@dataclass(frozen=True)
+class Unruly:
+    """Does as the job's genotype says; `folder` remembers what was done once."""
+
+    folder: str = ""
+    metric_names = ("error",)
+
+    def prepare(self):
+        if os.path.exists(os.path.join(self.folder, "no worker starts")):
+            raise RuntimeError("out of luck")
+
+    def __call__(self, job, splits):
+        assert not splits.train.x.flags.writeable
+        once = os.path.join(self.folder, str(job.number))
+        if job.genotype == "dies always":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if job.genotype == "dies once" and not os.path.exists(once):
+            open(once, "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+        if job.genotype == "hangs":
+            time.sleep(3600)
+        if job.genotype == "raises":
+            raise ValueError("two\nlines")
+        Path(self.folder, "pid").write_text(str(os.getpid()))
+        time.sleep(0.1)
+        return Completed({"error": 0.25})
+
+
+def job(number, genotype=""):
+    net = GraphBuilder()
+    graph = net.build(net.add(Dense(3), net.flatten(net.input((1, 8, 8, 1)))))
+    return Job(number, genotype, graph, number, {})
+
+
+def collect(pool, number_of_results, patience_s=60):
+    results, until = [], time.monotonic() + patience_s
+    while len(results) < number_of_results and time.monotonic() < until:
+        results += pool.wait(timeout_s=1)
+    return {result.number: result for result in results}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    yield
+    ray.shutdown()
+
+
+@pytest.fixture
+def pool(cluster, tmp_path):
+    made = RayPool(Unruly(str(tmp_path)), Noise().load(), workers=2, deadline_s=4)
+    yield made
+    made.close()
+
+
+def test_a_job_whose_worker_dies_is_done_again_by_another(pool):
+    pool.submit(job(0, "dies once"))
+    pool.submit(job(1))
+    results = collect(pool, 2)
+    assert isinstance(results[0].outcome, Completed)
+    assert results[0].attempts == 2
+    assert results[1].attempts == 1
+
+
+def test_a_job_that_kills_every_worker_fails_after_three(pool):
+    pool.submit(job(0, "dies always"))
+    pool.submit(job(1))
+    results = collect(pool, 2)
+    assert isinstance(results[1].outcome, Completed)
+    assert results[0].outcome.kind == "worker lost"
+    assert results[0].attempts == 3
+    pool.submit(job(2))
+    assert isinstance(collect(pool, 1)[2].outcome, Completed)
+
+
+def test_a_hung_job_is_killed_at_its_deadline_and_not_tried_again(pool):
+    pool.submit(job(0, "hangs"))
+    pool.submit(job(1))
+    results = collect(pool, 2)
+    assert results[0].outcome == Failed("deadline", "took longer than 0.0666667 minutes")
+    assert results[0].attempts == 1
+    assert 4 <= results[0].ended - results[0].started < 10
+    pool.submit(job(2))
+    assert isinstance(collect(pool, 1)[2].outcome, Completed)
+
+
+def test_an_exception_is_a_failure_with_its_traceback_and_not_tried_again(pool):
+    pool.submit(job(0, "raises"))
+    result = collect(pool, 1)[0]
+    assert (result.outcome.kind, result.outcome.reason) == ("ValueError", "two lines")
+    assert "in __call__" in result.outcome.traceback
+    assert result.attempts == 1
+
+
+def test_a_worker_is_replaced_after_its_share_of_jobs(pool, monkeypatch):
+    monkeypatch.setattr("engine.ray_pool._JOBS_PER_WORKER", 2)
+    for number in range(9):
+        pool.submit(job(number))
+    results = collect(pool, 9)
+    assert all(isinstance(result.outcome, Completed) for result in results.values())
+
+
+def test_workers_that_never_start_end_the_search_with_the_reason(cluster, tmp_path):
+    (tmp_path / "no worker starts").touch()
+    pool = RayPool(Unruly(str(tmp_path)), Noise().load(), workers=1)
+    pool.submit(job(0))
+    with pytest.raises(WorkersLostError, match="no worker starts: .*out of luck"):
+        collect(pool, 1)
+    pool.close()
+
+
+def test_a_node_with_other_versions_is_refused(cluster, tmp_path, monkeypatch):
+    pool = RayPool(Unruly(str(tmp_path)), Noise().load(), workers=1)
+    monkeypatch.setattr("engine.ray_pool.installed_versions", lambda: {"python": "3.99"})
+    pool.submit(job(0))
+    with pytest.raises(ClusterError, match=r"has python 3\.1\d\.\d+, not 3\.99; install the same versions there"):
+        collect(pool, 1)
+    pool.close()
+
+
+def test_a_worker_killed_from_outside_during_a_search_loses_nothing(cluster, tmp_path):
+    killed = []
+
+    def kill_one(run, event):
+        if run.evaluations == 5 and not killed:
+            killed.append(int((tmp_path / "pid").read_text()))
+            os.kill(killed[0], signal.SIGKILL)
+
+    config = make_config(task=Unruly(str(tmp_path)), evaluations=20, workers=2)
+    run = search(config, "run", out=tmp_path, observe=kill_one)
+    assert killed
+    assert run.evaluations == 20
+    assert all(isinstance(r.outcome, Completed) for r in Run.open(run.folder).records.values() if r.ended)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}", "nonsense", "127.0.0.1:port"])
+def test_an_address_where_nothing_listens_is_refused_within_20_seconds(address):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    refused_in_time(address.format(port=port))
+
+
+def test_an_address_that_accepts_and_never_answers_is_refused_within_20_seconds():
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        refused_in_time(f"127.0.0.1:{silent.getsockname()[1]}")
+
+
+def refused_in_time(address):
+    """In a thread of its own, so that a call that hangs fails the test instead of hanging it."""
+    from engine.ray_pool import _require_cluster
+
+    caught = []
+
+    def connect():
+        try:
+            _require_cluster(address)
+        except ClusterError as error:
+            caught.append(str(error))
+
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert caught == [f"no Ray cluster answers at {address}: give HOST:PORT of a head node, or auto"]
