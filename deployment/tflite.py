@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from data import Split, as_float
 from deployment.interpreter import Operator, open_model
+from deployment.order import in_graph_order
 from graph import Activation, Graph, Node
 from training.forward import folded, forward
 from training.weights import check_weights
@@ -59,7 +60,7 @@ def to_tflite_int8(graph: Graph, weights: Mapping[str, NDArray[Any]], calibratio
         converter.inference_input_type = tf.int8
         converter.inference_output_type = tf.int8
         try:
-            return bytes(converter.convert())
+            return in_graph_order(graph, bytes(converter.convert()))
         except Exception as error:
             reason = (str(error).strip() or said()).splitlines()
             raise ConversionError(f"int8 conversion failed: {reason[0] if reason else type(error).__name__}") from error

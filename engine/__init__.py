@@ -1,6 +1,7 @@
 """Making a run happen: the loop, the evaluators, the worker pool. Ray is loaded in `ray_pool` alone."""
 
-from engine.evaluator import ClusterError, Evaluator, Inline, JobResult, VirtualTime, WorkersLostError
+from engine.cluster import ClusterError
+from engine.evaluator import Evaluator, Inline, JobResult, VirtualTime, WorkersLostError
 from engine.search import search, task_of
 from engine.train_task import Train
 

@@ -14,10 +14,6 @@ from runs import Job, Task
 from search_algorithms import Completed, Failed, Outcome, Rejected
 
 
-class ClusterError(ValueError):
-    """No cluster answers, or a node has other versions. The message is one line."""
-
-
 class WorkersLostError(RuntimeError):
     """No worker can be started. The message is one line."""
 

@@ -1,8 +1,6 @@
 """Jobs on Ray actors: one job at a time each, with a deadline, and replaced when they die."""
 
 import os
-import socket
-import subprocess
 import sys
 import sysconfig
 import time
@@ -18,7 +16,8 @@ import ray
 from ray import exceptions
 
 from data import Splits
-from engine.evaluator import ClusterError, JobResult, WorkersLostError, evaluate
+from engine.cluster import ClusterError
+from engine.evaluator import JobResult, WorkersLostError, evaluate
 from engine.versions import installed_versions
 from runs import Job, Task
 from search_algorithms import Completed, Failed
@@ -28,7 +27,6 @@ _ATTEMPTS = 3
 _JOBS_PER_WORKER = 500
 _WORKER_MEMORY_BYTES = 4 << 30
 """A worker is replaced after so many jobs, or above so much resident memory: TensorFlow grows."""
-_CONNECT_DEADLINE_S = 9.0
 _PACKAGES = ("data", "engine", "graph", "resource_models", "runs", "search_algorithms", "search_space", "training")
 
 
@@ -81,7 +79,7 @@ class RayPool:
     """An evaluator on a Ray cluster: the one at `address`, or one of its own on this machine.
 
     `workers` is one a CPU unless given; `gpus_per_worker` an even share of the GPUs unless given. The task
-    and the data travel once through the object store. Raises `ClusterError` when the cluster does not answer.
+    and the data travel once through the object store. See that the cluster answers first: `engine.cluster`.
     """
 
     def __init__(
@@ -222,29 +220,14 @@ def _connect(address: str | None, workers: int | None) -> bool:
     """Join or start a cluster; says whether it is ours to shut down."""
     if ray.is_initialized():
         return False
-    address = address or os.environ.get("RAY_ADDRESS") or None
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
-    if address is None or address == "local":
+    if address is None:
         cores = workers or len(os.sched_getaffinity(0))
         ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
         return True
-    _require_cluster(address)
     root = Path(__file__).resolve().parent.parent
     ray.init(address=address, runtime_env={"py_modules": [str(root / name) for name in _PACKAGES]}, **quiet)
     return True
-
-
-def _require_cluster(address: str) -> None:
-    """Raise `ClusterError` unless a cluster answers: `ray.init` itself would wait for minutes."""
-    command = [sys.executable, "-m", "ray.scripts.scripts", "health-check"]
-    try:
-        if address != "auto":
-            host, _, port = address.rpartition(":")
-            socket.create_connection((host, int(port)), timeout=_CONNECT_DEADLINE_S).close()
-            command += ["--address", address]
-        subprocess.run(command, timeout=_CONNECT_DEADLINE_S, check=True, capture_output=True)
-    except (subprocess.SubprocessError, OSError, ValueError) as error:
-        raise ClusterError(f"no Ray cluster answers at {address}: give HOST:PORT of a head node, or auto") from error
 
 
 def _ship_by_value(task: Task) -> None:

@@ -1,5 +1,6 @@
 """A search from configuration to run: the same from Python as from the command line."""
 
+import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from data import Split, Splits, fingerprint
+from engine.cluster import require_cluster
 from engine.evaluator import Evaluator
 from engine.loop import Observer, Search
 from engine.train_task import Train
@@ -92,7 +94,11 @@ def _restore(config: SearchConfig, path: Path, config_now: dict[str, Any], data:
 
 
 def _ray(config: SearchConfig, address: str | None) -> EvaluatorFactory:
+    address = address or os.environ.get("RAY_ADDRESS")
+
     def start(task: Task, splits: Splits) -> Evaluator:
+        if address:
+            require_cluster(address)
         from engine.ray_pool import RayPool
 
         return RayPool(

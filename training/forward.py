@@ -42,9 +42,9 @@ def forward(graph: Graph, values: Values, x: Any, last: str) -> tuple[Any, Stati
     for node in graph.nodes:
         if last in tensors:
             break
-        tensors[node.output.name] = FORWARD[type(node.op)](
-            node, values, statistics, *(tensors[i.name] for i in node.inputs)
-        )
+        with tf.name_scope(node.name):
+            operands = (tensors[x.name] for x in node.inputs)
+            tensors[node.output.name] = FORWARD[type(node.op)](node, values, statistics, *operands)
     return tensors[last], statistics
 
 

@@ -43,6 +43,9 @@ def keras_model(
     Layers bear the names of the nodes; batch norm and activations that come with a node are layers of their own,
     `NODE_bn` and `NODE_activation`. A convolution has a bias unless batch norm follows it. `batch_size=1` gives the
     static shapes that deployment needs. Raises `ValueError` when the weights are not those of the graph.
+
+    TensorFlow cannot run every convolution everywhere: on CPU grouped ones train, and depthwise ones of unequal
+    strides run, with oneDNN alone (the default on x86).
     """
     if weights is None:
         weights = initial_weights(graph, 0)

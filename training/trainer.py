@@ -40,7 +40,7 @@ class Trained:
 
 
 def train(graph: Graph, train: Split, validation: Split, settings: TrainingSettings, seed: int) -> Trained:
-    """Train from scratch; the same seed, threads and machine give the same weights to the last bit.
+    """Train from scratch; on CPU the same seed, threads and machine give the same weights to the last bit.
 
     One output means a binary network: its value is a logit, labels are 0 and 1. Raises `ValueError` when graph and
     data do not fit each other and `TrainingDiverged` when the loss is no longer finite.
@@ -165,13 +165,14 @@ def _epoch(
     x, y, x_validation, y_validation = arrays
     number = x.shape[0]
     steps = -(-number // settings.batch_size)
+    bounds = tf.constant(np.arange(steps + 1) * number // steps, tf.int32)
     order = tf.random.experimental.stateless_shuffle(tf.range(number), seed)
     decay = tf.constant(np.concatenate([np.full(p.size, p.is_kernel, np.float32) for p in layout.trainable]))
     decay *= settings.weight_decay
 
     def step(index: Any, total: Any, *state: Any) -> tuple[Any, ...]:
         trainable, moving, *slots = state
-        chosen = order[index * number // steps : (index + 1) * number // steps]
+        chosen = order[bounds[index] : bounds[index + 1]]
         images, labels = tf.gather(x, chosen), tf.gather(y, chosen)
         done = tf.cast(seed[1], tf.int32) * steps + index
         if settings.augment:
@@ -230,7 +231,8 @@ def _loss(logits: Any, labels: Any, smoothing: float) -> Any:
 
 def _as_float(images: Any) -> Any:
     """As `data.as_float`."""
-    return tf.cast(images, tf.float32) / 255 if images.dtype == tf.uint8 else images
+    pixels = tf.cast(images, tf.float32)
+    return pixels / 255 if images.dtype == tf.uint8 else pixels
 
 
 def _learning_rate(settings: TrainingSettings, done: Any, steps: int) -> Any:

@@ -2,4 +2,4 @@
 
 from training.session import configure_tensorflow
 
-configure_tensorflow(2)
+configure_tensorflow(1)

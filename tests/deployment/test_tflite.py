@@ -11,21 +11,26 @@ from deployment.tflite import (
     ConversionError,
     calibration_examples,
     differences,
+    tflite_name,
     to_tflite_int8,
 )
 from graph import (
     OPS,
     Activate,
     Activation,
+    Concat,
     Conv2D,
     Dense,
+    DepthwiseConv2D,
     GlobalAveragePool,
     GraphBuilder,
     MaxPool2D,
     Pad,
     Padding,
     Reshape,
+    reordered,
 )
+from search_space import CnnSpace
 from tests.training.random_graphs import random_graph
 from training import TrainingSettings
 from training.keras_model import keras_model
@@ -58,6 +63,41 @@ def test_the_file_holds_the_nodes_of_the_graph_in_their_order(seed):
     graph = random_graph(seed)
     model = to_tflite_int8(graph, initial_weights(graph, seed), images(graph))
     assert differences(graph, model) == ()
+
+
+def test_the_file_follows_whatever_order_the_graph_gives():
+    """Two branches, run one after the other or in turns."""
+    net = GraphBuilder()
+    x = net.input((1, 6, 6, 2))
+    left, right = x, x
+    for _ in range(3):
+        left = net.add(Conv2D(4, (3, 3)), left)
+    for _ in range(3):
+        right = net.add(DepthwiseConv2D((3, 3), multiplier=1), right)
+    graph = net.build(net.add(Concat(), left, right))
+    for order in ((0, 1, 2, 3, 4, 5, 6), (3, 4, 5, 0, 1, 2, 6), (3, 0, 4, 1, 5, 2, 6), (0, 3, 4, 1, 2, 5, 6)):
+        turned = reordered(graph, order)
+        model = to_tflite_int8(turned, initial_weights(turned, 0), images(turned))
+        assert differences(turned, model) == ()
+        assert [operator.name for operator in open_model(model).operators][:6] == [
+            "CONV_2D" if number < 3 else "DEPTHWISE_CONV_2D" for number in order[:6]
+        ]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_networks_of_the_cnn_space_run_in_the_order_of_the_graph(seed):
+    """Of their nodes the converter drops a Reshape of a 1×1 map and the second of two equal pools, and no other."""
+    graph = (space := CnnSpace((20, 20, 1), 10)).graph(space.sample(np.random.default_rng(seed)))
+    model = to_tflite_int8(graph, initial_weights(graph, seed), images(graph, 4))
+    left = list(open_model(model).operators)
+    dropped = []
+    for node in graph.nodes:
+        if left and left[0] == (tflite_name(node), node.output.shape):
+            left.pop(0)
+        else:
+            dropped.append(tflite_name(node))
+    assert not left
+    assert set(dropped) <= {"RESHAPE", "MAX_POOL_2D"}
 
 
 @pytest.mark.parametrize("seed", range(6))

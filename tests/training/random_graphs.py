@@ -68,12 +68,19 @@ class Writer:
         size = (max(2, self.side(height)), self.side(width)) if height > 1 else (1, min(2, width))
         return self.net.add(self.pick(MaxPool2D, AveragePool2D)(size, size, self.pick(*Padding)), x)
 
+    def chain(self, x: Tensor, filters: int | None = None) -> Tensor:
+        """One to three convolutions of the input's height and width."""
+        for _ in range(self.rng.integers(3)):
+            x = self.conv(x, keep_size=True)
+        return self.conv(x, filters, keep_size=True)
+
     def residual(self, x: Tensor) -> Tensor:
-        branch = self.conv(self.conv(x, keep_size=True), x.shape[3], keep_size=True)
-        return self.net.add(Add(self.pick(*FUSABLE)), branch, x)
+        left = self.chain(x, x.shape[3])
+        right = x if self.rng.integers(2) else self.chain(x, x.shape[3])
+        return self.net.add(Add(self.pick(*FUSABLE)), left, right)
 
     def branches(self, x: Tensor) -> Tensor:
-        return self.net.add(Concat(), *(self.conv(x, keep_size=True) for _ in range(self.pick(2, 3))))
+        return self.net.add(Concat(), *(self.chain(x) for _ in range(self.pick(2, 3))))
 
     def pad(self, x: Tensor) -> Tensor:
         """Not followed by a VALID convolution of stride 1, which would swallow it."""

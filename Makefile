@@ -1,0 +1,44 @@
+# Two commands do everything on a machine with Python 3.11 or 3.12 and make:
+#   make demo    set up, search the quick start, print the front, export the best model
+#   make test    set up, then lint, types, layers and tests
+
+PYTHON ?= $(firstword $(foreach name,python3.12 python3.11 python3 python,$(shell $(name) -c 'import sys, venv, ensurepip; print("$(name)" if sys.version_info[:2] in ((3, 11), (3, 12)) else "")' 2>/dev/null)))
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := artifacts/demo
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: demo test test-slow lint clean
+
+demo: $(VENV)/installed
+	@rm -rf $(RUN)
+	$(BIN)/python driver.py configs/digits_aging.py --name demo
+	$(BIN)/python driver.py show $(RUN) --pick best
+	$(BIN)/python driver.py export $(RUN) --pick best
+
+test: lint
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(VENV)/installed-dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --quiet
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "edgevolve needs Python 3.11 or 3.12 with venv; set PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	$(PIP) --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info

@@ -1,0 +1,287 @@
+"""The command line, run as a user runs it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+TINY = """
+from data import Digits
+from runs import SearchConfig
+from search_algorithms import AgingEvolution, Problem, at_most, minimise
+from search_space import MlpSpace
+from training import TrainingSettings
+
+data = Digits()
+config = SearchConfig(
+    data=data,
+    space=MlpSpace(data.input_shape, data.classes, max_layers=2, max_units=24),
+    problem=Problem(
+        [minimise("error"), minimise("model_size_bytes")],
+        [at_most("error", 0.1, soft=True), at_most("model_size_bytes", 4000)],
+    ),
+    algorithm=AgingEvolution(population=3, sample_size=2),
+    training=TrainingSettings(epochs=4),
+    evaluations=6,
+    workers=1,
+)
+"""
+
+
+def edgevolve(*arguments, cwd=None, timeout=180, **environment):
+    return subprocess.run(
+        [sys.executable, str(ROOT / "driver.py"), *map(str, arguments)],
+        cwd=cwd or ROOT,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, **environment},
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("driver")
+    (made / "tiny.py").write_text(TINY)
+    return made
+
+
+@pytest.fixture(scope="module")
+def run(folder):
+    """A real search: Ray, TensorFlow, digits."""
+    done = edgevolve(folder / "tiny.py", "--out", folder / "artifacts", "--name", "whole")
+    assert done.returncode == 0, done.stderr
+    return folder / "artifacts" / "whole", done.stdout
+
+
+def history(journal):
+    """What decides a run: candidates and their outcomes, without times and sessions."""
+    kept = []
+    for line in journal.read_text().splitlines():
+        event = json.loads(line)
+        if event["event"] in ("asked", "rejected", "finished", "failed"):
+            for name in ("time", "started", "ended", "node", "worker"):
+                event.pop(name, None)
+            kept.append(event)
+    return kept
+
+
+def test_a_search_prints_its_progress_and_its_front(run):
+    _, output = run
+    assert "[6/6]" in output
+    assert re.search(r"★ +\d+ +\d+\.\d\d %", output)
+    assert re.search(r"6 evaluations in .*, workers \d+\.\d% busy, ended: 6 evaluations", output)
+
+
+def test_a_driver_killed_at_any_moment_resumes_to_the_uninterrupted_run(run, folder):
+    whole, _ = run
+    out = folder / "killed"
+    journal = out / "cut" / "journal.jsonl"
+    command = [sys.executable, str(ROOT / "driver.py"), str(folder / "tiny.py"), "--out", str(out), "--name", "cut"]
+    for kill_after in (2, 4):
+        resume = ["--resume"] if journal.exists() else []
+        driver = subprocess.Popen([*command, *resume], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=ROOT)
+        until = time.monotonic() + 120
+        while time.monotonic() < until:
+            if journal.exists() and journal.read_bytes().count(b'"event":"finished"') >= kill_after:
+                break
+            time.sleep(0.02)
+        driver.send_signal(signal.SIGKILL)
+        driver.communicate()
+        assert driver.returncode == -signal.SIGKILL
+    done = edgevolve(folder / "tiny.py", "--out", out, "--name", "cut", "--resume")
+    assert done.returncode == 0, done.stderr
+    assert history(journal) == history(whole / "journal.jsonl")
+
+
+def test_an_interrupt_keeps_everything_and_exits_with_130(folder):
+    out = folder / "interrupted"
+    command = [sys.executable, str(ROOT / "driver.py"), str(folder / "tiny.py"), "--out", str(out), "--evaluations", "500"]
+    driver = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
+    )
+    for line in driver.stdout:
+        if line.startswith("[3/"):
+            os.killpg(driver.pid, signal.SIGINT)
+            break
+    _, errors = driver.communicate(timeout=60)
+    assert driver.returncode == 130
+    assert "add --resume" in errors
+    assert "Traceback" not in errors
+    shown = edgevolve("show", out / "tiny")
+    assert "ended: interrupted" in shown.stdout
+
+
+def test_show_lists_the_front_as_table_and_as_json(run):
+    path, _ = run
+    table = edgevolve("show", path)
+    rows = json.loads(edgevolve("show", path, "--json").stdout)
+    assert table.returncode == 0
+    assert [row.keys() for row in rows] == [{"number", "genotype", "network", "metrics"}] * len(rows)
+    for row in rows:
+        assert row["network"] in table.stdout
+    best = json.loads(edgevolve("show", path, "--pick", "best", "--json").stdout)
+    assert best[0]["metrics"]["error"] == min(row["metrics"]["error"] for row in rows)
+    by_size = json.loads(edgevolve("show", path / "journal.jsonl", "--sort", "model_size_bytes", "--json").stdout)
+    sizes = [row["metrics"]["model_size_bytes"] for row in by_size]
+    assert sizes == sorted(sizes)
+
+
+def test_inspect_prints_every_operator_and_the_totals(run):
+    path, _ = run
+    done = edgevolve("inspect", f"{path}:best")
+    best = json.loads(edgevolve("show", path, "--pick", "best", "--json").stdout)[0]
+    assert done.returncode == 0
+    assert done.stdout.count("Dense") == len(best["genotype"]["hidden"]) + 1
+    assert "← peak" in done.stdout
+
+
+def test_export_writes_a_model_that_was_run_on_the_test_split(run):
+    path, _ = run
+    done = edgevolve("export", path)
+    assert done.returncode == 0, done.stderr
+    best = json.loads(edgevolve("show", path, "--pick", "best", "--json").stdout)[0]
+    folder = path / "export" / str(best["number"])
+    assert {p.name for p in folder.iterdir()} == {"model.tflite", "model.keras", "manifest.json"}
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["genotype"] == best["genotype"]
+    assert "int8" in done.stdout
+
+
+def test_export_of_a_candidate_whose_weights_were_not_kept_says_so(run):
+    path, _ = run
+    front = {row["number"] for row in json.loads(edgevolve("show", path, "--json").stdout)}
+    other = next(n for n in range(100) if n not in front)
+    done = edgevolve("export", path, "--pick", other)
+    assert done.returncode == 2
+    assert f"no weights of candidate {other}" in done.stderr
+
+
+def test_check_tells_the_feasible_share_without_training(folder):
+    done = edgevolve("check", folder / "tiny.py")
+    assert done.returncode == 0
+    assert re.search(r"\d+\.\d% of 1000 random networks are within all hard bounds", done.stdout)
+
+
+def test_packaged_configurations_are_found_by_name_from_anywhere(folder):
+    for name in ("digits_aging", "digits_random", "digits_aging.py", "configs/digits_random.py"):
+        assert edgevolve("check", name, cwd=folder).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "no such configuration; give a .py file, or one of cifar10_aging, digits_aging"),
+        ("x = 1", "defines no `config`"),
+        ("config = 3", "`config` is a int"),
+        ("import nothing_of_this_name", "line 1: ModuleNotFoundError"),
+        ("\n\nconfig = = 3", "line 3: SyntaxError"),
+        ("\n1 / 0", "line 2: ZeroDivisionError"),
+        (TINY.replace("evaluations=6", "evaluation=6"), "SearchConfig has no field 'evaluation'"),
+        (TINY.replace("evaluations=6", "evaluations='six'"), "evaluations: "),
+        (TINY.replace("space=MlpSpace(", "space=list("), "line "),
+        (TINY.replace('minimise("error")', 'minimise("eror", scale=1)'), "unknown metric 'eror'"),
+        (TINY.replace("Digits()", "NpzImages('gone.npz')").replace("Digits", "NpzImages"), "gone.npz: No such file"),
+        (TINY.replace("epochs=4", "epochs=-4"), "epochs must be at least 1"),
+        (TINY.replace('minimise("model_size_bytes")', 'minimise("macs")'), "objective macs has no scale"),
+    ],
+)
+def test_a_bad_configuration_is_one_line_and_exit_status_2(tmp_path, text, message):
+    config = tmp_path / "bad.py"
+    if text is not None:
+        config.write_text(text)
+    done = edgevolve(config, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "bad.py" in done.stderr or "metric" in done.stderr or "objective" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert {p.name for p in tmp_path.iterdir()} <= {"bad.py"}
+
+
+def test_a_misshapen_npz_is_one_line_and_exit_status_2(tmp_path):
+    np.savez(tmp_path / "odd.npz", x_train=np.zeros((9, 4), np.uint8), y_train=np.zeros(9, int))
+    (tmp_path / "c.py").write_text(TINY.replace("Digits()", "NpzImages('odd.npz')").replace("Digits", "NpzImages"))
+    done = edgevolve("c.py", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "odd.npz: x_train must be (number, height, width[, channels]), it is (9, 4)" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_corrupt_or_foreign_journal_is_one_line_and_exit_status_2(tmp_path, run, folder):
+    path, _ = run
+    lines = (path / "journal.jsonl").read_bytes().splitlines(keepends=True)
+    corrupt = b"".join([*lines[:2], b"garbage\n", *lines[2:]])
+    for content, message in ((corrupt, "line 3: not an event"), (b"{}\n", "not a journal"), (b"", "empty")):
+        run_folder = tmp_path / "tiny"
+        run_folder.mkdir(exist_ok=True)
+        (run_folder / "journal.jsonl").write_bytes(content)
+        for arguments in (["show", run_folder], [folder / "tiny.py", "--out", tmp_path, "--resume"]):
+            done = edgevolve(*arguments)
+            assert done.returncode == 2
+            assert message in done.stderr
+            assert done.stderr.count("\n") == 1
+            assert (run_folder / "journal.jsonl").read_bytes() == content
+
+
+def test_an_existing_run_is_never_overwritten(run, folder):
+    path, _ = run
+    content = (path / "journal.jsonl").read_bytes()
+    for arguments, message in (([], "exists; add --resume"), (["--resume", "--seed", "5"], "seed: 0 → 5")):
+        done = edgevolve(folder / "tiny.py", "--out", path.parent, "--name", "whole", *arguments)
+        assert done.returncode == 2
+        assert message in done.stderr
+    assert (path / "journal.jsonl").read_bytes() == content
+
+
+def test_a_bound_that_no_network_meets_is_named_with_exit_status_2(tmp_path):
+    bound = 'at_most("model_size_bytes", 4000)'
+    (tmp_path / "hard.py").write_text(TINY.replace(bound, 'at_most("model_size_bytes", 40)'))
+    for verb in ([], ["check"]):
+        done = edgevolve(*verb, "hard.py", cwd=tmp_path)
+        assert done.returncode == 2
+        assert "model_size_bytes ≤ 40" in done.stderr + done.stdout
+
+
+def test_a_cluster_that_is_not_there_is_refused_and_nothing_is_begun(tmp_path, folder):
+    done = edgevolve(folder / "tiny.py", "--out", tmp_path / "out", "--ray-address", "127.0.0.1:9")
+    assert done.returncode == 2
+    assert done.stderr == "edgevolve: no Ray cluster answers at 127.0.0.1:9: give HOST:PORT of a head node, or auto\n"
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_fails_again_and_again_shows_the_first_traceback_and_exits_with_1(tmp_path):
+    broken = TINY.replace("config = SearchConfig(", '''
+class Broken:
+    metric_names = ("error",)
+    def prepare(self): pass
+    def __call__(self, job, splits): raise OSError("the probe is not connected")
+
+config = SearchConfig(task=Broken(), failures_in_a_row=2,''')
+    (tmp_path / "broken.py").write_text(broken)
+    done = edgevolve("broken.py", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert done.stderr.endswith("2 failures in a row; the first: OSError: the probe is not connected\n")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["check", "digits_aging"], ["show", "RUN"], ["inspect", "RUN:best"]])
+def test_looking_loads_neither_tensorflow_nor_ray(run, arguments):
+    path, _ = run
+    script = (
+        "import sys, driver\n"
+        f"sys.argv[1:] = {[argument.replace('RUN', str(path)) for argument in arguments]!r}\n"
+        "try:\n    driver.main()\nexcept SystemExit as done:\n    assert not done.code, done.code\n"
+        "heavy = {'tensorflow', 'keras', 'ray'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
