@@ -91,11 +91,18 @@ def load(case: str, data: str | None) -> tuple[Split, Split]:
         splits = NpzImages(data).load()
         train = splits.train
         return Split(train.x[:10_000], train.y[:10_000]), Split(splits.test.x[:2000], splits.test.y[:2000])
-    rng = np.random.default_rng(0)
-    patterns = rng.uniform(0, 255, (10, 28, 28, 1))
-    y = rng.integers(0, 10, 12_000)
-    x = (0.25 * patterns[y] + rng.uniform(0, 191, (len(y), 28, 28, 1))).astype(np.uint8)
-    return Split(x[:10_000], y[:10_000]), Split(x[10_000:], y[10_000:])
+    return gratings(10_000, seed=0), gratings(2_000, seed=1)
+
+
+def gratings(number: int, seed: int) -> Split:
+    """Noisy waves of 28×28 pixels in ten directions, which are the classes."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 10, number)
+    angle, phase = (y * np.pi / 10)[:, None, None], rng.uniform(0, 2 * np.pi, (number, 1, 1))
+    rows, columns = np.mgrid[:28, :28]
+    waves = np.sin(1.5 * (columns * np.cos(angle) + rows * np.sin(angle)) + phase)
+    x = (128 + 40 * waves + rng.normal(0, 120, waves.shape)).clip(0, 255).astype(np.uint8)
+    return Split(x[..., np.newaxis], y)
 
 
 def train_ours(graph: Graph, train: Split, validation: Split, settings: TrainingSettings, seed: int) -> float:

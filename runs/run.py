@@ -71,9 +71,8 @@ class Run:
         """The workers of each session: one at the start, one more for each resume."""
         self.last_time = started.time
         """Of the last event."""
-        self._graphs: dict[int, str] = {}
         self._numbers: dict[str, int] = {}
-        self._in_flight: dict[int, None] = {}
+        self._in_flight: dict[int, dict[str, Any]] = {}  # with their networks; those of the others stay on the disk
         self._front: list[int] = []
 
     @classmethod
@@ -164,10 +163,12 @@ class Run:
 
     def graph(self, number: int) -> Graph:
         """The network of a candidate. Raises `JournalError` for one that was rejected: it is not kept."""
-        self.record(number)
-        if number not in self._graphs:
+        if isinstance(self.record(number).outcome, Rejected):
             raise JournalError(f"{self.path}: candidate {number} was rejected, its network is not kept")
-        return graph_from_json(json.loads(self._graphs[number]))
+        if number not in self._in_flight:
+            asked = (event for event in read(self.path) if isinstance(event, events.Asked))
+            return graph_from_json(next(event.graph for event in asked if event.number == number))
+        return graph_from_json(self._in_flight[number])
 
     def weights_path(self, number: int) -> Path:
         """Where the weights of a candidate are, if it is on the front."""
@@ -189,9 +190,8 @@ class Run:
         match event:
             case events.Asked():
                 self._add(event, None)
-                self._graphs[event.number] = json.dumps(event.graph, separators=(",", ":"))
                 self._numbers[event.graph_hash] = event.number
-                self._in_flight[event.number] = None
+                self._in_flight[event.number] = event.graph
                 self.rejections_in_a_row = 0
             case events.Rejected():
                 self._add(event, Rejected(event.metrics, event.reason))
@@ -229,7 +229,7 @@ class Run:
         )
 
     def _end(self, event: events.Finished | events.Failed, outcome: Outcome) -> None:
-        if self._in_flight.pop(event.number, 0) is not None:
+        if self._in_flight.pop(event.number, None) is None:
             raise ValueError(f"candidate {event.number} ends, and was not in flight")
         record = self.records[event.number]
         self.records[event.number] = replace(

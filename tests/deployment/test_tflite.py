@@ -87,7 +87,8 @@ def test_the_file_follows_whatever_order_the_graph_gives():
 @pytest.mark.parametrize("seed", range(12))
 def test_networks_of_the_cnn_space_run_in_the_order_of_the_graph(seed):
     """Of their nodes the converter drops a Reshape of a 1×1 map and the second of two equal pools, and no other."""
-    graph = (space := CnnSpace((20, 20, 1), 10)).graph(space.sample(np.random.default_rng(seed)))
+    space = CnnSpace((20, 20, 1), 10)
+    graph = space.graph(space.sample(np.random.default_rng(seed)))
     model = to_tflite_int8(graph, initial_weights(graph, seed), images(graph, 4))
     left = list(open_model(model).operators)
     dropped = []
