@@ -28,10 +28,13 @@ class Train:
 
     def __call__(self, job: Job, splits: Splits) -> Outcome:
         """Train from the job's seed. A loss that is not finite is a failure."""
+        from training.session import release_memory
         from training.trainer import train
 
         try:
             trained = train(job.graph, splits.train, splits.validation, self.settings, job.seed)
         except TrainingDiverged as error:
             return Failed("diverged", str(error))
+        finally:
+            release_memory()
         return Completed({"error": trained.error}, trained.curves, trained.weights)

@@ -85,6 +85,7 @@ class GraphBuilder:
         """Start with an empty graph."""
         self._inputs: list[Tensor] = []
         self._nodes: list[Node] = []
+        self._without_kernel: dict[tuple[Op, tuple[Tensor, ...]], Tensor] = {}
 
     def input(self, shape: Shape, dtype: DType = DType.INT8) -> Tensor:
         """Add a network input; `shape` includes the batch of 1."""
@@ -93,17 +94,24 @@ class GraphBuilder:
         return tensor
 
     def add(self, op: Op, *inputs: Tensor) -> Tensor:
-        """Add a node and return its output. Raises `ShapeError` when the shapes do not fit."""
+        """Add a node and return its output. Raises `ShapeError` when the shapes do not fit.
+
+        An operator without a kernel, asked for twice on the same inputs, is one node: TFLite's converter merges them.
+        """
+        if (op, inputs) in self._without_kernel:
+            return self._without_kernel[op, inputs]
         shapes = tuple(x.shape for x in inputs)
         name = f"{type(op).__name__.lower()}_{len(self._nodes)}"
         output = Tensor(name, op.output_shape(*shapes), inputs[0].dtype)
         weights = tuple(Tensor(f"{name}/{w.role}", w.shape, w.dtype, constant=True) for w in op.weights(*shapes))
         self._nodes.append(Node(name, op, inputs, weights, (output,)))
+        if not any(weight.dtype is DType.INT8 for weight in weights):
+            self._without_kernel[op, inputs] = output
         return output
 
     def flatten(self, x: Tensor) -> Tensor:
-        """Reshape to (1, features), or `x` itself when it has that rank already."""
-        return x if len(x.shape) == 2 else self.add(Reshape((1, math.prod(x.shape))), x)
+        """What Dense takes: `x` reshaped to (1, features), or `x` itself where it is a vector or one pixel already."""
+        return x if math.prod(x.shape[:-1]) == 1 else self.add(Reshape((1, math.prod(x.shape))), x)
 
     def build(self, *outputs: Tensor) -> Graph:
         """Close the graph and check it."""

@@ -141,7 +141,10 @@ class DepthwiseConv2D:
 
 @dataclass(frozen=True, slots=True)
 class Dense:
-    """Fully connected layer on (1, features), TFLite's FULLY_CONNECTED; kernel weights are (units, features)."""
+    """Fully connected layer, TFLite's FULLY_CONNECTED; kernel weights are (units, features).
+
+    The input is (1, features), or a map of one pixel, (1, 1, 1, features).
+    """
 
     units: int
     activation: Activation = Activation.NONE
@@ -152,12 +155,14 @@ class Dense:
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """(1, units)."""
-        _expect(self, inputs, rank=2)
+        (x,) = _expect(self, inputs)
+        if math.prod(x[:-1]) != 1 or len(x) not in (2, 4):
+            raise ShapeError(f"{self} takes (1, features) or (1, 1, 1, features), got {x}")
         return (1, self.units)
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         """Kernel and bias."""
-        return _kernel_and_bias((self.units, inputs[0][1]), self.units)
+        return _kernel_and_bias((self.units, inputs[0][-1]), self.units)
 
     def macs(self, *inputs: Shape) -> int:
         """Features · units."""

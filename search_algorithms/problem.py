@@ -143,8 +143,12 @@ class Problem:
         return [constraint for constraint in self.constraints if constraint.hard and constraint.broken(metrics)]
 
     def scales(self) -> tuple[float, ...]:
-        """The amount of each objective that counts as one. Raises `ProblemError` where neither scale nor bound is."""
-        bounds = {c.metric: abs(c.bound) for c in self.constraints if c.bound}
+        """The amount of each objective that counts as one: its scale, its soft bound, its hard bound or its target.
+
+        Raises `ProblemError` where none of them is given.
+        """
+        hard_first = sorted(self.constraints, key=lambda constraint: not constraint.hard)
+        bounds = {constraint.metric: abs(constraint.bound) for constraint in hard_first if constraint.bound}
         scales = []
         for objective in self.objectives:
             scale = objective.scale or bounds.get(objective.metric) or abs(objective.target or 0.0)

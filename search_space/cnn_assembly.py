@@ -55,19 +55,21 @@ def _add_block(net: GraphBuilder, block: Block, x: Tensor, channels: int | None 
 
 
 def _add_layer(net: GraphBuilder, layer: Layer, x: Tensor, filters: int | None = None) -> Tensor:
-    """Pool if asked to, then convolve; `filters` overrides the layer's own."""
+    """Pool if asked to, then convolve; `filters` overrides the layer's own.
+
+    Depthwise on one channel is a convolution with one filter, and becomes one: two networks would be one function.
+    """
     if layer.prepool:
         x = _add_pool(net, MaxPool2D, 2, x)
     activation = Activation.RELU if layer.relu else Activation.NONE
     kernel, stride = _window(layer, x)
-    if isinstance(layer, Depthwise):
-        return net.add(
-            DepthwiseConv2D(kernel, stride, Padding.VALID, activation=activation, batch_norm=layer.batch_norm), x
-        )
-    conv = Conv2D(
-        filters or layer.filters, kernel, stride, Padding.VALID, activation=activation, batch_norm=layer.batch_norm
-    )
-    return net.add(conv, x)
+    op: DepthwiseConv2D | Conv2D
+    if isinstance(layer, Depthwise) and x.shape[3] > 1:
+        op = DepthwiseConv2D(kernel, stride, Padding.VALID, activation=activation, batch_norm=layer.batch_norm)
+    else:
+        filters = 1 if isinstance(layer, Depthwise) else filters or layer.filters
+        op = Conv2D(filters, kernel, stride, Padding.VALID, activation=activation, batch_norm=layer.batch_norm)
+    return net.add(op, x)
 
 
 def _window(layer: Layer, x: Tensor) -> tuple[Pair, Pair]:

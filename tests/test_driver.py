@@ -105,7 +105,15 @@ def test_a_driver_killed_at_any_moment_resumes_to_the_uninterrupted_run(run, fol
 
 def test_an_interrupt_keeps_everything_and_exits_with_130(folder):
     out = folder / "interrupted"
-    command = [sys.executable, str(ROOT / "driver.py"), str(folder / "tiny.py"), "--out", str(out), "--evaluations", "500"]
+    command = [
+        sys.executable,
+        str(ROOT / "driver.py"),
+        str(folder / "tiny.py"),
+        "--out",
+        str(out),
+        "--evaluations",
+        "500",
+    ]
     driver = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
     )
@@ -259,13 +267,16 @@ def test_a_cluster_that_is_not_there_is_refused_and_nothing_is_begun(tmp_path, f
 
 
 def test_a_run_that_fails_again_and_again_shows_the_first_traceback_and_exits_with_1(tmp_path):
-    broken = TINY.replace("config = SearchConfig(", '''
+    broken = TINY.replace(
+        "config = SearchConfig(",
+        """
 class Broken:
     metric_names = ("error",)
     def prepare(self): pass
     def __call__(self, job, splits): raise OSError("the probe is not connected")
 
-config = SearchConfig(task=Broken(), failures_in_a_row=2,''')
+config = SearchConfig(task=Broken(), failures_in_a_row=2,""",
+    )
     (tmp_path / "broken.py").write_text(broken)
     done = edgevolve("broken.py", cwd=tmp_path)
     assert done.returncode == 1

@@ -75,12 +75,15 @@ def _conv(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
 
 def _depthwise(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
     op: Any = node.op
+    if x.shape[-1] == 1 and op.kernel == (1, 1):  # oneDNN aborts in its gradient (TensorFlow 2.21)
+        return _conv(node, values, statistics, x)
     y = tf.nn.depthwise_conv2d(x, values[f"{node.name}/kernel"], (1, *op.stride, 1), op.padding.value.upper())
     return _finish(node, values, statistics, y)
 
 
 def _dense(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
-    return _finish(node, values, statistics, tf.matmul(x, values[f"{node.name}/kernel"]))
+    flat = tf.reshape(x, (-1, x.shape[-1])) if len(x.shape) == 4 else x
+    return _finish(node, values, statistics, tf.matmul(flat, values[f"{node.name}/kernel"]))
 
 
 def _finish(node: Node, values: Values, statistics: Statistics, y: Any) -> Any:

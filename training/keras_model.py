@@ -122,7 +122,8 @@ def _depthwise(node: Node, x: Any) -> Any:
 
 def _dense(node: Node, x: Any) -> Any:
     op: Any = node.op
-    return _finish(node, keras.layers.Dense(op.units, kernel_initializer="zeros", name=node.name)(x))
+    flat = keras.layers.Flatten(name=f"{node.name}_flat")(x) if len(x.shape) == 4 else x
+    return _finish(node, keras.layers.Dense(op.units, kernel_initializer="zeros", name=node.name)(flat))
 
 
 def _finish(node: Node, y: Any) -> Any:

@@ -122,3 +122,22 @@ def test_consumers_count_a_tensor_read_twice_by_one_node_once():
     x = net.input((1, 4))
     graph = net.build(net.add(Add(), x, x))
     assert graph.consumers[x.name] == [0]
+
+
+def test_dense_reads_a_map_of_one_pixel_as_it_is():
+    net = GraphBuilder()
+    x = net.input((1, 1, 1, 6))
+    assert net.flatten(x) is x
+    graph = net.build(net.add(Dense(4), x))
+    assert graph.nodes[0].weights[0].shape == (4, 6)
+    assert graph.nodes[0].macs == 24
+
+
+def test_an_operator_without_a_kernel_is_not_written_twice_and_one_with_a_kernel_is():
+    net = GraphBuilder()
+    x = net.input((1, 8, 8, 2))
+    pools = [net.add(MaxPool2D((2, 2), (2, 2)), x) for _ in range(2)]
+    convs = [net.add(Conv2D(2, (1, 1)), x) for _ in range(2)]
+    assert pools[0] is pools[1]
+    assert convs[0] is not convs[1]
+    assert len(net.build(net.add(Add(), *pools), net.add(Add(), *convs)).nodes) == 5

@@ -42,8 +42,8 @@ def assembled(input_shape, *blocks, pool=None, classes=10):
     graph = CnnSpace(input_shape, classes).graph(genotype)
     number = {graph.inputs[0].name: -1} | {node.output.name: i for i, node in enumerate(graph.nodes)}
     rows = [(node.op, [number[x.name] for x in node.inputs], node.output.shape) for node in graph.nodes]
-    assert [type(op) for op, _, _ in rows[-3:]] == [Reshape, Dense, Dense]
-    return rows[:-3]
+    assert [type(op) for op, _, _ in rows[-2:]] == [Dense, Dense]
+    return [row for row in rows[:-2] if not isinstance(row[0], Reshape)]
 
 
 def test_a_branch_runs_on_the_input_of_the_last_series_block_and_is_joined_by_pooling():
@@ -111,8 +111,22 @@ def test_kernels_and_pools_are_clamped_to_the_map():
     rows = assembled((1, 9, 1), (False, depthwise(kernel=3, stride=2, prepool=True)), pool=Pool("max", 2))
     assert rows == [
         (MaxPool2D((1, 2), (1, 2)), [-1], (1, 1, 4, 1)),
-        (DepthwiseConv2D((1, 3), (2, 2), VALID), [0], (1, 1, 1, 1)),
+        (Conv2D(1, (1, 3), (2, 2), VALID), [0], (1, 1, 1, 1)),
     ]
+
+
+def test_a_depthwise_layer_on_one_channel_is_a_convolution_with_one_filter():
+    rows = assembled((8, 8, 1), (False, depthwise(kernel=3), pointwise(2), depthwise(kernel=3)))
+    assert [op for op, _, _ in rows] == [
+        Conv2D(1, (3, 3), (1, 1), VALID),
+        Conv2D(2, (1, 1), (1, 1), VALID),
+        DepthwiseConv2D((3, 3), (1, 1), VALID),
+    ]
+
+
+def test_one_pixel_goes_to_the_classifier_as_it_is():
+    graph = CnnSpace((3, 3, 1), 3).graph(Net((Block(False, (conv(kernel=3),)),), None, (Hidden(16),)))
+    assert [type(node.op) for node in graph.nodes] == [Conv2D, Dense, Dense]
 
 
 def test_what_does_nothing_on_one_pixel_is_left_out():
