@@ -4,12 +4,14 @@ import importlib.util
 import json
 import sys
 import traceback
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from data import DataError
+from deployment import ExportError
 from engine import ClusterError, WorkersLostError, task_of
 from engine import search as run_search
 from graph import ShapeError
@@ -20,7 +22,7 @@ from search_space import GenotypeError
 if TYPE_CHECKING:
     from rich.console import Console
 
-BAD_INPUT = (ClusterError, ConfigError, DataError, GenotypeError, JournalError, ProblemError, ShapeError)
+BAD_INPUT = (ClusterError, ConfigError, DataError, ExportError, GenotypeError, JournalError, ProblemError, ShapeError)
 """What the user can put right: one line, exit status 2."""
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -76,7 +78,6 @@ def check(config: Config) -> None:
 
     chosen = load_config(config)
     chosen.check(task_of(chosen))
-    chosen.data.load()
     found = feasibility(chosen)
     _console().print(feasibility_table(chosen, found))
     if not found.feasible:
@@ -114,16 +115,20 @@ def export(
     config: Annotated[str | None, typer.Option(help="where the run's own data set is defined")] = None,
 ) -> None:
     """Write an int8 .tflite, a Keras model and a manifest with test accuracy."""
-    from deployment.export import export as export_model
+    from reports.terminal import export_table
     from runs.provenance import facts, load_data
+    from training.session import configure_tensorflow
 
     opened = Run.open(run)
     record = _picked(opened, pick)
     weights = opened.weights(record.number)
     splits = load_data(opened, load_config(config).data if config else None)
+    configure_tensorflow(threads=1)
+    from deployment.export import export as export_model
+
     folder = out or opened.folder / "export" / str(record.number)
     manifest = export_model(folder, opened.graph(record.number), weights, splits, facts(opened, record.number))
-    _console().print(manifest)
+    _console().print(export_table(folder, record, asdict(manifest)))
 
 
 @app.command()

@@ -1,11 +1,7 @@
 """The network as an int8 TensorFlow Lite file."""
 
-import os
-import sys
-import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +13,7 @@ from deployment.interpreter import Operator, open_model
 from deployment.order import in_graph_order
 from graph import Activation, Graph, Node
 from training.forward import folded, forward
+from training.session import silenced
 from training.weights import check_weights
 
 CALIBRATION_EXAMPLES = 256
@@ -51,7 +48,7 @@ def to_tflite_int8(graph: Graph, weights: Mapping[str, NDArray[Any]], calibratio
         return forward(graph, _tensors(values), x, graph.outputs[0].name)[0]
 
     function = tf.function(network, input_signature=[tf.TensorSpec(shape, tf.float32)], autograph=False)
-    with _silence() as said, warnings.catch_warnings():
+    with silenced() as said, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()])
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -115,30 +112,3 @@ ACTIVATION_NAMES = {
 
 def _tensors(values: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     return {name: tf.constant(value) for name, value in values.items()}
-
-
-@contextmanager
-def _silence() -> Iterator[Callable[[], str]]:
-    """Catch what the converter prints, from Python and from C++; gives a function that returns it.
-
-    Standard output and standard error of the whole process go to a file meanwhile.
-    """
-    with tempfile.TemporaryFile() as sink:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        saved = os.dup(1), os.dup(2)
-
-        def said() -> str:
-            return os.pread(sink.fileno(), 100_000, 0).decode(errors="replace")
-
-        try:
-            os.dup2(sink.fileno(), 1)
-            os.dup2(sink.fileno(), 2)
-            yield said
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os.dup2(saved[0], 1)
-            os.dup2(saved[1], 2)
-            os.close(saved[0])
-            os.close(saved[1])

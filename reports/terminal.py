@@ -1,6 +1,7 @@
 """Tables for the terminal: a run's front, and one network operator by operator."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -59,6 +60,21 @@ def front_json(run: Run, records: Sequence[Record]) -> list[dict[str, Any]]:
         {"number": r.number, "genotype": r.genotype, "network": r.description, "metrics": dict(r.metrics)}
         for r in records
     ]
+
+
+def export_table(folder: Path, record: Record, manifest: Mapping[str, Any]) -> RenderableType:
+    """What an export holds, and what its int8 model scored where it was run."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    rows = {
+        "int8 test accuracy": f"{manifest['int8_test_accuracy']:.2%} (float {manifest['float_test_accuracy']:.2%})",
+        "int8 validation accuracy": f"{manifest['int8_validation_accuracy']:.2%}",
+        "model.tflite": f"{manifest['tflite_bytes']} bytes",
+        "model size": quantity("model_size_bytes", record.metrics["model_size_bytes"]) + " of weights",
+        "peak memory": quantity("peak_memory_bytes", record.metrics["peak_memory_bytes"]),
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return Group(Text(f"candidate {record.number} → {folder}: {', '.join(manifest['files'])}, manifest.json"), table)
 
 
 def network_table(graph: Graph) -> RenderableType:

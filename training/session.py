@@ -3,6 +3,9 @@
 import gc
 import os
 import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 
 def configure_tensorflow(threads: int) -> None:
@@ -16,15 +19,17 @@ def configure_tensorflow(threads: int) -> None:
     if threads < 1:
         raise ValueError(f"TensorFlow needs at least 1 thread, not {threads}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
+    with silenced():
+        import tensorflow as tf
 
+        gpus = tf.config.list_physical_devices("GPU")
     tf.get_logger().setLevel("ERROR")
     if tf.config.threading.get_intra_op_parallelism_threads() != threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
     if tf.config.threading.get_inter_op_parallelism_threads() != threads:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
     tf.config.optimizer.set_experimental_options({"remapping": False})
-    for gpu in tf.config.list_physical_devices("GPU"):
+    for gpu in gpus:
         if not tf.config.experimental.get_memory_growth(gpu):
             tf.config.experimental.set_memory_growth(gpu, True)
     gc.collect()
@@ -37,3 +42,30 @@ def release_memory() -> None:
     if keras:
         keras.backend.clear_session(free_memory=False)
     gc.collect()
+
+
+@contextmanager
+def silenced() -> Iterator[Callable[[], str]]:
+    """Catch what TensorFlow prints, from Python and from C++; gives a function that returns it.
+
+    Standard output and standard error of the whole process go to a file meanwhile.
+    """
+    with tempfile.TemporaryFile() as sink:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        saved = os.dup(1), os.dup(2)
+
+        def said() -> str:
+            return os.pread(sink.fileno(), 100_000, 0).decode(errors="replace")
+
+        try:
+            os.dup2(sink.fileno(), 1)
+            os.dup2(sink.fileno(), 2)
+            yield said
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(saved[0], 1)
+            os.dup2(saved[1], 2)
+            os.close(saved[0])
+            os.close(saved[1])

@@ -56,7 +56,8 @@ def train(graph: Graph, train: Split, validation: Split, settings: TrainingSetti
     best = state
     for number in range(settings.epochs):
         state, figures = epoch_function(arrays, state, tf.constant([keys[0], number], tf.int64))
-        figures = tuple(float(figure) for figure in figures.numpy())
+        loss, validation_loss, wrong = (float(figure) for figure in figures.numpy())
+        figures = (loss, validation_loss, _share(wrong, len(validation)))
         if not np.isfinite(figures).all():
             raise TrainingDiverged(number + 1)
         if not curves or figures[2] < min(curve[2] for curve in curves):
@@ -82,7 +83,12 @@ def evaluate(graph: Graph, weights: Mapping[str, NDArray[Any]], split: Split) ->
     check_weights(graph, weights)
     values = folded(graph, {name: tf.constant(value) for name, value in weights.items()})
     loss, error = tf.function(partial(_validate, graph, values, logits), autograph=False)(*_arrays(split))
-    return Evaluated(float(loss), float(error))
+    return Evaluated(float(loss), _share(float(error), len(split)))
+
+
+def _share(error: float, examples: int) -> float:
+    """A float32 fraction as the exact one that it stands for."""
+    return round(error * examples) / examples if np.isfinite(error) else error
 
 
 def check_fit(graph: Graph, *parts: Split) -> str:

@@ -1,8 +1,6 @@
 """The values a graph needs: names, shapes in Keras' layout, first values, and their storage."""
 
-import io
 import math
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -98,19 +96,3 @@ def check_weights(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> None:
     if wrong:
         name = wrong[0]
         raise ValueError(f"weights do not fit the network: {name} is {found.get(name)}, not {wanted.get(name)}")
-
-
-def weights_to_bytes(weights: Mapping[str, NDArray[Any]]) -> bytes:
-    """An uncompressed `.npz`."""
-    buffer = io.BytesIO()
-    np.savez(buffer, allow_pickle=False, **weights)
-    return buffer.getvalue()
-
-
-def weights_from_bytes(payload: bytes) -> Weights:
-    """Read what `weights_to_bytes` wrote. Raises `ValueError` for anything else."""
-    try:
-        with np.load(io.BytesIO(payload), allow_pickle=False) as archive:
-            return {name: archive[name].astype(np.float32, copy=False) for name in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
-        raise ValueError(f"not an .npz of weights: {error}") from error
