@@ -1,6 +1,7 @@
 """Search algorithms under one ask/tell protocol, and the problems they work on."""
 
 from search_algorithms.aging_evolution import AgingEvolution
+from search_algorithms.nsga3 import NSGA3
 from search_algorithms.problem import (
     Candidate,
     Completed,
@@ -19,17 +20,23 @@ from search_algorithms.problem import (
     minimise,
     target,
 )
-from search_algorithms.protocol import Measure, SearchAlgorithm, Strategy
+from search_algorithms.protocol import Exhausted, Measure, SearchAlgorithm, Strategy
 from search_algorithms.random_search import RandomSearch
 
-STRATEGIES: dict[str, type[Strategy]] = {"AgingEvolution": AgingEvolution, "RandomSearch": RandomSearch}
+STRATEGIES: dict[str, type[Strategy]] = {
+    "AgingEvolution": AgingEvolution,
+    "NSGA3": NSGA3,
+    "RandomSearch": RandomSearch,
+}
 
 __all__ = [
+    "NSGA3",
     "STRATEGIES",
     "AgingEvolution",
     "Candidate",
     "Completed",
     "Constraint",
+    "Exhausted",
     "Failed",
     "Measure",
     "Metrics",
