@@ -1,6 +1,8 @@
 """Search algorithms under one ask/tell protocol, and the problems they work on."""
 
 from search_algorithms.aging_evolution import AgingEvolution
+from search_algorithms.grid_search import GridSearch
+from search_algorithms.local_search import LocalSearch
 from search_algorithms.nsga3 import NSGA3
 from search_algorithms.problem import (
     Candidate,
@@ -22,15 +24,20 @@ from search_algorithms.problem import (
 )
 from search_algorithms.protocol import Exhausted, Measure, SearchAlgorithm, Strategy
 from search_algorithms.random_search import RandomSearch
+from search_algorithms.reinforce import REINFORCE
 
 STRATEGIES: dict[str, type[Strategy]] = {
     "AgingEvolution": AgingEvolution,
+    "GridSearch": GridSearch,
+    "LocalSearch": LocalSearch,
     "NSGA3": NSGA3,
+    "REINFORCE": REINFORCE,
     "RandomSearch": RandomSearch,
 }
 
 __all__ = [
     "NSGA3",
+    "REINFORCE",
     "STRATEGIES",
     "AgingEvolution",
     "Candidate",
@@ -38,6 +45,8 @@ __all__ = [
     "Constraint",
     "Exhausted",
     "Failed",
+    "GridSearch",
+    "LocalSearch",
     "Measure",
     "Metrics",
     "Objective",
