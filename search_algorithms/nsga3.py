@@ -36,9 +36,11 @@ class NSGA3:
     whenever it was asked before. The search ends after `stop_after` times `population` evaluations in a row
     that add no hypervolume (None: never).
 
-    A candidate enters the population as soon as it is told, so no worker waits; `barrier=True` is the
-    generational algorithm of the paper. The population grows to its size with the evaluations, from 10 by
-    one for every 10, and the reference directions follow it: small budgets need no other settings.
+    A candidate enters the population as soon as it is told, so no worker waits: candidates are random until the
+    first population is told, whatever is in flight. `barrier=True` is the generational algorithm of the paper.
+
+    The population grows to its size with the evaluations, from 10 by one for every 10, and the reference directions
+    follow it: small budgets need no other settings.
     """
 
     population: int = 100
@@ -83,7 +85,7 @@ class _NSGA3:
         """Completed and not yet in the population: the generation under way, where there are generations."""
         self._size = min(_FIRST, settings.population)
         self._begun = 0
-        """Candidates asked and not rejected or failed; with a barrier, of this generation."""
+        """Of this generation, with a barrier: candidates asked and not rejected or failed."""
         self._completed = 0
         self._known: set[Any] = set()
         """Every genotype asked."""
@@ -99,7 +101,7 @@ class _NSGA3:
         if self._settings.barrier and self._begun >= self._size:
             return None
         rng = np.random.default_rng([self._seed, number])
-        if not self._members or (not self._settings.barrier and self._begun < self._size):
+        if self._completed < min(_FIRST, self._settings.population):
             return Proposal(self._unknown(self._space.sample(rng), rng), change="random")
         return self._mate(rng)
 

@@ -56,10 +56,11 @@ def test_the_first_population_is_random_and_then_everything_has_parents():
 
 def test_no_worker_waits_while_the_first_population_is_in_flight():
     algorithm = start()
-    first = [take(algorithm, n) for n in range(4)]
-    assert take(algorithm, 4).parents == ()
-    algorithm.tell(first[2], completed(0.1))
-    assert take(algorithm, 5).parents == (2,)
+    begun = [take(algorithm, n) for n in range(7)]
+    for candidate in begun[:4]:
+        assert algorithm.ask(7).parents == ()
+        algorithm.tell(candidate, completed(0.1))
+    assert algorithm.ask(7).parents
 
 
 def test_a_dominated_member_makes_room_for_a_better_candidate():
@@ -161,10 +162,10 @@ def test_any_number_of_objectives_can_be_searched(objectives):
 
 
 @pytest.mark.parametrize(("population", "limit_ms"), [(100, 5), (1000, 30)])
-def test_an_ask_and_its_tell_take_milliseconds(population, limit_ms):
+def test_an_ask_and_its_tell_take_milliseconds(population, limit_ms, monkeypatch):
+    monkeypatch.setattr("search_algorithms.nsga3._GROWTH", 1)
     algorithm = start(population=population, problem=Problem([minimise(f"m{i}") for i in range(4)]))
     rng = np.random.default_rng(0)
-    algorithm._completed = 10 * population  # full size from the beginning
     times = []
     for number in range(population + 60):
         costs = rng.dirichlet(np.ones(4))
