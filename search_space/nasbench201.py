@@ -8,9 +8,13 @@ is left out. Cells that are the same network are isomorphic; a table of measurem
 from collections.abc import Mapping
 from dataclasses import astuple, dataclass, replace
 from functools import cache
+from itertools import product
 from typing import Any
 
+import numpy as np
+from numpy import float64
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from graph import (
     Activate,
@@ -36,6 +40,13 @@ OPERATORS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 """The edges as (from node, to node), in the benchmark's order."""
 
+_ROUTES = (((0, 3),), ((0, 1), (1, 3)), ((0, 2), (2, 3)), ((0, 1), (1, 2), (2, 3)))
+"""The edges of each way from input to output."""
+
+_PATHS = tuple(path for length in range(4) for path in product(OPERATORS[2:], repeat=length))
+"""What may be met on the way, but skips."""
+
+_ONE_HOT_SIZE = 0.1
 _STAGES = 3
 _STEM_CHANNELS = 16
 
@@ -107,6 +118,16 @@ class NasBench201Space(DeclaredSpace[Cell]):
         x = net.add(GlobalAveragePool(), net.add(Activate(Activation.RELU), x))
         return _fused(net.build(net.add(Dense(logits(self.classes)), net.flatten(x))))
 
+    def encode(self, genotype: Cell) -> NDArray[float64]:
+        """What the network computes first, then the genotype: 94 numbers.
+
+        Which of the 40 possible paths from input to output there are, without skips (path encoding; White, Neiswanger
+        and Savani 2021, arXiv 1910.11858); for each operator whether at least 1 to 6 live edges carry it; and one-hot
+        edges at a tenth of that size, which tell apart isomorphic cells and say little else.
+        """
+        one_hot = _ONE_HOT_SIZE * np.array(self.genome.encode(genotype))
+        return np.concatenate([_paths_and_counts(genotype), one_hot])
+
     def describe(self, genotype: Cell) -> str:
         """The benchmark's own notation, `|nor_conv_3x3~0|+|none~0|skip_connect~1|+|...|`."""
         nodes = [
@@ -123,6 +144,19 @@ def cell_hash(cell: Cell) -> str:
         return ""
     net = GraphBuilder()
     return graph_hash(net.build(_add_cell(net, cell, net.input((1, 4, 4, 1)))))
+
+
+@cache
+def _paths_and_counts(cell: Cell) -> NDArray[float64]:
+    edges = _live_edges(cell)
+    paths = [
+        tuple(edges[edge] for edge in route if edges[edge] != "skip_connect")
+        for route in _ROUTES
+        if all(edge in edges for edge in route)
+    ]
+    carried = [list(edges.values()).count(op) for op in OPERATORS[1:]]
+    counts = [count >= least for count in carried for least in range(1, len(EDGES) + 1)]
+    return np.array([path in paths for path in _PATHS] + counts, dtype=float64)
 
 
 @cache
