@@ -28,7 +28,7 @@ _GENES = len(EDGES)
 
 
 class _AnotherOperator(Mutation):
-    """Each edge, with a chance of one in six, takes an operator at random; pymoo's real-valued ones suit no categories."""
+    """Each edge, with a chance of one in six, takes an operator at random, as suits categories."""
 
     def _do(self, problem: Any, X: Any, *args: Any, random_state: Any = None, **kwargs: Any) -> Any:
         drawn = random_state.integers(len(OPERATORS), size=X.shape)
@@ -129,7 +129,10 @@ def optuna_nsga2(table: CellTable, seed: int, population: int = 20) -> OptunaSea
 
 def optuna_nsga3(table: CellTable, seed: int, population: int = 20) -> OptunaSearch:
     """Optuna's NSGA-III; its three partitions give fewer directions than the population holds."""
-    return OptunaSearch(optuna.samplers.NSGAIIISampler(population_size=population, seed=seed), table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        sampler = optuna.samplers.NSGAIIISampler(population_size=population, seed=seed)
+    return OptunaSearch(sampler, table)
 
 
 def optuna_tpe(table: CellTable, seed: int, multivariate: bool = True) -> OptunaSearch:

@@ -17,7 +17,17 @@ from numpy.typing import NDArray
 from pymoo.indicators.hv import HV
 
 from engine.tabular import read_nasbench201
-from search_algorithms import Candidate, Completed, Metrics, Problem, Proposal, Rejected, SearchAlgorithm, minimise
+from search_algorithms import (
+    Candidate,
+    Completed,
+    Exhausted,
+    Metrics,
+    Problem,
+    Proposal,
+    Rejected,
+    SearchAlgorithm,
+    minimise,
+)
 from search_space import NasBench201Space
 
 _WORST_ERROR = 0.6
@@ -120,7 +130,7 @@ def run_with_workers(algorithm: SearchAlgorithm, table: CellTable, evaluations: 
     last_start = 0.0
     while len(told) < evaluations:
         while len(running) < workers and len(begun) < evaluations and known_in_a_row < _PATIENCE:
-            proposal: Proposal | None = algorithm.ask(number)
+            proposal = _ask(algorithm, number)
             if proposal is None:
                 break
             candidate, row = Candidate(number, proposal.genotype, proposal.parents), table.rows[proposal.genotype]
@@ -140,9 +150,17 @@ def run_with_workers(algorithm: SearchAlgorithm, table: CellTable, evaluations: 
         now, _, candidate, row = heapq.heappop(running)
         told.append(row)
         algorithm.tell(candidate, Completed(table.metrics(row)))
-        if len(begun) == evaluations and last_start >= 0:
+        if len(begun) == evaluations:
             busy -= now - last_start  # what ran after the last start is no waste of the algorithm's
     return Trace(told, number, min(1.0, busy / (workers * last_start)) if last_start else 1.0)
+
+
+def _ask(algorithm: SearchAlgorithm, number: int) -> Proposal | None:
+    """None also where the algorithm says that it is through."""
+    try:
+        return algorithm.ask(number)
+    except Exhausted:
+        return None
 
 
 Maker = Callable[[CellTable, int], SearchAlgorithm]

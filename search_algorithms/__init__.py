@@ -25,6 +25,7 @@ from search_algorithms.problem import (
 from search_algorithms.protocol import Exhausted, Measure, SearchAlgorithm, Strategy
 from search_algorithms.random_search import RandomSearch
 from search_algorithms.reinforce import REINFORCE
+from search_algorithms.surrogate_evolution import SurrogateEvolution
 
 STRATEGIES: dict[str, type[Strategy]] = {
     "AgingEvolution": AgingEvolution,
@@ -33,6 +34,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
     "NSGA3": NSGA3,
     "REINFORCE": REINFORCE,
     "RandomSearch": RandomSearch,
+    "SurrogateEvolution": SurrogateEvolution,
 }
 
 __all__ = [
@@ -58,6 +60,7 @@ __all__ = [
     "Rejected",
     "SearchAlgorithm",
     "Strategy",
+    "SurrogateEvolution",
     "at_least",
     "at_most",
     "maximise",
