@@ -63,7 +63,7 @@ class SurrogateEvolution:
     parents: int = 8
     crossovers: int = 30
     samples: int = 20
-    unscreened: float = 0.05
+    unscreened: float = 0.15
     optimism: float = 0.5
     surrogate: Literal["process", "trees"] = "process"
 
