@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 RUN := artifacts/demo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test lint clean
 
 demo: $(VENV)/installed
 	@rm -rf $(RUN)
@@ -17,9 +17,6 @@ demo: $(VENV)/installed
 	$(BIN)/python driver.py export $(RUN) --pick best
 
 test: lint
-	$(BIN)/python -m pytest -m "not slow"
-
-test-slow: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-dev
