@@ -1,6 +1,6 @@
 """Draw a run's candidates and its front: error against model size, as in the README.
 
-    python benchmarks/front_picture.py artifacts/demo docs/front.png
+python benchmarks/front_picture.py artifacts/demo docs/front.png
 """
 
 import sys
