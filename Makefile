@@ -23,7 +23,7 @@ lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --quiet
+	$(BIN)/lint-imports --no-logo
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "edgevolve needs Python 3.11 or 3.12 with venv; set PYTHON=..."; exit 1; }
