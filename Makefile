@@ -11,8 +11,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 .PHONY: demo test lint clean
 
 demo: $(VENV)/installed
-	@rm -rf $(RUN)
-	$(BIN)/python driver.py configs/digits_aging.py --name demo
+	$(BIN)/python driver.py configs/digits_aging.py --name demo $(if $(wildcard $(RUN)),--resume)
 	$(BIN)/python driver.py show $(RUN) --pick best
 	$(BIN)/python driver.py export $(RUN) --pick best
 

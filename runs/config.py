@@ -67,6 +67,14 @@ class SearchConfig(BaseModel):
                 f"the data has {tuple(shape)} and {classes}"
             )
 
+    @field_validator("data", "space", "problem", "algorithm", "training", "task", "metrics", mode="before")
+    @classmethod
+    def _no_class(cls, value: Any) -> Any:
+        for part in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(part, type):
+                raise ValueError(f"is the class {part.__name__}; write {part.__name__}(...)")
+        return value
+
     @field_validator("start", "metrics", mode="before")
     @classmethod
     def _as_tuple(cls, value: Any) -> Any:
@@ -100,8 +108,9 @@ class SearchConfig(BaseModel):
 
     @property
     def start_genotypes(self) -> list[Any]:
-        """`start`, as genotypes."""
-        return [self.space.from_json(g) if isinstance(g, dict | list) else g for g in self.start]
+        """`start`, as genotypes of the space."""
+        plain = [g if isinstance(g, dict | list) else self.space.to_json(g) for g in self.start]
+        return [self.space.from_json(genotype) for genotype in plain]
 
 
 ON_RESUME = ("evaluations", "minutes", "worker_hours", "workers", "gpus_per_worker", "deadline_minutes")
@@ -159,4 +168,6 @@ def _first_line(error: ValidationError) -> str:
         context = first.get("ctx", {})
         expected = str(context.get("class", context.get("class_name", ""))).rpartition(".")[2]
         return f"{name} must be a {expected}, not {type(first['input']).__name__}"
+    if first["type"] == "value_error":
+        return f"{name} {first['ctx']['error']}"
     return f"{name}: {first['msg']}, got {first['input']!r}"

@@ -11,6 +11,8 @@ from training import TrainingSettings
     [
         ({"space": "cnn"}, "space must be a SearchSpace, not str"),
         ({"data": 3}, "data must be a DataSet, not int"),
+        ({"algorithm": AgingEvolution}, "algorithm is the class AgingEvolution; write AgingEvolution"),
+        ({"metrics": [Resources]}, "metrics is the class Resources"),
         ({"problem": {"error": "minimise"}}, "problem must be a Problem, not dict"),
         ({"algorithm": "aging"}, "algorithm must be a Strategy, not str"),
         ({"training": {"epochs": 3}}, "training"),
