@@ -242,14 +242,22 @@ def _connect(address: str | None, workers: int | None) -> bool:
         return False
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     root = Path(__file__).resolve().parent.parent
-    # Workers look for modules in the folder the search was started from too: ours come first.
-    quiet["job_config"] = ray.job_config.JobConfig(_py_driver_sys_path=[str(root)])
+    _refuse_shadows(root)
     if address is None:
         cores = workers or os.cpu_count() or 1
         ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
         return True
     ray.init(address=address, runtime_env={"py_modules": [str(root / name) for name in _PACKAGES]}, **quiet)
     return True
+
+
+def _refuse_shadows(root: Path) -> None:
+    """Raise `ClusterError` where the working folder, which workers search first, holds a module named like ours."""
+    here = Path.cwd().resolve()
+    for name in _PACKAGES:
+        for module in (here / f"{name}.py", here / name / "__init__.py"):
+            if here != root and module.exists():
+                raise ClusterError(f"{module.relative_to(here)} hides edgevolve's own {name}; run from another folder")
 
 
 def _require(resources: dict[str, float], workers: int, share: float, gpus: float) -> None:
