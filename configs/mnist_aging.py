@@ -1,6 +1,6 @@
 """MNIST on a microcontroller with 64 kB each of memory and flash to spare, at most 30 million multiply-accumulates.
 
-μNAS's bounds of 2.5 kB and 4.5 kB are soft here: they mark what is beyond them. Make them hard for a search of thousands.
+μNAS's bounds of 2.5 kB and 4.5 kB are soft here: what is beyond them is marked. Make them hard for a long search.
 Keras downloads the images; or set MNIST_NPZ to an .npz with x_train, y_train, x_test and y_test.
 """
 
