@@ -31,7 +31,7 @@ _WIDTH_OF_A_FILE = 120
 
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="a configuration file, or the name of a packaged one")]
 RunPath = Annotated[str, typer.Argument(metavar="RUN", help="artifacts/NAME, or its journal")]
-Pick = Annotated[str, typer.Option(metavar="best|N", help="the lowest error, or a candidate's number")]
+Pick = Annotated[str, typer.Option(metavar="best|knee|N", help="the lowest error, the front's bend, or a number")]
 
 
 @app.command()
@@ -138,7 +138,9 @@ def export(
 
 @app.command()
 def inspect(
-    network: Annotated[str, typer.Argument(metavar="RUN:N", help="a run and a candidate's number, or RUN:best")],
+    network: Annotated[
+        str, typer.Argument(metavar="RUN:N", help="a run and a candidate's number, RUN:best or RUN:knee")
+    ],
 ) -> None:
     """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory."""
     from reports.terminal import network_table
@@ -187,12 +189,13 @@ def _find_config(name: str) -> Path:
 
 
 def _picked(run: Run, pick: str) -> Record:
-    if pick == "best":
-        if run.best is None:
+    if pick in ("best", "knee"):
+        record = run.best if pick == "best" else run.knee
+        if record is None:
             raise JournalError(f"{run.path}: no candidate has completed within the bounds yet")
-        return run.best
+        return record
     if not pick.isdecimal():
-        raise ConfigError(f"--pick {pick}: give best, or a candidate's number")
+        raise ConfigError(f"--pick {pick}: give best, knee, or a candidate's number")
     return run.record(int(pick))
 
 

@@ -3,6 +3,7 @@
 from engine.cluster import ClusterError
 from engine.evaluator import Evaluator, Inline, JobResult, VirtualTime, WorkersLostError
 from engine.search import search, task_of
+from engine.tabular import TableError, Tabular
 from engine.train_task import Train
 
 __all__ = [
@@ -10,6 +11,8 @@ __all__ = [
     "Evaluator",
     "Inline",
     "JobResult",
+    "TableError",
+    "Tabular",
     "Train",
     "VirtualTime",
     "WorkersLostError",

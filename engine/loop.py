@@ -11,7 +11,7 @@ from engine.stopping import reason_to_stop
 from engine.weights import keep_weights, write_weights
 from graph import json_hash, to_json
 from runs import Job, Journal, Measurement, Run, SearchConfig, events, measure
-from search_algorithms import Candidate, Failed, Proposal
+from search_algorithms import Candidate, Exhausted, Failed, Proposal
 from search_space import DegenerateSpaceError
 
 Observer = Callable[[Run, events.Event], None]
@@ -80,7 +80,7 @@ class Search:
             number = len(self.run.records)
             try:
                 proposal = self._propose(number)
-            except DegenerateSpaceError as error:
+            except (DegenerateSpaceError, Exhausted) as error:
                 return events.Stopped(time=evaluator.now(), cause="exhausted", reason=str(error))
             if proposal is None:
                 if self._in_flight:

@@ -30,6 +30,10 @@ def _nothing_left(run: Run, now: float) -> events.Stopped:
         bound, count = run.broken.most_common(1)[0]
         share = count / len(run.records)
         reason = f"no network within the bounds in {len(run.records)} attempts: {share:.1%} break {bound}; loosen it"
+        if run.nearest:
+            broken = run.problem.broken(run.nearest.metrics)
+            values = ", ".join(f"{run.nearest.metrics[c.metric]:g} where {c}" for c in broken)
+            reason += f" (the nearest, candidate {run.nearest.number}, has {values})"
         return events.Stopped(time=now, cause="infeasible", reason=reason)
     reason = f"{run.rejections_in_a_row} candidates in a row were known already or broke a bound"
     return events.Stopped(time=now, cause="exhausted", reason=reason)

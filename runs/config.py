@@ -25,6 +25,7 @@ class SearchConfig(BaseModel):
     `evaluations`, `minutes` and `worker_hours` are budgets; the first one spent ends the search. They, and
     where it runs (`workers`, `gpus_per_worker`, `deadline_minutes`), may change when a run is resumed.
 
+    `problem` is a `Problem`, or the mapping that `Problem.from_mapping` takes.
     `start` holds genotypes (or their JSON form) that are evaluated first. `metrics` adds providers to the
     resource model; `task` replaces training. `workers` is one a core unless given, `gpus_per_worker` an
     even share of the GPUs that Ray sees. A job that takes longer than `deadline_minutes` fails; after
@@ -72,8 +73,13 @@ class SearchConfig(BaseModel):
     def _no_class(cls, value: Any) -> Any:
         for part in value if isinstance(value, list | tuple) else (value,):
             if isinstance(part, type):
-                raise ValueError(f"is the class {part.__name__}; write {part.__name__}(...)")
+                raise ValueError(f"the class {part.__name__}; write {part.__name__}(...)")
         return value
+
+    @field_validator("problem", mode="before")
+    @classmethod
+    def _as_problem(cls, value: Any) -> Any:
+        return Problem.from_mapping(value) if isinstance(value, Mapping) else value
 
     @field_validator("start", "metrics", mode="before")
     @classmethod
@@ -169,5 +175,5 @@ def _first_line(error: ValidationError) -> str:
         expected = str(context.get("class", context.get("class_name", ""))).rpartition(".")[2]
         return f"{name} must be a {expected}, not {type(first['input']).__name__}"
     if first["type"] == "value_error":
-        return f"{name} {first['ctx']['error']}"
+        return f"{name}: {first['ctx']['error']}"
     return f"{name}: {first['msg']}, got {first['input']!r}"

@@ -16,6 +16,7 @@ from graph import from_json as graph_from_json
 from runs import events
 from runs.journal import JournalError, journal_path, read
 from search_algorithms import Completed, Constraint, Failed, Objective, Outcome, Problem, Rejected
+from search_algorithms.pareto import Front, knee
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Run:
         """Of the last event."""
         self._numbers: dict[str, int] = {}
         self._in_flight: dict[int, dict[str, Any]] = {}  # with their networks; those of the others stay on the disk
-        self._front: list[int] = []
+        self._front: Front[int] = Front()
 
     @classmethod
     def open(cls, run: str | Path) -> "Run":
@@ -102,7 +103,7 @@ class Run:
     @property
     def front(self) -> list[Record]:
         """The non-dominated of the candidates that completed within every hard bound, by the first objective."""
-        records = [self.records[number] for number in self._front]
+        records = [self.records[number] for number in self._front.items]
         return sorted(records, key=lambda record: (self.problem.costs(record.metrics), record.number))
 
     @property
@@ -113,7 +114,7 @@ class Run:
         """
         first = self.problem.objectives[0]
         return min(
-            (self.records[number] for number in self._front),
+            (self.records[number] for number in self._front.items),
             key=lambda record: (
                 record.metrics.get("error", first.cost(record.metrics)),
                 record.metrics.get("model_size_bytes", 0),
@@ -121,6 +122,18 @@ class Run:
             ),
             default=None,
         )
+
+    @property
+    def knee(self) -> Record | None:
+        """Where the front bends (`search_algorithms.pareto.knee`); None while it is empty."""
+        front = self.front
+        return front[knee([self.problem.costs(record.metrics) for record in front])] if front else None
+
+    @property
+    def nearest(self) -> Record | None:
+        """Of the candidates beyond a hard bound the one with the least violation; None where there are none."""
+        beyond = [record for record in self.records.values() if self.problem.broken(record.metrics)]
+        return min(beyond, key=lambda record: self.problem.violation(record.metrics), default=None)
 
     @property
     def in_flight(self) -> list[Record]:
@@ -145,8 +158,7 @@ class Run:
 
     def improves(self, metrics: Mapping[str, float]) -> bool:
         """Whether a candidate with these metrics enters the front: within hard bounds, nothing there as good in all."""
-        costs = np.array(self.problem.costs(metrics))
-        return not self.problem.broken(metrics) and not any((self._costs(n) <= costs).all() for n in self._front)
+        return not self.problem.broken(metrics) and self._front.improved_by(self.problem.costs(metrics))
 
     def twin(self, graph_hash: str) -> Record | None:
         """The candidate that was asked for before with this network."""
@@ -249,12 +261,8 @@ class Run:
 
     def _offer(self, number: int) -> None:
         metrics = self.records[number].metrics
-        if self.improves(metrics):
-            costs = np.array(self.problem.costs(metrics))
-            self._front = [other for other in self._front if not (costs <= self._costs(other)).all()] + [number]
-
-    def _costs(self, number: int) -> NDArray[np.float64]:
-        return np.array(self.problem.costs(self.records[number].metrics))
+        if not self.problem.broken(metrics):
+            self._front.offer(self.problem.costs(metrics), number)
 
 
 def _printable(text: str) -> str:

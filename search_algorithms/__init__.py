@@ -1,6 +1,9 @@
 """Search algorithms under one ask/tell protocol, and the problems they work on."""
 
 from search_algorithms.aging_evolution import AgingEvolution
+from search_algorithms.grid_search import GridSearch
+from search_algorithms.local_search import LocalSearch
+from search_algorithms.nsga3 import NSGA3
 from search_algorithms.problem import (
     Candidate,
     Completed,
@@ -19,18 +22,33 @@ from search_algorithms.problem import (
     minimise,
     target,
 )
-from search_algorithms.protocol import Measure, SearchAlgorithm, Strategy
+from search_algorithms.protocol import Exhausted, Measure, SearchAlgorithm, Strategy
 from search_algorithms.random_search import RandomSearch
+from search_algorithms.reinforce import REINFORCE
+from search_algorithms.surrogate_evolution import SurrogateEvolution
 
-STRATEGIES: dict[str, type[Strategy]] = {"AgingEvolution": AgingEvolution, "RandomSearch": RandomSearch}
+STRATEGIES: dict[str, type[Strategy]] = {
+    "AgingEvolution": AgingEvolution,
+    "GridSearch": GridSearch,
+    "LocalSearch": LocalSearch,
+    "NSGA3": NSGA3,
+    "REINFORCE": REINFORCE,
+    "RandomSearch": RandomSearch,
+    "SurrogateEvolution": SurrogateEvolution,
+}
 
 __all__ = [
+    "NSGA3",
+    "REINFORCE",
     "STRATEGIES",
     "AgingEvolution",
     "Candidate",
     "Completed",
     "Constraint",
+    "Exhausted",
     "Failed",
+    "GridSearch",
+    "LocalSearch",
     "Measure",
     "Metrics",
     "Objective",
@@ -42,6 +60,7 @@ __all__ = [
     "Rejected",
     "SearchAlgorithm",
     "Strategy",
+    "SurrogateEvolution",
     "at_least",
     "at_most",
     "maximise",

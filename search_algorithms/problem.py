@@ -46,6 +46,8 @@ class Objective:
     def __post_init__(self) -> None:
         if self.direction not in ("minimise", "maximise", "target"):
             raise ProblemError(f"objective {self.metric}: no direction {self.direction!r}")
+        if self.direction == "target" and self.target is None:
+            raise ProblemError(f"target of {self.metric} must be a number, not None")
         _check_number(f"target of {self.metric}", self.target)
         _check_number(f"scale of {self.metric}", self.scale, positive=True)
 
@@ -79,6 +81,13 @@ class Constraint:
         if value is None:
             return False
         return value > self.bound if self.sense == "at_most" else value < self.bound
+
+    def violation(self, metrics: Metrics) -> float:
+        """By what share of the bound the metric is beyond it; 0 where it is not, or is not known.
+
+        Of a bound of 0 there is no share: there it is the amount itself.
+        """
+        return abs(metrics[self.metric] - self.bound) / (abs(self.bound) or 1.0) if self.broken(metrics) else 0.0
 
     def __str__(self) -> str:
         return f"{self.metric} {'≤' if self.sense == 'at_most' else '≥'} {self.bound:g}"
@@ -129,6 +138,19 @@ class Problem:
         if len(set(names)) != len(names):
             raise ProblemError(f"two objectives for one metric: {', '.join(names)}")
 
+    @classmethod
+    def from_mapping(cls, aims: Mapping[str, Any]) -> "Problem":
+        """The problem in TPUv6-ZeroNAS's form, one aim a metric; bounds are hard.
+
+        `{"accuracy": "maximize", "latency_ms": ("target", 5.0), "model_size_mb": ("max", 10.0)}`; the other aims are
+        `"minimize"` and `("min", value)`. Raises `ProblemError` for any other.
+        """
+        parts = [_aimed(metric, aim) for metric, aim in aims.items()]
+        return cls(
+            [part for part in parts if isinstance(part, Objective)],
+            [part for part in parts if isinstance(part, Constraint)],
+        )
+
     @property
     def metrics(self) -> set[str]:
         """Every metric that must be known of a finished candidate."""
@@ -141,6 +163,10 @@ class Problem:
     def broken(self, metrics: Metrics) -> list[Constraint]:
         """Hard bounds that the known metrics break."""
         return [constraint for constraint in self.constraints if constraint.hard and constraint.broken(metrics)]
+
+    def violation(self, metrics: Metrics) -> float:
+        """How far beyond the hard bounds the known metrics are: the sum of the shares; 0 is within all."""
+        return sum(constraint.violation(metrics) for constraint in self.constraints if constraint.hard)
 
     def scales(self) -> tuple[float, ...]:
         """The amount of each objective that counts as one: its scale, its soft bound, its hard bound or its target.
@@ -230,6 +256,24 @@ def _constraint(metric: str, bound: float, sense: Literal["at_most", "at_least"]
         if flips:
             sense = "at_least" if sense == "at_most" else "at_most"
     return Constraint(metric, bound, sense, hard=not soft)
+
+
+def _aimed(metric: str, aim: Any) -> Objective | Constraint:
+    """One entry of `Problem.from_mapping`."""
+    match aim:
+        case "minimize" | "minimise":
+            return minimise(metric)
+        case "maximize" | "maximise":
+            return maximise(metric)
+        case ("target", value):
+            return target(metric, value)
+        case ("max", value):
+            return at_most(metric, value)
+        case ("min", value):
+            return at_least(metric, value)
+    raise ProblemError(
+        f"{metric}: no aim {aim!r}; give 'minimize', 'maximize', ('target', value), ('max', bound) or ('min', bound)"
+    )
 
 
 def _check_number(what: str, value: float | None, positive: bool = False) -> None:

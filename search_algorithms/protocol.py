@@ -10,6 +10,10 @@ Measure = Callable[[Any], Metrics]
 """Genotype to the metrics that are known without training; memoised."""
 
 
+class Exhausted(Exception):
+    """Raised by `ask` when there is nothing more to ask, as things stand; the message says why."""
+
+
 class SearchAlgorithm(Protocol):
     """An algorithm at work. Its state is a function of the calls of `asked` and `tell` so far."""
 
@@ -17,6 +21,7 @@ class SearchAlgorithm(Protocol):
         """What to evaluate as candidate `number`; None to wait for a tell.
 
         A pure function of the seed, `number` and the calls of `asked` and `tell` so far: it changes nothing.
+        Raises `Exhausted` when the search is over unless a tell still to come changes that.
         """
 
     def asked(self, candidate: Candidate) -> None:

@@ -7,6 +7,7 @@ list the space in `SPACES`; or pass an object of your own with the methods of `S
 from search_space.cnn import CnnSpace
 from search_space.declared import DeclaredSpace
 from search_space.mlp import MlpSpace
+from search_space.nasbench201 import NasBench201Space
 from search_space.protocol import DegenerateSpaceError, GenotypeError, Json, SearchSpace
 
 __all__ = [
@@ -17,11 +18,13 @@ __all__ = [
     "GenotypeError",
     "Json",
     "MlpSpace",
+    "NasBench201Space",
     "SearchSpace",
 ]
 
 SPACES: dict[str, type] = {
     "cnn": CnnSpace,
     "mlp": MlpSpace,
+    "nasbench201": NasBench201Space,
 }
 """The spaces by name; each is made as `SPACES[name](input_shape, classes)`."""

@@ -139,6 +139,9 @@ def test_show_lists_the_front_as_table_and_as_json(run):
         assert row["network"] in table.stdout
     best = json.loads(edgevolve("show", path, "--pick", "best", "--json").stdout)
     assert best[0]["metrics"]["error"] == min(row["metrics"]["error"] for row in rows)
+    knee = json.loads(edgevolve("show", path, "--pick", "knee", "--json").stdout)
+    assert len(knee) == 1
+    assert knee[0] in rows
     by_size = json.loads(edgevolve("show", path / "journal.jsonl", "--sort", "model_size_bytes", "--json").stdout)
     sizes = [row["metrics"]["model_size_bytes"] for row in by_size]
     assert sizes == sorted(sizes)

@@ -10,7 +10,11 @@ from runs import Run
 from search_algorithms import STRATEGIES, Candidate, Completed, Failed, Problem, Rejected, at_most, minimise
 from search_space import CnnSpace, MlpSpace
 
-SMALL = {"AgingEvolution": {"population": 8, "sample_size": 4}}
+SMALL = {
+    "AgingEvolution": {"population": 8, "sample_size": 4},
+    "LocalSearch": {"founders": 4},
+    "NSGA3": {"population": 8},
+}
 GOLDEN = Path(__file__).parent.parent / "data" / "golden"
 PROBLEM = Problem([minimise("error"), minimise("macs")], [at_most("error", 0.1, soft=True), at_most("macs", 10_000)])
 SPACES = [CnnSpace((8, 8, 1), 10), MlpSpace((4, 4, 1), 2)]

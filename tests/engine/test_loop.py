@@ -82,6 +82,9 @@ def test_bounds_that_no_network_meets_end_the_search_and_the_binding_one_is_name
     run = run_search(config(problem=problem))
     assert run.stopped.cause == "infeasible"
     assert "100.0% break model_size_bytes ≤ 10" in run.stopped.reason
+    nearest = min(run.records.values(), key=lambda record: record.metrics["model_size_bytes"])
+    size = f"{nearest.metrics['model_size_bytes']:g} where model_size_bytes ≤ 10"
+    assert f"the nearest, candidate {nearest.number}, has {size}" in run.stopped.reason
     assert run.evaluations == 0
 
 

@@ -11,9 +11,10 @@ from training import TrainingSettings
     [
         ({"space": "cnn"}, "space must be a SearchSpace, not str"),
         ({"data": 3}, "data must be a DataSet, not int"),
-        ({"algorithm": AgingEvolution}, "algorithm is the class AgingEvolution; write AgingEvolution"),
-        ({"metrics": [Resources]}, "metrics is the class Resources"),
-        ({"problem": {"error": "minimise"}}, "problem must be a Problem, not dict"),
+        ({"algorithm": AgingEvolution}, "algorithm: the class AgingEvolution; write AgingEvolution"),
+        ({"metrics": [Resources]}, "metrics: the class Resources"),
+        ({"problem": "error"}, "problem must be a Problem, not str"),
+        ({"problem": {"error": "small"}}, "problem: error: no aim 'small'; give 'minimize'"),
         ({"algorithm": "aging"}, "algorithm must be a Strategy, not str"),
         ({"training": {"epochs": 3}}, "training"),
         ({"task": print}, "task must be a Task"),
@@ -90,3 +91,10 @@ def test_resources_give_exactly_the_names_they_declare(config):
 
     graph = space.graph(space.sample(np.random.default_rng(0)))
     assert tuple(Resources()(graph)) == tuple(Resources().metric_names)
+
+
+def test_a_problem_may_be_a_mapping(config):
+    aims = {"accuracy": "maximize", "macs": "minimise", "model_size_mb": ("max", 0.01)}
+    assert config(problem=aims).problem == Problem(
+        [minimise("error"), minimise("macs")], [at_most("model_size_bytes", 10_000)]
+    )

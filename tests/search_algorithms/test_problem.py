@@ -57,3 +57,38 @@ def test_an_objective_without_scale_and_bound_is_named():
 def test_nonsense_is_refused(make):
     with pytest.raises(ProblemError):
         make()
+
+
+def test_a_mapping_says_the_same_as_the_functions():
+    aims = {
+        "accuracy": "maximize",
+        "latency_ms": ("target", 5.0),
+        "energy_uj": "minimize",
+        "model_size_mb": ("max", 10.0),
+        "score": ["min", 2],
+    }
+    assert Problem.from_mapping(aims) == Problem(
+        [maximise("accuracy"), target("latency_ms", 5.0), minimise("energy_uj")],
+        [at_most("model_size_mb", 10.0), at_least("score", 2)],
+    )
+    assert Problem.from_mapping({"macs": "minimise"}) == Problem.from_mapping({"macs": "minimize"})
+
+
+@pytest.mark.parametrize("aim", ["min", "smaller", ("max",), ("at_most", 3), 3, None, ("target", 1, 2), {"max": 3}])
+def test_an_aim_that_makes_no_sense_is_refused_with_those_that_do(aim):
+    with pytest.raises(ProblemError, match="macs: no aim .*; give 'minimize', 'maximize'"):
+        Problem.from_mapping({"macs": aim})
+
+
+@pytest.mark.parametrize("aims", [{}, {"macs": ("max", 3)}, {"macs": ("max", "many")}, {"macs": ("target", None)}])
+def test_a_mapping_without_objective_or_number_is_refused(aims):
+    with pytest.raises(ProblemError):
+        Problem.from_mapping(aims)
+
+
+def test_violation_is_the_share_of_hard_bounds_by_which_known_metrics_are_beyond_them():
+    bounds = [at_most("macs", 10), at_least("score", 2), at_most("zero", 0), at_most("error", 0.1, soft=True)]
+    problem = Problem([minimise("error")], bounds)
+    assert problem.violation({"macs": 10, "score": 2, "error": 1}) == 0
+    assert problem.violation({"macs": 15, "score": 1}) == pytest.approx(1.0)
+    assert problem.violation({"zero": 3}) == 3

@@ -1,0 +1,69 @@
+"""Grid search: every genotype once, in a fixed order."""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from search_algorithms.problem import Candidate, Outcome, Problem, Proposal
+from search_algorithms.protocol import Exhausted, Measure
+from search_space import SearchSpace
+
+
+@dataclass(frozen=True, slots=True)
+class GridSearch:
+    """Settings of grid search: none.
+
+    A space that can be iterated over is walked in its own order. Any other is walked breadth first: from a
+    random genotype to its neighbours, to theirs, and so on; with parts that neighbours draw anew it may take for
+    ever, and what a budget covers of a large space is the surroundings of that first genotype.
+    """
+
+    def start(self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure) -> "_GridSearch":
+        """The search before its first ask."""
+        return _GridSearch(space, seed)
+
+
+class _GridSearch:
+    def __init__(self, space: SearchSpace[Any], seed: int) -> None:
+        self._space = space
+        self._numbers: dict[Any, int] = {}
+        """Every genotype asked, and its first number."""
+        if isinstance(space, Iterable):
+            self._walk: Iterator[tuple[Any, Any]] = ((genotype, None) for genotype in space)
+        else:
+            self._walk = breadth_first(space, np.random.default_rng(seed))
+        self._next = next(self._walk, None)
+
+    def ask(self, number: int) -> Proposal:
+        if self._next is None:
+            raise Exhausted(f"the grid is walked: {len(self._numbers)} genotypes")
+        genotype, centre = self._next
+        if centre is None:
+            return Proposal(genotype, change="grid")
+        return Proposal(genotype, (self._numbers[centre],), self._space.difference(centre, genotype))
+
+    def asked(self, candidate: Candidate) -> None:
+        self._numbers.setdefault(candidate.genotype, candidate.number)
+        while self._next is not None and self._next[0] in self._numbers:
+            self._next = next(self._walk, None)
+
+    def tell(self, candidate: Candidate, outcome: Outcome) -> None:
+        pass
+
+
+def breadth_first(space: SearchSpace[Any], rng: np.random.Generator) -> Iterator[tuple[Any, Any]]:
+    """Genotypes, each once, with the one whose neighbour each is; the first is random and nobody's."""
+    first = space.sample(rng)
+    yield first, None
+    known = {first}
+    centres = deque([first])
+    while centres:
+        centre = centres.popleft()
+        for genotype in space.neighbours(centre, rng):
+            if genotype not in known:
+                known.add(genotype)
+                centres.append(genotype)
+                yield genotype, centre

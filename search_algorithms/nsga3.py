@@ -1,0 +1,222 @@
+"""NSGA-III (Deb and Jain 2014), steady state and asynchronous, on pymoo's directions and survival."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from math import comb
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pymoo.algorithms.moo.nsga3 import ReferenceDirectionSurvival
+from pymoo.core.population import Population
+
+from search_algorithms.pareto import Front, constraint_dominates
+from search_algorithms.problem import Candidate, Completed, Outcome, Problem, ProblemError, Proposal
+from search_algorithms.protocol import Exhausted, Measure
+from search_space import SearchSpace
+
+_FIRST = 10
+_GROWTH = 10
+"""The population starts with `_FIRST` and gains a place with every `_GROWTH` evaluations up to its full size."""
+
+_CLIP = 10.0
+"""Costs this many times their median distance from the ideal, or more, are equally bad."""
+
+_STEPS = 10
+"""So many mutations, one upon the other, lead away from a genotype that was asked before."""
+
+
+@dataclass(frozen=True, slots=True)
+class NSGA3:
+    """Settings; the defaults are those of TPUv6-ZeroNAS.
+
+    Parents are mixed with probability `crossover`, the child is mutated with probability `mutation` and
+    whenever it was asked before. The search ends after `stop_after` times `population` evaluations in a row
+    that add no hypervolume (None: never).
+
+    A candidate enters the population as soon as it is told, so no worker waits: candidates are random until the
+    first population is told, whatever is in flight. `barrier=True` is the generational algorithm of the paper.
+
+    The population grows to its size with the evaluations, from 10 by one for every 10, and the reference directions
+    follow it: small budgets need no other settings.
+    """
+
+    population: int = 100
+    crossover: float = 0.9
+    mutation: float = 0.1
+    barrier: bool = False
+    stop_after: int | None = 50
+
+    def __post_init__(self) -> None:
+        for name in ("population", "stop_after"):
+            value = getattr(self, name)
+            least = 2 if name == "population" else 1
+            if value is None and name == "stop_after":
+                continue
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise ProblemError(f"NSGA3: {name} must be a whole number of at least {least}, not {value!r}")
+        for name in ("crossover", "mutation"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+                raise ProblemError(f"NSGA3: {name} must be a probability, not {value!r}")
+
+    def start(self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure) -> "_NSGA3":
+        """The search before its first ask."""
+        return _NSGA3(self, space, problem, seed)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Member:
+    candidate: Candidate
+    costs: NDArray[np.float64]
+    violation: float
+
+
+class _NSGA3:
+    def __init__(self, settings: NSGA3, space: SearchSpace[Any], problem: Problem, seed: int) -> None:
+        self._settings = settings
+        self._space = space
+        self._problem = problem
+        self._seed = seed
+        self._members: list[_Member] = []
+        self._waiting: list[_Member] = []
+        """Completed and not yet in the population: the generation under way, where there are generations."""
+        self._size = min(_FIRST, settings.population)
+        self._begun = 0
+        """Of this generation, with a barrier: candidates asked and not rejected or failed."""
+        self._completed = 0
+        self._known: set[Any] = set()
+        """Every genotype asked."""
+        self._front: Front[None] = Front()
+        self._since_gain = 0
+        """Evaluations since the front gained hypervolume."""
+        self._ideal = np.full(len(problem.objectives), np.inf)
+
+    def ask(self, number: int) -> Proposal | None:
+        patience = self._settings.stop_after
+        if patience is not None and self._since_gain >= patience * self._settings.population:
+            raise Exhausted(f"no hypervolume gained in {patience} generations of {self._settings.population}")
+        if self._settings.barrier and self._begun >= self._size:
+            return None
+        rng = np.random.default_rng([self._seed, number])
+        if self._completed < min(_FIRST, self._settings.population):
+            return Proposal(self._unknown(self._space.sample(rng), rng), change="random")
+        return self._mate(rng)
+
+    def asked(self, candidate: Candidate) -> None:
+        self._begun += 1
+        self._known.add(candidate.genotype)
+
+    def tell(self, candidate: Candidate, outcome: Outcome) -> None:
+        if not isinstance(outcome, Completed):
+            self._begun -= 1
+            return
+        member = _Member(
+            candidate, np.array(self._problem.costs(outcome.metrics)), self._problem.violation(outcome.metrics)
+        )
+        self._completed += 1
+        gained = member.violation == 0 and self._front.offer(member.costs, None)
+        self._since_gain = 0 if gained else self._since_gain + 1
+        if member.violation == 0:
+            self._ideal = np.minimum(self._ideal, member.costs)
+        self._waiting.append(member)
+        if not self._settings.barrier:
+            self._survive()
+        elif len(self._waiting) >= self._size:
+            self._begun -= len(self._waiting)
+            self._survive()
+
+    def _survive(self) -> None:
+        """The fittest of population and newcomers: feasible by NSGA-III, then the least violation."""
+        self._size = min(self._settings.population, max(_FIRST, self._completed // _GROWTH))
+        everyone = self._members + self._waiting
+        self._waiting = []
+        feasible = [member for member in everyone if member.violation == 0]
+        if len(feasible) > self._size:
+            rng = np.random.default_rng([self._seed, self._completed])
+            costs = np.stack([member.costs for member in feasible])
+            self._members = [feasible[i] for i in survivors(costs, self._ideal, self._size, rng)]
+        else:
+            others = sorted((m for m in everyone if m.violation > 0), key=lambda m: m.violation)
+            self._members = feasible + others[: self._size - len(feasible)]
+
+    def _mate(self, rng: np.random.Generator) -> Proposal:
+        mother, father = self._tournament(rng), self._tournament(rng)
+        child: Any = mother.genotype
+        parents: tuple[int, ...] = (mother.number,)
+        if mother is not father and rng.random() < self._settings.crossover:
+            child = self._space.crossover(child, father.genotype, rng)
+            parents = (mother.number, father.number)
+        if rng.random() < self._settings.mutation:
+            child = self._space.mutate(child, rng)
+        child = self._unknown(child, rng)
+        return Proposal(child, parents, self._space.difference(mother.genotype, child))
+
+    def _tournament(self, rng: np.random.Generator) -> Candidate:
+        """The better of two members, the first where neither is."""
+        a, b = (self._members[int(i)] for i in rng.integers(len(self._members), size=2))
+        return b.candidate if constraint_dominates(b.costs, b.violation, a.costs, a.violation) else a.candidate
+
+    def _unknown(self, genotype: Any, rng: np.random.Generator) -> Any:
+        """The genotype, mutated until it was not asked before or the steps are spent."""
+        for _ in range(_STEPS):
+            if genotype not in self._known:
+                break
+            genotype = self._space.mutate(genotype, rng)
+        return genotype
+
+
+def survivors(
+    costs: NDArray[np.float64], ideal: NDArray[np.float64], size: int, rng: np.random.Generator
+) -> Sequence[int]:
+    """Rows that NSGA-III keeps of feasible `costs`; `ideal` is the lowest of each cost ever seen.
+
+    pymoo drops differences below a thousandth and never forgets a huge value. So costs are measured from
+    the ideal in their median distance, clipped, and its normalisation starts afresh with every call.
+    """
+    distances = costs - ideal
+    typical = np.median(distances, axis=0)
+    typical = np.where(typical > 0, typical, distances.max(axis=0))
+    scaled = np.minimum(distances / np.where(typical > 0, typical, 1.0), _CLIP)
+    survival = ReferenceDirectionSurvival(directions(costs.shape[1], size))
+    survival.filter_infeasible = False
+    survival.norm.ideal_point = np.zeros(len(ideal))
+    with warnings.catch_warnings():  # pymoo silences warnings for the whole process
+        kept = survival.do(None, Population.new("F", scaled), n_survive=size, random_state=rng, return_indices=True)
+    return [int(i) for i in kept]
+
+
+def directions(objectives: int, size: int) -> NDArray[np.float64]:
+    """At most `size` reference directions (one an objective at least): Das and Dennis's lattice.
+
+    Where the lattice is too coarse to have points inside, a second one at half the distance from the centre joins
+    it (Deb and Jain 2014, section IV-A).
+    """
+    outer = _partitions(objectives, size)
+    left = size - _points(objectives, outer)
+    inner = _partitions(objectives, left) if outer < objectives and left >= objectives else 0
+    return _lattice(objectives, outer, inner)
+
+
+def _points(objectives: int, partitions: int) -> int:
+    return comb(objectives + partitions - 1, partitions)
+
+
+def _partitions(objectives: int, size: int) -> int:
+    """The finest lattice of at most `size` points."""
+    partitions = 1
+    while objectives > 1 and _points(objectives, partitions + 1) <= size:
+        partitions += 1
+    return partitions
+
+
+@cache
+def _lattice(objectives: int, outer: int, inner: int) -> NDArray[np.float64]:
+    from pymoo.util.reference_direction import UniformReferenceDirectionFactory as Lattice  # loads SciPy
+
+    layers = [Lattice(objectives, n_partitions=outer).do()]
+    if inner:
+        layers.append(Lattice(objectives, n_partitions=inner, scaling=0.5).do())
+    return np.vstack(layers)

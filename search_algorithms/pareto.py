@@ -1,0 +1,72 @@
+"""Pareto tools: fronts, hypervolume, the knee. Costs are all to be minimised, one row a point."""
+
+from typing import Generic, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pymoo.indicators.hv import HV
+from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
+
+Item = TypeVar("Item")
+
+
+class Front(Generic[Item]):
+    """The non-dominated of what was offered, in the order of arrival; of equal costs the first stays."""
+
+    def __init__(self) -> None:
+        """An empty front."""
+        self.items: list[Item] = []
+        self._costs: NDArray[np.float64] = np.empty((0, 0))
+
+    def improved_by(self, costs: ArrayLike) -> bool:
+        """Whether nothing here is as good in all costs: then, and only then, the hypervolume would grow."""
+        return not self.items or not bool((self._costs <= np.asarray(costs)).all(axis=1).any())
+
+    def offer(self, costs: ArrayLike, item: Item) -> bool:
+        """Take `item` in, and drop what it dominates, if the front is improved by it; gives whether it is."""
+        row = np.asarray(costs, dtype=float)
+        if not self.improved_by(row):
+            return False
+        if self.items:
+            kept = np.flatnonzero((row > self._costs).any(axis=1))
+            self.items = [self.items[i] for i in kept]
+            self._costs = self._costs[kept]
+        self.items.append(item)
+        self._costs = np.vstack([self._costs.reshape(-1, len(row)), row])
+        return True
+
+
+def constraint_dominates(
+    a: NDArray[np.float64], a_violation: float, b: NDArray[np.float64], b_violation: float
+) -> bool:
+    """Whether `a` is better: the lower violation of hard bounds; between two without, Pareto dominance.
+
+    Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II", section VI.
+    """
+    if a_violation != b_violation:
+        return a_violation < b_violation
+    return a_violation == 0 and bool((a <= b).all() and (a < b).any())
+
+
+def non_dominated_sort(costs: ArrayLike) -> list[NDArray[np.int64]]:
+    """Rows by front, the non-dominated first (pymoo's sort)."""
+    rows = np.asarray(costs, dtype=float)
+    return [np.asarray(front) for front in NonDominatedSorting().do(rows)] if len(rows) else []
+
+
+def hypervolume(costs: ArrayLike, reference: ArrayLike) -> float:
+    """What is dominated by `costs` and dominates `reference`, in the product of the units (pymoo's, exact)."""
+    rows = np.asarray(costs, dtype=float)
+    return float(HV(ref_point=np.asarray(reference, dtype=float))(rows)) if len(rows) else 0.0
+
+
+def knee(costs: ArrayLike) -> int:
+    """The row of a front that lies furthest from the plane through its ends, towards the ideal point.
+
+    Each cost is scaled to [0, 1] over the front; the plane is the one through the unit points, so the knee
+    is the row with the lowest sum, the first of equals. Das 1999, "On characterizing the 'knee' of the Pareto
+    curve based on normal-boundary intersection"; by the sum, Chiu et al. 2016, "Minimum Manhattan distance".
+    """
+    rows = np.asarray(costs, dtype=float)
+    spans = np.ptp(rows, axis=0)
+    return int(np.argmin(((rows - rows.min(axis=0)) / np.where(spans > 0, spans, 1.0)).sum(axis=1)))

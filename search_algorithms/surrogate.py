@@ -1,0 +1,134 @@
+"""Models that predict the costs of a genotype from its encoding, with how unsure they are."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+_LENGTHS = (0.7, 1.0, 1.4, 2.0, 2.8)
+_NOISES = (1e-3, 1e-2, 1e-1)
+"""Hyperparameters tried for a Gaussian process, on standardised costs."""
+
+_MOST_ROWS = 500
+_ROWS_TO_CHOOSE_BY = 250
+
+_MEMBERS = 5
+_ROUNDS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """Squared-exponential with a length, for one-hot genes a power of the number that differ, and white noise."""
+
+    length: float
+    noise: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Components:
+    """Standardised costs along their principal axes."""
+
+    mean: Array
+    axes: Array
+    """Rows: what one unit of a component is in costs."""
+    scores: Array
+
+
+class Surrogate(Protocol):
+    """A fitted model."""
+
+    def predict(self, encoded: Array) -> tuple[Array, Array]:
+        """Mean and standard deviation of the costs, for each row and objective."""
+
+
+def choose_kernels(encoded: Array, costs: Array) -> tuple[Kernel, ...]:
+    """For each component the most likely of a grid (Rasmussen, Williams 2006, section 5.4.1), by at most 250 rows."""
+    rows = _best_rows(costs, _ROWS_TO_CHOOSE_BY)
+    grid = [Kernel(length, noise) for length in _LENGTHS for noise in _NOISES]
+
+    def likelihood(kernel: Kernel, column: Array) -> float:
+        return float(_fit_process(encoded[rows], column, kernel).log_marginal_likelihood_value_)
+
+    return tuple(
+        max(grid, key=lambda kernel: likelihood(kernel, column)) for column in _components(costs[rows]).scores.T
+    )
+
+
+def fit_processes(encoded: Array, costs: Array, kernels: tuple[Kernel, ...]) -> Surrogate:
+    """Gaussian processes on at most 500 rows: those of the best non-dominated ranks.
+
+    Each models a principal component of the costs, so that objectives that go together (latency and energy) do so in
+    what is drawn (Higdon et al. 2008, doi 10.1198/016214507000000888).
+    """
+    rows = _best_rows(costs, _MOST_ROWS)
+    components = _components(costs[rows])
+    columns = zip(components.scores.T, kernels, strict=True)
+    return _Processes(components, tuple(_fit_process(encoded[rows], column, kernel) for column, kernel in columns))
+
+
+def fit_trees(encoded: Array, costs: Array, seed: int) -> Surrogate:
+    """An ensemble of boosted trees an objective, on at most 500 rows: those of the best non-dominated ranks."""
+    rows = _best_rows(costs, _MOST_ROWS)
+    return _Trees(tuple(_fit_ensemble(encoded[rows], column, seed) for column in costs[rows].T))
+
+
+@dataclass(frozen=True, slots=True)
+class _Processes:
+    components: _Components
+    models: tuple[Any, ...]
+
+    def predict(self, encoded: Array) -> tuple[Array, Array]:
+        means, spreads = zip(*(model.predict(encoded, return_std=True) for model in self.models), strict=True)
+        axes = self.components.axes
+        return self.components.mean + np.stack(means, axis=1) @ axes, np.sqrt(np.stack(spreads, axis=1) ** 2 @ axes**2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trees:
+    ensembles: tuple[tuple[Any, ...], ...]
+
+    def predict(self, encoded: Array) -> tuple[Array, Array]:
+        drawn = np.array([[member.inplace_predict(encoded) for member in members] for members in self.ensembles])
+        return drawn.mean(axis=1).T.astype(np.float64), drawn.std(axis=1, ddof=1).T.astype(np.float64)
+
+
+def _fit_process(encoded: Array, costs: Array, kernel: Kernel) -> Any:
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import RBF
+
+    model = GaussianProcessRegressor(RBF(kernel.length), alpha=kernel.noise, optimizer=None, normalize_y=True)
+    return model.fit(encoded, costs)
+
+
+def _fit_ensemble(encoded: Array, costs: Array, seed: int) -> tuple[Any, ...]:
+    """Boosted trees, each member on its own draws of rows and columns."""
+    import xgboost
+
+    settings = {"max_depth": 4, "eta": 0.12, "subsample": 0.7, "colsample_bynode": 0.5, "max_bin": 64, "nthread": 1}
+    data = xgboost.DMatrix(encoded, costs, nthread=1)
+    seeds = np.random.SeedSequence([seed, len(costs)]).generate_state(_MEMBERS)
+    return tuple(
+        xgboost.train({**settings, "tree_method": "hist", "seed": int(state % 2**31)}, data, _ROUNDS) for state in seeds
+    )
+
+
+def _components(costs: Array) -> _Components:
+    mean, scale = costs.mean(axis=0), costs.std(axis=0)
+    scale = np.where(scale > 0, scale, 1.0)
+    standard = (costs - mean) / scale
+    axes = np.linalg.eigh(standard.T @ standard).eigenvectors.T
+    return _Components(mean, axes * scale, standard @ axes.T)
+
+
+def _best_rows(costs: Array, most: int) -> NDArray[np.int64]:
+    """At most so many places, in their order; of a rank that is cut, the latest."""
+    if len(costs) <= most:
+        return np.arange(len(costs))
+    from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
+
+    fronts = NonDominatedSorting().do(costs, n_stop_if_ranked=most)
+    ranked = np.concatenate([np.sort(front)[::-1] for front in fronts])
+    return np.sort(ranked[:most])

@@ -1,0 +1,279 @@
+"""Evolution whose children are screened by a surrogate: hypervolume improvement of sampled predictions.
+
+Candidates are neighbours and crossovers of the Pareto front, as in an evolutionary algorithm. Of each pool of them
+the one is asked for whose predicted costs would add most hypervolume to the front, where the predictions of one ask
+are drawn from the surrogate's uncertainty (Thompson sampling; Bradford, Schweidtmann and Lapkin 2018,
+doi 10.1007/s10898-018-0609-2, with evolution in place of a continuous optimiser). A share of the asks goes
+unscreened: pure improvement loses diversity.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from search_algorithms.problem import Candidate, Completed, Metrics, Outcome, Problem, ProblemError, Proposal
+from search_algorithms.protocol import Measure
+from search_algorithms.surrogate import Kernel, Surrogate, choose_kernels, fit_processes, fit_trees
+from search_space import SearchSpace
+
+Costs = NDArray[np.float64]
+
+_REFIT_GROWTH = 1.03
+"""The surrogate is fitted again when so many times the candidates of its last fit are told (at least one more)."""
+
+_CHOICE_GROWTH = 1.25
+"""Likewise for the kernels of a Gaussian process."""
+
+_POINTS = 2000
+"""Points in the box between the best and the worst costs, by which a gain in hypervolume is measured."""
+
+_BEYOND = 0.01
+"""The box reaches so far, in its own widths, below the best cost seen: what is predicted beyond counts no more."""
+
+_STEPS = 6
+_LEAST_STEP = 0.1
+"""Where no candidate gains, optimism is doubled, and so much added, so many times at most."""
+
+_NEIGHBOURS = 32
+_MEASURED = 64
+"""A pool is cut down to so many where `measure` has to build each of their networks."""
+
+_RECENT = 500
+"""Of what is not on the front, parents are the best of the latest so many, so that an ask costs the same for ever."""
+
+_ATTEMPTS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class SurrogateEvolution:
+    """Settings: after `founders` random candidates, children are screened by a surrogate.
+
+    Each ask takes the neighbours of `parents` candidates, half of them from the front and half from the two best
+    fronts, and `crossovers` and `samples` more; a share `unscreened` of the asks takes a child as it comes.
+    `optimism` scales the surrogate's uncertainty in the draw. The surrogate is a Gaussian process (`process`) or an
+    XGBoost ensemble (`trees`) over the space's encoding; it is fitted to the first n told candidates, n growing
+    by 3 % a fit, and to at most 500 of those, the best by non-dominated rank. Objectives that `measure` gives are
+    exact and need no surrogate.
+    """
+
+    founders: int = 12
+    parents: int = 8
+    crossovers: int = 30
+    samples: int = 20
+    unscreened: float = 0.05
+    optimism: float = 0.5
+    surrogate: Literal["process", "trees"] = "process"
+
+    def __post_init__(self) -> None:
+        for name, least in (("founders", 2), ("parents", 1), ("crossovers", 0), ("samples", 0)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise ProblemError(
+                    f"SurrogateEvolution: {name} must be a whole number of at least {least}, not {value!r}"
+                )
+        if not 0 <= self.unscreened <= 1 or not 0 <= self.optimism < np.inf:
+            raise ProblemError("SurrogateEvolution: unscreened must lie in [0, 1] and optimism be at least 0")
+        if self.surrogate not in ("process", "trees"):
+            raise ProblemError(f"SurrogateEvolution: surrogate must be 'process' or 'trees', not {self.surrogate!r}")
+
+    def start(self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure) -> "_SurrogateEvolution":
+        """The search before its first ask."""
+        return _SurrogateEvolution(self, space, problem, seed, measure)
+
+
+class _SurrogateEvolution:
+    def __init__(
+        self, settings: SurrogateEvolution, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure
+    ) -> None:
+        self._settings, self._space, self._problem = settings, space, problem
+        self._seed, self._measure = seed, measure
+        self._known: set[Any] = set()
+        """Every genotype that was asked, whatever became of it."""
+        self._founders = 0
+        """Candidates asked and not rejected or failed."""
+        self._told: list[Candidate] = []
+        self._encoded: list[NDArray[np.float64]] = []
+        self._costs: list[tuple[float, ...]] = []
+        self._front: list[int] = []
+        """Places among the told: the feasible that nothing feasible dominates."""
+        self._behind: list[int] = []
+        self._surrogate: Surrogate | None = None
+        self._kernels: tuple[Kernel, ...] = ()
+        self._next_fit, self._next_choice = settings.founders, settings.founders
+
+    def ask(self, number: int) -> Proposal:
+        rng = np.random.default_rng([self._seed, number])
+        if self._founders < self._settings.founders or self._surrogate is None or not self._front:
+            return self._random(rng)
+        costs, front = np.array(self._costs), np.array(self._front)
+        rest = np.array(self._behind[-_RECENT:], np.int64)
+        parents = np.concatenate([front, rest[_non_dominated(costs[rest])]])
+        if rng.random() < self._settings.unscreened:
+            return self._child(rng, _towards(costs[parents], parents, rng))
+        pool = self._pool(rng, costs, parents)
+        if not pool:
+            return self._random(rng)
+        genotypes = self._measurable(list(pool), rng)
+        mean, spread = self._predicted(genotypes, self._surrogate)
+        best = genotypes[self._choose(costs, mean, spread, rng)]
+        return self._proposal(best, pool[best])
+
+    def asked(self, candidate: Candidate) -> None:
+        self._known.add(candidate.genotype)
+        self._founders += 1
+
+    def tell(self, candidate: Candidate, outcome: Outcome) -> None:
+        if not isinstance(outcome, Completed):
+            self._founders -= 1
+            return
+        self._told.append(candidate)
+        self._encoded.append(self._space.encode(candidate.genotype))
+        self._costs.append(self._problem.costs(outcome.metrics))
+        self._rank(len(self._told) - 1, feasible=not self._problem.broken(outcome.metrics))
+        if len(self._told) == self._next_fit:
+            self._fit()
+
+    def _fit(self) -> None:
+        """By all that is told; a function of how many that is, so of a prefix of the tells."""
+        told = len(self._told)
+        encoded, costs = np.array(self._encoded), np.array(self._costs)
+        if self._settings.surrogate == "trees":
+            self._surrogate = fit_trees(encoded, costs, self._seed)
+        else:
+            if told >= self._next_choice:
+                self._kernels = choose_kernels(encoded, costs)
+                self._next_choice = int(told * _CHOICE_GROWTH) + 1
+            self._surrogate = fit_processes(encoded, costs, self._kernels)
+        self._next_fit = max(told + 1, int(told * _REFIT_GROWTH))
+
+    def _rank(self, place: int, feasible: bool) -> None:
+        """Put a candidate on the front, and those it dominates behind it."""
+        cost, costs = self._costs[place], np.array([self._costs[i] for i in self._front])
+        if not feasible or (len(costs) and (costs <= cost).all(axis=1).any()):
+            self._behind.append(place)
+            return
+        beaten = {i for i, other in zip(self._front, costs, strict=True) if (cost <= other).all()}
+        self._behind += sorted(beaten)
+        self._front = [i for i in self._front if i not in beaten] + [place]
+
+    def _random(self, rng: Generator) -> Proposal:
+        genotype = self._space.sample(rng)
+        for _ in range(_ATTEMPTS):
+            if genotype not in self._known:
+                break
+            genotype = self._space.sample(rng)
+        return Proposal(genotype, change="random")
+
+    def _child(self, rng: Generator, parent: int) -> Proposal:
+        """An unknown mutant of a good candidate; each known one met on the way is mutated further."""
+        genotype = self._space.mutate(self._told[parent].genotype, rng)
+        for _ in range(_ATTEMPTS):
+            if genotype not in self._known:
+                break
+            genotype = self._space.mutate(genotype, rng)
+        return self._proposal(genotype, (parent,))
+
+    def _pool(self, rng: Generator, costs: Costs, parents: NDArray[np.int64]) -> dict[Any, tuple[int, ...]]:
+        """Unknown candidates, each with the places of its parents among the told."""
+        pool: dict[Any, tuple[int, ...]] = {}
+        for turn in range(self._settings.parents):
+            parent = _towards(costs[parents], parents, rng)
+            children = list(self._space.neighbours(self._told[parent].genotype, rng))
+            if turn % 3 == 0:
+                step = children[int(rng.integers(len(children)))]
+                children = list(self._space.neighbours(step, rng))
+            kept = rng.permutation(len(children))[:_NEIGHBOURS]
+            pool |= {children[int(i)]: (parent,) for i in kept}
+        for _ in range(self._settings.crossovers):
+            a, b = _towards(costs[parents], parents, rng), _towards(costs[parents], parents, rng)
+            pool[self._space.crossover(self._told[a].genotype, self._told[b].genotype, rng)] = (a, b)
+        for _ in range(self._settings.samples):
+            pool[self._space.sample(rng)] = ()
+        return {genotype: places for genotype, places in pool.items() if genotype not in self._known}
+
+    def _choose(self, costs: Costs, mean: Costs, spread: Costs, rng: Generator) -> int:
+        """The row that gains most under the ask's optimism, or under the least that sees a gain at all."""
+        front, worst = costs[self._front], costs.max(axis=0)
+        points = _open_points(front, worst, rng)
+        optimism = self._settings.optimism * abs(rng.standard_normal())
+        for _ in range(_STEPS):
+            gains = _gains(points, mean - optimism * spread)
+            if gains.any():
+                return int(np.argmax(gains))
+            optimism = 2 * optimism + _LEAST_STEP
+        return _nearest(costs, mean, rng)
+
+    def _predicted(self, genotypes: list[Any], surrogate: Surrogate) -> tuple[Costs, Costs]:
+        """Mean and spread of each genotype's costs; exact where `measure` knows them."""
+        costs, spread = surrogate.predict(np.array([self._space.encode(genotype) for genotype in genotypes]))
+        measured = self._measured(genotypes)
+        for column, objective in enumerate(self._problem.objectives):
+            if all(objective.metric in metrics for metrics in measured):
+                costs[:, column] = [objective.cost(metrics) for metrics in measured]
+                spread[:, column] = 0.0
+        broken = np.array([bool(self._problem.broken(metrics)) for metrics in measured])
+        costs[broken] = np.inf
+        return costs, spread
+
+    def _measurable(self, genotypes: list[Any], rng: Generator) -> list[Any]:
+        """All of the pool, or some of it where each of them has to be measured."""
+        if len(genotypes) <= _MEASURED or not self._measured(genotypes[:1])[0]:
+            return genotypes
+        return [genotypes[int(i)] for i in rng.permutation(len(genotypes))[:_MEASURED]]
+
+    def _measured(self, genotypes: list[Any]) -> list[Metrics]:
+        if self._measure is None:
+            return [{} for _ in genotypes]
+        return [self._measure(genotype) for genotype in genotypes]
+
+    def _proposal(self, genotype: Any, places: tuple[int, ...]) -> Proposal:
+        parents = tuple(self._told[place] for place in places)
+        if not parents:
+            return Proposal(genotype, change="random, screened")
+        change = self._space.difference(parents[0].genotype, genotype)
+        return Proposal(genotype, tuple(dict.fromkeys(parent.number for parent in parents)), change)
+
+
+def _open_points(front: Costs, worst: Costs, rng: Generator) -> Costs:
+    """Points that the front does not dominate, of so many drawn evenly between the best and the worst costs."""
+    best = front.min(axis=0)
+    low = best - _BEYOND * (worst - best)
+    points = low + (worst - low) * rng.random((_POINTS, front.shape[1]))
+    return np.asarray(points[~(front[:, None] <= points).all(axis=2).any(axis=0)])
+
+
+def _gains(points: Costs, costs: Costs) -> NDArray[np.int64]:
+    """The hypervolume that each row of costs would add to the front: how many of its open points it dominates."""
+    return np.asarray((costs[:, None] <= points).all(axis=2).sum(axis=1))
+
+
+def _nearest(costs: Costs, drawn: Costs, rng: Generator) -> int:
+    """The row of `drawn` that is best in a random direction."""
+    low = costs.min(axis=0)
+    weights = rng.dirichlet(np.ones(costs.shape[1]))
+    return int(np.argmin(((drawn - low) / np.maximum(costs.max(axis=0) - low, 1e-12) * weights).max(axis=1)))
+
+
+def _towards(costs: Costs, places: NDArray[np.int64], rng: Generator) -> int:
+    """The best in a random direction of a random half: even over the front, however its members crowd."""
+    half = rng.random(len(costs)) < 0.5
+    half[int(rng.integers(len(costs)))] = True
+    low = costs.min(axis=0)
+    scaled = (costs[half] - low) / np.maximum(costs.max(axis=0) - low, 1e-12)
+    weights = rng.dirichlet(np.ones(costs.shape[1]))
+    return int(places[half][int(np.argmin((scaled * weights).max(axis=1)))])
+
+
+def _non_dominated(costs: Costs) -> NDArray[np.bool_]:
+    """Which rows no other row dominates."""
+    kept = np.zeros(len(costs), bool)
+    front = np.empty((0, costs.shape[1]))
+    for row in np.lexsort(costs.T[::-1]):  # a row can only be dominated by one before it
+        cost = costs[row]
+        if not ((front <= cost).all(axis=1) & (front < cost).any(axis=1)).any():
+            kept[row] = True
+            front = np.vstack([front, cost])
+    return kept

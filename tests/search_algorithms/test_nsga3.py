@@ -1,0 +1,169 @@
+import warnings
+
+import numpy as np
+import pytest
+
+from search_algorithms import (
+    NSGA3,
+    Candidate,
+    Completed,
+    Exhausted,
+    Failed,
+    Problem,
+    ProblemError,
+    Rejected,
+    at_most,
+    minimise,
+)
+from search_algorithms.nsga3 import directions, survivors
+from search_space import MlpSpace
+
+SPACE = MlpSpace((2, 2, 1), 2)
+PROBLEM = Problem([minimise("error"), minimise("macs")], [at_most("error", 0.5)])
+
+
+def start(space=SPACE, problem=PROBLEM, **settings):
+    return NSGA3(**{"population": 4, **settings}).start(space, problem, 0, None)
+
+
+def take(algorithm, number):
+    proposal = algorithm.ask(number)
+    candidate = Candidate(number, proposal.genotype, proposal.parents)
+    algorithm.asked(candidate)
+    return candidate
+
+
+def feed(algorithm, number, *metrics):
+    candidate = take(algorithm, number)
+    algorithm.tell(candidate, completed(*metrics))
+    return candidate
+
+
+def completed(error, macs=100.0):
+    return Completed({"error": error, "macs": macs})
+
+
+def members(algorithm):
+    return {member.candidate.number for member in algorithm._members}
+
+
+def test_the_first_population_is_random_and_then_everything_has_parents():
+    algorithm = start()
+    assert all(feed(algorithm, n, 0.1 * n, 9.0 - n).parents == () for n in range(4))
+    assert all(feed(algorithm, n, 0.3, 3.0).parents for n in range(4, 20))
+
+
+def test_no_worker_waits_while_the_first_population_is_in_flight():
+    algorithm = start()
+    begun = [take(algorithm, n) for n in range(7)]
+    for candidate in begun[:4]:
+        assert algorithm.ask(7).parents == ()
+        algorithm.tell(candidate, completed(0.1))
+    assert algorithm.ask(7).parents
+
+
+def test_a_dominated_member_makes_room_for_a_better_candidate():
+    algorithm = start()
+    for number in range(4):
+        feed(algorithm, number, 0.1 + 0.05 * number, 100.0 - 10 * number)
+    feed(algorithm, 4, 0.2, 500.0)
+    assert members(algorithm) == {0, 1, 2, 3}
+    feed(algorithm, 5, 0.05, 10.0)
+    assert 5 in members(algorithm)
+
+
+def test_bounds_come_first_and_among_those_beyond_the_least_violation():
+    algorithm = start()
+    for number, error in enumerate([0.9, 0.7, 0.6, 0.8, 0.55, 0.4]):
+        feed(algorithm, number, error, 1.0 if number < 5 else 1e9)
+    assert members(algorithm) == {1, 2, 4, 5}
+
+
+def test_failed_and_rejected_candidates_do_not_enter_the_population():
+    algorithm = start()
+    for number, outcome in enumerate([Failed("x", ""), Rejected({"macs": 1.0}, ""), completed(0.1)]):
+        algorithm.tell(take(algorithm, number), outcome)
+    assert members(algorithm) == {2}
+
+
+def test_a_genotype_is_not_asked_twice_where_there_are_others():
+    algorithm = start()
+    asked = [feed(algorithm, number, 0.1 + 0.01 * (number % 7), float(number % 5)).genotype for number in range(200)]
+    assert len(set(asked)) == 200
+
+
+def test_with_a_barrier_a_generation_is_told_before_the_next_is_asked():
+    algorithm = start(barrier=True)
+    generation = [take(algorithm, number) for number in range(4)]
+    assert algorithm.ask(4) is None
+    algorithm.tell(generation[0], Failed("x", ""))
+    generation[0] = take(algorithm, 4)
+    assert algorithm.ask(5) is None
+    for candidate in generation[:3]:
+        algorithm.tell(candidate, completed(0.1))
+        assert algorithm.ask(5) is None
+    algorithm.tell(generation[3], completed(0.1))
+    assert algorithm.ask(5).parents
+
+
+def test_the_search_is_over_after_so_many_generations_without_hypervolume():
+    algorithm = start(stop_after=3)
+    for number in range(13):
+        feed(algorithm, number, 0.1)
+    with pytest.raises(Exhausted, match="no hypervolume gained in 3 generations of 4"):
+        algorithm.ask(13)
+    algorithm.tell(Candidate(13, SPACE.sample(np.random.default_rng(13))), completed(0.05))
+    assert algorithm.ask(14)
+
+
+def test_one_huge_value_does_not_coarsen_the_choice_among_the_others():
+    x = np.linspace(0, 1, 30)
+    costs = np.stack([x, (1 - x) ** 2], axis=1)
+    poisoned = np.vstack([costs, [1e300, 5.0]])
+    kept, kept_with_it = (survivors(c, costs.min(axis=0), 10, np.random.default_rng(0)) for c in (costs, poisoned))
+    assert kept_with_it == kept
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_survival_does_not_depend_on_the_units(unit):
+    costs = np.random.default_rng(0).random((40, 3))
+    plain, scaled = (
+        survivors(c, c.min(axis=0), 15, np.random.default_rng(1)) for c in (costs, costs * [unit, 1.0, 1.0])
+    )
+    assert plain == scaled
+
+
+def test_pymoo_does_not_silence_the_users_warnings():
+    before = list(warnings.filters)
+    costs = np.random.default_rng(0).random((40, 3))
+    survivors(costs, costs.min(axis=0), 15, np.random.default_rng(1))
+    assert warnings.filters == before
+
+
+@pytest.mark.parametrize("objectives", range(1, 11))
+@pytest.mark.parametrize("size", [2, 20, 57, 100])
+def test_there_are_directions_for_any_number_of_objectives_and_no_more_than_members(objectives, size):
+    found = directions(objectives, size)
+    assert found.shape[1] == objectives
+    assert len(found) <= max(size, objectives)
+    assert np.allclose(found.sum(axis=1), 1)
+
+
+@pytest.mark.parametrize("objectives", [1, 2, 6])
+def test_any_number_of_objectives_can_be_searched(objectives):
+    problem = Problem([minimise(f"m{i}") for i in range(objectives)])
+    algorithm = start(problem=problem, population=10)
+    rng = np.random.default_rng(0)
+    for number in range(60):
+        metrics = {f"m{i}": float(rng.integers(3)) for i in range(objectives)}
+        algorithm.tell(take(algorithm, number), Completed(metrics))
+    assert len(members(algorithm)) == 10
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"population": 1}, {"population": 2.5}, {"crossover": 1.5}, {"mutation": "often"}, {"stop_after": 0}],
+)
+def test_settings_that_cannot_work_are_refused(settings):
+    with pytest.raises(ProblemError, match=f"NSGA3: {next(iter(settings))}"):
+        NSGA3(**settings)

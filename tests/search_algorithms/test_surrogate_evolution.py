@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+
+from search_algorithms import Candidate, Completed, Problem, ProblemError, SurrogateEvolution, at_most, minimise
+from search_algorithms.surrogate import choose_kernels, fit_processes, fit_trees
+from search_algorithms.surrogate_evolution import _gains, _non_dominated, _open_points
+from search_space import NasBench201Space
+
+SPACE = NasBench201Space((8, 8, 3), 10, cells=1)
+PROBLEM = Problem([minimise("error", scale=1.0), minimise("macs", scale=1.0)])
+
+
+def made_up(genotype):
+    """More convolutions, less error."""
+    row = SPACE.encode(genotype)
+    big, small = row[52:58].sum(), row[46:52].sum()
+    return {"error": 1 / (1 + 2 * big + small), "macs": float(9 * big + small)}
+
+
+def played(algorithm, asks, measure=made_up):
+    told = []
+    for number in range(asks):
+        proposal = algorithm.ask(number)
+        candidate = Candidate(number, proposal.genotype, proposal.parents)
+        algorithm.asked(candidate)
+        algorithm.tell(candidate, Completed(measure(proposal.genotype)))
+        told.append(proposal)
+    return told
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"founders": 1},
+        {"founders": 2.0},
+        {"parents": 0},
+        {"unscreened": 1.1},
+        {"optimism": -1},
+        {"surrogate": "oracle"},
+    ],
+)
+def test_settings_without_sense_are_refused(settings):
+    with pytest.raises(ProblemError, match="SurrogateEvolution"):
+        SurrogateEvolution(**settings)
+
+
+@pytest.mark.parametrize("surrogate", ["process", "trees"])
+def test_nothing_is_asked_twice_and_parents_are_told_of(surrogate):
+    told = played(SurrogateEvolution(founders=6, surrogate=surrogate).start(SPACE, PROBLEM, 0, None), 40)
+    assert len({proposal.genotype for proposal in told}) == 40
+    assert any(proposal.parents for proposal in told[6:])
+
+
+def test_objectives_that_are_measured_are_exact_and_hard_bounds_are_kept():
+    problem = Problem(PROBLEM.objectives, [at_most("macs", 20)])
+    algorithm = SurrogateEvolution(founders=6, unscreened=0.0).start(
+        SPACE, problem, 0, lambda genotype: {"macs": made_up(genotype)["macs"]}
+    )
+    told = played(algorithm, 40)
+    assert all(made_up(proposal.genotype)["macs"] <= 20 for proposal in told[10:])
+
+
+def test_three_objectives_of_which_two_are_the_same_are_no_trouble():
+    problem = Problem([minimise(name, scale=1.0) for name in ("error", "macs", "again")])
+    played(
+        SurrogateEvolution(founders=2).start(SPACE, problem, 0, None),
+        30,
+        lambda genotype: {**made_up(genotype), "again": made_up(genotype)["macs"]},
+    )
+
+
+def test_a_surrogate_knows_more_than_the_mean():
+    rng = np.random.default_rng(0)
+    cells = [SPACE.sample(rng) for _ in range(150)]
+    encoded = np.array([SPACE.encode(cell) for cell in cells])
+    costs = np.array([list(made_up(cell).values()) for cell in cells])
+    for model in (
+        fit_processes(encoded[:100], costs[:100], choose_kernels(encoded[:100], costs[:100])),
+        fit_trees(encoded[:100], costs[:100], seed=0),
+    ):
+        mean, spread = model.predict(encoded[100:])
+        assert mean.shape == spread.shape == (50, 2) and (spread >= 0).all()
+        assert (((mean - costs[100:]) ** 2).mean(axis=0) < 0.3 * costs[100:].var(axis=0)).all()
+
+
+def test_a_gain_is_the_hypervolume_that_is_added():
+    front = np.array([[0.0, 0.5], [0.5, 0.0]])
+    points = _open_points(front, np.array([1.0, 1.0]), np.random.default_rng(0))
+    gains = _gains(points, np.array([[0.25, 0.25], [0.6, 0.6], [0.0, 0.0], [np.inf, 0.0]]))
+    assert gains[1] == gains[3] == 0
+    assert gains[0] / gains[2] == pytest.approx(0.25, abs=0.06)
+
+
+def test_what_is_dominated_is_told_from_what_is_not():
+    costs = np.array([[1.0, 2.0], [2.0, 1.0], [2.0, 2.0], [1.0, 2.0], [0.0, 9.0]])
+    assert _non_dominated(costs).tolist() == [True, True, False, True, True]
