@@ -131,10 +131,12 @@ class Search:
         if isinstance(outcome, Failed):
             write(events.Failed(time=now, **ran, kind=outcome.kind, reason=outcome.reason, traceback=outcome.traceback))
             return
-        if outcome.weights is not None and self.run.improves(outcome.metrics):
+        enters = self.run.improves(outcome.metrics)
+        if enters and outcome.weights is not None:
             write_weights(self.run.weights_path(result.number), outcome.weights)
         write(events.Finished(time=now, **ran, metrics=dict(outcome.metrics), curves=dict(outcome.curves)))
-        self._keep_weights()
+        if enters:
+            self._keep_weights()
 
     def _keep_weights(self) -> None:
         keep_weights(self.run.folder / "weights", {record.number for record in self.run.front})
