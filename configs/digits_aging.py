@@ -30,5 +30,5 @@ config = SearchConfig(
     ),
     algorithm=AgingEvolution(population=25, sample_size=10),
     training=TrainingSettings(epochs=30, batch_size=64),
-    evaluations=280,
+    evaluations=500,
 )
