@@ -8,25 +8,21 @@ BIN := $(VENV)/bin
 RUN := artifacts/demo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test test-slow lint clean
+.PHONY: demo test lint clean
 
 demo: $(VENV)/installed
-	@rm -rf $(RUN)
-	$(BIN)/python driver.py configs/digits_aging.py --name demo
+	$(BIN)/python driver.py configs/digits_aging.py --name demo $(if $(wildcard $(RUN)),--resume)
 	$(BIN)/python driver.py show $(RUN) --pick best
 	$(BIN)/python driver.py export $(RUN) --pick best
 
 test: lint
-	$(BIN)/python -m pytest -m "not slow"
-
-test-slow: $(VENV)/installed-dev
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --quiet
+	$(BIN)/lint-imports --no-logo
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "edgevolve needs Python 3.11 or 3.12 with venv; set PYTHON=..."; exit 1; }

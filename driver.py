@@ -58,15 +58,20 @@ def search(
         with ProgressDisplay(console, chosen.evaluations) as display:
             run = run_search(chosen, title, out=out, resume=resume, ray_address=ray_address, observe=display)
     except KeyboardInterrupt:
-        _say("interrupted; nothing that finished is lost: add --resume to the same command to go on")
+        begun = (out / title / "journal.jsonl").exists()
+        _say(
+            "interrupted"
+            + ("; nothing that finished is lost: add --resume to the same command to go on" if begun else "")
+        )
         raise SystemExit(130) from None
     console.print(front_table(run, run.front))
     assert run.stopped
     if run.stopped.cause == "infeasible":
         raise ConfigError(run.stopped.reason)
-    if run.stopped.cause == "failures":
-        print(run.failures[0].traceback, file=sys.stderr)
-        _say(run.stopped.reason)
+    if run.failures and (run.stopped.cause == "failures" or not run.front):
+        first = run.failures[0]
+        print(first.traceback, file=sys.stderr)
+        _say(run.stopped.reason if run.stopped.cause == "failures" else f"all failed: {first.kind}: {first.reason}")
         raise SystemExit(1)
 
 
@@ -159,11 +164,11 @@ def load_config(name: str) -> SearchConfig:
     sys.modules[spec.name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else "?"
         kind = "" if isinstance(error, BAD_INPUT) else f"{type(error).__name__}: "
-        raise ConfigError(f"{name}: line {line}: {kind}{error}") from error
+        raise ConfigError(f"{name}: line {line}: {kind}{' '.join(str(error).split())}") from error
     config = getattr(module, "config", None)
     if not isinstance(config, SearchConfig):
         found = "defines no `config`" if config is None else f"`config` is a {type(config).__name__}"
@@ -175,7 +180,8 @@ def _find_config(name: str) -> Path:
     import configs
 
     packaged = Path(str(configs.__file__)).parent
-    for path in (Path(name), packaged / f"{Path(name).stem}.py"):
+    by_name = [packaged / f"{Path(name).stem}.py"] if str(Path(name).parent) in (".", "configs") else []
+    for path in (Path(name), *by_name):
         if path.is_file() and path.suffix == ".py":
             return path
     known = ", ".join(sorted(path.stem for path in packaged.glob("[a-z]*.py")))

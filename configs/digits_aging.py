@@ -1,4 +1,7 @@
-"""The quick start: 8×8 handwritten digits on a microcontroller with a few kilobytes to spare."""
+"""The quick start: 8×8 handwritten digits in 8 kB of flash.
+
+2 600 bytes of weights leave room for the structure of the `.tflite` around them, which takes up to 5 kB.
+"""
 
 from data import Digits
 from runs import SearchConfig
@@ -20,12 +23,12 @@ config = SearchConfig(
         ],
         constraints=[
             at_most("error", 0.03, soft=True),
-            at_most("peak_memory_bytes", 4_096),
-            at_most("model_size_bytes", 8_000),
+            at_most("peak_memory_bytes", 4_000),
+            at_most("model_size_bytes", 2_600),
             at_most("macs", 500_000),
         ],
     ),
     algorithm=AgingEvolution(population=25, sample_size=10),
-    training=TrainingSettings(epochs=20, batch_size=64),
-    evaluations=120,
+    training=TrainingSettings(epochs=30, batch_size=64),
+    evaluations=500,
 )

@@ -1,5 +1,6 @@
-"""MNIST under μNAS's bounds: error 3.5 %, 2.5 kB of memory, 4.5 kB of model, 30 million multiply-accumulates.
+"""MNIST on a microcontroller with 64 kB each of memory and flash to spare, at most 30 million multiply-accumulates.
 
+μNAS's bounds of 2.5 kB and 4.5 kB are soft here: what is beyond them is marked. Make them hard for a long search.
 Keras downloads the images; or set MNIST_NPZ to an .npz with x_train, y_train, x_test and y_test.
 """
 
@@ -19,18 +20,20 @@ config = SearchConfig(
     problem=Problem(
         objectives=[
             minimise("error"),
-            minimise("peak_memory_bytes"),
-            minimise("model_size_bytes"),
-            minimise("macs"),
+            minimise("peak_memory_bytes", scale=64_000),
+            minimise("model_size_bytes", scale=64_000),
+            minimise("macs", scale=30_000_000),
         ],
         constraints=[
             at_most("error", 0.035, soft=True),
-            at_most("peak_memory_bytes", 2_500),
-            at_most("model_size_bytes", 4_500),
+            at_most("peak_memory_bytes", 2_500, soft=True),
+            at_most("model_size_bytes", 4_500, soft=True),
+            at_most("peak_memory_bytes", 64_000),
+            at_most("model_size_bytes", 64_000),
             at_most("macs", 30_000_000),
         ],
     ),
-    algorithm=AgingEvolution(population=100, sample_size=25),
-    training=TrainingSettings(epochs=10, batch_size=128),
-    evaluations=2000,
+    algorithm=AgingEvolution(population=12, sample_size=6),
+    training=TrainingSettings(epochs=6, batch_size=64),
+    evaluations=200,
 )

@@ -65,7 +65,7 @@ def _fetch(name: str) -> list[NDArray[Any]]:
     """The arrays, by a process of its own: Keras brings TensorFlow, and reads some archives with pickle."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "arrays.npz"
-        done = subprocess.run([sys.executable, "-c", _SCRIPT, name, str(path)], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-P", "-c", _SCRIPT, name, str(path)], capture_output=True, text=True)
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["Keras failed"])[-1]
             raise DataError(f"cannot download {name} ({reason}); bring it as a file with NpzImages")

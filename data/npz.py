@@ -1,6 +1,5 @@
 """Images of your own, in a NumPy archive."""
 
-import zipfile
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -58,8 +57,13 @@ def _read(path: str, modified_ns: int) -> tuple[Split, Split | None]:
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files if name in _NAMES}
-    except (ValueError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
-        raise DataError(f"{path}: not an .npz of plain arrays ({error})") from error
+    except OSError:
+        raise
+    except Exception as error:  # NumPy and zipfile raise a dozen kinds for hostile files
+        raise DataError(f"{path}: not an .npz of plain arrays ({type(error).__name__}: {error})") from error
+    odd = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
+    if odd:
+        raise DataError(f"{path}: {odd[0]} is not an array")
     missing = [name for name in _NAMES[:2] if name not in arrays]
     if missing:
         raise DataError(f"{path}: has no {' and no '.join(missing)}")
@@ -67,11 +71,12 @@ def _read(path: str, modified_ns: int) -> tuple[Split, Split | None]:
     if "x_test" not in arrays or "y_test" not in arrays:
         return train, None
     test = _split(path, "test", arrays["x_test"], arrays["y_test"])
-    if test.x.shape[1:] != train.x.shape[1:] or test.y.max() > train.y.max():
+    if test.x.shape[1:] != train.x.shape[1:] or test.y.max() > train.y.max() or test.x.dtype != train.x.dtype:
         raise DataError(f"{path}: test images or labels do not match those for training")
     return train, test
 
 
+_MOST_CLASSES = 100_000
 _NAMES = ("x_train", "y_train", "x_test", "y_test")
 
 
@@ -84,7 +89,7 @@ def _split(path: str, part: str, x: NDArray[Any], y: NDArray[Any]) -> Split:
         raise DataError(f"{path}: x_{part} must be uint8 or floating point, it is {x.dtype}")
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
-    if y.shape != x.shape[:1] or not np.issubdtype(y.dtype, np.integer) or y.min() < 0:
+    if y.shape != x.shape[:1] or not np.issubdtype(y.dtype, np.integer) or y.min() < 0 or y.max() > _MOST_CLASSES:
         raise DataError(f"{path}: y_{part} must be {x.shape[0]} whole numbers from 0, it is {y.dtype} {y.shape}")
     if x.dtype != np.uint8:
         x = x.astype(np.float32)

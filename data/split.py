@@ -61,6 +61,8 @@ def hold_out(part: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     """Divide `part` into (rest, held out), every class in proportion. Raises `DataError` if a class is too rare."""
     from sklearn.model_selection import train_test_split
 
+    if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction < 1:
+        raise DataError(f"a fraction to hold out must be between 0 and 1, not {fraction!r}")
     try:
         rest, held = train_test_split(np.arange(len(part)), test_size=fraction, random_state=seed, stratify=part.y)
     except ValueError as error:

@@ -13,7 +13,8 @@ from data import Splits
 from deployment.interpreter import int8_accuracy, open_model
 from deployment.manifest import ExportError, Manifest, check_directory
 from deployment.tflite import calibration_examples, differences, to_tflite_int8
-from graph import Graph, graph_hash, to_json
+from graph import Graph, graph_hash, reordered, to_json
+from resource_models import live_bytes, peak_memory
 from training.keras_model import keras_model, save_keras
 from training.trainer import evaluate
 
@@ -23,11 +24,14 @@ def export(
 ) -> Manifest:
     """Write `model.tflite` (int8), `model.keras` (float) and `manifest.json` into `directory`.
 
+    The file runs the operators in the order of least peak memory.
+
     The directory must be absent, empty, or hold an earlier export, whose three files are then replaced while others
     are left alone. Files are written elsewhere beside it and renamed, the manifest last. Raises `ExportError` for any
     other directory or when the disk refuses, `ValueError` and `ConversionError` as `to_tflite_int8`.
     """
     check_directory(directory)
+    graph = reordered(graph, peak_memory(graph).order)
     model = to_tflite_int8(graph, weights, calibration_examples(splits.train))
     opened = open_model(model)
     try:
@@ -41,6 +45,7 @@ def export(
                 int8_test_accuracy=int8_accuracy(model, splits.test),
                 int8_validation_accuracy=int8_accuracy(model, splits.validation),
                 tflite_bytes=len(model),
+                peak_memory_bytes=max(live_bytes(graph)),
                 input=opened.input,
                 output=opened.output,
                 differences=differences(graph, model),

@@ -19,7 +19,8 @@ class ExportError(ValueError):
 class Manifest:
     """What was exported, as `manifest.json` says it.
 
-    Accuracies are fractions of the split that they name; the test split takes no part in search or training. `files`
+    Accuracies are fractions of the split that they name; the test split takes no part in search or training.
+    `peak_memory_bytes` is that of the file's own order of operators, alignment and scratch not counted. `files`
     holds the SHA-256 of each file. `differences` tells where the file's operators are not the graph's nodes. `facts`
     are the caller's, such as genotype, metrics, versions, seed and data fingerprint; in the file they stand beside
     the others.
@@ -29,6 +30,7 @@ class Manifest:
     int8_test_accuracy: float
     int8_validation_accuracy: float
     tflite_bytes: int
+    peak_memory_bytes: int
     input: Quantisation
     output: Quantisation
     differences: tuple[str, ...]

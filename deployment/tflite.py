@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from data import Split, as_float
 from deployment.interpreter import Operator, open_model
+from deployment.manifest import ExportError
 from deployment.order import in_graph_order
 from graph import Activation, Graph, Node
 from training.forward import folded, forward
@@ -19,7 +20,7 @@ from training.weights import check_weights
 CALIBRATION_EXAMPLES = 256
 
 
-class ConversionError(RuntimeError):
+class ConversionError(ExportError):
     """TensorFlow Lite's converter refused the network. The message is one line."""
 
 

@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 
-_DEADLINE_S = 10.0
+_DEADLINE_S = 8.0
 
 
 class ClusterError(ValueError):

@@ -7,11 +7,14 @@ import traceback
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
+
+import numpy as np
 
 from data import Splits
 from runs import Job, Task
-from search_algorithms import Completed, Failed, Outcome, Rejected
+from search_algorithms import Completed, Failed, Outcome
 
 
 class WorkersLostError(RuntimeError):
@@ -62,18 +65,34 @@ def evaluate(task: Task, job: Job, splits: Splits) -> Completed | Failed:
     """Run a job. An exception, or metrics that are missing or not finite, are a failure."""
     try:
         outcome: Outcome = task(job, splits)
+        if isinstance(outcome, Failed):
+            return outcome
+        if not isinstance(outcome, Completed):
+            return Failed("TaskError", f"the task gave a {type(outcome).__name__}, not Completed or Failed")
+        return _checked(outcome, job, task)
     except Exception as error:
-        return Failed(type(error).__name__, " ".join(str(error).split())[:300], traceback.format_exc())
-    if isinstance(outcome, Rejected) or not isinstance(outcome, Completed | Failed):
-        return Failed("TaskError", f"the task gave a {type(outcome).__name__}, not Completed or Failed")
-    if isinstance(outcome, Completed):
-        metrics = {**job.metrics, **{name: float(value) for name, value in outcome.metrics.items()}}
-        missing = [name for name in task.metric_names if name not in metrics]
-        odd = [name for name, value in metrics.items() if not math.isfinite(value)]
-        if missing or odd:
-            return Failed("MetricError", f"{(missing + odd)[0]} is {'missing' if missing else 'not finite'}")
-        return Completed(metrics, outcome.curves, outcome.weights)
-    return outcome
+        reason, trace = " ".join(str(error).split())[:300], traceback.format_exc()
+        home = str(Path.home())
+        return Failed(type(error).__name__, reason.replace(home, "~"), trace.replace(home, "~"))
+
+
+def _checked(outcome: Completed, job: Job, task: Task) -> Completed | Failed:
+    """The outcome as plain numbers and arrays, all finite and all there."""
+    metrics = {**job.metrics, **{str(name): float(value) for name, value in outcome.metrics.items()}}
+    curves = {str(name): tuple(float(value) for value in values) for name, values in outcome.curves.items()}
+    weights = None
+    if outcome.weights is not None:
+        weights = {str(name): np.asarray(value) for name, value in outcome.weights.items()}
+        objects = [name for name, value in weights.items() if value.dtype.hasobject]
+        if objects:
+            return Failed("MetricError", f"weights {objects[0]} are not numbers")
+    missing = [name for name in task.metric_names if name not in metrics]
+    if missing:
+        return Failed("MetricError", f"{missing[0]} is missing")
+    for name, values in {**{name: (value,) for name, value in metrics.items()}, **curves}.items():
+        if not all(math.isfinite(value) for value in values):
+            return Failed("MetricError", f"{name} is not finite")
+    return Completed(metrics, curves, weights)
 
 
 class Inline:

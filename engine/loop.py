@@ -8,7 +8,7 @@ import numpy as np
 
 from engine.evaluator import Evaluator, JobResult
 from engine.stopping import reason_to_stop
-from engine.weights import remove_weights, write_weights
+from engine.weights import keep_weights, write_weights
 from graph import json_hash, to_json
 from runs import Job, Journal, Measurement, Run, SearchConfig, events, measure
 from search_algorithms import Candidate, Exhausted, Failed, Proposal
@@ -55,13 +55,15 @@ class Search:
             self._take(event, candidate)
             observe(self.run, event)
 
+        self._keep_weights()
         try:
             for number in self._in_flight:
                 evaluator.submit(self._job(number))
             stopped = None
-            while stopped is None or self._in_flight:
+            while stopped is None:
                 stopped = self._fill(evaluator, write)
                 if self._in_flight:
+                    stopped = None
                     for result in evaluator.wait(timeout_s=1.0):
                         self._finish(result, evaluator.now(), write)
             write(stopped)
@@ -129,12 +131,15 @@ class Search:
         if isinstance(outcome, Failed):
             write(events.Failed(time=now, **ran, kind=outcome.kind, reason=outcome.reason, traceback=outcome.traceback))
             return
-        before = {record.number for record in self.run.front}
-        if outcome.weights is not None and self.run.improves(outcome.metrics):
+        enters = self.run.improves(outcome.metrics)
+        if enters and outcome.weights is not None:
             write_weights(self.run.weights_path(result.number), outcome.weights)
         write(events.Finished(time=now, **ran, metrics=dict(outcome.metrics), curves=dict(outcome.curves)))
-        for number in before - {record.number for record in self.run.front}:
-            remove_weights(self.run.weights_path(number))
+        if enters:
+            self._keep_weights()
+
+    def _keep_weights(self) -> None:
+        keep_weights(self.run.folder / "weights", {record.number for record in self.run.front})
 
     def _take(self, event: events.Event, candidate: Candidate | None = None) -> None:
         """The run takes in the event, and with it the algorithm."""

@@ -27,6 +27,7 @@ _ATTEMPTS = 3
 _JOBS_PER_WORKER = 500
 _WORKER_MEMORY_BYTES = 4 << 30
 """A worker is replaced after so many jobs, or above so much resident memory: TensorFlow grows."""
+_START_DEADLINE_S = 300.0
 _PACKAGES = ("data", "engine", "graph", "resource_models", "runs", "search_algorithms", "search_space", "training")
 
 
@@ -99,6 +100,7 @@ class RayPool:
         self.capacity = self.workers + max(1, self.workers // 4)  # those that wait hide the time it takes to ask
         gpus = resources.get("GPU", 0.0)
         share = min(1.0, gpus / self.workers) if gpus_per_worker is None else gpus_per_worker
+        _require(resources, self.workers, share, gpus)
         self._actor_class = ray.remote(num_cpus=1, num_gpus=share, max_restarts=0, max_task_retries=0)(_Worker)
         _ship_by_value(task)
         self._task, self._splits = ray.put(task), ray.put(splits)
@@ -108,6 +110,7 @@ class RayPool:
         self._busy: dict[Any, _Running] = {}
         self._starting: dict[Any, _Slot] = {}
         self._failed_starts = 0
+        self._starting_since = time.monotonic()
         for index in range(self.workers):
             self._start(str(index))
 
@@ -132,6 +135,7 @@ class RayPool:
                 else:
                     results += self._ended(reference)
             results += self._overdue()
+            self._check_starts()
             self._dispatch()
         return results
 
@@ -145,6 +149,15 @@ class RayPool:
             ray.kill(slot.actor)
         if self._owns_cluster:
             ray.shutdown()
+
+    def _check_starts(self) -> None:
+        """Nothing has ever started: say so, rather than wait for ever for what others hold."""
+        waited_s = time.monotonic() - self._starting_since
+        if not self._idle and not self._busy and self._starting and waited_s > _START_DEADLINE_S:
+            free = ray.available_resources().get("CPU", 0)
+            raise WorkersLostError(f"no worker has started in {waited_s:.0f} s; the cluster has {free:g} CPUs free")
+        if self._idle or self._busy:
+            self._starting_since = time.monotonic()
 
     def _start(self, name: str) -> None:
         slot = _Slot(name, self._actor_class.remote(self._task, self._splits))
@@ -178,6 +191,9 @@ class RayPool:
         running = self._busy.pop(reference)
         try:
             ran: _Ran = ray.get(reference)
+        except exceptions.RayTaskError as error:
+            self._idle.append(running.slot)
+            return [_failure(running, type(error.cause).__name__, _last_line(error))]
         except exceptions.RayError as error:
             self._replace(running.slot)
             if running.attempt < _ATTEMPTS:
@@ -194,8 +210,12 @@ class RayPool:
     def _overdue(self) -> list[JobResult]:
         now = time.monotonic()
         late = [reference for reference, r in self._busy.items() if now - r.submitted > self._deadline_s]
+        done, _ = ray.wait(late, num_returns=len(late), timeout=0) if late else ([], [])
         results = []
         for reference in late:
+            if reference in done:
+                results += self._ended(reference)
+                continue
             running = self._busy.pop(reference)
             self._replace(running.slot)
             results.append(_failure(running, "deadline", f"took longer than {self._deadline_s / 60:g} minutes"))
@@ -221,13 +241,33 @@ def _connect(address: str | None, workers: int | None) -> bool:
     if ray.is_initialized():
         return False
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    root = Path(__file__).resolve().parent.parent
+    _refuse_shadows(root)
     if address is None:
-        cores = workers or len(os.sched_getaffinity(0))
+        cores = workers or os.cpu_count() or 1
         ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
         return True
-    root = Path(__file__).resolve().parent.parent
     ray.init(address=address, runtime_env={"py_modules": [str(root / name) for name in _PACKAGES]}, **quiet)
     return True
+
+
+def _refuse_shadows(root: Path) -> None:
+    """Raise `ClusterError` where the working folder, which workers search first, holds a module named like ours."""
+    here = Path.cwd().resolve()
+    for name in _PACKAGES:
+        for module in (here / f"{name}.py", here / name / "__init__.py"):
+            if here != root and module.exists():
+                raise ClusterError(f"{module.relative_to(here)} hides edgevolve's own {name}; run from another folder")
+
+
+def _require(resources: dict[str, float], workers: int, share: float, gpus: float) -> None:
+    """Raise `ClusterError` when the cluster as a whole cannot hold the workers: they would be waited for for ever."""
+    cpus = resources.get("CPU", 0.0)
+    if share > 1 and share != int(share):
+        raise ClusterError(f"gpus_per_worker must be at most 1 or a whole number, not {share:g}")
+    if workers > cpus or workers * share > gpus + 1e-9:
+        need = f"{workers} CPUs and {workers * share:g} GPUs"
+        raise ClusterError(f"{workers} workers need {need}, the cluster has {cpus:g} and {gpus:g}; ask for fewer")
 
 
 def _ship_by_value(task: Task) -> None:

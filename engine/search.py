@@ -1,6 +1,7 @@
 """A search from configuration to run: the same from Python as from the command line."""
 
 import os
+import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -41,6 +42,8 @@ def search(
     `resume`, does not), before anything is written; `ClusterError` when there is no cluster,
     `WorkersLostError` when no worker starts.
     """
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ConfigError(f"{name!r} is no name for a run: use letters, digits, '.', '_' and '-'")
     task = task_of(config)
     config.check(task)
     path = Path(out) / name / "journal.jsonl"

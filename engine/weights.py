@@ -2,25 +2,41 @@
 
 import os
 import tempfile
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from runs.journal import JournalError, sync_folder
+
 
 def write_weights(path: Path, weights: Mapping[str, NDArray[Any]]) -> None:
-    """Write under a temporary name, flush to the disk, then rename."""
-    path.parent.mkdir(exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".weights-")
-    with os.fdopen(descriptor, "wb") as file:
-        np.savez(file, allow_pickle=False, **weights)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    """Write under a temporary name, flush to the disk, then rename. Raises `JournalError` when the disk refuses."""
+    try:
+        if not path.parent.exists():
+            path.parent.mkdir()
+            sync_folder(path.parent.parent)
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".weights-")
+        with os.fdopen(descriptor, "wb") as file:
+            os.fchmod(descriptor, 0o644)
+            with zipfile.ZipFile(file, "w") as archive:
+                for name, value in weights.items():
+                    with archive.open(f"{name}.npy", "w") as member:
+                        np.lib.format.write_array(member, value, allow_pickle=False)
+            file.flush()
+            os.fsync(descriptor)
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise JournalError(f"{path}: {error.strerror or error}") from error
 
 
-def remove_weights(path: Path) -> None:
-    """Remove them if they are there."""
-    path.unlink(missing_ok=True)
+def keep_weights(folder: Path, numbers: Collection[int]) -> None:
+    """Remove every file from `folder` but the weights of these candidates."""
+    names = {f"{number}.npz" for number in numbers}
+    for path in folder.glob("*"):
+        if path.name not in names:
+            path.unlink(missing_ok=True)

@@ -68,6 +68,18 @@ class Op(Protocol):
         """
 
 
+class _WithoutWeights:
+    __slots__ = ()
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        """None."""
+        return ()
+
+    def macs(self, *inputs: Shape) -> int:
+        """None."""
+        return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Conv2D:
     """2-D convolution, TFLite's CONV_2D; grouped when `groups` > 1.
@@ -170,9 +182,7 @@ class Dense:
 
 
 @dataclass(frozen=True, slots=True)
-class MaxPool2D:
-    """Largest value of each window, TFLite's MAX_POOL_2D; `size` and `stride` are (height, width)."""
-
+class _Pool2D(_WithoutWeights):
     size: Pair
     stride: Pair
     padding: Padding = Padding.VALID
@@ -190,17 +200,18 @@ class MaxPool2D:
         (x,) = _expect(self, inputs, rank=4)
         return (1, *_window(self, x), x[3])
 
-    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """None."""
-        return ()
-
     def macs(self, *inputs: Shape) -> int:
         """One for each element of each window."""
         return math.prod(self.output_shape(*inputs)) * math.prod(self.size)
 
 
 @dataclass(frozen=True, slots=True)
-class AveragePool2D(MaxPool2D):
+class MaxPool2D(_Pool2D):
+    """Largest value of each window, TFLite's MAX_POOL_2D; `size` and `stride` are (height, width)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AveragePool2D(_Pool2D):
     """Mean of each window, TFLite's AVERAGE_POOL_2D; padded positions do not count."""
 
 
@@ -223,7 +234,7 @@ class GlobalAveragePool:
 
 
 @dataclass(frozen=True, slots=True)
-class Add:
+class Add(_WithoutWeights):
     """Sum of two tensors of one shape, TFLite's ADD; the order of the inputs does not matter."""
 
     activation: Activation = Activation.NONE
@@ -238,17 +249,13 @@ class Add:
             raise ShapeError(f"Add needs two equal shapes, got {a} and {b}")
         return a
 
-    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """None."""
-        return ()
-
     def macs(self, *inputs: Shape) -> int:
         """One for each element."""
         return math.prod(inputs[0])
 
 
 @dataclass(frozen=True, slots=True)
-class Concat:
+class Concat(_WithoutWeights):
     """Two or more tensors side by side along the channels, TFLite's CONCATENATION."""
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -256,14 +263,6 @@ class Concat:
         if len(inputs) < 2 or len({x[:-1] for x in inputs}) != 1:
             raise ShapeError(f"Concat needs two or more shapes that differ in channels alone, got {inputs}")
         return (*inputs[0][:-1], sum(x[-1] for x in inputs))
-
-    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """None."""
-        return ()
-
-    def macs(self, *inputs: Shape) -> int:
-        """None: a copy."""
-        return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -317,7 +316,7 @@ class Reshape:
 
 
 @dataclass(frozen=True, slots=True)
-class Activate:
+class Activate(_WithoutWeights):
     """An activation as an operator of its own, for the functions that do not fuse or have nothing to fuse into."""
 
     function: Activation
@@ -330,30 +329,14 @@ class Activate:
         """The input's shape."""
         return _expect(self, inputs)[0]
 
-    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """None."""
-        return ()
-
-    def macs(self, *inputs: Shape) -> int:
-        """None."""
-        return 0
-
 
 @dataclass(frozen=True, slots=True)
-class Softmax:
+class Softmax(_WithoutWeights):
     """Softmax over the last axis, TFLite's SOFTMAX."""
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The input's shape."""
         return _expect(self, inputs)[0]
-
-    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """None."""
-        return ()
-
-    def macs(self, *inputs: Shape) -> int:
-        """None."""
-        return 0
 
 
 OPS: dict[str, type] = {
@@ -387,7 +370,7 @@ def _expect(op: object, inputs: tuple[Shape, ...], count: int = 1, rank: int | N
     return inputs
 
 
-def _window(op: Conv2D | DepthwiseConv2D | MaxPool2D, x: Shape) -> Pair:
+def _window(op: Conv2D | DepthwiseConv2D | _Pool2D, x: Shape) -> Pair:
     """Output height and width of a sliding window (TensorFlow's convention for SAME and VALID)."""
     sizes = []
     for size, kernel, stride in zip(x[1:3], op.kernel, op.stride, strict=True):

@@ -8,10 +8,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from graph import Graph
+from graph import Graph, reordered
 from reports.quantities import duration, quantity, title
-from resource_models import macs, model_size, peak_memory
+from resource_models import live_bytes, macs, model_size, peak_memory
 from runs import Record, Run
+from search_algorithms import Failed, Rejected
 
 
 def front_metrics(run: Run) -> list[str]:
@@ -33,9 +34,12 @@ def front_table(run: Run, records: Sequence[Record]) -> RenderableType:
     best = run.best
     for record in records:
         soft = {c.metric for c in run.problem.constraints if not c.hard and c.broken(record.metrics)}
-        cells = [quantity(name, record.metrics[name]) + (" !" if name in soft else "") for name in names]
+        known = {name: quantity(name, value) + (" !" if name in soft else "") for name, value in record.metrics.items()}
         star = "★" if best and record.number == best.number else ""
-        table.add_row(star, str(record.number), *cells, Text(record.description))
+        words = record.description
+        if isinstance(record.outcome, Failed | Rejected):
+            words = f"{words} ({type(record.outcome).__name__.lower()}: {record.outcome.reason})".strip()
+        table.add_row(star, str(record.number), *(known.get(name, "") for name in names), Text(words))
     return Group(table, Text(""), Text(summary(run)))
 
 
@@ -70,7 +74,7 @@ def export_table(folder: Path, record: Record, manifest: Mapping[str, Any]) -> R
         "int8 validation accuracy": f"{manifest['int8_validation_accuracy']:.2%}",
         "model.tflite": f"{manifest['tflite_bytes']} bytes",
         "model size": quantity("model_size_bytes", record.metrics["model_size_bytes"]) + " of weights",
-        "peak memory": quantity("peak_memory_bytes", record.metrics["peak_memory_bytes"]),
+        "peak memory": quantity("peak_memory_bytes", manifest["peak_memory_bytes"]),
     }
     for name, value in rows.items():
         table.add_row(name, value)
@@ -83,8 +87,8 @@ def network_table(graph: Graph) -> RenderableType:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("step", "operator", "output", "MACs", "weights", "live"):
         table.add_column(name, justify="left" if name in ("operator", "output") else "right")
-    for step, (index, live) in enumerate(zip(peak.order, live_bytes(graph, peak.order), strict=True), start=1):
-        node = graph.nodes[index]
+    ordered = reordered(graph, peak.order)
+    for step, (node, live) in enumerate(zip(ordered.nodes, live_bytes(ordered), strict=True), start=1):
         weights = sum(weight.size_bytes for weight in node.weights)
         shape = "×".join(map(str, node.output.shape[1:]))
         mark = "  ← peak" if live == peak.peak_bytes else ""
@@ -95,17 +99,3 @@ def network_table(graph: Graph) -> RenderableType:
         f"model size {quantity('_bytes', model_size(graph))}, {quantity('macs', macs(graph))} MACs"
     )
     return Group(table, Text(""), Text(totals))
-
-
-def live_bytes(graph: Graph, order: Sequence[int]) -> list[int]:
-    """Activation bytes that are live at each step of `order`, network input counted."""
-    kept = {y.name for y in graph.outputs}
-    last = {x.name: step for step, index in enumerate(order) for x in graph.nodes[index].inputs}
-    live = {x.name: x.size_bytes for x in graph.inputs}
-    totals = []
-    for step, index in enumerate(order):
-        node = graph.nodes[index]
-        live |= {y.name: y.size_bytes for y in node.outputs}
-        totals.append(sum(live.values()))
-        live = {name: size for name, size in live.items() if name in kept or last.get(name, -1) > step}
-    return totals

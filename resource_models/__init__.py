@@ -8,7 +8,8 @@ An independent library: it reads a `graph.Graph` and needs nothing else.
 >>> reordered(graph, memory.order)  # the same network, run in the order that reaches it
 """
 
+from resource_models.liveness import live_bytes
 from resource_models.memory import PeakMemory, peak_memory
 from resource_models.size import macs, model_size
 
-__all__ = ["PeakMemory", "macs", "model_size", "peak_memory"]
+__all__ = ["PeakMemory", "live_bytes", "macs", "model_size", "peak_memory"]

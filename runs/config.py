@@ -68,6 +68,14 @@ class SearchConfig(BaseModel):
                 f"the data has {tuple(shape)} and {classes}"
             )
 
+    @field_validator("data", "space", "problem", "algorithm", "training", "task", "metrics", mode="before")
+    @classmethod
+    def _no_class(cls, value: Any) -> Any:
+        for part in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(part, type):
+                raise ValueError(f"the class {part.__name__}; write {part.__name__}(...)")
+        return value
+
     @field_validator("problem", mode="before")
     @classmethod
     def _as_problem(cls, value: Any) -> Any:
@@ -106,8 +114,9 @@ class SearchConfig(BaseModel):
 
     @property
     def start_genotypes(self) -> list[Any]:
-        """`start`, as genotypes."""
-        return [self.space.from_json(g) if isinstance(g, dict | list) else g for g in self.start]
+        """`start`, as genotypes of the space."""
+        plain = [g if isinstance(g, dict | list) else self.space.to_json(g) for g in self.start]
+        return [self.space.from_json(genotype) for genotype in plain]
 
 
 ON_RESUME = ("evaluations", "minutes", "worker_hours", "workers", "gpus_per_worker", "deadline_minutes")

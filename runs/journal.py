@@ -42,11 +42,12 @@ def create(path: Path, started: Started) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".journal-") as file:
+            os.fchmod(file.fileno(), 0o644)
             file.write(_line(started))
             file.flush()
             os.fsync(file.fileno())
             os.link(file.name, path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except FileExistsError:
         raise JournalError(f"{path}: exists; add --resume to go on, or choose another --name") from None
     except OSError as error:
@@ -63,6 +64,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         """Lock, check and repair."""
+        self._path = path
         next(read(path))
         try:
             self._file = path.open("ab+")
@@ -77,10 +79,13 @@ class Journal:
 
     def append(self, event: Event, sync: bool = True) -> None:
         """Write one event."""
-        self._file.write(_line(event))
-        if sync:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+        try:
+            self._file.write(_line(event))
+            if sync:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+        except OSError as error:
+            raise JournalError(f"{self._path}: {error.strerror or error}") from error
 
     def __enter__(self) -> "Journal":
         return self
@@ -99,8 +104,8 @@ def _events(path: Path, file: IO[bytes]) -> Iterator[Event]:
     while line:
         number += 1
         following = file.readline()
-        if not following and number > 1 and _torn(line):
-            return
+        if number > 1 and (not line.endswith(b"\n") or (not following and _torn(line))):
+            return  # torn, or being written
         try:
             event = EVENT.validate_json(line)
         except ValidationError as error:
@@ -119,7 +124,7 @@ def _torn(line: bytes) -> bool:
         return True
     try:
         json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return True
     return False
 
@@ -144,7 +149,8 @@ def _sound_bytes(file: IO[bytes]) -> int:
     return size - len(last) if _torn(last) else size
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -12,8 +12,8 @@ def load_data(run: Run, data_set: DataSet | None = None) -> Splits:
     Raises `DataError` when the journal names a data set of the user's own, or when the arrays are other than then.
     """
     if data_set is None:
-        recipe = dict(run.started.config["data"])
-        kind = DATA_SETS.get(recipe.pop("type"))
+        recipe = dict(run.started.config.get("data") or {})
+        kind = DATA_SETS.get(recipe.pop("type", ""))
         if kind is None:
             raise DataError(f"{run.path}: its data set is defined in its configuration; add --config CONFIG.py")
         try:

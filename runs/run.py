@@ -1,6 +1,7 @@
 """A run: what its journal says, folded."""
 
 import json
+import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +23,8 @@ from search_algorithms.pareto import Front, knee
 class Record:
     """One candidate as the journal knows it; `outcome` is None while it is in flight.
 
-    `genotype_json` is text; times are seconds since 1970; `session` counts the resumes before it ended.
+    `genotype_json` is text; times are seconds since 1970; `session` counts the resumes before it ended. Of a rejected
+    candidate, genotype and description stay in the journal: there may be very many.
     """
 
     number: int
@@ -40,8 +42,8 @@ class Record:
 
     @property
     def genotype(self) -> Any:
-        """The genotype in its JSON form."""
-        return json.loads(self.genotype_json)
+        """The genotype in its JSON form; None of a rejected candidate."""
+        return json.loads(self.genotype_json) if self.genotype_json else None
 
 
 class Run:
@@ -191,7 +193,7 @@ class Run:
         try:
             with self.weights_path(number).open("rb") as file, np.load(file, allow_pickle=False) as archive:
                 return {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise JournalError(f"{self.path}: no weights of candidate {number}: only the front's are kept") from error
 
     def apply(self, event: events.Event) -> None:
@@ -232,9 +234,9 @@ class Run:
             raise ValueError(f"candidate {event.number} where {len(self.records)} was to come")
         self.records[event.number] = Record(
             number=event.number,
-            genotype_json=json.dumps(event.genotype, separators=(",", ":")),
-            description=event.description,
-            change=event.change,
+            genotype_json="" if outcome else json.dumps(event.genotype, separators=(",", ":")),
+            description="" if outcome else _printable(event.description),
+            change=_printable(event.change),
             parents=event.parents,
             metrics=event.metrics,
             outcome=outcome,
@@ -261,6 +263,11 @@ class Run:
         metrics = self.records[number].metrics
         if not self.problem.broken(metrics):
             self._front.offer(self.problem.costs(metrics), number)
+
+
+def _printable(text: str) -> str:
+    """Without the control characters by which a foreign journal could write to a terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
 
 
 def _problem(payload: Mapping[str, Any]) -> Problem:

@@ -90,5 +90,5 @@ class _AgingEvolution:
         """Each objective over its scale: 1 is as good as the bound, capped at `_WORST`."""
         costs = np.array(self._problem.costs(outcome.metrics)) / self._scales
         maximised = np.array([objective.direction == "maximise" for objective in self._problem.objectives])
-        clipped: NDArray[np.float64] = np.clip(costs + 2.0 * maximised, 0.0, _WORST)
-        return clipped
+        capped: NDArray[np.float64] = np.minimum(costs + 2.0 * maximised, _WORST)
+        return capped

@@ -39,7 +39,7 @@ def assemble(genotype: Net, input_shape: tuple[int, ...], classes: int) -> Graph
             pending = [_add_block(net, block, source)]
     x = _join(net, pending)
     if genotype.pool:
-        x = _add_pool(net, {"avg": AveragePool2D, "max": MaxPool2D}[genotype.pool.kind], genotype.pool.size, x)
+        x = _add_pool(net, AveragePool2D if genotype.pool.kind == "avg" else MaxPool2D, genotype.pool.size, x)
     return net.build(add_classifier(net, x, genotype.dense, classes))
 
 
@@ -81,7 +81,7 @@ def _window(layer: Layer, x: Tensor) -> tuple[Pair, Pair]:
     return kernel, (1, 1) if kernel == (height, width) else (layer.stride, layer.stride)
 
 
-def _add_pool(net: GraphBuilder, op: type[MaxPool2D], size: int, x: Tensor) -> Tensor:
+def _add_pool(net: GraphBuilder, op: type[MaxPool2D] | type[AveragePool2D], size: int, x: Tensor) -> Tensor:
     """Pool windows of `size`, clamped to the map; nothing on a map of one pixel."""
     _, height, width, _ = x.shape
     window = (min(size, height), min(size, width))

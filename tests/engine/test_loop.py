@@ -1,3 +1,4 @@
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -5,8 +6,8 @@ import pytest
 from pretend import Pretend
 
 from engine import Inline, search
-from runs import Run
-from search_algorithms import Completed, Failed, Problem, Rejected, at_most, minimise
+from runs import ConfigError, Run
+from search_algorithms import Completed, Failed, Problem, ProblemError, Rejected, at_most, minimise
 from search_space import MlpSpace
 
 
@@ -68,10 +69,11 @@ def test_no_network_is_evaluated_twice(config, run_search):
     networks = [r.genotype_json for r in run.records.values() if isinstance(r.outcome, Completed)]
     assert len(set(networks)) == 40
     assert run.twins > 0
-    rejected = [r for r in run.records.values() if isinstance(r.outcome, Rejected)]
-    twin = next(r for r in rejected if "same network" in r.outcome.reason)
-    first = int(twin.outcome.reason.rpartition(" ")[2])
-    assert run.records[first].genotype_json == twin.genotype_json
+    events = [json.loads(line) for line in run.path.read_text().splitlines()]
+    genotypes = {event["number"]: event["genotype"] for event in events if "genotype" in event}
+    twins = [event for event in events if event.get("twin") is not None]
+    assert len(twins) == run.twins
+    assert all(genotypes[event["twin"]] == event["genotype"] for event in twins)
 
 
 def test_bounds_that_no_network_meets_end_the_search_and_the_binding_one_is_named(config, run_search, monkeypatch):
@@ -112,6 +114,18 @@ def test_failures_are_outcomes_and_count_as_evaluations(config, run_search):
         (lambda job, splits: Completed({}), "MetricError", "error is missing"),
         (lambda job, splits: Completed({"error": float("nan")}), "MetricError", "error is not finite"),
         (lambda job, splits: Completed({"error": float("inf")}), "MetricError", "error is not finite"),
+        (lambda job, splits: Completed({"error": "n/a"}), "ValueError", "could not convert"),
+        (lambda job, splits: Completed(None), "AttributeError", "items"),
+        (
+            lambda job, splits: Completed({"error": 0.1}, {"loss": [1, float("nan")]}),
+            "MetricError",
+            "loss is not finite",
+        ),
+        (
+            lambda job, splits: Completed({"error": 0.1}, weights={"w": [{}]}),
+            "MetricError",
+            "weights w are not numbers",
+        ),
     ],
 )
 def test_a_task_that_misbehaves_fails_its_candidate_and_in_the_end_the_run(config, tmp_path, act, kind, reason):
@@ -197,3 +211,38 @@ def test_many_workers_ask_without_waiting_for_each_other(config, run_search):
     run = run_search(config(evaluations=200), workers=16)
     assert run.utilisation > 0.9
     assert np.unique([r.worker for r in run.records.values() if r.worker]).size == 16
+
+
+def test_weights_of_any_name_are_kept(config, tmp_path):
+    weights = {"file": np.ones(3), "a/b": np.arange(2.0)}
+    config = config(task=Scripted(lambda job, splits: Completed({"error": 0.5}, weights=weights)), evaluations=2)
+    run = search(config, out=tmp_path, evaluator=Inline)
+    assert {name: value.tolist() for name, value in run.weights(run.best.number).items()} == {
+        "file": [1, 1, 1],
+        "a/b": [0, 1],
+    }
+
+
+@pytest.mark.parametrize(
+    ("gives", "message"),
+    [
+        (lambda graph: {"depth": float("nan")}, "metric Odd: depth is not finite"),
+        (lambda graph: {}, "metric Odd declares .'depth'. and gives"),
+        (lambda graph: 1 / 0, "metric Odd: ZeroDivisionError"),
+    ],
+)
+def test_a_metric_that_breaks_its_promise_is_named(config, run_search, gives, message):
+    class Odd:
+        metric_names = ("depth",)
+
+        def __call__(self, graph):
+            return gives(graph)
+
+    with pytest.raises(ProblemError, match=message):
+        run_search(config(metrics=[Odd()]))
+
+
+@pytest.mark.parametrize("name", ["", "..", "../up", "/tmp/x", "a/b", ".hidden"])
+def test_a_name_that_leads_elsewhere_is_refused(config, run_search, name):
+    with pytest.raises(ConfigError, match="is no name for a run"):
+        run_search(config(), name)

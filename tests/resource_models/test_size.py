@@ -1,6 +1,18 @@
 import resource_models
-from graph import Add, Concat, Conv2D, Dense, DepthwiseConv2D, GlobalAveragePool, GraphBuilder, MaxPool2D, Pad, Softmax
-from resource_models import macs, model_size
+from graph import (
+    Add,
+    Concat,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    GlobalAveragePool,
+    GraphBuilder,
+    MaxPool2D,
+    Pad,
+    Softmax,
+    reordered,
+)
+from resource_models import live_bytes, macs, model_size, peak_memory
 
 
 def test_a_convolution_is_its_kernel_its_int32_biases_and_a_float_scale_for_each_filter() -> None:
@@ -37,4 +49,15 @@ def test_a_network_without_weights_has_no_size() -> None:
 
 
 def test_the_library_exports_these_names() -> None:
-    assert resource_models.__all__ == ["PeakMemory", "macs", "model_size", "peak_memory"]
+    assert resource_models.__all__ == ["PeakMemory", "live_bytes", "macs", "model_size", "peak_memory"]
+
+
+def test_live_bytes_peak_at_the_peak_memory_of_the_best_order():
+    net = GraphBuilder()
+    x = net.input((1, 4, 4, 2))
+    a = net.add(Conv2D(8, (1, 1)), x)
+    b = net.add(MaxPool2D((4, 4), (4, 4)), x)
+    graph = net.build(net.add(Concat(), net.add(MaxPool2D((4, 4), (4, 4)), a), b))
+    assert live_bytes(graph) == [32 + 128, 32 + 128 + 2, 128 + 2 + 8, 2 + 8 + 10]
+    found = peak_memory(graph)
+    assert max(live_bytes(reordered(graph, found.order))) == found.peak_bytes == 162

@@ -11,6 +11,8 @@ from training import TrainingSettings
     [
         ({"space": "cnn"}, "space must be a SearchSpace, not str"),
         ({"data": 3}, "data must be a DataSet, not int"),
+        ({"algorithm": AgingEvolution}, "algorithm: the class AgingEvolution; write AgingEvolution"),
+        ({"metrics": [Resources]}, "metrics: the class Resources"),
         ({"problem": "error"}, "problem must be a Problem, not str"),
         ({"problem": {"error": "small"}}, "problem: error: no aim 'small'; give 'minimize'"),
         ({"algorithm": "aging"}, "algorithm must be a Strategy, not str"),

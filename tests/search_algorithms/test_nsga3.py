@@ -1,4 +1,3 @@
-import time
 import warnings
 
 import numpy as np
@@ -159,22 +158,6 @@ def test_any_number_of_objectives_can_be_searched(objectives):
         metrics = {f"m{i}": float(rng.integers(3)) for i in range(objectives)}
         algorithm.tell(take(algorithm, number), Completed(metrics))
     assert len(members(algorithm)) == 10
-
-
-@pytest.mark.parametrize(("population", "limit_ms"), [(100, 5), (1000, 30)])
-def test_an_ask_and_its_tell_take_milliseconds(population, limit_ms, monkeypatch):
-    monkeypatch.setattr("search_algorithms.nsga3._GROWTH", 1)
-    algorithm = start(population=population, problem=Problem([minimise(f"m{i}") for i in range(4)]))
-    rng = np.random.default_rng(0)
-    times = []
-    for number in range(population + 60):
-        costs = rng.dirichlet(np.ones(4))
-        begun = time.thread_time()
-        candidate = take(algorithm, number)
-        algorithm.tell(candidate, Completed({f"m{i}": float(c) for i, c in enumerate(costs)}))
-        times.append(time.thread_time() - begun)
-    assert len(members(algorithm)) == population
-    assert np.median(times[-50:]) * 1e3 < limit_ms
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_the_cell_decides_the_network():
 
 def test_relu_is_fused_where_nobody_else_reads_what_it_takes():
     chain = SPACE.graph(cell(e03="nor_conv_3x3"))
-    assert sum(isinstance(node.op, Activate) for node in chain.nodes) == 2, 'before each residual block'
+    assert sum(isinstance(node.op, Activate) for node in chain.nodes) == 2, "before each residual block"
     read_twice = SPACE.graph(cell(e03="nor_conv_3x3", e01="skip_connect", e13="avg_pool_3x3"))
     assert any(isinstance(node.op, Activate) for node in read_twice.nodes)
     assert any(isinstance(node.op, AveragePool2D) and node.op.size == (3, 3) for node in read_twice.nodes)
