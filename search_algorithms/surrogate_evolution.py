@@ -112,7 +112,7 @@ class _SurrogateEvolution:
         rest = np.array(self._behind[-_RECENT:], np.int64)
         parents = np.concatenate([front, rest[_non_dominated(costs[rest])]])
         if rng.random() < self._settings.unscreened:
-            return self._child(rng, _towards(costs[parents], parents, rng))
+            return self._child(rng, int(_towards(costs[parents], parents, 1, rng)[0]))
         pool = self._pool(rng, costs, parents)
         if not pool:
             return self._random(rng)
@@ -179,16 +179,16 @@ class _SurrogateEvolution:
     def _pool(self, rng: Generator, costs: Costs, parents: NDArray[np.int64]) -> dict[Any, tuple[int, ...]]:
         """Unknown candidates, each with the places of its parents among the told."""
         pool: dict[Any, tuple[int, ...]] = {}
-        for turn in range(self._settings.parents):
-            parent = _towards(costs[parents], parents, rng)
+        number, pairs = self._settings.parents, self._settings.crossovers
+        chosen = _towards(costs[parents], parents, number + 2 * pairs, rng).tolist()
+        for turn, parent in enumerate(chosen[:number]):
             children = list(self._space.neighbours(self._told[parent].genotype, rng))
             if turn % 3 == 0:
                 step = children[int(rng.integers(len(children)))]
                 children = list(self._space.neighbours(step, rng))
             kept = rng.permutation(len(children))[:_NEIGHBOURS]
             pool |= {children[int(i)]: (parent,) for i in kept}
-        for _ in range(self._settings.crossovers):
-            a, b = _towards(costs[parents], parents, rng), _towards(costs[parents], parents, rng)
+        for a, b in zip(chosen[number : number + pairs], chosen[number + pairs :], strict=True):
             pool[self._space.crossover(self._told[a].genotype, self._told[b].genotype, rng)] = (a, b)
         for _ in range(self._settings.samples):
             pool[self._space.sample(rng)] = ()
@@ -242,12 +242,12 @@ def _open_points(front: Costs, worst: Costs, rng: Generator) -> Costs:
     best = front.min(axis=0)
     low = best - _BEYOND * (worst - best)
     points = low + (worst - low) * rng.random((_POINTS, front.shape[1]))
-    return np.asarray(points[~(front[:, None] <= points).all(axis=2).any(axis=0)])
+    return np.asarray(points[~_no_worse(front, points).any(axis=0)])
 
 
 def _gains(points: Costs, costs: Costs) -> NDArray[np.int64]:
     """The hypervolume that each row of costs would add to the front: how many of its open points it dominates."""
-    return np.asarray((costs[:, None] <= points).all(axis=2).sum(axis=1))
+    return np.asarray(_no_worse(costs, points).sum(axis=1))
 
 
 def _nearest(costs: Costs, drawn: Costs, rng: Generator) -> int:
@@ -257,23 +257,22 @@ def _nearest(costs: Costs, drawn: Costs, rng: Generator) -> int:
     return int(np.argmin(((drawn - low) / np.maximum(costs.max(axis=0) - low, 1e-12) * weights).max(axis=1)))
 
 
-def _towards(costs: Costs, places: NDArray[np.int64], rng: Generator) -> int:
-    """The best in a random direction of a random half: even over the front, however its members crowd."""
-    half = rng.random(len(costs)) < 0.5
-    half[int(rng.integers(len(costs)))] = True
-    low = costs.min(axis=0)
-    scaled = (costs[half] - low) / np.maximum(costs.max(axis=0) - low, 1e-12)
-    weights = rng.dirichlet(np.ones(costs.shape[1]))
-    return int(places[half][int(np.argmin((scaled * weights).max(axis=1)))])
+def _towards(costs: Costs, places: NDArray[np.int64], number: int, rng: Generator) -> NDArray[np.int64]:
+    """So many draws of the best in a random direction of a random half: even over the front, however it is crowded."""
+    low, high = costs.min(axis=0), costs.max(axis=0)
+    scaled = (costs - low) / np.maximum(high - low, 1e-12)
+    weighted = (scaled * rng.dirichlet(np.ones(costs.shape[1]), (number, 1))).max(axis=2)
+    left_out = rng.random(weighted.shape) < 0.5
+    left_out[np.arange(number), rng.integers(len(costs), size=number)] = False
+    return np.asarray(places[np.where(left_out, np.inf, weighted).argmin(axis=1)])
 
 
 def _non_dominated(costs: Costs) -> NDArray[np.bool_]:
     """Which rows no other row dominates."""
-    kept = np.zeros(len(costs), bool)
-    front = np.empty((0, costs.shape[1]))
-    for row in np.lexsort(costs.T[::-1]):  # a row can only be dominated by one before it
-        cost = costs[row]
-        if not ((front <= cost).all(axis=1) & (front < cost).any(axis=1)).any():
-            kept[row] = True
-            front = np.vstack([front, cost])
-    return kept
+    no_worse = _no_worse(costs, costs)
+    return np.asarray(~(no_worse & ~no_worse.T).any(axis=0))
+
+
+def _no_worse(costs: Costs, others: Costs) -> NDArray[np.bool_]:
+    """Whether each row of `costs` is, in every column, at most each of `others`."""
+    return np.logical_and.reduce([a[:, None] <= b for a, b in zip(costs.T, others.T, strict=True)])

@@ -125,8 +125,7 @@ class NasBench201Space(DeclaredSpace[Cell]):
         and Savani 2021, arXiv 1910.11858); for each operator whether at least 1 to 6 live edges carry it; and one-hot
         edges at a tenth of that size, which tell apart isomorphic cells and say little else.
         """
-        one_hot = _ONE_HOT_SIZE * np.array(self.genome.encode(genotype))
-        return np.concatenate([_paths_and_counts(genotype), one_hot])
+        return _encoded(genotype).copy()
 
     def describe(self, genotype: Cell) -> str:
         """The benchmark's own notation, `|nor_conv_3x3~0|+|none~0|skip_connect~1|+|...|`."""
@@ -147,7 +146,7 @@ def cell_hash(cell: Cell) -> str:
 
 
 @cache
-def _paths_and_counts(cell: Cell) -> NDArray[float64]:
+def _encoded(cell: Cell) -> NDArray[float64]:
     edges = _live_edges(cell)
     paths = [
         tuple(edges[edge] for edge in route if edges[edge] != "skip_connect")
@@ -156,7 +155,8 @@ def _paths_and_counts(cell: Cell) -> NDArray[float64]:
     ]
     carried = [list(edges.values()).count(op) for op in OPERATORS[1:]]
     counts = [count >= least for count in carried for least in range(1, len(EDGES) + 1)]
-    return np.array([path in paths for path in _PATHS] + counts, dtype=float64)
+    one_hot = [_ONE_HOT_SIZE * bit for bit in _genome().encode(cell)]
+    return np.array([path in paths for path in _PATHS] + counts + one_hot, dtype=float64)
 
 
 @cache
