@@ -46,7 +46,7 @@ _ROUTES = (((0, 3),), ((0, 1), (1, 3)), ((0, 2), (2, 3)), ((0, 1), (1, 2), (2, 3
 _PATHS = tuple(path for length in range(4) for path in product(OPERATORS[2:], repeat=length))
 """What may be met on the way, but skips."""
 
-_ONE_HOT_SIZE = 0.1
+_ONE_HOT_SIZE = 0.03
 _STAGES = 3
 _STEM_CHANNELS = 16
 
@@ -123,7 +123,7 @@ class NasBench201Space(DeclaredSpace[Cell]):
 
         Which of the 40 possible paths from input to output there are, without skips (path encoding; White, Neiswanger
         and Savani 2021, arXiv 1910.11858); for each operator whether at least 1 to 6 live edges carry it; and one-hot
-        edges at a tenth of that size, which tell apart isomorphic cells and say little else.
+        edges at a small part of that size, which tell apart isomorphic cells and say little else.
         """
         return _encoded(genotype).copy()
 
