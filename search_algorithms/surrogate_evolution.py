@@ -27,8 +27,10 @@ _REFIT_GROWTH = 1.03
 _CHOICE_GROWTH = 1.25
 """Likewise for the kernels of a Gaussian process."""
 
-_POINTS = 2000
-"""Points in the box between the best and the worst costs, by which a gain in hypervolume is measured."""
+_POINTS = 40_000
+_COUNTED = 2000
+"""Points in the box between the best and the worst costs, and at most how many of those that a candidate might gain;
+by these a gain in hypervolume is measured."""
 
 _BEYOND = 0.01
 """The box reaches so far, in its own widths, below the best cost seen: what is predicted beyond counts no more."""
@@ -52,10 +54,10 @@ class SurrogateEvolution:
 
     Each ask takes the neighbours of `parents` candidates of the two best fronts, `crossovers` of pairs of them and
     `samples` at random; a share `unscreened` of the asks takes a mutant or a crossover as it comes. `optimism` is the
-    share of the surrogate's standard deviation that its predictions are drawn with. The surrogate is a Gaussian process (`process`) or an
-    XGBoost ensemble (`trees`) over the space's encoding; it is fitted to the first n told candidates, n growing
-    by 3 % a fit, and to at most 500 of those, the best by non-dominated rank. Objectives that `measure` gives are
-    exact and need no surrogate.
+    share of the surrogate's standard deviation that its predictions are drawn with. The surrogate is a Gaussian
+    process (`process`) or an XGBoost ensemble (`trees`) over the space's encoding; it is fitted to the first n told
+    candidates, n growing by 3 % a fit, and to at most 500 of those, the best by non-dominated rank. Objectives that
+    `measure` gives are exact and need no surrogate.
     """
 
     founders: int = 12
@@ -168,7 +170,8 @@ class _SurrogateEvolution:
 
     def _child(self, rng: Generator, mother: int, father: int) -> Proposal:
         """An unknown mutant or crossover of good candidates; each known one met on the way is mutated further."""
-        genotype, places = self._told[mother].genotype, (mother,)
+        genotype: Any = self._told[mother].genotype
+        places: tuple[int, ...] = (mother,)
         if rng.random() < 0.5:
             genotype, places = self._space.crossover(genotype, self._told[father].genotype, rng), (mother, father)
         else:
@@ -199,8 +202,9 @@ class _SurrogateEvolution:
 
     def _choose(self, costs: Costs, mean: Costs, spread: Costs, rng: Generator) -> int:
         """The row that is expected to gain most; where none gains in any draw, the best in a random direction."""
-        points = _open_points(costs[self._front], costs.max(axis=0), rng)
         draws = mean + self._settings.optimism * spread * rng.standard_normal((_DRAWS, *mean.shape))
+        points = _open_points(costs[self._front], costs.max(axis=0), rng)
+        points = points[_reached(points, draws.min(axis=0))][:_COUNTED]
         gains = sum(_gains(points, drawn) for drawn in draws)
         return int(np.argmax(gains)) if np.any(gains) else _nearest(costs, mean, rng)
 
@@ -240,7 +244,12 @@ def _open_points(front: Costs, worst: Costs, rng: Generator) -> Costs:
     best = front.min(axis=0)
     low = best - _BEYOND * (worst - best)
     points = low + (worst - low) * rng.random((_POINTS, front.shape[1]))
-    return np.asarray(points[~_no_worse(front, points).any(axis=0)])
+    return np.asarray(points[~_reached(points, front)])
+
+
+def _reached(points: Costs, costs: Costs) -> NDArray[np.bool_]:
+    """Which points are dominated by a row of costs."""
+    return np.asarray(_no_worse(costs[_non_dominated(costs)], points).any(axis=0))
 
 
 def _gains(points: Costs, costs: Costs) -> NDArray[np.int64]:
@@ -273,4 +282,4 @@ def _non_dominated(costs: Costs) -> NDArray[np.bool_]:
 
 def _no_worse(costs: Costs, others: Costs) -> NDArray[np.bool_]:
     """Whether each row of `costs` is, in every column, at most each of `others`."""
-    return np.logical_and.reduce([a[:, None] <= b for a, b in zip(costs.T, others.T, strict=True)])
+    return np.asarray(np.logical_and.reduce([a[:, None] <= b for a, b in zip(costs.T, others.T, strict=True)]))
