@@ -72,6 +72,8 @@ class Run:
         """From the start to the last event, without the time between sessions."""
         self.sessions = [started.workers]
         """The workers of each session: one at the start, one more for each resume."""
+        self.idle_seconds = [0.0]
+        """Before each session: what passed between all sessions up to then."""
         self.last_time = started.time
         """Of the last event."""
         self._numbers: dict[str, int] = {}
@@ -198,8 +200,11 @@ class Run:
 
     def apply(self, event: events.Event) -> None:
         """Take in the next event. Raises `ValueError` for one that cannot come next."""
-        if not isinstance(event, events.Resumed):
-            self.active_seconds += max(0.0, event.time - self.last_time)
+        passed = max(0.0, event.time - self.last_time)
+        if isinstance(event, events.Resumed):
+            self.idle_seconds.append(self.idle_seconds[-1] + passed)
+        else:
+            self.active_seconds += passed
         self.last_time = event.time
         match event:
             case events.Asked():
