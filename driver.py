@@ -4,6 +4,8 @@ import importlib.util
 import json
 import sys
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +18,7 @@ from engine import ClusterError, WorkersLostError, task_of
 from engine import search as run_search
 from graph import ShapeError
 from runs import ConfigError, JournalError, Record, Run, SearchConfig
+from runs.events import Event
 from search_algorithms import ProblemError
 from search_space import GenotypeError
 
@@ -45,6 +48,7 @@ def search(
     workers: Annotated[int | None, typer.Option(help="one a core unless given")] = None,
     ray_address: Annotated[str | None, typer.Option(help="join a running cluster: HOST:PORT or auto")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on where the journal ends")] = False,
+    tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="scalars and HParams as they come")] = None,
 ) -> None:
     """Search for networks; "search" itself may be left out."""
     from reports.progress import ProgressDisplay
@@ -55,8 +59,13 @@ def search(
     console = _console()
     title = name or Path(config).stem
     try:
-        with ProgressDisplay(console, chosen.evaluations) as display:
-            run = run_search(chosen, title, out=out, resume=resume, ray_address=ray_address, observe=display)
+        with ProgressDisplay(console, chosen.evaluations) as display, _board(tensorboard) as board:
+
+            def observe(run: Run, event: Event) -> None:
+                display(run, event)
+                board(run, event)
+
+            run = run_search(chosen, title, out=out, resume=resume, ray_address=ray_address, observe=observe)
     except KeyboardInterrupt:
         begun = (out / title / "journal.jsonl").exists()
         _say(
@@ -94,13 +103,21 @@ def show(
     run: RunPath,
     pick: Pick | None = None,
     sort: Annotated[str | None, typer.Option(metavar="METRIC", help="lowest first")] = None,
+    where: Annotated[
+        str | None, typer.Option(metavar="CONDITION", help="of the front: 'peak_memory_bytes < 32k and error < 5%'")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="a list of number, genotype, network and metrics")] = False,
 ) -> None:
     """Print the front."""
+    from reports.frames import metric_names
     from reports.terminal import front_json, front_table
+    from reports.where import parse
 
     opened = Run.open(run)
     records = [_picked(opened, pick)] if pick else opened.front
+    if where:
+        condition = parse(where, set(metric_names(opened)))
+        records = [record for record in records if condition(record.metrics)]
     if sort:
         unknown = [record.number for record in records if sort not in record.metrics]
         if unknown:
@@ -109,7 +126,67 @@ def show(
     if as_json:
         print(json.dumps(front_json(opened, records), indent=1))
     else:
-        _console().print(front_table(opened, records))
+        console = _console()
+        console.print(front_table(opened, records))
+        if not pick:
+            from reports.scatter import front_scatter
+
+            console.print(front_scatter(opened, records, console.width))
+
+
+@app.command()
+def report(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="artifacts/NAME, or its journal; several compare")
+    ],
+    out: Annotated[Path | None, typer.Option(help="folder; RUN/report unless given")] = None,
+    pictures: Annotated[bool, typer.Option(help="PNG, SVG and CSV beside the page")] = True,
+    tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="scalars and HParams as well")] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
+) -> None:
+    """Write report.html, which needs no network, and its plots for papers."""
+    from reports.page import report_page
+    from reports.pictures import write_pictures
+
+    opened = [Run.open(run) for run in runs]
+    folder = out or opened[0].folder / "report"
+    page = folder / "report.html"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        page.write_text(report_page(opened, runs), encoding="utf-8")
+        written = [page, *(write_pictures(opened, folder) if pictures else [])]
+    except OSError as error:
+        raise ConfigError(f"{folder}: {error.strerror or error}; choose another --out") from error
+    print(f"{page}{f' and {len(written) - 1} pictures and tables' if pictures else ''}")
+    if tensorboard:
+        from reports.tensorboard import write_tensorboard
+
+        for run in opened:
+            print(write_tensorboard(run, tensorboard))
+    if open_page:
+        typer.launch(str(page))
+
+
+@app.command()
+def watch(
+    run: RunPath,
+    port: Annotated[int, typer.Option(help="on 127.0.0.1; any free one unless given")] = 0,
+    open_page: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
+) -> None:
+    """Serve a live page of a run, on this machine alone; it changes nothing."""
+    from reports.watch import serve
+
+    def announce(address: str) -> None:
+        print(f"{run}: {address} (Ctrl-C ends)", flush=True)
+        if open_page:
+            typer.launch(address)
+
+    try:
+        serve(run, port, announce)
+    except OSError as error:
+        raise ConfigError(f"--port {port}: {error.strerror or error}") from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 @app.command()
@@ -197,6 +274,20 @@ def _picked(run: Run, pick: str) -> Record:
     if not pick.isdecimal():
         raise ConfigError(f"--pick {pick}: give best, knee, or a candidate's number")
     return run.record(int(pick))
+
+
+@contextmanager
+def _board(folder: Path | None) -> Iterator[Callable[[Run, Event], None]]:
+    if folder is None:
+        yield lambda run, event: None
+        return
+    from reports.tensorboard import TensorBoard
+
+    board = TensorBoard(folder)
+    try:
+        yield board
+    finally:
+        board.close()
 
 
 def _console() -> "Console":

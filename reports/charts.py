@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 
 from reports.colours import FAILED, FRONT, SERIES
 from reports.frames import seconds_active, status
-from reports.quantities import axis, duration, quantity, short, title
+from reports.quantities import axis, duration, quantity, short
 from runs import Run
 
 Chart = dict[str, Any]
@@ -79,14 +79,16 @@ def gantt(run: Run) -> Chart:
     for what, colour in (("completed", SERIES[0]), ("failed", FAILED)):
         rows = frame[frame["status"] == what]
         spans = rows["ended"] - rows["started"]
-        first = [f"candidate {n}" if j == 1 else f"{j} candidates" for n, j in zip(rows["number"], rows["jobs"], strict=True)]
+        first = [
+            f"candidate {n}" if j == 1 else f"{j} candidates" for n, j in zip(rows["number"], rows["jobs"], strict=True)
+        ]
         figure.add_bar(
             base=rows["started"].to_numpy(float),
             x=spans.to_numpy(float),
             y=[label(worker) for worker in rows["worker"]],
             orientation="h",
             name=what,
-            marker={"color": colour, "line": {"width": 1 if len(frame) < 200 else 0, "color": "rgba(255,255,255,.6)"}},
+            marker={"color": colour, "line": {"width": 1 if len(frame) < 40 else 0, "color": "rgba(255,255,255,.6)"}},
             text=[f"{words}: {what}, {duration(span)}" for words, span in zip(first, spans, strict=True)],
             textposition="none",
             hovertemplate="%{text}<extra></extra>",
@@ -112,7 +114,10 @@ def live_memory(live: Sequence[int], steps: Sequence[str]) -> Chart:
         x=numbers,
         y=[value / divisor for value in live],
         marker_color=[FRONT if value == peak else SERIES[0] for value in live],
-        text=[f"{step}. {label(name)}: {quantity('_bytes', value)}" for step, name, value in zip(numbers, steps, live, strict=True)],
+        text=[
+            f"{step}. {label(name)}: {quantity('_bytes', value)}"
+            for step, name, value in zip(numbers, steps, live, strict=True)
+        ],
         textposition="none",
         hovertemplate="%{text}<extra></extra>",
     )
@@ -120,7 +125,8 @@ def live_memory(live: Sequence[int], steps: Sequence[str]) -> Chart:
         x=live.index(peak) + 1, y=peak / divisor, text=f"peak {quantity('_bytes', peak)}", showarrow=False, yshift=10
     )
     figure.update_layout(
-        xaxis={"title": "step", "dtick": max(1, len(live) // 15)}, yaxis={"title": words, "range": [0, 1.15 * peak / divisor]}
+        xaxis={"title": "step", "dtick": max(1, len(live) // 15)},
+        yaxis={"title": words, "range": [0, 1.15 * peak / divisor]},
     )
     return plain(figure)
 
@@ -140,7 +146,8 @@ def training(curves: Mapping[str, Sequence[float]]) -> Chart:
                 y=np.asarray(curves[name], dtype=float) / divisor,
                 name="validation" if validation else "training",
                 legendgroup=str(validation),
-                showlegend=name in (next((n for n in curves if (n != n.removeprefix("validation_")) == validation), ""),),
+                showlegend=name
+                in (next((n for n in curves if (n != n.removeprefix("validation_")) == validation), ""),),
                 line={"color": SERIES[1] if validation else SERIES[0], "dash": "solid" if validation else "dot"},
                 row=row,
                 col=1,
@@ -166,6 +173,8 @@ def _merged(frame: pd.DataFrame) -> pd.DataFrame:
     begins = ~(same & (frame["started"] - frame["ended"].shift() < narrow))
     return (
         frame.groupby(begins.cumsum())
-        .agg({"worker": "first", "started": "first", "ended": "max", "status": "first", "number": "first", "jobs": "sum"})
+        .agg(
+            {"worker": "first", "started": "first", "ended": "max", "status": "first", "number": "first", "jobs": "sum"}
+        )
         .reset_index(drop=True)
     )

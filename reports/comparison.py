@@ -39,7 +39,7 @@ def comparison(runs: Sequence[Run]) -> View:
         if matched:
             charts["Equal budgets"] = {"evaluation": _bands(runs, list(tables.values()), matched)}
     head = ["run", "seed", "evaluations", "searching", "front", "best"]
-    head += ["hypervolume", f"after {matched} evaluations"] if box is not None else []
+    head += ["hypervolume", f"hypervolume after {matched}"] if box is not None else []
     rows = []
     for run, (name, table) in zip(runs, tables.items(), strict=True):
         best = run.best
@@ -84,7 +84,12 @@ def _front(names: Sequence[str], runs: Sequence[Run], across: str, upwards: str)
             hovertemplate="%{text}<extra></extra>",
         )
     kind = "log" if upwards.endswith("error") and len(every) and (every[upwards] > 0).all() else "linear"
-    figure.update_layout(xaxis_title=label(x_label), yaxis={"title": label(y_label), "type": kind}, hovermode="closest")
+    figure.update_layout(
+        xaxis_title=label(x_label),
+        yaxis={"title": label(y_label), "type": kind, "dtick": "D2" if kind == "log" else None},
+        height=380,
+        hovermode="closest",
+    )
     return plain(figure)
 
 

@@ -56,7 +56,9 @@ def operator_words(node: Node) -> str:
         value = getattr(node.op, field.name)
         match field.name, value:
             case ("stride", (height, width)):
-                words += [f"/{height}" if height == width else f"/{height}×{width}"] if (height, width) != (1, 1) else []
+                words += (
+                    [f"/{height}" if height == width else f"/{height}×{width}"] if (height, width) != (1, 1) else []
+                )
             case (("kernel" | "size"), (height, width)):
                 words.append(f"{height}×{width}")
             case (("filters" | "units"), count):

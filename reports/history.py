@@ -28,6 +28,11 @@ class Box:
         span = self.high - self.low
         return np.maximum((_bounded(costs) - self.low) / np.where(span > 0, span, 1.0), 0.0)
 
+    def share(self, rows: Sequence[Sequence[float]]) -> float:
+        """The hypervolume of `rows` of costs as a share of the box, 0 to 1; what lies beyond it counts for nothing."""
+        scaled = [costs for costs in map(self.scaled, rows) if (costs <= 1).all()]
+        return hypervolume(scaled, np.ones(len(self.low))) if scaled else 0.0
+
 
 def common_box(runs: Sequence[Run]) -> Box | None:
     """The box of runs with the same objectives; None where they differ or nothing completed within the bounds.
@@ -98,9 +103,10 @@ def _feasible_share(run: Run) -> NDArray[np.float64]:
     reasons = [r.outcome.reason if isinstance(r.outcome, Rejected) else "" for r in run.records.values()]
     beyond = np.cumsum([reason.startswith("breaks") for reason in reasons])
     distinct = np.cumsum([not reason or reason.startswith("breaks") for reason in reasons])
-    share: NDArray[np.float64] = 1.0 - beyond / np.maximum(distinct, 1)
+    share: NDArray[np.float64] = np.divide(distinct - beyond, np.maximum(distinct, 1), dtype=np.float64)
     return share
 
 
 def _bounded(costs: Sequence[float]) -> NDArray[np.float64]:
-    return np.clip(np.asarray(costs, dtype=float), -_LARGEST, _LARGEST)
+    clipped: NDArray[np.float64] = np.clip(np.asarray(costs, dtype=float), -_LARGEST, _LARGEST)
+    return clipped

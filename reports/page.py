@@ -18,6 +18,7 @@ import jinja2
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from reports.colours import FAINT, FRONT
 from reports.comparison import comparison
 from reports.frames import metric_names
 from reports.quantities import quantity, short, title
@@ -38,7 +39,8 @@ def report_page(runs: Sequence[Run], commands: Sequence[str]) -> str:
     """
     views = [_whole_view(run, command) for run, command in zip(runs, commands, strict=True)]
     data = {"runs": views, "compare": comparison(runs) if len(runs) > 1 else None, "live": False}
-    names = " and ".join(run.started.name for run in runs)
+    first = runs[0].started.name
+    names = first if len(runs) == 1 else f"{first} and {len(runs) - 1} more"
     return render(data, names, views[0]["summary"] if len(runs) == 1 else f"{len(runs)} runs", _static(runs[0]))
 
 
@@ -54,7 +56,7 @@ def render(data: View, name: str, summary: str, static: View | None = None) -> s
         static=static or {"names": [], "rows": []},
         hashes=Markup(" ".join(_hash(text) for text in (plotly, script))),
         style=Markup((_TABLES / "dt_bundle.css").read_text(encoding="utf-8") + _asset("page.css")),
-        data=Markup(_json(data)),
+        data=Markup(_json(data | {"colours": {"front": FRONT, "faint": FAINT}})),
         tables=Markup(tables),
         plotly=Markup(plotly),
         script=Markup(script),

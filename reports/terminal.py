@@ -9,10 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from graph import Graph, reordered
+from reports.colours import FRONT
 from reports.quantities import duration, quantity, title
 from resource_models import live_bytes, macs, model_size, peak_memory
 from runs import Record, Run
 from search_algorithms import Failed, Rejected
+
+MARKS = "\n★ best, ◆ knee"
 
 
 def front_metrics(run: Run) -> list[str]:
@@ -23,7 +26,7 @@ def front_metrics(run: Run) -> list[str]:
 
 
 def front_table(run: Run, records: Sequence[Record]) -> RenderableType:
-    """The records as rows, the best of the run starred, and the run in one line below."""
+    """The records as rows, the best of the run starred, its knee marked, and the run in one line below."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", width=1)
     table.add_column("#", justify="right")
@@ -31,16 +34,19 @@ def front_table(run: Run, records: Sequence[Record]) -> RenderableType:
     for name in names:
         table.add_column(title(name), justify="right", no_wrap=True)
     table.add_column("network", overflow="fold")
-    best = run.best
+    best, knee = run.best, run.knee
     for record in records:
         soft = {c.metric for c in run.problem.constraints if not c.hard and c.broken(record.metrics)}
         known = {name: quantity(name, value) + (" !" if name in soft else "") for name, value in record.metrics.items()}
-        star = "★" if best and record.number == best.number else ""
+        mark = "◆" if knee and record.number == knee.number else ""
+        mark = "★" if best and record.number == best.number else mark
         words = record.description
         if isinstance(record.outcome, Failed | Rejected):
             words = f"{words} ({type(record.outcome).__name__.lower()}: {record.outcome.reason})".strip()
-        table.add_row(star, str(record.number), *(known.get(name, "") for name in names), Text(words))
-    return Group(table, Text(""), Text(summary(run)))
+        table.add_row(
+            Text(mark, style=FRONT), str(record.number), *(known.get(name, "") for name in names), Text(words)
+        )
+    return Group(table, Text(""), Text(f"{summary(run)}{MARKS}"))
 
 
 def summary(run: Run) -> str:
@@ -54,8 +60,8 @@ def summary(run: Run) -> str:
     if run.in_flight:
         parts.append(f"{len(run.in_flight)} in flight")
     parts.append(f"ended: {run.stopped.reason}" if run.stopped else "not ended")
-    marks = any(not constraint.hard for constraint in run.problem.constraints)
-    return ", ".join(parts) + (" (! beyond a soft bound)" if marks else "")
+    soft = any(not constraint.hard for constraint in run.problem.constraints)
+    return ", ".join(parts) + (" (! beyond a soft bound)" if soft else "")
 
 
 def front_json(run: Run, records: Sequence[Record]) -> list[dict[str, Any]]:

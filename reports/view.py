@@ -6,6 +6,7 @@ terminal.
 
 import shlex
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,9 @@ def run_view(run: Run) -> View:
         "best": run.best.number if run.best else None,
         "knee": run.knee.number if run.knee else None,
         "axes": [names.index(name) for name in plotted_metrics(run)],
-        "beyond": [n for n, r in run.records.items() if isinstance(r.outcome, Completed) and run.problem.broken(r.metrics)],
+        "beyond": [
+            n for n, r in run.records.items() if isinstance(r.outcome, Completed) and run.problem.broken(r.metrics)
+        ],
         "rejected": _rejected(run),
         "tiles": _tiles(run),
         "facts": _facts(run),
@@ -64,7 +67,9 @@ def rows_view(run: Run, records: Sequence[Record]) -> list[list[Any]]:
         if isinstance(record.outcome, Failed | Rejected):
             words = f"{words} ({status(record)}: {record.outcome.reason})".strip()
         known = [record.metrics.get(name) for name in names]
-        texts = ["" if value is None else quantity(name, value) for name, value in zip(names, known, strict=True)]
+        soft = {c.metric for c in run.problem.constraints if not c.hard and c.broken(record.metrics)}
+        marked = [(name, value, " !" if name in soft else "") for name, value in zip(names, known, strict=True)]
+        texts = ["" if value is None else quantity(name, value) + mark for name, value, mark in marked]
         row = [record.number, status(record), _cut(words), _cut(record.change), list(record.parents)]
         rows.append([*row, seconds_active(run, record)[1], known, texts])
     return rows
@@ -139,7 +144,9 @@ def _tiles(run: Run) -> list[list[str]]:
 
 
 def _metric(run: Run, name: str) -> View:
-    values = [r.metrics[name] for r in run.records.values() if name in r.metrics and not isinstance(r.outcome, Rejected)]
+    values = [
+        r.metrics[name] for r in run.records.values() if name in r.metrics and not isinstance(r.outcome, Rejected)
+    ]
     words, divisor = axis(name, max(map(abs, values), default=0.0))
     aims = [o.direction for o in run.problem.objectives if o.metric == name]
     bounds = [
@@ -179,8 +186,9 @@ def _facts(run: Run) -> list[list[str]]:
 
     objectives = [f"{o.direction} {title(o.metric)}" for o in run.problem.objectives]
     bounds = [
-        f"{title(c.metric)} {'≤' if c.sense == 'at_most' else '≥'} {quantity(c.metric, c.bound)}{'' if c.hard else ' (soft)'}"
-        for c in run.problem.constraints
+        f"{title(metric['name'])} {bound['words']}{'' if bound['hard'] else ' (soft)'}"
+        for metric in map(partial(_metric, run), dict.fromkeys(c.metric for c in run.problem.constraints))
+        for bound in metric["bounds"]
     ]
     pairs = {
         "objectives": ", ".join(objectives),

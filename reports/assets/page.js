@@ -5,7 +5,8 @@ const data = JSON.parse($("data").textContent);
 const bundle = new Blob([JSON.parse($("tables").textContent)], {type: "text/javascript"});
 const {default: DataTable} = await import(URL.createObjectURL(bundle));
 const [NUMBER, STATUS, WORDS, CHANGE, PARENTS, , VALUES, TEXTS] = [0, 1, 2, 3, 4, 5, 6, 7];
-const FAINT = "#8c8c8c", FRONT = "#d55e00";
+const {faint: FAINT, front: FRONT} = data.colours;
+const DARK_SCALE = ["#2f6c8e", "#26828e", "#1f9e89", "#35b779", "#6dcd59", "#b4de2c", "#fde725"].map((colour, i) => [i / 6, colour]); // viridis without what the dark swallows
 
 let run, byNumber, frontSet, brushed = null, table = null, chosen = null, parallelRanges = new Map();
 
@@ -56,6 +57,8 @@ function colours() {
   return Object.fromEntries(["ink", "soft", "grid", "card", "line"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
 }
 
+const scale = () => (document.documentElement.classList.contains("dark") ? DARK_SCALE : "Viridis");
+
 function themed(layout) {
   const colour = colours();
   const made = structuredClone(layout);
@@ -70,6 +73,7 @@ function themed(layout) {
     margin: {l: 10, r: 10, t: 10, b: 10}, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     legend: {orientation: "h", y: 1.02, yanchor: "bottom", x: 0}, dragmode: narrow ? false : "zoom",
     hoverlabel: {bgcolor: colour.card, bordercolor: colour.soft, font: {color: colour.ink, size: 13}, align: "left"},
+    modebar: {bgcolor: "rgba(0,0,0,0)", color: colour.soft, activecolor: colour.ink},
     ...made, font: {family: "system-ui, sans-serif", size: narrow ? 11 : 13, color: colour.ink, ...made.font}, autosize: true,
   };
 }
@@ -81,12 +85,14 @@ function draw(div) {
   const {chart, then} = entry;
   div.style.height = chart.layout.height ? `${chart.layout.height}px` : "";
   if (chart.layout.meta?.min_width) div.style.minWidth = `${chart.layout.meta.min_width}px`;
-  const config = {responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "autoScale2d"], scrollZoom: false};
-  config.displayModeBar = chart.layout.meta?.boxes || innerWidth < 640 ? false : "hover";
+  const config = {responsive: true, displaylogo: false, showSendToCloud: false, plotlyServerURL: "", scrollZoom: false};
+  config.modeBarButtons = [[...(div === $("scatter") ? ["zoom2d", "pan2d", "select2d", "resetScale2d"] : []), "toImage"]];
+  config.displayModeBar = innerWidth >= 640 && !chart.layout.meta?.boxes && div !== $("parallel");
   Plotly.react(div, structuredClone(chart.data), themed(chart.layout), config).then(() => then?.(div));
 }
 
 function redraw() {
+  if (run && completed().length) showFront();
   for (const [div, entry] of charts) {
     if (!div.isConnected) { charts.delete(div); continue; }
     entry.due = true;
@@ -157,18 +163,18 @@ function scatterChart() {
   const line = stairs(rows, x, y);
   traces.push({type: "scatter", mode: "lines", name: "front of the two", hoverinfo: "skip", x: line.map(atX), y: line.map(atY), line: {shape: "hv", color: FRONT, width: 1.5}});
   if (faint) traces.push(points("dominated", rows.filter((row) => !onFront(row)), 7, {opacity: 0.4}));
-  traces.push(points("front", rows.filter(onFront), 12, {line: {width: 1.5, color: colours().ink}, opacity: 1}));
+  traces.push(points("front", rows.filter((row) => onFront(row) && row[NUMBER] !== run.best), 12, {line: {width: 1.5, color: colours().ink}, opacity: 1}));
   const best = rows.filter((row) => row[NUMBER] === run.best);
-  traces.push({...points("best", best, 20, {symbol: "star", color: FRONT, coloraxis: null, line: {width: 1, color: colours().card}}), selectedpoints: null});
+  traces.push({...points("best", best, 20, {symbol: "star", color: FRONT, coloraxis: null, opacity: 1, line: {width: 1, color: colours().card}}), selectedpoints: null});
   const bound = (m, across) => run.metrics[m].bounds.filter((b) => !(across ? logX : logY) || b.value > 0).map((b) => {
     const at = b.value / run.metrics[m].divisor;
     const place = across ? {x0: at, x1: at, y0: 0, y1: 1, yref: "paper"} : {y0: at, y1: at, x0: 0, x1: 1, xref: "paper"};
-    return {type: "line", layer: "below", line: {color: FAINT, width: 1.5, dash: b.hard ? "solid" : "dash"}, ...place};
+    return {type: "line", line: {color: FAINT, width: 1.5, dash: b.hard ? "solid" : "dash"}, ...place};
   });
   const layout = {
-    xaxis: {title: run.metrics[x].axis, type: logX ? "log" : "linear"}, yaxis: {title: run.metrics[y].axis, type: logY ? "log" : "linear"},
+    xaxis: {title: run.metrics[x].axis, type: logX ? "log" : "linear", dtick: logX ? "D2" : null}, yaxis: {title: run.metrics[y].axis, type: logY ? "log" : "linear", dtick: logY ? "D2" : null},
     shapes: [...bound(x, true), ...bound(y, false)], hovermode: "closest", uirevision: [x, y, logX, logY].join(),
-    coloraxis: {colorscale: "Viridis", colorbar: {title: {text: run.metrics[colour].axis, side: "right"}, thickness: 12, outlinewidth: 0}, showscale: innerWidth >= 640},
+    coloraxis: {colorscale: scale(), colorbar: {title: {text: run.metrics[colour].axis, side: "right"}, thickness: 12, outlinewidth: 0}, showscale: innerWidth >= 640},
   };
   return {data: traces, layout};
 }
@@ -184,7 +190,7 @@ function parallelChart() {
   const ink = colours();
   return {
     rows,
-    data: [{type: "parcoords", dimensions, line: {color: rows.map((row) => row[VALUES][colour] / run.metrics[colour].divisor), colorscale: "Viridis"}, unselected: {line: {color: FAINT, opacity: 0.08}}, labelfont: {color: ink.ink}, tickfont: {color: ink.ink}, rangefont: {color: ink.soft, size: 10}}],
+    data: [{type: "parcoords", dimensions, line: {color: rows.map((row) => row[VALUES][colour] / run.metrics[colour].divisor), colorscale: scale()}, unselected: {line: {color: FAINT, opacity: 0.08}}, labelfont: {color: ink.ink}, tickfont: {color: ink.ink}, rangefont: {color: ink.soft, size: 10}}],
     layout: {height: 330, margin: {l: 60, r: 60, t: 55, b: 25}, meta: {min_width: 130 * run.metrics.length}},
   };
 }
@@ -262,11 +268,11 @@ function makeTable() {
   ];
   table = new DataTable($("table"), {
     data: run.rows, columns, deferRender: true, pageLength: 10, lengthMenu: [10, 25, 100], order: [[1, "asc"]], autoWidth: false,
-    language: {emptyTable: "No candidate has been evaluated yet.", search: "search", lengthMenu: "_MENU_ a page", info: "_START_ to _END_ of _TOTAL_", infoFiltered: "(_MAX_ in all)", infoEmpty: "none", zeroRecords: "None is like that."},
+    language: {emptyTable: "No candidate has been evaluated yet.", search: "search", lengthMenu: "_MENU_ a page", info: "_START_ to _END_ of _TOTAL_", infoFiltered: "(_MAX_ in all)", infoEmpty: "none", zeroRecords: "None is like that.", searchBuilder: {button: {0: "Filter", _: "Filter (%d)"}, title: {0: "Keep what meets", _: "Keep what meets (%d)"}}},
     createdRow: (line, row) => line.classList.toggle("chosen", row[NUMBER] === chosen),
     layout: {
       topStart: {buttons: [
-        {extend: "searchBuilder", text: "Filter", config: {columns: [...metrics.keys()].map((i) => i + 1).concat(metrics.length + 1)}},
+        {extend: "searchBuilder", config: {columns: [...metrics.keys()].map((i) => i + 1).concat(metrics.length + 1)}},
         {text: "CSV", action: () => download("candidates.csv", "text/csv", asCsv())},
         {text: "JSON", action: () => download("candidates.json", "application/json", asJson())},
       ]},
