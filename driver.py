@@ -109,7 +109,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="a list of number, genotype, network and metrics")] = False,
 ) -> None:
     """Print the front."""
-    from reports.frames import metric_names
+    from reports.metrics import metric_names
     from reports.terminal import front_json, front_table
     from reports.where import parse
 

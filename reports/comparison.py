@@ -10,9 +10,9 @@ from scipy import stats
 
 from reports.charts import Chart, course, label, plain
 from reports.colours import SERIES
-from reports.frames import metric_names
 from reports.history import common_box, history
-from reports.pictures import front_of_two, plotted_metrics
+from reports.metrics import metric_names, plotted_metrics
+from reports.pictures import front_of_two
 from reports.quantities import axis, duration, quantity, short, title
 from reports.view import View
 from runs import ON_RESUME, Run

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from reports.metrics import metric_names
 from runs import Record, Run
 from runs.journal import read
 from search_algorithms import Completed, Failed, Rejected
@@ -48,15 +49,6 @@ def events(run: Run) -> pd.DataFrame:
             "number": pd.array([getattr(event, "number", None) for event in history], dtype="Int64"),
         }
     )
-
-
-def metric_names(run: Run) -> list[str]:
-    """Every metric of the run: error, the objectives, what is bounded, then the others by name."""
-    problem = run.problem
-    named = [*(o.metric for o in problem.objectives), *(c.metric for c in problem.constraints)]
-    known = dict.fromkeys(name for record in run.records.values() for name in record.metrics)
-    ordered = sorted(dict.fromkeys(named), key=lambda name: name != "error")
-    return [*ordered, *sorted(name for name in known if name not in named)]
 
 
 def status(record: Record) -> str:

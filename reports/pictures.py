@@ -12,23 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from reports.colours import FAINT, FRONT, SCALE, SERIES
-from reports.frames import candidates, metric_names
+from reports.frames import candidates
 from reports.history import common_box, history
+from reports.metrics import plotted_metrics
 from reports.quantities import axis, short, title
 from runs import Run
 from search_algorithms import Constraint
 
 _LABEL_LENGTH = 40
-
-
-def plotted_metrics(run: Run) -> tuple[str, str, str]:
-    """What a picture shows unless told: a resource across, what is learnt upwards, a second resource as colour."""
-    names = [objective.metric for objective in run.problem.objectives]
-    names += [name for name in metric_names(run) if name not in names]
-    upwards = "error" if "error" in names else names[0]
-    others = [name for name in names if name != upwards] or [upwards]
-    across = "model_size_bytes" if "model_size_bytes" in others else others[0]
-    return across, upwards, next((name for name in others[::-1] if name != across), across)
 
 
 def front_figure(run: Run, x: str | None = None, y: str | None = None, colour: str | None = None) -> Figure:
@@ -105,7 +96,7 @@ def progress_figure(runs: Sequence[Run], what: str = "hypervolume", over: str = 
 
 def front_of_two(run: Run, frame: pd.DataFrame, across: str, upwards: str) -> pd.DataFrame:
     """The front of two metrics, small where they are no objective, of what is within all hard bounds, left to right."""
-    costs = pd.DataFrame({"x": frame[across], "y": frame[upwards]})[~frame["broken"]]
+    costs = pd.DataFrame({"x": frame[across], "y": frame[upwards]})[~frame["broken"].astype(bool)]
     for objective in run.problem.objectives:
         for axis_name, metric in (("x", across), ("y", upwards)):
             if objective.metric == metric:

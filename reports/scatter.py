@@ -6,7 +6,7 @@ import plotext
 from rich.text import Text
 
 from reports.colours import FAINT, FRONT
-from reports.pictures import plotted_metrics
+from reports.metrics import plotted_metrics
 from reports.quantities import axis, short
 from runs import Record, Run
 from search_algorithms import Completed

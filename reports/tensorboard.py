@@ -17,10 +17,14 @@ _LONGEST_VALUE = 200
 
 
 def write_tensorboard(run: Run, folder: Path) -> Path:
-    """Write all of a run; what stands in `folder` from before is added to. Raises `ConfigError` as `TensorBoard` does."""
+    """Write all of a run, added to what stands in `folder`; gives `folder`. Raises what `TensorBoard` raises."""
     board = TensorBoard(folder)
     for row in history(run).to_dict("records"):
-        best = {str(name): value for name, value in row.items() if str(name).startswith("best ") and value == value}
+        best = {
+            str(name).replace(" ", "_"): value
+            for name, value in row.items()
+            if str(name).startswith("best ") and value == value
+        }
         scalars = best | {name: row[name] for name in ("hypervolume", "feasible_share")}
         board.search(scalars, int(row["evaluation"]), run.started.time + row["seconds"])
     for record in run.records.values():
@@ -57,7 +61,7 @@ class TensorBoard:
         for objective in run.problem.objectives:
             if front:
                 best = min((record.metrics for record in front), key=objective.cost)
-                scalars[f"best {objective.metric}"] = best[objective.metric]
+                scalars[f"best_{objective.metric}"] = best[objective.metric]
         box = common_box([run])
         if box:
             scalars["hypervolume"] = box.share([run.problem.costs(record.metrics) for record in front])

@@ -15,9 +15,9 @@ import pandas as pd
 from graph import Graph, from_json, reordered
 from reports import charts
 from reports.drawing import drawing, operator_words, shape_words
-from reports.frames import metric_names, seconds_active, status
+from reports.frames import seconds_active, status
 from reports.history import history
-from reports.pictures import plotted_metrics
+from reports.metrics import metric_names, plotted_metrics
 from reports.quantities import axis, duration, quantity, title
 from reports.terminal import summary
 from resource_models import live_bytes, macs, model_size, peak_memory
@@ -37,7 +37,7 @@ def run_view(run: Run) -> View:
     """Everything of a run but its rows, its networks and its charts."""
     names = metric_names(run)
     return {
-        "name": _cut(run.started.name),
+        "name": _cut(run.started.name, 120),
         "summary": summary(run),
         "ended": run.stopped is not None,
         "metrics": [_metric(run, name) for name in names],

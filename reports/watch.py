@@ -139,11 +139,12 @@ class _Handler(BaseHTTPRequestHandler):
                 case "/events":
                     self._events()
                 case "/network":
-                    (number,) = parse_qs(address.query).get("number", [""])
-                    found = self.source.network(int(number)) if number.isdecimal() else None
-                    self._send(json.dumps(finite(found), allow_nan=False), "application/json") if found else (
+                    number = parse_qs(address.query).get("number", [""])[0]
+                    found = self.source.network(int(number)) if number.isdecimal() and len(number) < 12 else None
+                    if found:
+                        self._send(json.dumps(finite(found), allow_nan=False), "application/json")
+                    else:
                         self.send_error(HTTPStatus.NOT_FOUND)
-                    )
                 case _:
                     self.send_error(HTTPStatus.NOT_FOUND)
         except (BrokenPipeError, ConnectionResetError):

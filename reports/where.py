@@ -29,8 +29,8 @@ _COMPARISON = re.compile(
 def parse(expression: str, known: set[str]) -> Condition:
     """The condition that `expression` states of a candidate's metrics; one that is not known meets none.
 
-    A comparison is `METRIC < NUMBER`, with <, <=, >, >=, == or !=; k, M and G are powers of 1 000, Ki, Mi and Gi of 1 024,
-    B may follow, % is a hundredth. `and` binds closer than `or`; there are no parentheses.
+    A comparison is `METRIC < NUMBER`, with <, <=, >, >=, == or !=; k, M and G are powers of 1 000, Ki, Mi and Gi of
+    1 024, B may follow, % is a hundredth. `and` binds closer than `or`; there are no parentheses.
     Raises `ConfigError` for anything else, or a metric that is not in `known`.
     """
     choices = [

@@ -67,6 +67,8 @@ def knee(costs: ArrayLike) -> int:
     is the row with the lowest sum, the first of equals. Das 1999, "On characterizing the 'knee' of the Pareto
     curve based on normal-boundary intersection"; by the sum, Chiu et al. 2016, "Minimum Manhattan distance".
     """
-    rows = np.asarray(costs, dtype=float)
+    rows = np.clip(
+        np.asarray(costs, dtype=float), -1e150, 1e150
+    )  # differences of what a foreign journal holds stay finite
     spans = np.ptp(rows, axis=0)
     return int(np.argmin(((rows - rows.min(axis=0)) / np.where(spans > 0, spans, 1.0)).sum(axis=1)))

@@ -1,9 +1,14 @@
 // The page: charts by plotly, tables by DataTables. Texts of a journal are only ever set as text, or escaped for plotly.
 "use strict";
 const $ = (id) => document.getElementById(id);
-const data = JSON.parse($("data").textContent);
-const bundle = new Blob([JSON.parse($("tables").textContent)], {type: "text/javascript"});
-const {default: DataTable} = await import(URL.createObjectURL(bundle));
+async function unpacked(id) {
+  const bytes = Uint8Array.from(atob($(id).textContent), (c) => c.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+}
+const address = async (id) => URL.createObjectURL(new Blob([await unpacked(id)], {type: "text/javascript"}));
+const data = JSON.parse(await unpacked("data"));
+await new Promise(async (loaded) => document.head.append(element("script", {src: await address("plotly"), onload: loaded})));
+const {default: DataTable} = await import(await address("tables"));
 const [NUMBER, STATUS, WORDS, CHANGE, PARENTS, , VALUES, TEXTS] = [0, 1, 2, 3, 4, 5, 6, 7];
 const {faint: FAINT, front: FRONT} = data.colours;
 const DARK_SCALE = ["#2f6c8e", "#26828e", "#1f9e89", "#35b779", "#6dcd59", "#b4de2c", "#fde725"].map((colour, i) => [i / 6, colour]); // viridis without what the dark swallows
@@ -30,7 +35,7 @@ function options(select, entries, value) {
 }
 
 function plainTable(head, rows, rowClass = () => null, target = element("table")) {
-  const numeric = (i) => rows.length > 0 && rows.every((row) => !(row[i] instanceof Node) && /^[≤-]?[\d.,]*( ?[%a-zA-Zµ]{0,4})?( ← peak)?$/.test(row[i] ?? ""));
+  const numeric = (i) => rows.length > 0 && rows.every((row) => !(row[i] instanceof Node) && /^[≤-]?[\d.,]*( ?[%a-zA-Zµ]{0,4})?( !| ← peak)?$/.test(row[i] ?? ""));
   const classes = head.map((_, i) => (numeric(i) ? "number" : null));
   target.replaceChildren(
     element("thead", {}, element("tr", {}, ...head.map((text, i) => element("th", {scope: "col", class: classes[i]}, text)))),
@@ -82,7 +87,8 @@ function draw(div) {
   const entry = charts.get(div);
   if (!entry?.due) return;
   entry.due = false;
-  const {chart, then} = entry;
+  const {then} = entry;
+  const chart = typeof entry.chart === "function" ? entry.chart() : entry.chart;
   div.style.height = chart.layout.height ? `${chart.layout.height}px` : "";
   if (chart.layout.meta?.min_width) div.style.minWidth = `${chart.layout.meta.min_width}px`;
   const config = {responsive: true, displaylogo: false, showSendToCloud: false, plotlyServerURL: "", scrollZoom: false};
@@ -92,7 +98,6 @@ function draw(div) {
 }
 
 function redraw() {
-  if (run && completed().length) showFront();
   for (const [div, entry] of charts) {
     if (!div.isConnected) { charts.delete(div); continue; }
     entry.due = true;
@@ -209,7 +214,7 @@ function brush(numbers) {
   if (brushed) $("shown").value = "all";
   $("brushed").hidden = !brushed;
   $("brushed-words").textContent = brushed ? `${brushed.size} of ${completed().length} candidates chosen.` : "";
-  show($("scatter"), scatterChart(), listen);
+  show($("scatter"), scatterChart, listen);
   table.draw();
 }
 
@@ -228,8 +233,8 @@ function listen(div) {
 function showFront() {
   $("scatter").setAttribute("aria-label", `Scatter of ${run.metrics[metricIndex("y")].title} over ${run.metrics[metricIndex("x")].title}: ${completed().length} candidates, ${run.front.length} of them on the front. The table below lists them.`);
   $("parallel").setAttribute("aria-label", `Parallel coordinates of ${completed().length} candidates over ${run.metrics.length} metrics. The table below lists them.`);
-  show($("scatter"), scatterChart(), listen);
-  show($("parallel"), parallelChart(), listen);
+  show($("scatter"), scatterChart, listen);
+  show($("parallel"), parallelChart, listen);
 }
 
 // --- the table of candidates ------------------------------------------------------------------------------------------
@@ -254,6 +259,7 @@ function asJson() {
 function makeTable() {
   if (table) { table.destroy(true); $("candidates").querySelector(".scroll").append(element("table", {id: "table", class: "display compact"})); }
   const text = DataTable.render.text().display;
+  const shortened = (value, kind) => (kind === "display" ? text(cut(value, 300)) : value);
   const opener = (number, kind) => (kind === "display" ? element("button", {type: "button", class: "link", onclick: () => open(number), "aria-label": `candidate ${number}${number === run.best ? ", the best" : ""}`}, `${number}${number === run.best ? " ★" : ""}`) : number);
   const metrics = run.metrics.map((metric, i) => ({
     title: escaped(cut(metric.title, 40)), className: "number", type: "num",
@@ -263,8 +269,8 @@ function makeTable() {
     {title: "#", data: NUMBER, className: "number", render: opener, type: "num"},
     ...metrics,
     {title: "status", data: STATUS, render: DataTable.render.text()},
-    {title: "network", data: WORDS, render: DataTable.render.text(), className: "words"},
-    {title: "change", data: CHANGE, render: DataTable.render.text()},
+    {title: "network", data: WORDS, render: shortened, className: "words"},
+    {title: "change", data: CHANGE, render: shortened},
   ];
   table = new DataTable($("table"), {
     data: run.rows, columns, deferRender: true, pageLength: 10, lengthMenu: [10, 25, 100], order: [[1, "asc"]], autoWidth: false,
@@ -322,7 +328,7 @@ async function open(number, move = true) {
   const found = await network(number);
   if (chosen !== number) return;
   const badge = [[number === run.best, "★ best"], [number === run.knee, "knee"], [frontSet.has(number), "on the front"]].filter(([is]) => is).map(([, text]) => element("span", {class: "badge"}, text));
-  $("candidate-title").replaceChildren(`Network ${number}`, ...badge);
+  $("candidate-title").replaceChildren(`Network ${number} `, ...badge);
   const tiles = run.metrics.map((metric, i) => element("div", {class: "tile"}, element("span", {}, cut(metric.title, 40)), element("strong", {}, row[TEXTS][i] || "–")));
   const parts = [element("p", {class: "lead"}, row[WORDS]), element("div", {class: "tiles"}, ...tiles)];
   if (found) {
@@ -468,4 +474,5 @@ function follow() {
   });
 }
 if (data.live) follow(); else choose(0);
+document.documentElement.dataset.readyMs = Math.round(performance.now());
 document.documentElement.dataset.ready = "true";
