@@ -2,16 +2,19 @@
 "use strict";
 const $ = (id) => document.getElementById(id);
 async function unpacked(id) {
-  const bytes = Uint8Array.from(atob($(id).textContent), (c) => c.charCodeAt(0));
+  const text = atob($(id).textContent), bytes = new Uint8Array(text.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
 }
 const address = async (id) => URL.createObjectURL(new Blob([await unpacked(id)], {type: "text/javascript"}));
 const data = JSON.parse(await unpacked("data"));
-await new Promise(async (loaded) => document.head.append(element("script", {src: await address("plotly"), onload: loaded})));
 const {default: DataTable} = await import(await address("tables"));
 const [NUMBER, STATUS, WORDS, CHANGE, PARENTS, , VALUES, TEXTS] = [0, 1, 2, 3, 4, 5, 6, 7];
 const {faint: FAINT, front: FRONT} = data.colours;
 const DARK_SCALE = ["#2f6c8e", "#26828e", "#1f9e89", "#35b779", "#6dcd59", "#b4de2c", "#fde725"].map((colour, i) => [i / 6, colour]); // viridis without what the dark swallows
+
+const MOST_SVG_POINTS = 2000;
+const webgl = !!document.createElement("canvas").getContext("webgl");
 
 let run, byNumber, frontSet, brushed = null, table = null, chosen = null, parallelRanges = new Map();
 
@@ -44,6 +47,9 @@ function plainTable(head, rows, rowClass = () => null, target = element("table")
   );
   return target;
 }
+
+// Plotly takes a second to start: texts and tables are there before it.
+const plotly = new Promise((loaded) => setTimeout(async () => document.head.append(element("script", {src: await address("plotly"), onload: loaded})), 50));
 
 // --- charts: drawn when they come into view, again when the theme changes ------------------------------------------
 const charts = new Map();
@@ -94,7 +100,7 @@ function draw(div) {
   const config = {responsive: true, displaylogo: false, showSendToCloud: false, plotlyServerURL: "", scrollZoom: false};
   config.modeBarButtons = [[...(div === $("scatter") ? ["zoom2d", "pan2d", "select2d", "resetScale2d"] : []), "toImage"]];
   config.displayModeBar = innerWidth >= 640 && !chart.layout.meta?.boxes && div !== $("parallel");
-  Plotly.react(div, structuredClone(chart.data), themed(chart.layout), config).then(() => then?.(div));
+  plotly.then(() => Plotly.react(div, structuredClone(chart.data), themed(chart.layout), config)).then(() => then?.(div));
 }
 
 function redraw() {
@@ -153,7 +159,7 @@ function scatterChart() {
   const radius = (row, base) => (size === null ? base : base * (0.6 + 1.4 * (((row[VALUES][size] ?? least) - least) / (most - least || 1))));
   const onFront = (row) => frontSet.has(row[NUMBER]);
   const points = (name, members, base, marker) => ({
-    type: "scatter", mode: "markers", name, x: members.map(atX), y: members.map(atY),
+    type: members.length > MOST_SVG_POINTS && webgl ? "scattergl" : "scatter", mode: "markers", name, x: members.map(atX), y: members.map(atY),
     text: members.map(hover), customdata: members.map((row) => row[NUMBER]), hovertemplate: "%{text}<extra></extra>",
     selectedpoints: brushed ? members.flatMap((row, i) => (brushed.has(row[NUMBER]) ? [i] : [])) : null,
     unselected: {marker: {opacity: 0.06}},
@@ -263,7 +269,7 @@ function makeTable() {
   const opener = (number, kind) => (kind === "display" ? element("button", {type: "button", class: "link", onclick: () => open(number), "aria-label": `candidate ${number}${number === run.best ? ", the best" : ""}`}, `${number}${number === run.best ? " ★" : ""}`) : number);
   const metrics = run.metrics.map((metric, i) => ({
     title: escaped(cut(metric.title, 40)), className: "number", type: "num",
-    data: (row, kind) => (kind === "display" ? text(row[TEXTS][i]) : row[VALUES][i] ?? (kind === "sort" ? Infinity : "")),
+    data: `${VALUES}.${i}`, render: (value, kind, row) => (kind === "display" ? text(row[TEXTS][i]) : value ?? (kind === "sort" ? Infinity : "")),
   }));
   const columns = [
     {title: "#", data: NUMBER, className: "number", render: opener, type: "num"},

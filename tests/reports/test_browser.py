@@ -53,6 +53,12 @@ class Page:
         cells = f"#table tbody tr td:nth-child({place})"
         return self.run("return [...document.querySelectorAll(arguments[0])].map((cell) => cell.innerText)", cells)
 
+    def becomes(self, place, expected):
+        begun = time.monotonic()
+        while self.column(place) != expected and time.monotonic() - begun < WAIT_S:
+            time.sleep(0.1)
+        assert self.column(place) == expected
+
     def one(self, selector):
         from selenium.webdriver.common.by import By
 
@@ -108,17 +114,35 @@ def test_every_chart_is_drawn_and_nothing_is_asked_of_a_network(page):
 
 def test_the_table_sorts_filters_and_searches(page, made):
     run, _ = made
+    page.until("window.Plotly && document.querySelector('#scatter .main-svg')")
     page.bring("#table")
     sizes = [record.metrics["model_size_bytes"] for record in run.front]
     words = [quantity("model_size_bytes", size) for size in sorted(sizes)]
-    page.one("#table thead th:nth-child(4)").click()
-    assert page.column(4) == words[:10]
-    page.one("#table thead th:nth-child(4)").click()
-    assert page.column(4) == words[::-1][:10]
+    for expected in (words[:10], words[::-1][:10]):
+        page.one("#table thead th:nth-child(4)").click()
+        page.becomes(4, expected)
     page.run("const s = document.getElementById('shown'); s.value = 'all'; s.dispatchEvent(new Event('change'))")
     assert "78" in page.one(".dt-info").text or str(run.evaluations) in page.one(".dt-info").text
     page.one(".dt-search input").send_keys("probe is not")
-    assert page.column(6) == ["failed"]
+    page.becomes(6, ["failed"])
+
+
+def test_the_filter_keeps_what_meets_a_condition(page, made):
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.select import Select
+
+    run, _ = made
+    page.until("window.Plotly && document.querySelector('#scatter .main-svg')")
+    page.bring("#table")
+    page.one(".dt-button").click()
+    page.until("document.querySelector('.dtsb-add')")
+    if not page.browser.find_elements(By.CSS_SELECTOR, ".dtsb-data"):
+        page.one(".dtsb-add").click()
+    bound = sorted(record.metrics["model_size_bytes"] for record in run.front)[3]
+    Select(page.one(".dtsb-data")).select_by_visible_text("model size")
+    Select(page.one(".dtsb-condition")).select_by_visible_text("Less Than")
+    page.one("input.dtsb-value").send_keys(f"{bound:.0f}")
+    page.until("document.querySelector('.dt-info').innerText.includes('of 3 ')")
 
 
 def test_a_point_opens_its_network_and_its_address_leads_back_to_it(page, made):
