@@ -56,7 +56,11 @@ def course(tables: Mapping[str, pd.DataFrame], what: str, metric: str | None = N
                 hovertemplate="%{text} at %{x:.4~g}<extra></extra>",
             )
         figure.update_layout(
-            xaxis_title=across, yaxis_title=label(words), showlegend=len(tables) > 1, hovermode="closest"
+            xaxis_title=across,
+            yaxis_title=label(words),
+            showlegend=len(tables) > 1,
+            hovermode="closest",
+            meta={"alt": _spoken(tables, what, over, metric or "error")},
         )
         charts[over] = plain(figure)
     return charts
@@ -127,6 +131,7 @@ def live_memory(live: Sequence[int], steps: Sequence[str]) -> Chart:
     figure.update_layout(
         xaxis={"title": "step", "dtick": max(1, len(live) // 15)},
         yaxis={"title": words, "range": [0, 1.15 * peak / divisor]},
+        meta={"alt": f"Live memory: peak {quantity('_bytes', peak)} at step {live.index(peak) + 1} of {len(live)}."},
     )
     return plain(figure)
 
@@ -156,6 +161,19 @@ def training(curves: Mapping[str, Sequence[float]]) -> Chart:
     figure.update_xaxes(title="epoch", row=len(groups), col=1)
     figure.update_layout(height=90 + 170 * len(groups), hovermode="x unified")
     return plain(figure)
+
+
+def _spoken(tables: Mapping[str, pd.DataFrame], what: str, over: str, metric: str) -> str:
+    """A chart of `course` in a sentence a run, for those who do not see it."""
+    sentences = []
+    for name, table in tables.items():
+        known = table[table[what].notna()]
+        if len(known):
+            first, last = (
+                f"{quantity(metric, float(row[what]))} after {row[over]:.0f}" for row in (known.iloc[0], known.iloc[-1])
+            )
+            sentences.append(f"{short(name, 40)}: {short(what.replace('_', ' '), 60)} {first}, {last} {_OVER[over]}.")
+    return " ".join(sentences)
 
 
 def _thinned(table: pd.DataFrame, what: str) -> pd.DataFrame:

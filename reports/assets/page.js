@@ -31,6 +31,8 @@ function element(tag, attributes = {}, ...children) {
 const escaped = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 const cut = (text, length) => (text.length > length ? text.slice(0, length - 1) + "…" : text);
 
+const sideways = (name, ...children) => element("div", {class: "scroll", tabindex: 0, role: "group", "aria-label": name}, ...children);
+
 function options(select, entries, value) {
   const before = value ?? select.value;
   select.replaceChildren(...entries.map(([key, text]) => element("option", {value: key}, text)));
@@ -276,7 +278,7 @@ function makeTable() {
     ...metrics,
     {title: "status", data: STATUS, render: DataTable.render.text()},
     {title: "network", data: WORDS, render: shortened, className: "words"},
-    {title: "change", data: CHANGE, render: shortened},
+    {title: "change", data: CHANGE, render: shortened, className: "change"},
   ];
   table = new DataTable($("table"), {
     data: run.rows, columns, deferRender: true, pageLength: 10, lengthMenu: [10, 25, 100], order: [[1, "asc"]], autoWidth: false,
@@ -308,7 +310,7 @@ function lineage(number) {
   const line = ancestors(number);
   const aims = run.metrics.map((m, i) => [m, i]).filter(([m]) => m.aim);
   const rows = line.map((row) => [link(row[NUMBER]), row[CHANGE] + (row[PARENTS].length > 1 ? ` (and ${row[PARENTS].slice(1).join(", ")})` : ""), ...aims.map(([, i]) => row[TEXTS][i])]);
-  const holder = element("div", {class: "scroll"}, plainTable(["#", "what changed", ...aims.map(([m]) => cut(m.title, 40))], rows));
+  const holder = sideways("Lineage", plainTable(["#", "what changed", ...aims.map(([m]) => cut(m.title, 40))], rows));
   return element("div", {}, element("h3", {}, line.length > 1 ? `Lineage: ${line.length - 1} changes from candidate ${line.at(-1)[NUMBER]}` : "Lineage"), holder);
 }
 
@@ -322,9 +324,9 @@ async function network(number) {
 }
 
 function chartBlock(heading, chart) {
-  const div = element("div", {class: "chart", role: "img", "aria-label": chart.layout.meta?.alt ?? heading});
+  const div = element("div", {class: "chart", role: "group", "aria-label": chart.layout.meta?.alt ?? heading});
   show(div, chart);
-  return element("figure", {}, element("h3", {}, heading), element("div", {class: "scroll"}, div));
+  return element("figure", {}, element("h3", {}, heading), sideways(heading, div));
 }
 
 async function open(number, move = true) {
@@ -345,7 +347,7 @@ async function open(number, move = true) {
     operators.prepend(element("caption", {}, `Operators in the order of least memory: ${found.totals}`));
     parts.push(
       element("div", {class: "two"}, element("div", {}, chartBlock(...first)), element("div", {}, ...others.map(([heading, chart]) => chartBlock(heading, chart)))),
-      element("div", {class: "scroll"}, operators),
+      sideways("Operators", operators),
       element("div", {class: "two"}, lineage(number), element("div", {}, element("h3", {}, "Export it"), command, copy)),
     );
   } else {
@@ -382,7 +384,7 @@ function chartGrid(holder, controls, found, words) {
     let block = blocks.get(heading);
     blocks.delete(heading);
     if (!block) {
-      block = element("figure", {class: "card", "data-heading": heading}, element("h3", {}, heading), element("div", {class: "chart", role: "img"}));
+      block = element("figure", {class: "card", "data-heading": heading}, element("h3", {}, heading), element("div", {class: "chart", role: "group"}));
       if (heading === "Workers" || heading === "Fronts") block.classList.add("wide");
       holder.append(block);
     }
@@ -402,7 +404,7 @@ function failures() {
   const count = found.reduce((sum, each) => sum + each.count, 0);
   const traces = found.filter((each) => each.traceback).map((each) => element("details", {}, element("summary", {}, `Traceback of ${cut(each.reason, 80)}`), element("pre", {tabindex: 0}, each.traceback)));
   const rows = found.map((each) => [each.kind, each.reason, `${each.count}`, each.numbers.join(", ") + (each.numbers.length < each.count ? ", …" : "")]);
-  $("failures").replaceChildren(element("h3", {}, count ? `Failures: ${count}` : "No evaluation failed"), ...(count ? [element("div", {class: "scroll"}, plainTable(["kind", "reason", "times", "candidates"], rows))] : []), ...traces);
+  $("failures").replaceChildren(element("h3", {}, count ? `Failures: ${count}` : "No evaluation failed"), ...(count ? [sideways("Failures", plainTable(["kind", "reason", "times", "candidates"], rows))] : []), ...traces);
 }
 
 function controls() {
