@@ -14,7 +14,7 @@ from data import DataError
 from deployment import ExportError
 from engine import ClusterError, WorkersLostError, task_of
 from engine import search as run_search
-from graph import ShapeError
+from graph import ShapeError, TfliteError, load_tflite
 from runs import ConfigError, JournalError, Record, Run, SearchConfig
 from search_algorithms import ProblemError
 from search_space import GenotypeError
@@ -22,7 +22,17 @@ from search_space import GenotypeError
 if TYPE_CHECKING:
     from rich.console import Console
 
-BAD_INPUT = (ClusterError, ConfigError, DataError, ExportError, GenotypeError, JournalError, ProblemError, ShapeError)
+BAD_INPUT = (
+    ClusterError,
+    ConfigError,
+    DataError,
+    ExportError,
+    GenotypeError,
+    JournalError,
+    ProblemError,
+    ShapeError,
+    TfliteError,
+)
 """What the user can put right: one line, exit status 2."""
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -139,20 +149,35 @@ def export(
 @app.command()
 def inspect(
     network: Annotated[
-        str, typer.Argument(metavar="RUN:N", help="a run and a candidate's number, RUN:best or RUN:knee")
+        str, typer.Argument(metavar="MODEL.tflite|RUN:N", help="a file; or a run and a candidate, number, best or knee")
     ],
+    as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="memory over time as .png or .svg")] = None,
 ) -> None:
-    """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory."""
-    from reports.terminal import network_table
+    """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory, what sets the peak."""
+    from reports.memory_map import check_picture, save_memory_map
+    from reports.network import inspect_file, inspect_network, network_json, network_table
+    from resource_models import stacked
 
+    if plot:
+        check_picture(plot)
     path, colon, pick = network.rpartition(":")
-    if not colon:
-        raise ConfigError(f"{network}: write RUN:N, such as artifacts/digits_aging:best")
-    opened = Run.open(path)
-    record = _picked(opened, pick)
-    console = _console()
-    console.print(f"candidate {record.number}: {record.description}", highlight=False, markup=False)
-    console.print(network_table(opened.graph(record.number)))
+    if network.lower().endswith(".tflite") or Path(network).is_file():
+        found, title = inspect_file(load_tflite(Path(network))), Path(network).name
+    elif colon:
+        opened = Run.open(path)
+        record = _picked(opened, pick)
+        found, title = inspect_network(opened.graph(record.number)), f"candidate {record.number}: {record.description}"
+    else:
+        raise ConfigError(f"{network}: write MODEL.tflite, or RUN:N such as artifacts/digits_aging:best")
+    if plot:
+        save_memory_map(plot, found.graph, stacked(found.graph), title)
+    if as_json:
+        print(json.dumps(network_json(found), indent=1))
+    else:
+        console = _console()
+        console.print(title, highlight=False, markup=False)
+        console.print(network_table(found))
 
 
 def load_config(name: str) -> SearchConfig:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from graph.opaque import Opaque
 from graph.ops import Op, Reshape, ShapeError
 from graph.tensor import DType, Shape, Tensor
 
@@ -51,10 +52,12 @@ class Graph:
             for x in node.inputs:
                 if known.get(x.name) != x:
                     raise ShapeError(f"{node.name} reads {x.name} before it is made")
-            expected = node.op.output_shape(*(x.shape for x in node.inputs))
+            expected = _output_shapes(node)
+            if tuple(y.shape for y in node.outputs) != expected:
+                raise ShapeError(f"{node.name} makes {expected}, not {node.outputs}")
             for y in node.outputs:
-                if y.name in known or y.shape != expected:
-                    raise ShapeError(f"{node.name} must make one new tensor of shape {expected}, not {y}")
+                if y.name in known:
+                    raise ShapeError(f"{node.name} makes {y.name} a second time")
                 known[y.name] = y
         for y in self.outputs:
             if known.get(y.name) != y:
@@ -116,6 +119,12 @@ class GraphBuilder:
     def build(self, *outputs: Tensor) -> Graph:
         """Close the graph and check it."""
         return Graph(tuple(self._inputs), tuple(self._nodes), outputs)
+
+
+def _output_shapes(node: Node) -> tuple[Shape, ...]:
+    if isinstance(node.op, Opaque):
+        return node.op.shapes
+    return (node.op.output_shape(*(x.shape for x in node.inputs)),)
 
 
 def reordered(graph: Graph, order: Sequence[int]) -> Graph:

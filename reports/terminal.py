@@ -1,4 +1,4 @@
-"""Tables for the terminal: a run's front, and one network operator by operator."""
+"""Tables for the terminal: a run's front, and what was exported of it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,9 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from graph import Graph, reordered
 from reports.quantities import duration, quantity, title
-from resource_models import live_bytes, macs, model_size, peak_memory
 from runs import Record, Run
 from search_algorithms import Failed, Rejected
 
@@ -79,23 +77,3 @@ def export_table(folder: Path, record: Record, manifest: Mapping[str, Any]) -> R
     for name, value in rows.items():
         table.add_row(name, value)
     return Group(Text(f"candidate {record.number} → {folder}: {', '.join(manifest['files'])}, manifest.json"), table)
-
-
-def network_table(graph: Graph) -> RenderableType:
-    """Operator by operator, in the order of least peak memory: shapes, multiply-accumulates, weights, live bytes."""
-    peak = peak_memory(graph)
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("step", "operator", "output", "MACs", "weights", "live"):
-        table.add_column(name, justify="left" if name in ("operator", "output") else "right")
-    ordered = reordered(graph, peak.order)
-    for step, (node, live) in enumerate(zip(ordered.nodes, live_bytes(ordered), strict=True), start=1):
-        weights = sum(weight.size_bytes for weight in node.weights)
-        shape = "×".join(map(str, node.output.shape[1:]))
-        mark = "  ← peak" if live == peak.peak_bytes else ""
-        cells = (quantity("macs", node.macs), quantity("_bytes", weights), quantity("_bytes", live) + mark)
-        table.add_row(str(step), type(node.op).__name__, shape, *cells)
-    totals = (
-        f"peak memory {quantity('_bytes', peak.peak_bytes)}{'' if peak.exact else ' (upper bound)'}, "
-        f"model size {quantity('_bytes', model_size(graph))}, {quantity('macs', macs(graph))} MACs"
-    )
-    return Group(table, Text(""), Text(totals))

@@ -35,7 +35,9 @@ class _Part(NamedTuple):
     live_after: int
 
 
-def peak_memory(graph: Graph, *, count_inputs: bool = True, in_place_add: bool = False) -> PeakMemory:
+def peak_memory(
+    graph: Graph, *, count_inputs: bool = True, in_place_add: bool = False, max_states: int | None = None
+) -> PeakMemory:
     """The smallest peak of live activation bytes over all execution orders, with an order that reaches it.
 
     Liveness is TensorFlow Lite Micro's: while a node runs, its inputs, its outputs and every tensor that is still
@@ -48,6 +50,7 @@ def peak_memory(graph: Graph, *, count_inputs: bool = True, in_place_add: bool =
         count_inputs: with False, network inputs take 0 bytes, as in μNAS.
         in_place_add: let an Add of one element type write over one of its inputs, as in μNAS; TFLM does not. That
             input is read by no later node, is no network output, and is no network input of 0 bytes.
+        max_states: how far to search a part of the network; `ordering.MAX_STATES` unless given.
 
     Source: the definition is that of Liberis, Dudziak and Lane, "μNAS" (2021); `ordering` describes the search.
     """
@@ -58,7 +61,7 @@ def peak_memory(graph: Graph, *, count_inputs: bool = True, in_place_add: bool =
     for part in sorted(parts, reverse=True):
         if part.peak <= peak:
             break
-        found = best_order(program, part.start, part.stop, part.live_after, peak, part.peak)
+        found = best_order(program, part.start, part.stop, part.live_after, peak, part.peak, max_states)
         order[part.start : part.stop] = found.order
         if found.bound > peak:
             bound = found.bound
