@@ -78,10 +78,11 @@ class Table:
         """The table at `position`."""
         start = position - int(file.number(position, "i"))
         size_bytes = file.unsigned(start, "H")
+        if size_bytes < 4:
+            raise FlatbufferError(f"the table at byte {position} has no head")
         file.check(start, size_bytes)
         file.spend(size_bytes)
-        count = max(size_bytes - 4, 0) // 2
-        return cls(file, position, np.frombuffer(file.content, "<u2", count, min(start + 4, len(file.content))))
+        return cls(file, position, np.frombuffer(file.content, "<u2", size_bytes // 2 - 2, start + 4))
 
     def without_fields(self) -> "Table":
         """A table of the same file that holds nothing but defaults."""

@@ -54,7 +54,7 @@ class Graph:
                     raise ShapeError(f"{node.name} reads {x.name} before it is made")
             expected = _output_shapes(node)
             if tuple(y.shape for y in node.outputs) != expected:
-                raise ShapeError(f"{node.name} makes {expected}, not {node.outputs}")
+                raise ShapeError(f"{node.name} must make tensors of shapes {expected}, not {node.outputs}")
             for y in node.outputs:
                 if y.name in known:
                     raise ShapeError(f"{node.name} makes {y.name} a second time")

@@ -69,7 +69,8 @@ def read_tflite(content: bytes) -> TfliteModel:
 
     An operator that the IR knows becomes its op, fused activation and all, but without batch norm, which is folded.
     Every other one becomes `Opaque`. A node's weights are its constant inputs as they are stored. Raises `TfliteError`
-    for what is no `.tflite`, is damaged, has several subgraphs, or has tensors of no fixed size.
+    for what is no `.tflite`, is damaged, has several subgraphs, or has tensors of no fixed size or of a type that
+    `DType` does not name.
     """
     if content[4:8] != _MARK:
         raise TfliteError(f"not a TensorFlow Lite file: it has no {_MARK.decode()} mark" if content else "empty")
@@ -195,7 +196,7 @@ def _dtype(number: int, tensor: str) -> DType:
     try:
         return DType(name.lower())
     except ValueError:
-        raise TfliteError(f"tensor {tensor} of {name} has no fixed size") from None
+        raise TfliteError(f"tensor {tensor} is of {name}, which edgevolve does not read") from None
 
 
 def _shape(table: Table, name: str) -> Shape:

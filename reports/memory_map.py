@@ -88,9 +88,9 @@ def _draw(axes: "Axes", buffers: Sequence[PlacedBuffer], peak_step: int, bytes_a
     ]
     if len(at_peak) > _MOST_NAMED_BUFFERS:
         named.append(Patch(alpha=0, label=f"and {len(at_peak) - _MOST_NAMED_BUFFERS} more"))
-    axes.legend(
-        handles=named, title="live at the peak", frameon=False, fontsize=7, bbox_to_anchor=(1.01, 1), loc="upper left"
-    )
+    legend = axes.legend(handles=named, frameon=False, fontsize=7, bbox_to_anchor=(1.01, 1), loc="upper left")
+    legend.set_title("live at the peak", {"size": 8})
+    legend.set_alignment("left")
 
 
 def _tops(buffers: Sequence[PlacedBuffer], steps: int) -> list[int]:

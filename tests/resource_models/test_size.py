@@ -49,7 +49,8 @@ def test_a_network_without_weights_has_no_size() -> None:
 
 
 def test_the_library_exports_these_names() -> None:
-    assert resource_models.__all__ == ["PeakMemory", "live_bytes", "macs", "model_size", "peak_memory"]
+    functions = ["lifetimes", "live_bytes", "macs", "model_size", "peak_memory", "stacked"]
+    assert resource_models.__all__ == ["Lifetime", "PeakMemory", "PlacedBuffer", *functions]
 
 
 def test_live_bytes_peak_at_the_peak_memory_of_the_best_order():
