@@ -210,8 +210,10 @@ def _dilated(options: Table, field: int) -> bool:
 def _macs(operator: FileOperator) -> int:
     """Multiply-accumulates of an operator that no op describes; 0 for all but the ones named here.
 
-    These differ from the IR's in dilation, batch, rank or where their kernel comes from, not in what they count.
+    These differ from the IR's in dilation, fused activation, batch, rank or where their kernel comes from, not in what
+    they count.
     """
+    options = operator.options
     shapes = [x.shape if x else () for x in operator.inputs]
     elements = sum(math.prod(y.shape) for y in operator.outputs)
     kernel = shapes[1] if len(shapes) > 1 else ()
@@ -224,6 +226,8 @@ def _macs(operator: FileOperator) -> int:
             return elements * kernel[1]
         case "TRANSPOSE_CONV", 4 if len(shapes) > 2:
             return math.prod(shapes[2]) * math.prod(kernel[:3])
+        case (("MAX_POOL_2D" | "AVERAGE_POOL_2D"), _):
+            return elements * max(options.integer(3, "i"), 0) * max(options.integer(4, "i"), 0)
         case "MEAN", _ if shapes:
             return math.prod(shapes[0])
         case "ADD", _:

@@ -45,7 +45,7 @@ def save_memory_map(path: Path, graph: Graph, buffers: Sequence[PlacedBuffer], t
     axes = figure.subplots()
     _draw(axes, buffers, tops.index(peak) if tops else 0, _BYTES_A_UNIT[unit])
     axes.axhline(peak / _BYTES_A_UNIT[unit], color="#333333", linestyle="--", linewidth=0.8)
-    axes.set(xlim=(0.5, len(tops) + 0.5), ylim=(0, 1.06 * (peak or 1) / _BYTES_A_UNIT[unit]), ylabel=unit)
+    axes.set(xlim=(0.5, max(len(tops), 1) + 0.5), ylim=(0, 1.06 * (peak or 1) / _BYTES_A_UNIT[unit]), ylabel=unit)
     axes.spines[["top", "right"]].set_visible(False)
     if len(tops) <= _MOST_NAMED_STEPS:
         names = [f"{_plain(operator_name(node))}  {step}" for step, node in enumerate(graph.nodes, start=1)]
@@ -88,9 +88,16 @@ def _draw(axes: "Axes", buffers: Sequence[PlacedBuffer], peak_step: int, bytes_a
     ]
     if len(at_peak) > _MOST_NAMED_BUFFERS:
         named.append(Patch(alpha=0, label=f"and {len(at_peak) - _MOST_NAMED_BUFFERS} more"))
-    legend = axes.legend(handles=named, frameon=False, fontsize=7, bbox_to_anchor=(1.01, 1), loc="upper left")
-    legend.set_title("live at the peak", {"size": 8})
-    legend.set_alignment("left")
+    axes.legend(
+        handles=named,
+        title="live at the peak",
+        title_fontsize=8,
+        fontsize=7,
+        alignment="left",
+        frameon=False,
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1),
+    )
 
 
 def _tops(buffers: Sequence[PlacedBuffer], steps: int) -> list[int]:

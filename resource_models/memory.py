@@ -104,12 +104,14 @@ def _parts(program: Program, inputs: int) -> tuple[list[_Part], int]:
 
     A part ends where one tensor is live: that tensor descends from all nodes before and all nodes after descend
     from it, so every order passes through this point. A tensor that nobody reads is counted as live to the end
-    for this purpose, since its node could as well run later.
+    for this purpose, since its node could as well run later. No part ends before a node without inputs, which could as
+    well run earlier.
     """
     sizes, last_read, overwrites = program.sizes, program.last_read, program.overwrites
     bound = sum(sizes[:inputs])
     live = sum(size for size, last in zip(sizes[:inputs], last_read, strict=False) if last >= 0)
     tensors = inputs
+    first_end = max((index for index, read in enumerate(program.reads) if not read), default=0)
     parts: list[_Part] = []
     peak = start = 0
     for index, read in enumerate(program.reads):
@@ -133,7 +135,7 @@ def _parts(program: Program, inputs: int) -> tuple[list[_Part], int]:
             needed += made
         peak = max(peak, peak_here)
         bound = max(bound, needed)
-        if tensors == 1:
+        if tensors == 1 and index >= first_end:
             parts.append(_Part(peak, start, index + 1, live))
             peak, start = 0, index + 1
     if start < len(program.reads):

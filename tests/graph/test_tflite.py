@@ -121,7 +121,7 @@ OTHERS = [
     ("a map", "FULLY_CONNECTED", [(1, 3, 4)], (1, 5), [(5, 12)], DENSE, 60),
     ("three rows", "FULLY_CONNECTED", [(3, 4)], (3, 5), [(5, 4)], DENSE, 60),
     ("shuffled", "FULLY_CONNECTED", [(1, 4)], (1, 5), [(5, 4)], DENSE | {"weightsFormat": 1}, 20),
-    ("fused", "MAX_POOL_2D", [X], (1, 4, 2, 4), [], POOL | {"fusedActivationFunction": 1}, 0),
+    ("fused", "MAX_POOL_2D", [X], (1, 4, 2, 4), [], POOL | {"fusedActivationFunction": 1}, 4 * 2 * 4 * 6),
     ("kept dimensions", "MEAN", [X], (1, 1, 1, 4), [[1, 2]], MEAN, 252),
     ("other axes", "MEAN", [(1, 4, 4, 4)], (1, 4), [[2, 3]], MEAN, 64),
     ("a constant", "ADD", [X], X, [(1, 1, 1, 4)], {"table": "AddOptions"}, 252),
