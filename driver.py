@@ -155,9 +155,8 @@ def inspect(
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="memory over time as .png or .svg")] = None,
 ) -> None:
     """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory, what sets the peak."""
-    from reports.memory_map import check_picture, save_memory_map
+    from reports.memory_map import check_picture, save_live_map
     from reports.network import inspect_file, inspect_network, network_json, network_table
-    from resource_models import stacked
 
     if plot:
         check_picture(plot)
@@ -171,7 +170,7 @@ def inspect(
     else:
         raise ConfigError(f"{network}: write MODEL.tflite, or RUN:N such as artifacts/digits_aging:best")
     if plot:
-        save_memory_map(plot, found.graph, stacked(found.graph), title)
+        save_live_map(plot, found.graph, title)
     if as_json:
         print(json.dumps(network_json(found), indent=1))
     else:

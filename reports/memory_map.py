@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from graph import Graph
 from reports.network import operator_name, short_name
 from reports.quantities import quantity
-from resource_models import PlacedBuffer
+from resource_models import PlacedBuffer, lifetimes, stacked
 from runs import ConfigError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _FORMATS = (".png", ".svg")
+_MOST_BOXES = 1_000_000
 _MOST_NAMED_STEPS = 80
 _MOST_NAMED_BUFFERS = 12
 _REST = "#d5dbe3"
@@ -26,6 +27,16 @@ def check_picture(path: Path) -> None:
         raise ConfigError(f"{path}: a memory map is written as {' or '.join(_FORMATS)}")
     if not path.parent.is_dir():
         raise ConfigError(f"{path}: there is no folder {path.parent}")
+
+
+def save_live_map(path: Path, graph: Graph, title: str) -> None:
+    """Draw the live activations piled up at each step, without a plan: the least memory of this order.
+
+    Raises `ConfigError` if the picture cannot be written, or would have millions of boxes.
+    """
+    if sum(life.last_step - life.first_step + 1 for life in lifetimes(graph)) > _MOST_BOXES:
+        raise ConfigError(f"{path}: too many tensors live at once to draw them")
+    save_memory_map(path, graph, stacked(graph), title)
 
 
 def save_memory_map(path: Path, graph: Graph, buffers: Sequence[PlacedBuffer], title: str) -> None:

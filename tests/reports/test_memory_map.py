@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from graph import Conv2D, GraphBuilder, read_tflite
-from reports.memory_map import save_memory_map
+from graph import Conv2D, Graph, GraphBuilder, Node, Opaque, Tensor, read_tflite
+from reports.memory_map import save_live_map, save_memory_map
 from resource_models import PlacedBuffer, stacked
 from runs import ConfigError
 from tests.graph.tflite_files import Builtin, TfliteFile, small_network
@@ -17,7 +17,7 @@ def words(path):
 
 def test_the_picture_names_steps_peak_and_the_tensors_that_set_it(tmp_path):
     graph = read_tflite(small_network()).graph
-    save_memory_map(tmp_path / "map.svg", graph, stacked(graph), "small")
+    save_live_map(tmp_path / "map.svg", graph, "small")
     said = words(tmp_path / "map.svg")
     assert "small: 512 B at step 2 of 7" in said
     assert {"256 B  t1", "128 B  t2", "128 B  t3"} <= set(said)
@@ -81,3 +81,11 @@ def test_a_picture_that_cannot_be_written_is_refused(tmp_path, name):
     graph = read_tflite(small_network()).graph
     with pytest.raises(ConfigError, match=r"map"):
         save_memory_map(tmp_path / name, graph, stacked(graph), "")
+
+
+def test_a_picture_of_millions_of_boxes_is_refused(tmp_path):
+    x = Tensor("x", (1, 4))
+    made = tuple(Tensor(f"t{i}", (1, 4)) for i in range(2000))
+    nodes = tuple(Node(f"n{i}", Opaque("ABS", ((1, 4),)), (x,), (), (y,)) for i, y in enumerate(made))
+    with pytest.raises(ConfigError, match="too many tensors live at once"):
+        save_live_map(tmp_path / "map.png", Graph((x,), nodes, made), "")
