@@ -29,10 +29,11 @@ from training.weights import initial_weights
 
 def source_of(graph, number=16, *, int8=True):
     rng = np.random.default_rng(0)
-    weights = {
-        name: value if name.endswith("kernel") else rng.uniform(0.5, 1.5, value.shape).astype(np.float32)
-        for name, value in initial_weights(graph, 0).items()
-    }
+    weights = initial_weights(graph, 0)
+    for name, value in weights.items():
+        if not name.endswith("kernel"):
+            lowest = 0.5 if name.endswith("variance") else -1.5
+            weights[name] = rng.uniform(lowest, 1.5, value.shape).astype(np.float32)
     images = rng.uniform(0, 1, (number, *graph.inputs[0].shape[1:])).astype(np.float32)
     keras = keras_model(graph, weights)
     return Source(
@@ -50,9 +51,9 @@ def every_operator():
     net = GraphBuilder()
     x = net.add(Conv2D(4, (2, 4), (2, 1), activation=Activation.RELU6, batch_norm=True), net.input((1, 13, 10, 3)))
     x = net.add(Conv2D(6, (3, 2), groups=2, activation=Activation.RELU, batch_norm=True), x)
-    x = net.add(DepthwiseConv2D((2, 3), (1, 2), multiplier=2, activation=Activation.RELU6, batch_norm=True), x)
-    x = net.add(Pad((1, 2), (0, 3)), x)
-    pooled = net.add(MaxPool2D((2, 3), (2, 2), Padding.SAME), net.add(Activate(Activation.HARD_SWISH), x))
+    x = net.add(DepthwiseConv2D((2, 3), (1, 2), multiplier=2, batch_norm=True), net.add(Pad((1, 2), (0, 3)), x))
+    pooled = net.add(MaxPool2D((2, 3), (2, 2), Padding.SAME), x)
+    x = net.add(Activate(Activation.HARD_SWISH), x)
     mean = net.add(AveragePool2D((2, 3), (2, 2), Padding.SAME), net.add(Activate(Activation.SIGMOID), x))
     x = net.add(Concat(), net.add(Add(Activation.RELU), pooled, mean), pooled)
     x = net.add(Conv2D(5, (2, 2), padding=Padding.VALID), x)
