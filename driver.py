@@ -126,14 +126,17 @@ def show(
 def export(
     run: RunPath,
     pick: Pick = "best",
+    formats: Annotated[str, typer.Option(metavar="NAME,...", help="of tflite (with Keras), c, onnx, torch")] = "tflite",
     out: Annotated[Path | None, typer.Option(help="folder; RUN/export/NUMBER unless given")] = None,
     config: Annotated[str | None, typer.Option(help="where the run's own data set is defined")] = None,
 ) -> None:
-    """Write an int8 .tflite, a Keras model and a manifest with test accuracy."""
+    """Write an int8 .tflite, a Keras model and a manifest with test accuracy; or other formats."""
+    from deployment.formats import parse_formats
     from reports.terminal import export_table
     from runs.provenance import facts, load_data
     from training.session import configure_tensorflow
 
+    chosen = parse_formats(formats)
     opened = Run.open(run)
     record = _picked(opened, pick)
     weights = opened.weights(record.number)
@@ -142,7 +145,8 @@ def export(
     from deployment.export import export as export_model
 
     folder = out or opened.folder / "export" / str(record.number)
-    manifest = export_model(folder, opened.graph(record.number), weights, splits, facts(opened, record.number))
+    graph = opened.graph(record.number)
+    manifest = export_model(folder, graph, weights, splits, facts(opened, record.number), chosen)
     _console().print(export_table(folder, record, asdict(manifest)))
 
 

@@ -53,6 +53,10 @@ class Int8Model:
             outputs[row] = self.interpreter.get_tensor(self.output_index)[0]
         return outputs
 
+    def real(self, outputs: NDArray[np.int8]) -> NDArray[np.float32]:
+        """Stored outputs as the real values that they stand for."""
+        return np.float32(self.output.scale) * (outputs.astype(np.float32) - np.float32(self.output.zero_point))
+
 
 def open_model(model: bytes) -> Int8Model:
     """Load a `.tflite`. Raises `ValueError` unless it is an int8 model of one input and one output."""

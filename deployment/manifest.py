@@ -21,9 +21,10 @@ class Manifest:
 
     Accuracies are fractions of the split that they name; the test split takes no part in search or training.
     `peak_memory_bytes` is that of the file's own order of operators, alignment and scratch not counted. `files`
-    holds the SHA-256 of each file. `differences` tells where the file's operators are not the graph's nodes. `facts`
-    are the caller's, such as genotype, metrics, versions, seed and data fingerprint; in the file they stand beside
-    the others.
+    holds the SHA-256 of each file. `differences` tells where the file's operators are not the graph's nodes.
+    `formats` holds, for each format written, the runtime on which it was run and how far it was from the Keras model.
+    `facts` are the caller's, such as genotype, metrics, versions, seed and data fingerprint; in the file they stand
+    beside the others.
     """
 
     float_test_accuracy: float
@@ -34,6 +35,7 @@ class Manifest:
     input: Quantisation
     output: Quantisation
     differences: tuple[str, ...]
+    formats: dict[str, dict[str, Any]]
     files: dict[str, str]
     graph_hash: str
     graph: dict[str, Any]

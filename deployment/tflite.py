@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from data import Split, as_float
+from deployment.formats import Source, distance
 from deployment.interpreter import Operator, open_model
 from deployment.manifest import ExportError
 from deployment.order import in_graph_order
 from graph import Activation, Graph, Node
 from training.forward import folded, forward
+from training.keras_model import save_keras
 from training.session import silenced
 from training.weights import check_weights
 
@@ -22,6 +25,14 @@ CALIBRATION_EXAMPLES = 256
 
 class ConversionError(ExportError):
     """TensorFlow Lite's converter refused the network. The message is one line."""
+
+
+def write(folder: Path, source: Source) -> dict[str, Any]:
+    """Write `model.tflite` (int8) and `model.keras` (float); how far the one is from the other tells quantisation."""
+    (folder / "model.tflite").write_bytes(source.tflite)
+    save_keras(source.keras, folder / "model.keras")
+    model = open_model(source.tflite)
+    return distance("LiteRT", model.real(model.outputs(source.images)), source)
 
 
 def calibration_examples(train: Split) -> NDArray[np.float32]:

@@ -70,10 +70,17 @@ def export_table(folder: Path, record: Record, manifest: Mapping[str, Any]) -> R
     rows = {
         "int8 test accuracy": f"{manifest['int8_test_accuracy']:.2%} (float {manifest['float_test_accuracy']:.2%})",
         "int8 validation accuracy": f"{manifest['int8_validation_accuracy']:.2%}",
-        "model.tflite": f"{manifest['tflite_bytes']} bytes",
+        "int8 model": f"{manifest['tflite_bytes']} bytes",
         "model size": quantity("model_size_bytes", record.metrics["model_size_bytes"]) + " of weights",
         "peak memory": quantity("peak_memory_bytes", manifest["peak_memory_bytes"]),
     }
+    beyond = {name: found for name, found in manifest["formats"].items() if name != "tflite"}
+    for name, found in beyond.items():
+        about = f"{found['largest_difference']:.2g} from Keras at most, {found['examples']} examples"
+        rows[name] = f"{about} on {found['checked_on']}"
+        if "host_arena_minimum_bytes" in found:
+            rows["arena on this host"] = quantity("_bytes", found["host_arena_minimum_bytes"])
+            rows |= {f"c {part}": found[part] for part in ("arrays", "main")}
     for name, value in rows.items():
         table.add_row(name, value)
     return Group(Text(f"candidate {record.number} → {folder}: {', '.join(manifest['files'])}, manifest.json"), table)
