@@ -7,16 +7,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from data import Splits
+from deployment.arena_report import ArenaReport, arena_report
+from deployment.export_error import ExportError
 from deployment.interpreter import int8_accuracy, open_model
-from deployment.manifest import ExportError, Manifest, check_directory
+from deployment.manifest import Manifest, check_directory
+from deployment.optimise import lean
 from deployment.tflite import calibration_examples, differences, to_tflite_int8
 from graph import Graph, graph_hash, reordered, to_json
-from resource_models import live_bytes, peak_memory
+from resource_models import deployed, footprint, live_bytes, peak_memory
 from training.keras_model import keras_model, save_keras
 from training.trainer import evaluate
+
+COMPARED_EXAMPLES = 512
+"""Test images on which the rewritten file must give what the converter's gives, on LiteRT and TensorFlow Lite Micro."""
 
 
 def export(
@@ -24,15 +31,21 @@ def export(
 ) -> Manifest:
     """Write `model.tflite` (int8), `model.keras` (float) and `manifest.json` into `directory`.
 
-    The file runs the operators in the order of least peak memory.
+    The file runs the operators in the order of least peak memory, and holds the memory plan that needs the smallest
+    arena where it saves something; it was run beside the converter's own file with the same outputs.
 
     The directory must be absent, empty, or hold an earlier export, whose three files are then replaced while others
     are left alone. Files are written elsewhere beside it and renamed, the manifest last. Raises `ExportError` for any
     other directory or when the disk refuses, `ValueError` and `ConversionError` as `to_tflite_int8`.
     """
     check_directory(directory)
-    graph = reordered(graph, peak_memory(graph).order)
-    model = to_tflite_int8(graph, weights, calibration_examples(splits.train))
+    merged = deployed(graph)
+    order = peak_memory(merged.graph).order
+    operators = reordered(merged.graph, order)
+    graph = reordered(graph, merged.original_order(order))
+    converted = to_tflite_int8(graph, weights, calibration_examples(splits.train))
+    model = lean(converted)
+    arena = _checked(operators, converted, model, splits.test.x)
     opened = open_model(model)
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -45,7 +58,8 @@ def export(
                 int8_test_accuracy=int8_accuracy(model, splits.test),
                 int8_validation_accuracy=int8_accuracy(model, splits.validation),
                 tflite_bytes=len(model),
-                peak_memory_bytes=max(live_bytes(graph)),
+                peak_memory_bytes=max(live_bytes(operators)),
+                arena=arena,
                 input=opened.input,
                 output=opened.output,
                 differences=differences(graph, model),
@@ -60,6 +74,15 @@ def export(
     except OSError as error:
         raise ExportError(f"{directory}: cannot write the export ({error.strerror or error})") from error
     return manifest
+
+
+def _checked(operators: Graph, converted: bytes, model: bytes, images: NDArray[Any]) -> ArenaReport:
+    """Compare the rewritten file with the converter's on both runtimes, on test images evenly spread over the split."""
+    chosen = images[np.linspace(0, len(images) - 1, min(len(images), COMPARED_EXAMPLES)).round().astype(int)]
+    before, after = open_model(converted), open_model(model)
+    if not np.array_equal(before.outputs(chosen), after.outputs(chosen)):
+        raise ExportError("the rewritten file computes something else on LiteRT; please report this")
+    return arena_report(operators, footprint(operators), converted, model, after.quantised(chosen))
 
 
 def _sha256(file: Path) -> str:

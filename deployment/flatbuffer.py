@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from deployment.manifest import ExportError
+from deployment.export_error import ExportError
 
 _IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16
@@ -86,7 +86,7 @@ def bare(model: Any) -> None:
 
 
 def set_plan(model: Any, offsets: list[int] | None) -> None:
-    """Make `offsets`, one a tensor and -1 for those that the runtime shall place, the file's memory plan, or have none."""
+    """Make `offsets`, one a tensor and -1 for what the runtime shall place, the file's memory plan, or have none."""
     entries = [entry for entry in model.metadata or () if entry.name not in (PLAN_NAME, PLAN_NAME.encode())]
     if offsets is not None:
         entry = schema().MetadataT()
@@ -108,7 +108,7 @@ class _AlignedBuffer:
     def __init__(self, data: Any) -> None:
         self.content = b"" if data is None else np.asarray(data, np.uint8).tobytes()
 
-    def Pack(self, builder: Any) -> int:  # noqa: N802 - the name that the generated code calls
+    def Pack(self, builder: Any) -> int:
         read = schema()
         start = 0
         if self.content:

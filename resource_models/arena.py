@@ -22,7 +22,7 @@ class Footprint:
     `planned_head_bytes`, with the runtime's own `greedy_head_bytes`; no plan is below `peak_bytes`, the most bytes
     live at once, each buffer rounded up to the alignment. `exact` tells that the planned head is the least.
     `flash_bytes` is the size of the `.tflite`, `operators` what the runtime's resolver must register, and
-    `planning_bytes` what the runtime needs in all before it lays out the head: with tiny activations it decides.
+    `setup_bytes` what the runtime needs in all while it prepares kernels and plans: with tiny activations it decides.
     """
 
     target: Target
@@ -30,7 +30,7 @@ class Footprint:
     planned_head_bytes: int
     greedy_head_bytes: int
     tail_bytes: int
-    planning_bytes: int
+    setup_bytes: int
     flash_bytes: int
     macs: int
     operators: tuple[str, ...]
@@ -39,12 +39,12 @@ class Footprint:
     @property
     def arena_bytes(self) -> int:
         """The smallest arena that works: head and tail, with the file's plan."""
-        return max(self.planned_head_bytes + self.tail_bytes, self.planning_bytes)
+        return max(self.planned_head_bytes + self.tail_bytes, self.setup_bytes)
 
     @property
     def greedy_arena_bytes(self) -> int:
         """The smallest arena that would work without a plan in the file."""
-        return max(self.greedy_head_bytes + self.tail_bytes, self.planning_bytes)
+        return max(self.greedy_head_bytes + self.tail_bytes, self.setup_bytes)
 
 
 def measure(graph: Graph, target: Target = CORTEX_M) -> Footprint:
@@ -64,7 +64,7 @@ def footprint(graph: Graph, target: Target = CORTEX_M) -> Footprint:
         planned_head_bytes=found.head_bytes,
         greedy_head_bytes=found.greedy_bytes,
         tail_bytes=ends.kept_bytes,
-        planning_bytes=ends.planning_bytes,
+        setup_bytes=ends.setup_bytes,
         flash_bytes=flash_bytes(graph, planned=found.offsets is not None),
         macs=macs(graph),
         operators=tuple(sorted({tflite_name(node) for node in graph.nodes})),

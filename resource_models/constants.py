@@ -1,6 +1,5 @@
 """The constant tensors of a deployed file."""
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 

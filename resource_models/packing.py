@@ -88,7 +88,7 @@ _Path = tuple[int, int, "_Path"] | None
 
 
 class _State(NamedTuple):
-    """Bytes reached in each step, bytes to spare there below the limit, buffers still to be placed, and those placed."""
+    """Bytes reached in each step, bytes to spare there below the limit, buffers to be placed, and those placed."""
 
     skyline: tuple[int, ...]
     room: tuple[int, ...]

@@ -8,7 +8,7 @@ Micro.
 
 from typing import NamedTuple
 
-from graph import Graph
+from graph import Graph, Node
 from resource_models.constants import constants
 from resource_models.kernels import kept, persistent_tables, tflite_name
 from resource_models.target import Target
@@ -17,8 +17,8 @@ from resource_models.target import Target
 class _Records(NamedTuple):
     """Bytes of the runtime's records.
 
-    `fixed` holds the allocators, the planner and the model's own record; `planned` is what the planner needs for a
-    buffer and `described` what it needs for a tensor or a scratch buffer.
+    `fixed` holds the allocators, the planner and the model's own record; `request` is the runtime's note of a scratch
+    buffer, `described` what the planner needs for a tensor or a scratch buffer, and `planned` for one that it places.
     """
 
     fixed: int
@@ -26,20 +26,23 @@ class _Records(NamedTuple):
     operator: int
     interface_tensor: int
     quantisation: int
+    request: int
     described: int
     planned: int
 
 
-_RECORDS = {8: _Records(500, 24, 64, 64, 16, 32, 40), 4: _Records(136, 12, 32, 40, 12, 24, 40)}
+_RECORDS = {8: _Records(500, 24, 64, 64, 16, 16, 32, 40), 4: _Records(136, 12, 32, 40, 12, 12, 24, 40)}
 _ZERO_POINT_BYTES = 8
 _ALIGNMENT = 16
+_REQUESTS_IN_RESERVE = 12
+"""Scratch buffers that any one kernel may ask for; the runtime keeps room to note them."""
 
 
 class Tail(NamedTuple):
-    """Bytes kept for ever, and bytes of the whole arena without which the runtime could not plan."""
+    """Bytes kept for ever, and bytes of the whole arena without which the runtime could not be set up."""
 
     kept_bytes: int
-    planning_bytes: int
+    setup_bytes: int
 
 
 def tail(graph: Graph, target: Target, scratch_buffers: int) -> Tail:
@@ -58,16 +61,28 @@ def tail(graph: Graph, target: Target, scratch_buffers: int) -> Tail:
     used = _aligned(used, _ALIGNMENT)
     for kernel in kernels:
         used += _aligned(kernel.data, _ALIGNMENT)
+    requests = records.request * (scratch_buffers + _REQUESTS_IN_RESERVE)
+    setup = 0
     for node in graph.nodes:
-        for table in persistent_tables(node, target):
+        tables = persistent_tables(node, target)
+        for table in tables:
             used += _aligned(table, _ALIGNMENT)
+        if tables:
+            setup = max(setup, used + _described(node, records))
     used = _aligned(used + pointer * scratch_buffers, pointer)
     described = records.described * (tensors + scratch_buffers) + pointer
-    planning = _aligned(described + used, _ALIGNMENT) + records.planned * (activations + scratch_buffers)
+    planning = _aligned(requests + described + used, _ALIGNMENT) + records.planned * (activations + scratch_buffers)
     for interface in (graph.inputs, graph.outputs):
         used = _aligned(used + pointer * len(interface), _ALIGNMENT)
         used += len(interface) * (records.interface_tensor + records.quantisation + _ZERO_POINT_BYTES)
-    return Tail(_aligned(used, _ALIGNMENT), planning)
+    return Tail(_aligned(used, _ALIGNMENT), max(planning, _aligned(setup + requests, _ALIGNMENT)))
+
+
+def _described(node: Node, records: _Records) -> int:
+    """Bytes of the records, with zero points by channel, of the tensors that a kernel looks at as it is set up."""
+    tensors = len(node.inputs) + len(node.weights) + len(node.outputs)
+    zero_points = 4 * node.output.shape[-1] * len(node.weights)
+    return tensors * (records.interface_tensor + records.quantisation + _ZERO_POINT_BYTES) + zero_points
 
 
 def _aligned(size: int, alignment: int) -> int:
