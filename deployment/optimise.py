@@ -54,6 +54,7 @@ def optimised(model: bytes) -> Optimised:
 
     Raises `ExportError` for what is no `.tflite` of one subgraph, or if the outputs differ.
     """
+    inputs = _random_inputs(model)  # LiteRT checks the file before anything here follows its offsets
     content = unpacked(model)
     before = current_head(content, file_buffers(content))
     put_in_best_order(content)
@@ -62,7 +63,6 @@ def optimised(model: bytes) -> Optimised:
     after = packed(content)
     if plan.head_bytes > before or (plan.head_bytes == before and len(after) >= len(model)):
         return Optimised(model, (before, before), None, "nothing to save", plan.exact and plan.head_bytes == before)
-    inputs = _random_inputs(model)
     if not _same(_outputs(model, inputs), _outputs(after, inputs)):
         raise ExportError("the rewritten file computes something else on LiteRT; it was not written")
     try:
