@@ -151,6 +151,24 @@ def export(
 
 
 @app.command()
+def optimise(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="any file of one subgraph")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.tflite", help="where to write")],
+) -> None:
+    """Give any .tflite the memory plan that needs the least; its outputs stay the same to the bit."""
+    from deployment.optimise import optimised
+    from reports.terminal import optimised_table
+
+    try:
+        content = model.read_bytes()
+        found = optimised(content)
+        out.write_bytes(found.model)
+    except OSError as error:
+        raise ExportError(f"{error.filename}: {error.strerror}") from error
+    _console().print(optimised_table(out, len(content), asdict(found)))
+
+
+@app.command()
 def inspect(
     network: Annotated[
         str, typer.Argument(metavar="MODEL.tflite|RUN:N", help="a file; or a run and a candidate, number, best or knee")

@@ -13,10 +13,10 @@ import tflite_micro
 from numpy.typing import NDArray
 
 from deployment import c_sources
+from deployment.export_error import ExportError
 from deployment.formats import Source, distance
 from deployment.interpreter import Int8Model, open_model
-from deployment.manifest import ExportError
-from deployment.tflm import ALIGNMENT_BYTES, TflmError, host_arena, tflm_outputs
+from deployment.micro import MicroError, run_on_micro
 
 GOLDEN_EXAMPLES = 8
 ARENA_MARGIN = 0.05
@@ -31,6 +31,7 @@ Their kernels round ties differently, one step an operator (measured); a wrong o
 _FLAGS = "-std=c++17 -O1 -fno-rtti -fno-exceptions -DTF_LITE_STATIC_MEMORY"
 """As TensorFlow Lite Micro's own Makefile compiles."""
 
+_ALIGNMENT_BYTES = 16
 _DOWNLOADS = "tensorflow/lite/micro/tools/make/downloads"
 _LIBRARY = "libtensorflow-microlite.a"
 
@@ -45,17 +46,19 @@ def write(folder: Path, source: Source) -> dict[str, Any]:
     model = open_model(source.tflite)
     inputs = model.quantised(source.images)
     try:
-        arena, outputs = host_arena(source.tflite), tflm_outputs(source.tflite, inputs)
-    except TflmError as error:
+        run = run_on_micro(source.tflite, [inputs], least_arena=True)
+    except MicroError as error:
         raise ExportError(str(error)) from error
+    outputs, least_bytes = run.outputs[0], run.least_arena_bytes
+    assert least_bytes is not None
     host = f"TensorFlow Lite Micro {tflite_micro.__version__}, {platform.system()} {platform.machine()}"
     chosen = np.unique(np.linspace(0, len(inputs) - 1, GOLDEN_EXAMPLES).round().astype(int))
     golden = inputs[chosen], outputs[chosen]
-    margin_bytes = -int(-arena.minimum_bytes * ARENA_MARGIN // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+    margin_bytes = -int(-least_bytes * ARENA_MARGIN // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
     files = {
         **c_sources.model_data(source.tflite),
         **c_sources.golden(*golden),
-        **c_sources.arena_size(arena, margin_bytes, host),
+        **c_sources.arena_size(run.head_bytes, run.tail_bytes, least_bytes, margin_bytes, host),
         **c_sources.op_resolver(operator.name for operator in model.operators),
         "main.cc": c_sources.MAIN.substitute(flags=_FLAGS, downloads=_DOWNLOADS),
     }
@@ -65,9 +68,9 @@ def write(folder: Path, source: Source) -> dict[str, Any]:
     return {
         **distance(host, model.real(outputs), source),
         **_beside_litert(outputs, model, source),
-        "host_arena_head_bytes": arena.head_bytes,
-        "host_arena_tail_bytes": arena.tail_bytes,
-        "host_arena_minimum_bytes": arena.minimum_bytes,
+        "host_arena_head_bytes": run.head_bytes,
+        "host_arena_tail_bytes": run.tail_bytes,
+        "host_arena_minimum_bytes": least_bytes,
         "arrays": check_arrays(folder / "c", source.tflite + b"".join(part.tobytes() for part in golden)),
         "main": run_main(folder / "c"),
     }

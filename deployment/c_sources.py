@@ -6,8 +6,7 @@ from string import Template
 import numpy as np
 from numpy.typing import NDArray
 
-from deployment.manifest import ExportError
-from deployment.tflm import HostArena
+from deployment.export_error import ExportError
 
 RESOLVER_METHODS = {
     "CONV_2D": "AddConv2D",
@@ -72,18 +71,18 @@ def golden(inputs: NDArray[np.int8], outputs: NDArray[np.int8]) -> dict[str, str
     }
 
 
-def arena_size(arena: HostArena, margin_bytes: int, host: str) -> dict[str, str]:
+def arena_size(head_bytes: int, tail_bytes: int, least_bytes: int, margin_bytes: int, host: str) -> dict[str, str]:
     """`arena_size.h`: the smallest arena measured, and with its margin."""
     return {
         "arena_size.h": _header(
             "ARENA_SIZE",
             f"// Measured on {host}, with reference kernels:\n"
-            "// the model ran in kArenaMinimumBytes and failed in 16 bytes less;\n"
-            f"// head {arena.head_bytes} bytes (activations), tail {arena.tail_bytes} (tables).\n"
+            "// the model was set up in kArenaMinimumBytes, and not in 16 bytes less;\n"
+            f"// head {head_bytes} bytes (activations), tail {tail_bytes} (tables).\n"
             "// Pointers of 64 bits make that tail larger than the one of a 32-bit device with the same kernels.\n"
             "// Optimised kernels, such as CMSIS-NN's, ask for scratch buffers that are not in this figure: where\n"
             "// AllocateTensors fails, raise kArenaBytes, then set it by MicroInterpreter::arena_used_bytes().\n"
-            f"constexpr int kArenaMinimumBytes = {arena.minimum_bytes};\n"
+            f"constexpr int kArenaMinimumBytes = {least_bytes};\n"
             f"constexpr int kArenaMarginBytes = {margin_bytes};\n"
             "constexpr int kArenaBytes = kArenaMinimumBytes + kArenaMarginBytes;\n",
         )

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deployment.manifest import ExportError
+from deployment.export_error import ExportError
 from graph import Graph
 
 
@@ -35,18 +35,18 @@ Write = Callable[[Path, Source], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """`module` defines `write`, a `Write`; it imports `needs`, packages that the extra `extra` installs."""
+    """`module` defines `write`, a `Write`; it imports `needs`, packages that `pip install {install}` brings."""
 
     module: str
     needs: tuple[str, ...] = ()
-    extra: str = ""
+    install: str = ""
 
 
 FORMATS: dict[str, Format] = {
     "tflite": Format("deployment.tflite"),
-    "c": Format("deployment.c_bundle", ("tflite_micro",), "tflm"),
-    "onnx": Format("deployment.onnx_model", ("onnx", "onnxruntime"), "onnx"),
-    "torch": Format("deployment.torch_program", ("torch",), "torch"),
+    "c": Format("deployment.c_bundle", ("tflite_micro",), "--pre tflite-micro"),
+    "onnx": Format("deployment.onnx_model", ("onnx", "onnxruntime"), "'.[onnx]'"),
+    "torch": Format("deployment.torch_program", ("torch",), "'.[torch]'"),
 }
 
 TOLERANCE = 1e-4
@@ -74,7 +74,7 @@ def check_formats(names: Sequence[str]) -> None:
             except ImportError as error:
                 reason = "" if getattr(error, "name", None) == package else f" ({str(error).splitlines()[0]})"
                 raise ExportError(
-                    f"--formats {name} needs {package}{reason}: pip install '.[{FORMATS[name].extra}]'"
+                    f"--formats {name} needs {package}{reason}: pip install {FORMATS[name].install}"
                 ) from error
 
 

@@ -60,10 +60,10 @@ class Int8Model:
 
 def open_model(model: bytes) -> Int8Model:
     """Load a `.tflite`. Raises `ValueError` unless it is an int8 model of one input and one output."""
-    runtime = _runtime()
-    plain_kernels = runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    litert = runtime()
+    plain_kernels = litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
-        interpreter = runtime.Interpreter(
+        interpreter = litert.Interpreter(
             model_content=model, num_threads=1, experimental_op_resolver_type=plain_kernels
         )
         interpreter.allocate_tensors()
@@ -106,7 +106,7 @@ def int8_accuracy(model: bytes, split: Split) -> float:
     return float(np.mean(predicted == split.y))
 
 
-def _runtime() -> Any:
+def runtime() -> Any:
     """LiteRT, or its predecessor where that is what is installed."""
     try:
         return import_module("ai_edge_litert.interpreter")

@@ -10,11 +10,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from data import Split, as_float
+from deployment.export_error import ExportError
 from deployment.formats import Source, distance
 from deployment.interpreter import Operator, open_model
-from deployment.manifest import ExportError
 from deployment.order import in_graph_order
-from graph import Activation, Graph, Node
+from graph import Graph
+from resource_models.kernels import tflite_name
 from training.forward import folded, forward
 from training.keras_model import save_keras
 from training.session import silenced
@@ -92,34 +93,6 @@ def differences(graph: Graph, model: bytes) -> tuple[str, ...]:
     if len(found) != len(wanted):
         lines.append(f"{len(found)} operators in the file, {len(wanted)} in the graph")
     return tuple(lines)
-
-
-def tflite_name(node: Node) -> str:
-    """TFLite's name of the node's operator."""
-    function: Activation | None = getattr(node.op, "function", None)
-    return ACTIVATION_NAMES[function] if function else NAMES[type(node.op).__name__]
-
-
-NAMES = {
-    "Conv2D": "CONV_2D",
-    "DepthwiseConv2D": "DEPTHWISE_CONV_2D",
-    "Dense": "FULLY_CONNECTED",
-    "MaxPool2D": "MAX_POOL_2D",
-    "AveragePool2D": "AVERAGE_POOL_2D",
-    "GlobalAveragePool": "MEAN",
-    "Add": "ADD",
-    "Concat": "CONCATENATION",
-    "Pad": "PAD",
-    "Reshape": "RESHAPE",
-    "Softmax": "SOFTMAX",
-}
-
-ACTIVATION_NAMES = {
-    Activation.RELU: "RELU",
-    Activation.RELU6: "RELU6",
-    Activation.HARD_SWISH: "HARD_SWISH",
-    Activation.SIGMOID: "LOGISTIC",
-}
 
 
 def _tensors(values: Mapping[str, NDArray[Any]]) -> dict[str, Any]:

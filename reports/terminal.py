@@ -73,6 +73,7 @@ def export_table(folder: Path, record: Record, manifest: Mapping[str, Any]) -> R
         "int8 model": f"{manifest['tflite_bytes']} bytes",
         "model size": quantity("model_size_bytes", record.metrics["model_size_bytes"]) + " of weights",
         "peak memory": quantity("peak_memory_bytes", manifest["peak_memory_bytes"]),
+        "arena": _arena(manifest["arena"]),
     }
     beyond = {name: found for name, found in manifest["formats"].items() if name != "tflite"}
     for name, found in beyond.items():
@@ -84,3 +85,36 @@ def export_table(folder: Path, record: Record, manifest: Mapping[str, Any]) -> R
     for name, value in rows.items():
         table.add_row(name, value)
     return Group(Text(f"candidate {record.number} → {folder}: {', '.join(manifest['files'])}, manifest.json"), table)
+
+
+def optimised_table(path: Path, bytes_before: int, found: Mapping[str, Any]) -> RenderableType:
+    """What the rewriting of a file saved, by the planner's replica and on TensorFlow Lite Micro."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", "before", "after"):
+        table.add_column(name, justify="right" if name else "left")
+    rows = {"planned memory, predicted": found["head_bytes"]}
+    if found["micro_head_bytes"]:
+        rows["planned memory, TensorFlow Lite Micro"] = found["micro_head_bytes"]
+    rows["file"] = (bytes_before, len(found["model"]))
+    for name, values in rows.items():
+        table.add_row(name, *(f"{value} B" for value in values))
+    before, after = found["head_bytes"]
+    saved = f"{1 - after / before:.1%} of the planned memory saved" if after < before else "no plan needs less memory"
+    notes = [saved if after < before or found["exact"] else "no better plan found"]
+    if after < before and not found["exact"]:
+        notes.append("a better plan may exist")
+    if found["micro_says"]:
+        notes.append(found["micro_says"])
+    return Group(Text(str(path)), table, Text("; ".join(notes)))
+
+
+def _arena(arena: Mapping[str, Any]) -> str:
+    """The smallest arena that works, and how it was checked."""
+    words = f"{quantity('arena_bytes', arena['arena_bytes'])} on {arena['target']}"
+    if arena["planned"]:
+        words += f", its head {1 - arena['head_bytes'] / arena['greedy_head_bytes']:.0%} smaller by the memory plan"
+    host = arena["host"]
+    if host is None:
+        return f"{words} (predicted; not run on TensorFlow Lite Micro)"
+    agrees = host["head_bytes"] == host["predicted_head_bytes"]
+    return f"{words}; head on TensorFlow Lite Micro {host['head_bytes']} B{', as predicted' if agrees else ''}"

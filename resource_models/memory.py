@@ -54,10 +54,14 @@ def peak_memory(
 
     Source: the definition is that of Liberis, Dudziak and Lane, "μNAS" (2021); `ordering` describes the search.
     """
-    program = _program(graph, count_inputs, in_place_add)
-    parts, bound = _parts(program, len(graph.inputs))
+    return least_peak(_program(graph, count_inputs, in_place_add), len(graph.inputs), max_states)
+
+
+def least_peak(program: Program, inputs: int, max_states: int | None = None) -> PeakMemory:
+    """`peak_memory` of a network as numbers, whose first `inputs` tensors are its inputs."""
+    parts, bound = _parts(program, inputs)
     peak = bound
-    order = list(range(len(graph.nodes)))
+    order = list(range(len(program.reads)))
     for part in sorted(parts, reverse=True):
         if part.peak <= peak:
             break

@@ -11,8 +11,8 @@ import pytest
 
 from deployment import ExportError, c_sources
 from deployment.interpreter import open_model
-from deployment.tflite import ACTIVATION_NAMES, NAMES
-from deployment.tflm import HostArena, tflm_outputs
+from deployment.micro import run_on_micro
+from resource_models.kernels import ACTIVATION_NAMES, NAMES
 from tests.deployment.sources import every_operator, source_of
 
 pytest.importorskip("tflite_micro")
@@ -76,7 +76,7 @@ def test_the_bundle_holds_the_model_its_operators_and_golden_examples(bundle, so
     inputs = np.array(numbers(golden, "kGoldenInputs"), np.int8).reshape(8, *model.input_shape[1:])
     outputs = np.array(numbers(golden, "kGoldenOutputs"), np.int8).reshape(8, *model.output_shape[1:])
     assert {x.tobytes() for x in inputs} <= {x.tobytes() for x in model.quantised(source.images)}
-    np.testing.assert_array_equal(outputs, tflm_outputs(source.tflite, inputs))
+    np.testing.assert_array_equal(outputs, run_on_micro(source.tflite, [inputs]).outputs[0])
     assert 0 <= found["outputs_equal_to_litert"] <= 1
 
 
@@ -121,7 +121,6 @@ def test_the_arrays_compile_without_warnings_for_the_oldest_standard(bundle, tmp
 def test_without_a_compiler_the_bundle_is_written_and_says_so(source, tmp_path, monkeypatch):
     monkeypatch.delenv("TFLM_DIR", raising=False)
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    monkeypatch.setattr(c_bundle, "host_arena", lambda model: HostArena(16, 16, 48))
     found = c_bundle.write(tmp_path, source)
     assert found["arrays"] == "not compiled: no C++ compiler found; CXX names one"
     assert found["main"].startswith("not compiled: ")

@@ -50,22 +50,23 @@ def relative(outputs, source):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_a_format_is_a_module_with_write_and_an_extra_that_installs_what_it_needs(name):
+def test_a_format_is_a_module_with_write_and_what_installs_its_needs(name):
     form = FORMATS[name]
     for package in form.needs:
         pytest.importorskip(package)
     assert callable(importlib.import_module(form.module).write)
-    installed = {re.split(r"[><=;\[ ]", line)[0].replace("-", "_") for line in EXTRAS.get(form.extra, ())}
-    assert set(form.needs) == installed
+    extra = re.fullmatch(r"'\.\[(\w+)\]'", form.install)
+    lines = EXTRAS[extra[1]] if extra else form.install.split()[-1:]
+    assert set(form.needs) == {re.split(r"[><=;\[ ]", line)[0].replace("-", "_") for line in lines}
 
 
 @pytest.mark.parametrize("name", [name for name, form in FORMATS.items() if form.needs])
-def test_a_missing_package_is_told_with_its_extra_before_anything_is_written(tmp_path, monkeypatch, name):
+def test_a_missing_package_is_told_with_its_remedy_before_anything_is_written(tmp_path, monkeypatch, name):
     form = FORMATS[name]
     monkeypatch.setitem(sys.modules, form.needs[-1], None)
     for package in form.needs[:-1]:
         pytest.importorskip(package)
-    message = re.escape(f"--formats {name} needs {form.needs[-1]}: pip install '.[{form.extra}]'")
+    message = re.escape(f"--formats {name} needs {form.needs[-1]}: pip install {form.install}")
     with pytest.raises(ExportError, match=f"^{message}$"):
         parse_formats(f"tflite,{name}")
     graph = small_network()

@@ -49,8 +49,29 @@ def test_a_network_without_weights_has_no_size() -> None:
 
 
 def test_the_library_exports_these_names() -> None:
-    functions = ["lifetimes", "live_bytes", "macs", "model_size", "peak_memory", "stacked"]
-    assert resource_models.__all__ == ["Lifetime", "PeakMemory", "PlacedBuffer", *functions]
+    assert resource_models.__all__ == [
+        "CORTEX_M",
+        "HOST",
+        "TARGETS",
+        "Deployed",
+        "Footprint",
+        "KernelSet",
+        "Lifetime",
+        "PeakMemory",
+        "PlacedBuffer",
+        "Plan",
+        "Target",
+        "deployed",
+        "footprint",
+        "lifetimes",
+        "live_bytes",
+        "macs",
+        "measure",
+        "memory_plan",
+        "model_size",
+        "peak_memory",
+        "stacked",
+    ]
 
 
 def test_live_bytes_peak_at_the_peak_memory_of_the_best_order():

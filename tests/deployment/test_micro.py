@@ -5,11 +5,9 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from deployment.interpreter import open_model
-from deployment.tflm import TflmError, _minimum, host_arena, tflm_outputs
+from deployment.micro import MicroError, run_on_micro
 from graph import (
     Activate,
     Activation,
@@ -30,6 +28,10 @@ from graph import (
 from tests.deployment.sources import networks, source_of
 
 pytest.importorskip("tflite_micro")
+
+
+def micro_outputs(model, inputs):
+    return run_on_micro(model, [inputs]).outputs[0]
 
 
 def reference_outputs(model, inputs):
@@ -76,14 +78,14 @@ def joined(op):
 def test_outputs_are_those_of_the_reference_kernels_of_litert_bit_by_bit(graph):
     source = source_of(graph, 32)
     inputs = open_model(source.tflite).quantised(source.images)
-    np.testing.assert_array_equal(tflm_outputs(source.tflite, inputs), reference_outputs(source.tflite, inputs))
+    np.testing.assert_array_equal(micro_outputs(source.tflite, inputs), reference_outputs(source.tflite, inputs))
 
 
 def test_a_dense_layer_is_within_one_step_of_litert():
     """Its rounding of ties differs, between TFLM and LiteRT and among LiteRT's own kernels."""
     source = source_of(chain(Reshape((1, 504)), Dense(40)), 32)
     inputs = open_model(source.tflite).quantised(source.images)
-    steps = np.abs(tflm_outputs(source.tflite, inputs).astype(int) - reference_outputs(source.tflite, inputs))
+    steps = np.abs(micro_outputs(source.tflite, inputs).astype(int) - reference_outputs(source.tflite, inputs))
     assert steps.max() <= 1
     assert steps.mean() < 0.05
 
@@ -92,13 +94,14 @@ def test_whole_networks_stay_close_to_litert_and_need_the_arena_they_use():
     for name, graph in networks(1):
         source = source_of(graph)
         model = open_model(source.tflite)
-        outputs = tflm_outputs(source.tflite, model.quantised(source.images))
+        inputs = model.quantised(source.images)
+        outputs = micro_outputs(source.tflite, inputs)
         steps = np.abs(outputs.astype(int) - model.outputs(source.images))
         assert steps.mean() < 2, name
-        arena = host_arena(source.tflite)
+        arena = run_on_micro(source.tflite, [inputs[:1]], least_arena=True)
         kernels = [node for node in graph.nodes if isinstance(node.op, Conv2D | Dense)]
         assert arena.head_bytes >= max(node.inputs[0].size_bytes + node.output.size_bytes for node in kernels), name
-        assert arena.minimum_bytes >= arena.head_bytes + arena.tail_bytes, name
+        assert arena.least_arena_bytes >= arena.head_bytes + arena.tail_bytes, name
 
 
 TRY = """
@@ -111,25 +114,14 @@ runtime.Interpreter.from_bytes(open(sys.argv[1], "rb").read(), arena_size=int(sy
 def test_the_minimum_arena_runs_and_sixteen_bytes_less_do_not(tmp_path):
     source = source_of(chain(Conv2D(4, (3, 3)), GlobalAveragePool(), Dense(3)), 2)
     (tmp_path / "model.tflite").write_bytes(source.tflite)
-    smallest = host_arena(source.tflite).minimum_bytes
+    inputs = open_model(source.tflite).quantised(source.images)
+    smallest = run_on_micro(source.tflite, [inputs], least_arena=True).least_arena_bytes
     for arena_bytes, works in ((smallest, True), (smallest - 16, False), (64, False)):
         command = [sys.executable, "-c", TRY, str(tmp_path / "model.tflite"), str(arena_bytes)]
         assert (subprocess.run(command, capture_output=True, check=False).returncode == 0) == works
 
 
-@given(st.integers(1, 10_000), st.integers(0, 200_000))
-def test_the_search_for_the_minimum_finds_it_from_any_first_guess(sixteens, guess_bytes):
-    tried = []
-
-    def runs(arena_bytes):
-        tried.append(arena_bytes)
-        return arena_bytes >= 16 * sixteens
-
-    assert _minimum(runs, guess_bytes) == 16 * sixteens
-    assert len(tried) <= 40
-
-
 @pytest.mark.parametrize("model", [b"", b"no model at all", bytes(5000)])
 def test_what_the_runtime_cannot_run_is_one_line(model):
-    with pytest.raises(TflmError, match=r"^TensorFlow Lite Micro cannot run the model[^\n]*$"):
-        host_arena(model)
+    with pytest.raises(MicroError, match=r"^TensorFlow Lite Micro cannot run the model: [^\n]+$"):
+        run_on_micro(model, [np.zeros((1, 4), np.int8)])
