@@ -47,10 +47,9 @@ class BayesianOptimisation:
     """Settings: once `founders` random candidates are told, the best under a draw of the Gaussian processes.
 
     Each ask draws over a pool: mutants of `parents` random members of the front, eight of each, one or a few steps
-    away, and `samples` random candidates.
-    Priors are chosen when n candidates are told, n growing by a fifth from `founders`; the processes see all that is
-    told. A metric that `measure` gives is exact and needs no process. The cost of an ask grows with the cube of
-    what is told, up to 500: it is meant for some 200 evaluations.
+    away, and `samples` random candidates. Priors are chosen when n candidates are told, n growing by a fifth from
+    `founders`; the processes see all that is told. A metric that `measure` gives is exact and needs no process. The
+    cost of an ask grows with the cube of what is told, up to 500: it is meant for some 200 evaluations.
     """
 
     founders: int = 15
