@@ -15,6 +15,7 @@ from deployment import ExportError
 from engine import ClusterError, WorkersLostError, task_of
 from engine import search as run_search
 from graph import ShapeError, TfliteError, load_tflite
+from resource_models import TARGETS
 from runs import ConfigError, JournalError, Record, Run, SearchConfig
 from search_algorithms import ProblemError
 from search_space import GenotypeError
@@ -175,23 +176,30 @@ def inspect(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="memory over time as .png or .svg")] = None,
+    target: Annotated[str, typer.Option(help="cortex-m, cortex-m-dsp, cortex-m-mve or host")] = "cortex-m",
 ) -> None:
     """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory, what sets the peak."""
-    from reports.memory_map import check_picture, save_live_map
+    from reports.memory_map import check_picture, save_arena_map, save_live_map
     from reports.network import inspect_file, inspect_network, network_json, network_table
 
     if plot:
         check_picture(plot)
+    if target not in TARGETS:
+        raise ConfigError(f"--target {target}: give one of {', '.join(TARGETS)}")
+    device = TARGETS[target]
     path, colon, pick = network.rpartition(":")
     if network.lower().endswith(".tflite") or Path(network).is_file():
-        found, title = inspect_file(load_tflite(Path(network))), Path(network).name
+        found, title = inspect_file(load_tflite(Path(network)), device), Path(network).name
     elif colon:
         opened = Run.open(path)
         record = _picked(opened, pick)
-        found, title = inspect_network(opened.graph(record.number)), f"candidate {record.number}: {record.description}"
+        found = inspect_network(opened.graph(record.number), device)
+        title = f"candidate {record.number}: {record.description}"
     else:
         raise ConfigError(f"{network}: write MODEL.tflite, or RUN:N such as artifacts/digits_aging:best")
-    if plot:
+    if plot and found.footprint:
+        save_arena_map(plot, found.file or found.graph, device, title)
+    elif plot:
         save_live_map(plot, found.graph, title)
     if as_json:
         print(json.dumps(network_json(found), indent=1))

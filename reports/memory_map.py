@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from graph import Graph
+from graph import Graph, TfliteModel, reordered
 from reports.network import operator_name, short_name
 from reports.quantities import quantity
-from resource_models import PlacedBuffer, lifetimes, stacked
+from resource_models import PlacedBuffer, Target, deployed, lifetimes, peak_memory, placed_buffers, stacked
 from runs import ConfigError
 
 if TYPE_CHECKING:
@@ -37,6 +37,18 @@ def save_live_map(path: Path, graph: Graph, title: str) -> None:
     if sum(life.last_step - life.first_step + 1 for life in lifetimes(graph)) > _MOST_BOXES:
         raise ConfigError(f"{path}: too many tensors live at once to draw them")
     save_memory_map(path, graph, stacked(graph), title)
+
+
+def save_arena_map(path: Path, found: Graph | TfliteModel, target: Target, title: str) -> None:
+    """Draw where the best memory plan puts each buffer: of a file in its order, of a network as it is exported.
+
+    Raises `ConfigError` if the picture cannot be written.
+    """
+    if isinstance(found, Graph):
+        operators = deployed(found).graph
+        found = reordered(operators, peak_memory(operators).order)
+    graph = found if isinstance(found, Graph) else found.graph
+    save_memory_map(path, graph, placed_buffers(found, target), title)
 
 
 def save_memory_map(path: Path, graph: Graph, buffers: Sequence[PlacedBuffer], title: str) -> None:

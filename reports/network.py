@@ -9,7 +9,19 @@ from rich.text import Text
 
 from graph import Graph, Node, Opaque, Tensor, TfliteModel, reordered
 from reports.quantities import quantity
-from resource_models import PeakMemory, lifetimes, live_bytes, macs, model_size, peak_memory
+from resource_models import (
+    CORTEX_M,
+    Footprint,
+    PeakMemory,
+    Target,
+    file_footprint,
+    lifetimes,
+    live_bytes,
+    macs,
+    measure,
+    model_size,
+    peak_memory,
+)
 
 _MOST_SEARCHED_NODES = 1_000
 _MOST_STATES = 20_000
@@ -22,7 +34,8 @@ class Inspection:
     """What a network costs, in the order in which its nodes stand; `inspect_network` and `inspect_file` make it.
 
     `peak_step` is the node, by index, at which the most bytes are live, the first of several. `best` is the order of
-    least peak memory; None if there were too many nodes to search for it. `file` is what a file says beside its graph.
+    least peak memory and `footprint` the arena on a device; None if there were too many nodes to search. `file` is
+    what a file says beside its graph.
     """
 
     graph: Graph
@@ -30,6 +43,7 @@ class Inspection:
     peak_step: int
     peak_tensors: tuple[Tensor, ...]
     best: PeakMemory | None
+    footprint: Footprint | None
     file: TfliteModel | None = None
 
     @property
@@ -48,25 +62,26 @@ class Inspection:
         return sum({w.name: w.size_bytes for node in self.graph.nodes for w in node.weights}.values())
 
 
-def inspect_network(graph: Graph) -> Inspection:
+def inspect_network(graph: Graph, target: Target = CORTEX_M) -> Inspection:
     """A network of a run, in the order of least peak memory, in which it is exported."""
-    return _inspection(reordered(graph, peak_memory(graph).order))
+    return _inspection(reordered(graph, peak_memory(graph).order), target)
 
 
-def inspect_file(model: TfliteModel) -> Inspection:
+def inspect_file(model: TfliteModel, target: Target = CORTEX_M) -> Inspection:
     """A network in the order in which its file runs it."""
-    return _inspection(model.graph, model)
+    return _inspection(model.graph, target, model)
 
 
-def _inspection(graph: Graph, file: TfliteModel | None = None) -> Inspection:
+def _inspection(graph: Graph, target: Target, file: TfliteModel | None = None) -> Inspection:
     live = live_bytes(graph)
     step = live.index(max(live)) if live else 0
     tensors = [lifetime.tensor for lifetime in lifetimes(graph) if lifetime.first_step <= step <= lifetime.last_step]
-    best = None
+    best = footprint = None
     if len(graph.nodes) <= _MOST_SEARCHED_NODES:
+        footprint = file_footprint(file, target) if file else measure(graph, target)
         states = _STATES_TIMES_NODES // max(len(graph.nodes), 1)
         best = peak_memory(graph, max_states=min(states, _MOST_STATES))
-    return Inspection(graph, tuple(live), step, tuple(tensors), best, file)
+    return Inspection(graph, tuple(live), step, tuple(tensors), best, footprint, file)
 
 
 def network_table(found: Inspection) -> RenderableType:
@@ -120,7 +135,18 @@ def network_json(found: Inspection) -> dict[str, Any]:
         },
         "peak_memory_bytes": best.peak_bytes if best else None,
         "peak_memory_exact": best.exact if best else False,
+        "arena": _arena_json(found.footprint) if found.footprint else None,
         "best_order": [index + 1 for index in best.order] if best else None,
+    }
+
+
+def _arena_json(footprint: Footprint) -> dict[str, Any]:
+    names = ("arena_bytes", "planned_head_bytes", "greedy_head_bytes", "tail_bytes", "exact", "operators")
+    return {
+        "target": footprint.target.name,
+        "provenance": footprint.target.provenance,
+        "greedy_arena_bytes": footprint.greedy_arena_bytes,
+        **{name: getattr(footprint, name) for name in names},
     }
 
 
@@ -157,6 +183,11 @@ def _facts(found: Inspection) -> dict[str, str]:
         facts["flash"] = (
             f"{quantity('_bytes', file.size_bytes)}, of it {quantity('_bytes', found.weight_bytes)} weights"
         )
+    if found.footprint:
+        facts["arena"] = _arena(found.footprint)
+        facts["figures"] = found.footprint.target.provenance
+        if file is None:
+            facts["flash"] = quantity("_bytes", found.footprint.flash_bytes)
     facts["MACs"] = quantity("macs", macs(found.graph))
     if found.unknown:
         facts["not known"] = f"{', '.join(found.unknown)}: memory is exact, MACs are counted where a formula is known"
@@ -165,6 +196,16 @@ def _facts(found: Inspection) -> dict[str, str]:
     if file and file.variables:
         facts["variables"] = f"{quantity('_bytes', _bytes(file.variables))} more, live all the time"
     return facts
+
+
+def _arena(found: Footprint) -> str:
+    """What the runtime allocates, with and without a memory plan in the file."""
+    words = f"{quantity('_bytes', found.greedy_arena_bytes)} on {found.target.name}"
+    if found.planned_head_bytes < found.greedy_head_bytes:
+        planned = quantity("_bytes", found.arena_bytes)
+        words += f", {planned} with a memory plan in the file" + ("" if found.exact else " (a better one may exist)")
+    head = quantity("_bytes", found.planned_head_bytes)
+    return f"{words}: {head} of buffers, {quantity('_bytes', found.tail_bytes)} that stay"
 
 
 def short_name(name: str, letters: int = 40) -> str:

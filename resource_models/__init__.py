@@ -10,7 +10,7 @@ An independent library: it reads a `graph.Graph` and needs nothing else.
 52608
 """
 
-from resource_models.arena import Footprint, footprint, measure, memory_plan
+from resource_models.arena import Footprint, file_footprint, footprint, measure, memory_plan, placed_buffers
 from resource_models.deployed import Deployed, deployed
 from resource_models.liveness import Lifetime, PlacedBuffer, lifetimes, live_bytes, stacked
 from resource_models.memory import PeakMemory, peak_memory
@@ -31,6 +31,7 @@ __all__ = [
     "Plan",
     "Target",
     "deployed",
+    "file_footprint",
     "footprint",
     "lifetimes",
     "live_bytes",
@@ -39,5 +40,6 @@ __all__ = [
     "memory_plan",
     "model_size",
     "peak_memory",
+    "placed_buffers",
     "stacked",
 ]

@@ -1,14 +1,16 @@
 """What a network really needs on a device that runs TensorFlow Lite Micro, before its file exists."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from graph import Graph, reordered
+from graph import Graph, TfliteModel, reordered
 from resource_models.deployed import deployed
 from resource_models.flash import flash_bytes
 from resource_models.kernels import scratch, tflite_name
+from resource_models.liveness import PlacedBuffer
 from resource_models.memory import peak_memory
 from resource_models.plan import Plan, plan
-from resource_models.planner import Buffer
+from resource_models.planner import Buffer, greedy_offsets
 from resource_models.size import macs
 from resource_models.tail import tail
 from resource_models.target import CORTEX_M, Target
@@ -55,9 +57,38 @@ def measure(graph: Graph, target: Target = CORTEX_M) -> Footprint:
 
 def footprint(graph: Graph, target: Target = CORTEX_M) -> Footprint:
     """The figures of the file's own operators (`deployed`), in the order in which they stand."""
+    found = memory_plan(graph, target)
+    return _footprint(graph, target, found, flash_bytes(graph, planned=found.offsets is not None))
+
+
+def file_footprint(model: TfliteModel, target: Target = CORTEX_M) -> Footprint:
+    """The figures of a file, in its own order and with its own numbers of tensors; flash is its size as it is.
+
+    A plan that the file may hold is not looked at. Kernels that edgevolve has no model of count with the parameters
+    and data of a usual one, and without scratch but for MEAN.
+    """
+    found = memory_plan(model.graph, target, _numbers(model))
+    return _footprint(model.graph, target, found, model.size_bytes, len(model.tensors))
+
+
+def placed_buffers(found: Graph | TfliteModel, target: Target = CORTEX_M) -> list[PlacedBuffer]:
+    """Where the plan puts each buffer of a file's operators (`deployed`) or of a file, scratch included."""
+    graph, numbers = (found, {}) if isinstance(found, Graph) else (found.graph, _numbers(found))
     tensors, temporary = buffers(graph, target)
-    found = plan(tensors, temporary)
-    ends = tail(graph, target, len(temporary))
+    order = _numbered(graph, numbers)
+    numbered = [*(tensors[i] for i in order), *temporary]
+    offsets = greedy_offsets(numbered, memory_plan(graph, target, numbers).offsets or ())
+    names = _made(graph)
+    labels = [*(names[i] for i in order), *("scratch" for _ in temporary)]
+    return [
+        PlacedBuffer(label, max(buffer.first - 1, 0), max(buffer.last - 1, 0), offset, buffer.size_bytes)
+        for label, buffer, offset in zip(labels, numbered, offsets, strict=True)
+    ]
+
+
+def _footprint(graph: Graph, target: Target, found: Plan, flash: int, tensors: int | None = None) -> Footprint:
+    requests = sum(len(scratch(node, target)) for node in graph.nodes)
+    ends = tail(graph, target, requests, tensors)
     return Footprint(
         target=target,
         peak_bytes=found.peak_bytes,
@@ -65,16 +96,36 @@ def footprint(graph: Graph, target: Target = CORTEX_M) -> Footprint:
         greedy_head_bytes=found.greedy_bytes,
         tail_bytes=ends.kept_bytes,
         setup_bytes=ends.setup_bytes,
-        flash_bytes=flash_bytes(graph, planned=found.offsets is not None),
+        flash_bytes=flash,
         macs=macs(graph),
         operators=tuple(sorted({tflite_name(node) for node in graph.nodes})),
         exact=found.exact,
     )
 
 
-def memory_plan(graph: Graph, target: Target = CORTEX_M) -> Plan:
-    """The plan of the file's operators, offsets for the inputs and then for the output of each operator."""
-    return plan(*buffers(graph, target))
+def memory_plan(graph: Graph, target: Target = CORTEX_M, numbers: Mapping[str, int] = {}) -> Plan:
+    """The plan of the file's operators, offsets for the inputs and then for the output of each operator.
+
+    `numbers` are those of the tensors in a file, by name: the runtime takes equal buffers by them, and the offsets
+    then stand in their order.
+    """
+    tensors, temporary = buffers(graph, target)
+    return plan([tensors[i] for i in _numbered(graph, numbers)], temporary)
+
+
+def _numbers(model: TfliteModel) -> dict[str, int]:
+    return {tensor.name: number for number, tensor in enumerate(model.tensors)}
+
+
+def _made(graph: Graph) -> list[str]:
+    """Names of the tensors in the order of `buffers`."""
+    return [x.name for x in graph.inputs] + [y.name for node in graph.nodes for y in node.outputs]
+
+
+def _numbered(graph: Graph, numbers: Mapping[str, int]) -> list[int]:
+    """Places in the order of `buffers`, by the tensors' numbers; as they are where there are no numbers."""
+    names = _made(graph)
+    return sorted(range(len(names)), key=lambda i: numbers[names[i]] if numbers else i)
 
 
 def buffers(graph: Graph, target: Target) -> tuple[list[Buffer], list[Buffer]]:

@@ -19,8 +19,10 @@ from graph import (
     Conv2D,
     Dense,
     DepthwiseConv2D,
+    DType,
     GlobalAveragePool,
     Node,
+    Opaque,
     Padding,
 )
 from resource_models.target import KernelSet, Target
@@ -51,6 +53,8 @@ ACTIVATION_NAMES: Mapping[Activation, str] = {
 
 def tflite_name(node: Node) -> str:
     """TFLite's name of the node's operator."""
+    if isinstance(node.op, Opaque):
+        return node.op.name
     if isinstance(node.op, Activate):
         return ACTIVATION_NAMES[node.op.function]
     return NAMES[type(node.op).__name__]
@@ -138,6 +142,9 @@ def scratch(node: Node, target: Target) -> tuple[int, ...]:
     if isinstance(op, GlobalAveragePool):
         x = node.inputs[0].shape
         return 4 * x[-1], 4 * len(x), 4 * 2
+    if isinstance(op, Opaque) and op.name == "MEAN" and node.inputs and node.outputs:
+        sums = () if node.inputs[0].dtype is DType.FLOAT32 else (4 * math.prod(node.outputs[0].shape),)
+        return *sums, 4 * len(node.inputs[0].shape), sum(axes.size_bytes for axes in node.weights[:1])
     if target.kernels is KernelSet.REFERENCE:
         return ()
     mve = target.kernels is KernelSet.CMSIS_NN_MVE

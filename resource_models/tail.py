@@ -45,14 +45,16 @@ class Tail(NamedTuple):
     setup_bytes: int
 
 
-def tail(graph: Graph, target: Target, scratch_buffers: int) -> Tail:
+def tail(graph: Graph, target: Target, scratch_buffers: int, tensors: int | None = None) -> Tail:
     """The tail of the file's operators, of which the kernels ask for `scratch_buffers` buffers in all.
+
+    `tensors` is how many a file holds, constants included; those of an exported file unless given.
 
     On the host it is within 16 bytes of what the recording allocator reports; for 32 bits it is derived.
     """
     records, pointer = _RECORDS[target.pointer_bytes], target.pointer_bytes
     activations = len(graph.inputs) + sum(len(node.outputs) for node in graph.nodes)
-    tensors = activations + len(constants(graph))
+    tensors = activations + len(constants(graph)) if tensors is None else tensors
     used = _aligned(records.fixed, pointer) + _aligned(records.tensor * tensors, pointer)
     used += records.operator * len(graph.nodes)
     kernels = [kept(tflite_name(node), target) for node in graph.nodes]

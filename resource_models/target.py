@@ -35,9 +35,11 @@ class Target:
     @property
     def provenance(self) -> str:
         """Where its scratch figures come from, in words."""
-        if self.kernels is KernelSet.REFERENCE:
-            return "verified against the runtime's reference kernels"
-        return "from the published formulas of CMSIS-NN"
+        if self.kernels is not KernelSet.REFERENCE:
+            return "from the published formulas of CMSIS-NN"
+        if self.pointer_bytes == 4:
+            return "buffers verified against the runtime's 64-bit build, what stays derived for 32 bits"
+        return "verified against the runtime's reference kernels"
 
     def aligned(self, size_bytes: int) -> int:
         """`size_bytes` rounded up to the alignment."""

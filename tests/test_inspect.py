@@ -20,6 +20,10 @@ def test_inspect_reads_a_tflite_file(tmp_path):
     assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
     found = json.loads(edgevolve("inspect", model, "--json").stdout)
     assert found["file_bytes"] == len(small_network())
+    assert found["arena"]["target"] == "cortex-m"
+    on_host = json.loads(edgevolve("inspect", model, "--json", "--target", "host").stdout)["arena"]
+    assert on_host["tail_bytes"] > found["arena"]["tail_bytes"]
+    assert on_host["planned_head_bytes"] == found["arena"]["planned_head_bytes"] >= 512
 
 
 @pytest.mark.parametrize(
@@ -29,6 +33,7 @@ def test_inspect_reads_a_tflite_file(tmp_path):
         (b"\x1c\0\0\0TFL3", [], r"model\.tflite: damaged: the file ends at byte 8, before what it refers to"),
         (None, [], r"model\.tflite: no such file"),
         (small_network(), ["--plot", "map.bmp"], r"map\.bmp: a memory map is written as \.png or \.svg"),
+        (small_network(), ["--target", "z80"], r"--target z80: give one of cortex-m, cortex-m-dsp, cortex-m-mve, host"),
         (small_network(), ["--plot", "no/map.png"], r"no/map\.png: there is no folder no"),
     ],
 )

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from deployment.micro import available, run_on_micro
 from graph import DType, Graph, Opaque, TfliteModel, load_tflite
-from resource_models import live_bytes, peak_memory
+from resource_models import HOST, file_footprint, live_bytes, peak_memory
 from training.session import silenced
 
 APPLICATIONS = keras.applications
@@ -87,6 +88,26 @@ def assert_tensors_are_those_of_litert(model: TfliteModel, path: Path) -> None:
         assert sorted(map(id, node.inputs + node.weights)) == sorted(map(id, read))
 
 
+def with_lively_weights(model: keras.Model) -> keras.Model:
+    """Weights that keep activations from dying out, which leaves scales that no integer kernel takes."""
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.DepthwiseConv2D | keras.layers.Conv2D | keras.layers.Dense):
+            kernel, *rest = layer.get_weights()
+            fan = np.prod(kernel.shape[:2] if isinstance(layer, keras.layers.DepthwiseConv2D) else kernel.shape[:-1])
+            layer.set_weights([rng.normal(0, np.sqrt(2 / fan), kernel.shape), *rest])
+    return model
+
+
+def assert_arena_is_that_of_the_runtime(model: TfliteModel, path: Path) -> None:
+    """The runtime's own plan to the byte, what stays within half a per cent."""
+    predicted = file_footprint(model, HOST)
+    image = np.zeros(model.graph.inputs[0].shape, np.int8)
+    run = run_on_micro(path.read_bytes(), [image])
+    assert run.head_bytes == predicted.greedy_head_bytes >= predicted.planned_head_bytes >= predicted.peak_bytes
+    assert run.tail_bytes == pytest.approx(predicted.tail_bytes, rel=0.005)
+
+
 @pytest.fixture(scope="module")
 def mobilenet():
     keras.utils.set_random_seed(0)
@@ -104,6 +125,12 @@ def test_mobilenet_of_every_element_type_is_read_as_litert_reads_it(mobilenet, k
     assert peak_memory(model.graph).peak_bytes >= 54 * 1024 * wide
     if kind != "float16":  # there, kernels are widened to float32 in memory
         assert max(live_bytes(model.graph)) == 54 * 1024 * wide
+
+
+@pytest.mark.skipif(not available(), reason="TensorFlow Lite Micro has no wheel here")
+def test_mobilenet_needs_the_arena_that_was_predicted(mobilenet, tmp_path):
+    model, path = written(tmp_path / "model.tflite", with_lively_weights(mobilenet), "int8")
+    assert_arena_is_that_of_the_runtime(model, path)
 
 
 def test_a_fixed_batch_of_1_is_not_called_open(mobilenet, tmp_path):
@@ -125,9 +152,11 @@ SLOW = [
 @pytest.mark.parametrize(("name", "settings", "unknown"), SLOW)
 def test_a_keras_application_is_read_as_litert_reads_it(name, settings, unknown, tmp_path):
     keras.utils.set_random_seed(0)
-    source = getattr(APPLICATIONS, name)(**settings, weights=None, classes=10)
+    source = with_lively_weights(getattr(APPLICATIONS, name)(**settings, weights=None, classes=10))
     model, path = written(tmp_path / "model.tflite", source, "int8")
     assert_tensors_are_those_of_litert(model, path)
     assert macs_of_kernels(model.graph) == macs_of_layers(source)
     assert {node.op.name for node in model.graph.nodes if isinstance(node.op, Opaque)} == unknown
     assert peak_memory(model.graph).exact
+    if available():
+        assert_arena_is_that_of_the_runtime(model, path)

@@ -62,6 +62,7 @@ def test_the_library_exports_these_names() -> None:
         "Plan",
         "Target",
         "deployed",
+        "file_footprint",
         "footprint",
         "lifetimes",
         "live_bytes",
@@ -70,6 +71,7 @@ def test_the_library_exports_these_names() -> None:
         "memory_plan",
         "model_size",
         "peak_memory",
+        "placed_buffers",
         "stacked",
     ]
 
