@@ -12,6 +12,7 @@ from deployment.file_plan import current_head, file_buffers, lay_out, put_in_bes
 from deployment.flatbuffer import bare, packed, unpacked
 from deployment.interpreter import runtime
 from deployment.micro import MicroError, run_on_micro
+from graph import read_tflite
 
 _EXAMPLES = 4
 
@@ -52,9 +53,10 @@ def optimised(model: bytes) -> Optimised:
     Names of tensors between input and output go; where nothing is saved, the file comes back as it was. The result
     is run beside the original on LiteRT and, if it can, on TensorFlow Lite Micro, on random inputs.
 
-    Raises `ExportError` for what is no `.tflite` of one subgraph, or if the outputs differ.
+    Raises `TfliteError` for what `read_tflite` refuses, `ExportError` for what LiteRT refuses, or if the outputs differ.
     """
-    inputs = _random_inputs(model)  # LiteRT checks the file before anything here follows its offsets
+    read_tflite(model)  # checks every offset before anything here follows it
+    inputs = _random_inputs(model)
     content = unpacked(model)
     before = current_head(content, file_buffers(content))
     put_in_best_order(content)
