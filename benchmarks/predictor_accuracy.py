@@ -10,7 +10,10 @@ one JSON object.
 import argparse
 import importlib
 import json
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 SECTIONS = ("edge_tpu", "transfer", "vela", "coral")
 

@@ -55,14 +55,16 @@ def _classes(groups: list[str], hashes: list[str]) -> NDArray[np.int64]:
 def split(
     cells: MeasuredCells, latency_ms: FloatArray, samples: int, rng: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows to learn from and rows to judge by: classes at random, whole, until there are enough samples."""
-    order = rng.permutation(np.unique(cells.classes))
-    rank = np.empty(len(order), dtype=np.int64)
-    rank[order] = np.arange(len(order))
-    measured = np.flatnonzero(latency_ms > 0)
-    by_class = measured[np.argsort(rank[cells.classes[measured]], kind="stable")]
-    learn = by_class[:samples]
-    return learn, by_class[~np.isin(cells.classes[by_class], cells.classes[learn])]
+    """Rows to learn from, one for each of so many classes, and to judge by: all rows of the other classes."""
+    measured = rng.permutation(np.flatnonzero(latency_ms > 0))
+    first = measured[np.unique(cells.classes[measured], return_index=True)[1]]
+    learn = rng.permutation(first)[:samples]
+    return learn, measured[~np.isin(cells.classes[measured], cells.classes[learn])]
+
+
+def share_held(held: NDArray[np.bool_], classes: NDArray[np.int64]) -> float:
+    """The share of intervals that held, each class counting once: some were measured 60 times."""
+    return float(np.mean([held[classes == name].mean() for name in np.unique(classes)]))
 
 
 def mape(predicted: FloatArray, true: FloatArray) -> float:

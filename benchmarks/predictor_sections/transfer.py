@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import numpy as np
-
 from predictor_sections.cells import mape, read_cells, spearman, split
 from predictor_sections.edge_tpu import CAMPAIGNS
+
 from predictors.transfer import few_shot
 
 SAMPLES = (10, 20)
@@ -13,7 +13,7 @@ GOALS = {"rice": 0.97, "eagle": 0.94}
 
 
 def run(folder: Path, seeds: int) -> dict[str, float]:
-    """Print the table; keys are `{campaign}_transfer_spearman_{samples}`, medians over sources of medians over seeds."""
+    """Print the table; keys are `{campaign}_transfer_spearman_{samples}`, medians over sources and seeds."""
     cells = read_cells(folder)
     sources = [name for name in cells.latency_ms if name not in CAMPAIGNS.values()]
     figures: dict[str, float] = {}
