@@ -15,6 +15,7 @@ from deployment import ExportError
 from engine import ClusterError, WorkersLostError, task_of
 from engine import search as run_search
 from graph import ShapeError
+from predictors import PredictorError
 from runs import ConfigError, JournalError, Record, Run, SearchConfig
 from search_algorithms import ProblemError
 from search_space import GenotypeError
@@ -22,7 +23,17 @@ from search_space import GenotypeError
 if TYPE_CHECKING:
     from rich.console import Console
 
-BAD_INPUT = (ClusterError, ConfigError, DataError, ExportError, GenotypeError, JournalError, ProblemError, ShapeError)
+BAD_INPUT = (
+    ClusterError,
+    ConfigError,
+    DataError,
+    ExportError,
+    GenotypeError,
+    JournalError,
+    PredictorError,
+    ProblemError,
+    ShapeError,
+)
 """What the user can put right: one line, exit status 2."""
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -153,6 +164,27 @@ def inspect(
     console = _console()
     console.print(f"candidate {record.number}: {record.description}", highlight=False, markup=False)
     console.print(network_table(opened.graph(record.number)))
+
+
+@app.command()
+def devices(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="DEVICE", help="names or .yaml files; all if none")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the sheets, each figure with provenance and source")] = False,
+) -> None:
+    """List the devices; given names, each figure with where it comes from."""
+    from predictors import sheet, sheets
+    from reports.devices import device_table, figure_table
+
+    chosen = [sheet(name) for name in names] if names else list(sheets().values())
+    if as_json:
+        print(json.dumps([one.model_dump(mode="json") for one in chosen], indent=1))
+    elif names:
+        for one in chosen:
+            _console().print(figure_table(one))
+    else:
+        _console().print(device_table(chosen))
 
 
 def load_config(name: str) -> SearchConfig:

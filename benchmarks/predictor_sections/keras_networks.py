@@ -1,6 +1,7 @@
 """Keras application models as graphs: batch norm and activations folded as TFLite's converter does it."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 from graph import (
@@ -97,7 +98,7 @@ def _operator(layer: Any, name: str, shapes: list[Any]) -> Any:
 
 def _number(steps: list[_Step]) -> None:
     """Give the operators of one layer tensors of their own."""
-    for before, after in zip(steps, steps[1:], strict=False):
+    for before, after in pairwise(steps):
         if before.output == after.output:
             before.output = -2 - steps.index(before)
             after.inputs = [before.output]
@@ -113,7 +114,9 @@ def _folded(steps: list[_Step]) -> list[_Step]:
         if source and alone and scale and isinstance(source.op, Conv2D | DepthwiseConv2D) and _linear(source.op):
             kept.pop(source.output)
             kept[step.output] = _Step(replace(source.op, batch_norm=True), source.inputs, step.output)
-        elif source and alone and isinstance(step.op, Activate) and isinstance(source.op, _FUSING) and _linear(source.op):
+        elif (
+            source and alone and isinstance(step.op, Activate) and isinstance(source.op, _FUSING) and _linear(source.op)
+        ):
             kept.pop(source.output)
             op = replace(source.op, activation=step.op.function)
             kept[step.output] = _Step(op, source.inputs, step.output)
