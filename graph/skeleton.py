@@ -121,12 +121,13 @@ class _Writer:
         if role == "kernel":
             drawn = self.rng.standard_normal(math.prod(shape), dtype=np.float32)
             return np.clip(drawn * 30, -127, 127).astype(np.int8).view(np.uint8)
-        tables = {
-            "axes": lambda: [1, 2],
-            "shape": lambda: op.shape,  # type: ignore[attr-defined]
-            "amounts": lambda: [0, 0, *op.height, *op.width, 0, 0],  # type: ignore[attr-defined]
-        }
-        numbers = tables[role]() if role in tables else np.zeros(math.prod(shape))
+        numbers: Any = np.zeros(math.prod(shape))
+        if isinstance(op, GlobalAveragePool):
+            numbers = [1, 2]
+        elif isinstance(op, Reshape):
+            numbers = op.shape
+        elif isinstance(op, Pad):
+            numbers = [0, 0, *op.height, *op.width, 0, 0]
         return np.array(numbers, dtype="<i4").view(np.uint8)
 
     def tensor(

@@ -4,7 +4,7 @@ The compiler (`ethos-u-vela`) reads a weightless int8 skeleton of the graph, so 
 needed. Its figures are its own estimates, not measurements.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -41,12 +41,22 @@ arena_size_limit={arena}
 class Layer:
     """A node as the compiler schedules it: what it takes, and what of that is computing and waiting for a memory.
 
-    All in cycles of the accelerator. `cycles` is 0 for a node that another one swallowed.
+    `cycles`, `npu_cycles`, `memory_cycles` and `mac_cycles` are cycles of the accelerator, `read_bytes`,
+    `written_bytes` and `weight_bytes` what it moves, feature maps and weights, however often. All are 0 for a node
+    that another one swallowed.
     """
 
-    cycles: float
-    npu_cycles: float
-    memory_cycles: float
+    cycles: float = 0.0
+    npu_cycles: float = 0.0
+    memory_cycles: float = 0.0
+    mac_cycles: float = 0.0
+    read_bytes: float = 0.0
+    written_bytes: float = 0.0
+    weight_bytes: float = 0.0
+
+
+_PARTS = tuple(Layer.__dataclass_fields__)
+_MOVED = {"read_bytes": "FeatureMap_read", "written_bytes": "FeatureMap_write", "weight_bytes": "Weights_read"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,7 @@ def compile_graph(sheet: Sheet, graph: Graph) -> Compiled:
         macs=int(report.macCount),
         peak_sram_bytes=int(memories.get("Sram", 0)),
         operators_on_cpu=int(report.cpuOps),
-        layers=_layers(found.opt_database.tables["perf"]),
+        layers=_layers(found.opt_database.tables, {node.name for node in graph.nodes}),
     )
 
 
@@ -89,19 +99,34 @@ def latency_ms(sheet: Sheet, graph: Graph) -> float:
     return compile_graph(sheet, graph).cycles / sheet["clock_mhz"] / 1e3
 
 
-def _layers(table: Any) -> dict[str, Layer]:
-    column = {name: index for index, name in enumerate(table.header)}
-    memories = [index for name, index in column.items() if name.endswith("_ac")]
-    layers: dict[str, Layer] = {}
-    for row in table.data:
-        name = row[column["name"]]
-        before = layers.get(name, Layer(0.0, 0.0, 0.0))
-        layers[name] = Layer(
-            before.cycles + float(row[column["op_cycles"]]),
-            before.npu_cycles + float(row[column["npu_cycles"]]),
-            before.memory_cycles + max(float(row[index]) for index in memories),
-        )
-    return layers
+def _layers(tables: Mapping[str, Any], nodes: Set[str]) -> dict[str, Layer]:
+    """Rows of the compiler's tables by node; what it cut a node into is called `NODE_intermediate` and the like."""
+    perf, moved, macs = (_rows(tables, name) for name in ("perf", "perf_debug", "perf_debug_main"))
+    sums: dict[str, dict[str, float]] = {}
+    for number, row in perf.items():
+        name = row["name"]
+        while name not in nodes and "_" in name:
+            name = name.rpartition("_")[0]
+        traffic = moved.get(number, {})
+        total = sums.setdefault(name, dict.fromkeys(_PARTS, 0.0))
+        total["cycles"] += _float(row["op_cycles"])
+        total["npu_cycles"] += _float(row["npu_cycles"])
+        total["memory_cycles"] += max(_float(value) for key, value in row.items() if key.endswith("_ac"))
+        total["mac_cycles"] += _float(macs.get(number, {}).get("mac_cycles", ""))
+        for part, ending in _MOVED.items():
+            total[part] += sum(_float(value) for key, value in traffic.items() if key.endswith(ending))
+    return {name: Layer(**total) for name, total in sums.items()}
+
+
+def _rows(tables: Mapping[str, Any], name: str) -> dict[str, dict[str, str]]:
+    """A table's rows as mappings, by their id; empty where the compiler made no such table."""
+    table = tables.get(name)
+    rows = [dict(zip(table.header, row, strict=False)) for row in table.data] if table else []
+    return {row["id"]: row for row in rows}
+
+
+def _float(text: str) -> float:
+    return float(text) if text else 0.0
 
 
 @cache

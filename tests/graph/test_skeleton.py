@@ -49,7 +49,7 @@ def check_against_litert(graph: Graph) -> None:
     assert interpreter.get_tensor(end["index"]).shape == graph.outputs[0].shape
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10**6))
 def test_litert_runs_every_skeleton_operator_by_operator(seed):
     check_against_litert(random_graph(seed))
@@ -66,6 +66,7 @@ def test_a_skeleton_is_the_same_for_the_same_seed_and_another_for_another():
     assert len(skeleton(graph, seed=1)) == len(skeleton(graph))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6))
 def test_a_skeleton_holds_all_weights(seed):
     graph = random_graph(seed)

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph import (
@@ -91,6 +91,7 @@ def test_a_network_that_the_device_cannot_run_at_all_costs_the_host_alone():
     assert found.latency_ms == found.host_ms and found.utilisation == 0 and found.overhead_ms == 0
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6))
 def test_the_parts_make_the_whole_and_the_rumoured_device_is_never_slower(seed):
     graph = random_graph(seed)

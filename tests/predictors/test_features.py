@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from graph import Add, Conv2D, GlobalAveragePool, Graph, GraphBuilder, Node, Tensor, reordered
@@ -44,18 +44,21 @@ def another_order(graph: Graph, rng: np.random.Generator) -> Graph:
     return Graph(tuple(map(rename, graph.inputs)), tuple(nodes), tuple(map(rename, graph.outputs)))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6))
 def test_isomorphic_networks_have_the_same_features(seed):
     graph = random_graph(seed)
     assert graph_features(another_order(graph, np.random.default_rng(seed))) == graph_features(graph)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6))
 def test_every_cell_has_features_of_its_own_kind_whatever_its_edges_are_called(seed):
     graph = SPACE.graph(SPACE.sample(np.random.default_rng(seed)))
     assert graph_features(another_order(graph, np.random.default_rng(seed + 1))) == graph_features(graph)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 10**6))
 def test_counts_and_macs_add_up_to_the_whole_network(seed):
     graph = random_graph(seed)
