@@ -15,6 +15,7 @@ from deployment import ExportError
 from engine import ClusterError, WorkersLostError, task_of
 from engine import search as run_search
 from graph import ShapeError, TfliteError, load_tflite
+from predictors import PredictorError
 from resource_models import TARGETS
 from runs import ConfigError, JournalError, Record, Run, SearchConfig
 from search_algorithms import ProblemError
@@ -30,6 +31,7 @@ BAD_INPUT = (
     ExportError,
     GenotypeError,
     JournalError,
+    PredictorError,
     ProblemError,
     ShapeError,
     TfliteError,
@@ -207,6 +209,27 @@ def inspect(
         console = _console()
         console.print(title, highlight=False, markup=False)
         console.print(network_table(found))
+
+
+@app.command()
+def devices(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="DEVICE", help="names or .yaml files; all if none")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the sheets, each figure with provenance and source")] = False,
+) -> None:
+    """List the devices; given names, each figure with where it comes from."""
+    from predictors import sheet, sheets
+    from reports.devices import device_table, figure_table
+
+    chosen = [sheet(name) for name in names] if names else list(sheets().values())
+    if as_json:
+        print(json.dumps([one.model_dump(mode="json") for one in chosen], indent=1))
+    elif names:
+        for one in chosen:
+            _console().print(figure_table(one))
+    else:
+        _console().print(device_table(chosen))
 
 
 def load_config(name: str) -> SearchConfig:

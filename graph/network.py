@@ -84,8 +84,9 @@ class GraphBuilder:
     >>> graph = net.build(x)
     """
 
-    def __init__(self) -> None:
-        """Start with an empty graph."""
+    def __init__(self, merge: bool = True) -> None:
+        """Start with an empty graph; `merge` makes equal operators without a kernel on one input one node."""
+        self._merge = merge
         self._inputs: list[Tensor] = []
         self._nodes: list[Node] = []
         self._without_kernel: dict[tuple[Op, tuple[Tensor, ...]], Tensor] = {}
@@ -101,7 +102,7 @@ class GraphBuilder:
 
         An operator without a kernel, asked for twice on the same inputs, is one node: TFLite's converter merges them.
         """
-        if (op, inputs) in self._without_kernel:
+        if self._merge and (op, inputs) in self._without_kernel:
             return self._without_kernel[op, inputs]
         shapes = tuple(x.shape for x in inputs)
         name = f"{type(op).__name__.lower()}_{len(self._nodes)}"

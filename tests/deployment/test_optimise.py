@@ -10,7 +10,7 @@ from deployment.interpreter import open_model
 from deployment.micro import available
 from deployment.optimise import lean, optimised
 from deployment.tflite import to_tflite_int8
-from graph import Add, Conv2D, GraphBuilder
+from graph import Add, Conv2D, GraphBuilder, TfliteError
 from tests.training.random_graphs import random_graph
 
 SAVING = 29
@@ -123,7 +123,7 @@ def test_several_subgraphs_are_refused(wasteful):
 
 @pytest.mark.parametrize("cut", [0, 7, 30, 400])
 def test_what_is_no_model_is_refused(wasteful, cut):
-    with pytest.raises(ExportError):
+    with pytest.raises(TfliteError):
         optimised(wasteful[:cut])
-    with pytest.raises(ExportError):
+    with pytest.raises(TfliteError):
         optimised(bytes(1000))
