@@ -53,7 +53,7 @@ def optimised(model: bytes) -> Optimised:
     Names of tensors between input and output go; where nothing is saved, the file comes back as it was. The result
     is run beside the original on LiteRT and, if it can, on TensorFlow Lite Micro, on random inputs.
 
-    Raises `TfliteError` for what `read_tflite` refuses, `ExportError` for what LiteRT refuses, or if the outputs differ.
+    Raises `TfliteError` for what `read_tflite` refuses, `ExportError` for what LiteRT refuses or if outputs differ.
     """
     read_tflite(model)  # checks every offset before anything here follows it
     inputs = _random_inputs(model)
