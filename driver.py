@@ -16,7 +16,9 @@ from data import DataError
 from deployment import ExportError
 from engine import ClusterError, WorkersLostError, task_of
 from engine import search as run_search
-from graph import ShapeError
+from graph import ShapeError, TfliteError, load_tflite
+from predictors import PredictorError
+from resource_models import TARGETS
 from runs import ConfigError, JournalError, Record, Run, SearchConfig
 from runs.events import Event
 from search_algorithms import ProblemError
@@ -25,7 +27,18 @@ from search_space import GenotypeError
 if TYPE_CHECKING:
     from rich.console import Console
 
-BAD_INPUT = (ClusterError, ConfigError, DataError, ExportError, GenotypeError, JournalError, ProblemError, ShapeError)
+BAD_INPUT = (
+    ClusterError,
+    ConfigError,
+    DataError,
+    ExportError,
+    GenotypeError,
+    JournalError,
+    PredictorError,
+    ProblemError,
+    ShapeError,
+    TfliteError,
+)
 """What the user can put right: one line, exit status 2."""
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -193,14 +206,17 @@ def watch(
 def export(
     run: RunPath,
     pick: Pick = "best",
+    formats: Annotated[str, typer.Option(metavar="NAME,...", help="of tflite (with Keras), c, onnx, torch")] = "tflite",
     out: Annotated[Path | None, typer.Option(help="folder; RUN/export/NUMBER unless given")] = None,
     config: Annotated[str | None, typer.Option(help="where the run's own data set is defined")] = None,
 ) -> None:
-    """Write an int8 .tflite, a Keras model and a manifest with test accuracy."""
+    """Write an int8 .tflite, a Keras model and a manifest with test accuracy; or other formats."""
+    from deployment.formats import parse_formats
     from reports.terminal import export_table
     from runs.provenance import facts, load_data
     from training.session import configure_tensorflow
 
+    chosen = parse_formats(formats)
     opened = Run.open(run)
     record = _picked(opened, pick)
     weights = opened.weights(record.number)
@@ -209,27 +225,88 @@ def export(
     from deployment.export import export as export_model
 
     folder = out or opened.folder / "export" / str(record.number)
-    manifest = export_model(folder, opened.graph(record.number), weights, splits, facts(opened, record.number))
+    graph = opened.graph(record.number)
+    manifest = export_model(folder, graph, weights, splits, facts(opened, record.number), chosen)
     _console().print(export_table(folder, record, asdict(manifest)))
+
+
+@app.command()
+def optimise(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="any file of one subgraph")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.tflite", help="where to write")],
+) -> None:
+    """Give any .tflite the memory plan that needs the least; its outputs stay the same to the bit."""
+    from deployment.optimise import optimised
+    from reports.terminal import optimised_table
+
+    try:
+        content = model.read_bytes()
+        found = optimised(content)
+        out.write_bytes(found.model)
+    except OSError as error:
+        raise ExportError(f"{error.filename}: {error.strerror}") from error
+    _console().print(optimised_table(out, len(content), asdict(found)))
 
 
 @app.command()
 def inspect(
     network: Annotated[
-        str, typer.Argument(metavar="RUN:N", help="a run and a candidate's number, RUN:best or RUN:knee")
+        str, typer.Argument(metavar="MODEL.tflite|RUN:N", help="a file; or a run and a candidate, number, best or knee")
     ],
+    as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="memory over time as .png or .svg")] = None,
+    target: Annotated[str, typer.Option(help="cortex-m, cortex-m-dsp, cortex-m-mve or host")] = "cortex-m",
 ) -> None:
-    """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory."""
-    from reports.terminal import network_table
+    """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory, what sets the peak."""
+    from reports.memory_map import check_picture, save_arena_map, save_live_map
+    from reports.network import inspect_file, inspect_network, network_json, network_table
 
+    if plot:
+        check_picture(plot)
+    if target not in TARGETS:
+        raise ConfigError(f"--target {target}: give one of {', '.join(TARGETS)}")
+    device = TARGETS[target]
     path, colon, pick = network.rpartition(":")
-    if not colon:
-        raise ConfigError(f"{network}: write RUN:N, such as artifacts/digits_aging:best")
-    opened = Run.open(path)
-    record = _picked(opened, pick)
-    console = _console()
-    console.print(f"candidate {record.number}: {record.description}", highlight=False, markup=False)
-    console.print(network_table(opened.graph(record.number)))
+    if network.lower().endswith(".tflite") or Path(network).is_file():
+        found, title = inspect_file(load_tflite(Path(network)), device), Path(network).name
+    elif colon:
+        opened = Run.open(path)
+        record = _picked(opened, pick)
+        found = inspect_network(opened.graph(record.number), device)
+        title = f"candidate {record.number}: {record.description}"
+    else:
+        raise ConfigError(f"{network}: write MODEL.tflite, or RUN:N such as artifacts/digits_aging:best")
+    if plot and found.footprint:
+        save_arena_map(plot, found.file or found.graph, device, title)
+    elif plot:
+        save_live_map(plot, found.graph, title)
+    if as_json:
+        print(json.dumps(network_json(found), indent=1))
+    else:
+        console = _console()
+        console.print(title, highlight=False, markup=False)
+        console.print(network_table(found))
+
+
+@app.command()
+def devices(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="DEVICE", help="names or .yaml files; all if none")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the sheets, each figure with provenance and source")] = False,
+) -> None:
+    """List the devices; given names, each figure with where it comes from."""
+    from predictors import sheet, sheets
+    from reports.devices import device_table, figure_table
+
+    chosen = [sheet(name) for name in names] if names else list(sheets().values())
+    if as_json:
+        print(json.dumps([one.model_dump(mode="json") for one in chosen], indent=1))
+    elif names:
+        for one in chosen:
+            _console().print(figure_table(one))
+    else:
+        _console().print(device_table(chosen))
 
 
 def load_config(name: str) -> SearchConfig:

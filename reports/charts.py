@@ -11,9 +11,10 @@ import plotly.graph_objects as go
 import plotly.io
 from plotly.subplots import make_subplots
 
-from reports.colours import FAILED, FRONT, SERIES
+from reports.colours import FAILED, FAINT, FRONT, SERIES
 from reports.frames import seconds_active, status
 from reports.quantities import axis, duration, quantity, short
+from resource_models import PlacedBuffer
 from runs import Run
 
 Chart = dict[str, Any]
@@ -132,6 +133,46 @@ def live_memory(live: Sequence[int], steps: Sequence[str]) -> Chart:
         xaxis={"title": "step", "dtick": max(1, len(live) // 15)},
         yaxis={"title": words, "range": [0, 1.15 * peak / divisor]},
         meta={"alt": f"Live memory: peak {quantity('_bytes', peak)} at step {live.index(peak) + 1} of {len(live)}."},
+    )
+    return plain(figure)
+
+
+def arena_map(buffers: Sequence[PlacedBuffer], steps: Sequence[str]) -> Chart:
+    """Where a memory plan puts each buffer: steps to the right, bytes upwards; those at the highest step coloured."""
+    tops = [
+        max((b.offset_bytes + b.size_bytes for b in buffers if b.first_step <= step <= b.last_step), default=0)
+        for step in range(len(steps))
+    ]
+    peak = max(tops, default=0)
+    highest = tops.index(peak) if tops else 0
+    words, divisor = axis("planned_bytes", peak)
+    kept = [b for b in buffers if b.size_bytes]
+    at_peak = {b.name for b in kept if b.first_step <= highest <= b.last_step}
+    figure = go.Figure()
+    figure.add_bar(
+        base=[b.offset_bytes / divisor for b in kept],
+        y=[b.size_bytes / divisor for b in kept],
+        x=[1 + (b.first_step + b.last_step) / 2 for b in kept],
+        width=[b.last_step - b.first_step + 1 for b in kept],
+        marker={
+            "color": [SERIES[0] if b.name in at_peak else FAINT for b in kept],
+            "line": {"width": 1, "color": "white"},
+        },
+        text=[
+            f"{label(b.name)}: {quantity('_bytes', b.size_bytes)} at {b.offset_bytes}, "
+            f"steps {b.first_step + 1} to {b.last_step + 1}"
+            for b in kept
+        ],
+        textposition="none",
+        hovertemplate="%{text}<extra></extra>",
+    )
+    figure.update_layout(
+        barmode="overlay",
+        xaxis={"title": "step", "range": [0.5, max(len(steps), 1) + 0.5], "dtick": max(1, len(steps) // 15)},
+        yaxis={"title": words, "range": [0, 1.08 * peak / divisor or 1]},
+        meta={
+            "alt": f"Planned memory: {len(kept)} buffers under {quantity('_bytes', peak)}, highest at step {highest + 1}."
+        },
     )
     return plain(figure)
 

@@ -4,6 +4,8 @@ _TITLES = {
     "error": "error",
     "peak_memory_bytes": "peak memory",
     "model_size_bytes": "model size",
+    "arena_bytes": "arena",
+    "flash_bytes": "flash",
     "macs": "MACs",
 }
 

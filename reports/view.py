@@ -20,7 +20,7 @@ from reports.history import history
 from reports.metrics import metric_names, plotted_metrics
 from reports.quantities import axis, duration, quantity, title
 from reports.terminal import summary
-from resource_models import live_bytes, macs, model_size, peak_memory
+from resource_models import CORTEX_M, deployed, live_bytes, macs, model_size, peak_memory, placed_buffers
 from runs import Record, Run
 from runs.events import Asked
 from runs.journal import read
@@ -93,13 +93,18 @@ def charts_view(run: Run, table: pd.DataFrame | None = None) -> dict[str, Any]:
 def network_view(run: Run, record: Record, graph: Graph, command: str) -> View:
     """A network of the run: drawing, operators, memory, training; `command` is RUN as the user gave it.
 
-    More charts of a network, such as its arena, go into `charts`: the page shows whatever is there, in order.
+    The planned memory is that of the exported operators under TensorFlow Lite Micro, without what lies in the tail of
+    the arena. More charts of a network go into `charts`: the page shows whatever is there, in order.
     """
     peak = peak_memory(graph)
     ordered = reordered(graph, peak.order)
     live = live_bytes(ordered)
     words = [operator_words(node) for node in ordered.nodes]
     found = {"Graph": drawing(graph), "Live memory": charts.live_memory(live, words)}
+    operators_run = deployed(graph).graph
+    exported = reordered(operators_run, peak_memory(operators_run).order)
+    names = [operator_words(node) for node in exported.nodes]
+    found["Planned memory on a microcontroller"] = charts.arena_map(placed_buffers(exported, CORTEX_M), names)
     curves = record.outcome.curves if isinstance(record.outcome, Completed) else {}
     if any(len(values) for values in curves.values()):
         found["Training"] = charts.training({name: values for name, values in curves.items() if len(values)})

@@ -1,6 +1,7 @@
 """Search algorithms under one ask/tell protocol, and the problems they work on."""
 
 from search_algorithms.aging_evolution import AgingEvolution
+from search_algorithms.bayesian_optimisation import BayesianOptimisation
 from search_algorithms.grid_search import GridSearch
 from search_algorithms.local_search import LocalSearch
 from search_algorithms.nsga3 import NSGA3
@@ -29,6 +30,7 @@ from search_algorithms.surrogate_evolution import SurrogateEvolution
 
 STRATEGIES: dict[str, type[Strategy]] = {
     "AgingEvolution": AgingEvolution,
+    "BayesianOptimisation": BayesianOptimisation,
     "GridSearch": GridSearch,
     "LocalSearch": LocalSearch,
     "NSGA3": NSGA3,
@@ -42,6 +44,7 @@ __all__ = [
     "REINFORCE",
     "STRATEGIES",
     "AgingEvolution",
+    "BayesianOptimisation",
     "Candidate",
     "Completed",
     "Constraint",

@@ -343,10 +343,12 @@ async function open(number, move = true) {
     const command = element("pre", {tabindex: 0}, found.export);
     const copy = element("button", {type: "button", onclick: () => navigator.clipboard?.writeText(found.export).then(() => (copy.textContent = "Copied"))}, "Copy");
     const [first, ...others] = Object.entries(found.charts);
+    const left = others.length > 2 && first[1].layout.height < 500 ? [first, others.pop()] : [first];
+    const column = (entries) => element("div", {}, ...entries.map(([heading, chart]) => chartBlock(heading, chart)));
     const operators = plainTable(["step", "operator", "output", "MACs", "weights", "output bytes", "live"], found.operators, (r) => (r.at(-1).includes("←") ? "peak" : null));
     operators.prepend(element("caption", {}, `Operators in the order of least memory: ${found.totals}`));
     parts.push(
-      element("div", {class: "two"}, element("div", {}, chartBlock(...first)), element("div", {}, ...others.map(([heading, chart]) => chartBlock(heading, chart)))),
+      element("div", {class: "two"}, column(left), column(others)),
       sideways("Operators", operators),
       element("div", {class: "two"}, lineage(number), element("div", {}, element("h3", {}, "Export it"), command, copy)),
     );

@@ -12,6 +12,7 @@ from search_space import CnnSpace, MlpSpace
 
 SMALL = {
     "AgingEvolution": {"population": 8, "sample_size": 4},
+    "BayesianOptimisation": {"founders": 6, "parents": 2, "samples": 4},
     "LocalSearch": {"founders": 4},
     "NSGA3": {"population": 8},
 }

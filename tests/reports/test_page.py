@@ -50,7 +50,7 @@ def test_the_page_has_the_rows_charts_and_networks_of_the_run(tmp_path):
     assert view["front"] == [record.number for record in run.front]
     assert set(view["networks"]) == {str(record.number) for record in run.front}
     for network in view["networks"].values():
-        assert list(network["charts"]) == ["Graph", "Live memory", "Training"]
+        assert list(network["charts"]) == ["Graph", "Live memory", "Planned memory on a microcontroller", "Training"]
         assert any("← peak" in operator[-1] for operator in network["operators"])
     assert {"Hypervolume", "Best error", "Feasible share", "Workers"} <= set(view["charts"])
     assert view["failures"][0]["count"] == 1
