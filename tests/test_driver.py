@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -148,42 +147,6 @@ def test_show_lists_the_front_as_table_and_as_json(run):
     by_size = json.loads(edgevolve("show", path / "journal.jsonl", "--sort", "model_size_bytes", "--json").stdout)
     sizes = [row["metrics"]["model_size_bytes"] for row in by_size]
     assert sizes == sorted(sizes)
-
-
-def test_show_keeps_what_meets_a_condition(run):
-    path, _ = run
-    rows = json.loads(edgevolve("show", path, "--json").stdout)
-    bound = sorted(row["metrics"]["model_size_bytes"] for row in rows)[0]
-    kept = json.loads(edgevolve("show", path, "--where", f"model_size_bytes <= {bound:.0f}B", "--json").stdout)
-    assert kept == [row for row in rows if row["metrics"]["model_size_bytes"] <= bound]
-    wrong = edgevolve("show", path, "--where", "model_size_bytes = 3")
-    assert wrong.returncode == 2
-    assert wrong.stderr.count("\n") == 1
-
-
-def test_report_writes_a_page_pictures_and_tables(run, tmp_path):
-    path, _ = run
-    done = edgevolve("report", path, path, "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
-    names = {file.name for file in (tmp_path / "out").iterdir()}
-    assert {"report.html", "front-1.png", "front-2.svg", "fronts.png", "hypervolume.svg", "candidates-1.csv"} <= names
-    (tmp_path / "file").write_text("")
-    blocked = edgevolve("report", path, "--out", tmp_path / "file")
-    assert blocked.returncode == 2
-    assert "choose another --out" in blocked.stderr
-
-
-def test_watch_serves_until_interrupted(run):
-    path, _ = run
-    command = [sys.executable, str(ROOT / "driver.py"), "watch", str(path)]
-    driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
-    address = re.search(r"http://127\.0\.0\.1:\d+/", driver.stdout.readline()).group()
-    with urllib.request.urlopen(address, timeout=60) as answer:
-        assert b"<!doctype html>" in answer.read()
-    driver.send_signal(signal.SIGINT)
-    _, errors = driver.communicate(timeout=60)
-    assert driver.returncode == 130
-    assert "Traceback" not in errors
 
 
 def test_inspect_prints_every_operator_and_the_totals(run):

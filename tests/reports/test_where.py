@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.where import parse
@@ -54,12 +54,14 @@ def test_anything_else_is_refused_in_one_line(expression):
     assert "\n" not in str(caught.value)
 
 
+@settings(deadline=None)
 @given(st.floats(-1e9, 1e9), st.floats(0, 1e9, allow_subnormal=False).map(lambda x: round(x, 3)))
 def test_comparisons_are_those_of_numbers(value, bound):
     assert parse(f"error < {bound!r}", KNOWN)({"error": value}) == (value < bound)
     assert parse(f"error >= {bound!r}", KNOWN)({"error": value}) == (value >= bound)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=60))
 def test_no_text_does_anything_but_parse_or_be_refused(text):
     try:
