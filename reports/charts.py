@@ -171,7 +171,7 @@ def arena_map(buffers: Sequence[PlacedBuffer], steps: Sequence[str]) -> Chart:
         xaxis={"title": "step", "range": [0.5, max(len(steps), 1) + 0.5], "dtick": max(1, len(steps) // 15)},
         yaxis={"title": words, "range": [0, 1.08 * peak / divisor or 1]},
         meta={
-            "alt": f"Planned memory: {len(kept)} buffers below {quantity('_bytes', peak)}, the top at step {highest + 1}."
+            "alt": f"Planned memory: {len(kept)} buffers below {quantity('_bytes', peak)}, highest at {highest + 1}."
         },
     )
     return plain(figure)
