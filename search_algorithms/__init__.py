@@ -22,9 +22,10 @@ from search_algorithms.problem import (
     minimise,
     target,
 )
-from search_algorithms.protocol import Exhausted, Measure, SearchAlgorithm, Strategy
+from search_algorithms.protocol import Continuing, Exhausted, Measure, SearchAlgorithm, Strategy
 from search_algorithms.random_search import RandomSearch
 from search_algorithms.reinforce import REINFORCE
+from search_algorithms.successive_halving import SuccessiveHalving
 from search_algorithms.surrogate_evolution import SurrogateEvolution
 
 STRATEGIES: dict[str, type[Strategy]] = {
@@ -34,6 +35,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
     "NSGA3": NSGA3,
     "REINFORCE": REINFORCE,
     "RandomSearch": RandomSearch,
+    "SuccessiveHalving": SuccessiveHalving,
     "SurrogateEvolution": SurrogateEvolution,
 }
 
@@ -45,6 +47,7 @@ __all__ = [
     "Candidate",
     "Completed",
     "Constraint",
+    "Continuing",
     "Exhausted",
     "Failed",
     "GridSearch",
@@ -60,6 +63,7 @@ __all__ = [
     "Rejected",
     "SearchAlgorithm",
     "Strategy",
+    "SuccessiveHalving",
     "SurrogateEvolution",
     "at_least",
     "at_most",

@@ -168,6 +168,10 @@ class Problem:
         """How far beyond the hard bounds the known metrics are: the sum of the shares; 0 is within all."""
         return sum(constraint.violation(metrics) for constraint in self.constraints if constraint.hard)
 
+    def shortfall(self, metrics: Metrics) -> float:
+        """How far from good enough the known metrics are: the sum of the shares beyond the soft bounds."""
+        return sum(constraint.violation(metrics) for constraint in self.constraints if not constraint.hard)
+
     def scales(self) -> tuple[float, ...]:
         """The amount of each objective that counts as one: its scale, its soft bound, its hard bound or its target.
 
@@ -189,11 +193,21 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What an algorithm asks to have evaluated: a genotype, whose child it is, and what was done in words."""
+    """What an algorithm asks to have evaluated: a genotype, whose child it is, and what was done in words.
+
+    Training lasts `epochs` (None: those of the training settings) and starts from the weights of the candidate that it
+    `continues`, which has the same genotype (None: from scratch).
+    """
 
     genotype: Any
     parents: tuple[int, ...] = ()
     change: str = ""
+    epochs: int | None = None
+    continues: int | None = None
+
+    def under(self, number: int) -> "Candidate":
+        """The candidate that this becomes."""
+        return Candidate(number, self.genotype, self.parents, self.epochs, self.continues)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +217,8 @@ class Candidate:
     number: int
     genotype: Any
     parents: tuple[int, ...] = ()
+    epochs: int | None = None
+    continues: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
