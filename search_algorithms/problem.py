@@ -30,6 +30,10 @@ _ALIASES = {
 """Other names of a metric: the name it is kept under, how a value converts, and whether up becomes down."""
 
 
+_WORST = 10.0
+"""A metric of ten times its bound and one of a hundred times are equally bad (μNAS)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Objective:
     """A metric to make small, large, or close to a target. Write `minimise`, `maximise` or `target` instead.
@@ -189,6 +193,14 @@ class Problem:
                 )
             scales.append(scale)
         return tuple(scales)
+
+    def shares(self, metrics: Metrics) -> tuple[float, ...]:
+        """Each objective over its scale, the lower the better: 1 is as good as the bound, 10 the worst (μNAS).
+
+        Raises `ProblemError` for an objective without scale.
+        """
+        costs = zip(self.objectives, self.costs(metrics), self.scales(), strict=True)
+        return tuple(min(cost / scale + 2.0 * (o.direction == "maximise"), _WORST) for o, cost, scale in costs)
 
 
 @dataclass(frozen=True, slots=True)
