@@ -42,9 +42,9 @@ class NSGA3:
     A candidate enters the population as soon as it is told, so no worker waits: candidates are random until the
     first population is told, whatever is in flight. `barrier=True` is the generational algorithm of the paper.
 
-    Soft bounds are a goal: of those within the hard bounds, candidates within the soft ones survive before those beyond,
-    and these by how far beyond they are. With a goal, and a scale of every objective, a parent is the best of ten
-    members under random weights (the fitness of `AgingEvolution`), else the one of two that dominates.
+    Soft bounds are a goal: of those within the hard bounds, candidates within the soft ones survive before those
+    beyond, and these by how far beyond they are. With a goal, and a scale of every objective, a parent is the best of
+    ten members under random weights (the fitness of `AgingEvolution`), else the one of two that dominates.
 
     The population grows to its size with the evaluations, from 10 by one for every 10, and the reference directions
     follow it: small budgets need no other settings.
