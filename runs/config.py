@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from data import DataSet
 from runs.task import DeviceMemory, MetricProvider, Resources, Task
-from search_algorithms import AgingEvolution, Problem, Strategy
+from search_algorithms import AgingEvolution, Problem, Strategy, SuccessiveHalving
 from search_space import SearchSpace
 from training import TrainingSettings
 
@@ -96,7 +96,7 @@ class SearchConfig(BaseModel):
     def check(self, task: Task) -> None:
         """See whether the parts work together, without evaluating anything.
 
-        Raises `ConfigError` when the problem names a metric that neither `task` nor a provider gives or
+        Raises `ConfigError` when the problem names a metric that neither `task` nor a provider gives, epochs differ or
         `start` holds what is no genotype, and `ProblemError` when the algorithm cannot work on the problem.
         """
         providers = (*self.providers, DeviceMemory())
@@ -104,6 +104,10 @@ class SearchConfig(BaseModel):
         unknown = sorted(self.problem.metrics - known)
         if unknown:
             raise ConfigError(f"unknown metric {unknown[0]!r} in problem: known are {', '.join(sorted(known))}")
+        if isinstance(self.algorithm, SuccessiveHalving) and self.algorithm.epochs != self.training.epochs:
+            raise ConfigError(
+                f"SuccessiveHalving goes up to {self.algorithm.epochs} epochs and training to {self.training.epochs}"
+            )
         self.algorithm.start(self.space, self.problem, self.seed, lambda genotype: {})
         try:
             for genotype in self.start_genotypes:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from numpy.typing import NDArray
+
 from data import Splits
 from graph import Graph, from_json, to_json
 from resource_models import CORTEX_M, Target, macs, measure, model_size, peak_memory
@@ -15,7 +17,9 @@ class Job:
     """One evaluation: everything that decides its outcome.
 
     `genotype` is the JSON form; `graph` stands in canonical order; `seed` is a function of the run's seed
-    and the candidate's number; `metrics` are those known before the job.
+    and the candidate's number; `metrics` are those known before the job. Where the candidate `continues` another,
+    `weights` are those that one ended with, or None where they are lost; `epochs` are those to train for, None for as
+    many as the training settings say.
     """
 
     number: int
@@ -23,6 +27,9 @@ class Job:
     graph: Graph
     seed: int
     metrics: Metrics
+    epochs: int | None = None
+    continues: int | None = None
+    weights: Mapping[str, NDArray[Any]] | None = None
 
 
 @runtime_checkable

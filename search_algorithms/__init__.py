@@ -23,9 +23,10 @@ from search_algorithms.problem import (
     minimise,
     target,
 )
-from search_algorithms.protocol import Exhausted, Measure, SearchAlgorithm, Strategy
+from search_algorithms.protocol import Continuing, Exhausted, Measure, SearchAlgorithm, Strategy
 from search_algorithms.random_search import RandomSearch
 from search_algorithms.reinforce import REINFORCE
+from search_algorithms.successive_halving import SuccessiveHalving
 from search_algorithms.surrogate_evolution import SurrogateEvolution
 
 STRATEGIES: dict[str, type[Strategy]] = {
@@ -36,6 +37,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
     "NSGA3": NSGA3,
     "REINFORCE": REINFORCE,
     "RandomSearch": RandomSearch,
+    "SuccessiveHalving": SuccessiveHalving,
     "SurrogateEvolution": SurrogateEvolution,
 }
 
@@ -48,6 +50,7 @@ __all__ = [
     "Candidate",
     "Completed",
     "Constraint",
+    "Continuing",
     "Exhausted",
     "Failed",
     "GridSearch",
@@ -63,6 +66,7 @@ __all__ = [
     "Rejected",
     "SearchAlgorithm",
     "Strategy",
+    "SuccessiveHalving",
     "SurrogateEvolution",
     "at_least",
     "at_most",

@@ -36,16 +36,17 @@ class Front(Generic[Item]):
         return True
 
 
-def constraint_dominates(
-    a: NDArray[np.float64], a_violation: float, b: NDArray[np.float64], b_violation: float
-) -> bool:
-    """Whether `a` is better: the lower violation of hard bounds; between two without, Pareto dominance.
+Beyond = TypeVar("Beyond", float, tuple[float, float])
+
+
+def constraint_dominates(a: NDArray[np.float64], a_beyond: Beyond, b: NDArray[np.float64], b_beyond: Beyond) -> bool:
+    """Whether `a` is better: less beyond the bounds, hard ones before soft; between two within, Pareto dominance.
 
     Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II", section VI.
     """
-    if a_violation != b_violation:
-        return a_violation < b_violation
-    return a_violation == 0 and bool((a <= b).all() and (a < b).any())
+    if a_beyond != b_beyond:
+        return a_beyond < b_beyond
+    return not np.any(a_beyond) and bool((a <= b).all() and (a < b).any())
 
 
 def non_dominated_sort(costs: ArrayLike) -> list[NDArray[np.int64]]:
