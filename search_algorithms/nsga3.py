@@ -21,6 +21,10 @@ _FIRST = 10
 _GROWTH = 10
 """The population starts with `_FIRST` and gains a place with every `_GROWTH` evaluations up to its full size."""
 
+_SPARE = 20
+"""A steady-state population is cut to its size when it is above it by more than this part of it: each cut costs as
+much as all the others of a tell, so most tells are spared it."""
+
 _CLIP = 10.0
 """Costs this many times their median distance from the ideal, or more, are equally bad."""
 
@@ -93,7 +97,7 @@ class _NSGA3:
         self._has_goal = _has_goal(problem)
         self._members: list[_Member] = []
         self._waiting: list[_Member] = []
-        """Completed and not yet in the population: the generation under way, where there are generations."""
+        """With a barrier: the generation under way, as far as it is completed."""
         self._size = min(_FIRST, settings.population)
         self._begun = 0
         """Of this generation, with a barrier: candidates asked and not rejected or failed."""
@@ -132,10 +136,13 @@ class _NSGA3:
         self._since_gain = 0 if gained else self._since_gain + 1
         if beyond == (0, 0):
             self._ideal = np.minimum(self._ideal, member.costs)
-        self._waiting.append(member)
         if not self._settings.barrier:
-            self._survive()
-        elif len(self._waiting) >= self._size:
+            self._members.append(member)
+            if len(self._members) > self._size + self._size // _SPARE:
+                self._survive()
+            return
+        self._waiting.append(member)
+        if len(self._waiting) >= self._size:
             self._begun -= len(self._waiting)
             self._survive()
 

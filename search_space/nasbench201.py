@@ -46,7 +46,7 @@ _ROUTES = (((0, 3),), ((0, 1), (1, 3)), ((0, 2), (2, 3)), ((0, 1), (1, 2), (2, 3
 _PATHS = tuple(path for length in range(4) for path in product(OPERATORS[2:], repeat=length))
 """What may be met on the way, but skips."""
 
-_ONE_HOT_SIZE = 0.1
+_ONE_HOT_SIZE = 0.03
 _STAGES = 3
 _STEM_CHANNELS = 16
 
@@ -130,10 +130,9 @@ class NasBench201Space(DeclaredSpace[Cell]):
 
         Which of the 40 possible paths from input to output there are, without skips (path encoding; White, Neiswanger
         and Savani 2021, arXiv 1910.11858); for each operator whether at least 1 to 6 live edges carry it; and one-hot
-        edges at a tenth of that size, which tell apart isomorphic cells and say little else.
+        edges at a small part of that size, which tell apart isomorphic cells and say little else.
         """
-        one_hot = _ONE_HOT_SIZE * np.array(self.genome.encode(genotype))
-        return np.concatenate([_paths_and_counts(genotype), one_hot])
+        return _encoded(genotype).copy()
 
     def describe(self, genotype: Cell) -> str:
         """The benchmark's own notation, `|nor_conv_3x3~0|+|none~0|skip_connect~1|+|...|`."""
@@ -154,7 +153,7 @@ def cell_hash(cell: Cell) -> str:
 
 
 @cache
-def _paths_and_counts(cell: Cell) -> NDArray[float64]:
+def _encoded(cell: Cell) -> NDArray[float64]:
     edges = _live_edges(cell)
     paths = [
         tuple(edges[edge] for edge in route if edges[edge] != "skip_connect")
@@ -163,7 +162,8 @@ def _paths_and_counts(cell: Cell) -> NDArray[float64]:
     ]
     carried = [list(edges.values()).count(op) for op in OPERATORS[1:]]
     counts = [count >= least for count in carried for least in range(1, len(EDGES) + 1)]
-    return np.array([path in paths for path in _PATHS] + counts, dtype=float64)
+    one_hot = [_ONE_HOT_SIZE * bit for bit in _genome().encode(cell)]
+    return np.array([path in paths for path in _PATHS] + counts + one_hot, dtype=float64)
 
 
 @cache
