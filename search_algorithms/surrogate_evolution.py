@@ -52,10 +52,10 @@ class SurrogateEvolution:
 
     Each ask takes the neighbours of `parents` candidates of the two best fronts, `crossovers` of pairs of them and
     `samples` at random; a share `unscreened` of the asks takes a mutant or a crossover as it comes. `optimism` is the
-    share of the surrogate's standard deviation that its predictions are drawn with. The surrogate is a Gaussian process (`process`) or an
-    XGBoost ensemble (`trees`) over the space's encoding; it is fitted to the first n told candidates, n growing
-    by 3 % a fit, and to at most 500 of those, the best by non-dominated rank. Objectives that `measure` gives are
-    exact and need no surrogate.
+    share of the surrogate's standard deviation that its predictions are drawn with. The surrogate is a Gaussian process
+    (`process`) or an XGBoost ensemble (`trees`) over the space's encoding; it is fitted to the first n told candidates,
+    n growing by 3 % a fit, and to at most 500 of those, the best by non-dominated rank. Objectives that `measure` gives
+    are exact and need no surrogate.
     """
 
     founders: int = 12
