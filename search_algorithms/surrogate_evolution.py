@@ -168,7 +168,8 @@ class _SurrogateEvolution:
 
     def _child(self, rng: Generator, mother: int, father: int) -> Proposal:
         """An unknown mutant or crossover of good candidates; each known one met on the way is mutated further."""
-        genotype, places = self._told[mother].genotype, (mother,)
+        genotype = self._told[mother].genotype
+        places: tuple[int, ...] = (mother,)
         if rng.random() < 0.5:
             genotype, places = self._space.crossover(genotype, self._told[father].genotype, rng), (mother, father)
         else:
@@ -273,4 +274,4 @@ def _non_dominated(costs: Costs) -> NDArray[np.bool_]:
 
 def _no_worse(costs: Costs, others: Costs) -> NDArray[np.bool_]:
     """Whether each row of `costs` is, in every column, at most each of `others`."""
-    return np.logical_and.reduce([a[:, None] <= b for a, b in zip(costs.T, others.T, strict=True)])
+    return np.asarray(np.logical_and.reduce([a[:, None] <= b for a, b in zip(costs.T, others.T, strict=True)]))
