@@ -116,9 +116,11 @@ def test_an_interrupt_keeps_everything_and_exits_with_130(folder):
         "--evaluations",
         "500",
     ]
-    driver = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
-    )
+    listening = {
+        "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    }  # also where CI runs in the background
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    driver = subprocess.Popen(command, **pipes, **listening, text=True, cwd=ROOT, start_new_session=True)
     for line in driver.stdout:
         if line.startswith("[3/"):
             os.killpg(driver.pid, signal.SIGINT)
