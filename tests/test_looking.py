@@ -41,7 +41,11 @@ def test_report_writes_a_page_pictures_and_tables(path, tmp_path):
 
 def test_watch_serves_until_interrupted(path):
     command = [sys.executable, str(ROOT / "driver.py"), "watch", str(path)]
-    driver = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    listening = {
+        "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    }  # also where CI runs in the background
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    driver = subprocess.Popen(command, **pipes, **listening, text=True, cwd=ROOT)
     address = re.search(r"http://127\.0\.0\.1:\d+/", driver.stdout.readline()).group()
     with urllib.request.urlopen(address, timeout=60) as answer:
         assert b"<!doctype html>" in answer.read()

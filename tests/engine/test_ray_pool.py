@@ -38,7 +38,9 @@ class Unruly:
             time.sleep(3600)
         if job.genotype == "raises":
             raise ValueError("two\nlines")
-        Path(self.folder, "pid").write_text(str(os.getpid()))
+        written = Path(self.folder, f"pid{os.getpid()}")
+        written.write_text(str(os.getpid()))
+        written.replace(Path(self.folder, "pid"))
         time.sleep(0.1)
         return Completed({"error": 0.25})
 
