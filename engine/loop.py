@@ -53,7 +53,7 @@ class Search:
         """
 
         def write(event: events.Event, candidate: Candidate | None = None) -> None:
-            journal.append(event, sync=not isinstance(event, events.Rejected))
+            journal.append(event, sync=not isinstance(event, events.Asked | events.Rejected))  # they can be asked again
             self._take(event, candidate)
             observe(self.run, event)
 
