@@ -4,6 +4,8 @@ import importlib.util
 import json
 import sys
 import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -14,15 +16,29 @@ from data import DataError
 from deployment import ExportError
 from engine import ClusterError, WorkersLostError, task_of
 from engine import search as run_search
-from graph import ShapeError
+from graph import ShapeError, TfliteError, load_tflite
+from predictors import PredictorError
+from resource_models import TARGETS
 from runs import ConfigError, JournalError, Record, Run, SearchConfig
+from runs.events import Event
 from search_algorithms import ProblemError
 from search_space import GenotypeError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-BAD_INPUT = (ClusterError, ConfigError, DataError, ExportError, GenotypeError, JournalError, ProblemError, ShapeError)
+BAD_INPUT = (
+    ClusterError,
+    ConfigError,
+    DataError,
+    ExportError,
+    GenotypeError,
+    JournalError,
+    PredictorError,
+    ProblemError,
+    ShapeError,
+    TfliteError,
+)
 """What the user can put right: one line, exit status 2."""
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
@@ -45,6 +61,7 @@ def search(
     workers: Annotated[int | None, typer.Option(help="one a core unless given")] = None,
     ray_address: Annotated[str | None, typer.Option(help="join a running cluster: HOST:PORT or auto")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on where the journal ends")] = False,
+    tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="scalars and HParams as they come")] = None,
 ) -> None:
     """Search for networks; "search" itself may be left out."""
     from reports.progress import ProgressDisplay
@@ -55,8 +72,13 @@ def search(
     console = _console()
     title = name or Path(config).stem
     try:
-        with ProgressDisplay(console, chosen.evaluations) as display:
-            run = run_search(chosen, title, out=out, resume=resume, ray_address=ray_address, observe=display)
+        with ProgressDisplay(console, chosen.evaluations) as display, _board(tensorboard) as board:
+
+            def observe(run: Run, event: Event) -> None:
+                display(run, event)
+                board(run, event)
+
+            run = run_search(chosen, title, out=out, resume=resume, ray_address=ray_address, observe=observe)
     except KeyboardInterrupt:
         begun = (out / title / "journal.jsonl").exists()
         _say(
@@ -94,13 +116,21 @@ def show(
     run: RunPath,
     pick: Pick | None = None,
     sort: Annotated[str | None, typer.Option(metavar="METRIC", help="lowest first")] = None,
+    where: Annotated[
+        str | None, typer.Option(metavar="CONDITION", help="of the front: 'peak_memory_bytes < 32k and error < 5%'")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="a list of number, genotype, network and metrics")] = False,
 ) -> None:
     """Print the front."""
+    from reports.metrics import metric_names
     from reports.terminal import front_json, front_table
+    from reports.where import parse
 
     opened = Run.open(run)
     records = [_picked(opened, pick)] if pick else opened.front
+    if where:
+        condition = parse(where, set(metric_names(opened)))
+        records = [record for record in records if condition(record.metrics)]
     if sort:
         unknown = [record.number for record in records if sort not in record.metrics]
         if unknown:
@@ -109,21 +139,84 @@ def show(
     if as_json:
         print(json.dumps(front_json(opened, records), indent=1))
     else:
-        _console().print(front_table(opened, records))
+        console = _console()
+        console.print(front_table(opened, records))
+        if not pick:
+            from reports.scatter import front_scatter
+
+            console.print(front_scatter(opened, records, console.width))
+
+
+@app.command()
+def report(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="artifacts/NAME, or its journal; several compare")
+    ],
+    out: Annotated[Path | None, typer.Option(help="folder; RUN/report unless given")] = None,
+    pictures: Annotated[bool, typer.Option(help="PNG, SVG and CSV beside the page")] = True,
+    tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="scalars and HParams as well")] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
+) -> None:
+    """Write report.html, which needs no network, and its plots for papers."""
+    from reports.page import report_page
+    from reports.pictures import write_pictures
+
+    opened = [Run.open(run) for run in runs]
+    folder = out or opened[0].folder / "report"
+    page = folder / "report.html"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        page.write_text(report_page(opened, runs), encoding="utf-8")
+        written = [page, *(write_pictures(opened, folder) if pictures else [])]
+    except OSError as error:
+        raise ConfigError(f"{folder}: {error.strerror or error}; choose another --out") from error
+    print(f"{page}{f' and {len(written) - 1} pictures and tables' if pictures else ''}")
+    if tensorboard:
+        from reports.tensorboard import write_tensorboard
+
+        for run in opened:
+            print(write_tensorboard(run, tensorboard))
+    if open_page:
+        typer.launch(str(page))
+
+
+@app.command()
+def watch(
+    run: RunPath,
+    port: Annotated[int, typer.Option(help="on 127.0.0.1; any free one unless given")] = 0,
+    open_page: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
+) -> None:
+    """Serve a live page of a run, on this machine alone; it changes nothing."""
+    from reports.watch import serve
+
+    def announce(address: str) -> None:
+        print(f"{run}: {address} (Ctrl-C ends)", flush=True)
+        if open_page:
+            typer.launch(address)
+
+    try:
+        serve(run, port, announce)
+    except OSError as error:
+        raise ConfigError(f"--port {port}: {error.strerror or error}") from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 @app.command()
 def export(
     run: RunPath,
     pick: Pick = "best",
+    formats: Annotated[str, typer.Option(metavar="NAME,...", help="of tflite (with Keras), c, onnx, torch")] = "tflite",
     out: Annotated[Path | None, typer.Option(help="folder; RUN/export/NUMBER unless given")] = None,
     config: Annotated[str | None, typer.Option(help="where the run's own data set is defined")] = None,
 ) -> None:
-    """Write an int8 .tflite, a Keras model and a manifest with test accuracy."""
+    """Write an int8 .tflite, a Keras model and a manifest with test accuracy; or other formats."""
+    from deployment.formats import parse_formats
     from reports.terminal import export_table
     from runs.provenance import facts, load_data
     from training.session import configure_tensorflow
 
+    chosen = parse_formats(formats)
     opened = Run.open(run)
     record = _picked(opened, pick)
     weights = opened.weights(record.number)
@@ -132,27 +225,88 @@ def export(
     from deployment.export import export as export_model
 
     folder = out or opened.folder / "export" / str(record.number)
-    manifest = export_model(folder, opened.graph(record.number), weights, splits, facts(opened, record.number))
+    graph = opened.graph(record.number)
+    manifest = export_model(folder, graph, weights, splits, facts(opened, record.number), chosen)
     _console().print(export_table(folder, record, asdict(manifest)))
+
+
+@app.command()
+def optimise(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="any file of one subgraph")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.tflite", help="where to write")],
+) -> None:
+    """Give any .tflite the memory plan that needs the least; its outputs stay the same to the bit."""
+    from deployment.optimise import optimised
+    from reports.terminal import optimised_table
+
+    try:
+        content = model.read_bytes()
+        found = optimised(content)
+        out.write_bytes(found.model)
+    except OSError as error:
+        raise ExportError(f"{error.filename}: {error.strerror}") from error
+    _console().print(optimised_table(out, len(content), asdict(found)))
 
 
 @app.command()
 def inspect(
     network: Annotated[
-        str, typer.Argument(metavar="RUN:N", help="a run and a candidate's number, RUN:best or RUN:knee")
+        str, typer.Argument(metavar="MODEL.tflite|RUN:N", help="a file; or a run and a candidate, number, best or knee")
     ],
+    as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="memory over time as .png or .svg")] = None,
+    target: Annotated[str, typer.Option(help="cortex-m, cortex-m-dsp, cortex-m-mve or host")] = "cortex-m",
 ) -> None:
-    """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory."""
-    from reports.terminal import network_table
+    """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory, what sets the peak."""
+    from reports.memory_map import check_picture, save_arena_map, save_live_map
+    from reports.network import inspect_file, inspect_network, network_json, network_table
 
+    if plot:
+        check_picture(plot)
+    if target not in TARGETS:
+        raise ConfigError(f"--target {target}: give one of {', '.join(TARGETS)}")
+    device = TARGETS[target]
     path, colon, pick = network.rpartition(":")
-    if not colon:
-        raise ConfigError(f"{network}: write RUN:N, such as artifacts/digits_aging:best")
-    opened = Run.open(path)
-    record = _picked(opened, pick)
-    console = _console()
-    console.print(f"candidate {record.number}: {record.description}", highlight=False, markup=False)
-    console.print(network_table(opened.graph(record.number)))
+    if network.lower().endswith(".tflite") or Path(network).is_file():
+        found, title = inspect_file(load_tflite(Path(network)), device), Path(network).name
+    elif colon:
+        opened = Run.open(path)
+        record = _picked(opened, pick)
+        found = inspect_network(opened.graph(record.number), device)
+        title = f"candidate {record.number}: {record.description}"
+    else:
+        raise ConfigError(f"{network}: write MODEL.tflite, or RUN:N such as artifacts/digits_aging:best")
+    if plot and found.footprint:
+        save_arena_map(plot, found.file or found.graph, device, title)
+    elif plot:
+        save_live_map(plot, found.graph, title)
+    if as_json:
+        print(json.dumps(network_json(found), indent=1))
+    else:
+        console = _console()
+        console.print(title, highlight=False, markup=False)
+        console.print(network_table(found))
+
+
+@app.command()
+def devices(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="DEVICE", help="names or .yaml files; all if none")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the sheets, each figure with provenance and source")] = False,
+) -> None:
+    """List the devices; given names, each figure with where it comes from."""
+    from predictors import sheet, sheets
+    from reports.devices import device_table, figure_table
+
+    chosen = [sheet(name) for name in names] if names else list(sheets().values())
+    if as_json:
+        print(json.dumps([one.model_dump(mode="json") for one in chosen], indent=1))
+    elif names:
+        for one in chosen:
+            _console().print(figure_table(one))
+    else:
+        _console().print(device_table(chosen))
 
 
 def load_config(name: str) -> SearchConfig:
@@ -197,6 +351,20 @@ def _picked(run: Run, pick: str) -> Record:
     if not pick.isdecimal():
         raise ConfigError(f"--pick {pick}: give best, knee, or a candidate's number")
     return run.record(int(pick))
+
+
+@contextmanager
+def _board(folder: Path | None) -> Iterator[Callable[[Run, Event], None]]:
+    if folder is None:
+        yield lambda run, event: None
+        return
+    from reports.tensorboard import TensorBoard
+
+    board = TensorBoard(folder)
+    try:
+        yield board
+    finally:
+        board.close()
 
 
 def _console() -> "Console":

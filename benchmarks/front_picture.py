@@ -37,7 +37,7 @@ def main(run_path: str, picture: str) -> None:
     axes.set(xlabel="model size, KiB", ylabel="validation error, %", yscale="log")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set_title(f"{run.evaluations} networks for {run.started.config['data']['type']}; grey: bounds (dashed: soft)")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, ncols=2)
     figure.colorbar(points, label="multiply-accumulates, thousands")
     figure.savefig(picture, dpi=110)
 

@@ -29,6 +29,6 @@ config = SearchConfig(
         ],
     ),
     algorithm=AgingEvolution(population=25, sample_size=10),
-    training=TrainingSettings(epochs=30, batch_size=64),
-    evaluations=500,
+    training=TrainingSettings(epochs=30, batch_size=64, learning_rate=0.15, label_smoothing=0.1),
+    evaluations=300,
 )

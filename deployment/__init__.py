@@ -1,5 +1,6 @@
 """From a trained candidate to files for the device, each run before it is handed over."""
 
-from deployment.manifest import ExportError, Manifest
+from deployment.export_error import ExportError
+from deployment.manifest import Manifest
 
 __all__ = ["ExportError", "Manifest"]

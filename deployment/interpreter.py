@@ -53,13 +53,17 @@ class Int8Model:
             outputs[row] = self.interpreter.get_tensor(self.output_index)[0]
         return outputs
 
+    def real(self, outputs: NDArray[np.int8]) -> NDArray[np.float32]:
+        """Stored outputs as the real values that they stand for."""
+        return np.float32(self.output.scale) * (outputs.astype(np.float32) - np.float32(self.output.zero_point))
+
 
 def open_model(model: bytes) -> Int8Model:
     """Load a `.tflite`. Raises `ValueError` unless it is an int8 model of one input and one output."""
-    runtime = _runtime()
-    plain_kernels = runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    litert = runtime()
+    plain_kernels = litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
-        interpreter = runtime.Interpreter(
+        interpreter = litert.Interpreter(
             model_content=model, num_threads=1, experimental_op_resolver_type=plain_kernels
         )
         interpreter.allocate_tensors()
@@ -102,7 +106,7 @@ def int8_accuracy(model: bytes, split: Split) -> float:
     return float(np.mean(predicted == split.y))
 
 
-def _runtime() -> Any:
+def runtime() -> Any:
     """LiteRT, or its predecessor where that is what is installed."""
     try:
         return import_module("ai_edge_litert.interpreter")

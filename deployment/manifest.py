@@ -5,14 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from deployment.arena_report import ArenaReport
+from deployment.export_error import ExportError
 from deployment.interpreter import Quantisation
 
 FORMAT = "edgevolve-model"
 VERSION = 1
-
-
-class ExportError(ValueError):
-    """The export would destroy something, or cannot be written. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +18,11 @@ class Manifest:
     """What was exported, as `manifest.json` says it.
 
     Accuracies are fractions of the split that they name; the test split takes no part in search or training.
-    `peak_memory_bytes` is that of the file's own order of operators, alignment and scratch not counted. `files`
-    holds the SHA-256 of each file. `differences` tells where the file's operators are not the graph's nodes. `facts`
-    are the caller's, such as genotype, metrics, versions, seed and data fingerprint; in the file they stand beside
-    the others.
+    `peak_memory_bytes` is that of the file's own order of operators, alignment and scratch not counted; `arena` is
+    what the device really needs. `files` holds the SHA-256 of each file. `differences` tells where the file's
+    operators are not the graph's nodes. `formats` holds, for each format written, the runtime on which it was run and
+    how far it was from the Keras model. `facts` are the caller's, such as genotype, metrics, versions, seed and data
+    fingerprint; in the file they stand beside the others.
     """
 
     float_test_accuracy: float
@@ -31,9 +30,11 @@ class Manifest:
     int8_validation_accuracy: float
     tflite_bytes: int
     peak_memory_bytes: int
+    arena: ArenaReport
     input: Quantisation
     output: Quantisation
     differences: tuple[str, ...]
+    formats: dict[str, dict[str, Any]]
     files: dict[str, str]
     graph_hash: str
     graph: dict[str, Any]

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,14 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from data import Split, as_float
+from deployment.export_error import ExportError
+from deployment.formats import Source, distance
 from deployment.interpreter import Operator, open_model
-from deployment.manifest import ExportError
 from deployment.order import in_graph_order
-from graph import Activation, Graph, Node
+from graph import Graph
+from resource_models.kernels import tflite_name
 from training.forward import folded, forward
+from training.keras_model import save_keras
 from training.session import silenced
 from training.weights import check_weights
 
@@ -22,6 +26,14 @@ CALIBRATION_EXAMPLES = 256
 
 class ConversionError(ExportError):
     """TensorFlow Lite's converter refused the network. The message is one line."""
+
+
+def write(folder: Path, source: Source) -> dict[str, Any]:
+    """Write `model.tflite` (int8) and `model.keras` (float); how far the one is from the other tells quantisation."""
+    (folder / "model.tflite").write_bytes(source.tflite)
+    save_keras(source.keras, folder / "model.keras")
+    model = open_model(source.tflite)
+    return distance("LiteRT", model.real(model.outputs(source.images)), source)
 
 
 def calibration_examples(train: Split) -> NDArray[np.float32]:
@@ -81,34 +93,6 @@ def differences(graph: Graph, model: bytes) -> tuple[str, ...]:
     if len(found) != len(wanted):
         lines.append(f"{len(found)} operators in the file, {len(wanted)} in the graph")
     return tuple(lines)
-
-
-def tflite_name(node: Node) -> str:
-    """TFLite's name of the node's operator."""
-    function: Activation | None = getattr(node.op, "function", None)
-    return ACTIVATION_NAMES[function] if function else NAMES[type(node.op).__name__]
-
-
-NAMES = {
-    "Conv2D": "CONV_2D",
-    "DepthwiseConv2D": "DEPTHWISE_CONV_2D",
-    "Dense": "FULLY_CONNECTED",
-    "MaxPool2D": "MAX_POOL_2D",
-    "AveragePool2D": "AVERAGE_POOL_2D",
-    "GlobalAveragePool": "MEAN",
-    "Add": "ADD",
-    "Concat": "CONCATENATION",
-    "Pad": "PAD",
-    "Reshape": "RESHAPE",
-    "Softmax": "SOFTMAX",
-}
-
-ACTIVATION_NAMES = {
-    Activation.RELU: "RELU",
-    Activation.RELU6: "RELU6",
-    Activation.HARD_SWISH: "HARD_SWISH",
-    Activation.SIGMOID: "LOGISTIC",
-}
 
 
 def _tensors(values: Mapping[str, NDArray[Any]]) -> dict[str, Any]:

@@ -1,17 +1,18 @@
 """The loop: ask, check, submit, wait, journal, tell. It knows neither Ray nor TensorFlow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.evaluator import Evaluator, JobResult
 from engine.stopping import reason_to_stop
 from engine.weights import keep_weights, write_weights
 from graph import json_hash, to_json
-from runs import Job, Journal, Measurement, Run, SearchConfig, events, measure
-from search_algorithms import Candidate, Exhausted, Failed, Proposal
+from runs import Job, Journal, JournalError, Measurement, Run, SearchConfig, events, measure
+from search_algorithms import Candidate, Continuing, Exhausted, Failed, Proposal
 from search_space import DegenerateSpaceError
 
 Observer = Callable[[Run, events.Event], None]
@@ -40,7 +41,8 @@ class Search:
         match event:
             case events.Asked() | events.Rejected():
                 genotype = self._config.space.from_json(event.genotype)
-                self._take(event, Candidate(event.number, genotype, event.parents))
+                candidate = Candidate(event.number, genotype, event.parents, event.epochs, event.continues)
+                self._take(event, candidate)
             case _:
                 self._take(event)
 
@@ -51,7 +53,7 @@ class Search:
         """
 
         def write(event: events.Event, candidate: Candidate | None = None) -> None:
-            journal.append(event, sync=not isinstance(event, events.Rejected))
+            journal.append(event, sync=not isinstance(event, events.Asked | events.Rejected))  # they can be asked again
             self._take(event, candidate)
             observe(self.run, event)
 
@@ -86,7 +88,7 @@ class Search:
                 if self._in_flight:
                     return None
                 return events.Stopped(time=evaluator.now(), cause="exhausted", reason="the algorithm asks no more")
-            candidate = Candidate(number, proposal.genotype, proposal.parents)
+            candidate = proposal.under(number)
             event = self._judge(candidate, proposal.change, evaluator.now())
             write(event, candidate)
             if isinstance(event, events.Asked):
@@ -108,12 +110,14 @@ class Search:
             "change": change,
             "parents": candidate.parents,
             "metrics": measured.metrics,
+            "epochs": candidate.epochs,
+            "continues": candidate.continues,
         }
         broken = [str(constraint) for constraint in self._config.problem.broken(measured.metrics)]
         if broken:
             return events.Rejected(**about, broken=tuple(broken), reason=f"breaks {', '.join(broken)}")
         graph = to_json(measured.graph)
-        twin = self.run.twin(json_hash(graph))
+        twin = self.run.twin(json_hash(graph)) if candidate.continues is None else None
         if twin:
             about["metrics"] = twin.metrics
             return events.Rejected(**about, twin=twin.number, reason=f"the same network as candidate {twin.number}")
@@ -122,7 +126,22 @@ class Search:
     def _job(self, number: int) -> Job:
         record = self.run.records[number]
         seed = int(np.random.SeedSequence([self._config.seed, number]).generate_state(1)[0])
-        return Job(number, record.genotype, self.run.graph(number), seed, record.metrics)
+        return Job(
+            number,
+            record.genotype,
+            self.run.graph(number),
+            seed,
+            record.metrics,
+            record.epochs,
+            record.continues,
+            None if record.continues is None else self._weights(record.continues),
+        )
+
+    def _weights(self, number: int) -> Mapping[str, NDArray[Any]] | None:
+        try:
+            return self.run.weights(number)
+        except JournalError:
+            return None
 
     def _finish(self, result: JobResult, now: float, write: Callable[..., None]) -> None:
         """Weights first, then the journal, then the algorithm: what is told is on the disk."""
@@ -131,15 +150,20 @@ class Search:
         if isinstance(outcome, Failed):
             write(events.Failed(time=now, **ran, kind=outcome.kind, reason=outcome.reason, traceback=outcome.traceback))
             return
-        enters = self.run.improves(outcome.metrics)
-        if enters and outcome.weights is not None:
+        wanted = isinstance(self._algorithm, Continuing) or self.run.improves(outcome.metrics)
+        if wanted and outcome.weights is not None:
             write_weights(self.run.weights_path(result.number), outcome.weights)
         write(events.Finished(time=now, **ran, metrics=dict(outcome.metrics), curves=dict(outcome.curves)))
-        if enters:
+        if wanted:
             self._keep_weights()
 
     def _keep_weights(self) -> None:
-        keep_weights(self.run.folder / "weights", {record.number for record in self.run.front})
+        """Of the front, of what is being continued and of what may be: no others."""
+        kept = {record.number for record in self.run.front}
+        kept |= {c.continues for c in self._in_flight.values() if c.continues is not None}
+        if isinstance(self._algorithm, Continuing):
+            kept |= set(self._algorithm.continuable())
+        keep_weights(self.run.folder / "weights", kept)
 
     def _take(self, event: events.Event, candidate: Candidate | None = None) -> None:
         """The run takes in the event, and with it the algorithm."""

@@ -1,7 +1,7 @@
-"""The task of a search: train a candidate from scratch and measure its validation error."""
+"""The task of a search: train a candidate and measure its validation error."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from data import Splits
 from runs import Job
@@ -27,12 +27,15 @@ class Train:
         configure_tensorflow(threads=1)
 
     def __call__(self, job: Job, splits: Splits) -> Outcome:
-        """Train from the job's seed. A loss that is not finite is a failure."""
+        """Train from the job's seed, and from its weights if it continues. A loss that is not finite is a failure."""
         from training.session import release_memory
         from training.trainer import train
 
+        if job.continues is not None and job.weights is None:
+            return Failed("weights lost", f"there are no weights of candidate {job.continues} to go on from")
+        settings = replace(self.settings, epochs=job.epochs or self.settings.epochs)
         try:
-            trained = train(job.graph, splits.train, splits.validation, self.settings, job.seed)
+            trained = train(job.graph, splits.train, splits.validation, settings, job.seed, job.weights)
         except TrainingDiverged as error:
             return Failed("diverged", str(error))
         finally:

@@ -2,6 +2,7 @@
 
 from graph.canonical import from_json, graph_hash, json_hash, to_json
 from graph.network import Graph, GraphBuilder, Node, reordered
+from graph.opaque import Opaque
 from graph.ops import (
     OPS,
     Activate,
@@ -23,6 +24,7 @@ from graph.ops import (
     Weight,
 )
 from graph.tensor import DType, Shape, Tensor
+from graph.tflite import TfliteError, TfliteModel, load_tflite, read_tflite
 
 __all__ = [
     "OPS",
@@ -41,6 +43,7 @@ __all__ = [
     "MaxPool2D",
     "Node",
     "Op",
+    "Opaque",
     "Pad",
     "Padding",
     "Reshape",
@@ -48,10 +51,14 @@ __all__ = [
     "ShapeError",
     "Softmax",
     "Tensor",
+    "TfliteError",
+    "TfliteModel",
     "Weight",
     "from_json",
     "graph_hash",
     "json_hash",
+    "load_tflite",
+    "read_tflite",
     "reordered",
     "to_json",
 ]

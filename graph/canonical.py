@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from graph.network import Graph, GraphBuilder
+from graph.opaque import Opaque
 from graph.ops import COMMUTATIVE, OPS, Activation, Op, Padding, ShapeError
 from graph.tensor import DType, Tensor
 
@@ -18,8 +19,12 @@ from graph.tensor import DType, Tensor
 def to_json(graph: Graph) -> dict[str, Any]:
     """The network as plain JSON values, in canonical order.
 
-    Activations are numbered: the inputs first, then the output of each node.
+    Activations are numbered: the inputs first, then the output of each node. Raises `ShapeError` for a network with
+    `Opaque` nodes, which no JSON could rebuild.
     """
+    for node in graph.nodes:
+        if isinstance(node.op, Opaque):
+            raise ShapeError(f"{node.name}: {node.op.name} has no canonical form")
     numbers = {x.name: i for i, x in enumerate(graph.inputs)}
     nodes = []
     for index in _canonical_order(graph):

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from graph.opaque import Opaque
 from graph.ops import Op, Reshape, ShapeError
 from graph.tensor import DType, Shape, Tensor
 
@@ -51,10 +52,12 @@ class Graph:
             for x in node.inputs:
                 if known.get(x.name) != x:
                     raise ShapeError(f"{node.name} reads {x.name} before it is made")
-            expected = node.op.output_shape(*(x.shape for x in node.inputs))
+            expected = _output_shapes(node)
+            if tuple(y.shape for y in node.outputs) != expected:
+                raise ShapeError(f"{node.name} must make tensors of shapes {expected}, not {node.outputs}")
             for y in node.outputs:
-                if y.name in known or y.shape != expected:
-                    raise ShapeError(f"{node.name} must make one new tensor of shape {expected}, not {y}")
+                if y.name in known:
+                    raise ShapeError(f"{node.name} makes {y.name} a second time")
                 known[y.name] = y
         for y in self.outputs:
             if known.get(y.name) != y:
@@ -81,8 +84,9 @@ class GraphBuilder:
     >>> graph = net.build(x)
     """
 
-    def __init__(self) -> None:
-        """Start with an empty graph."""
+    def __init__(self, merge: bool = True) -> None:
+        """Start with an empty graph; `merge` makes equal operators without a kernel on one input one node."""
+        self._merge = merge
         self._inputs: list[Tensor] = []
         self._nodes: list[Node] = []
         self._without_kernel: dict[tuple[Op, tuple[Tensor, ...]], Tensor] = {}
@@ -98,7 +102,7 @@ class GraphBuilder:
 
         An operator without a kernel, asked for twice on the same inputs, is one node: TFLite's converter merges them.
         """
-        if (op, inputs) in self._without_kernel:
+        if self._merge and (op, inputs) in self._without_kernel:
             return self._without_kernel[op, inputs]
         shapes = tuple(x.shape for x in inputs)
         name = f"{type(op).__name__.lower()}_{len(self._nodes)}"
@@ -116,6 +120,12 @@ class GraphBuilder:
     def build(self, *outputs: Tensor) -> Graph:
         """Close the graph and check it."""
         return Graph(tuple(self._inputs), tuple(self._nodes), outputs)
+
+
+def _output_shapes(node: Node) -> tuple[Shape, ...]:
+    if isinstance(node.op, Opaque):
+        return node.op.shapes
+    return (node.op.output_shape(*(x.shape for x in node.inputs)),)
 
 
 def reordered(graph: Graph, order: Sequence[int]) -> Graph:

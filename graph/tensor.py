@@ -10,27 +10,32 @@ Shape = tuple[int, ...]
 class DType(StrEnum):
     """Element type of a tensor, named as TFLite names it in lower case."""
 
+    INT2 = "int2"
+    INT4 = "int4"
     INT8 = "int8"
-    UINT8 = "uint8"
     INT16 = "int16"
     INT32 = "int32"
     INT64 = "int64"
+    UINT4 = "uint4"
+    UINT8 = "uint8"
+    UINT16 = "uint16"
+    UINT32 = "uint32"
+    UINT64 = "uint64"
+    FLOAT16 = "float16"
+    BFLOAT16 = "bfloat16"
     FLOAT32 = "float32"
+    FLOAT64 = "float64"
+    COMPLEX64 = "complex64"
+    COMPLEX128 = "complex128"
+    BOOL = "bool"
 
     @property
-    def size_bytes(self) -> int:
-        """Bytes of one element."""
-        return _SIZE_BYTES[self]
+    def bits(self) -> int:
+        """Bits of one element."""
+        return 8 if self is DType.BOOL else int(self.value.lstrip("abcdefghijklmnopqrstuvwxyz"))
 
 
-_SIZE_BYTES = {
-    DType.INT8: 1,
-    DType.UINT8: 1,
-    DType.INT16: 2,
-    DType.INT32: 4,
-    DType.INT64: 8,
-    DType.FLOAT32: 4,
-}
+_BITS = {dtype: dtype.bits for dtype in DType}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,5 +53,5 @@ class Tensor:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes of the tensor's elements, without alignment."""
-        return math.prod(self.shape) * _SIZE_BYTES[self.dtype]
+        """Bytes of the tensor's elements, without alignment; elements of 2 or 4 bits are packed."""
+        return (math.prod(self.shape) * _BITS[self.dtype] + 7) // 8

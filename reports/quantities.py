@@ -4,6 +4,8 @@ _TITLES = {
     "error": "error",
     "peak_memory_bytes": "peak memory",
     "model_size_bytes": "model size",
+    "arena_bytes": "arena",
+    "flash_bytes": "flash",
     "macs": "MACs",
 }
 
@@ -23,6 +25,8 @@ def quantity(metric: str, value: float) -> str:
     Errors are percentages, KiB are 1 024 bytes, k and M are thousands and millions.
     """
     name = metric.partition("@")[0]
+    if not abs(value) < 1e12:
+        return f"{value:.3g}"
     if name.endswith("error"):
         return f"{100 * value:.2f} %"
     if name.endswith("_bytes"):
@@ -35,6 +39,29 @@ def quantity(metric: str, value: float) -> str:
         if abs(value) >= size:
             return f"{value / size:.2f} {unit}"
     return f"{value:g}"
+
+
+def axis(metric: str, largest: float) -> tuple[str, float]:
+    """The label of an axis, with the unit that suits values up to `largest`, and what to divide values by."""
+    name = metric.partition("@")[0]
+    if name.endswith("error"):
+        return f"{title(metric)}, %", 0.01
+    if name.endswith("_bytes"):
+        unit, divisor = ("B", 1.0) if largest < 1024 else ("KiB", 1024.0)
+        return f"{title(metric)}, {unit}", divisor
+    if name.endswith("_ms"):
+        return f"{title(metric)}, ms", 1.0
+    if name.endswith("_uj"):
+        return f"{title(metric)}, µJ", 1.0
+    for unit, size in (("millions", 1e6), ("thousands", 1e3)):
+        if largest >= size:
+            return f"{title(metric)}, {unit}", size
+    return title(metric), 1.0
+
+
+def short(text: str, length: int = 60) -> str:
+    """The text, or its beginning with an ellipsis."""
+    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Tables for the terminal: a run's front, and one network operator by operator."""
+"""Tables for the terminal: a run's front, and what was exported of it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,11 +8,12 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from graph import Graph, reordered
+from reports.colours import FRONT
 from reports.quantities import duration, quantity, title
-from resource_models import live_bytes, macs, model_size, peak_memory
 from runs import Record, Run
 from search_algorithms import Failed, Rejected
+
+MARKS = "\n★ best, ◆ knee"
 
 
 def front_metrics(run: Run) -> list[str]:
@@ -23,7 +24,7 @@ def front_metrics(run: Run) -> list[str]:
 
 
 def front_table(run: Run, records: Sequence[Record]) -> RenderableType:
-    """The records as rows, the best of the run starred, and the run in one line below."""
+    """The records as rows, the best of the run starred, its knee marked, and the run in one line below."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", width=1)
     table.add_column("#", justify="right")
@@ -31,16 +32,19 @@ def front_table(run: Run, records: Sequence[Record]) -> RenderableType:
     for name in names:
         table.add_column(title(name), justify="right", no_wrap=True)
     table.add_column("network", overflow="fold")
-    best = run.best
+    best, knee = run.best, run.knee
     for record in records:
         soft = {c.metric for c in run.problem.constraints if not c.hard and c.broken(record.metrics)}
         known = {name: quantity(name, value) + (" !" if name in soft else "") for name, value in record.metrics.items()}
-        star = "★" if best and record.number == best.number else ""
+        mark = "◆" if knee and record.number == knee.number else ""
+        mark = "★" if best and record.number == best.number else mark
         words = record.description
         if isinstance(record.outcome, Failed | Rejected):
             words = f"{words} ({type(record.outcome).__name__.lower()}: {record.outcome.reason})".strip()
-        table.add_row(star, str(record.number), *(known.get(name, "") for name in names), Text(words))
-    return Group(table, Text(""), Text(summary(run)))
+        table.add_row(
+            Text(mark, style=FRONT), str(record.number), *(known.get(name, "") for name in names), Text(words)
+        )
+    return Group(table, Text(""), Text(f"{summary(run)}{MARKS}"))
 
 
 def summary(run: Run) -> str:
@@ -54,8 +58,8 @@ def summary(run: Run) -> str:
     if run.in_flight:
         parts.append(f"{len(run.in_flight)} in flight")
     parts.append(f"ended: {run.stopped.reason}" if run.stopped else "not ended")
-    marks = any(not constraint.hard for constraint in run.problem.constraints)
-    return ", ".join(parts) + (" (! beyond a soft bound)" if marks else "")
+    soft = any(not constraint.hard for constraint in run.problem.constraints)
+    return ", ".join(parts) + (" (! beyond a soft bound)" if soft else "")
 
 
 def front_json(run: Run, records: Sequence[Record]) -> list[dict[str, Any]]:
@@ -72,30 +76,51 @@ def export_table(folder: Path, record: Record, manifest: Mapping[str, Any]) -> R
     rows = {
         "int8 test accuracy": f"{manifest['int8_test_accuracy']:.2%} (float {manifest['float_test_accuracy']:.2%})",
         "int8 validation accuracy": f"{manifest['int8_validation_accuracy']:.2%}",
-        "model.tflite": f"{manifest['tflite_bytes']} bytes",
+        "int8 model": f"{manifest['tflite_bytes']} bytes",
         "model size": quantity("model_size_bytes", record.metrics["model_size_bytes"]) + " of weights",
         "peak memory": quantity("peak_memory_bytes", manifest["peak_memory_bytes"]),
+        "arena": _arena(manifest["arena"]),
     }
+    beyond = {name: found for name, found in manifest["formats"].items() if name != "tflite"}
+    for name, found in beyond.items():
+        about = f"{found['largest_difference']:.2g} from Keras at most, {found['examples']} examples"
+        rows[name] = f"{about} on {found['checked_on']}"
+        if "host_arena_minimum_bytes" in found:
+            rows["arena on this host"] = quantity("_bytes", found["host_arena_minimum_bytes"])
+            rows |= {f"c {part}": found[part] for part in ("arrays", "main")}
     for name, value in rows.items():
         table.add_row(name, value)
     return Group(Text(f"candidate {record.number} → {folder}: {', '.join(manifest['files'])}, manifest.json"), table)
 
 
-def network_table(graph: Graph) -> RenderableType:
-    """Operator by operator, in the order of least peak memory: shapes, multiply-accumulates, weights, live bytes."""
-    peak = peak_memory(graph)
+def optimised_table(path: Path, bytes_before: int, found: Mapping[str, Any]) -> RenderableType:
+    """What the rewriting of a file saved, by the planner's replica and on TensorFlow Lite Micro."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("step", "operator", "output", "MACs", "weights", "live"):
-        table.add_column(name, justify="left" if name in ("operator", "output") else "right")
-    ordered = reordered(graph, peak.order)
-    for step, (node, live) in enumerate(zip(ordered.nodes, live_bytes(ordered), strict=True), start=1):
-        weights = sum(weight.size_bytes for weight in node.weights)
-        shape = "×".join(map(str, node.output.shape[1:]))
-        mark = "  ← peak" if live == peak.peak_bytes else ""
-        cells = (quantity("macs", node.macs), quantity("_bytes", weights), quantity("_bytes", live) + mark)
-        table.add_row(str(step), type(node.op).__name__, shape, *cells)
-    totals = (
-        f"peak memory {quantity('_bytes', peak.peak_bytes)}{'' if peak.exact else ' (upper bound)'}, "
-        f"model size {quantity('_bytes', model_size(graph))}, {quantity('macs', macs(graph))} MACs"
-    )
-    return Group(table, Text(""), Text(totals))
+    for name in ("", "before", "after"):
+        table.add_column(name, justify="right" if name else "left")
+    rows = {"planned memory, predicted": found["head_bytes"]}
+    if found["micro_head_bytes"]:
+        rows["planned memory, TensorFlow Lite Micro"] = found["micro_head_bytes"]
+    rows["file"] = (bytes_before, len(found["model"]))
+    for name, values in rows.items():
+        table.add_row(name, *(f"{value} B" for value in values))
+    before, after = found["head_bytes"]
+    saved = f"{1 - after / before:.1%} of the planned memory saved" if after < before else "no plan needs less memory"
+    notes = [saved if after < before or found["exact"] else "no better plan found"]
+    if after < before and not found["exact"]:
+        notes.append("a better plan may exist")
+    if found["micro_says"]:
+        notes.append(found["micro_says"])
+    return Group(Text(str(path)), table, Text("; ".join(notes)))
+
+
+def _arena(arena: Mapping[str, Any]) -> str:
+    """The smallest arena that works, and how it was checked."""
+    words = f"{quantity('arena_bytes', arena['arena_bytes'])} on {arena['target']}"
+    if arena["planned"]:
+        words += f", its head {1 - arena['head_bytes'] / arena['greedy_head_bytes']:.0%} smaller by the memory plan"
+    host = arena["host"]
+    if host is None:
+        return f"{words} (predicted; not run on TensorFlow Lite Micro)"
+    agrees = host["head_bytes"] == host["predicted_head_bytes"]
+    return f"{words}; head on TensorFlow Lite Micro {host['head_bytes']} B{', as predicted' if agrees else ''}"

@@ -1,4 +1,4 @@
-"""What a graph costs on a device: peak memory, model size and multiply-accumulates.
+"""What a graph costs on a device: peak memory, arena, flash, model size and multiply-accumulates.
 
 An independent library: it reads a `graph.Graph` and needs nothing else.
 
@@ -6,10 +6,40 @@ An independent library: it reads a `graph.Graph` and needs nothing else.
 >>> memory.peak_bytes, memory.exact
 (49152, True)
 >>> reordered(graph, memory.order)  # the same network, run in the order that reaches it
+>>> measure(graph).arena_bytes  # what TensorFlow Lite Micro allocates on a Cortex-M
+52608
 """
 
-from resource_models.liveness import live_bytes
+from resource_models.arena import Footprint, file_footprint, footprint, measure, memory_plan, placed_buffers
+from resource_models.deployed import Deployed, deployed
+from resource_models.liveness import Lifetime, PlacedBuffer, lifetimes, live_bytes, stacked
 from resource_models.memory import PeakMemory, peak_memory
+from resource_models.plan import Plan
 from resource_models.size import macs, model_size
+from resource_models.target import CORTEX_M, HOST, TARGETS, KernelSet, Target
 
-__all__ = ["PeakMemory", "live_bytes", "macs", "model_size", "peak_memory"]
+__all__ = [
+    "CORTEX_M",
+    "HOST",
+    "TARGETS",
+    "Deployed",
+    "Footprint",
+    "KernelSet",
+    "Lifetime",
+    "PeakMemory",
+    "PlacedBuffer",
+    "Plan",
+    "Target",
+    "deployed",
+    "file_footprint",
+    "footprint",
+    "lifetimes",
+    "live_bytes",
+    "macs",
+    "measure",
+    "memory_plan",
+    "model_size",
+    "peak_memory",
+    "placed_buffers",
+    "stacked",
+]

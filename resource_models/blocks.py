@@ -57,7 +57,7 @@ def merged(program: Program, start: int, stop: int) -> list[Block]:
     for index in range(start, stop):
         reads = program.reads[index]
         block = _single(program, index, readers, stop)
-        before = maker.get(reads[0], -1)
+        before = maker.get(reads[0], -1) if reads else -1
         chain = chain_of.get(before)
         if chain and _continues(program, before, index, readers):
             chain.append(block)

@@ -35,7 +35,9 @@ class _Part(NamedTuple):
     live_after: int
 
 
-def peak_memory(graph: Graph, *, count_inputs: bool = True, in_place_add: bool = False) -> PeakMemory:
+def peak_memory(
+    graph: Graph, *, count_inputs: bool = True, in_place_add: bool = False, max_states: int | None = None
+) -> PeakMemory:
     """The smallest peak of live activation bytes over all execution orders, with an order that reaches it.
 
     Liveness is TensorFlow Lite Micro's: while a node runs, its inputs, its outputs and every tensor that is still
@@ -48,17 +50,22 @@ def peak_memory(graph: Graph, *, count_inputs: bool = True, in_place_add: bool =
         count_inputs: with False, network inputs take 0 bytes, as in μNAS.
         in_place_add: let an Add of one element type write over one of its inputs, as in μNAS; TFLM does not. That
             input is read by no later node, is no network output, and is no network input of 0 bytes.
+        max_states: how far to search a part of the network; `ordering.MAX_STATES` unless given.
 
     Source: the definition is that of Liberis, Dudziak and Lane, "μNAS" (2021); `ordering` describes the search.
     """
-    program = _program(graph, count_inputs, in_place_add)
-    parts, bound = _parts(program, len(graph.inputs))
+    return least_peak(_program(graph, count_inputs, in_place_add), len(graph.inputs), max_states)
+
+
+def least_peak(program: Program, inputs: int, max_states: int | None = None) -> PeakMemory:
+    """`peak_memory` of a network as numbers, whose first `inputs` tensors are its inputs."""
+    parts, bound = _parts(program, inputs)
     peak = bound
-    order = list(range(len(graph.nodes)))
+    order = list(range(len(program.reads)))
     for part in sorted(parts, reverse=True):
         if part.peak <= peak:
             break
-        found = best_order(program, part.start, part.stop, part.live_after, peak, part.peak)
+        found = best_order(program, part.start, part.stop, part.live_after, peak, part.peak, max_states)
         order[part.start : part.stop] = found.order
         if found.bound > peak:
             bound = found.bound
@@ -101,12 +108,14 @@ def _parts(program: Program, inputs: int) -> tuple[list[_Part], int]:
 
     A part ends where one tensor is live: that tensor descends from all nodes before and all nodes after descend
     from it, so every order passes through this point. A tensor that nobody reads is counted as live to the end
-    for this purpose, since its node could as well run later.
+    for this purpose, since its node could as well run later. No part ends before a node without inputs, which could as
+    well run earlier.
     """
     sizes, last_read, overwrites = program.sizes, program.last_read, program.overwrites
     bound = sum(sizes[:inputs])
     live = sum(size for size, last in zip(sizes[:inputs], last_read, strict=False) if last >= 0)
     tensors = inputs
+    first_end = max((index for index, read in enumerate(program.reads) if not read), default=0)
     parts: list[_Part] = []
     peak = start = 0
     for index, read in enumerate(program.reads):
@@ -130,7 +139,7 @@ def _parts(program: Program, inputs: int) -> tuple[list[_Part], int]:
             needed += made
         peak = max(peak, peak_here)
         bound = max(bound, needed)
-        if tensors == 1:
+        if tensors == 1 and index >= first_end:
             parts.append(_Part(peak, start, index + 1, live))
             peak, start = 0, index + 1
     if start < len(program.reads):

@@ -62,12 +62,15 @@ class _Step(NamedTuple):
     overwrites: tuple[int, ...]
 
 
-def best_order(program: Program, start: int, stop: int, live: int, floor: int, ceiling: int) -> Found:
+def best_order(
+    program: Program, start: int, stop: int, live: int, floor: int, ceiling: int, max_states: int | None = None
+) -> Found:
     """The best order of nodes `start` to `stop`, with `live` bytes live after them.
 
     The first order whose peak is not above `floor` will do. The given order, whose peak is `ceiling`, is
-    returned if none is below that.
+    returned if none is below that. `max_states` is MAX_STATES unless given.
     """
+    limit = MAX_STATES if max_states is None else max_states
     steps = _steps(program, start, stop)
     ends = sum(1 << number for number, step in enumerate(steps) if not step.followers)
     heap = [_State(floor, len(steps), live, 0, ends, None)]
@@ -80,7 +83,7 @@ def best_order(program: Program, start: int, stop: int, live: int, floor: int, c
         visited.add(state.after)
         if not state.left:
             return Found(_nodes(steps, state.path), state.peak, state.peak)
-        if len(visited) > MAX_STATES:
+        if len(visited) > limit:
             rest = _greedy(steps, state)
             if rest.peak < ceiling:
                 return Found(_nodes(steps, rest.path), rest.peak, state.peak)

@@ -4,11 +4,12 @@ from runs.config import ON_RESUME, ConfigError, SearchConfig, config_json, diffe
 from runs.journal import Journal, JournalError, create, journal_path
 from runs.measure import Measurement, measure
 from runs.run import Record, Run
-from runs.task import Job, MetricProvider, Resources, Task
+from runs.task import DeviceMemory, Job, MetricProvider, Resources, Task
 
 __all__ = [
     "ON_RESUME",
     "ConfigError",
+    "DeviceMemory",
     "Job",
     "Journal",
     "JournalError",

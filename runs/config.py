@@ -9,8 +9,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from data import DataSet
-from runs.task import MetricProvider, Resources, Task
-from search_algorithms import AgingEvolution, Problem, Strategy
+from runs.task import DeviceMemory, MetricProvider, Resources, Task
+from search_algorithms import AgingEvolution, Problem, Strategy, SuccessiveHalving
 from search_space import SearchSpace
 from training import TrainingSettings
 
@@ -88,19 +88,26 @@ class SearchConfig(BaseModel):
 
     @property
     def providers(self) -> tuple[MetricProvider, ...]:
-        """The resource model, then the configuration's own."""
-        return (Resources(), *self.metrics)
+        """The resource model, the device's memory where the problem asks for it, then the configuration's own."""
+        memory = DeviceMemory()
+        asked = (memory,) if self.problem.metrics & set(memory.metric_names) else ()
+        return (Resources(), *asked, *self.metrics)
 
     def check(self, task: Task) -> None:
         """See whether the parts work together, without evaluating anything.
 
-        Raises `ConfigError` when the problem names a metric that neither `task` nor a provider gives or
+        Raises `ConfigError` when the problem names a metric that neither `task` nor a provider gives, epochs differ or
         `start` holds what is no genotype, and `ProblemError` when the algorithm cannot work on the problem.
         """
-        known = {name for provider in self.providers for name in provider.metric_names} | set(task.metric_names)
+        providers = (*self.providers, DeviceMemory())
+        known = {name for provider in providers for name in provider.metric_names} | set(task.metric_names)
         unknown = sorted(self.problem.metrics - known)
         if unknown:
             raise ConfigError(f"unknown metric {unknown[0]!r} in problem: known are {', '.join(sorted(known))}")
+        if isinstance(self.algorithm, SuccessiveHalving) and self.algorithm.epochs != self.training.epochs:
+            raise ConfigError(
+                f"SuccessiveHalving goes up to {self.algorithm.epochs} epochs and training to {self.training.epochs}"
+            )
         self.algorithm.start(self.space, self.problem, self.seed, lambda genotype: {})
         try:
             for genotype in self.start_genotypes:

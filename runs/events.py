@@ -41,6 +41,8 @@ class _Asked(_Event):
     change: str
     parents: tuple[int, ...]
     metrics: dict[str, float]
+    epochs: int | None = None
+    continues: int | None = None
 
 
 class Asked(_Asked):

@@ -57,8 +57,8 @@ def create(path: Path, started: Started) -> None:
 class Journal:
     """The writing end of a journal that `create` made. Hold it in a `with` block.
 
-    Opening locks the file against a second writer and cuts off a torn last line. An event is on the
-    disk when `append` returns, unless `sync=False`, which leaves it to the next event that is synced.
+    Opening locks the file against a second writer and cuts off a torn last line. An event outlives this process when
+    `append` returns, and a loss of power too, unless `sync=False`, which leaves that to the next event that is synced.
     Raises `JournalError` when the file is no journal, or another process holds the lock.
     """
 
@@ -81,8 +81,8 @@ class Journal:
         """Write one event."""
         try:
             self._file.write(_line(event))
+            self._file.flush()
             if sync:
-                self._file.flush()
                 os.fsync(self._file.fileno())
         except OSError as error:
             raise JournalError(f"{self._path}: {error.strerror or error}") from error

@@ -37,6 +37,8 @@ def facts(run: Run, number: int) -> dict[str, Any]:
         "metrics": dict(record.metrics),
         "seed": run.started.config["seed"],
         "training": run.started.config["training"],
+        "epochs": record.epochs,
+        "continues": record.continues,
         "data": {**run.started.config["data"], **run.started.data},
         "versions": run.started.versions,
     }

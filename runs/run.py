@@ -39,6 +39,8 @@ class Record:
     worker: str = ""
     node: str = ""
     session: int = 0
+    epochs: int | None = None
+    continues: int | None = None
 
     @property
     def genotype(self) -> Any:
@@ -72,6 +74,8 @@ class Run:
         """From the start to the last event, without the time between sessions."""
         self.sessions = [started.workers]
         """The workers of each session: one at the start, one more for each resume."""
+        self.idle_seconds = [0.0]
+        """Before each session: what passed between all sessions up to then."""
         self.last_time = started.time
         """Of the last event."""
         self._numbers: dict[str, int] = {}
@@ -185,7 +189,7 @@ class Run:
         return graph_from_json(self._in_flight[number])
 
     def weights_path(self, number: int) -> Path:
-        """Where the weights of a candidate are, if it is on the front."""
+        """Where the weights of a candidate are, if it is on the front or may be continued."""
         return self.folder / "weights" / f"{number}.npz"
 
     def weights(self, number: int) -> dict[str, NDArray[Any]]:
@@ -198,13 +202,16 @@ class Run:
 
     def apply(self, event: events.Event) -> None:
         """Take in the next event. Raises `ValueError` for one that cannot come next."""
-        if not isinstance(event, events.Resumed):
-            self.active_seconds += max(0.0, event.time - self.last_time)
+        passed = max(0.0, event.time - self.last_time)
+        if isinstance(event, events.Resumed):
+            self.idle_seconds.append(self.idle_seconds[-1] + passed)
+        else:
+            self.active_seconds += passed
         self.last_time = event.time
         match event:
             case events.Asked():
                 self._add(event, None)
-                self._numbers[event.graph_hash] = event.number
+                self._numbers.setdefault(event.graph_hash, event.number)
                 self._in_flight[event.number] = event.graph
                 self.rejections_in_a_row = 0
             case events.Rejected():
@@ -232,6 +239,8 @@ class Run:
     def _add(self, event: events.Asked | events.Rejected, outcome: Outcome | None) -> None:
         if event.number != len(self.records):
             raise ValueError(f"candidate {event.number} where {len(self.records)} was to come")
+        if event.continues is not None and event.continues not in self.records:
+            raise ValueError(f"candidate {event.number} continues {event.continues}, which was not asked for")
         self.records[event.number] = Record(
             number=event.number,
             genotype_json="" if outcome else json.dumps(event.genotype, separators=(",", ":")),
@@ -240,6 +249,8 @@ class Run:
             parents=event.parents,
             metrics=event.metrics,
             outcome=outcome,
+            epochs=event.epochs,
+            continues=event.continues,
         )
 
     def _end(self, event: events.Finished | events.Failed, outcome: Outcome) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
+from numpy.typing import NDArray
+
 from data import Splits
-from graph import Graph
-from resource_models import macs, model_size, peak_memory
+from graph import Graph, from_json, to_json
+from resource_models import CORTEX_M, Target, macs, measure, model_size, peak_memory
 from search_algorithms import Metrics, Outcome
 
 
@@ -15,7 +17,9 @@ class Job:
     """One evaluation: everything that decides its outcome.
 
     `genotype` is the JSON form; `graph` stands in canonical order; `seed` is a function of the run's seed
-    and the candidate's number; `metrics` are those known before the job.
+    and the candidate's number; `metrics` are those known before the job. Where the candidate `continues` another,
+    `weights` are those that one ended with, or None where they are lost; `epochs` are those to train for, None for as
+    many as the training settings say.
     """
 
     number: int
@@ -23,6 +27,9 @@ class Job:
     graph: Graph
     seed: int
     metrics: Metrics
+    epochs: int | None = None
+    continues: int | None = None
+    weights: Mapping[str, NDArray[Any]] | None = None
 
 
 @runtime_checkable
@@ -68,3 +75,24 @@ class Resources:
             "model_size_bytes": model_size(graph),
             "macs": macs(graph),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceMemory:
+    """What the exported file will need on a device that runs TensorFlow Lite Micro.
+
+    Without a target the metrics are `arena_bytes` and `flash_bytes`, for a 32-bit Cortex-M with the reference
+    kernels; with one they are `arena_bytes@NAME` alone, as the file is the same for all.
+    """
+
+    target: Target | None = None
+
+    @property
+    def metric_names(self) -> Sequence[str]:
+        """The smallest arena that works, with the file's memory plan, and the size of the `.tflite`."""
+        return (f"arena_bytes@{self.target.name}",) if self.target else ("arena_bytes", "flash_bytes")
+
+    def __call__(self, graph: Graph) -> Mapping[str, float]:
+        """A value for each name, for the graph in canonical order, as it is exported."""
+        found = measure(from_json(to_json(graph)), self.target or CORTEX_M)
+        return dict(zip(self.metric_names, (found.arena_bytes, found.flash_bytes), strict=False))

@@ -1,6 +1,7 @@
 """Search algorithms under one ask/tell protocol, and the problems they work on."""
 
 from search_algorithms.aging_evolution import AgingEvolution
+from search_algorithms.bayesian_optimisation import BayesianOptimisation
 from search_algorithms.grid_search import GridSearch
 from search_algorithms.local_search import LocalSearch
 from search_algorithms.nsga3 import NSGA3
@@ -22,18 +23,21 @@ from search_algorithms.problem import (
     minimise,
     target,
 )
-from search_algorithms.protocol import Exhausted, Measure, SearchAlgorithm, Strategy
+from search_algorithms.protocol import Continuing, Exhausted, Measure, SearchAlgorithm, Strategy
 from search_algorithms.random_search import RandomSearch
 from search_algorithms.reinforce import REINFORCE
+from search_algorithms.successive_halving import SuccessiveHalving
 from search_algorithms.surrogate_evolution import SurrogateEvolution
 
 STRATEGIES: dict[str, type[Strategy]] = {
     "AgingEvolution": AgingEvolution,
+    "BayesianOptimisation": BayesianOptimisation,
     "GridSearch": GridSearch,
     "LocalSearch": LocalSearch,
     "NSGA3": NSGA3,
     "REINFORCE": REINFORCE,
     "RandomSearch": RandomSearch,
+    "SuccessiveHalving": SuccessiveHalving,
     "SurrogateEvolution": SurrogateEvolution,
 }
 
@@ -42,9 +46,11 @@ __all__ = [
     "REINFORCE",
     "STRATEGIES",
     "AgingEvolution",
+    "BayesianOptimisation",
     "Candidate",
     "Completed",
     "Constraint",
+    "Continuing",
     "Exhausted",
     "Failed",
     "GridSearch",
@@ -60,6 +66,7 @@ __all__ = [
     "Rejected",
     "SearchAlgorithm",
     "Strategy",
+    "SuccessiveHalving",
     "SurrogateEvolution",
     "at_least",
     "at_most",

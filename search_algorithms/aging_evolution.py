@@ -11,9 +11,6 @@ from search_algorithms.problem import Candidate, Completed, Outcome, Problem, Pr
 from search_algorithms.protocol import Measure
 from search_space import SearchSpace
 
-_WORST = 10.0
-"""A metric of ten times its bound and one of a hundred times are equally bad (μNAS)."""
-
 _PATIENCE = 100
 _FURTHEST = 10
 """Every so many rejections in a row add a step to the next mutation, up to this many."""
@@ -51,7 +48,7 @@ class _AgingEvolution:
         self._space = space
         self._problem = problem
         self._seed = seed
-        self._scales = np.array(problem.scales())
+        self._objectives = len(problem.scales())
         self._alive: deque[tuple[Candidate, NDArray[np.float64]]] = deque(maxlen=settings.population)
         self._founders = 0
         """Candidates asked and not rejected or failed: below the population's size, the next is random."""
@@ -74,21 +71,14 @@ class _AgingEvolution:
     def tell(self, candidate: Candidate, outcome: Outcome) -> None:
         self._rejections = self._rejections + 1 if isinstance(outcome, Rejected) else 0
         if isinstance(outcome, Completed):
-            self._alive.append((candidate, self._costs(outcome)))
+            self._alive.append((candidate, np.array(self._problem.shares(outcome.metrics))))
         else:
             self._founders -= 1
 
     def _choose(self, rng: np.random.Generator) -> Candidate:
         """The fittest of a sample drawn with replacement, as in μNAS."""
         drawn = rng.integers(len(self._alive), size=self._settings.sample_size)
-        weights = 1.0 - rng.random(len(self._scales))  # in (0, 1]
+        weights = 1.0 - rng.random(self._objectives)  # in (0, 1]
         costs = np.stack([self._alive[i][1] for i in drawn])
         weighted = costs * weights if self._settings.weights == "multiply" else costs / weights
         return self._alive[drawn[int(np.argmin(weighted.max(axis=1)))]][0]
-
-    def _costs(self, outcome: Completed) -> NDArray[np.float64]:
-        """Each objective over its scale: 1 is as good as the bound, capped at `_WORST`."""
-        costs = np.array(self._problem.costs(outcome.metrics)) / self._scales
-        maximised = np.array([objective.direction == "maximise" for objective in self._problem.objectives])
-        capped: NDArray[np.float64] = np.minimum(costs + 2.0 * maximised, _WORST)
-        return capped

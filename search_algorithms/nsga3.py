@@ -28,6 +28,9 @@ much as all the others of a tell, so most tells are spared it."""
 _CLIP = 10.0
 """Costs this many times their median distance from the ideal, or more, are equally bad."""
 
+_RIVALS = 10
+"""Of so many members the best becomes a parent, where a goal is known."""
+
 _STEPS = 10
 """So many mutations, one upon the other, lead away from a genotype that was asked before."""
 
@@ -42,6 +45,10 @@ class NSGA3:
 
     A candidate enters the population as soon as it is told, so no worker waits: candidates are random until the
     first population is told, whatever is in flight. `barrier=True` is the generational algorithm of the paper.
+
+    Soft bounds are a goal: of those within the hard bounds, candidates within the soft ones survive before those
+    beyond, and these by how far beyond they are. With a goal, and a scale of every objective, a parent is the best of
+    ten members under random weights (the fitness of `AgingEvolution`), else the one of two that dominates.
 
     The population grows to its size with the evaluations, from 10 by one for every 10, and the reference directions
     follow it: small budgets need no other settings.
@@ -75,7 +82,10 @@ class NSGA3:
 class _Member:
     candidate: Candidate
     costs: NDArray[np.float64]
-    violation: float
+    beyond: tuple[float, float]
+    """How far beyond the hard bounds, then beyond the soft ones."""
+    shares: NDArray[np.float64]
+    """The costs over their scales; none without a goal."""
 
 
 class _NSGA3:
@@ -84,6 +94,7 @@ class _NSGA3:
         self._space = space
         self._problem = problem
         self._seed = seed
+        self._has_goal = _has_goal(problem)
         self._members: list[_Member] = []
         self._waiting: list[_Member] = []
         """With a barrier: the generation under way, as far as it is completed."""
@@ -117,13 +128,13 @@ class _NSGA3:
         if not isinstance(outcome, Completed):
             self._begun -= 1
             return
-        member = _Member(
-            candidate, np.array(self._problem.costs(outcome.metrics)), self._problem.violation(outcome.metrics)
-        )
+        beyond = self._problem.violation(outcome.metrics), self._problem.shortfall(outcome.metrics)
+        shares = np.array(self._problem.shares(outcome.metrics) if self._has_goal else ())
+        member = _Member(candidate, np.array(self._problem.costs(outcome.metrics)), beyond, shares)
         self._completed += 1
-        gained = member.violation == 0 and self._front.offer(member.costs, None)
+        gained = beyond[0] == 0 and self._front.offer(member.costs, None)
         self._since_gain = 0 if gained else self._since_gain + 1
-        if member.violation == 0:
+        if beyond == (0, 0):
             self._ideal = np.minimum(self._ideal, member.costs)
         if not self._settings.barrier:
             self._members.append(member)
@@ -136,17 +147,17 @@ class _NSGA3:
             self._survive()
 
     def _survive(self) -> None:
-        """The fittest of population and newcomers: feasible by NSGA-III, then the least violation."""
+        """The fittest of population and newcomers: within all bounds by NSGA-III, then the least beyond them."""
         self._size = min(self._settings.population, max(_FIRST, self._completed // _GROWTH))
         everyone = self._members + self._waiting
         self._waiting = []
-        feasible = [member for member in everyone if member.violation == 0]
+        feasible = [member for member in everyone if member.beyond == (0, 0)]
         if len(feasible) > self._size:
             rng = np.random.default_rng([self._seed, self._completed])
             costs = np.stack([member.costs for member in feasible])
             self._members = [feasible[i] for i in survivors(costs, self._ideal, self._size, rng)]
         else:
-            others = sorted((m for m in everyone if m.violation > 0), key=lambda m: m.violation)
+            others = sorted((m for m in everyone if m.beyond > (0, 0)), key=lambda m: m.beyond)
             self._members = feasible + others[: self._size - len(feasible)]
 
     def _mate(self, rng: np.random.Generator) -> Proposal:
@@ -162,9 +173,13 @@ class _NSGA3:
         return Proposal(child, parents, self._space.difference(mother.genotype, child))
 
     def _tournament(self, rng: np.random.Generator) -> Candidate:
-        """The better of two members, the first where neither is."""
+        """The best of some members under random weights; without a goal the better of two, or the first."""
+        if self._has_goal:
+            rivals = [self._members[int(i)] for i in rng.integers(len(self._members), size=_RIVALS)]
+            weights = 1.0 - rng.random(len(rivals[0].costs))  # in (0, 1]
+            return min(rivals, key=lambda one: (one.beyond[0], float((one.shares * weights).max()))).candidate
         a, b = (self._members[int(i)] for i in rng.integers(len(self._members), size=2))
-        return b.candidate if constraint_dominates(b.costs, b.violation, a.costs, a.violation) else a.candidate
+        return b.candidate if constraint_dominates(b.costs, b.beyond, a.costs, a.beyond) else a.candidate
 
     def _unknown(self, genotype: Any, rng: np.random.Generator) -> Any:
         """The genotype, mutated until it was not asked before or the steps are spent."""
@@ -173,6 +188,15 @@ class _NSGA3:
                 break
             genotype = self._space.mutate(genotype, rng)
         return genotype
+
+
+def _has_goal(problem: Problem) -> bool:
+    """Whether there are soft bounds, and a scale of each objective to weigh it by."""
+    try:
+        problem.scales()
+    except ProblemError:
+        return False
+    return not all(constraint.hard for constraint in problem.constraints)
 
 
 def survivors(

@@ -36,16 +36,17 @@ class Front(Generic[Item]):
         return True
 
 
-def constraint_dominates(
-    a: NDArray[np.float64], a_violation: float, b: NDArray[np.float64], b_violation: float
-) -> bool:
-    """Whether `a` is better: the lower violation of hard bounds; between two without, Pareto dominance.
+Beyond = TypeVar("Beyond", float, tuple[float, float])
+
+
+def constraint_dominates(a: NDArray[np.float64], a_beyond: Beyond, b: NDArray[np.float64], b_beyond: Beyond) -> bool:
+    """Whether `a` is better: less beyond the bounds, hard ones before soft; between two within, Pareto dominance.
 
     Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II", section VI.
     """
-    if a_violation != b_violation:
-        return a_violation < b_violation
-    return a_violation == 0 and bool((a <= b).all() and (a < b).any())
+    if a_beyond != b_beyond:
+        return a_beyond < b_beyond
+    return not np.any(a_beyond) and bool((a <= b).all() and (a < b).any())
 
 
 def non_dominated_sort(costs: ArrayLike) -> list[NDArray[np.int64]]:
@@ -67,6 +68,8 @@ def knee(costs: ArrayLike) -> int:
     is the row with the lowest sum, the first of equals. Das 1999, "On characterizing the 'knee' of the Pareto
     curve based on normal-boundary intersection"; by the sum, Chiu et al. 2016, "Minimum Manhattan distance".
     """
-    rows = np.asarray(costs, dtype=float)
+    rows = np.clip(
+        np.asarray(costs, dtype=float), -1e150, 1e150
+    )  # differences of what a foreign journal holds stay finite
     spans = np.ptp(rows, axis=0)
     return int(np.argmin(((rows - rows.min(axis=0)) / np.where(spans > 0, spans, 1.0)).sum(axis=1)))

@@ -30,6 +30,10 @@ _ALIASES = {
 """Other names of a metric: the name it is kept under, how a value converts, and whether up becomes down."""
 
 
+_WORST = 10.0
+"""A metric of ten times its bound and one of a hundred times are equally bad (μNAS)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Objective:
     """A metric to make small, large, or close to a target. Write `minimise`, `maximise` or `target` instead.
@@ -168,6 +172,10 @@ class Problem:
         """How far beyond the hard bounds the known metrics are: the sum of the shares; 0 is within all."""
         return sum(constraint.violation(metrics) for constraint in self.constraints if constraint.hard)
 
+    def shortfall(self, metrics: Metrics) -> float:
+        """How far from good enough the known metrics are: the sum of the shares beyond the soft bounds."""
+        return sum(constraint.violation(metrics) for constraint in self.constraints if not constraint.hard)
+
     def scales(self) -> tuple[float, ...]:
         """The amount of each objective that counts as one: its scale, its soft bound, its hard bound or its target.
 
@@ -186,14 +194,32 @@ class Problem:
             scales.append(scale)
         return tuple(scales)
 
+    def shares(self, metrics: Metrics) -> tuple[float, ...]:
+        """Each objective over its scale, the lower the better: 1 is as good as the bound, 10 the worst (μNAS).
+
+        Raises `ProblemError` for an objective without scale.
+        """
+        costs = zip(self.objectives, self.costs(metrics), self.scales(), strict=True)
+        return tuple(min(cost / scale + 2.0 * (o.direction == "maximise"), _WORST) for o, cost, scale in costs)
+
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What an algorithm asks to have evaluated: a genotype, whose child it is, and what was done in words."""
+    """What an algorithm asks to have evaluated: a genotype, whose child it is, and what was done in words.
+
+    Training lasts `epochs` (None: those of the training settings) and starts from the weights of the candidate that it
+    `continues`, which has the same genotype (None: from scratch).
+    """
 
     genotype: Any
     parents: tuple[int, ...] = ()
     change: str = ""
+    epochs: int | None = None
+    continues: int | None = None
+
+    def under(self, number: int) -> "Candidate":
+        """The candidate that this becomes."""
+        return Candidate(number, self.genotype, self.parents, self.epochs, self.continues)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +229,8 @@ class Candidate:
     number: int
     genotype: Any
     parents: tuple[int, ...] = ()
+    epochs: int | None = None
+    continues: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The seam between an algorithm and the loop that runs it: ask and tell."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Protocol, runtime_checkable
 
 from search_algorithms.problem import Candidate, Metrics, Outcome, Problem, Proposal
@@ -29,6 +29,14 @@ class SearchAlgorithm(Protocol):
 
     def tell(self, candidate: Candidate, outcome: Outcome) -> None:
         """The outcome of a candidate that was asked; in any order, once each."""
+
+
+@runtime_checkable
+class Continuing(Protocol):
+    """A search algorithm that asks for candidates which continue others."""
+
+    def continuable(self) -> Collection[int]:
+        """The candidates that may still be continued, as things stand: their weights are kept."""
 
 
 @runtime_checkable

@@ -106,7 +106,14 @@ class NasBench201Space(DeclaredSpace[Cell]):
 
     def graph(self, genotype: Cell) -> Graph:
         """The network."""
-        net = GraphBuilder()
+        return self._build(genotype, merge=True)
+
+    def unmerged_graph(self, genotype: Cell) -> Graph:
+        """The network as it was measured: two equal pools on one tensor, which `graph` makes one node, stay two."""
+        return self._build(genotype, merge=False)
+
+    def _build(self, genotype: Cell, merge: bool) -> Graph:
+        net = GraphBuilder(merge)
         x = net.input((1, *self.input_shape))
         x = net.add(Conv2D(_STEM_CHANNELS, (3, 3), batch_norm=True), x)
         if _live_edges(genotype):
@@ -116,7 +123,7 @@ class NasBench201Space(DeclaredSpace[Cell]):
                 for _ in range(self.cells):
                     x = _add_cell(net, genotype, x)
         x = net.add(GlobalAveragePool(), net.add(Activate(Activation.RELU), x))
-        return _fused(net.build(net.add(Dense(logits(self.classes)), net.flatten(x))))
+        return _fused(net.build(net.add(Dense(logits(self.classes)), net.flatten(x))), merge)
 
     def encode(self, genotype: Cell) -> NDArray[float64]:
         """What the network computes first, then the genotype: 94 numbers.
@@ -221,7 +228,7 @@ def _sum(net: GraphBuilder, terms: list[_Term]) -> _Term:
     return "+".join(words for words, _ in ordered), total
 
 
-def _fused(graph: Graph) -> Graph:
+def _fused(graph: Graph, merge: bool) -> Graph:
     """The same network with each ReLU in the convolution or sum before it, where nobody else reads that."""
     producers = {node.output.name: node for node in graph.nodes}
     readers = graph.consumers
@@ -230,7 +237,7 @@ def _fused(graph: Graph) -> Graph:
         source = producers.get(node.inputs[0].name)
         if isinstance(node.op, Activate) and source and isinstance(source.op, Conv2D | Add):
             fused |= {source.output.name} if len(readers[source.output.name]) == 1 else set()
-    net = GraphBuilder()
+    net = GraphBuilder(merge)
     made = {x.name: net.input(x.shape, x.dtype) for x in graph.inputs}
     for node in graph.nodes:
         inputs = [made[x.name] for x in node.inputs]

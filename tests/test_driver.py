@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.graph.tflite_files import small_network
+
 ROOT = Path(__file__).resolve().parent.parent
 
 TINY = """
@@ -114,9 +116,11 @@ def test_an_interrupt_keeps_everything_and_exits_with_130(folder):
         "--evaluations",
         "500",
     ]
-    driver = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True
-    )
+    listening = {
+        "preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)
+    }  # also where CI runs in the background
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    driver = subprocess.Popen(command, **pipes, **listening, text=True, cwd=ROOT, start_new_session=True)
     for line in driver.stdout:
         if line.startswith("[3/"):
             os.killpg(driver.pid, signal.SIGINT)
@@ -156,6 +160,16 @@ def test_inspect_prints_every_operator_and_the_totals(run):
     assert "← peak" in done.stdout
 
 
+def test_inspect_writes_json_and_a_memory_map(run, tmp_path):
+    path, _ = run
+    done = edgevolve("inspect", f"{path}:best", "--json", "--plot", tmp_path / "map.svg")
+    found = json.loads(done.stdout)
+    best = json.loads(edgevolve("show", path, "--pick", "best", "--json").stdout)[0]
+    assert found["macs"] == best["metrics"]["macs"]
+    assert found["peak_memory_bytes"] == best["metrics"]["peak_memory_bytes"]
+    assert (tmp_path / "map.svg").read_text().startswith("<?xml")
+
+
 def test_export_writes_a_model_that_was_run_on_the_test_split(run):
     path, _ = run
     done = edgevolve("export", path)
@@ -166,6 +180,33 @@ def test_export_writes_a_model_that_was_run_on_the_test_split(run):
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["genotype"] == best["genotype"]
     assert "int8" in done.stdout
+
+
+def test_export_writes_the_formats_asked_for(run, tmp_path):
+    for package in ("onnxruntime", "tflite_micro"):
+        pytest.importorskip(package)
+    path, _ = run
+    done = edgevolve("export", path, "--formats", "c,onnx", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"c", "model.onnx", "manifest.json"}
+    formats = json.loads((tmp_path / "out" / "manifest.json").read_text())["formats"]
+    for name in ("c", "onnx"):
+        assert re.search(rf"{name} +[\d.e-]+ from Keras at most, 360 examples on ", done.stdout)
+        assert formats[name]["examples"] == 360
+    assert re.search(r"c main +not compiled: TFLM_DIR names no", done.stdout)
+
+
+def test_an_export_whose_extra_is_missing_is_one_line_and_exit_status_2(run, tmp_path):
+    path, _ = run
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('No module named torch', name='torch')")
+    for formats, message in (
+        ("tflite,torch", "--formats torch needs torch: pip install '.[torch]'"),
+        ("tflite,mat", "--formats mat: give one or more of tflite,c,onnx,torch"),
+    ):
+        done = edgevolve("export", path, "--formats", formats, "--out", tmp_path / "out", PYTHONPATH=str(tmp_path))
+        assert done.returncode == 2
+        assert done.stderr == f"edgevolve: {message}\n"
+        assert not (tmp_path / "out").exists()
 
 
 def test_export_of_a_candidate_whose_weights_were_not_kept_says_so(run):
@@ -186,6 +227,21 @@ def test_check_tells_the_feasible_share_without_training(folder):
 def test_packaged_configurations_are_found_by_name_from_anywhere(folder):
     for name in ("digits_aging", "digits_random", "digits_aging.py", "configs/digits_random.py"):
         assert edgevolve("check", name, cwd=folder).returncode == 0
+
+
+def test_devices_are_listed_and_each_figure_says_where_it_comes_from():
+    listed = edgevolve("devices")
+    assert listed.returncode == 0 and "edge_tpu_v6" in listed.stdout and "rumoured" in listed.stdout
+    (v6,) = json.loads(edgevolve("devices", "edge_tpu_v6", "--json").stdout)
+    assert v6["figures"]["clock_mhz"]["provenance"] == "rumoured"
+    assert all(figure["source"] for figure in v6["figures"].values())
+    assert "fitted to Coral's published latencies" in edgevolve("devices", "coral_edge_tpu").stdout
+
+
+def test_an_unknown_device_is_one_line_and_exit_status_2():
+    done = edgevolve("devices", "tpu9")
+    assert done.returncode == 2
+    assert done.stderr.startswith("edgevolve: unknown device 'tpu9'") and done.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
@@ -287,9 +343,20 @@ config = SearchConfig(task=Broken(), failures_in_a_row=2,""",
     assert re.search(r"[23] failures in a row; the first: OSError: the probe is not connected\n$", done.stderr)
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["check", "digits_aging"], ["show", "RUN"], ["inspect", "RUN:best"]])
+LOOKING = [
+    ["--help"],
+    ["check", "digits_aging"],
+    ["show", "RUN"],
+    ["inspect", "RUN:best"],
+    ["inspect", "RUN/model.tflite", "--plot", "RUN/map.png"],
+    ["report", "RUN", "--no-pictures"],
+]
+
+
+@pytest.mark.parametrize("arguments", LOOKING)
 def test_looking_loads_neither_tensorflow_nor_ray(run, arguments):
     path, _ = run
+    (path / "model.tflite").write_bytes(small_network())
     script = (
         "import sys, driver\n"
         f"sys.argv[1:] = {[argument.replace('RUN', str(path)) for argument in arguments]!r}\n"

@@ -9,6 +9,7 @@ import pytest
 import data
 import engine
 import graph
+import predictors
 import resource_models
 import runs
 import search_algorithms
@@ -34,7 +35,9 @@ def test_every_package_is_in_the_wheel_and_under_a_layer_contract():
 
 
 @pytest.mark.parametrize(
-    "package", [data, engine, graph, resource_models, runs, search_algorithms, search_space, training], ids=str
+    "package",
+    [data, engine, graph, predictors, resource_models, runs, search_algorithms, search_space, training],
+    ids=str,
 )
 def test_what_a_package_exports_exists_and_is_documented(package):
     assert package.__doc__

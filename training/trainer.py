@@ -39,15 +39,26 @@ class Trained:
     weights: Weights
 
 
-def train(graph: Graph, train: Split, validation: Split, settings: TrainingSettings, seed: int) -> Trained:
-    """Train from scratch; on CPU the same seed, threads and machine give the same weights to the last bit.
+def train(
+    graph: Graph,
+    train: Split,
+    validation: Split,
+    settings: TrainingSettings,
+    seed: int,
+    start: Mapping[str, NDArray[Any]] | None = None,
+) -> Trained:
+    """Train from the weights `start`, or from scratch.
+
+    On CPU the same seed, threads and machine give the same weights to the last bit.
 
     One output means a binary network: its value is a logit, labels are 0 and 1. Raises `ValueError` when graph and
-    data do not fit each other and `TrainingDiverged` when the loss is no longer finite.
+    data, or weights, do not fit each other and `TrainingDiverged` when the loss is no longer finite.
     """
     logits = check_fit(graph, train, validation)
     layout = _Layout.of(graph)
-    values = initial_weights(graph, seed)
+    if start is not None:
+        check_weights(graph, start)
+    values = initial_weights(graph, seed) if start is None else start
     keys = np.random.SeedSequence(seed).generate_state(1, np.uint32)
     epoch_function = tf.function(partial(_epoch, graph, layout, settings, logits), autograph=False)
     arrays = (*_arrays(train), *_arrays(validation))
@@ -137,7 +148,7 @@ class _Layout:
             raise ValueError("the network has no weights to train")
         return cls(tuple(p for p in every if p.trainable), tuple(p for p in every if not p.trainable))
 
-    def flat(self, values: Weights) -> list[NDArray[np.float32]]:
+    def flat(self, values: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
         """The vectors [trainable, moving]."""
         empty = [np.zeros(0, np.float32)]
         parts = (self.trainable, self.moving)
@@ -157,7 +168,7 @@ class _Layout:
         return {p.name: tf.reshape(piece, p.shape) for p, piece in zip(part, pieces, strict=True)}
 
 
-def _start(layout: _Layout, settings: TrainingSettings, values: Weights) -> tuple[Any, ...]:
+def _start(layout: _Layout, settings: TrainingSettings, values: Mapping[str, NDArray[Any]]) -> tuple[Any, ...]:
     """(trainable, moving, slots of the optimiser ...), flat vectors."""
     trainable, moving = (tf.constant(vector) for vector in layout.flat(values))
     slots = 1 if settings.optimiser == "sgd" else 2

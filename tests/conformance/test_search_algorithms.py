@@ -1,19 +1,22 @@
 """What every search algorithm promises to the loop, run over all of them."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from runs import Run
-from search_algorithms import STRATEGIES, Candidate, Completed, Failed, Problem, Rejected, at_most, minimise
+from search_algorithms import STRATEGIES, AgingEvolution, Completed, Failed, Problem, Rejected, at_most, minimise
 from search_space import CnnSpace, MlpSpace
 
 SMALL = {
     "AgingEvolution": {"population": 8, "sample_size": 4},
+    "BayesianOptimisation": {"founders": 6, "parents": 2, "samples": 4},
     "LocalSearch": {"founders": 4},
     "NSGA3": {"population": 8},
+    "SuccessiveHalving": {"strategy": AgingEvolution(population=8, sample_size=4)},
 }
 GOLDEN = Path(__file__).parent.parent / "data" / "golden"
 PROBLEM = Problem([minimise("error"), minimise("macs")], [at_most("error", 0.1, soft=True), at_most("macs", 10_000)])
@@ -44,7 +47,7 @@ def play(algorithm, space, number_of_asks, order_seed=None, lag=4):
     while len(asks) < number_of_asks:
         proposal = algorithm.ask(len(asks))
         if proposal is not None:
-            candidate = Candidate(len(asks), proposal.genotype, proposal.parents)
+            candidate = proposal.under(len(asks))
             asks.append(proposal)
             algorithm.asked(candidate)
             calls.append((candidate, None))
@@ -106,7 +109,7 @@ def test_nothing_but_failures_and_rejections_is_survived(name):
     algorithm = strategy(name).start(SPACES[1], PROBLEM, 0, None)
     for number in range(50):
         proposal = algorithm.ask(number)
-        candidate = Candidate(number, proposal.genotype, proposal.parents)
+        candidate = proposal.under(number)
         algorithm.asked(candidate)
         algorithm.tell(candidate, Failed("x", "y") if number % 2 else Rejected({}, "z"))
 
@@ -126,17 +129,25 @@ def test_the_first_50_asks_are_those_on_record(name):
 
 @pytest.mark.parametrize("cut", range(0, 40, 3))
 def test_a_search_that_is_cut_and_resumed_equals_an_uninterrupted_one(name, cut, config, run_search, tmp_path):
-    whole = run_search(config(algorithm=strategy(name), evaluations=20), "whole")
-    lines = whole.path.read_bytes().splitlines(keepends=True)
-    folder = tmp_path / "cut"
-    folder.mkdir()
-    (folder / "journal.jsonl").write_bytes(b"".join(lines[: 1 + cut % (len(lines) - 1)]))
+    seen = []
+
+    def copy_as_a_kill_would_leave_it(run, event):
+        seen.append(event)
+        if len(seen) == cut + 1:
+            shutil.copytree(run.folder, tmp_path / "cut")
+            lines = run.path.read_bytes().splitlines(keepends=True)  # of rejections some are not on the disk
+            assert len(lines) <= cut + 1
+
+    whole = run_search(config(algorithm=strategy(name), evaluations=20), "whole", observe=copy_as_a_kill_would_leave_it)
+    assert len(seen) > cut
     resumed = run_search(config(algorithm=strategy(name), evaluations=20), "cut", resume=True)
     assert history(resumed) == history(whole)
 
 
 def history(run: Run):
-    return [(r.number, r.genotype_json, r.parents, r.change, r.outcome) for r in run.records.values()]
+    return [
+        (r.number, r.genotype_json, r.parents, r.change, r.epochs, r.continues, r.outcome) for r in run.records.values()
+    ]
 
 
 def test_a_space_with_few_networks_is_exhausted_and_the_search_ends(name, config, run_search, monkeypatch):
@@ -144,4 +155,5 @@ def test_a_space_with_few_networks_is_exhausted_and_the_search_ends(name, config
     tiny = MlpSpace((8, 8, 1), 3, max_layers=1, max_units=12)
     run = run_search(config(space=tiny, algorithm=strategy(name), evaluations=100))
     assert run.stopped.cause == "exhausted"
-    assert run.evaluations == 3
+    assert len({record.genotype_json for record in run.records.values()} - {""}) == 3
+    assert run.evaluations == 3 + sum(record.continues is not None for record in run.records.values())

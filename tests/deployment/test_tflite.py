@@ -5,13 +5,10 @@ import tensorflow as tf
 from data import Digits, Split
 from deployment.interpreter import int8_accuracy, open_model
 from deployment.tflite import (
-    ACTIVATION_NAMES,
     CALIBRATION_EXAMPLES,
-    NAMES,
     ConversionError,
     calibration_examples,
     differences,
-    tflite_name,
     to_tflite_int8,
 )
 from graph import (
@@ -30,6 +27,7 @@ from graph import (
     Reshape,
     reordered,
 )
+from resource_models.kernels import ACTIVATION_NAMES, NAMES, tflite_name
 from search_space import CnnSpace
 from tests.training.random_graphs import random_graph
 from training import TrainingSettings

@@ -38,7 +38,9 @@ class Unruly:
             time.sleep(3600)
         if job.genotype == "raises":
             raise ValueError("two\nlines")
-        Path(self.folder, "pid").write_text(str(os.getpid()))
+        written = Path(self.folder, f"pid{os.getpid()}")
+        written.write_text(str(os.getpid()))
+        written.replace(Path(self.folder, "pid"))
         time.sleep(0.1)
         return Completed({"error": 0.25})
 
@@ -147,4 +149,5 @@ def test_a_worker_killed_from_outside_during_a_search_loses_nothing(cluster, tmp
     run = search(config, "run", out=tmp_path, observe=kill_one)
     assert killed
     assert run.evaluations == 20
-    assert all(isinstance(r.outcome, Completed) for r in Run.open(run.folder).records.values() if r.ended)
+    ended = [record.outcome for record in Run.open(run.folder).records.values() if record.ended]
+    assert [outcome for outcome in ended if not isinstance(outcome, Completed)] == []

@@ -49,7 +49,31 @@ def test_a_network_without_weights_has_no_size() -> None:
 
 
 def test_the_library_exports_these_names() -> None:
-    assert resource_models.__all__ == ["PeakMemory", "live_bytes", "macs", "model_size", "peak_memory"]
+    assert resource_models.__all__ == [
+        "CORTEX_M",
+        "HOST",
+        "TARGETS",
+        "Deployed",
+        "Footprint",
+        "KernelSet",
+        "Lifetime",
+        "PeakMemory",
+        "PlacedBuffer",
+        "Plan",
+        "Target",
+        "deployed",
+        "file_footprint",
+        "footprint",
+        "lifetimes",
+        "live_bytes",
+        "macs",
+        "measure",
+        "memory_plan",
+        "model_size",
+        "peak_memory",
+        "placed_buffers",
+        "stacked",
+    ]
 
 
 def test_live_bytes_peak_at_the_peak_memory_of_the_best_order():

@@ -1,6 +1,10 @@
+import numpy as np
 import pytest
 
-from runs import ConfigError, Resources, config_json, difference
+from graph import from_json, to_json
+from resource_models import TARGETS
+from resource_models import measure as measure_footprint
+from runs import ConfigError, DeviceMemory, Resources, config_json, difference
 from search_algorithms import AgingEvolution, Problem, at_most, minimise
 from search_space import CnnSpace, MlpSpace
 from training import TrainingSettings
@@ -37,7 +41,9 @@ def test_a_wrong_field_is_refused_in_one_line_that_names_it(config, fields, mess
 
 def test_a_metric_that_nobody_gives_is_refused_with_those_that_are_known(config):
     odd = config(problem=Problem([minimise("error")], [at_most("latency_ms", 5)]))
-    with pytest.raises(ConfigError, match="unknown metric 'latency_ms' in problem: known are error, macs"):
+    with pytest.raises(
+        ConfigError, match="unknown metric 'latency_ms' in problem: known are arena_bytes, error, flash_bytes, macs"
+    ):
         odd.check(odd.task)
 
 
@@ -98,3 +104,26 @@ def test_a_problem_may_be_a_mapping(config):
     assert config(problem=aims).problem == Problem(
         [minimise("error"), minimise("macs")], [at_most("model_size_bytes", 10_000)]
     )
+
+
+def test_the_devices_memory_is_an_objective_and_a_bound_like_any_other(config):
+    problem = Problem(
+        [minimise("error", scale=0.1), minimise("arena_bytes", scale=1e4)], [at_most("flash_bytes", 20_000)]
+    )
+    made = config(problem=problem)
+    made.check(made.task)
+    graph = made.space.graph(made.space.sample(np.random.default_rng(0)))
+    found = measure_footprint(from_json(to_json(graph)))
+    given = {name: value for provider in made.providers for name, value in provider(graph).items()}
+    assert (given["arena_bytes"], given["flash_bytes"]) == (found.arena_bytes, found.flash_bytes)
+    assert "arena_bytes" not in {name for provider in config().providers for name in provider.metric_names}
+
+
+def test_other_targets_give_a_metric_of_their_own(config):
+    target = TARGETS["cortex-m-mve"]
+    problem = Problem([minimise("error", scale=0.1)], [at_most("arena_bytes@cortex-m-mve", 60_000)])
+    made = config(problem=problem, metrics=(DeviceMemory(target),))
+    made.check(made.task)
+    graph = made.space.graph(made.space.sample(np.random.default_rng(0)))
+    found = measure_footprint(from_json(to_json(graph)), target)
+    assert DeviceMemory(target)(graph) == {"arena_bytes@cortex-m-mve": found.arena_bytes}

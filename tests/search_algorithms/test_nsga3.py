@@ -79,6 +79,33 @@ def test_bounds_come_first_and_among_those_beyond_the_least_violation():
     assert members(algorithm) == {1, 2, 4, 5}
 
 
+def test_within_the_hard_bounds_the_soft_ones_come_first_and_beyond_them_the_nearest():
+    goal = Problem(PROBLEM.objectives, [at_most("error", 0.5), at_most("macs", 10, soft=True)])
+    algorithm = start(problem=goal)
+    for number, (error, macs) in enumerate([(0.1, 30), (0.9, 1), (0.1, 20), (0.1, 15), (0.4, 5), (0.3, 9), (0.1, 11)]):
+        feed(algorithm, number, error, macs)
+    assert members(algorithm) == {3, 4, 5, 6}
+
+
+def test_soft_bounds_draw_parents_to_those_that_come_nearest_to_all_of_them():
+    goal = [at_most("error", 0.1, soft=True), at_most("macs", 100, soft=True)]
+    chosen = []
+    for bounds in (goal, []):
+        algorithm = start(problem=Problem(PROBLEM.objectives, bounds), crossover=0.0)
+        for number, (error, macs) in enumerate([(0.01, 900), (0.11, 110), (0.6, 10), (0.05, 600)]):
+            feed(algorithm, number, error, macs)
+        chosen.append([algorithm.ask(number).parents[0] for number in range(4, 1004)].count(1))
+    assert chosen[0] > 700 > 400 > chosen[1], "about 790 and 250 are expected of 1 000"
+
+
+def test_a_soft_bound_is_a_goal_though_another_objective_has_no_scale():
+    algorithm = start(problem=Problem(PROBLEM.objectives, [at_most("error", 0.1, soft=True)]))
+    for number in range(8):
+        feed(algorithm, number, 0.1 * number, 10.0)
+    assert {0, 1} < members(algorithm)
+    assert members(algorithm) == {0, 1, 2, 3}
+
+
 def test_failed_and_rejected_candidates_do_not_enter_the_population():
     algorithm = start()
     for number, outcome in enumerate([Failed("x", ""), Rejected({"macs": 1.0}, ""), completed(0.1)]):

@@ -92,3 +92,20 @@ def test_violation_is_the_share_of_hard_bounds_by_which_known_metrics_are_beyond
     assert problem.violation({"macs": 10, "score": 2, "error": 1}) == 0
     assert problem.violation({"macs": 15, "score": 1}) == pytest.approx(1.0)
     assert problem.violation({"zero": 3}) == 3
+
+
+def test_shortfall_is_the_same_of_the_soft_bounds():
+    problem = Problem([minimise("error")], [at_most("macs", 10), at_most("error", 0.1, soft=True)])
+    assert problem.shortfall({"macs": 99, "error": 0.1}) == 0
+    assert problem.shortfall({"macs": 99, "error": 0.3}) == pytest.approx(2)
+    assert problem.shortfall({"macs": 99}) == 0
+
+
+def test_a_share_is_1_at_the_bound_whichever_way_is_better_and_10_at_the_most():
+    problem = Problem([minimise("macs"), maximise("score")], [at_most("macs", 50), at_least("score", 4)])
+    assert problem.shares({"macs": 50, "score": 4}) == (1, 1)
+    better, worse = ({"macs": 25, "score": 6}, {"macs": 1e9, "score": -1e9})
+    assert problem.shares(better) == (0.5, 0.5)
+    assert problem.shares(worse) == (10, 10)
+    with pytest.raises(ProblemError, match="has no scale"):
+        Problem([minimise("macs")]).shares({"macs": 3})

@@ -74,6 +74,24 @@ def test_a_seed_decides_every_weight(digits):
     assert not same(first.weights, other.weights)
 
 
+def test_training_goes_on_from_the_weights_it_is_given(digits):
+    first = train(network(), digits.train, digits.validation, FAST, 0)
+    further = train(network(), digits.train, digits.validation, FAST, 1, first.weights)
+    assert further.curves["loss"][0] < 0.5 * first.curves["loss"][0]
+    assert further.error < first.error
+    with pytest.raises(ValueError, match="weights do not fit"):
+        train(network(batch_norm=False), digits.train, digits.validation, FAST, 1, first.weights)
+
+
+def test_the_weights_given_are_all_that_a_start_decides(digits):
+    """One batch an epoch, so that shuffling does not matter."""
+    part = first_of(digits.train, 50)
+    settings = TrainingSettings(epochs=3, batch_size=50)
+    fresh = train(network(), part, part, settings, 7)
+    given = train(network(), part, part, settings, 0, initial_weights(network(), 7))
+    np.testing.assert_allclose(given.curves["loss"], fresh.curves["loss"], rtol=1e-4)
+
+
 def test_the_kept_weights_give_the_reported_error_in_keras(digits):
     settings = TrainingSettings(epochs=5, learning_rate=0.3, schedule="constant")
     trained = train(network(), digits.train, digits.validation, settings, 0)

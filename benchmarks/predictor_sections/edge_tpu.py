@@ -1,0 +1,57 @@
+"""Two campaigns on real Edge TPUs: learning one from 20, 100 and 300 measured cells."""
+
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from predictor_sections.cells import mape, read_cells, share_held, spearman, split
+
+from predictors.regressor import PerformanceRegressor
+
+CAMPAIGNS = {"rice": "rice_edgetpu", "eagle": "eagle_tpu"}
+SAMPLES = (20, 100, 300)
+
+ORIENTATION = {
+    "rice": ((3.9, 0.985), (2.6, 0.989), (2.1, 0.990)),
+    "eagle": ((4.7, 0.946), (3.9, 0.959), (3.6, 0.962)),
+}
+"""MAPE and Spearman of a plain Gaussian process on nine counts of the graph."""
+
+
+def run(folder: Path, seeds: int) -> dict[str, float]:
+    """Print the table; keys are `{campaign}_{mape,spearman}_{samples}` and the pooled `_coverage_90`."""
+    cells = read_cells(folder)
+    figures: dict[str, float] = {}
+    print("Real Edge TPU, NAS-Bench-201 cells: learned from N measurements, judged on all other classes of isomorphism")
+    print(
+        f"{'campaign':<14}{'N':>4}{'MAPE %':>9}{'± s.e.':>8}{'plain GP':>10}{'Spearman':>10}{'± s.e.':>8}"
+        f"{'plain GP':>10}{'90 % held':>11}  learners"
+    )
+    for name, device in CAMPAIGNS.items():
+        latency_ms = cells.latency_ms[device]
+        pooled = []
+        for samples, (plain_mape, plain_rho) in zip(SAMPLES, ORIENTATION[name], strict=True):
+            errors, ranks, held, learners = [], [], [], Counter[str]()
+            for seed in range(seeds):
+                rng = np.random.default_rng([seed, samples])
+                learn, judge = split(cells, latency_ms, samples, rng)
+                fitted = PerformanceRegressor.fit(
+                    cells.table[learn], latency_ms[learn], rng, groups=cells.classes[learn]
+                )
+                known, true = fitted.predict(cells.table[judge]), latency_ms[judge]
+                errors.append(mape(known.value, true))
+                ranks.append(spearman(known.value, true))
+                held.append(share_held((known.low <= true) & (true <= known.high), cells.classes[judge]))
+                learners[fitted.learner] += 1
+            pooled += held
+            figures[f"{name}_mape_{samples}"] = float(np.median(errors))
+            figures[f"{name}_spearman_{samples}"] = float(np.median(ranks))
+            root = np.sqrt(seeds)
+            print(
+                f"{device:<14}{samples:>4}{np.median(errors):>9.2f}{np.std(errors) / root:>8.2f}{plain_mape:>10}"
+                f"{np.median(ranks):>10.4f}{np.std(ranks) / root:>8.4f}{plain_rho:>10}{np.mean(held):>11.3f}"
+                f"  {', '.join(f'{k} {v}' for k, v in learners.most_common())}",
+                flush=True,
+            )
+        figures[f"{name}_coverage_90"] = float(np.mean(pooled))
+    return figures

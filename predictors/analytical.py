@@ -1,0 +1,47 @@
+"""What a sheet alone says of a network: one entrance for every kind of device that needs no measurement."""
+
+from collections.abc import Callable, Mapping
+
+from graph import Graph
+from predictors import edge_tpu
+from predictors.features import PredictorError, live_nodes, operator_kind
+from predictors.sheets import Kind, Sheet
+
+Metrics = dict[str, float]
+
+
+def analyse(sheet: Sheet, graph: Graph) -> Metrics:
+    """`latency_ms`, and `energy_uj` and `tops_per_watt` where the sheet tells. Raises `PredictorError`."""
+    if sheet.kind not in _MODELS:
+        raise PredictorError(f"{sheet.name}: a {sheet.kind} device is not predicted from its sheet")
+    return _MODELS[sheet.kind](sheet, graph)
+
+
+def _systolic(sheet: Sheet, graph: Graph) -> Metrics:
+    found = edge_tpu.estimate(sheet, graph)
+    return {"latency_ms": found.latency_ms, "energy_uj": found.energy_uj, "tops_per_watt": found.tops_per_watt}
+
+
+def _roofline(sheet: Sheet, graph: Graph) -> Metrics:
+    """Each operator takes what its operations or its bytes take, whichever is more (Williams et al. 2009)."""
+    seconds = 0.0
+    for node in live_nodes(graph):
+        moved = sum(x.size_bytes for x in (*node.inputs, *node.weights, *node.outputs))
+        seconds += max(2 * node.macs / sheet["ops_per_second"], moved / sheet["memory_bandwidth"])
+    return {"latency_ms": 1e3 * seconds}
+
+
+def _cycles(sheet: Sheet, graph: Graph) -> Metrics:
+    """Cycles for each multiply-accumulate, by class of kernel: `cycles_per_mac_KIND`, or else `cycles_per_mac`."""
+    cycles = 0.0
+    for node in live_nodes(graph):
+        name = f"cycles_per_mac_{operator_kind(node)}"
+        cycles += node.macs * sheet[name if name in sheet.figures else "cycles_per_mac"]
+    return {"latency_ms": cycles / sheet["clock_mhz"] / 1e3}
+
+
+_MODELS: Mapping[Kind, Callable[[Sheet, Graph], Metrics]] = {
+    Kind.SYSTOLIC: _systolic,
+    Kind.ROOFLINE: _roofline,
+    Kind.CYCLES: _cycles,
+}

@@ -1,0 +1,194 @@
+"""An Edge TPU from its spec sheet: a systolic array, a small weight memory, and a link to the host.
+
+Weights live in the array's tiles: a convolution is a matrix of kernel area · channels rows and filters columns, cut
+into tiles of the array's size; each output pixel passes each tile once, so a part-filled tile costs as much as a full
+one. Depthwise convolutions use one lane a channel; pools, sums and copies hide behind the rest. What weights, padded to
+tiles as the compiler stores them, do not fit the weight memory are streamed over the link at every inference, and
+nothing hides that. Operators that cannot be mapped, and all that follow from them, run on
+the host, as the real compiler leaves them.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from graph import Activate, Activation, Conv2D, Dense, DepthwiseConv2D, Graph, Node, Softmax
+from predictors.features import live_nodes
+from predictors.sheets import Sheet
+
+_MOST_SOFTMAX = 16_000
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What one inference costs, and the counters of the run.
+
+    Times in milliseconds, energy in microjoules, `utilisation` the share of the array's multipliers at work while it
+    computes. `on_host` gives the reason for each node that the device does not run. `bound` is what takes longest:
+    compute, weights, activations, host or overhead.
+    """
+
+    latency_ms: float
+    energy_uj: float
+    compute_ms: float
+    weights_ms: float
+    transfer_ms: float
+    host_ms: float
+    overhead_ms: float
+    macs: int
+    utilisation: float
+    cached_bytes: int
+    streamed_bytes: int
+    transfer_bytes: int
+    sram_bytes: int
+    on_host: dict[str, str]
+
+    @property
+    def tops_per_watt(self) -> float:
+        """10¹² operations a joule, two for each multiply-accumulate."""
+        return 2 * self.macs / self.energy_uj / 1e6 if self.energy_uj else 0.0
+
+    @property
+    def bound(self) -> str:
+        """What takes longest."""
+        parts = {
+            "compute": self.compute_ms,
+            "weights": self.weights_ms,
+            "activations": self.transfer_ms,
+            "host": self.host_ms,
+            "overhead": self.overhead_ms,
+        }
+        return max(parts, key=lambda name: parts[name])
+
+    @property
+    def counters(self) -> dict[str, float]:
+        """What a learned predictor may weigh: the parts of the time."""
+        return {
+            "edge_tpu_ms": self.latency_ms,
+            "edge_tpu_compute_ms": self.compute_ms,
+            "edge_tpu_weights_ms": self.weights_ms,
+            "edge_tpu_transfer_ms": self.transfer_ms,
+            "edge_tpu_host_ms": self.host_ms,
+        }
+
+
+def estimate(sheet: Sheet, graph: Graph) -> Estimate:
+    """Work out one inference on a systolic device."""
+    nodes = live_nodes(graph)
+    on_host = fallback(nodes)
+    mapped = [node for node in nodes if node.name not in on_host]
+    cached, streamed = _weights(sheet, mapped)
+    transfer = _transfer_bytes(graph, nodes, on_host)
+    ideal = sum(node.macs for node in mapped if isinstance(node.op, Conv2D | Dense)) / (
+        sheet["rows"] * sheet["columns"]
+    )
+    systolic = sum(_systolic_cycles(sheet, node) for node in mapped)
+    cycles = systolic * sheet["systolic_slowdown"] + sum(_lane_cycles(sheet, node) for node in mapped)
+    compute_ms = cycles / sheet["clock_mhz"] / 1e3
+    link = sheet["link_bytes_per_second"] / 1e3
+    host_ms = sum(node.macs for node in nodes if node.name in on_host) / sheet["host_macs_per_second"] * 1e3
+    overhead_ms = sheet["overhead_ms"] if mapped else 0.0
+    weights_ms, transfer_ms = streamed / link, transfer / link
+    latency_ms = compute_ms + weights_ms + transfer_ms + host_ms + overhead_ms
+    macs = sum(node.macs for node in mapped)
+    sram = sum(x.size_bytes for node in mapped for x in (*node.inputs, *node.outputs)) + cached + streamed
+    picojoules = macs * sheet["mac_pj"] + sram * sheet["sram_pj_per_byte"]
+    picojoules += (streamed + transfer) * sheet["link_pj_per_byte"]
+    return Estimate(
+        latency_ms=latency_ms,
+        energy_uj=picojoules / 1e6 + latency_ms * sheet["static_w"] * 1e3,
+        compute_ms=compute_ms,
+        weights_ms=weights_ms,
+        transfer_ms=transfer_ms,
+        host_ms=host_ms,
+        overhead_ms=overhead_ms,
+        macs=macs,
+        utilisation=ideal / cycles if cycles else 0.0,
+        cached_bytes=cached,
+        streamed_bytes=streamed,
+        transfer_bytes=transfer,
+        sram_bytes=sram,
+        on_host=on_host,
+    )
+
+
+def fallback(nodes: Sequence[Node]) -> dict[str, str]:
+    """The nodes that the device does not run, with the reason: unsupported, or after one that is.
+
+    The compiler makes one part for the device and leaves the rest to the host (coral.ai, "TensorFlow models on the
+    Edge TPU", Compiling).
+    """
+    on_host: dict[str, str] = {}
+    makers: dict[str, str] = {}
+    for node in nodes:
+        reason = unsupported(node)
+        for x in node.inputs:
+            if reason is None and x.name in makers:
+                reason = f"follows {makers[x.name]}, and only one part of a graph is mapped"
+        if reason is not None:
+            on_host[node.name] = reason
+            makers.update((y.name, node.name) for y in node.outputs)
+    return on_host
+
+
+def unsupported(node: Node) -> str | None:
+    """Why the device cannot run a node, or None."""
+    op = node.op
+    if isinstance(op, Activate) and op.function is Activation.HARD_SWISH:
+        return "HARD_SWISH is not supported"
+    if isinstance(op, Conv2D) and op.groups > 1:
+        return "CONV_2D with groups is not supported"
+    if isinstance(op, Softmax) and math.prod(node.output.shape) > _MOST_SOFTMAX:
+        return f"SOFTMAX of more than {_MOST_SOFTMAX} elements is not supported"
+    return None
+
+
+def _matrix(node: Node) -> tuple[int, int, int]:
+    """A convolution or Dense as a matrix: rows, columns, and how many vectors pass it."""
+    if isinstance(node.op, Conv2D):
+        rows = math.prod(node.op.kernel) * node.inputs[0].shape[3] // node.op.groups
+        return rows, node.op.filters, math.prod(node.output.shape[1:3])
+    assert isinstance(node.op, Dense)
+    return math.prod(node.inputs[0].shape), node.op.units, 1
+
+
+def _systolic_cycles(sheet: Sheet, node: Node) -> float:
+    """Tiles · vectors, for convolutions and Dense."""
+    if not isinstance(node.op, Conv2D | Dense):
+        return 0.0
+    rows, columns, vectors = _matrix(node)
+    return math.ceil(rows / sheet["rows"]) * math.ceil(columns / sheet["columns"]) * vectors
+
+
+def _lane_cycles(sheet: Sheet, node: Node) -> float:
+    """Kernel area · output elements over the lanes, for depthwise convolutions; the rest hides behind them."""
+    if not isinstance(node.op, DepthwiseConv2D):
+        return 0.0
+    groups = math.ceil(node.output.shape[3] / sheet["columns"])
+    return math.prod(node.output.shape[1:3]) * math.prod(node.op.kernel) * groups
+
+
+def _weights(sheet: Sheet, nodes: Sequence[Node]) -> tuple[int, int]:
+    """Bytes kept on the chip, and bytes streamed at every inference."""
+    total = sum(_stored_bytes(sheet, node) for node in nodes)
+    cached = min(total, int(sheet["weight_cache_bytes"]))
+    return cached, total - cached
+
+
+def _stored_bytes(sheet: Sheet, node: Node) -> int:
+    """A kernel as the compiler stores it: channels and filters padded to whole tiles, for each pixel of the kernel."""
+    if isinstance(node.op, Conv2D):
+        channels = math.ceil(node.inputs[0].shape[3] / sheet["rows"]) * sheet["rows"]
+        filters = math.ceil(node.op.filters / sheet["columns"]) * sheet["columns"]
+        return int(math.prod(node.op.kernel) * channels * filters)
+    return sum(weight.size_bytes for weight in node.weights)
+
+
+def _transfer_bytes(graph: Graph, nodes: Sequence[Node], on_host: dict[str, str]) -> int:
+    """What crosses the link: the device part's inputs and what others read of it."""
+    made_here = {y.name for node in nodes if node.name not in on_host for y in node.outputs}
+    read_here = {x.name for node in nodes if node.name not in on_host for x in node.inputs}
+    read_there = {x.name for node in nodes if node.name in on_host for x in node.inputs}
+    read_there |= {y.name for y in graph.outputs}
+    sizes = {x.name: x.size_bytes for node in nodes for x in (*node.inputs, *node.outputs)}
+    return sum(size for name, size in sizes.items() if name in (read_here - made_here) | (made_here & read_there))

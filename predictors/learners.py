@@ -1,0 +1,235 @@
+"""What a prediction is made of: a sum of the work, times a correction that is learned.
+
+The time of a network is to first order what its operators take, one after another: a sum of counts, operations and
+bytes with weights of at least zero. `WorkModel` fits those weights; a Gaussian process or XGBoost then learns the
+logarithm of what remains, and is one where nothing was learned.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+from predictors.features import FloatArray, PredictorError
+from predictors.gaussian_process import GaussianProcess, PosteriorMean
+
+_RIDGE = 1e-2
+"""Of the weights, relative to the measurements."""
+
+_CONSTANT = 1e-9
+"""Columns that vary by less than this share do not vary."""
+
+_FLOOR = 0.05
+"""No sum is less than this share of the least measurement."""
+
+_TREES = {"max_depth": 3, "eta": 0.03, "subsample": 0.8, "colsample_bytree": 0.5, "min_child_weight": 3, "nthread": 1}
+_ROUNDS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class WorkModel:
+    """`constant + columns · weights`, in the unit of what was measured, and never below `floor`."""
+
+    columns: tuple[int, ...]
+    weights: tuple[float, ...]
+    constant: float
+    floor: float
+
+    @classmethod
+    def fit(cls, rows: FloatArray, values: FloatArray, columns: Sequence[int]) -> "WorkModel":
+        """Least squares of the relative error with weights of at least zero and a small ridge on them."""
+        chosen = rows[:, list(columns)]
+        spread = chosen.std(axis=0)
+        kept = np.flatnonzero(spread > _CONSTANT * (1 + abs(chosen).max(axis=0)))
+        work = np.hstack([np.ones((len(rows), 1)), chosen[:, kept] / spread[kept]]) / values[:, None]
+        ridge = np.sqrt(_RIDGE * len(rows)) / values.mean() * np.eye(1 + len(kept))
+        ridge[0] = 0
+        solution = nnls(np.vstack([work, ridge]), np.append(np.ones(len(rows)), np.zeros(1 + len(kept))))[0]
+        weights = solution[1:] / spread[kept]
+        names = tuple(columns[k] for k in kept.tolist())
+        return cls(names, tuple(weights.tolist()), float(solution[0]), _FLOOR * float(values.min()))
+
+    def __call__(self, rows: FloatArray) -> FloatArray:
+        """What the work takes, for each row."""
+        total: FloatArray = self.constant + rows[:, list(self.columns)] @ np.array(self.weights)
+        return np.maximum(total, self.floor)
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """The mean and standard deviation of every column over the rows that were fitted; 0 where it did not vary."""
+
+    means: FloatArray
+    deviations: FloatArray
+
+    @classmethod
+    def fit(cls, rows: FloatArray) -> "Standard":
+        """Measure the columns."""
+        means, deviations = rows.mean(axis=0), rows.std(axis=0)
+        return cls(means, np.where(deviations > _CONSTANT * (1 + abs(means)), deviations, 0))
+
+    def __call__(self, rows: FloatArray) -> FloatArray:
+        """The columns that vary, with mean 0 and standard deviation 1 over the rows that were fitted."""
+        varying = self.deviations > 0
+        scaled: FloatArray = (rows - self.means)[:, varying] / self.deviations[varying]
+        return scaled
+
+    def as_fitted(self, rows: FloatArray) -> NDArray[np.bool_]:
+        """For each row, whether the columns that did not vary have the value they had."""
+        fixed = self.deviations == 0
+        away = abs(rows - self.means)[:, fixed] > _CONSTANT * (1 + abs(self.means[fixed]))
+        still: NDArray[np.bool_] = ~away.any(axis=1)
+        return still
+
+
+class Correction(Protocol):
+    """The logarithm of measured over worked out, as a function of standardised features."""
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """One logarithm a point."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values with a `kind`."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoCorrection:
+    """Zero everywhere."""
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """Zeros."""
+        return np.zeros(len(points))
+
+    def to_json(self) -> dict[str, Any]:
+        """Its kind."""
+        return {"kind": "none"}
+
+
+@dataclass(frozen=True, slots=True)
+class GaussianCorrection:
+    """The mean of a Gaussian process."""
+
+    mean: PosteriorMean
+
+    @classmethod
+    def fit(cls, points: FloatArray, logarithms: FloatArray, seed: int) -> "GaussianCorrection":
+        """Fit; nothing is random."""
+        return cls(GaussianProcess.fit(points, logarithms).predictor())
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """The mean."""
+        return self.mean(points)
+
+    def to_json(self) -> dict[str, Any]:
+        """The process with its data."""
+        return {"kind": "gaussian_process", **self.mean.process.to_json()}
+
+
+@dataclass(frozen=True, slots=True)
+class TreeCorrection:
+    """XGBoost; `model` is its own JSON text."""
+
+    model: str
+    booster: Any
+
+    @classmethod
+    def fit(cls, points: FloatArray, logarithms: FloatArray, seed: int) -> "TreeCorrection":
+        """Fit shallow trees with squared error."""
+        import xgboost
+
+        data = xgboost.DMatrix(points, label=logarithms)
+        settings = {**_TREES, "objective": "reg:squarederror", "base_score": 0.0, "seed": seed}
+        booster = xgboost.train(settings, data, num_boost_round=_ROUNDS)
+        return cls(booster.save_raw("json").decode(), booster)
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """The sum of the trees."""
+        return np.asarray(self.booster.inplace_predict(points), dtype=np.float64)
+
+    def to_json(self) -> dict[str, Any]:
+        """XGBoost's text."""
+        return {"kind": "xgboost", "model": self.model}
+
+
+@dataclass(frozen=True, slots=True)
+class MeanCorrection:
+    """The mean of several, which is better than the best of them as long as they err differently."""
+
+    parts: tuple[Correction, ...]
+
+    @classmethod
+    def fit(cls, points: FloatArray, logarithms: FloatArray, seed: int) -> "MeanCorrection":
+        """Fit a Gaussian process and XGBoost."""
+        return cls(tuple(kind.fit(points, logarithms, seed) for kind in (GaussianCorrection, TreeCorrection)))
+
+    def __call__(self, points: FloatArray) -> FloatArray:
+        """The mean."""
+        mean: FloatArray = np.mean([part(points) for part in self.parts], axis=0)
+        return mean
+
+    def to_json(self) -> dict[str, Any]:
+        """The parts."""
+        return {"kind": "mean", "parts": [part.to_json() for part in self.parts]}
+
+
+Fit = Callable[[FloatArray, FloatArray, int], Correction]
+
+CORRECTIONS: dict[str, tuple[int, Fit]] = {
+    "none": (0, lambda points, logarithms, seed: NoCorrection()),
+    "gaussian_process": (12, GaussianCorrection.fit),
+    "xgboost": (60, TreeCorrection.fit),
+    "mean": (60, MeanCorrection.fit),
+}
+"""Each correction: the fewest samples it is tried with, and how it is fitted; simplest first."""
+
+
+def correction_from_json(payload: dict[str, Any]) -> Correction:
+    """Read what a correction's `to_json` wrote. Raises `PredictorError` for a kind that is unknown."""
+    kind = payload["kind"]
+    if kind == "none":
+        return NoCorrection()
+    if kind == "gaussian_process":
+        return GaussianCorrection(GaussianProcess.from_json(payload).predictor())
+    if kind == "mean":
+        return MeanCorrection(tuple(correction_from_json(part) for part in payload["parts"]))
+    if kind == "xgboost":
+        import xgboost
+
+        booster = xgboost.Booster({"nthread": 1})
+        booster.load_model(bytearray(str(payload["model"]).encode()))
+        return TreeCorrection(str(payload["model"]), booster)
+    raise PredictorError(f"unknown correction {kind!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A work model and its correction."""
+
+    work: WorkModel
+    standard: Standard
+    correction: Correction
+
+    @classmethod
+    def fit(cls, rows: FloatArray, values: FloatArray, columns: Sequence[int], correction: Fit, seed: int) -> "Learned":
+        """Fit the sum over `columns`, then the correction over all of them."""
+        work = WorkModel.fit(rows, values, columns)
+        standard = Standard.fit(rows)
+        logarithms = np.log(values / work(rows))
+        return cls(work, standard, correction(standard(rows), logarithms, seed))
+
+    def __call__(self, rows: FloatArray) -> FloatArray:
+        """Predicted values, in the unit of what was measured."""
+        predicted: FloatArray = self.work(rows) * np.exp(self.correction(self.standard(rows)))
+        return predicted
+
+
+def folds(groups: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The fold of each row: whole groups at random, in `count` parts of about one size."""
+    order = rng.permutation(np.unique(groups))
+    sizes = np.array([np.sum(groups == group) for group in order])
+    starts = np.cumsum(sizes) - sizes
+    fold = dict(zip(order.tolist(), (starts * count // len(groups)).tolist(), strict=True))
+    return np.array([fold[group] for group in groups.tolist()])

@@ -1,0 +1,282 @@
+"""`PerformanceRegressor`: from measurements to predictions with intervals, in JSON.
+
+The learner is chosen by cross-validation: a more complex one must be ahead of a simpler one by a standard error. The
+intervals are conformal: their width is a quantile of the errors that the same cross-validation made on rows it had
+not seen (Vovk 2015, cross-conformal predictors), so they hold the stated share whatever the learner.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from predictors.features import VERSION, FeatureTable, FloatArray, PredictorError
+from predictors.learners import CORRECTIONS, Learned, Standard, WorkModel, correction_from_json, folds
+
+FORMAT = "edgevolve-predictor-1"
+
+_FEWEST = 5
+_SCATTERED = 50
+"""Up to so many samples there are ten folds, else five."""
+
+_FAR = 2.0
+"""Farther from every sample than this many times the samples' own largest gap is out of domain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """Values with their interval, in the unit of what was measured; `in_domain` is false where it is a guess."""
+
+    value: FloatArray
+    low: FloatArray
+    high: FloatArray
+    in_domain: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class PerformanceRegressor:
+    """A fitted predictor of one metric.
+
+    `width` is half the interval's, in natural logarithms; `coverage` the share that it is meant to hold;
+    `cross_validated` the mean relative error of each learner that was tried, and `learner` the one that was taken.
+    """
+
+    metric: str
+    names: tuple[str, ...]
+    additive: tuple[bool, ...]
+    version: int
+    learner: str
+    learned: Learned
+    width: float
+    coverage: float
+    cross_validated: dict[str, float]
+    samples: FloatArray
+    reach: float
+
+    @classmethod
+    def fit(
+        cls,
+        table: FeatureTable,
+        values: Sequence[float] | FloatArray,
+        rng: np.random.Generator,
+        *,
+        groups: Sequence[int] | NDArray[np.int64] | None = None,
+        metric: str = "latency_ms",
+        coverage: float = 0.9,
+    ) -> "PerformanceRegressor":
+        """Learn from measurements, one of at least 0 for each row of `table`.
+
+        Rows of one of the `groups` (isomorphic networks, a family) are never on both sides of a cross-validation.
+        Raises `PredictorError` for fewer than five groups, or values that are not positive and finite.
+        """
+        measured = np.asarray(values, dtype=np.float64)
+        _check(table, measured, coverage)
+        group = np.arange(len(measured)) if groups is None else np.asarray(groups, dtype=np.int64)
+        if len(np.unique(group)) < _FEWEST:
+            raise PredictorError(f"at least {_FEWEST} different networks are needed, not {len(np.unique(group))}")
+        fold = folds(group, min(10 if len(measured) <= _SCATTERED else 5, len(np.unique(group))), rng)
+        seed = int(rng.integers(2**31))
+        logarithms = {name: _held_out(table, measured, fold, name, seed) for name in _learners(table, len(measured))}
+        chosen = _choose(logarithms)
+        learned = _fit(table, measured, chosen, seed)
+        standard = Standard.fit(table.rows)
+        points = standard(table.rows)
+        return cls(
+            metric=metric,
+            names=table.names,
+            additive=table.additive,
+            version=table.version,
+            learner=chosen,
+            learned=learned,
+            width=_quantile(abs(logarithms[chosen]), coverage),
+            coverage=coverage,
+            cross_validated={name: float(np.mean(abs(np.expm1(-error)))) for name, error in logarithms.items()},
+            samples=points,
+            reach=_FAR * float(_nearest(points, points, itself=True).max()),
+        )
+
+    def predict(self, table: FeatureTable) -> Prediction:
+        """A value, an interval and whether it is known ground, for each row. Raises `PredictorError`.
+
+        The table must have the very features that the predictor was fitted with.
+        """
+        if (table.names, table.version) != (self.names, self.version):
+            raise PredictorError(
+                f"the predictor knows version {self.version} of {len(self.names)} features, "
+                f"not version {table.version} of {len(table.names)}"
+            )
+        value = self.learned(table.rows)
+        factor = math.exp(self.width)
+        return Prediction(value, value / factor, value * factor, self._in_domain(table.rows))
+
+    def save(self, path: Path | str) -> None:
+        """Write JSON; nothing in it is executed when it is read."""
+        Path(path).write_text(json.dumps(self.to_json(), separators=(",", ":")) + "\n")
+
+    @classmethod
+    def load(cls, path: Path | str) -> "PerformanceRegressor":
+        """Read what `save` wrote. Raises `PredictorError` for any other file, in one line."""
+        try:
+            payload = json.loads(Path(path).read_text())
+        except (OSError, ValueError) as error:
+            raise PredictorError(f"{path}: cannot be read as a predictor ({type(error).__name__})") from error
+        try:
+            return cls.from_json(payload)
+        except PredictorError as error:
+            raise PredictorError(f"{path}: {error}") from None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        work, standard = self.learned.work, self.learned.standard
+        return {
+            "format": FORMAT,
+            "metric": self.metric,
+            "version": self.version,
+            "names": self.names,
+            "additive": self.additive,
+            "learner": self.learner,
+            "work": {
+                "columns": work.columns,
+                "weights": work.weights,
+                "constant": work.constant,
+                "floor": work.floor,
+            },
+            "standard": {
+                "means": standard.means.tolist(),
+                "deviations": standard.deviations.tolist(),
+            },
+            "correction": self.learned.correction.to_json(),
+            "width": self.width,
+            "coverage": self.coverage,
+            "cross_validated": self.cross_validated,
+            "samples": self.samples.tolist(),
+            "reach": self.reach,
+        }
+
+    @classmethod
+    def from_json(cls, payload: Any) -> "PerformanceRegressor":
+        """Read what `to_json` wrote. Raises `PredictorError` for another format, version or shape."""
+        if not isinstance(payload, dict) or payload.get("format") != FORMAT:
+            found = payload.get("format") if isinstance(payload, dict) else type(payload).__name__
+            raise PredictorError(f"not a predictor of this format ({FORMAT}): {found!r}")
+        if payload.get("version") != VERSION:
+            raise PredictorError(
+                f"fitted on version {payload.get('version')} of the features, this is {VERSION}: fit again"
+            )
+        try:
+            work, standard = payload["work"], payload["standard"]
+            names = tuple(map(str, payload["names"]))
+            scales = Standard(_vector(standard["means"], names), _vector(standard["deviations"], names))
+            learned = Learned(
+                WorkModel(
+                    tuple(map(int, work["columns"])),
+                    tuple(map(float, work["weights"])),
+                    float(work["constant"]),
+                    float(work["floor"]),
+                ),
+                scales,
+                correction_from_json(payload["correction"]),
+            )
+            return cls(
+                metric=str(payload["metric"]),
+                names=names,
+                additive=tuple(map(bool, payload["additive"])),
+                version=VERSION,
+                learner=str(payload["learner"]),
+                learned=learned,
+                width=float(payload["width"]),
+                coverage=float(payload["coverage"]),
+                cross_validated={str(k): float(v) for k, v in payload["cross_validated"].items()},
+                samples=np.array(payload["samples"], dtype=np.float64).reshape(-1, int(np.sum(scales.deviations > 0))),
+                reach=float(payload["reach"]),
+            )
+        except PredictorError:
+            raise
+        except Exception as error:
+            raise PredictorError(f"not a predictor: {type(error).__name__}: {' '.join(str(error).split())}") from error
+
+    def _in_domain(self, rows: FloatArray) -> NDArray[np.bool_]:
+        standard = self.learned.standard
+        near: NDArray[np.bool_] = _nearest(standard(rows), self.samples) <= self.reach
+        return near & standard.as_fitted(rows)
+
+
+def _learners(table: FeatureTable, samples: int) -> Iterator[str]:
+    """`COLUMNS+CORRECTION`, simplest first."""
+    for correction, (fewest, _) in CORRECTIONS.items():
+        if samples >= fewest:
+            for columns in ("work", "all"):
+                yield f"{columns}+{correction}"
+
+
+def _columns(table: FeatureTable, choice: str) -> list[int]:
+    """`work`: operators, their operations and the counters; `all`: bytes and depth as well."""
+    small = ("weight_bytes", "bytes_written", "bytes_read", "bytes_held", "depth")
+    return [
+        index
+        for index, (name, additive) in enumerate(zip(table.names, table.additive, strict=True))
+        if additive and (choice == "all" or name not in small)
+    ]
+
+
+def _fit(table: FeatureTable, values: FloatArray, learner: str, seed: int) -> Learned:
+    columns, _, correction = learner.partition("+")
+    return Learned.fit(table.rows, values, _columns(table, columns), CORRECTIONS[correction][1], seed)
+
+
+def _held_out(table: FeatureTable, values: FloatArray, fold: NDArray[np.int64], learner: str, seed: int) -> FloatArray:
+    """log(measured / predicted) of each row, predicted by a learner that saw the other folds."""
+    logarithms = np.zeros(len(values))
+    for part in np.unique(fold):
+        seen, unseen = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
+        predicted = _fit(table[seen], values[seen], learner, seed)(table.rows[unseen])
+        logarithms[unseen] = np.log(values[unseen] / predicted)
+    return logarithms
+
+
+def _choose(logarithms: dict[str, FloatArray]) -> str:
+    """The simplest learner, or a later one that is ahead of it by a standard error."""
+    names = list(logarithms)
+    best = names[0]
+    for name in names[1:]:
+        gain = abs(logarithms[best]) - abs(logarithms[name])
+        if gain.mean() > gain.std() / math.sqrt(len(gain)):
+            best = name
+    return best
+
+
+def _quantile(errors: FloatArray, coverage: float) -> float:
+    """The conformal quantile: of n errors the ⌈(n + 1) · coverage⌉-th, or the largest."""
+    rank = math.ceil((len(errors) + 1) * coverage)
+    return float(np.sort(errors)[min(rank, len(errors)) - 1])
+
+
+def _nearest(points: FloatArray, samples: FloatArray, itself: bool = False) -> FloatArray:
+    """The distance from each point to the nearest sample; of samples to the nearest other one."""
+    squares = (points**2).sum(1)[:, None] + (samples**2).sum(1) - 2 * points @ samples.T
+    if itself:
+        np.fill_diagonal(squares, np.inf)
+    nearest: FloatArray = np.sqrt(np.maximum(squares.min(axis=1), 0))
+    return nearest
+
+
+def _vector(values: Any, like: Sequence[str]) -> FloatArray:
+    vector = np.array(values, dtype=np.float64)
+    if vector.shape != (len(like),):
+        raise PredictorError("not a predictor: means, deviations and names differ in length")
+    return vector
+
+
+def _check(table: FeatureTable, values: FloatArray, coverage: float) -> None:
+    if values.shape != (len(table),):
+        raise PredictorError(f"{len(table)} networks but {values.size} measurements")
+    wrong = np.flatnonzero(~(np.isfinite(values) & (values > 0)))
+    if len(wrong):
+        raise PredictorError(f"measurement {wrong[0]} is {values[wrong[0]]}; it must be positive and finite")
+    if not 0.5 <= coverage < 1:
+        raise PredictorError(f"coverage must be from 0.5 to below 1, not {coverage}")

@@ -1,0 +1,146 @@
+"""Spec sheets: what is known of a device, and from where. Each is a YAML file that is checked when it is read."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from predictors.features import PredictorError
+
+FOLDER = Path(__file__).parent / "devices"
+
+
+class Provenance(StrEnum):
+    """Where a figure comes from, from the surest to the least sure."""
+
+    MEASURED = "measured"
+    PUBLISHED = "published"
+    ASSUMED = "assumed"
+    RUMOURED = "rumoured"
+
+
+class Figure(BaseModel):
+    """A number of the sheet; its unit is in its name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    value: float = Field(gt=0, allow_inf_nan=False)
+    provenance: Provenance
+    source: str = Field(min_length=1)
+
+
+class Kind(StrEnum):
+    """How a device is predicted."""
+
+    SYSTOLIC = "systolic"
+    ROOFLINE = "roofline"
+    CYCLES = "cycles"
+    VELA = "vela"
+    HOST = "host"
+
+
+NEEDED: Mapping[Kind, tuple[str, ...]] = {
+    Kind.SYSTOLIC: (
+        "rows",
+        "columns",
+        "clock_mhz",
+        "systolic_slowdown",
+        "weight_cache_bytes",
+        "link_bytes_per_second",
+        "overhead_ms",
+        "host_macs_per_second",
+        "mac_pj",
+        "sram_pj_per_byte",
+        "link_pj_per_byte",
+        "static_w",
+    ),
+    Kind.ROOFLINE: ("ops_per_second", "memory_bandwidth"),
+    Kind.CYCLES: ("clock_mhz", "cycles_per_mac"),
+    Kind.VELA: ("clock_mhz",),
+    Kind.HOST: (),
+}
+"""The figures that each kind cannot do without."""
+
+
+class Sheet(BaseModel):
+    """A device: its name, how it is predicted, and its figures."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    kind: Kind
+    description: str = Field(min_length=1)
+    options: dict[str, str] = {}
+    figures: dict[str, Figure] = {}
+
+    @field_validator("figures", mode="before")
+    @classmethod
+    def _no_null(cls, value: Any) -> Any:
+        return {} if value is None else value
+
+    @model_validator(mode="after")
+    def _complete(self) -> "Sheet":
+        missing = [name for name in NEEDED[self.kind] if name not in self.figures]
+        if missing:
+            raise ValueError(f"a {self.kind} device needs the figure {missing[0]}")
+        if self.kind is Kind.VELA and "accelerator" not in self.options:
+            raise ValueError("a vela device needs the option accelerator")
+        return self
+
+    def __getitem__(self, figure: str) -> float:
+        """The value of a figure. Raises `PredictorError` if the sheet has none."""
+        if figure not in self.figures:
+            raise PredictorError(f"{self.name} has no figure {figure}")
+        return self.figures[figure].value
+
+    @property
+    def weakest(self) -> Provenance:
+        """The least sure provenance among the figures: what a prediction may claim."""
+        order = list(Provenance)
+        return max((figure.provenance for figure in self.figures.values()), key=order.index, default=order[0])
+
+
+def read_sheet(path: Path | str) -> Sheet:
+    """Read and check a sheet. Raises `PredictorError`, in one line that says what and where."""
+    try:
+        payload = yaml.safe_load(Path(path).read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise PredictorError(f"{path}: {type(error).__name__}") from error
+    except yaml.YAMLError as error:
+        raise PredictorError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(payload, dict):
+        raise PredictorError(f"{path}: a sheet is a mapping, not {type(payload).__name__}")
+    try:
+        return Sheet(**payload)
+    except (ValidationError, TypeError) as error:
+        raise PredictorError(f"{path}: {_first(error)}") from error
+
+
+@cache
+def sheets() -> Mapping[str, Sheet]:
+    """The sheets that come with the package, by name."""
+    found = [read_sheet(path) for path in sorted(FOLDER.glob("*.yaml"))]
+    return {sheet.name: sheet for sheet in found}
+
+
+def sheet(name: str) -> Sheet:
+    """A packaged sheet by name, or the sheet in a YAML file. Raises `PredictorError`."""
+    if name in sheets():
+        return sheets()[name]
+    if name.endswith((".yaml", ".yml")):
+        return read_sheet(name)
+    raise PredictorError(f"unknown device {name!r}: give a .yaml file, or one of {', '.join(sheets())}")
+
+
+def _first(error: Exception) -> str:
+    if not isinstance(error, ValidationError):
+        return " ".join(str(error).split())
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = str(first.get("ctx", {}).get("error", first["msg"]))
+    shown = first["input"] if isinstance(first["input"], int | float | str) else None
+    return f"{where + ': ' if where else ''}{message}" + (f", not {shown!r}" if where and shown is not None else "")

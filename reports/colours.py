@@ -1,0 +1,18 @@
+"""The colours of terminal, pictures and pages.
+
+Okabe and Ito's palette, which people with any colour vision tell apart; a scale is viridis, reversed on the dark.
+"""
+
+FRONT = "#d55e00"
+"""The front, and what is best."""
+
+FAINT = "#8c8c8c"
+"""What is dominated or rejected, and bounds."""
+
+FAILED = "#cc79a7"
+
+SERIES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
+"""One a run, in turn."""
+
+SCALE = "viridis"
+"""Of a metric that is shown as colour."""

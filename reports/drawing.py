@@ -1,0 +1,98 @@
+"""A drawing of a network: operators from top to bottom with their output shapes, one lane a branch."""
+
+from dataclasses import fields
+
+import plotly.graph_objects as go
+
+from graph import Graph, Node, Shape
+from reports.charts import Chart, label, plain
+from reports.colours import FAINT
+
+_LAYER_PIXELS = 62
+_LANE_PIXELS = 150
+
+
+def drawing(graph: Graph) -> Chart:
+    """Boxes for operators, lines for tensors.
+
+    A tensor that passes by operators gets a lane of its own there; lanes are ordered by where their tensors come from
+    (the barycentre heuristic of Sugiyama, Tagawa and Toda 1981). `layout.meta.min_width` is the width in pixels below
+    which boxes would overlap.
+    """
+    words, layers, edges = _layered(graph)
+    at: dict[str, tuple[float, int]] = {}
+    for layer, names in enumerate(layers):
+        above = {name: [at[start][0] for start, end in edges if end == name] for name in names}
+        ordered = sorted(names, key=lambda name: sum(above[name]) / max(len(above[name]), 1))
+        at |= {name: (lane - (len(names) - 1) / 2, -layer) for lane, name in enumerate(ordered)}
+    figure = go.Figure()
+    ends = [(at[start], at[end]) for start, end in edges]
+    figure.add_scatter(
+        x=[x for (start, _), (end, _) in ends for x in (start, end, None)],
+        y=[y for (_, start), (_, end) in ends for y in (start, end, None)],
+        mode="lines",
+        line={"color": FAINT, "width": 2},
+        hoverinfo="skip",
+    )
+    for name, text in words.items():
+        figure.add_annotation(x=at[name][0], y=at[name][1], text=text, showarrow=False, borderwidth=1.5, borderpad=5)
+    widest = max(len(names) for names in layers)
+    hidden = {"visible": False, "fixedrange": True}
+    figure.update_layout(
+        height=_LAYER_PIXELS * len(layers) + 10,
+        xaxis=hidden | {"range": [-widest / 2, widest / 2]},
+        yaxis=hidden | {"range": [0.6 - len(layers), 0.6]},
+        showlegend=False,
+        meta={"min_width": _LANE_PIXELS * widest, "boxes": True},
+        margin={"l": 0, "r": 0, "t": 0, "b": 0},
+    )
+    return plain(figure)
+
+
+def operator_words(node: Node) -> str:
+    """The operator with what matters of its attributes: Conv2D 16 3×3 /2 bn relu."""
+    words = [type(node.op).__name__]
+    for field in fields(node.op):  # type: ignore[arg-type]  # every operator is a dataclass
+        value = getattr(node.op, field.name)
+        match field.name, value:
+            case ("stride", (height, width)):
+                words += (
+                    [f"/{height}" if height == width else f"/{height}×{width}"] if (height, width) != (1, 1) else []
+                )
+            case (("kernel" | "size"), (height, width)):
+                words.append(f"{height}×{width}")
+            case (("filters" | "units"), count):
+                words.append(str(count))
+            case ("batch_norm", True):
+                words.append("bn")
+            case (("activation" | "function"), name) if str(name) != "none":
+                words.append(str(name))
+    return " ".join(words)
+
+
+def shape_words(shape: Shape) -> str:
+    """Height × width × channels, without the batch of 1."""
+    return "×".join(map(str, shape[1:]))
+
+
+def _layered(graph: Graph) -> tuple[dict[str, str], list[list[str]], list[tuple[str, str]]]:
+    """Words by tensor, tensors by layer, and edges from each layer to the next; what passes by has no words."""
+    words = {x.name: f"<b>input</b><br>{label(shape_words(x.shape))}" for x in graph.inputs}
+    layers = [list(words)]
+    depth = dict.fromkeys(words, 0)
+    edges = []
+    for node in graph.nodes:
+        made, reads = node.output.name, dict.fromkeys(x.name for x in node.inputs)
+        depth[made] = 1 + max(depth[name] for name in reads)
+        words[made] = f"<b>{label(operator_words(node), 28)}</b><br>{label(shape_words(node.output.shape))}"
+        layers += [[] for _ in range(depth[made] + 1 - len(layers))]
+        layers[depth[made]].append(made)
+        for name in reads:
+            before = name
+            for between in range(depth[name] + 1, depth[made]):
+                passing = f"{name} to {made} at {between}"
+                layers[between].append(passing)
+                edges.append((before, passing))
+                before = passing
+            edges.append((before, made))
+    return words, layers, edges

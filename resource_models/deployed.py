@@ -1,0 +1,111 @@
+"""The operators that TensorFlow Lite's converter makes of a graph: what costs nothing is merged into its neighbour."""
+
+import math
+from dataclasses import replace
+from typing import NamedTuple
+
+from graph import (
+    Activate,
+    Activation,
+    Add,
+    AveragePool2D,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Graph,
+    MaxPool2D,
+    Node,
+    Pad,
+    Padding,
+    Reshape,
+    Tensor,
+)
+
+_TAKES_ACTIVATION = (Conv2D, DepthwiseConv2D, Dense, Add, MaxPool2D, AveragePool2D)
+
+
+class Deployed(NamedTuple):
+    """A graph of the file's operators, and for each of them the indices of the nodes that it stands for.
+
+    Merged nodes take the name and place of the last of them. A pooling that took over an activation does not show it.
+    """
+
+    graph: Graph
+    groups: tuple[tuple[int, ...], ...]
+
+    def original_order(self, order: tuple[int, ...]) -> tuple[int, ...]:
+        """The nodes of the original graph, for an order of the file's operators."""
+        return tuple(index for operator in order for index in self.groups[operator])
+
+
+def deployed(graph: Graph) -> Deployed:
+    """The file's operators in the order of the graph's nodes.
+
+    Merged are an `Activate` of RELU or RELU6 into what makes its input, a `Pad` into a VALID convolution that then
+    equals a SAME one, a `Reshape` of a `Reshape`, a `Reshape` of a single pixel into the `Dense` that reads it, and
+    what changes nothing into what comes before it, each where nobody else reads what lies between. A linear `Dense`
+    that another `Dense` alone reads gives its bias to that one.
+    """
+    readers = graph.consumers
+    kept = {y.name for y in graph.outputs}
+    nodes: list[Node | None] = list(graph.nodes)
+    groups: list[tuple[int, ...]] = [(i,) for i in range(len(nodes))]
+    maker = {node.output.name: i for i, node in enumerate(graph.nodes) if len(node.outputs) == 1}
+    for i, node in enumerate(graph.nodes):
+        source = node.inputs[0].name if len(node.inputs) == 1 else ""
+        if source in maker and len(readers[source]) == 1 and source not in kept:
+            first = nodes[maker[source]]
+            if first is None:
+                continue
+            merged = _merged(first, node)
+            if isinstance(node.op, Dense) and isinstance(first.op, Dense) and first.op.activation is Activation.NONE:
+                nodes[maker[source]] = replace(first, weights=first.weights[:1])
+            if merged:
+                before = groups[maker[source]]
+                nodes[maker[source]], nodes[i], groups[i] = None, merged, (*before, i)
+    left = [i for i, node in enumerate(nodes) if node]
+    if nodes == list(graph.nodes):
+        return Deployed(graph, tuple(groups))
+    operators = tuple(node for node in nodes if node)
+    return Deployed(Graph(graph.inputs, operators, graph.outputs), tuple(groups[i] for i in left))
+
+
+def _merged(first: Node, second: Node) -> Node | None:
+    """One node for two of which the second alone reads the first, or None where the converter keeps both."""
+    a, b = first.op, second.op
+    if _changes_nothing(first, second):
+        return replace(second, op=a, inputs=first.inputs, weights=first.weights)
+    if isinstance(b, Activate):
+        if not b.function.fusable or not isinstance(a, _TAKES_ACTIVATION):
+            return None
+        if isinstance(a, MaxPool2D | AveragePool2D):
+            return replace(second, op=a, inputs=first.inputs)
+        if a.activation is not Activation.NONE:
+            return None
+        return replace(second, op=replace(a, activation=b.function), inputs=first.inputs, weights=first.weights)
+    if isinstance(a, Reshape) and isinstance(b, Reshape):
+        return replace(second, inputs=first.inputs)
+    if isinstance(a, Reshape) and isinstance(b, Dense) and math.prod(first.inputs[0].shape[:-1]) == 1:
+        return replace(second, inputs=first.inputs)
+    if isinstance(a, Pad) and isinstance(b, Conv2D | DepthwiseConv2D) and _equals_same(a, b, first.inputs[0]):
+        return replace(second, op=replace(b, padding=Padding.SAME), inputs=first.inputs)
+    return None
+
+
+def _changes_nothing(first: Node, second: Node) -> bool:
+    """Whether the second node gives what it gets."""
+    op = second.op
+    if isinstance(op, Activate):
+        return op.function.fusable and getattr(first.op, "activation", None) is op.function
+    return isinstance(op, Reshape | Pad) and first.output.shape == second.output.shape
+
+
+def _equals_same(pad: Pad, op: Conv2D | DepthwiseConv2D, x: Tensor) -> bool:
+    """Whether a VALID convolution of the padded map is a SAME one of the map."""
+    if op.padding is not Padding.VALID:
+        return False
+    for amounts, size, kernel, stride in zip((pad.height, pad.width), x.shape[1:3], op.kernel, op.stride, strict=True):
+        total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+        if amounts != (total // 2, total - total // 2):
+            return False
+    return True

@@ -1,0 +1,141 @@
+"""Asynchronous successive halving over epochs (ASHA; Li et al. 2020, arXiv 1810.05934), around any strategy."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from search_algorithms.aging_evolution import AgingEvolution
+from search_algorithms.problem import Candidate, Completed, Outcome, Problem, ProblemError, Proposal
+from search_algorithms.protocol import Measure, SearchAlgorithm, Strategy
+from search_space import SearchSpace
+
+_WAITING = 30
+"""So many of a rung, the best, wait to be promoted; what falls behind them is out, and its weights may go."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuccessiveHalving:
+    """Settings: what `strategy` asks for is trained for a few epochs, and the best of each rung goes on.
+
+    The top rung stands at `epochs` in all, which must be those of the training settings; each one below at a
+    `reduction`-th of the epochs, down to `least_epochs`. Of the candidates that completed on a rung one in
+    `reduction` is promoted, as soon as there are so many. A promotion is a new candidate: it starts from the weights
+    of the one it continues, with a learning rate schedule of its own over the epochs that its rung adds.
+
+    The best is the one least beyond the hard bounds, then the one dominated by the fewest of those that wait, then the
+    one least beyond the soft bounds, then the latest. The strategy is told of every candidate, promotions included.
+    """
+
+    strategy: Strategy = field(default_factory=AgingEvolution)
+    epochs: int = 20
+    least_epochs: int = 2
+    reduction: int = 3
+
+    def __post_init__(self) -> None:
+        if isinstance(self.strategy, type) or not isinstance(self.strategy, Strategy):
+            raise ProblemError(f"SuccessiveHalving: strategy must be a strategy such as NSGA3(), not {self.strategy!r}")
+        for name, least in (("least_epochs", 1), ("epochs", self.least_epochs), ("reduction", 2)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise ProblemError(
+                    f"SuccessiveHalving: {name} must be a whole number of at least {least}, not {value!r}"
+                )
+
+    @property
+    def rung_epochs(self) -> tuple[int, ...]:
+        """The epochs that each rung adds, from the lowest to the top."""
+        totals = [self.epochs]
+        while totals[-1] // self.reduction >= self.least_epochs:
+            totals.append(totals[-1] // self.reduction)
+        totals.reverse()
+        return (totals[0], *(above - below for below, above in pairwise(totals)))
+
+    def start(self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure) -> "_SuccessiveHalving":
+        """The search before its first ask. Raises `ProblemError` where the strategy does."""
+        return _SuccessiveHalving(self, problem, self.strategy.start(space, problem, seed, measure))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    candidate: Candidate
+    costs: NDArray[np.float64]
+    violation: float
+    shortfall: float
+
+
+@dataclass(slots=True)
+class _Rung:
+    """A rung but the top: what it has seen, and what may go on from it, the best first."""
+
+    completed: int = 0
+    promoted: int = 0
+    waiting: list[_Waiting] = field(default_factory=list)
+
+
+class _SuccessiveHalving:
+    def __init__(self, settings: SuccessiveHalving, problem: Problem, strategy: SearchAlgorithm) -> None:
+        self._problem = problem
+        self._strategy = strategy
+        self._reduction = settings.reduction
+        self._epochs = settings.rung_epochs
+        self._rungs = [_Rung() for _ in self._epochs[1:]]
+        self._in_flight: dict[int, int] = {}
+        """The rung of each candidate in flight; a genotype that was given is trained in full, on none."""
+
+    def ask(self, number: int) -> Proposal | None:
+        for height in reversed(range(len(self._rungs))):
+            rung = self._rungs[height]
+            if rung.waiting and rung.promoted < rung.completed // self._reduction:
+                best, epochs = rung.waiting[0].candidate, self._epochs[height + 1]
+                change = f"{epochs} epochs more"
+                return Proposal(best.genotype, (best.number,), change, epochs=epochs, continues=best.number)
+        proposal = self._strategy.ask(number)
+        if proposal is None:
+            return None
+        return Proposal(proposal.genotype, proposal.parents, proposal.change, epochs=self._epochs[0])
+
+    def asked(self, candidate: Candidate) -> None:
+        self._strategy.asked(candidate)
+        if candidate.continues is not None:
+            self._in_flight[candidate.number] = self._take(candidate.continues) + 1
+        elif candidate.epochs is not None:
+            self._in_flight[candidate.number] = 0
+
+    def tell(self, candidate: Candidate, outcome: Outcome) -> None:
+        self._strategy.tell(candidate, outcome)
+        height = self._in_flight.pop(candidate.number, len(self._rungs))
+        if isinstance(outcome, Completed) and height < len(self._rungs):
+            rung, metrics = self._rungs[height], outcome.metrics
+            rung.completed += 1
+            costs = np.array(self._problem.costs(metrics))
+            far = self._problem.violation(metrics), self._problem.shortfall(metrics)
+            rung.waiting = _best_first([*rung.waiting, _Waiting(candidate, costs, *far)])[:_WAITING]
+
+    def continuable(self) -> Collection[int]:
+        return {waiting.candidate.number for rung in self._rungs for waiting in rung.waiting}
+
+    def _take(self, number: int) -> int:
+        """Promote a candidate that waits; gives its rung."""
+        for height, rung in enumerate(self._rungs):
+            left = [waiting for waiting in rung.waiting if waiting.candidate.number != number]
+            if len(left) < len(rung.waiting):
+                rung.waiting = left
+                rung.promoted += 1
+                return height
+        raise ValueError(f"candidate {number} is continued, and does not wait for it")
+
+
+def _best_first(waiting: list[_Waiting]) -> list[_Waiting]:
+    costs = np.stack([one.costs for one in waiting])
+    dominates = (costs[:, None] <= costs).all(axis=2) & (costs[:, None] < costs).any(axis=2)
+    dominators = dominates.sum(axis=0)
+
+    def rank(place: int) -> tuple[float, int, float, int]:
+        one = waiting[place]
+        return one.violation, int(dominators[place]), one.shortfall, -one.candidate.number
+
+    return [waiting[place] for place in sorted(range(len(waiting)), key=rank)]

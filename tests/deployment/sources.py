@@ -1,0 +1,76 @@
+"""Networks as the exporters get them, with weights that leave nothing at one or zero."""
+
+import numpy as np
+
+from deployment.formats import Source
+from deployment.tflite import to_tflite_int8
+from graph import (
+    Activate,
+    Activation,
+    Add,
+    AveragePool2D,
+    Concat,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    GlobalAveragePool,
+    GraphBuilder,
+    MaxPool2D,
+    Pad,
+    Padding,
+    Reshape,
+    Softmax,
+)
+from search_space import SPACES
+from tests.training.random_graphs import random_graph
+from training.keras_model import keras_model
+from training.weights import initial_weights
+
+
+def source_of(graph, number=16, *, int8=True):
+    rng = np.random.default_rng(0)
+    weights = initial_weights(graph, 0)
+    for name, value in weights.items():
+        if not name.endswith("kernel"):
+            lowest = 0.5 if name.endswith("variance") else -1.5
+            weights[name] = rng.uniform(lowest, 1.5, value.shape).astype(np.float32)
+    images = rng.uniform(0, 1, (number, *graph.inputs[0].shape[1:])).astype(np.float32)
+    keras = keras_model(graph, weights)
+    return Source(
+        graph,
+        weights,
+        to_tflite_int8(graph, weights, images) if int8 else b"",
+        keras,
+        images,
+        keras(images).numpy(),
+    )
+
+
+def every_operator():
+    """Each operator and activation, uneven margins, strides and sizes, and reshapes in both directions."""
+    net = GraphBuilder()
+    x = net.add(Conv2D(4, (2, 4), (2, 1), activation=Activation.RELU6, batch_norm=True), net.input((1, 13, 10, 3)))
+    x = net.add(Conv2D(6, (3, 2), groups=2, activation=Activation.RELU, batch_norm=True), x)
+    x = net.add(DepthwiseConv2D((2, 3), (1, 2), multiplier=2, batch_norm=True), net.add(Pad((1, 2), (0, 3)), x))
+    pooled = net.add(MaxPool2D((2, 3), (2, 2), Padding.SAME), x)
+    x = net.add(Activate(Activation.HARD_SWISH), x)
+    mean = net.add(AveragePool2D((2, 3), (2, 2), Padding.SAME), net.add(Activate(Activation.SIGMOID), x))
+    x = net.add(Concat(), net.add(Add(Activation.RELU), pooled, mean), pooled)
+    x = net.add(Conv2D(5, (2, 2), padding=Padding.VALID), x)
+    _, height, width, channels = x.shape
+    x = net.add(Reshape((1, width, channels, height)), x)
+    x = net.add(Softmax(), net.add(AveragePool2D((2, 2), (1, 1)), x))
+    left = net.add(Dense(3), net.add(GlobalAveragePool(), x))
+    x = net.add(Concat(), left, net.add(Dense(4, Activation.RELU), net.flatten(x)))
+    return net.build(net.add(Dense(5), net.add(Dense(7), net.add(Reshape((1, 1, 1, 7)), x))))
+
+
+def networks(each):
+    """Names and graphs: random ones over every operator, then `each` random genotypes of every space."""
+    yield "every operator", every_operator()
+    for seed in range(2 * each):
+        yield f"random {seed}", random_graph(seed)
+    for name, kind in SPACES.items():
+        space = kind((8, 8, 1), 10)
+        for seed in range(each):
+            yield f"{name} {seed}", space.graph(space.sample(np.random.default_rng(seed)))

@@ -1,0 +1,129 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from benchmarks.arena_fidelity import network, some_weights
+from deployment import ExportError
+from deployment.file_plan import current_head, file_buffers
+from deployment.flatbuffer import PLAN_NAME, packed, schema, set_plan, unpacked
+from deployment.interpreter import open_model
+from deployment.micro import available
+from deployment.optimise import lean, optimised
+from deployment.tflite import to_tflite_int8
+from graph import Add, Conv2D, GraphBuilder, TfliteError
+from tests.training.random_graphs import random_graph
+
+SAVING = 29
+"""A network of `benchmarks.arena_fidelity` whose plan saves memory."""
+
+
+def converted(graph, seed=0):
+    images = np.random.default_rng(seed).uniform(0, 1, (4, *graph.inputs[0].shape[1:])).astype(np.float32)
+    return to_tflite_int8(graph, some_weights(graph, seed), images)
+
+
+@pytest.fixture(scope="module")
+def wasteful():
+    """A file as the converter writes it, in which the runtime's own plan leaves gaps."""
+    return converted(network(SAVING)[1])
+
+
+def test_a_file_that_wastes_memory_needs_less_and_computes_the_same(wasteful):
+    found = optimised(wasteful)
+    assert found.head_bytes[1] < found.head_bytes[0]
+    assert found.saving == pytest.approx(1 - found.head_bytes[1] / found.head_bytes[0])
+    if available():
+        assert found.micro_head_bytes == found.head_bytes
+    before, after = open_model(wasteful), open_model(found.model)
+    images = np.random.default_rng(1).uniform(0, 1, (3, *before.input_shape[1:])).astype(np.float32)
+    assert np.array_equal(before.outputs(images), after.outputs(images))
+
+
+def test_an_optimised_file_has_nothing_left_to_save(wasteful):
+    once = optimised(wasteful)
+    twice = optimised(once.model)
+    assert twice.head_bytes == (once.head_bytes[1],) * 2
+    assert len(twice.model) <= len(once.model)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_no_file_is_made_worse(seed):
+    model = converted(random_graph(seed), seed)
+    found = optimised(model)
+    assert found.head_bytes[1] <= found.head_bytes[0]
+    if found.head_bytes[1] == found.head_bytes[0]:
+        assert len(found.model) <= len(model)
+
+
+def test_operators_move_to_the_order_of_least_memory():
+    """The narrow branch of two is made last, so that it is not live beside both maps of the wide one."""
+    net = GraphBuilder()
+    x = net.add(Conv2D(2, (3, 3)), net.input((1, 8, 8, 1)))
+    narrow = net.add(Conv2D(8, (3, 3)), x)
+    wide = net.add(Conv2D(8, (1, 1)), net.add(Conv2D(40, (3, 3)), x))
+    found = optimised(converted(net.build(net.add(Add(), narrow, wide))))
+    assert found.head_bytes == (64 * (8 + 40 + 8), 64 * (2 + 40 + 8))
+    assert found.exact
+
+
+def test_names_inside_go_and_those_of_input_and_output_stay(wasteful):
+    graph = unpacked(optimised(wasteful).model).subgraphs[0]
+    ends = {int(t) for t in (*graph.inputs, *graph.outputs)}
+    assert all(bool(tensor.name) == (number in ends) for number, tensor in enumerate(graph.tensors))
+
+
+def test_a_lean_file_has_no_names_and_equal_networks_give_equal_bytes(wasteful):
+    model = lean(wasteful)
+    content = unpacked(model)
+    assert not any(tensor.name for tensor in content.subgraphs[0].tensors)
+    assert [entry.name.decode() for entry in content.metadata] == [PLAN_NAME]
+    assert len(model) < len(wasteful)
+    assert lean(model) == model == lean(converted(network(SAVING)[1]))
+
+
+def test_every_buffer_of_a_file_starts_at_a_multiple_of_16_bytes(wasteful):
+    read = schema().Model.GetRootAs(lean(wasteful), 0)
+    for number in range(read.BuffersLength()):
+        table = read.Buffers(number)._tab
+        field = table.Offset(4)
+        assert not field or table.Vector(field) % 16 == 0
+
+
+def test_a_plan_in_the_file_counts_as_its_own():
+    content = unpacked(converted(random_graph(0)))
+    found = file_buffers(content)
+    wide = [16 * 1000 * place for place in range(len(found.numbers))]
+    offsets = [-1] * len(content.subgraphs[0].tensors)
+    for number, offset in zip(found.numbers, wide, strict=True):
+        offsets[number] = offset
+    set_plan(content, offsets)
+    before = current_head(content, found)
+    assert before > max(wide)
+    saved = optimised(packed(content))
+    assert saved.head_bytes[0] == before
+    assert saved.head_bytes[1] < before / 2
+
+
+def test_a_float_model_of_two_inputs_is_planned_too():
+    @tf.function(input_signature=[tf.TensorSpec((1, 16), tf.float32), tf.TensorSpec((1, 16), tf.float32)])
+    def network(a, b):
+        return tf.nn.relu(a) + tf.nn.softmax(b), tf.reduce_mean(a, axis=1)
+
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([network.get_concrete_function()])
+    found = optimised(converter.convert())
+    assert found.head_bytes[1] <= found.head_bytes[0]
+
+
+def test_several_subgraphs_are_refused(wasteful):
+    content = unpacked(wasteful)
+    content.subgraphs = content.subgraphs * 2
+    with pytest.raises(ExportError, match="one subgraph is needed, this one has 2"):
+        unpacked(packed(content))
+
+
+@pytest.mark.parametrize("cut", [0, 7, 30, 400])
+def test_what_is_no_model_is_refused(wasteful, cut):
+    with pytest.raises(TfliteError):
+        optimised(wasteful[:cut])
+    with pytest.raises(TfliteError):
+        optimised(bytes(1000))

@@ -1,0 +1,156 @@
+"""Damaged and hostile files: read, or refused in one line; and what is read can be inspected."""
+
+import struct
+import tracemalloc
+
+import numpy as np
+import pytest
+
+from graph import TfliteError, read_tflite
+from reports.network import inspect_file, network_json
+from tests.graph.tflite_files import Builtin, TfliteFile, conv_options, schema, small_network
+
+
+def branches() -> bytes:
+    """Branches of convolutions between one input and one sum."""
+    net = TfliteFile()
+    x = net.tensor(1, 4, 4, 3)
+    ends = []
+    for width in (2, 5, 3):
+        y, z = net.tensor(1, 4, 4, width), net.tensor(1, 4, 4, 2)
+        net.operator(Builtin.CONV_2D, [x, net.kernel(width, 1, 1, 3), net.bias(width)], [y], **conv_options())
+        net.operator(Builtin.CONV_2D, [y, net.kernel(2, 1, 1, width), net.bias(2)], [z], **conv_options())
+        ends.append(z)
+    total = net.tensor(1, 4, 4, 2)
+    net.operator(Builtin.ADD_N, ends, [total])
+    return net.content([x], [total])
+
+
+def mutated(content: bytes, rng: np.random.Generator) -> bytes:
+    """One to three changes: bits, bytes, words that look like offsets and lengths, pieces moved, cut off or added."""
+    data = bytearray(content)
+    for _ in range(int(rng.integers(1, 4))):
+        at = int(rng.integers(len(data))) if data else 0
+        word = at & ~3
+        match int(rng.integers(8)):
+            case 0 if data:
+                data[at] ^= 1 << int(rng.integers(8))
+            case 1 if data:
+                data[at] = int(rng.integers(256))
+            case 2:
+                near = rng.integers(-64, 64, dtype=np.int32)
+                data[word : word + 4] = struct.pack("<i", int(near))
+            case 3:
+                extreme = rng.choice([0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, 0xFFFFFFFC, len(data), 1 << 20])
+                data[word : word + 4] = struct.pack("<I", int(extreme))
+            case 4:
+                data[word : word + 4] = struct.pack("<I", int(rng.integers(len(data) + 1)))
+            case 5:
+                source = int(rng.integers(len(data) + 1))
+                length = int(rng.integers(1, 65))
+                data[at : at + length] = data[source : source + length]
+            case 6:
+                data[at : at + int(rng.integers(1, 33))] = b""
+            case _:
+                del data[int(rng.integers(len(data) + 1)) :]
+                data += rng.bytes(int(rng.integers(0, 40)))
+    return bytes(data)
+
+
+def outcome(content: bytes) -> str | None:
+    """The refusal, None for a network that was read and inspected."""
+    try:
+        model = read_tflite(content)
+    except TfliteError as refusal:
+        return str(refusal)
+    network_json(inspect_file(model))
+    return None
+
+
+@pytest.mark.parametrize("block", range(8))
+def test_three_thousand_mutated_files_are_read_or_refused_in_one_line(block):
+    rng = np.random.default_rng([4, block])
+    sources = [small_network(), branches()]
+    refusals = [outcome(mutated(sources[i % 2], rng)) for i in range(375)]
+    refused = [refusal for refusal in refusals if refusal is not None]
+    assert all(0 < len(refusal.splitlines()) == 1 for refusal in refused)
+    assert len(set(refused)) > 50
+    assert 15 < refusals.count(None) < 300
+
+
+@pytest.mark.parametrize("source", [small_network(), branches()], ids=["small", "branches"])
+def test_every_truncation_is_refused_or_read(source):
+    """All of a file's end may be missing but what nothing refers to."""
+    refused = [outcome(source[:size]) for size in range(len(source))]
+    assert all(refusal and "\n" not in refusal for refusal in refused[: len(source) // 2])
+
+
+def test_every_word_set_to_its_extremes_is_read_or_refused():
+    source = small_network()
+    for at in range(0, len(source) - 3, 4):
+        for value in (0, 0x7FFFFFFF, 0xFFFFFFFF):
+            outcome(source[:at] + struct.pack("<I", value) + source[at + 4 :])
+
+
+def test_random_bytes_are_refused():
+    rng = np.random.default_rng(0)
+    for size in [*range(64), *(int(n) for n in rng.integers(64, 5000, 200))]:
+        body = rng.bytes(size)
+        assert outcome(body)
+        assert outcome(body[:4] + b"TFL3" + body[4:])
+
+
+def vector(*words: int) -> bytes:
+    return struct.pack(f"<{len(words)}I", *words)
+
+
+def test_a_list_longer_than_the_file_takes_no_memory():
+    source = branches()
+    tracemalloc.start()
+    try:
+        for at in range(8, len(source) - 4, 12):
+            outcome(source[:at] + vector(0x3FFFFFFF) + source[at + 4 :])
+        assert tracemalloc.get_traced_memory()[1] < 20 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_lists_that_share_their_bytes_do_not_multiply():
+    """5 000 operators at one place, which has 20 000 inputs: 100 million numbers in 100 kB."""
+    net = TfliteFile()
+    x, y = net.tensor(1, 1), net.tensor(1, 1)
+    net.operator(Builtin.ABS, [x], [y])
+    content = bytearray(net.content([x], [y]))
+    subgraph = schema.Model.GetRootAs(content, 0).Subgraphs(0)._tab
+    place = subgraph.Pos + subgraph.Offset(10)
+    content += bytes(-len(content) % 4)
+    content[place : place + 4] = vector(len(content) - place)
+    count, inputs = 5_000, 20_000
+    fields = len(content) + 4 + 4 * count
+    table = fields + 12
+    content += vector(count, *(table - (len(content) + 4 + 4 * i) for i in range(count)))
+    content += struct.pack("<6H", 10, 12, 0, 4, 8, 0)
+    content += vector(table - fields, 8, 8 + 4 * inputs, inputs, *[x] * inputs, 1, y)
+    assert schema.Model.GetRootAs(content, 0).Subgraphs(0).Operators(count - 1).InputsLength() == inputs
+    with pytest.raises(TfliteError, match="damaged: the file refers to the same bytes over and over"):
+        read_tflite(bytes(content))
+
+
+def test_more_operators_than_any_network_has_are_refused():
+    net = TfliteFile()
+    x = net.tensor(1, 1)
+    ends = [net.tensor(1, 1) for _ in range(3)]
+    for y in ends:
+        net.operator(Builtin.ABS, [x], [y])
+    net.operators *= 4_000
+    with pytest.raises(TfliteError, match="12000 operators; edgevolve reads up to 10000"):
+        read_tflite(net.content([x], ends))
+
+
+def test_a_cycle_of_operators_is_refused():
+    net = TfliteFile()
+    x, a, b = (net.tensor(1, 4) for _ in range(3))
+    net.operator(Builtin.ADD, [x, b], [a], table="AddOptions")
+    net.operator(Builtin.ABS, [a], [b])
+    with pytest.raises(TfliteError, match="add_0 reads t2 before it is made"):
+        read_tflite(net.content([x], [b]))

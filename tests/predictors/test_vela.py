@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+
+from graph import Activation, Conv2D, Dense, DepthwiseConv2D, GlobalAveragePool, GraphBuilder
+from predictors import PredictorError, sheet, sheets
+from predictors.layerwise import LayerwiseTransfer, node_features
+from predictors.sheets import Kind
+from predictors.vela import compile_graph, latency_ms
+from tests.training.random_graphs import random_graph
+
+pytest.importorskip("ethosu.regor")
+
+
+def network(width, blocks=2):
+    net = GraphBuilder()
+    x = net.add(Conv2D(8 * width, (3, 3), (2, 2), activation=Activation.RELU6), net.input((1, 32, 32, 3)))
+    for _ in range(blocks):
+        x = net.add(DepthwiseConv2D((3, 3), activation=Activation.RELU6), x)
+        x = net.add(Conv2D(8 * width, (1, 1), activation=Activation.RELU6), x)
+    return net.build(net.add(Dense(10), net.add(GlobalAveragePool(), x)))
+
+
+@pytest.mark.parametrize("name", [name for name, one in sheets().items() if one.kind is Kind.VELA])
+def test_every_ethos_configuration_compiles_a_network_from_its_graph(name):
+    found = compile_graph(sheet(name), network(2))
+    assert found.cycles > 0 and found.operators_on_cpu == 0
+    assert sum(layer.cycles for layer in found.layers.values()) == pytest.approx(found.cycles)
+    assert set(found.layers) <= {node.name for node in network(2).nodes}
+
+
+def test_more_multipliers_take_fewer_cycles():
+    cycles = [compile_graph(sheet(f"ethos_u55_{macs}"), network(4, blocks=4)).cycles for macs in (32, 64, 128, 256)]
+    assert cycles == sorted(cycles, reverse=True)
+    assert latency_ms(sheet("ethos_u55_32"), network(4, blocks=4)) == pytest.approx(cycles[0] / 500e3)
+
+
+def test_the_compiler_counts_the_multiplications_of_the_graph():
+    graph = network(2)
+    products = sum(node.macs for node in graph.nodes if isinstance(node.op, Conv2D | DepthwiseConv2D | Dense))
+    assert products <= compile_graph(sheet("ethos_u55_128"), graph).macs <= 1.1 * products
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_networks_compile(seed):
+    found = compile_graph(sheet("ethos_u55_128"), random_graph(seed))
+    assert sum(layer.cycles for layer in found.layers.values()) == pytest.approx(found.cycles)
+
+
+def test_a_device_of_another_kind_is_refused():
+    with pytest.raises(PredictorError, match="coral_edge_tpu is not a device of Arm's compiler"):
+        compile_graph(sheet("coral_edge_tpu"), network(1))
+
+
+def test_a_missing_compiler_is_one_clear_line(monkeypatch):
+    monkeypatch.setattr("predictors.vela.find_spec", lambda name: None)
+    with pytest.raises(PredictorError, match="pip install ethos-u-vela"):
+        compile_graph(sheet("ethos_u55_128"), network(1))
+
+
+def test_an_unknown_accelerator_is_refused():
+    odd = sheet("ethos_u55_128").model_copy(update={"options": {"accelerator": "ethos-u99-1"}})
+    with pytest.raises(PredictorError, match="unknown accelerator 'ethos-u99-1'"):
+        compile_graph(odd, network(1))
+
+
+@pytest.fixture(scope="module")
+def generations():
+    graphs = [network(width, blocks) for width in range(1, 7) for blocks in (1, 2, 3)]
+    return graphs, *([compile_graph(sheet(n), g) for g in graphs] for n in ("ethos_u55_256", "ethos_u65_512"))
+
+
+def test_a_generation_is_predicted_from_the_one_before(generations):
+    graphs, source, target = generations
+    learn = range(0, len(graphs), 2)
+    fitted = LayerwiseTransfer.fit(
+        *([values[i] for i in learn] for values in generations), 2.0, np.random.default_rng(0)
+    )
+    errors = [abs(fitted.predict(graphs[i], source[i]) / target[i].cycles - 1) for i in range(1, len(graphs), 2)]
+    assert np.mean(errors) < 0.08
+
+
+def test_a_transfer_reads_back_exactly(generations):
+    graphs, source, target = generations
+    fitted = LayerwiseTransfer.fit(graphs, source, target, 2.0, np.random.default_rng(0))
+    again = LayerwiseTransfer.from_json(fitted.to_json())
+    assert again.predict(graphs[3], source[3]) == fitted.predict(graphs[3], source[3])
+    with pytest.raises(PredictorError, match="not a layer-wise predictor"):
+        LayerwiseTransfer.from_json({**fitted.to_json(), "boosters": ["{}"]})
+    with pytest.raises(PredictorError, match="format"):
+        LayerwiseTransfer.from_json({})
+
+
+def test_a_transfer_needs_as_many_sources_as_networks(generations):
+    graphs, source, target = generations
+    with pytest.raises(PredictorError, match="do not fit"):
+        LayerwiseTransfer.fit(graphs, source[:3], target, 2.0, np.random.default_rng(0))
+    with pytest.raises(PredictorError, match="speedup"):
+        LayerwiseTransfer.fit(graphs, source, target, -1.0, np.random.default_rng(0))
+
+
+def test_features_of_nodes_are_finite():
+    for seed in range(5):
+        graph = random_graph(seed)
+        rows = node_features(graph, compile_graph(sheet("ethos_u55_256"), graph))
+        assert rows.shape[0] == len(graph.nodes) and np.isfinite(rows).all()

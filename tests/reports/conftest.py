@@ -1,0 +1,43 @@
+"""A headless Chromium for the tests of pages; without one they are skipped, or fail where CI says so."""
+
+import os
+import shutil
+
+import pytest
+
+REQUIRED = "EDGEVOLVE_BROWSER_TESTS"
+"""Set to `required`, a missing Chromium is a failure."""
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-unsafe-swiftshader",
+)
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    driver = shutil.which("chromedriver")
+    if not (chromium and driver):
+        missing = "needs Chromium and its driver: apt-get install chromium chromium-driver"
+        (pytest.fail if os.environ.get(REQUIRED) == "required" else pytest.skip)(missing)
+    from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+
+    options = ChromeOptions()
+    options.binary_location = chromium
+    profile = tmp_path_factory.mktemp("profile")
+    for flag in (*FLAGS, f"--user-data-dir={profile}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    opened = Chrome(options=options, service=ChromeService(driver))
+    opened.set_script_timeout(120)
+    yield opened
+    opened.quit()

@@ -1,0 +1,46 @@
+"""`driver.py inspect` of files, as a user runs it."""
+
+import json
+import re
+
+import pytest
+
+from tests.graph.tflite_files import small_network
+from tests.test_driver import edgevolve
+
+
+def test_inspect_reads_a_tflite_file(tmp_path):
+    model = tmp_path / "model.tflite"
+    model.write_bytes(small_network())
+    done = edgevolve("inspect", model, "--plot", tmp_path / "map.png")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("model.tflite\n")
+    assert "SPLIT" in done.stdout
+    assert "512 B in the file's order, 512 B in the best order" in done.stdout
+    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+    found = json.loads(edgevolve("inspect", model, "--json").stdout)
+    assert found["file_bytes"] == len(small_network())
+    assert found["arena"]["target"] == "cortex-m"
+    on_host = json.loads(edgevolve("inspect", model, "--json", "--target", "host").stdout)["arena"]
+    assert on_host["tail_bytes"] > found["arena"]["tail_bytes"]
+    assert on_host["planned_head_bytes"] == found["arena"]["planned_head_bytes"] >= 512
+
+
+@pytest.mark.parametrize(
+    ("content", "options", "message"),
+    [
+        (b"", [], r"model\.tflite: empty"),
+        (b"\x1c\0\0\0TFL3", [], r"model\.tflite: damaged: the file ends at byte 8, before what it refers to"),
+        (None, [], r"model\.tflite: no such file"),
+        (small_network(), ["--plot", "map.bmp"], r"map\.bmp: a memory map is written as \.png or \.svg"),
+        (small_network(), ["--target", "z80"], r"--target z80: give one of cortex-m, cortex-m-dsp, cortex-m-mve, host"),
+        (small_network(), ["--plot", "no/map.png"], r"no/map\.png: there is no folder no"),
+    ],
+)
+def test_a_bad_model_file_or_picture_is_one_line_and_exit_status_2(tmp_path, content, options, message):
+    if content is not None:
+        (tmp_path / "model.tflite").write_bytes(content)
+    done = edgevolve("inspect", tmp_path / "model.tflite", *options)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert re.fullmatch(rf"edgevolve: .*{message}\n", done.stderr)
