@@ -1,6 +1,6 @@
 """The quick start's digits and bounds with NSGA-III: a front of accuracy, peak memory, size and MACs.
 
-In 300 evaluations few parents fit together: crossover 0.3, so that most children are mutants, where 0.9 suits thousands.
+Within 300 evaluations few parents fit together: most children are mutants, crossover 0.3 in place of 0.9.
 """
 
 from configs.digits_aging import config as aging

@@ -57,7 +57,7 @@ class SurrogateEvolution:
     share of the surrogate's standard deviation that its predictions are drawn with. The surrogate is a Gaussian
     process (`process`) or an XGBoost ensemble (`trees`) over the space's encoding; it is fitted to the first n told
     candidates, n growing by 3 % a fit, and to at most 500 of those, the best by non-dominated rank. Objectives that
-    `measure` gives are exact and need no surrogate.
+    `measure` gives are exact and need no surrogate. Only gains within all bounds count, soft ones too.
     """
 
     founders: int = 12
@@ -98,6 +98,9 @@ class _SurrogateEvolution:
         self._told: list[Candidate] = []
         self._encoded: list[NDArray[np.float64]] = []
         self._costs: list[tuple[float, ...]] = []
+        self._beyond: list[float] = []
+        """How far beyond the bounds, soft ones too."""
+        self._limits = np.array(problem.limits())
         self._front: list[int] = []
         """Places among the told: the feasible that nothing feasible dominates."""
         self._behind: list[int] = []
@@ -111,7 +114,7 @@ class _SurrogateEvolution:
             return self._random(rng)
         costs, front = np.array(self._costs), np.array(self._front)
         rest = np.array(self._behind[-_RECENT:], np.int64)
-        parents = np.concatenate([front, rest[_non_dominated(costs[rest])]])
+        parents = self._nearest_the_goal(np.concatenate([front, rest[_non_dominated(costs[rest])]]))
         if rng.random() < self._settings.unscreened:
             return self._child(rng, *_towards(costs[parents], parents, 2, rng).tolist())
         pool = self._pool(rng, costs, parents)
@@ -133,6 +136,7 @@ class _SurrogateEvolution:
         self._told.append(candidate)
         self._encoded.append(self._space.encode(candidate.genotype))
         self._costs.append(self._problem.costs(outcome.metrics))
+        self._beyond.append(self._problem.violation(outcome.metrics) + self._problem.shortfall(outcome.metrics))
         self._rank(len(self._told) - 1, feasible=not self._problem.broken(outcome.metrics))
         if len(self._told) == self._next_fit:
             self._fit()
@@ -200,13 +204,21 @@ class _SurrogateEvolution:
             pool[self._space.sample(rng)] = ()
         return {genotype: places for genotype, places in pool.items() if genotype not in self._known}
 
+    def _nearest_the_goal(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those within all bounds, soft ones too; where they are too few, the least beyond."""
+        beyond = np.array([self._beyond[place] for place in places])
+        fewest = max(self._settings.parents, int((beyond == 0).sum()))
+        return places[np.argsort(beyond, kind="stable")[:fewest]]
+
     def _choose(self, costs: Costs, mean: Costs, spread: Costs, rng: Generator) -> int:
         """The row that is expected to gain most; where none gains in any draw, the best in a random direction."""
         draws = mean + self._settings.optimism * spread * rng.standard_normal((_DRAWS, *mean.shape))
-        points = _open_points(costs[self._front], costs.max(axis=0), rng)
+        points = _open_points(costs[self._front], costs.max(axis=0), self._limits, rng)
         points = points[_reached(points, draws.min(axis=0))][:_COUNTED]
         gains = sum(_gains(points, drawn) for drawn in draws)
-        return int(np.argmax(gains)) if np.any(gains) else _nearest(costs, mean, rng)
+        if np.any(gains):
+            return int(np.argmax(gains))
+        return _nearest(costs, mean + np.nan_to_num(np.maximum(mean - self._limits, 0)), rng)
 
     def _predicted(self, genotypes: list[Any], surrogate: Surrogate) -> tuple[Costs, Costs]:
         """Mean and spread of each genotype's costs; exact where `measure` knows them."""
@@ -239,11 +251,15 @@ class _SurrogateEvolution:
         return Proposal(genotype, tuple(dict.fromkeys(parent.number for parent in parents)), change)
 
 
-def _open_points(front: Costs, worst: Costs, rng: Generator) -> Costs:
-    """Points that the front does not dominate, of so many drawn evenly between the best and the worst costs."""
-    best = front.min(axis=0)
-    low = best - _BEYOND * (worst - best)
-    points = low + (worst - low) * rng.random((_POINTS, front.shape[1]))
+def _open_points(front: Costs, worst: Costs, limits: Costs, rng: Generator) -> Costs:
+    """Points that the front does not dominate, of so many drawn evenly between the best and the worst costs.
+
+    What is beyond the `limits` gains nothing; where no cost is within one yet, the box lies just within it.
+    """
+    best, width = front.min(axis=0), worst - front.min(axis=0)
+    high = np.minimum(worst, limits)
+    low = np.minimum(best, high) - _BEYOND * width
+    points = low + (high - low) * rng.random((_POINTS, front.shape[1]))
     return np.asarray(points[~_reached(points, front)])
 
 
