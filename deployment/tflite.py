@@ -14,7 +14,7 @@ from deployment.export_error import ExportError
 from deployment.formats import Source, distance
 from deployment.interpreter import Operator, open_model
 from deployment.order import in_graph_order
-from graph import Graph
+from graph import Conv2D, Graph, Padding
 from resource_models.kernels import tflite_name
 from training.forward import folded, forward
 from training.keras_model import save_keras
@@ -55,6 +55,7 @@ def to_tflite_int8(graph: Graph, weights: Mapping[str, NDArray[Any]], calibratio
         raise ValueError(
             f"calibration needs float32 images of {shape[1:]}, not {calibration.dtype} {calibration.shape}"
         )
+    _check_calibrated(graph)
     values = {name: value.numpy() for name, value in folded(graph, _tensors(weights)).items()}
 
     def network(x: Any) -> Any:
@@ -74,6 +75,22 @@ def to_tflite_int8(graph: Graph, weights: Mapping[str, NDArray[Any]], calibratio
         except Exception as error:
             reason = (str(error).strip() or said()).splitlines()
             raise ConversionError(f"int8 conversion failed: {reason[0] if reason else type(error).__name__}") from error
+
+
+def _check_calibrated(graph: Graph) -> None:
+    """Refuse what the converter's own float kernel computes wrongly while it looks for the ranges of activations.
+
+    It takes a kernel of the map's size, of which less than a pixel a side is padded, for one that has a single output
+    pixel; the others' ranges are whatever lay in the memory (TensorFlow 2.21).
+    """
+    for node in graph.nodes:
+        op: Any = node.op
+        same = isinstance(op, Conv2D) and op.padding is Padding.SAME and op.stride == (1, 1)
+        if same and op.kernel == node.inputs[0].shape[1:3] and max(op.kernel) == 2:
+            raise ConversionError(
+                f"{node.name}: TensorFlow's converter cannot calibrate a SAME convolution of an even kernel "
+                f"on a map of its size, {op.kernel[0]}×{op.kernel[1]}; use an odd kernel"
+            )
 
 
 def differences(graph: Graph, model: bytes) -> tuple[str, ...]:

@@ -109,6 +109,14 @@ def test_int8_outputs_are_close_to_those_of_the_keras_model(seed):
     assert np.abs(values - wanted).mean() < 0.1 * wanted.std() + 2 * model.output.scale
 
 
+@pytest.mark.parametrize("kernel", [(1, 2), (2, 1), (2, 2)])
+def test_a_convolution_that_the_converter_calibrates_wrongly_is_refused(kernel):
+    net = GraphBuilder()
+    graph = net.build(net.add(Conv2D(4, kernel), net.input((1, *kernel, 3))))
+    with pytest.raises(ConversionError, match=r"cannot calibrate a SAME convolution .* use an odd kernel"):
+        to_tflite_int8(graph, initial_weights(graph, 0), images(graph))
+
+
 @pytest.mark.parametrize(
     ("ops", "operators"),
     [

@@ -41,9 +41,10 @@ class Writer:
         _, height, width, channels = x.shape
         groups = self.pick(1, 1, 2) if channels % 2 == 0 else 1
         filters = filters or 2 * int(self.rng.integers(1, 5))
+        kernel = (self.side(height), self.side(width))
         op = Conv2D(
             filters,
-            (self.side(height), self.side(width)),
+            (1, 1) if kernel == (height, width) and max(kernel) == 2 else kernel,  # the converter cannot calibrate it
             (1, 1) if keep_size else (self.pick(1, 2), self.pick(1, 2)),
             Padding.SAME if keep_size else self.pick(*Padding),
             groups if filters % groups == 0 else 1,
