@@ -234,7 +234,7 @@ def _names(source: Any, name: str) -> tuple[str, ...]:
             return tuple(_asked(source, name, _small_network()))
         except PredictorError as error:
             raise PredictorError(f"{error} (of a small network; or declare metric_names)") from error
-    if isinstance(declared, str) or not all(isinstance(each, str) for each in declared) or not declared:
+    if not isinstance(declared, list | tuple) or not declared or not all(isinstance(each, str) for each in declared):
         raise PredictorError(f"{name}: metric_names must be some names, not {declared!r}")
     return tuple(declared)
 
@@ -251,6 +251,8 @@ def _asked(source: Any, name: str, graph: Graph) -> dict[str, Estimated]:
         ) from error
     if not isinstance(found, Mapping):
         found = {"latency_ms": found}
+    if not found:
+        raise PredictorError(f"{name}: predict gives no metric")
     return {str(metric): _checked(f"{name}: predict gives {metric}", value) for metric, value in found.items()}
 
 
