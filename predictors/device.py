@@ -4,10 +4,13 @@ A device is a packaged sheet, a sheet of the user's own, either of them together
 measurements, or an object of the user's own.
 """
 
+import hashlib
+import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Real
 from os import PathLike
 from pathlib import Path
@@ -16,8 +19,10 @@ from typing import Any, Protocol, runtime_checkable
 from graph import Conv2D, Dense, Graph, GraphBuilder, from_json, to_json
 from predictors import edge_tpu, vela
 from predictors.analytical import analyse, roofline_ms
+from predictors.device_predictor import FORMAT as OF_DEVICE
+from predictors.device_predictor import DevicePredictor
 from predictors.features import FEATURES, PredictorError, feature_table
-from predictors.regressor import PerformanceRegressor
+from predictors.regressor import PerformanceRegressor, Prediction
 from predictors.sheets import Kind, Sheet, sheet
 
 METRICS = ("latency_ms", "energy_uj", "tops_per_watt")
@@ -28,7 +33,7 @@ _METRICS: Mapping[Kind, tuple[str, ...]] = {
     Kind.ROOFLINE: ("latency_ms",),
     Kind.CYCLES: ("latency_ms",),
     Kind.VELA: ("latency_ms", "operators_on_cpu"),
-    Kind.HOST: (),
+    Kind.HOST: ("latency_ms",),
 }
 
 
@@ -68,20 +73,23 @@ class Device(Protocol):
 def device(source: Any, predictor: str | PathLike[str] | None = None) -> Device:
     """The device of a packaged name, a `.yaml` file, or an object of the user's own.
 
-    With `predictor`, a JSON file that `PerformanceRegressor.save` wrote, its metric is learned from measurements. An
-    object has either `ops_per_second` and `memory_bandwidth` (bytes a second), or `predict(graph)`, which returns
-    numbers by metric, or one number for `latency_ms`; `name`, `metric_names` and `provenance` if it likes.
+    With `predictor`, a JSON file that `DevicePredictor.save` or `PerformanceRegressor.save` wrote, its metric is
+    learned from measurements; a file of the former names its device, so that it may also stand alone. An object has
+    either `ops_per_second` and `memory_bandwidth` (bytes a second), or `predict(graph)`, which returns numbers by
+    metric, or one number for `latency_ms`; `name`, `metric_names` and `provenance` if it likes.
 
     Raises `PredictorError`, in one line, for what is no device, or a device that cannot predict.
     """
     if predictor is not None:
-        return _learned(_sheet(source), Path(predictor))
+        return _learned(source, Path(predictor))
     if isinstance(source, _SheetDevice | _LearnedDevice | _RooflineDevice | _OwnDevice):
         return source
     if not isinstance(source, str | PathLike | Sheet):
         return _own(source)
+    if str(source).endswith(".json"):
+        return _learned(None, Path(str(source)))
     found = _sheet(source)
-    if found.kind is Kind.HOST:
+    if found.kind is Kind.HOST and not found.figures:
         raise PredictorError(
             f"{found.name} is known by measurements alone: fit a predictor, and give device({found.name!r}, "
             "predictor='FILE.json')"
@@ -121,31 +129,16 @@ class _SheetDevice:
 
 @dataclass(frozen=True, slots=True)
 class _LearnedDevice:
-    """One metric as measurements taught it, with its interval."""
+    """What measurements taught, with its intervals; `digest` tells one predictor's file from another."""
 
-    sheet: Sheet
-    file: str
-    predictor: PerformanceRegressor = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        return self.sheet.name
-
-    @property
-    def metric_names(self) -> tuple[str, ...]:
-        return (self.predictor.metric,)
-
-    @property
-    def provenance(self) -> str:
-        return f"learned from measurements ({self.file})"
+    name: str
+    metric_names: tuple[str, ...]
+    provenance: str
+    digest: str
+    predicted: Callable[[Graph], Mapping[str, Prediction]] = field(repr=False)
 
     def predict(self, graph: Graph) -> Mapping[str, Estimated]:
-        counters = [_counters(self.sheet, graph)] if len(self.predictor.names) > len(FEATURES) else []
-        found = self.predictor.predict(feature_table([graph], counters))
-        value = float(found.value[0])
-        if not found.in_domain[0]:
-            return {self.predictor.metric: Estimated(value)}
-        return {self.predictor.metric: Estimated(value, float(found.low[0]), float(found.high[0]))}
+        return {metric: _first(found) for metric, found in self.predicted(graph).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,14 +182,51 @@ def _sheet(source: Any) -> Sheet:
     return sheet(str(source))
 
 
-def _learned(found: Sheet, path: Path) -> Device:
-    predictor = PerformanceRegressor.load(path)
-    more = predictor.names[len(FEATURES) :]
-    if predictor.names[: len(FEATURES)] != FEATURES or more != tuple(
-        _counters(found, _small_network()) if more else ()
-    ):
-        raise PredictorError(f"{path}: was fitted on other columns than those of {found.name}; fit it again")
-    return _LearnedDevice(found, path.name, predictor)
+def _learned(source: Any, path: Path) -> Device:
+    """The device of a predictor's file: `source`, or the one that the file names."""
+    found = None if source is None else _sheet(source)
+    predictor = _loaded(path)
+    if isinstance(predictor, DevicePredictor):
+        name = found.name if found else predictor.fitted.name
+        predicted = partial(_from_device_predictor, predictor)
+    elif found is None:
+        raise PredictorError(f"{path}: is of no device that it names: give device(NAME, predictor={path.name!r})")
+    else:
+        name, predicted = found.name, partial(_from_regressor, predictor, found)
+        more = predictor.names[len(FEATURES) :]
+        known = _counters(found, _small_network()) if more else ()
+        if predictor.names[: len(FEATURES)] != FEATURES or more != tuple(known):
+            raise PredictorError(f"{path}: was fitted on other columns than those of {found.name}; fit it again")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+    return _LearnedDevice(name, (predictor.metric,), f"learned from measurements ({path.name})", digest, predicted)
+
+
+def _from_device_predictor(predictor: DevicePredictor, graph: Graph) -> dict[str, Prediction]:
+    return {predictor.metric: predictor.predict([graph])}
+
+
+def _from_regressor(predictor: PerformanceRegressor, found: Sheet, graph: Graph) -> dict[str, Prediction]:
+    counters = [_counters(found, graph)] if len(predictor.names) > len(FEATURES) else []
+    return {predictor.metric: predictor.predict(feature_table([graph], counters))}
+
+
+def _first(found: Prediction) -> Estimated:
+    """Beyond known ground the error is not known."""
+    value = float(found.value[0])
+    return Estimated(value, float(found.low[0]), float(found.high[0])) if found.in_domain[0] else Estimated(value)
+
+
+def _loaded(path: Path) -> DevicePredictor | PerformanceRegressor:
+    """Read what either of them saved; nothing in it is executed."""
+    try:
+        payload = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise PredictorError(f"{path}: cannot be read as a predictor ({type(error).__name__})") from error
+    of_device = isinstance(payload, dict) and payload.get("format") == OF_DEVICE
+    try:
+        return DevicePredictor.from_json(payload) if of_device else PerformanceRegressor.from_json(payload)
+    except PredictorError as error:
+        raise PredictorError(f"{path}: {error}") from None
 
 
 def _counters(found: Sheet, graph: Graph) -> Mapping[str, float]:
