@@ -2,6 +2,7 @@
 
 from predictors.analytical import analyse
 from predictors.edge_tpu import Estimate, estimate
+from predictors.edge_tpu_v6 import EdgeTPUv6Predictor, Forecast, V6Estimate
 from predictors.features import FEATURES, FeatureTable, PredictorError, feature_table
 from predictors.regressor import PerformanceRegressor, Prediction
 from predictors.sheets import Figure, Kind, Provenance, Sheet, read_sheet, sheet, sheets
@@ -9,15 +10,18 @@ from predictors.transfer import few_shot, with_source
 
 __all__ = [
     "FEATURES",
+    "EdgeTPUv6Predictor",
     "Estimate",
     "FeatureTable",
     "Figure",
+    "Forecast",
     "Kind",
     "PerformanceRegressor",
     "Prediction",
     "PredictorError",
     "Provenance",
     "Sheet",
+    "V6Estimate",
     "analyse",
     "estimate",
     "feature_table",

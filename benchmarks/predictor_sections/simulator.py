@@ -14,7 +14,8 @@ that the product knows too: array, clock, link, weight memory, overhead, energie
   bandwidth grows.
 - *Dispatch*: each operator takes a fixed time, and more for each further reader of its result: the newer chip has
   quicker commands and dearer barriers.
-- *Throttling*: above a power budget the clock goes down, in proportion to what exceeds it; leakage grows with its square.
+- *Throttling*: above a power budget the clock goes down, in proportion to what exceeds it; leakage grows with the
+  square of power.
 - *Vector unit*: pools, sums and activations that stand alone take time of their own; no operator is left to the host.
 
 Labels are the truth times log-normal noise.
