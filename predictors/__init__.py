@@ -4,6 +4,7 @@ from predictors.analytical import analyse
 from predictors.device import METRICS, Device, Estimated, device
 from predictors.device_predictor import DevicePredictor
 from predictors.edge_tpu import Estimate, estimate
+from predictors.edge_tpu_v6 import EdgeTPUv6Predictor, Forecast, V6Estimate
 from predictors.features import FEATURES, FeatureTable, PredictorError, feature_table
 from predictors.lut import LatencyTable, TableEstimate
 from predictors.measurements import Measurement, read_measurements
@@ -18,10 +19,12 @@ __all__ = [
     "METRICS",
     "Device",
     "DevicePredictor",
+    "EdgeTPUv6Predictor",
     "Estimate",
     "Estimated",
     "FeatureTable",
     "Figure",
+    "Forecast",
     "Kind",
     "LatencyTable",
     "Measurement",
@@ -32,6 +35,7 @@ __all__ = [
     "Provenance",
     "Sheet",
     "TableEstimate",
+    "V6Estimate",
     "Validation",
     "analyse",
     "device",

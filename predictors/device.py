@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from numbers import Real
 from os import PathLike
 from pathlib import Path
@@ -21,6 +21,9 @@ from predictors import edge_tpu, vela
 from predictors.analytical import analyse, roofline_ms
 from predictors.device_predictor import FORMAT as OF_DEVICE
 from predictors.device_predictor import DevicePredictor
+from predictors.edge_tpu_v6 import PROVENANCE as V6_PROVENANCE
+from predictors.edge_tpu_v6 import TARGET as V6
+from predictors.edge_tpu_v6 import EdgeTPUv6Predictor
 from predictors.features import FEATURES, PredictorError, feature_table
 from predictors.regressor import PerformanceRegressor, Prediction
 from predictors.sheets import Kind, Sheet, sheet
@@ -73,6 +76,8 @@ class Device(Protocol):
 def device(source: Any, predictor: str | PathLike[str] | None = None) -> Device:
     """The device of a packaged name, a `.yaml` file, or an object of the user's own.
 
+    `edge_tpu_v6` is `EdgeTPUv6Predictor.from_pretrained()`; the other packaged devices are what their sheets say.
+
     With `predictor`, a JSON file that `DevicePredictor.save` or `PerformanceRegressor.save` wrote, its metric is
     learned from measurements; a file of the former names its device, so that it may also stand alone. An object has
     either `ops_per_second` and `memory_bandwidth` (bytes a second), or `predict(graph)`, which returns numbers by
@@ -86,6 +91,8 @@ def device(source: Any, predictor: str | PathLike[str] | None = None) -> Device:
         return source
     if not isinstance(source, str | PathLike | Sheet):
         return _own(source)
+    if source == V6:
+        return _edge_tpu_v6()
     if str(source).endswith(".json"):
         return _learned(None, Path(str(source)))
     found = _sheet(source)
@@ -129,16 +136,16 @@ class _SheetDevice:
 
 @dataclass(frozen=True, slots=True)
 class _LearnedDevice:
-    """What measurements taught, with its intervals; `digest` tells one predictor's file from another."""
+    """What was learned, with its intervals; `digest` tells one predictor's file from another."""
 
     name: str
     metric_names: tuple[str, ...]
     provenance: str
     digest: str
-    predicted: Callable[[Graph], Mapping[str, Prediction]] = field(repr=False)
+    predicted: Callable[[Graph], Mapping[str, Estimated]] = field(repr=False)
 
     def predict(self, graph: Graph) -> Mapping[str, Estimated]:
-        return {metric: _first(found) for metric, found in self.predicted(graph).items()}
+        return self.predicted(graph)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +181,19 @@ class _OwnDevice:
         return found
 
 
+@cache
+def _edge_tpu_v6() -> Device:
+    predictor = EdgeTPUv6Predictor.from_pretrained()
+    digest = hashlib.sha256(json.dumps(predictor.to_json()).encode()).hexdigest()[:32]
+    return _LearnedDevice(V6, METRICS, V6_PROVENANCE, digest, partial(_from_v6, predictor))
+
+
+def _from_v6(predictor: EdgeTPUv6Predictor, graph: Graph) -> Mapping[str, Estimated]:
+    found = predictor.predict(graph)
+    forecasts = {metric: getattr(found, metric) for metric in METRICS}
+    return {metric: _within(found.in_domain, one.value, one.low, one.high) for metric, one in forecasts.items()}
+
+
 def _sheet(source: Any) -> Sheet:
     if isinstance(source, Sheet):
         return source
@@ -201,19 +221,22 @@ def _learned(source: Any, path: Path) -> Device:
     return _LearnedDevice(name, (predictor.metric,), f"learned from measurements ({path.name})", digest, predicted)
 
 
-def _from_device_predictor(predictor: DevicePredictor, graph: Graph) -> dict[str, Prediction]:
-    return {predictor.metric: predictor.predict([graph])}
+def _from_device_predictor(predictor: DevicePredictor, graph: Graph) -> Mapping[str, Estimated]:
+    return {predictor.metric: _first(predictor.predict([graph]))}
 
 
-def _from_regressor(predictor: PerformanceRegressor, found: Sheet, graph: Graph) -> dict[str, Prediction]:
+def _from_regressor(predictor: PerformanceRegressor, found: Sheet, graph: Graph) -> Mapping[str, Estimated]:
     counters = [_counters(found, graph)] if len(predictor.names) > len(FEATURES) else []
-    return {predictor.metric: predictor.predict(feature_table([graph], counters))}
+    return {predictor.metric: _first(predictor.predict(feature_table([graph], counters)))}
 
 
 def _first(found: Prediction) -> Estimated:
-    """Beyond known ground the error is not known."""
-    value = float(found.value[0])
-    return Estimated(value, float(found.low[0]), float(found.high[0])) if found.in_domain[0] else Estimated(value)
+    return _within(bool(found.in_domain[0]), *(float(part[0]) for part in (found.value, found.low, found.high)))
+
+
+def _within(in_domain: bool, value: float, low: float, high: float) -> Estimated:
+    """Beyond known ground nothing is known of the error."""
+    return Estimated(value, low, high) if in_domain else Estimated(value)
 
 
 def _loaded(path: Path) -> DevicePredictor | PerformanceRegressor:
