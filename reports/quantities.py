@@ -7,7 +7,6 @@ _TITLES = {
     "arena_bytes": "arena",
     "flash_bytes": "flash",
     "macs": "MACs",
-    "operators_on_cpu": "operators on the CPU",
     "tops_per_watt": "TOPS/W",
 }
 

@@ -183,7 +183,10 @@ def test_a_device_that_is_neither_listed_nor_named_is_not_asked(config, monkeypa
         ({"devices": (Chip(), Chip())}, "devices: two are named chip"),
         ({"devices": ("host_cpu",)}, "devices: host_cpu is known by measurements alone"),
         ({"devices": (Tiny(),), "problem": Problem([minimise("latency_ms@tpu9")])}, "problem: unknown device 'tpu9'"),
-        ({"problem": Problem([minimise("energy_uj@ethos_u55_128")])}, "unknown metric 'energy_uj@ethos_u55_128'"),
+        (
+            {"problem": Problem([minimise("energy_uj@ethos_u55_128")])},
+            "problem: ethos_u55_128 gives latency_ms, not energy_uj",
+        ),
         ({"problem": LATENCY}, "unknown metric 'latency_ms' .*; for latency and energy name a device"),
         ({"problem": LATENCY, "devices": ("cortex_m7", "edge_tpu_v6")}, "unknown metric 'latency_ms'.*latency_ms@cor"),
     ],
