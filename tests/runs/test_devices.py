@@ -251,3 +251,4 @@ def test_the_dry_run_tells_provenance_ranges_and_who_refuses(config):
     text = printed(feasibility_table(made, found))
     assert f"latency_ms: chip, measured on the bench; from {found.lowest['latency_ms']:g} ms to" in text
     assert "runs on chip binds most" in text
+    assert f"{found.broken['runs on chip'] / 60:.1%} of them cannot run on chip; the first: chip: " in text
