@@ -31,6 +31,8 @@ from predictors.sheets import Kind, Sheet, sheet
 METRICS = ("latency_ms", "energy_uj", "tops_per_watt")
 """What a device may be asked for: milliseconds and microjoules of one inference, 10¹² operations a joule."""
 
+_BEYOND = "; without interval where unlike what was learned from"
+
 _METRICS: Mapping[Kind, tuple[str, ...]] = {
     Kind.SYSTOLIC: METRICS,
     Kind.ROOFLINE: ("latency_ms",),
@@ -186,7 +188,7 @@ class _OwnDevice:
 def _edge_tpu_v6() -> Device:
     predictor = EdgeTPUv6Predictor.from_pretrained()
     digest = hashlib.sha256(json.dumps(predictor.to_json()).encode()).hexdigest()[:32]
-    return _LearnedDevice(V6, METRICS, V6_PROVENANCE, digest, partial(_from_v6, predictor))
+    return _LearnedDevice(V6, METRICS, f"{V6_PROVENANCE}{_BEYOND}", digest, partial(_from_v6, predictor))
 
 
 def _from_v6(predictor: EdgeTPUv6Predictor, graph: Graph) -> Mapping[str, Estimated]:
@@ -219,7 +221,8 @@ def _learned(source: Any, path: Path) -> Device:
         if predictor.names[: len(FEATURES)] != FEATURES or more != tuple(known):
             raise PredictorError(f"{path}: was fitted on other columns than those of {found.name}; fit it again")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
-    return _LearnedDevice(name, (predictor.metric,), f"learned from measurements ({path.name})", digest, predicted)
+    words = f"learned from measurements ({path.name}){_BEYOND}"
+    return _LearnedDevice(name, (predictor.metric,), words, digest, predicted)
 
 
 def _from_device_predictor(predictor: DevicePredictor, graph: Graph) -> Mapping[str, Estimated]:

@@ -1,4 +1,7 @@
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +27,7 @@ from predictors.vela import compile_graph
 from search_space import CnnSpace, MobileSpace
 from tests.training.random_graphs import random_graph
 
+ROOT = Path(__file__).resolve().parents[2]
 GRAPHS = [random_graph(seed) for seed in range(6)]
 
 
@@ -216,7 +220,7 @@ def test_a_predictor_fitted_on_measurements_gives_its_value_and_its_interval(tmp
     graphs, table, predictor, path = fitted(tmp_path, "cpu", None)
     found = device("host_cpu", predictor=path)
     assert (found.name, found.metric_names) == ("host_cpu", ("latency_ms",))
-    assert found.provenance == "learned from measurements (cpu.json)"
+    assert found.provenance.startswith("learned from measurements (cpu.json); without interval")
     expected = predictor.predict(table)
     for row, graph in enumerate(graphs):
         given = found.predict(graph)["latency_ms"]
@@ -292,3 +296,16 @@ def test_a_predictor_of_a_device_stands_alone_or_under_the_name_of_a_sheet(tmp_p
     *_, path = fitted(tmp_path, "nameless", None)
     with pytest.raises(PredictorError, match=r"nameless.json: .*give device\(NAME, predictor='nameless.json'\)"):
         device(str(path))
+
+
+def test_no_device_needs_tensorflow_or_ray():
+    pytest.importorskip("ethosu.regor")
+    script = (
+        "import sys; from predictors import device; from graph import *; net = GraphBuilder();"
+        "x = net.add(Conv2D(4, (3, 3)), net.input((1, 8, 8, 1)));"
+        "graph = net.build(net.add(Dense(3), net.flatten(x)));"
+        "[device(n).predict(graph) for n in ('ethos_u55_128', 'edge_tpu_v6', 'cortex_m7')];"
+        "print({'tensorflow', 'ray', 'keras', 'torch'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout == "set()\n", done.stderr
