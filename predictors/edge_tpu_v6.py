@@ -122,7 +122,7 @@ class EdgeTPUv6Predictor:
             factor = math.exp(self.widths[metric][bool(v5e)])
             found[metric] = Forecast(value, value / factor, value * factor)
         energy = found["energy_uj"]
-        operations = 2 * sum(node.macs for node in graph.nodes) / 1e6
+        operations = 2 * float(table.rows[0, PARTS.index("macs_uj")]) / sheet(TARGET)["mac_pj"]
         efficiency = Forecast(*(operations / joules for joules in (energy.value, energy.high, energy.low)))
         return V6Estimate(found["latency_ms"], energy, efficiency, self._in_domain(table))
 

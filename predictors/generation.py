@@ -72,15 +72,16 @@ def workload_table(sheet: Sheet, graphs: Sequence[Graph]) -> FeatureTable:
 
 def _row(sheet: Sheet, graph: Graph) -> list[float]:
     nodes = live_nodes(graph)
+    sizes = {x.name: x.size_bytes for x in graph.inputs} | {y.name: y.size_bytes for n in nodes for y in n.outputs}
     rows, columns = sheet["rows"], sheet["columns"]
     work = _Work()
     for node in nodes:
-        _count(work, node, rows, columns)
+        _count(work, node, sizes, rows, columns)
     readers = Counter(x.name for node in nodes for x in node.inputs)
-    ends = sum(x.size_bytes for x in (*graph.inputs, *graph.outputs))
+    ends = sum(sizes[x.name] for x in (*graph.inputs, *graph.outputs))
     cycles = (work.array, work.lanes, work.tiles * rows, work.reads / columns, work.alone / columns)
-    counts = (len(nodes), sum(count - 1 for count in readers.values()))
-    moved = (max(work.stored - sheet["weight_cache_bytes"], 0), ends, *_beyond(graph, nodes))
+    counts = (len(nodes), sum(readers.values()) - len(readers))
+    moved = (max(work.stored - sheet["weight_cache_bytes"], 0), ends, *_beyond(graph, nodes, sizes))
     clock, link = sheet["clock_mhz"] * 1e3, sheet["link_bytes_per_second"] / 1e3
     parts = [*(c / clock for c in cycles), *(n / 1e3 for n in counts), *(b / link for b in moved)]
     busy = max(work.array + work.lanes, 1.0)
@@ -91,50 +92,54 @@ def _row(sheet: Sheet, graph: Graph) -> list[float]:
     return [*parts, work.macs * sheet["mac_pj"] / 1e6, *shapes, used, vectors, math.log(busy)]
 
 
-def _count(work: _Work, node: Node, rows: float, columns: float) -> None:
+def _count(work: _Work, node: Node, sizes: Mapping[str, int], rows: float, columns: float) -> None:
     """Add a node: a convolution or Dense in tiles, a depthwise one in lanes, another by its bytes."""
-    stored = sum(weight.size_bytes for weight in node.weights)
-    work.macs += node.macs
-    if isinstance(node.op, Conv2D | Dense):
-        if isinstance(node.op, Conv2D):
-            area, vectors = math.prod(node.op.kernel), math.prod(node.output.shape[1:3])
-            high, wide = area * node.inputs[0].shape[3] // node.op.groups, node.op.filters
+    op = node.op
+    if isinstance(op, Conv2D | Dense):
+        if isinstance(op, Conv2D):
+            vectors = math.prod(node.output.shape[1:3])
+            high, wide = math.prod(op.kernel) * node.inputs[0].shape[3] // op.groups, op.filters
         else:
-            high, wide, vectors = math.prod(node.inputs[0].shape), node.op.units, 1
+            high, wide, vectors = math.prod(node.inputs[0].shape), op.units, 1
         across = math.ceil(wide / columns)
         tiles = math.ceil(high / rows) * across
         work.array += tiles * vectors
         work.tiles += tiles
         work.reads += across * vectors * high
-        stored = int(tiles * rows * columns) if isinstance(node.op, Conv2D) else stored
-    elif isinstance(node.op, DepthwiseConv2D):
-        shape = node.output.shape
-        work.lanes += math.ceil(shape[3] / columns) * shape[1] * shape[2] * math.prod(node.op.kernel)
-        work.reads += node.inputs[0].size_bytes
+        work.macs += high * wide * vectors
+        work.stored += tiles * rows * columns
+    elif isinstance(op, DepthwiseConv2D):
+        _, height, width, channels = node.output.shape
+        area = math.prod(op.kernel)
+        work.lanes += math.ceil(channels / columns) * height * width * area
+        work.reads += sizes[node.inputs[0].name]
+        work.macs += height * width * area * channels
+        work.stored += area * channels
     else:
-        work.alone += sum(x.size_bytes for x in (*node.inputs, *node.outputs))
-    work.stored += stored
+        work.alone += sum(sizes[x.name] for x in (*node.inputs, *node.outputs))
+        work.macs += node.macs
 
 
-def _beyond(graph: Graph, nodes: Sequence[Node]) -> list[int]:
+def _beyond(graph: Graph, nodes: Sequence[Node], sizes: Mapping[str, int]) -> list[int]:
     """Bytes that each node touches while more than so many are alive, for each of several sizes."""
     last = {x.name: index for index, node in enumerate(nodes) for x in node.inputs}
-    dying: dict[int, int] = {}
-    alive = sum(x.size_bytes for x in graph.inputs)
+    dying = [0] * (len(nodes) + 1)
     for x in graph.inputs:
-        dying[last.get(x.name, -1)] = dying.get(last.get(x.name, -1), 0) + x.size_bytes
+        dying[last.get(x.name, 0)] += sizes[x.name]
+    alive = sum(sizes[x.name] for x in graph.inputs)
     totals = [0] * len(_BEYOND)
     for index, node in enumerate(nodes):
-        made = sum(y.size_bytes for y in node.outputs)
+        made = sum(sizes[y.name] for y in node.outputs)
         alive += made
         if alive > _BEYOND[0]:
-            touched = made + sum(x.size_bytes for x in node.inputs)
+            touched = made + sum(sizes[x.name] for x in node.inputs)
             for place, size in enumerate(_BEYOND):
-                totals[place] += min(max(alive - size, 0), touched)
+                if alive <= size:
+                    break
+                totals[place] += min(alive - size, touched)
         for y in node.outputs:
-            end = max(last.get(y.name, index), index)
-            dying[end] = dying.get(end, 0) + y.size_bytes
-        alive -= dying.get(index, 0)
+            dying[last.get(y.name, index)] += sizes[y.name]
+        alive -= dying[index]
     return totals
 
 

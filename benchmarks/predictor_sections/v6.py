@@ -19,10 +19,11 @@ from predictors.edge_tpu_v6 import METRICS, EdgeTPUv6Predictor
 
 POOL = 100
 LEARNED = 400
+RHO = "rho"
 PROMISED = {
-    "mobilenet": {"latency_ms": 7.2, "energy_uj": 8.9, "rho": 0.94},
-    "efficientnet": {"latency_ms": 5.8, "energy_uj": 7.1, "rho": 0.96},
-    "custom": {"latency_ms": 9.3, "energy_uj": 11.2, "rho": 0.91},
+    "mobilenet": {"latency_ms": 7.2, "energy_uj": 8.9, RHO: 0.94},
+    "efficientnet": {"latency_ms": 5.8, "energy_uj": 7.1, RHO: 0.96},
+    "custom": {"latency_ms": 9.3, "energy_uj": 11.2, RHO: 0.91},
 }
 """TPUv6-ZeroNAS's README; nothing stands behind it."""
 
@@ -51,7 +52,7 @@ def run(folder: Path, seeds: int) -> dict[str, float]:
             coverage = float(np.mean([held_share[metric] for _, held_share in rounds]))
             shown = "".join(f"{f'{error:.2f}, {rho:.3f}':>16}" for error, rho in scores.values())
             print(
-                f"{held:<14}{name:<12}{f'{promised[metric]}, {promised["rho"]}':>12}{shown}{coverage:>11.2f}",
+                f"{held:<14}{name:<12}{f'{promised[metric]}, {promised[RHO]}':>12}{shown}{coverage:>11.2f}",
                 flush=True,
             )
             figures[f"v6_{name}_mape_{held}"] = float(scores["counters"][0])
