@@ -62,7 +62,8 @@ def fit(name: str, graphs: Sequence[Graph], measured_ms: Sequence[float] | Float
 
     def predicted(logarithms: FloatArray) -> FloatArray:
         constants = np.exp(logarithms)
-        return constants[-1] + np.bincount(network, _times(constants, work, moved), len(graphs))
+        total: FloatArray = constants[-1] + np.bincount(network, _times(constants, work, moved), len(graphs))
+        return total
 
     begin = np.log(np.array([*PARTS.values(), 1 / _BEGIN_GB_PER_S * 1e3, _BEGIN_INFERENCE_US * 1e6]) * _MS_PER_PS)
     begin += np.median(np.log(values / predicted(begin)))
@@ -148,7 +149,7 @@ def _up(number: int, step: int) -> int:
 
 
 def node_features(nodes: Sequence[Node]) -> NDArray[np.float64]:
-    """A row a node, for a learner: its work and sizes as logarithms of base 2, its kernel, and how it fits registers."""
+    """A row a node, for a learner: work and sizes as logarithms of base 2, kernel, and how it fits registers."""
     work, moved = node_work(nodes)
     rows = []
     for node in nodes:

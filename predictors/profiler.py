@@ -4,6 +4,7 @@ LiteRT runs as it comes, with its XNNPACK kernels. Inputs are random and what is
 is measured through its weightless skeleton, before anyone has trained it.
 """
 
+import ctypes
 import os
 import re
 import shutil
@@ -24,6 +25,7 @@ from graph.skeleton import skeleton
 from predictors.features import PredictorError
 
 _EDGE_TPU = re.compile(r"(usb|pci):\d+")
+_LIBRARY = "libedgetpu.so.1"
 _COMPILER = "edgetpu_compiler"
 _COMPILED = "edgetpu-custom-op"
 _LEAST_MS = 10.0
@@ -95,7 +97,7 @@ def _interpreter(model: bytes, device: str, threads: int) -> Any:
         interpreter.allocate_tensors()
         rng = np.random.default_rng(0)
         for entry in interpreter.get_input_details():
-            drawn = rng.integers(0, 2, entry["shape"]) if entry["dtype"] == bool else rng.normal(0, 20, entry["shape"])
+            drawn = rng.integers(0, 2 if np.dtype(entry["dtype"]).kind == "b" else 100, entry["shape"])
             interpreter.set_tensor(entry["index"], drawn.astype(entry["dtype"]))
         interpreter.invoke()
     except (ValueError, RuntimeError) as error:
@@ -136,9 +138,11 @@ def _held_to(cores: Sequence[int]) -> Iterator[None]:
 def _edge_tpu(device: str) -> Any:
     """The delegate of an Edge TPU."""
     try:
-        return _runtime().load_delegate("libedgetpu.so.1", {"device": device})
+        ctypes.CDLL(_LIBRARY)  # LiteRT's own loader leaves a traceback where there is none
     except OSError as error:
         raise PredictorError(f"{device} needs libedgetpu: install libedgetpu1-std (coral.ai/software)") from error
+    try:
+        return _runtime().load_delegate(_LIBRARY, {"device": device})
     except ValueError as error:
         raise PredictorError(f"{device}: no Edge TPU answers; see that it is plugged in and permitted") from error
 
