@@ -86,7 +86,8 @@ def fit(name: str, graphs: Sequence[Graph], measured_ms: Sequence[float] | Float
 
 def latency_ms(sheet: Sheet, graph: Graph) -> float:
     """Milliseconds of one inference. Raises `PredictorError` where the sheet has no figures yet."""
-    return sheet["inference_us"] / 1e3 + float(node_ms(sheet, live_nodes(graph)).sum())
+    nodes_ms = float(node_ms(sheet, live_nodes(graph)).sum())
+    return nodes_ms + sheet["inference_us"] / 1e3
 
 
 def node_ms(sheet: Sheet, nodes: Sequence[Node]) -> FloatArray:
