@@ -9,6 +9,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -90,12 +91,13 @@ def _interpreter(model: bytes, device: str, threads: int) -> Any:
     delegates = []
     if device != "cpu":
         delegates, model = [_edge_tpu(device)], _compiled(model, device)
+    rng = np.random.default_rng(0)
     try:
-        interpreter = litert.Interpreter(
-            model_content=model, num_threads=threads, experimental_delegates=delegates or None
-        )
-        interpreter.allocate_tensors()
-        rng = np.random.default_rng(0)
+        with _silent():
+            interpreter = litert.Interpreter(
+                model_content=model, num_threads=threads, experimental_delegates=delegates or None
+            )
+            interpreter.allocate_tensors()
         for entry in interpreter.get_input_details():
             drawn = rng.integers(0, 2 if np.dtype(entry["dtype"]).kind == "b" else 100, entry["shape"])
             interpreter.set_tensor(entry["index"], drawn.astype(entry["dtype"]))
@@ -115,6 +117,20 @@ def _timed(interpreter: Any, runs: int, least_ms: float) -> list[float]:
         times.append((time.perf_counter_ns() - begun) / 1e6)
         total_ms += times[-1]
     return times
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Nothing on standard error: what LiteRT writes there comes back as an exception too."""
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 @contextmanager

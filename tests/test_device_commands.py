@@ -2,6 +2,7 @@
 
 import csv
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from engine import Inline, calibration, corpus
 from graph import Conv2D, Dense, GlobalAveragePool, GraphBuilder, to_json
 from graph.skeleton import skeleton
 from tests.graph.tflite_files import Builtin, TfliteFile
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -111,6 +114,18 @@ def test_a_network_that_the_device_cannot_run_is_one_line(edgevolve, tmp_path):
         )
     model.unlink()
     check_refused(edgevolve("profile", model), tmp_path, {}, "model.tflite: No such file")
+
+
+def test_a_real_process_says_no_more_than_its_one_line(tmp_path):
+    for name, content, status, lines in (
+        ("good.tflite", skeleton(network(3)), 0, 0),
+        ("custom.tflite", custom_network(), 2, 1),
+    ):
+        (tmp_path / name).write_bytes(content)
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "driver.py"), "profile", str(tmp_path / name)], capture_output=True, text=True
+        )
+        assert (done.returncode, done.stderr.count("\n")) == (status, lines), done.stderr
 
 
 @pytest.mark.parametrize("device", ["tpu9", "usb:0"])

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from graph import Conv2D, Dense, GraphBuilder, MaxPool2D
 from predictors import LatencyTable, PredictorError
-from predictors.features import live_nodes
+from predictors.host import timed_nodes
 from predictors.lut import layer_key, layers
 from tests.training.random_graphs import random_graph
 
@@ -25,7 +25,7 @@ def test_a_network_of_known_layers_takes_their_sum_and_one_overhead(seed):
     graph = random_graph(seed)
     entries = {**LatencyTable.measure("made up", [graph], cost).entries, "nothing": OVERHEAD}
     found = LatencyTable("made up", entries).estimate(graph)
-    expected = OVERHEAD + sum(cost(single) - OVERHEAD for node in live_nodes(graph) for single in layers([of(node)]))
+    expected = OVERHEAD + sum(cost(single) - OVERHEAD for node in timed_nodes(graph) for single in layers([of(node)]))
     assert found.unknown == ()
     assert found.latency_ms == pytest.approx(expected)
 
