@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from graph import Graph, Node
-from predictors.features import FloatArray, PredictorError, live_nodes
-from predictors.host import node_features, node_ms
+from predictors.features import FloatArray, PredictorError
+from predictors.host import node_features, node_ms, timed_nodes
 from predictors.sheets import Sheet
 
 FEWEST = 100
@@ -26,7 +26,9 @@ class LayerModel:
     booster: Any
 
     @classmethod
-    def fit(cls, sheet: Sheet, layers: Sequence[Graph], measured_ms: FloatArray, rng: np.random.Generator) -> "LayerModel":
+    def fit(
+        cls, sheet: Sheet, layers: Sequence[Graph], measured_ms: FloatArray, rng: np.random.Generator
+    ) -> "LayerModel":
         """Learn from networks of one layer, each with its latency in milliseconds."""
         import xgboost
 
@@ -52,7 +54,7 @@ class LayerModel:
 
     def latency_ms(self, sheet: Sheet, graph: Graph) -> float:
         """The sum over the layers of a network."""
-        nodes: list[Node] = live_nodes(graph)
+        nodes: list[Node] = timed_nodes(graph)
         overhead_ms = sheet["inference_us"] / 1e3
         if not nodes:
             return overhead_ms

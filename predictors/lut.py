@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from graph import Graph, GraphBuilder, Node, ShapeError, from_json, to_json
-from predictors.features import PredictorError, live_nodes, operator_kind
+from predictors.features import FloatArray, PredictorError, operator_kind
+from predictors.host import timed_nodes
 
 FORMAT = "edgevolve-latency-table-1"
 
@@ -29,6 +30,7 @@ class LatencyTable:
     """Milliseconds of layers by `layer_key`, each an inference of a network of that one layer.
 
     What an inference costs beside its layers is in every one of them; the least is taken for it and counted once.
+    What LiteRT folds into another layer has no entry (`host.timed_nodes`).
     """
 
     device: str
@@ -48,7 +50,7 @@ class LatencyTable:
         if not self.entries:
             raise PredictorError("the latency table is empty")
         overhead, total, unknown = min(self.entries.values()), 0.0, []
-        for node in live_nodes(graph):
+        for node in timed_nodes(graph):
             known = self.entries.get(layer_key(node))
             if known is None:
                 unknown.append(node.name)
@@ -58,19 +60,26 @@ class LatencyTable:
         return TableEstimate(overhead + total, tuple(unknown))
 
     def _interpolated(self, node: Node, overhead: float) -> float:
-        known = self._layers.get(operator_kind(node)) or [entry for group in self._layers.values() for entry in group]
-        position = _position(node)
-        nearest, latency_ms = min(known, key=lambda entry: float(abs(_position(entry[0]) - position).sum()))
-        return (latency_ms - overhead) * _work(node) / _work(nearest)
+        positions, work, latencies_ms = self._known[operator_kind(node) if operator_kind(node) in self._known else ""]
+        nearest = int(abs(positions - _position(node)).sum(axis=1).argmin())
+        return float((latencies_ms[nearest] - overhead) * _work(node) / work[nearest])
 
     @cached_property
-    def _layers(self) -> dict[str, list[tuple[Node, float]]]:
-        """The layers by kind, rebuilt from their keys."""
+    def _known(self) -> dict[str, tuple[FloatArray, FloatArray, FloatArray]]:
+        """Positions, work and milliseconds of the layers by kind, of all under "", rebuilt from their keys."""
         found: dict[str, list[tuple[Node, float]]] = {}
         for key, latency_ms in self.entries.items():
             (node,) = from_json(json.loads(key)).nodes
-            found.setdefault(operator_kind(node), []).append((node, latency_ms))
-        return found
+            for kind in (operator_kind(node), ""):
+                found.setdefault(kind, []).append((node, latency_ms))
+        return {
+            kind: (
+                np.array([_position(node) for node, _ in group]),
+                np.array([_work(node) for node, _ in group], dtype=np.float64),
+                np.array([latency_ms for _, latency_ms in group]),
+            )
+            for kind, group in found.items()
+        }
 
     def save(self, path: Path | str) -> None:
         """Write JSON."""
@@ -89,7 +98,7 @@ class LatencyTable:
         try:
             entries = {str(key): float(value) for key, value in payload["entries"].items()}
             table = cls(str(payload["device"]), entries)
-            _ = table._layers
+            _ = table._known
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise PredictorError(f"{path}: damaged: {' '.join(str(error).split())}") from error
         if not all(math.isfinite(value) and value > 0 for value in entries.values()):
@@ -101,7 +110,7 @@ def layers(graphs: Iterable[Graph]) -> list[Graph]:
     """Every different layer of some networks as a network of its own."""
     found: dict[str, Graph] = {}
     for graph in graphs:
-        for node in live_nodes(graph):
+        for node in timed_nodes(graph):
             single = _single(node)
             found.setdefault(_key(single), single)
     return list(found.values())

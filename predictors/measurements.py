@@ -1,7 +1,7 @@
 """Measurements in CSV: one row a network, only ever appended.
 
-The column `file` names the network, a `.tflite` or a graph's canonical JSON, from the folder that the CSV is in, so that
-its features can be computed again; `latency_ms`, or another metric, is what was measured. Other columns tell how.
+The column `file` names the network, a `.tflite` or a graph's canonical JSON, from the folder that the CSV is in, so
+that its features can be computed again; `latency_ms` is what was measured. Other columns tell how.
 """
 
 import csv
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from graph import Graph, ShapeError, TfliteError, from_json, load_tflite
+from graph import Graph, ShapeError, from_json, load_tflite
 from predictors.features import PredictorError
 
 NETWORK = "file"

@@ -1,10 +1,11 @@
 """Tables for the terminal: a run's front, and what was exported of it."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +16,12 @@ from runs import Record, Run
 from search_algorithms import Failed, Rejected
 
 MARKS = "\n★ best, ◆ knee"
+_WIDTH_OF_A_FILE = 120
+
+
+def console() -> Console:
+    """Standard output, as wide as the terminal; 120 columns where it is none."""
+    return Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_A_FILE)
 
 
 def front_metrics(run: Run) -> list[str]:
