@@ -74,19 +74,19 @@ def summary(run: Run) -> str:
 
 
 def front_json(run: Run, records: Sequence[Record]) -> list[dict[str, Any]]:
-    """The records as plain values: number, genotype, network in words, metrics, intervals and where they come from."""
-    sources = provenance(run.devices)
-    return [
-        {
-            "number": r.number,
-            "genotype": r.genotype,
-            "network": r.description,
-            "metrics": dict(r.metrics),
-            "intervals": {name: list(ends) for name, ends in r.intervals.items()},
-            "provenance": sources,
-        }
+    """The records as plain values: number, genotype, network in words, metrics.
+
+    Of a run with devices also the intervals, low and high by metric, and where each predicted metric comes from.
+    """
+    rows = [
+        {"number": r.number, "genotype": r.genotype, "network": r.description, "metrics": dict(r.metrics)}
         for r in records
     ]
+    if run.devices or any(record.intervals for record in records):
+        for row, record in zip(rows, records, strict=True):
+            row["intervals"] = {name: list(ends) for name, ends in record.intervals.items()}
+            row["provenance"] = provenance(run.devices)
+    return rows
 
 
 def export_table(folder: Path, record: Record, manifest: Mapping[str, Any]) -> RenderableType:
