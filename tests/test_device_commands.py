@@ -116,15 +116,19 @@ def test_a_network_that_the_device_cannot_run_is_one_line(edgevolve, tmp_path):
     check_refused(edgevolve("profile", model), tmp_path, {}, "model.tflite: No such file")
 
 
-def test_a_real_process_says_no_more_than_its_one_line(tmp_path):
+def test_a_real_process_says_no_more_than_its_one_line_and_loads_neither_tensorflow_nor_ray(tmp_path):
+    script = (
+        "import sys, driver\n"
+        "try:\n    driver.main()\n"
+        "finally:\n    assert not {'tensorflow', 'keras', 'ray'} & set(sys.modules)\n"
+    )
     for name, content, status, lines in (
         ("good.tflite", skeleton(network(3)), 0, 0),
         ("custom.tflite", custom_network(), 2, 1),
     ):
         (tmp_path / name).write_bytes(content)
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "driver.py"), "profile", str(tmp_path / name)], capture_output=True, text=True
-        )
+        command = [sys.executable, "-c", script, "profile", str(tmp_path / name)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
         assert (done.returncode, done.stderr.count("\n")) == (status, lines), done.stderr
 
 
