@@ -2,15 +2,15 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from graph import Graph, GraphBuilder, Node, ShapeError, from_json, to_json
+from graph import Conv2D, DepthwiseConv2D, DType, Graph, GraphBuilder, Node, Op, Shape, from_json, to_json
 from predictors.features import FloatArray, PredictorError, operator_kind
 from predictors.host import timed_nodes
 
@@ -39,13 +39,21 @@ class LatencyTable:
     @classmethod
     def measure(cls, device: str, graphs: Iterable[Graph], measure: Callable[[Graph], float]) -> "LatencyTable":
         """Measure every layer of some networks once; `measure` gives milliseconds, and may raise `PredictorError`."""
-        return cls(device, {layer_key(node): measure(single) for single in layers(graphs) for node in single.nodes})
+        singles = layers(graphs)
+        return cls.of(device, singles, [measure(single) for single in singles])
+
+    @classmethod
+    def of(cls, device: str, singles: Sequence[Graph], latencies_ms: Sequence[float]) -> "LatencyTable":
+        """From networks of one layer that were measured already, such as those of a calibration."""
+        keys = [layer_key(single.nodes[0]) for single in singles]
+        return cls(device, dict(zip(keys, latencies_ms, strict=True)))
 
     def estimate(self, graph: Graph) -> TableEstimate:
         """Sum the layers of a network.
 
         A layer that is not in the table takes what the nearest of its kind takes, scaled by the work: by
-        multiply-accumulates, or bytes where there are none. Raises `PredictorError` for an empty table.
+        multiply-accumulates, or bytes where there are none. Raises `PredictorError` for an empty table, and
+        `ShapeError` for an operator that edgevolve does not know.
         """
         if not self.entries:
             raise PredictorError("the latency table is empty")
@@ -108,34 +116,27 @@ class LatencyTable:
 
 def layers(graphs: Iterable[Graph]) -> list[Graph]:
     """Every different layer of some networks as a network of its own."""
-    found: dict[str, Graph] = {}
-    for graph in graphs:
-        for node in timed_nodes(graph):
-            single = _single(node)
-            found.setdefault(_key(single), single)
-    return list(found.values())
+    return list(dict(_layer(*_asked(node)) for graph in graphs for node in timed_nodes(graph)).values())
 
 
 def layer_key(node: Node) -> str:
     """Operator and shapes as one line of JSON; equal keys are equal layers."""
-    return _key(_single(node))
+    return _layer(*_asked(node))[0]
 
 
-def _key(single: Graph) -> str:
-    return json.dumps(to_json(single), sort_keys=True, separators=(",", ":"))
+def _asked(node: Node) -> tuple[Any, tuple[tuple[Shape, DType], ...]]:
+    """What decides a layer: the operator, and the shapes and types that it takes."""
+    return node.op, tuple((x.shape, x.dtype) for x in node.inputs)
 
 
-def _single(node: Node) -> Graph:
-    """A network of the node alone; batch norm is folded on a device and left out."""
-    if any(field.name == "batch_norm" for field in fields(node.op)):  # type: ignore[arg-type]
-        op: Any = replace(node.op, batch_norm=False)  # type: ignore[type-var]
-    else:
-        op = node.op
+@lru_cache(maxsize=1 << 16)
+def _layer(op: Op, inputs: tuple[tuple[Shape, DType], ...]) -> tuple[str, Graph]:
+    """The key of a layer, and a network of it alone; batch norm is folded on a device and left out."""
+    if isinstance(op, Conv2D | DepthwiseConv2D):
+        op = replace(op, batch_norm=False)
     net = GraphBuilder()
-    try:
-        return net.build(net.add(op, *(net.input(x.shape, x.dtype) for x in node.inputs)))
-    except (ShapeError, AttributeError) as error:
-        raise PredictorError(f"{node.name} cannot be measured by itself: {error}") from error
+    single = net.build(net.add(op, *(net.input(shape, dtype) for shape, dtype in inputs)))
+    return json.dumps(to_json(single), sort_keys=True, separators=(",", ":")), single
 
 
 def _work(node: Node) -> int:

@@ -30,13 +30,17 @@ def read_measurements(path: Path | str, columns: Sequence[str], device: str | No
     """The rows of a CSV with the `columns` as numbers; of one `device` where that is given.
 
     A last line that was cut off while it was being written is left out. Raises `PredictorError`, in one line, for a
-    file or column that is not there, a cell that is missing or not a number, and where no row is left.
+    file or column that is not there, a cell that is missing or not a number, rows of several devices or numbers of
+    threads, and where no row is left.
     """
     rows = _rows(Path(path), (NETWORK, *columns, *(["device"] if device else [])))
+    rows = [(number, row) for number, row in rows if device is None or row["device"] == device]
+    for name, advice in (("device", "choose one with --device"), ("threads", "keep them in files of their own")):
+        kinds = sorted({row.get(name, "") for _, row in rows})
+        if columns and len(kinds) > 1:
+            raise PredictorError(f"{path}: rows of {name} {' and '.join(kinds[:4])}: {advice}")
     found = []
     for number, row in rows:
-        if device and row["device"] != device:
-            continue
         if not row[NETWORK]:
             raise PredictorError(f"{path}: line {number}: {NETWORK} is missing")
         found.append(Measurement(row[NETWORK], tuple(_number(path, number, name, row[name]) for name in columns)))

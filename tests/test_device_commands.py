@@ -116,15 +116,19 @@ def test_a_network_that_the_device_cannot_run_is_one_line(edgevolve, tmp_path):
     check_refused(edgevolve("profile", model), tmp_path, {}, "model.tflite: No such file")
 
 
-def test_a_real_process_says_no_more_than_its_one_line(tmp_path):
+def test_a_real_process_says_no_more_than_its_one_line_and_loads_neither_tensorflow_nor_ray(tmp_path):
+    script = (
+        "import sys, driver\n"
+        "try:\n    driver.main()\n"
+        "finally:\n    assert not {'tensorflow', 'keras', 'ray'} & set(sys.modules)\n"
+    )
     for name, content, status, lines in (
         ("good.tflite", skeleton(network(3)), 0, 0),
         ("custom.tflite", custom_network(), 2, 1),
     ):
         (tmp_path / name).write_bytes(content)
-        done = subprocess.run(
-            [sys.executable, str(ROOT / "driver.py"), "profile", str(tmp_path / name)], capture_output=True, text=True
-        )
+        command = [sys.executable, "-c", script, "profile", str(tmp_path / name)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
         assert (done.returncode, done.stderr.count("\n")) == (status, lines), done.stderr
 
 
@@ -223,6 +227,8 @@ def test_what_was_fitted_predicts_validates_and_improves(edgevolve, tmp_path):
         (["gone.json,1"], "file,latency_ms", "gone.json: No such file"),
         (["m.csv,1"], "file,latency_ms", "m.csv: not a network"),
         ([], "file,latency_ms", "no row"),
+        (["0.json,1,a", "1.json,1,b"], "file,latency_ms,device", "rows of device a and b: choose one with --device"),
+        (["0.json,1,1", "1.json,1,2"], "file,latency_ms,threads", "rows of threads 1 and 2: keep them in files"),
         ([f"{i}.json,1" for i in range(4)], "file,latency_ms", "at least 5 networks"),
     ],
 )
@@ -260,6 +266,10 @@ def test_bad_predictors_and_predictions_are_one_line(edgevolve, tmp_path):
     check_refused(found, tmp_path, before, "m.csv: no column low_ms")
     found = edgevolve("validate", table, table, "--improve", tmp_path / "better.json")
     check_refused(found, tmp_path, before, "--improve needs the predictor itself")
+    found = edgevolve("fit", table, "-o", tmp_path / "out.json", "--sheet", "tpu9")
+    check_refused(found, tmp_path, before, "unknown device 'tpu9'")
+    found = edgevolve("fit", table, "-o", tmp_path / "out.json", "--device", "other")
+    check_refused(found, tmp_path, before, "m.csv: no row of device other")
     found = edgevolve("fit", table, "-o", tmp_path / "no" / "p.json")
     check_refused(found, tmp_path, before, "No such file")
 
