@@ -157,7 +157,7 @@ class GenerationModel:
         parts, shapes = _split(table)
         work = WorkModel.fit(parts, values, range(len(PARTS)))
         standard = Standard.fit(shapes)
-        points = np.array(np.round(standard(shapes), _DIGITS), dtype=np.float64)
+        points = np.array(np.round(standard(shapes), _DIGITS), dtype=np.float64, order="C")
         targets = np.array(np.round(np.log(values / work(parts)), _DIGITS + 1), dtype=np.float64)
         if like is None:
             process = GaussianProcess.fit(points, targets)
