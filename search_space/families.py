@@ -38,7 +38,7 @@ class _Family:
     """A network of width 1 and depth 1.
 
     `head` filters stand before the mean and `hidden` units after it, 0 for none. `ends` says how stem and head follow
-    the width: as all others, the head only above 1, the head by its ratio to the last stage, or not at all.
+    the width: as all others; the head only above 1; the head alone, by its ratio to the last stage; or not at all.
     """
 
     stem: int
@@ -153,9 +153,10 @@ def family(name: str, *, width: float = 1.0, depth: float = 1.0, resolution: int
             raise ValueError(f"{name}: {what} must lie between {low} and {high}, not {value}")
     plan = _FAMILIES[name]
     fixed = plan.ends == "fixed"
+    stem = plan.stem if plan.ends in ("head with last stage", "fixed") else rounded(plan.stem * width)
     net = GraphBuilder()
     x = net.input((1, resolution, resolution, 3))
-    x = convolution(net, x, plan.stem if fixed else rounded(plan.stem * width), 3, 2, plan.function)
+    x = convolution(net, x, stem, 3, 2, plan.function)
     for stage in plan.stages:
         at_end = fixed and stage in (plan.stages[0], plan.stages[-1])
         x = _add_stage(net, x, plan, stage, width, 1.0 if at_end else depth)
