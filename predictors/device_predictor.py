@@ -113,6 +113,11 @@ class DevicePredictor:
         regressor = PerformanceRegressor.fit(following.table(graphs), measured, rng)
         return replace(following, regressor=regressor)
 
+    @property
+    def fitted(self) -> Sheet:
+        """The sheet that was fitted to the measurements."""
+        return self.physics.sheet
+
     def table(self, graphs: Sequence[Graph]) -> FeatureTable:
         """The features of networks as this predictor needs them."""
         counters = self.physics.counters(graphs) | _sheet_counters(self.sheet, graphs)
