@@ -19,24 +19,61 @@ from predictors import edge_tpu, host
 from predictors.analytical import analyse
 from predictors.features import FeatureTable, FloatArray, PredictorError, feature_table
 from predictors.layer_model import FEWEST, LayerModel
+from predictors.learners import folds
+from predictors.lut import layer_key, layers
 from predictors.regressor import PerformanceRegressor, Prediction
 from predictors.sheets import Kind, Sheet
 
 FORMAT = "edgevolve-device-predictor-1"
 
 
+Counters = dict[str, FloatArray]
+_FOLDS = 5
+_CROSSED = 20
+"""From so many networks on, the physics is fitted without those whose errors are learned from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Physics:
+    """A fitted sheet and, where enough of them were measured by themselves, what layers take beyond it."""
+
+    sheet: Sheet
+    layers: LayerModel | None
+
+    @classmethod
+    def fit(
+        cls,
+        name: str,
+        networks: Sequence[Graph],
+        singles: Sequence[Graph],
+        network_ms: FloatArray,
+        single_ms: FloatArray,
+        rng: np.random.Generator,
+    ) -> "Physics":
+        """Learn from networks, and from networks of a single layer."""
+        source = f"{len(networks)} networks and {len(singles)} layers"
+        sheet = host.fit(name, [*networks, *singles], np.append(network_ms, single_ms), source)
+        return cls(sheet, LayerModel.fit(sheet, singles, single_ms, rng) if len(singles) >= FEWEST else None)
+
+    def counters(self, graphs: Sequence[Graph]) -> Counters:
+        """Milliseconds of each network, by the sheet and by its layers."""
+        found = {"fitted": np.array([host.latency_ms(self.sheet, graph) for graph in graphs])}
+        if self.layers:
+            found["layers"] = np.array([self.layers.latency_ms(self.sheet, graph) for graph in graphs])
+        return found
+
+
 @dataclass(frozen=True, slots=True)
 class DevicePredictor:
     """A predictor of the latency of one device, in milliseconds.
 
-    `fitted` holds the constants of the physics; `sheet` is what was known of the device before, if anything; `base` is
-    the predictor that this one improves.
+    `physics` estimates without having seen whole networks; `sheet` is what was known of the device before, if anything;
+    `base` is the predictor that this one improves.
     """
 
     device: str
-    fitted: Sheet
+    physics: "Physics"
     sheet: Sheet | None
-    layers: LayerModel | None
     base: "DevicePredictor | None"
     regressor: PerformanceRegressor
 
@@ -61,11 +98,12 @@ class DevicePredictor:
         networks, singles = [[g for g, w in zip(graphs, whole, strict=True) if w == kind] for kind in (True, False)]
         if len(networks) < 5:
             raise PredictorError(f"at least 5 networks of more than one layer are needed, not {len(networks)}")
-        fitted = host.fit(_name(device), graphs, values, f"{len(graphs)} measurements of {device}")
-        layers = LayerModel.fit(fitted, singles, values[~whole], rng) if len(singles) >= FEWEST else None
-        table = _table(networks, _counters(fitted, sheet, layers, None, networks))
+        measured_ms = (values[whole], values[~whole])
+        physics = Physics.fit(_name(device), networks, singles, *measured_ms, rng)
+        counters = _held_out(physics, networks, singles, *measured_ms, rng)
+        table = _table(networks, counters | _sheet_counters(sheet, networks))
         regressor = PerformanceRegressor.fit(table, values[whole], rng)
-        return cls(device, fitted, sheet, layers, None, regressor)
+        return cls(device, physics, sheet, None, regressor)
 
     def improved(
         self, graphs: Sequence[Graph], measured: Sequence[float] | FloatArray, rng: np.random.Generator
@@ -75,9 +113,17 @@ class DevicePredictor:
         regressor = PerformanceRegressor.fit(following.table(graphs), measured, rng)
         return replace(following, regressor=regressor)
 
+    @property
+    def fitted(self) -> Sheet:
+        """The sheet that was fitted to the measurements."""
+        return self.physics.sheet
+
     def table(self, graphs: Sequence[Graph]) -> FeatureTable:
         """The features of networks as this predictor needs them."""
-        return _table(graphs, _counters(self.fitted, self.sheet, self.layers, self.base, graphs))
+        counters = self.physics.counters(graphs) | _sheet_counters(self.sheet, graphs)
+        if self.base:
+            counters["base"] = self.base.predict(graphs).value
+        return _table(graphs, counters)
 
     def predict(self, graphs: Sequence[Graph]) -> Prediction:
         """A value, an interval and whether it is known ground, for each network."""
@@ -104,9 +150,9 @@ class DevicePredictor:
         return {
             "format": FORMAT,
             "device": self.device,
-            "fitted": self.fitted.model_dump(mode="json"),
+            "fitted": self.physics.sheet.model_dump(mode="json"),
+            "layers": self.physics.layers.model if self.physics.layers else None,
             "sheet": self.sheet.model_dump(mode="json") if self.sheet else None,
-            "layers": self.layers.model if self.layers else None,
             "base": self.base.to_json() if self.base else None,
             "regressor": self.regressor.to_json(),
         }
@@ -118,12 +164,11 @@ class DevicePredictor:
             found = payload.get("format") if isinstance(payload, dict) else type(payload).__name__
             raise PredictorError(f"not a predictor of this format ({FORMAT}): {found!r}; fit it again")
         try:
-            sheet, layers, base = (payload[name] for name in ("sheet", "layers", "base"))
+            sheet, model, base = (payload[name] for name in ("sheet", "layers", "base"))
             return cls(
                 device=str(payload["device"]),
-                fitted=Sheet(**payload["fitted"]),
+                physics=Physics(Sheet(**payload["fitted"]), LayerModel.from_json(model) if model else None),
                 sheet=Sheet(**sheet) if sheet else None,
-                layers=LayerModel.from_json(layers) if layers else None,
                 base=cls.from_json(base) if base else None,
                 regressor=PerformanceRegressor.from_json(payload["regressor"]),
             )
@@ -131,25 +176,43 @@ class DevicePredictor:
             raise PredictorError(f"not a predictor: {type(error).__name__}") from error
 
 
-def _counters(
-    fitted: Sheet,
-    sheet: Sheet | None,
-    layers: LayerModel | None,
-    base: DevicePredictor | None,
-    graphs: Sequence[Graph],
-) -> dict[str, FloatArray]:
-    """What is estimated of each network before anything is learned from whole ones."""
-    found: dict[str, Sequence[float] | FloatArray] = {"fitted": [host.latency_ms(fitted, graph) for graph in graphs]}
-    if layers:
-        found["layers"] = [layers.latency_ms(fitted, graph) for graph in graphs]
-    if sheet and sheet.kind is Kind.SYSTOLIC:
-        estimates = [edge_tpu.estimate(sheet, graph).counters for graph in graphs]
-        found |= {name: [counters[name] for counters in estimates] for name in estimates[0]} if estimates else {}
-    elif sheet:
-        found["sheet"] = [analyse(sheet, graph)["latency_ms"] for graph in graphs]
-    if base:
-        found["base"] = base.predict(graphs).value
-    return {name: np.asarray(values, dtype=np.float64) for name, values in found.items()}
+def _held_out(
+    physics: Physics,
+    networks: Sequence[Graph],
+    singles: Sequence[Graph],
+    network_ms: FloatArray,
+    single_ms: FloatArray,
+    rng: np.random.Generator,
+) -> Counters:
+    """The counters of networks by physics that was fitted to others, so that it errs as it will on unseen ones.
+
+    Layers that none of the others has are left out too. Few networks have the counters of `physics`, which saw them.
+    """
+    if len(networks) < _CROSSED:
+        return physics.counters(networks)
+    fold = folds(np.arange(len(networks)), _FOLDS, rng)
+    keys = [layer_key(single.nodes[0]) for single in singles]
+    found = {name: np.zeros(len(networks)) for name in physics.counters(networks[:1])}
+    for part in range(_FOLDS):
+        seen, unseen = np.flatnonzero(fold != part).tolist(), np.flatnonzero(fold == part).tolist()
+        others = [networks[i] for i in seen]
+        known = {layer_key(single.nodes[0]) for single in layers(others)} if singles else set()
+        kept = [i for i, key in enumerate(keys) if key in known]
+        fitted = Physics.fit("fold", others, [singles[i] for i in kept], network_ms[seen], single_ms[kept], rng)
+        counters = fitted.counters([networks[i] for i in unseen])
+        for name, values in found.items():
+            values[unseen] = counters.get(name, counters["fitted"])  # too few layers are left to learn from
+    return found
+
+
+def _sheet_counters(sheet: Sheet | None, graphs: Sequence[Graph]) -> Counters:
+    """What a sheet alone says of each network."""
+    if sheet is None:
+        return {}
+    if sheet.kind is not Kind.SYSTOLIC:
+        return {"sheet": np.array([analyse(sheet, graph)["latency_ms"] for graph in graphs])}
+    estimates = [edge_tpu.estimate(sheet, graph).counters for graph in graphs]
+    return {name: np.array([counters[name] for counters in estimates]) for name in (estimates[0] if estimates else ())}
 
 
 def _table(graphs: Sequence[Graph], counters: dict[str, FloatArray]) -> FeatureTable:

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from graph import Conv2D, DepthwiseConv2D, DType, Graph, GraphBuilder, Node, Op, Shape, from_json, to_json
-from predictors.features import FloatArray, PredictorError, operator_kind
+from predictors.features import FloatArray, PredictorError
 from predictors.host import timed_nodes
 
 FORMAT = "edgevolve-latency-table-1"
+
+_WEIGHTS = np.array([0.5, 1.0, 1.0, 2.0, 4.0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,7 @@ class LatencyTable:
         return TableEstimate(overhead + total, tuple(unknown))
 
     def _interpolated(self, node: Node, overhead: float) -> float:
-        positions, work, latencies_ms = self._known[operator_kind(node) if operator_kind(node) in self._known else ""]
+        positions, work, latencies_ms = self._known.get(_kind(node), self._known[""])
         nearest = int(abs(positions - _position(node)).sum(axis=1).argmin())
         return float((latencies_ms[nearest] - overhead) * _work(node) / work[nearest])
 
@@ -78,7 +80,7 @@ class LatencyTable:
         found: dict[str, list[tuple[Node, float]]] = {}
         for key, latency_ms in self.entries.items():
             (node,) = from_json(json.loads(key)).nodes
-            for kind in (operator_kind(node), ""):
+            for kind in (_kind(node), ""):
                 found.setdefault(kind, []).append((node, latency_ms))
         return {
             kind: (
@@ -143,8 +145,18 @@ def _work(node: Node) -> int:
     return node.macs or max(sum(x.size_bytes for x in (*node.inputs, *node.outputs)), 1)
 
 
-def _position(node: Node) -> Any:
-    """Where a layer lies among those of its kind: logarithms of channels, pixels, kernel and stride."""
+def _kind(node: Node) -> str:
+    """Layers that one kernel computes: the operator, and which function an activation is."""
+    return f"{type(node.op).__name__} {getattr(node.op, 'function', '')}"
+
+
+def _position(node: Node) -> FloatArray:
+    """Where a layer lies among those of its kind: logarithms of channels, pixels, kernel and stride.
+
+    Time is nearly proportional to pixels, less to channels, and least to the kernel, so these weigh more and more.
+    """
     x, y = node.inputs[0].shape, node.outputs[0].shape
     kernel, stride = getattr(node.op, "kernel", (1, 1)), getattr(node.op, "stride", (1, 1))
-    return np.log2([x[-1], y[-1], math.prod(y[1:-1]), math.prod(kernel), math.prod(stride)])
+    sizes = np.log2([math.prod(y[1:-1]), x[-1], y[-1], math.prod(stride), math.prod(kernel)])
+    position: FloatArray = sizes * _WEIGHTS
+    return position

@@ -42,7 +42,7 @@ def predictor_table(predictor: DevicePredictor) -> RenderableType:
     table.add_column("mean error, held out", justify="right")
     for name, error in regressor.cross_validated.items():
         table.add_row(f"{name}{' ← taken' if name == regressor.learner else ''}", f"{error:.1%}")
-    physics = "physics and layers measured one by one" if predictor.layers else "physics"
+    physics = "physics and layers measured one by one" if predictor.physics.layers else "physics"
     words = (
         f"{predictor.device}: {len(regressor.samples)} networks over {physics}; {regressor.coverage:.0%} intervals of "
         f"a factor {math.exp(regressor.width):.3f} either way"

@@ -56,7 +56,7 @@ def test_held_out_networks_are_predicted_with_and_without_layers(fitted):
     with_layers = DevicePredictor.fit(
         "cpu", [*GRAPHS[:60], *SINGLES], [*noisy(GRAPHS[:60], 0), *noisy(SINGLES, 1)], np.random.default_rng(0)
     )
-    assert fitted.layers is None and with_layers.layers is not None
+    assert fitted.physics.layers is None and with_layers.physics.layers is not None
     for predictor in (fitted, with_layers):
         assert error(predictor.predict(GRAPHS[60:]).value, GRAPHS[60:]) < 0.05
     assert any("layers" in name for name in with_layers.regressor.names)
