@@ -10,11 +10,14 @@ from numpy.typing import NDArray
 from deployment.export_error import ExportError
 from deployment.file_plan import current_head, file_buffers, lay_out, put_in_best_order
 from deployment.flatbuffer import bare, packed, unpacked
-from deployment.interpreter import runtime
+from deployment.isolated import IsolatedError, run_isolated
 from deployment.micro import MicroError, run_on_micro
-from graph import read_tflite
+from graph import Graph, read_tflite
+from resource_models import Plan
 
 _EXAMPLES = 4
+_MOST_BYTES = 2**28
+"""Of an input; a file that claims more is not run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +58,11 @@ def optimised(model: bytes) -> Optimised:
 
     Raises `TfliteError` for what `read_tflite` refuses, `ExportError` for what LiteRT refuses or if outputs differ.
     """
-    read_tflite(model)  # checks every offset before anything here follows it
-    inputs = _random_inputs(model)
-    content = unpacked(model)
-    before = current_head(content, file_buffers(content))
-    put_in_best_order(content)
-    plan = lay_out(content)
-    _drop_inner_names(content)
-    after = packed(content)
+    graph = read_tflite(model).graph  # checks every offset before anything here follows it
+    after, before, plan = replanned(model)
     if plan.head_bytes > before or (plan.head_bytes == before and len(after) >= len(model)):
         return Optimised(model, (before, before), None, "nothing to save", plan.exact and plan.head_bytes == before)
+    inputs = _random_inputs(graph)
     if not _same(_outputs(model, inputs), _outputs(after, inputs)):
         raise ExportError("the rewritten file computes something else on LiteRT; it was not written")
     try:
@@ -78,6 +76,16 @@ def optimised(model: bytes) -> Optimised:
     return Optimised(after, (before, plan.head_bytes), (old.head_bytes, new.head_bytes), "", plan.exact)
 
 
+def replanned(model: bytes) -> tuple[bytes, int, Plan]:
+    """The rewritten file, the head's bytes before, and the plan after; nothing is run. `model` must have been read."""
+    content = unpacked(model)
+    before = current_head(content, file_buffers(content))
+    put_in_best_order(content)
+    plan = lay_out(content)
+    _drop_inner_names(content)
+    return packed(content), before, plan
+
+
 def _drop_inner_names(content: Any) -> None:
     graph = content.subgraphs[0]
     kept = {int(t) for t in (*graph.inputs, *graph.outputs)}
@@ -86,23 +94,14 @@ def _drop_inner_names(content: Any) -> None:
             tensor.name = None
 
 
-def _interpreter(model: bytes) -> Any:
-    found = runtime()
-    plain_kernels = found.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    try:
-        interpreter = found.Interpreter(model_content=model, num_threads=1, experimental_op_resolver_type=plain_kernels)
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise ExportError(f"not a model that LiteRT can run: {' '.join(str(error).split())}") from error
-    return interpreter
-
-
-def _random_inputs(model: bytes) -> list[NDArray[Any]]:
+def _random_inputs(graph: Graph) -> list[NDArray[Any]]:
     """Examples for each input, (number, *shape without the batch): any integers, floats from -1 to 1."""
     rng = np.random.default_rng(0)
     inputs: list[NDArray[Any]] = []
-    for tensor in _interpreter(model).get_input_details():
-        shape, kind = (_EXAMPLES, *tensor["shape"][1:]), np.dtype(tensor["dtype"])
+    for tensor in graph.inputs:
+        if tensor.dtype.value not in np.sctypeDict or tensor.size_bytes > _MOST_BYTES:
+            raise ExportError(f"cannot be tried: an input of {tensor.dtype.value} and {tensor.size_bytes} bytes")
+        shape, kind = (_EXAMPLES, *tensor.shape[1:]), np.dtype(tensor.dtype.value)
         if kind.kind == "f":
             inputs.append(rng.uniform(-1, 1, shape).astype(kind))
         elif kind.kind in "iu" and kind.itemsize <= 2:
@@ -114,15 +113,10 @@ def _random_inputs(model: bytes) -> list[NDArray[Any]]:
 
 
 def _outputs(model: bytes, inputs: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
-    interpreter = _interpreter(model)
-    details = interpreter.get_input_details()
-    rows = []
-    for example in zip(*inputs, strict=True):
-        for tensor, values in zip(details, example, strict=True):
-            interpreter.set_tensor(tensor["index"], values[np.newaxis] if len(tensor["shape"]) else values)
-        interpreter.invoke()
-        rows.append([interpreter.get_tensor(tensor["index"]) for tensor in interpreter.get_output_details()])
-    return tuple(np.stack(column) for column in zip(*rows, strict=True))
+    try:
+        return run_isolated("litert_host.py", model, inputs).outputs
+    except IsolatedError as error:
+        raise ExportError(f"not a model that LiteRT can run: {error}") from None
 
 
 def _same(a: Sequence[NDArray[Any]], b: Sequence[NDArray[Any]]) -> bool:

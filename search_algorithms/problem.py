@@ -184,6 +184,15 @@ class Problem:
         """How far from good enough the known metrics are: the sum of the shares beyond the soft bounds."""
         return sum(constraint.violation(metrics) for constraint in self.constraints if not constraint.hard)
 
+    def limits(self) -> tuple[float, ...]:
+        """The largest cost of each objective that its bounds allow, soft ones too; infinite where there is none."""
+        senses = {"minimise": "at_most", "maximise": "at_least"}
+        bounds = [(c.metric, c.sense, {c.metric: c.bound}) for c in self.constraints]
+        return tuple(
+            min((o.cost(at) for *which, at in bounds if which == [o.metric, senses.get(o.direction)]), default=math.inf)
+            for o in self.objectives
+        )
+
     def scales(self) -> tuple[float, ...]:
         """The amount of each objective that counts as one: its scale, its soft bound, its hard bound or its target.
 

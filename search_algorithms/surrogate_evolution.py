@@ -27,8 +27,10 @@ _REFIT_GROWTH = 1.03
 _CHOICE_GROWTH = 1.25
 """Likewise for the kernels of a Gaussian process."""
 
-_POINTS = 2000
-"""Points in the box between the best and the worst costs, by which a gain in hypervolume is measured."""
+_POINTS = 40_000
+_COUNTED = 2000
+"""Points in the box between the best and the worst costs, and at most how many of those that a candidate might gain;
+by these a gain in hypervolume is measured."""
 
 _BEYOND = 0.01
 """The box reaches so far, in its own widths, below the best cost seen: what is predicted beyond counts no more."""
@@ -52,10 +54,10 @@ class SurrogateEvolution:
 
     Each ask takes the neighbours of `parents` candidates of the two best fronts, `crossovers` of pairs of them and
     `samples` at random; a share `unscreened` of the asks takes a mutant or a crossover as it comes. `optimism` is the
-    share of the surrogate's standard deviation that its predictions are drawn with. The surrogate is a Gaussian process
-    (`process`) or an XGBoost ensemble (`trees`) over the space's encoding; it is fitted to the first n told candidates,
-    n growing by 3 % a fit, and to at most 500 of those, the best by non-dominated rank. Objectives that `measure` gives
-    are exact and need no surrogate.
+    share of the surrogate's standard deviation that its predictions are drawn with. The surrogate is a Gaussian
+    process (`process`) or an XGBoost ensemble (`trees`) over the space's encoding; it is fitted to the first n told
+    candidates, n growing by 3 % a fit, and to at most 500 of those, the best by non-dominated rank. Objectives that
+    `measure` gives are exact and need no surrogate. Only gains within all bounds count, soft ones too.
     """
 
     founders: int = 12
@@ -96,6 +98,9 @@ class _SurrogateEvolution:
         self._told: list[Candidate] = []
         self._encoded: list[NDArray[np.float64]] = []
         self._costs: list[tuple[float, ...]] = []
+        self._beyond: list[float] = []
+        """How far beyond the bounds, soft ones too."""
+        self._limits = np.array(problem.limits())
         self._front: list[int] = []
         """Places among the told: the feasible that nothing feasible dominates."""
         self._behind: list[int] = []
@@ -109,7 +114,7 @@ class _SurrogateEvolution:
             return self._random(rng)
         costs, front = np.array(self._costs), np.array(self._front)
         rest = np.array(self._behind[-_RECENT:], np.int64)
-        parents = np.concatenate([front, rest[_non_dominated(costs[rest])]])
+        parents = self._nearest_the_goal(np.concatenate([front, rest[_non_dominated(costs[rest])]]))
         if rng.random() < self._settings.unscreened:
             return self._child(rng, *_towards(costs[parents], parents, 2, rng).tolist())
         pool = self._pool(rng, costs, parents)
@@ -131,6 +136,7 @@ class _SurrogateEvolution:
         self._told.append(candidate)
         self._encoded.append(self._space.encode(candidate.genotype))
         self._costs.append(self._problem.costs(outcome.metrics))
+        self._beyond.append(self._problem.violation(outcome.metrics) + self._problem.shortfall(outcome.metrics))
         self._rank(len(self._told) - 1, feasible=not self._problem.broken(outcome.metrics))
         if len(self._told) == self._next_fit:
             self._fit()
@@ -168,7 +174,7 @@ class _SurrogateEvolution:
 
     def _child(self, rng: Generator, mother: int, father: int) -> Proposal:
         """An unknown mutant or crossover of good candidates; each known one met on the way is mutated further."""
-        genotype = self._told[mother].genotype
+        genotype: Any = self._told[mother].genotype
         places: tuple[int, ...] = (mother,)
         if rng.random() < 0.5:
             genotype, places = self._space.crossover(genotype, self._told[father].genotype, rng), (mother, father)
@@ -198,12 +204,21 @@ class _SurrogateEvolution:
             pool[self._space.sample(rng)] = ()
         return {genotype: places for genotype, places in pool.items() if genotype not in self._known}
 
+    def _nearest_the_goal(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those within all bounds, soft ones too; where they are too few, the least beyond."""
+        beyond = np.array([self._beyond[place] for place in places])
+        fewest = max(self._settings.parents, int((beyond == 0).sum()))
+        return places[np.argsort(beyond, kind="stable")[:fewest]]
+
     def _choose(self, costs: Costs, mean: Costs, spread: Costs, rng: Generator) -> int:
         """The row that is expected to gain most; where none gains in any draw, the best in a random direction."""
-        points = _open_points(costs[self._front], costs.max(axis=0), rng)
         draws = mean + self._settings.optimism * spread * rng.standard_normal((_DRAWS, *mean.shape))
+        points = _open_points(costs[self._front], costs.max(axis=0), self._limits, rng)
+        points = points[_reached(points, draws.min(axis=0))][:_COUNTED]
         gains = sum(_gains(points, drawn) for drawn in draws)
-        return int(np.argmax(gains)) if np.any(gains) else _nearest(costs, mean, rng)
+        if np.any(gains):
+            return int(np.argmax(gains))
+        return _nearest(costs, mean + np.nan_to_num(np.maximum(mean - self._limits, 0)), rng)
 
     def _predicted(self, genotypes: list[Any], surrogate: Surrogate) -> tuple[Costs, Costs]:
         """Mean and spread of each genotype's costs; exact where `measure` knows them."""
@@ -236,12 +251,21 @@ class _SurrogateEvolution:
         return Proposal(genotype, tuple(dict.fromkeys(parent.number for parent in parents)), change)
 
 
-def _open_points(front: Costs, worst: Costs, rng: Generator) -> Costs:
-    """Points that the front does not dominate, of so many drawn evenly between the best and the worst costs."""
-    best = front.min(axis=0)
-    low = best - _BEYOND * (worst - best)
-    points = low + (worst - low) * rng.random((_POINTS, front.shape[1]))
-    return np.asarray(points[~_no_worse(front, points).any(axis=0)])
+def _open_points(front: Costs, worst: Costs, limits: Costs, rng: Generator) -> Costs:
+    """Points that the front does not dominate, of so many drawn evenly between the best and the worst costs.
+
+    What is beyond the `limits` gains nothing; where no cost is within one yet, the box lies just within it.
+    """
+    best, width = front.min(axis=0), worst - front.min(axis=0)
+    high = np.minimum(worst, limits)
+    low = np.minimum(best, high) - _BEYOND * width
+    points = low + (high - low) * rng.random((_POINTS, front.shape[1]))
+    return np.asarray(points[~_reached(points, front)])
+
+
+def _reached(points: Costs, costs: Costs) -> NDArray[np.bool_]:
+    """Which points are dominated by a row of costs."""
+    return np.asarray(_no_worse(costs[_non_dominated(costs)], points).any(axis=0))
 
 
 def _gains(points: Costs, costs: Costs) -> NDArray[np.int64]:

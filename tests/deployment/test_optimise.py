@@ -3,14 +3,16 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.arena_fidelity import network, some_weights
-from deployment import ExportError
+from deployment import ExportError, isolated
 from deployment.file_plan import current_head, file_buffers
 from deployment.flatbuffer import PLAN_NAME, packed, schema, set_plan, unpacked
 from deployment.interpreter import open_model
 from deployment.micro import available
-from deployment.optimise import lean, optimised
+from deployment.optimise import lean, optimised, replanned
 from deployment.tflite import to_tflite_int8
-from graph import Add, Conv2D, GraphBuilder, TfliteError
+from graph import Add, Conv2D, GraphBuilder, TfliteError, read_tflite
+from tests.graph.test_hostile_tflite import branches, mutated
+from tests.graph.tflite_files import Builtin, TfliteFile, small_network
 from tests.training.random_graphs import random_graph
 
 SAVING = 29
@@ -127,3 +129,54 @@ def test_what_is_no_model_is_refused(wasteful, cut):
         optimised(wasteful[:cut])
     with pytest.raises(TfliteError):
         optimised(bytes(1000))
+
+
+@pytest.mark.parametrize("block", range(4))
+def test_two_thousand_mutated_files_are_replanned_or_refused_in_one_line(block):
+    rng = np.random.default_rng([5, block])
+    sources, planned, refusals = [small_network(), branches()], 0, []
+    for turn in range(500):
+        model = mutated(sources[turn % 2], rng)
+        try:
+            read_tflite(model)
+            after, before, plan = replanned(model)
+        except (TfliteError, ExportError) as refusal:
+            refusals.append(str(refusal))
+            continue
+        planned += 1
+        assert plan.head_bytes <= before
+        read_tflite(after)
+    assert all(len(refusal.splitlines()) == 1 for refusal in refusals)
+    assert planned > 20
+
+
+def test_mutated_files_end_in_a_file_or_one_line_whatever_the_runtimes_do_with_them():
+    rng = np.random.default_rng(6)
+    ends = []
+    while len(ends) < 12:
+        model = mutated(branches(), rng)
+        try:
+            read_tflite(model)
+            ends.append(optimised(model).saving >= 0)
+        except TfliteError:
+            continue
+        except ExportError as refusal:
+            assert len(str(refusal).splitlines()) == 1
+            ends.append(True)
+    assert all(ends)
+
+
+def test_an_input_too_large_to_try_is_refused_before_anything_is_run():
+    net = TfliteFile()
+    x, y, z = net.tensor(1, 2**29), net.tensor(1, 2**29), net.tensor(1, 2**29)
+    net.operator(Builtin.RELU, [x], [y])
+    net.operator(Builtin.RELU, [y], [z])
+    with pytest.raises(ExportError, match="cannot be tried: an input of int8 and 536870912 bytes"):
+        optimised(net.content([x], [z]))
+
+
+def test_a_runtime_that_dies_is_reported_and_nothing_is_given(wasteful, monkeypatch, tmp_path):
+    (tmp_path / "litert_host.py").write_text("import os\nos.abort()\n")
+    monkeypatch.setattr(isolated, "__file__", str(tmp_path / "isolated.py"))
+    with pytest.raises(ExportError, match="not a model that LiteRT can run: it died of signal 6"):
+        optimised(wasteful)

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 
 from search_algorithms import Problem, ProblemError, at_least, at_most, maximise, minimise, target
@@ -109,3 +111,17 @@ def test_a_share_is_1_at_the_bound_whichever_way_is_better_and_10_at_the_most():
     assert problem.shares(worse) == (10, 10)
     with pytest.raises(ProblemError, match="has no scale"):
         Problem([minimise("macs")]).shares({"macs": 3})
+
+
+def test_a_limit_is_the_largest_cost_that_every_bound_allows():
+    problem = Problem(
+        [minimise("error"), maximise("speed"), target("latency_ms", 5.0), minimise("macs")],
+        [
+            at_most("error", 0.1, soft=True),
+            at_most("error", 0.2),
+            at_least("speed", 3.0),
+            at_most("latency_ms", 9.0),
+            at_least("macs", 10.0),
+        ],
+    )
+    assert problem.limits() == (0.1, -3.0, math.inf, math.inf)

@@ -85,7 +85,7 @@ def test_a_surrogate_knows_more_than_the_mean():
 
 def test_a_gain_is_the_hypervolume_that_is_added():
     front = np.array([[0.0, 0.5], [0.5, 0.0]])
-    points = _open_points(front, np.array([1.0, 1.0]), np.random.default_rng(0))
+    points = _open_points(front, np.ones(2), np.full(2, np.inf), np.random.default_rng(0))
     gains = _gains(points, np.array([[0.25, 0.25], [0.6, 0.6], [0.0, 0.0], [np.inf, 0.0]]))
     assert gains[1] == gains[3] == 0
     assert gains[0] / gains[2] == pytest.approx(0.25, abs=0.06)
@@ -94,3 +94,13 @@ def test_a_gain_is_the_hypervolume_that_is_added():
 def test_what_is_dominated_is_told_from_what_is_not():
     costs = np.array([[1.0, 2.0], [2.0, 1.0], [2.0, 2.0], [1.0, 2.0], [0.0, 9.0]])
     assert _non_dominated(costs).tolist() == [True, True, False, True, True]
+
+
+def test_gains_beyond_a_soft_bound_do_not_count():
+    """Half of the true front lies beyond the bound; few of the children that are screened go there."""
+    problem = Problem(PROBLEM.objectives, [at_most("error", 0.2, soft=True)])
+    within = {}
+    for name, goal in (("goal", problem), ("none", PROBLEM)):
+        algorithm = SurrogateEvolution(founders=6, unscreened=0.0).start(SPACE, goal, 0, None)
+        within[name] = sum(made_up(proposal.genotype)["error"] <= 0.2 for proposal in played(algorithm, 50))
+    assert within["goal"] > 1.5 * within["none"]

@@ -1,0 +1,68 @@
+"""Run a model in a process of its own: a runtime that crashes or hangs on a hostile file is an answer, not an end."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+TIMEOUT_S = 300
+
+
+class IsolatedError(ValueError):
+    """The process ended without an answer. The message is the runtime's own reason, one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`outputs` holds an array for each output, (number of examples, *shape without the batch).
+
+    `found` is what else the script wrote, plain JSON; `log` is what the runtime wrote to stderr.
+    """
+
+    outputs: tuple[NDArray[Any], ...]
+    found: Any
+    log: str
+
+
+def run_isolated(script: str, model: bytes, inputs: Sequence[NDArray[Any]], *options: str) -> Answer:
+    """Run every example in the script of this name beside this file.
+
+    Args:
+        script: it is given a folder with `model.tflite` and `inputs.npz`, then the options; it writes `outputs.npz`
+            and, if it likes, `found.json` there.
+        model: the file.
+        inputs: for each input of the model the stored values of every example, (number, *shape without the batch).
+        options: further arguments.
+
+    Raises `IsolatedError` where it fails, crashes or does not end within `TIMEOUT_S`.
+    """
+    with tempfile.TemporaryDirectory(prefix="edgevolve-") as name:
+        folder = Path(name)
+        (folder / "model.tflite").write_bytes(model)
+        np.savez(folder / "inputs.npz", *inputs)
+        command = [sys.executable, "-I", str(Path(__file__).with_name(script)), str(folder), *options]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            raise IsolatedError(f"no answer within {TIMEOUT_S} s") from None
+        if done.returncode:
+            raise IsolatedError(_reason(done))
+        with np.load(folder / "outputs.npz") as stored:
+            outputs = tuple(stored[key] for key in stored.files)
+        found = folder / "found.json"
+        return Answer(outputs, json.loads(found.read_text()) if found.exists() else None, done.stderr)
+
+
+def _reason(done: subprocess.CompletedProcess[str]) -> str:
+    if done.returncode < 0:
+        return f"it died of signal {-done.returncode}"
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    told = [line for line in lines if not line.startswith(("Traceback", "File", "raise", "RuntimeError", "^", "INFO"))]
+    return (told or lines or ["no reason given"])[0][:200]
