@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from graph import Graph
-from predictors import edge_tpu
+from predictors import edge_tpu, host
 from predictors.features import PredictorError, live_nodes, operator_kind
 from predictors.sheets import Kind, Sheet
 
@@ -12,7 +12,7 @@ Metrics = dict[str, float]
 
 def analyse(sheet: Sheet, graph: Graph) -> Metrics:
     """`latency_ms`, and `energy_uj` and `tops_per_watt` where the sheet tells. Raises `PredictorError`."""
-    if sheet.kind not in _MODELS:
+    if sheet.kind not in _MODELS or not sheet.figures:
         raise PredictorError(f"{sheet.name}: a {sheet.kind} device is not predicted from its sheet")
     return _MODELS[sheet.kind](sheet, graph)
 
@@ -22,13 +22,24 @@ def _systolic(sheet: Sheet, graph: Graph) -> Metrics:
     return {"latency_ms": found.latency_ms, "energy_uj": found.energy_uj, "tops_per_watt": found.tops_per_watt}
 
 
-def _roofline(sheet: Sheet, graph: Graph) -> Metrics:
-    """Each operator takes what its operations or its bytes take, whichever is more (Williams et al. 2009)."""
+def roofline_ms(graph: Graph, ops_per_second: float, memory_bandwidth: float) -> float:
+    """Each operator takes what its operations or its bytes take, whichever is more (Williams et al. 2009).
+
+    `memory_bandwidth` is in bytes a second; a multiply-accumulate is two operations.
+    """
     seconds = 0.0
     for node in live_nodes(graph):
         moved = sum(x.size_bytes for x in (*node.inputs, *node.weights, *node.outputs))
-        seconds += max(2 * node.macs / sheet["ops_per_second"], moved / sheet["memory_bandwidth"])
-    return {"latency_ms": 1e3 * seconds}
+        seconds += max(2 * node.macs / ops_per_second, moved / memory_bandwidth)
+    return 1e3 * seconds
+
+
+def _roofline(sheet: Sheet, graph: Graph) -> Metrics:
+    return {"latency_ms": roofline_ms(graph, sheet["ops_per_second"], sheet["memory_bandwidth"])}
+
+
+def _host(sheet: Sheet, graph: Graph) -> Metrics:
+    return {"latency_ms": host.latency_ms(sheet, graph)}
 
 
 def _cycles(sheet: Sheet, graph: Graph) -> Metrics:
@@ -44,4 +55,5 @@ _MODELS: Mapping[Kind, Callable[[Sheet, Graph], Metrics]] = {
     Kind.SYSTOLIC: _systolic,
     Kind.ROOFLINE: _roofline,
     Kind.CYCLES: _cycles,
+    Kind.HOST: _host,
 }

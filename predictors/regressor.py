@@ -208,9 +208,10 @@ class PerformanceRegressor:
 
 def _learners(table: FeatureTable, samples: int) -> Iterator[str]:
     """`COLUMNS+CORRECTION`, simplest first."""
+    choices = ("work", "all") if _columns(table, "work") != _columns(table, "all") else ("work",)
     for correction, (fewest, _) in CORRECTIONS.items():
         if samples >= fewest:
-            for columns in ("work", "all"):
+            for columns in choices:
                 yield f"{columns}+{correction}"
 
 

@@ -4,12 +4,15 @@ The compiler (`ethos-u-vela`) reads a weightless int8 skeleton of the graph, so 
 needed. Its figures are its own estimates, not measurements.
 """
 
-from collections.abc import Mapping, Set
+import os
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 from graph import Graph
 from graph.skeleton import skeleton
@@ -24,9 +27,11 @@ _SYSTEMS = {
 }
 """The compiler's own defaults: system configuration, memory mode, bytes of SRAM it may use."""
 
+_LONGEST = 300
+
 _OPTIONS = """
 [compiler]
-enable_db=true
+enable_db={database}
 output_format=TFLite
 cop_format=COP1
 cpu_tensor_alignment=16
@@ -70,19 +75,18 @@ class Compiled:
     layers: Mapping[str, Layer]
 
 
-def compile_graph(sheet: Sheet, graph: Graph) -> Compiled:
-    """Compile for the device of `sheet`. Raises `PredictorError` where the compiler is missing or refuses."""
+def check(sheet: Sheet) -> None:
+    """See whether the compiler is installed and knows the device. Raises `PredictorError`."""
     if sheet.kind is not Kind.VELA:
         raise PredictorError(f"{sheet.name} is not a device of Arm's compiler")
     if find_spec("ethosu") is None:
         raise PredictorError(f"{sheet.name} needs Arm's compiler: pip install ethos-u-vela")
-    from ethosu import regor
+    _configuration(sheet.options["accelerator"])
 
-    architecture, system, options = _configuration(sheet.options["accelerator"])
-    try:
-        found = regor.compile(architecture, skeleton(graph), "TFLITE", system, options, verbose=False)
-    except Exception as error:
-        raise PredictorError(f"{sheet.name}: the compiler refuses: {' '.join(str(error).split())}") from error
+
+def compile_graph(sheet: Sheet, graph: Graph) -> Compiled:
+    """Compile for the device of `sheet`. Raises `PredictorError` where the compiler is missing or refuses."""
+    found, _ = _compiled(sheet, graph, database=True)
     report = found.perf_report
     memories = {name: memory.peakUsage for name, memory in report.memories.items()}
     return Compiled(
@@ -95,8 +99,44 @@ def compile_graph(sheet: Sheet, graph: Graph) -> Compiled:
 
 
 def latency_ms(sheet: Sheet, graph: Graph) -> float:
-    """The compiler's cycles at the sheet's clock."""
-    return compile_graph(sheet, graph).cycles / sheet["clock_mhz"] / 1e3
+    """The compiler's cycles at the sheet's clock.
+
+    Raises `PredictorError` where it leaves operators to the CPU: it does not tell their time, so that the cycles are
+    those of a smaller network.
+    """
+    found, said = _compiled(sheet, graph, database=False)
+    if found.perf_report.cpuOps:
+        count = f"{found.perf_report.cpuOps} operator{'s are' if found.perf_report.cpuOps > 1 else ' is'}"
+        raise PredictorError(f"{sheet.name}: {count} left to the CPU, whose time is not known: {said}")
+    return int(found.perf_report.totalCycles) / sheet["clock_mhz"] / 1e3
+
+
+def _compiled(sheet: Sheet, graph: Graph, database: bool) -> tuple[Any, str]:
+    """The compiler's report, and what it said; `database` asks for its tables of layers, which cost time."""
+    check(sheet)
+    from ethosu import regor
+
+    architecture, system, options = _configuration(sheet.options["accelerator"], database)
+    with TemporaryFile() as said:
+        try:
+            with _stdout_into(said):
+                found = regor.compile(architecture, skeleton(graph), "TFLITE", system, options, verbose=False)
+        except Exception as error:
+            raise PredictorError(f"{sheet.name}: the compiler refuses: {' '.join(str(error).split())}") from error
+        said.seek(0)
+        return found, " ".join(said.read(_LONGEST).decode(errors="replace").split())
+
+
+@contextmanager
+def _stdout_into(file: IO[bytes]) -> Iterator[None]:
+    """The compiler prints its warnings past Python."""
+    saved = os.dup(1)
+    os.dup2(file.fileno(), 1)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
 
 
 def _layers(tables: Mapping[str, Any], nodes: Set[str]) -> dict[str, Layer]:
@@ -130,7 +170,7 @@ def _float(text: str) -> float:
 
 
 @cache
-def _configuration(accelerator: str) -> tuple[str, str, str]:
+def _configuration(accelerator: str, database: bool = False) -> tuple[str, str, str]:
     """The compiler's architecture, system description and options for a name such as `ethos-u55-128`."""
     try:
         _, family, multipliers = accelerator.split("-")
@@ -144,4 +184,4 @@ def _configuration(accelerator: str) -> tuple[str, str, str]:
     package = find_spec("ethosu")
     assert package and package.submodule_search_locations
     text += (Path(package.submodule_search_locations[0]) / "config_files" / "Arm" / "vela.ini").read_text()
-    return f"Ethos{family.upper()}", text, _OPTIONS.format(arena=arena)
+    return f"Ethos{family.upper()}", text, _OPTIONS.format(arena=arena, database=str(database).lower())

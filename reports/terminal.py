@@ -1,19 +1,27 @@
 """Tables for the terminal: a run's front, and what was exported of it."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from reports.colours import FRONT
-from reports.quantities import duration, quantity, title
+from reports.metrics import provenance
+from reports.quantities import duration, interval, quantity, title
 from runs import Record, Run
 from search_algorithms import Failed, Rejected
 
 MARKS = "\n★ best, ◆ knee"
+_WIDTH_OF_A_FILE = 120
+
+
+def console() -> Console:
+    """Standard output, as wide as the terminal; 120 columns where it is none."""
+    return Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_A_FILE)
 
 
 def front_metrics(run: Run) -> list[str]:
@@ -36,6 +44,8 @@ def front_table(run: Run, records: Sequence[Record]) -> RenderableType:
     for record in records:
         soft = {c.metric for c in run.problem.constraints if not c.hard and c.broken(record.metrics)}
         known = {name: quantity(name, value) + (" !" if name in soft else "") for name, value in record.metrics.items()}
+        for name, (low, high) in record.intervals.items():
+            known[name] += f" {interval(name, low, high)}"
         mark = "◆" if knee and record.number == knee.number else ""
         mark = "★" if best and record.number == best.number else mark
         words = record.description
@@ -44,7 +54,8 @@ def front_table(run: Run, records: Sequence[Record]) -> RenderableType:
         table.add_row(
             Text(mark, style=FRONT), str(record.number), *(known.get(name, "") for name in names), Text(words)
         )
-    return Group(table, Text(""), Text(f"{summary(run)}{MARKS}"))
+    sources = [f"\n{metric}: {words}" for metric, words in provenance(run.devices).items() if metric in names]
+    return Group(table, Text(""), Text(f"{summary(run)}{''.join(sources)}{MARKS}"))
 
 
 def summary(run: Run) -> str:
@@ -63,11 +74,19 @@ def summary(run: Run) -> str:
 
 
 def front_json(run: Run, records: Sequence[Record]) -> list[dict[str, Any]]:
-    """The records as plain values: number, genotype, network in words, metrics."""
-    return [
+    """The records as plain values: number, genotype, network in words, metrics.
+
+    Of a run with devices also the intervals, low and high by metric, and where each predicted metric comes from.
+    """
+    rows = [
         {"number": r.number, "genotype": r.genotype, "network": r.description, "metrics": dict(r.metrics)}
         for r in records
     ]
+    if run.devices or any(record.intervals for record in records):
+        for row, record in zip(rows, records, strict=True):
+            row["intervals"] = {name: list(ends) for name, ends in record.intervals.items()}
+            row["provenance"] = provenance(run.devices)
+    return rows
 
 
 def export_table(folder: Path, record: Record, manifest: Mapping[str, Any]) -> RenderableType:

@@ -13,6 +13,16 @@ class _Event(BaseModel):
     time: float
 
 
+class DeviceUsed(BaseModel):
+    """A device whose figures the candidates have: the metrics it gives, and where they come from, in words."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    provenance: str
+    metrics: tuple[str, ...]
+
+
 class Started(_Event):
     """The first line: the whole configuration, the versions in use and the data's fingerprint."""
 
@@ -23,6 +33,7 @@ class Started(_Event):
     versions: dict[str, str]
     data: dict[str, Any]
     workers: int
+    devices: tuple[DeviceUsed, ...] = ()
 
 
 class Resumed(_Event):
@@ -41,12 +52,16 @@ class _Asked(_Event):
     change: str
     parents: tuple[int, ...]
     metrics: dict[str, float]
+    intervals: dict[str, tuple[float, float]] = {}
     epochs: int | None = None
     continues: int | None = None
 
 
 class Asked(_Asked):
-    """A candidate is about to be evaluated; `metrics` are those known before. `graph` is its canonical JSON."""
+    """A candidate is about to be evaluated; `metrics` are those known before. `graph` is its canonical JSON.
+
+    `intervals` hold the low and the high of those metrics whose error is known.
+    """
 
     event: Literal["asked"] = "asked"
     graph_hash: str

@@ -4,7 +4,7 @@ import json
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from search_algorithms.pareto import Front, knee
 class Record:
     """One candidate as the journal knows it; `outcome` is None while it is in flight.
 
-    `genotype_json` is text; times are seconds since 1970; `session` counts the resumes before it ended. Of a rejected
-    candidate, genotype and description stay in the journal: there may be very many.
+    `genotype_json` is text; times are seconds since 1970; `session` counts the resumes before it ended. `intervals`
+    are low and high of those metrics whose error is known. Of a rejected candidate, genotype and description stay in
+    the journal: there may be very many.
     """
 
     number: int
@@ -41,6 +42,7 @@ class Record:
     session: int = 0
     epochs: int | None = None
     continues: int | None = None
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     @property
     def genotype(self) -> Any:
@@ -56,6 +58,11 @@ class Run:
         self.path = path
         self.started = started
         self.problem = _problem(started.config["problem"])
+        self.devices = tuple(
+            events.DeviceUsed(name=_printable(d.name), provenance=_printable(d.provenance), metrics=d.metrics)
+            for d in started.devices
+        )
+        """Whose figures the candidates have; the metrics of each, and where they come from in words."""
         self.records: dict[int, Record] = {}
         self.evaluations = 0
         """Candidates completed or failed."""
@@ -251,6 +258,7 @@ class Run:
             outcome=outcome,
             epochs=event.epochs,
             continues=event.continues,
+            intervals=event.intervals,
         )
 
     def _end(self, event: events.Finished | events.Failed, outcome: Outcome) -> None:

@@ -1,0 +1,230 @@
+"""`DevicePredictor`: all that was learned of one device, in one JSON file that predicts any graph.
+
+Physics first: a sheet fitted to the measurements (`host.py`). Where single layers were measured, what they take beyond
+it (`layer_model.py`). Then `PerformanceRegressor` learns from whole networks how these estimates, the only work that it
+may sum, have to be weighed and bent, and how far to trust them.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from graph import Graph
+from predictors import edge_tpu, host
+from predictors.analytical import analyse
+from predictors.features import FeatureTable, FloatArray, PredictorError, feature_table
+from predictors.layer_model import FEWEST, LayerModel
+from predictors.learners import folds
+from predictors.lut import layer_key, layers
+from predictors.regressor import PerformanceRegressor, Prediction
+from predictors.sheets import Kind, Sheet
+
+FORMAT = "edgevolve-device-predictor-1"
+
+
+Counters = dict[str, FloatArray]
+_FOLDS = 5
+_CROSSED = 20
+"""From so many networks on, the physics is fitted without those whose errors are learned from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Physics:
+    """A fitted sheet and, where enough of them were measured by themselves, what layers take beyond it."""
+
+    sheet: Sheet
+    layers: LayerModel | None
+
+    @classmethod
+    def fit(
+        cls,
+        name: str,
+        networks: Sequence[Graph],
+        singles: Sequence[Graph],
+        network_ms: FloatArray,
+        single_ms: FloatArray,
+        rng: np.random.Generator,
+    ) -> "Physics":
+        """Learn from networks, and from networks of a single layer."""
+        source = f"{len(networks)} networks and {len(singles)} layers"
+        sheet = host.fit(name, [*networks, *singles], np.append(network_ms, single_ms), source)
+        return cls(sheet, LayerModel.fit(sheet, singles, single_ms, rng) if len(singles) >= FEWEST else None)
+
+    def counters(self, graphs: Sequence[Graph]) -> Counters:
+        """Milliseconds of each network, by the sheet and by its layers."""
+        found = {"fitted": np.array([host.latency_ms(self.sheet, graph) for graph in graphs])}
+        if self.layers:
+            found["layers"] = np.array([self.layers.latency_ms(self.sheet, graph) for graph in graphs])
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePredictor:
+    """A predictor of the latency of one device, in milliseconds.
+
+    `physics` estimates without having seen whole networks; `sheet` is what was known of the device before, if anything;
+    `base` is the predictor that this one improves.
+    """
+
+    device: str
+    physics: "Physics"
+    sheet: Sheet | None
+    base: "DevicePredictor | None"
+    regressor: PerformanceRegressor
+
+    @classmethod
+    def fit(
+        cls,
+        device: str,
+        graphs: Sequence[Graph],
+        measured: Sequence[float] | FloatArray,
+        rng: np.random.Generator,
+        *,
+        sheet: Sheet | None = None,
+    ) -> "DevicePredictor":
+        """Learn from networks and what they were measured to take; networks of one layer teach about layers.
+
+        Raises `PredictorError` for fewer than five different networks of more than a layer, or bad values.
+        """
+        values = np.asarray(measured, dtype=np.float64)
+        if values.shape != (len(graphs),) or not (np.isfinite(values) & (values > 0)).all():
+            raise PredictorError(f"{len(graphs)} networks need as many latencies, all positive and finite")
+        whole = np.array([len(graph.nodes) > 1 for graph in graphs], dtype=bool)
+        networks, singles = [[g for g, w in zip(graphs, whole, strict=True) if w == kind] for kind in (True, False)]
+        if len(networks) < 5:
+            raise PredictorError(f"at least 5 networks of more than one layer are needed, not {len(networks)}")
+        measured_ms = (values[whole], values[~whole])
+        physics = Physics.fit(_name(device), networks, singles, *measured_ms, rng)
+        counters = _held_out(physics, networks, singles, *measured_ms, rng)
+        table = _table(networks, counters | _sheet_counters(sheet, networks))
+        regressor = PerformanceRegressor.fit(table, values[whole], rng)
+        return cls(device, physics, sheet, None, regressor)
+
+    def improved(
+        self, graphs: Sequence[Graph], measured: Sequence[float] | FloatArray, rng: np.random.Generator
+    ) -> "DevicePredictor":
+        """A predictor that weighs and bends this one's figures by new measurements. Raises `PredictorError`."""
+        following = replace(self, base=self)
+        regressor = PerformanceRegressor.fit(following.table(graphs), measured, rng)
+        return replace(following, regressor=regressor)
+
+    @property
+    def fitted(self) -> Sheet:
+        """The sheet that was fitted to the measurements."""
+        return self.physics.sheet
+
+    def table(self, graphs: Sequence[Graph]) -> FeatureTable:
+        """The features of networks as this predictor needs them."""
+        counters = self.physics.counters(graphs) | _sheet_counters(self.sheet, graphs)
+        if self.base:
+            counters["base"] = self.base.predict(graphs).value
+        return _table(graphs, counters)
+
+    def predict(self, graphs: Sequence[Graph]) -> Prediction:
+        """A value, an interval and whether it is known ground, for each network."""
+        return self.regressor.predict(self.table(graphs))
+
+    def save(self, path: Path | str) -> None:
+        """Write JSON; nothing in it is executed when it is read."""
+        Path(path).write_text(json.dumps(self.to_json(), separators=(",", ":")) + "\n")
+
+    @classmethod
+    def load(cls, path: Path | str) -> "DevicePredictor":
+        """Read what `save` wrote. Raises `PredictorError` for any other file, in one line."""
+        try:
+            payload = json.loads(Path(path).read_text())
+        except (OSError, ValueError, RecursionError) as error:
+            raise PredictorError(f"{path}: cannot be read as a predictor ({type(error).__name__})") from error
+        try:
+            return cls.from_json(payload)
+        except PredictorError as error:
+            raise PredictorError(f"{path}: {error}") from None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "format": FORMAT,
+            "device": self.device,
+            "fitted": self.physics.sheet.model_dump(mode="json"),
+            "layers": self.physics.layers.model if self.physics.layers else None,
+            "sheet": self.sheet.model_dump(mode="json") if self.sheet else None,
+            "base": self.base.to_json() if self.base else None,
+            "regressor": self.regressor.to_json(),
+        }
+
+    @classmethod
+    def from_json(cls, payload: Any) -> "DevicePredictor":
+        """Read what `to_json` wrote. Raises `PredictorError` for anything else."""
+        if not isinstance(payload, dict) or payload.get("format") != FORMAT:
+            found = payload.get("format") if isinstance(payload, dict) else type(payload).__name__
+            raise PredictorError(f"not a predictor of this format ({FORMAT}): {found!r}; fit it again")
+        try:
+            sheet, model, base = (payload[name] for name in ("sheet", "layers", "base"))
+            return cls(
+                device=str(payload["device"]),
+                physics=Physics(Sheet(**payload["fitted"]), LayerModel.from_json(model) if model else None),
+                sheet=Sheet(**sheet) if sheet else None,
+                base=cls.from_json(base) if base else None,
+                regressor=PerformanceRegressor.from_json(payload["regressor"]),
+            )
+        except (KeyError, TypeError, ValidationError) as error:
+            raise PredictorError(f"not a predictor: {type(error).__name__}") from error
+
+
+def _held_out(
+    physics: Physics,
+    networks: Sequence[Graph],
+    singles: Sequence[Graph],
+    network_ms: FloatArray,
+    single_ms: FloatArray,
+    rng: np.random.Generator,
+) -> Counters:
+    """The counters of networks by physics that was fitted to others, so that it errs as it will on unseen ones.
+
+    Layers that none of the others has are left out too. Few networks have the counters of `physics`, which saw them.
+    """
+    if len(networks) < _CROSSED:
+        return physics.counters(networks)
+    fold = folds(np.arange(len(networks)), _FOLDS, rng)
+    keys = [layer_key(single.nodes[0]) for single in singles]
+    found = {name: np.zeros(len(networks)) for name in physics.counters(networks[:1])}
+    for part in range(_FOLDS):
+        seen, unseen = np.flatnonzero(fold != part).tolist(), np.flatnonzero(fold == part).tolist()
+        others = [networks[i] for i in seen]
+        known = {layer_key(single.nodes[0]) for single in layers(others)} if singles else set()
+        kept = [i for i, key in enumerate(keys) if key in known]
+        fitted = Physics.fit("fold", others, [singles[i] for i in kept], network_ms[seen], single_ms[kept], rng)
+        counters = fitted.counters([networks[i] for i in unseen])
+        for name, values in found.items():
+            values[unseen] = counters.get(name, counters["fitted"])  # too few layers are left to learn from
+    return found
+
+
+def _sheet_counters(sheet: Sheet | None, graphs: Sequence[Graph]) -> Counters:
+    """What a sheet alone says of each network."""
+    if sheet is None:
+        return {}
+    if sheet.kind is not Kind.SYSTOLIC:
+        return {"sheet": np.array([analyse(sheet, graph)["latency_ms"] for graph in graphs])}
+    estimates = [edge_tpu.estimate(sheet, graph).counters for graph in graphs]
+    return {name: np.array([counters[name] for counters in estimates]) for name in (estimates[0] if estimates else ())}
+
+
+def _table(graphs: Sequence[Graph], counters: dict[str, FloatArray]) -> FeatureTable:
+    """The features of graphs; of all that grows with the work only the counters may be summed."""
+    table = feature_table(graphs)
+    table = replace(table, additive=(False,) * len(table.names))
+    for name, values in counters.items():
+        table = table.with_column(name, values)
+    return table
+
+
+def _name(device: str) -> str:
+    """A device as a sheet's name: `usb:0` is `usb_0`."""
+    name = "".join(letter if letter.isalnum() else "_" for letter in device.lower())
+    return name if name[:1].isalpha() else f"device_{name}"
