@@ -41,6 +41,11 @@ def quantity(metric: str, value: float) -> str:
     return f"{value:g}"
 
 
+def interval(metric: str, ends: tuple[float, float]) -> str:
+    """A low and a high value with their units: 1.2 ms to 1.5 ms."""
+    return f"{quantity(metric, ends[0])} to {quantity(metric, ends[1])}"
+
+
 def axis(metric: str, largest: float) -> tuple[str, float]:
     """The label of an axis, with the unit that suits values up to `largest`, and what to divide values by."""
     name = metric.partition("@")[0]

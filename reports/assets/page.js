@@ -9,12 +9,11 @@ async function unpacked(id) {
 const address = async (id) => URL.createObjectURL(new Blob([await unpacked(id)], {type: "text/javascript"}));
 const data = JSON.parse(await unpacked("data"));
 const {default: DataTable} = await import(await address("tables"));
-const [NUMBER, STATUS, WORDS, CHANGE, PARENTS, , VALUES, TEXTS] = [0, 1, 2, 3, 4, 5, 6, 7];
+const [NUMBER, STATUS, WORDS, CHANGE, PARENTS, VALUES, TEXTS, RANGES] = [0, 1, 2, 3, 4, 6, 7, 8];
 const {faint: FAINT, front: FRONT} = data.colours;
 const DARK_SCALE = ["#2f6c8e", "#26828e", "#1f9e89", "#35b779", "#6dcd59", "#b4de2c", "#fde725"].map((colour, i) => [i / 6, colour]); // viridis without what the dark swallows
 
-const MOST_SVG_POINTS = 2000;
-const webgl = !!document.createElement("canvas").getContext("webgl");
+const MOST_DRAWN = 3000; // of the dominated: more of them take seconds to draw, and hide each other
 
 let run, byNumber, frontSet, brushed = null, table = null, chosen = null, parallelRanges = new Map();
 
@@ -50,6 +49,10 @@ function plainTable(head, rows, rowClass = () => null, target = element("table")
   return target;
 }
 
+const evenly = (members, most) => (members.length <= most ? members : Array.from({length: most}, (_, i) => members[Math.floor((i * members.length) / most)]));
+const inRange = (value, [low, high]) => value >= Math.min(low, high) && value <= Math.max(low, high);
+const counted = (number) => number.toLocaleString("en").replaceAll(",", " ");
+
 // Plotly takes a second to start: texts and tables are there before it.
 const plotly = new Promise((loaded) => setTimeout(async () => document.head.append(element("script", {src: await address("plotly"), onload: loaded})), 50));
 
@@ -57,7 +60,7 @@ const plotly = new Promise((loaded) => setTimeout(async () => document.head.appe
 const charts = new Map();
 const seen = new IntersectionObserver((entries) => {
   for (const entry of entries) if (entry.isIntersecting) draw(entry.target);
-}, {rootMargin: "200px"});
+}, {rootMargin: "0px"});
 
 function show(div, chart, then = null) {
   charts.set(div, {chart, then, due: true});
@@ -102,7 +105,10 @@ function draw(div) {
   const config = {responsive: true, displaylogo: false, showSendToCloud: false, plotlyServerURL: "", scrollZoom: false};
   config.modeBarButtons = [[...(div === $("scatter") ? ["zoom2d", "pan2d", "select2d", "resetScale2d"] : []), "toImage"]];
   config.displayModeBar = innerWidth >= 640 && !chart.layout.meta?.boxes && div !== $("parallel");
-  plotly.then(() => Plotly.react(div, structuredClone(chart.data), themed(chart.layout), config)).then(() => then?.(div));
+  plotly.then(() => Plotly.react(div, structuredClone(chart.data), themed(chart.layout), config)).then(() => {
+    document.documentElement.dataset.drawnMs ??= Math.round(performance.now());
+    then?.(div);
+  });
 }
 
 function redraw() {
@@ -133,7 +139,7 @@ const completed = () => run.rows.filter((row) => row[STATUS] === "completed");
 
 function hover(row) {
   const star = row[NUMBER] === run.best ? " ★ best" : row[NUMBER] === run.knee ? " knee" : "";
-  const figures = run.metrics.map((metric, i) => `${escaped(metric.title)} <b>${escaped(row[TEXTS][i])}</b>`);
+  const figures = run.metrics.map((metric, i) => `${escaped(metric.title)} <b>${escaped(row[TEXTS][i])}</b>${row[RANGES][i] ? ` (${escaped(row[RANGES][i][2])})` : ""}`);
   const words = cut(row[WORDS], 400).match(/.{1,60}(\s|$)|.{1,60}/gu) ?? [];
   return [`<b>#${row[NUMBER]}</b>${star}`, ...figures.slice(0, 12), ...words.map(escaped)].join("<br>");
 }
@@ -147,45 +153,64 @@ function stairs(rows, x, y) {
     .filter((row) => sign(y) * row[VALUES][y] < best && ((best = sign(y) * row[VALUES][y]), true));
 }
 
+const scaled = (m) => (row) => row[VALUES][m] / run.metrics[m].divisor;
+const isDominated = (row) => !frontSet.has(row[NUMBER]);
+const someDominated = (rows) => (brushed ? [true, false].flatMap((is) => evenly(rows.filter((row) => isDominated(row) && brushed.has(row[NUMBER]) === is), MOST_DRAWN)) : evenly(rows.filter(isDominated), MOST_DRAWN));
+
+function positions() {
+  const [x, y] = [metricIndex("x"), metricIndex("y")];
+  const rows = completed().filter((row) => [x, y].every((m) => row[VALUES][m] != null));
+  const lowest = (m, log) => (log ? Math.min(...rows.map(scaled(m)).filter((v) => v > 0)) / 2 : -Infinity);
+  const [lowX, lowY] = [lowest(x, $("log-x").checked), lowest(y, $("log-y").checked)];
+  return {x, y, rows, atX: (row) => Math.max(scaled(x)(row), lowX), atY: (row) => Math.max(scaled(y)(row), lowY)};
+}
+
+function errorBars(members, m) {
+  if (!members.some((row) => row[RANGES][m])) return {visible: false};
+  const length = (end, sign) => members.map((row) => Math.max(0, sign * ((row[RANGES][m]?.[end] ?? row[VALUES][m]) - row[VALUES][m])) / run.metrics[m].divisor);
+  return {type: "data", symmetric: false, array: length(1, 1), arrayminus: length(0, -1), color: colours().soft, thickness: 1, width: 3};
+}
+
 function scatterChart() {
-  const [x, y, colour] = ["x", "y", "colour"].map(metricIndex);
+  const {x, y, rows, atX, atY} = positions();
+  const colour = metricIndex("colour");
   const size = $("size").value === "" ? null : metricIndex("size");
   const [logX, logY, faint] = ["log-x", "log-y", "faint"].map((id) => $(id).checked);
-  const scaled = (m) => (row) => row[VALUES][m] / run.metrics[m].divisor;
-  const rows = completed().filter((row) => [x, y].every((m) => row[VALUES][m] != null));
-  const positive = (m, log) => (log ? Math.min(...rows.map(scaled(m)).filter((v) => v > 0)) / 2 : -Infinity);
-  const [lowX, lowY] = [positive(x, logX), positive(y, logY)];
-  const atX = (row) => Math.max(scaled(x)(row), lowX), atY = (row) => Math.max(scaled(y)(row), lowY);
   const sizes = size === null ? [] : rows.map((row) => row[VALUES][size] ?? 0);
   const [least, most] = [Math.min(...sizes), Math.max(...sizes)];
   const radius = (row, base) => (size === null ? base : base * (0.6 + 1.4 * (((row[VALUES][size] ?? least) - least) / (most - least || 1))));
-  const onFront = (row) => frontSet.has(row[NUMBER]);
   const points = (name, members, base, marker) => ({
-    type: members.length > MOST_SVG_POINTS && webgl ? "scattergl" : "scatter", mode: "markers", name, x: members.map(atX), y: members.map(atY),
+    type: "scatter", mode: "markers", name, x: members.map(atX), y: members.map(atY),
     text: members.map(hover), customdata: members.map((row) => row[NUMBER]), hovertemplate: "%{text}<extra></extra>",
     selectedpoints: brushed ? members.flatMap((row, i) => (brushed.has(row[NUMBER]) ? [i] : [])) : null,
     unselected: {marker: {opacity: 0.06}},
     marker: {color: members.map((row) => (row[VALUES][colour] == null ? null : scaled(colour)(row))), coloraxis: "coloraxis", size: members.map((row) => radius(row, base)), ...marker},
   });
+  const withBars = (trace, members) => ({...trace, error_x: errorBars(members, x), error_y: errorBars(members, y)});
   const traces = [];
-  const beyond = run.rejected;
+  const {count, metrics: beyond} = run.rejected;
   if (faint && beyond[x]?.length && beyond[x].some((v, i) => v != null && beyond[y][i] != null)) {
     traces.push({type: "scatter", mode: "markers", name: "rejected", hoverinfo: "skip", marker: {color: FAINT, size: 4, symbol: "x-thin", line: {width: 1, color: FAINT}, opacity: 0.35},
       x: beyond[x].map((v) => (v == null ? null : v / run.metrics[x].divisor)), y: beyond[y].map((v) => (v == null ? null : v / run.metrics[y].divisor))});
   }
   const line = stairs(rows, x, y);
   traces.push({type: "scatter", mode: "lines", name: "front of the two", hoverinfo: "skip", x: line.map(atX), y: line.map(atY), line: {shape: "hv", color: FRONT, width: 1.5}});
-  if (faint) traces.push(points("dominated", rows.filter((row) => !onFront(row)), 7, {opacity: 0.4}));
-  traces.push(points("front", rows.filter((row) => onFront(row) && row[NUMBER] !== run.best), 12, {line: {width: 1.5, color: colours().ink}, opacity: 1}));
+  const dominated = someDominated(rows);
+  if (faint) traces.push(points("dominated", dominated, 7, {opacity: 0.4}));
+  const others = rows.filter((row) => !isDominated(row) && row[NUMBER] !== run.best);
+  traces.push(withBars(points("front", others, 12, {line: {width: 1.5, color: colours().ink}, opacity: 1}), others));
   const best = rows.filter((row) => row[NUMBER] === run.best);
-  traces.push({...points("best", best, 20, {symbol: "star", color: FRONT, coloraxis: null, opacity: 1, line: {width: 1, color: colours().card}}), selectedpoints: null});
+  traces.push({...withBars(points("best", best, 20, {symbol: "star", color: FRONT, coloraxis: null, opacity: 1, line: {width: 1, color: colours().card}}), best), selectedpoints: null});
+  const drawn = [[dominated.length, rows.filter(isDominated).length, "dominated"], [beyond[0]?.length ?? 0, count, "rejected"]];
+  $("drawn").textContent = drawn.filter(([some, all]) => some < all).map(([some, all, what]) => ` ${counted(some)} of ${counted(all)} ${what} candidates are drawn, evenly chosen.`).join("");
   const bound = (m, across) => run.metrics[m].bounds.filter((b) => !(across ? logX : logY) || b.value > 0).map((b) => {
     const at = b.value / run.metrics[m].divisor;
     const place = across ? {x0: at, x1: at, y0: 0, y1: 1, yref: "paper"} : {y0: at, y1: at, x0: 0, x1: 1, xref: "paper"};
     return {type: "line", line: {color: FAINT, width: 1.5, dash: b.hard ? "solid" : "dash"}, ...place};
   });
+  const axis = (m, log) => ({title: run.metrics[m].axis, ...(log ? {type: "log", dtick: "D2", tickformat: "~g"} : {type: "linear"})});
   const layout = {
-    xaxis: {title: run.metrics[x].axis, type: logX ? "log" : "linear", dtick: logX ? "D2" : null}, yaxis: {title: run.metrics[y].axis, type: logY ? "log" : "linear", dtick: logY ? "D2" : null},
+    xaxis: axis(x, logX), yaxis: axis(y, logY),
     shapes: [...bound(x, true), ...bound(y, false)], hovermode: "closest", uirevision: [x, y, logX, logY].join(),
     coloraxis: {colorscale: scale(), colorbar: {title: {text: run.metrics[colour].axis, side: "right"}, thickness: 12, outlinewidth: 0}, showscale: innerWidth >= 640},
   };
@@ -193,7 +218,8 @@ function scatterChart() {
 }
 
 function parallelChart() {
-  const rows = completed().filter((row) => row[VALUES].every((v) => v != null));
+  const whole = completed().filter((row) => row[VALUES].every((v) => v != null));
+  const rows = [...evenly(whole.filter(isDominated), MOST_DRAWN), ...whole.filter((row) => !isDominated(row))];
   const colour = metricIndex("y");
   const spread = (v) => (Math.min(...v) === Math.max(...v) ? [v[0] - 1, v[0] + 1] : [Math.min(...v), Math.max(...v)]);
   const dimensions = run.metrics.map((metric, i) => {
@@ -202,7 +228,6 @@ function parallelChart() {
   });
   const ink = colours();
   return {
-    rows,
     data: [{type: "parcoords", dimensions, line: {color: rows.map((row) => row[VALUES][colour] / run.metrics[colour].divisor), colorscale: scale()}, unselected: {line: {color: FAINT, opacity: 0.08}}, labelfont: {color: ink.ink}, tickfont: {color: ink.ink}, rangefont: {color: ink.soft, size: 10}}],
     layout: {height: 330, margin: {l: 60, r: 60, t: 55, b: 25}, meta: {min_width: 130 * run.metrics.length}},
   };
@@ -212,7 +237,7 @@ function readBrush() {
   const div = $("parallel");
   parallelRanges = new Map();
   (div.data?.[0]?.dimensions ?? []).forEach((d, i) => { if (d.constraintrange?.length) parallelRanges.set(i, d.constraintrange); });
-  const inside = (value, ranges) => (Array.isArray(ranges[0]) ? ranges : [ranges]).some(([low, high]) => value >= low && value <= high);
+  const inside = (value, ranges) => (Array.isArray(ranges[0]) ? ranges : [ranges]).some((range) => inRange(value, range));
   const kept = completed().filter((row) => [...parallelRanges].every(([i, ranges]) => inside(row[VALUES][i] / run.metrics[i].divisor, ranges)));
   brush(parallelRanges.size ? kept.map((row) => row[NUMBER]) : null);
 }
@@ -232,7 +257,11 @@ function listen(div) {
   listening.add(div);
   if (div === $("scatter")) {
     div.on("plotly_click", ({points}) => points[0].customdata != null && open(points[0].customdata));
-    div.on("plotly_selected", (event) => event?.points && brush(event.points.map((p) => p.customdata).filter((n) => n != null)));
+    div.on("plotly_selected", (event) => {
+      if (!event?.range) return;
+      const {rows, atX, atY} = positions();
+      brush(rows.filter((row) => inRange(atX(row), event.range.x) && inRange(atY(row), event.range.y)).map((row) => row[NUMBER]));
+    });
   } else {
     div.on("plotly_restyle", readBrush);
   }
@@ -345,11 +374,15 @@ async function open(number, move = true) {
     const [first, ...others] = Object.entries(found.charts);
     const left = others.length > 2 && first[1].layout.height < 500 ? [first, others.pop()] : [first];
     const column = (entries) => element("div", {}, ...entries.map(([heading, chart]) => chartBlock(heading, chart)));
-    const operators = plainTable(["step", "operator", "output", "MACs", "weights", "output bytes", "live"], found.operators, (r) => (r.at(-1).includes("←") ? "peak" : null));
-    operators.prepend(element("caption", {}, `Operators in the order of least memory: ${found.totals}`));
+    const operators = plainTable(run.operator_columns, found.operators, (r) => (r.at(-1).includes("←") ? "peak" : null));
+    operators.prepend(element("caption", {}, "Operators in the order of least memory"));
+    const predictions = plainTable(["metric", "predicted", "interval", "device", "provenance"], found.predictions);
+    predictions.prepend(element("caption", {}, "Predictions"));
     parts.push(
       element("div", {class: "two"}, column(left), column(others)),
+      ...(found.predictions.length ? [sideways("Predictions", predictions)] : []),
       sideways("Operators", operators),
+      element("dl", {}, ...found.totals.flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)])),
       element("div", {class: "two"}, lineage(number), element("div", {}, element("h3", {}, "Export it"), command, copy)),
     );
   } else {
@@ -425,6 +458,8 @@ function present(first) {
   run.broken = new Set(run.beyond);
   $("name").textContent = run.name;
   $("summary").textContent = run.summary;
+  $("devices").replaceChildren(...run.devices.map((words) => element("li", {}, words)));
+  $("devices").hidden = !run.devices.length;
   tiles();
   const empty = completed().length === 0;
   $("nothing").hidden = !empty;
