@@ -19,7 +19,7 @@ from engine import search as run_search
 from graph import ShapeError, TfliteError, load_tflite
 from predictors import PredictorError
 from resource_models import TARGETS
-from runs import ConfigError, JournalError, Record, Run, SearchConfig
+from runs import ConfigError, EmptyJournalError, JournalError, Record, Run, SearchConfig, journal_path
 from runs.events import Event
 from search_algorithms import ProblemError
 from search_space import GenotypeError
@@ -161,13 +161,18 @@ def report(
     from reports.page import report_page
     from reports.pictures import write_pictures
 
-    opened = [Run.open(run) for run in runs]
-    folder = out or opened[0].folder / "report"
+    try:
+        opened = [Run.open(run) for run in runs]
+    except EmptyJournalError:
+        if len(runs) > 1:
+            raise
+        opened = []
+    folder = out or journal_path(runs[0]).parent / "report"
     page = folder / "report.html"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         page.write_text(report_page(opened, runs), encoding="utf-8")
-        written = [page, *(write_pictures(opened, folder) if pictures else [])]
+        written = [page, *(write_pictures(opened, folder) if pictures and opened else [])]
     except OSError as error:
         raise ConfigError(f"{folder}: {error.strerror or error}; choose another --out") from error
     print(f"{page}{f' and {len(written) - 1} pictures and tables' if pictures else ''}")

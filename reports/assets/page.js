@@ -13,7 +13,7 @@ const [NUMBER, STATUS, WORDS, CHANGE, PARENTS, VALUES, TEXTS, RANGES] = [0, 1, 2
 const {faint: FAINT, front: FRONT} = data.colours;
 const DARK_SCALE = ["#2f6c8e", "#26828e", "#1f9e89", "#35b779", "#6dcd59", "#b4de2c", "#fde725"].map((colour, i) => [i / 6, colour]); // viridis without what the dark swallows
 
-const MOST_DRAWN = 3000; // of the dominated: more of them take seconds to draw, and hide each other
+const MOST_DRAWN = 2000; // of the dominated: more of them take seconds to draw, and hide each other
 
 let run, byNumber, frontSet, brushed = null, table = null, chosen = null, parallelRanges = new Map();
 
@@ -453,6 +453,7 @@ function controls() {
 }
 
 function present(first) {
+  $("main").classList.remove("waiting");
   byNumber = new Map(run.rows.map((row) => [row[NUMBER], row]));
   frontSet = new Set(run.front);
   run.broken = new Set(run.beyond);
@@ -518,6 +519,6 @@ function follow() {
     say(run.ended ? "ended" : "live", !run.ended);
   });
 }
-if (data.live) follow(); else choose(0);
+if (data.live) follow(); else if (data.runs.length) choose(0);
 document.documentElement.dataset.readyMs = Math.round(performance.now());
 document.documentElement.dataset.ready = "true";
