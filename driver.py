@@ -4,8 +4,6 @@ import importlib.util
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -62,8 +60,10 @@ def search(
     ray_address: Annotated[str | None, typer.Option(help="join a running cluster: HOST:PORT or auto")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on where the journal ends")] = False,
     tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="scalars and HParams as they come")] = None,
+    mlflow: Annotated[Path | None, typer.Option(metavar="DIR", help="the same for MLflow, in DIR/mlflow.db")] = None,
 ) -> None:
     """Search for networks; "search" itself may be left out."""
+    from reports.boards import boards, tell
     from reports.progress import ProgressDisplay
     from reports.terminal import front_table
 
@@ -72,11 +72,12 @@ def search(
     console = _console()
     title = name or Path(config).stem
     try:
-        with ProgressDisplay(console, chosen.evaluations) as display, _board(tensorboard) as board:
+        with ProgressDisplay(console, chosen.evaluations) as display, boards(title, tensorboard, mlflow) as every:
 
             def observe(run: Run, event: Event) -> None:
                 display(run, event)
-                board(run, event)
+                for board in every:
+                    tell(board, run, event)
 
             run = run_search(chosen, title, out=out, resume=resume, ray_address=ray_address, observe=observe)
     except KeyboardInterrupt:
@@ -155,9 +156,11 @@ def report(
     out: Annotated[Path | None, typer.Option(help="folder; RUN/report unless given")] = None,
     pictures: Annotated[bool, typer.Option(help="PNG, SVG and CSV beside the page")] = True,
     tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="scalars and HParams as well")] = None,
+    mlflow: Annotated[Path | None, typer.Option(metavar="DIR", help="the same for MLflow, in DIR/mlflow.db")] = None,
     open_page: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
 ) -> None:
     """Write report.html, which needs no network, and its plots for papers."""
+    from reports.boards import boards, write
     from reports.page import report_page
     from reports.pictures import write_pictures
 
@@ -176,11 +179,10 @@ def report(
     except OSError as error:
         raise ConfigError(f"{folder}: {error.strerror or error}; choose another --out") from error
     print(f"{page}{f' and {len(written) - 1} pictures and tables' if pictures else ''}")
-    if tensorboard:
-        from reports.tensorboard import write_tensorboard
-
-        for run in opened:
-            print(write_tensorboard(run, tensorboard))
+    for run in opened:
+        with boards(run.started.name, tensorboard, mlflow) as every:
+            for board in every:
+                write(run, board)
     if open_page:
         typer.launch(str(page))
 
@@ -356,20 +358,6 @@ def _picked(run: Run, pick: str) -> Record:
     if not pick.isdecimal():
         raise ConfigError(f"--pick {pick}: give best, knee, or a candidate's number")
     return run.record(int(pick))
-
-
-@contextmanager
-def _board(folder: Path | None) -> Iterator[Callable[[Run, Event], None]]:
-    if folder is None:
-        yield lambda run, event: None
-        return
-    from reports.tensorboard import TensorBoard
-
-    board = TensorBoard(folder)
-    try:
-        yield board
-    finally:
-        board.close()
 
 
 def _console() -> "Console":

@@ -12,7 +12,7 @@ from engine.stopping import reason_to_stop
 from engine.weights import keep_weights, write_weights
 from graph import json_hash, to_json
 from runs import Job, Journal, JournalError, Measurement, Run, SearchConfig, events, measure
-from search_algorithms import Candidate, Continuing, Exhausted, Failed, Proposal
+from search_algorithms import Candidate, Continuing, Exhausted, Failed, Metrics, Proposal
 from search_space import DegenerateSpaceError
 
 Observer = Callable[[Run, events.Event], None]
@@ -30,9 +30,7 @@ class Search:
         self.run = run
         self._config = config
         self._measure = lru_cache(maxsize=512)(lambda genotype: measure(config.space, config.providers, genotype))
-        self._algorithm = config.algorithm.start(
-            config.space, config.problem, config.seed, lambda genotype: self._measure(genotype).metrics
-        )
+        self._algorithm = config.algorithm.start(config.space, config.problem, config.seed, self._known)
         self._start = config.start_genotypes
         self._in_flight: dict[int, Candidate] = {}
 
@@ -73,6 +71,12 @@ class Search:
             write(events.Stopped(time=evaluator.now(), cause="interrupted", reason="interrupted"))
             raise
 
+    def _known(self, genotype: Any) -> Metrics:
+        """What an algorithm sees before it asks: what a device refuses to tell is as bad as can be."""
+        known = self._measure(genotype).metrics
+        names = {name for provider in self._config.providers for name in provider.metric_names} - known.keys()
+        return {**known, **{name: self._config.problem.worst(name) for name in names}}
+
     def _fill(self, evaluator: Evaluator, write: Callable[..., None]) -> events.Stopped | None:
         """Ask until every worker has a job; gives the reason where asking is over."""
         while True:
@@ -110,10 +114,14 @@ class Search:
             "change": change,
             "parents": candidate.parents,
             "metrics": measured.metrics,
+            "intervals": measured.intervals,
             "epochs": candidate.epochs,
             "continues": candidate.continues,
         }
         broken = [str(constraint) for constraint in self._config.problem.broken(measured.metrics)]
+        if measured.refused:
+            reason = "; ".join(measured.refused.values())
+            return events.Rejected(**about, broken=(*broken, *measured.refusals), reason=reason)
         if broken:
             return events.Rejected(**about, broken=tuple(broken), reason=f"breaks {', '.join(broken)}")
         graph = to_json(measured.graph)

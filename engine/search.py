@@ -60,7 +60,7 @@ def search(
         stack.callback(pool.close)
         about |= {"time": pool.now(), "workers": pool.workers}
         if journal is None or work is None:
-            started = events.Started(name=name, data=data, **about)
+            started = events.Started(name=name, data=data, devices=config.devices_used, **about)
             create(path, started)
             journal, work = stack.enter_context(Journal(path)), Search(config, Run(path, started))
             observe(work.run, started)

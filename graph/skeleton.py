@@ -61,6 +61,8 @@ class _Writer:
         self.tensors: list[int] = []
         self.numbers: dict[str, int] = {}
         self.codes: dict[int, int] = {}
+        self.written: dict[tuple[Any, ...], int] = {}
+        """Shapes, lists and quantisations that stand in the file already: it may point to them many times."""
 
     def file(self) -> bytes:
         for x in self.graph.inputs:
@@ -135,18 +137,19 @@ class _Writer:
     ) -> int:
         fields: list[tuple[str, int, Any]] = []
         if scales is not None:
-            quantisation = self.table(
-                [
-                    ("o", 2, self.out.CreateNumpyVector(np.array(scales, dtype="<f4"))),
-                    ("o", 3, self.out.CreateNumpyVector(np.full(len(scales), zero, dtype="<i8"))),
-                    ("i", 6, axis),
-                ]
-            )
-            fields.append(("o", 4, quantisation))
+            fields.append(("o", 4, self.quantisation(scales[0], len(scales), zero, axis)))
         dimensions, text = self.integers(shape), self.out.CreateString(name)
         fields += [("o", 0, dimensions), ("b", 1, _TYPES[dtype]), ("I", 2, buffer), ("o", 3, text)]
         self.tensors.append(self.table(fields))
         return len(self.tensors) - 1
+
+    def quantisation(self, scale: float, channels: int, zero: int, axis: int) -> int:
+        key = (scale, channels, zero, axis)
+        if key not in self.written:
+            scales = self.out.CreateNumpyVector(np.full(channels, scale, dtype="<f4"))
+            zeros = self.out.CreateNumpyVector(np.full(channels, zero, dtype="<i8"))
+            self.written[key] = self.table([("o", 2, scales), ("o", 3, zeros), ("i", 6, axis)])
+        return self.written[key]
 
     def buffer(self, content: Any) -> int:
         if content is None:
@@ -168,8 +171,10 @@ class _Writer:
         return offset
 
     def integers(self, values: Sequence[int]) -> int:
-        offset: int = self.out.CreateNumpyVector(np.array(values, dtype="<i4"))
-        return offset
+        key = ("integers", *values)
+        if key not in self.written:
+            self.written[key] = self.out.CreateNumpyVector(np.array(values, dtype="<i4"))
+        return self.written[key]
 
     def offsets(self, offsets: Sequence[int]) -> int:
         self.out.StartVector(4, len(offsets), 4)

@@ -1,6 +1,7 @@
 """What a network costs on a device: spec sheets, features, analytical and learned predictors of latency and energy."""
 
 from predictors.analytical import analyse
+from predictors.device import METRICS, Device, Estimated, device
 from predictors.edge_tpu import Estimate, estimate
 from predictors.features import FEATURES, FeatureTable, PredictorError, feature_table
 from predictors.regressor import PerformanceRegressor, Prediction
@@ -9,7 +10,10 @@ from predictors.transfer import few_shot, with_source
 
 __all__ = [
     "FEATURES",
+    "METRICS",
+    "Device",
     "Estimate",
+    "Estimated",
     "FeatureTable",
     "Figure",
     "Kind",
@@ -19,6 +23,7 @@ __all__ = [
     "Provenance",
     "Sheet",
     "analyse",
+    "device",
     "estimate",
     "feature_table",
     "few_shot",

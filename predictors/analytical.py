@@ -22,13 +22,20 @@ def _systolic(sheet: Sheet, graph: Graph) -> Metrics:
     return {"latency_ms": found.latency_ms, "energy_uj": found.energy_uj, "tops_per_watt": found.tops_per_watt}
 
 
-def _roofline(sheet: Sheet, graph: Graph) -> Metrics:
-    """Each operator takes what its operations or its bytes take, whichever is more (Williams et al. 2009)."""
+def roofline_ms(graph: Graph, ops_per_second: float, memory_bandwidth: float) -> float:
+    """Each operator takes what its operations or its bytes take, whichever is more (Williams et al. 2009).
+
+    `memory_bandwidth` is in bytes a second; a multiply-accumulate is two operations.
+    """
     seconds = 0.0
     for node in live_nodes(graph):
         moved = sum(x.size_bytes for x in (*node.inputs, *node.weights, *node.outputs))
-        seconds += max(2 * node.macs / sheet["ops_per_second"], moved / sheet["memory_bandwidth"])
-    return {"latency_ms": 1e3 * seconds}
+        seconds += max(2 * node.macs / ops_per_second, moved / memory_bandwidth)
+    return 1e3 * seconds
+
+
+def _roofline(sheet: Sheet, graph: Graph) -> Metrics:
+    return {"latency_ms": roofline_ms(graph, sheet["ops_per_second"], sheet["memory_bandwidth"])}
 
 
 def _cycles(sheet: Sheet, graph: Graph) -> Metrics:

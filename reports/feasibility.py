@@ -4,6 +4,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from reports.metrics import provenance
 from reports.quantities import quantity, title
 from runs import SearchConfig
 from runs.feasibility import Feasibility
@@ -30,6 +31,14 @@ def feasibility_table(config: SearchConfig, found: Feasibility) -> RenderableTyp
     if found.broken:
         bound, _ = max(found.broken.items(), key=lambda item: item[1])
         share += f"; {bound} binds most"
-    return Group(
-        table, Text(""), Text(share), Text("Nothing was trained: the time a candidate takes is not known yet.")
-    )
+    sources = [
+        Text(f"{metric}: {words}; {_range(found, metric)}") for metric, words in provenance(config.devices_used).items()
+    ]
+    untrained = Text("Nothing was trained: the time a candidate takes is not known yet.")
+    return Group(table, Text(""), Text(share), *sources, untrained)
+
+
+def _range(found: Feasibility, metric: str) -> str:
+    if metric not in found.lowest:
+        return "of none of them known"
+    return f"from {quantity(metric, found.lowest[metric])} to {quantity(metric, found.highest[metric])}"

@@ -1,6 +1,9 @@
 """Which metrics a run has, in which order, and which of them a picture shows."""
 
+from collections.abc import Sequence
+
 from runs import Run
+from runs.events import DeviceUsed
 
 
 def metric_names(run: Run) -> list[str]:
@@ -20,3 +23,8 @@ def plotted_metrics(run: Run) -> tuple[str, str, str]:
     others = [name for name in names if name != upwards] or [upwards]
     across = "model_size_bytes" if "model_size_bytes" in others else others[0]
     return across, upwards, next((name for name in others[::-1] if name != across), across)
+
+
+def provenance(devices: Sequence[DeviceUsed]) -> dict[str, str]:
+    """Of each predicted metric, the device and where its figures come from, in words."""
+    return {metric: f"{one.name}, {one.provenance}" for one in devices for metric in one.metrics}

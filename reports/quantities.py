@@ -7,16 +7,19 @@ _TITLES = {
     "arena_bytes": "arena",
     "flash_bytes": "flash",
     "macs": "MACs",
+    "operators_on_cpu": "operators on the CPU",
+    "tops_per_watt": "TOPS/W",
 }
 
 
 def title(metric: str) -> str:
     """A heading: the metric's name without its unit."""
-    if metric in _TITLES:
-        return _TITLES[metric]
+    name, at, where = metric.partition("@")
+    if name in _TITLES:
+        return f"{_TITLES[name]}{at}{where}"
     for unit in ("_bytes", "_ms", "_uj"):
-        metric = metric.replace(unit, "")
-    return metric.replace("_", " ")
+        name = name.replace(unit, "")
+    return f"{name.replace('_', ' ')}{at}{where}"
 
 
 def quantity(metric: str, value: float) -> str:
@@ -35,15 +38,19 @@ def quantity(metric: str, value: float) -> str:
         return f"{value:.3g} ms"
     if name.endswith("_uj"):
         return f"{value:.3g} µJ"
+    if name == "tops_per_watt":
+        return f"{value:.3g}"
     for unit, size in (("M", 1e6), ("k", 1e3)):
         if abs(value) >= size:
             return f"{value / size:.2f} {unit}"
     return f"{value:g}"
 
 
-def interval(metric: str, ends: tuple[float, float]) -> str:
-    """A low and a high value with their units: 1.2 ms to 1.5 ms."""
-    return f"{quantity(metric, ends[0])} to {quantity(metric, ends[1])}"
+def interval(metric: str, low: float, high: float) -> str:
+    """An interval behind a value: `[3.9, 4.6]`, in the value's unit."""
+    if metric.partition("@")[0].endswith(("_ms", "_uj", "tops_per_watt")):
+        return f"[{low:.3g}, {high:.3g}]"
+    return f"[{quantity(metric, low)}, {quantity(metric, high)}]"
 
 
 def axis(metric: str, largest: float) -> tuple[str, float]:

@@ -9,7 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.colours import FRONT
-from reports.quantities import duration, quantity, title
+from reports.metrics import provenance
+from reports.quantities import duration, interval, quantity, title
 from runs import Record, Run
 from search_algorithms import Failed, Rejected
 
@@ -36,6 +37,8 @@ def front_table(run: Run, records: Sequence[Record]) -> RenderableType:
     for record in records:
         soft = {c.metric for c in run.problem.constraints if not c.hard and c.broken(record.metrics)}
         known = {name: quantity(name, value) + (" !" if name in soft else "") for name, value in record.metrics.items()}
+        for name in record.intervals.keys() & known.keys():
+            known[name] += f" {interval(name, *record.intervals[name])}"
         mark = "◆" if knee and record.number == knee.number else ""
         mark = "★" if best and record.number == best.number else mark
         words = record.description
@@ -44,7 +47,8 @@ def front_table(run: Run, records: Sequence[Record]) -> RenderableType:
         table.add_row(
             Text(mark, style=FRONT), str(record.number), *(known.get(name, "") for name in names), Text(words)
         )
-    return Group(table, Text(""), Text(f"{summary(run)}{MARKS}"))
+    sources = [f"\n{metric}: {words}" for metric, words in provenance(run.devices).items() if metric in names]
+    return Group(table, Text(""), Text(f"{summary(run)}{''.join(sources)}{MARKS}"))
 
 
 def summary(run: Run) -> str:
@@ -63,9 +67,17 @@ def summary(run: Run) -> str:
 
 
 def front_json(run: Run, records: Sequence[Record]) -> list[dict[str, Any]]:
-    """The records as plain values: number, genotype, network in words, metrics."""
+    """The records as plain values: number, genotype, network in words, metrics, intervals and where they come from."""
+    sources = provenance(run.devices)
     return [
-        {"number": r.number, "genotype": r.genotype, "network": r.description, "metrics": dict(r.metrics)}
+        {
+            "number": r.number,
+            "genotype": r.genotype,
+            "network": r.description,
+            "metrics": dict(r.metrics),
+            "intervals": {name: list(ends) for name, ends in r.intervals.items()},
+            "provenance": sources,
+        }
         for r in records
     ]
 

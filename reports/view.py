@@ -62,7 +62,7 @@ def rows_view(run: Run, records: Sequence[Record]) -> list[list[Any]]:
     """A row a candidate: number, status, words, change, parents, seconds, then value and words of each metric.
 
     The metrics are those of `run_view`, in its order; one that is not known is null, and empty. Last come the
-    intervals: low, high and their words by the place of the metric, where the error of a prediction is known.
+    intervals: low and high by the place of the metric, where the error of a prediction is known.
     """
     names = metric_names(run)
     rows = []
@@ -74,12 +74,12 @@ def rows_view(run: Run, records: Sequence[Record]) -> list[list[Any]]:
         soft = {c.metric for c in run.problem.constraints if not c.hard and c.broken(record.metrics)}
         marked = [(name, value, " !" if name in soft else "") for name, value in zip(names, known, strict=True)]
         texts = ["" if value is None else quantity(name, value) + mark for name, value, mark in marked]
+        texts = [
+            f"{text} {interval(name, *record.intervals[name])}" if text and name in record.intervals else text
+            for name, text in zip(names, texts, strict=True)
+        ]
         row = [record.number, status(record), _cut(words), _cut(record.change), list(record.parents)]
-        ranges = {
-            place: [*record.intervals[name], interval(name, record.intervals[name])]
-            for place, name in enumerate(names)
-            if name in record.intervals
-        }
+        ranges = {place: record.intervals[name] for place, name in enumerate(names) if name in record.intervals}
         rows.append([*row, seconds_active(run, record)[1], known, texts, ranges])
     return rows
 
@@ -171,7 +171,7 @@ def _predictions(run: Run, record: Record) -> list[list[str]]:
         [
             _cut(title(name), 60),
             quantity(name, record.metrics[name]),
-            interval(name, record.intervals[name]) if name in record.intervals else "not known",
+            interval(name, *record.intervals[name]) if name in record.intervals else "not known",
             _cut(device.name, 60),
             _cut(device.provenance),
         ]

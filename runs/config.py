@@ -1,14 +1,19 @@
 """The configuration of a search, and its JSON form."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping
 from enum import Enum
+from functools import cached_property
 from pathlib import PurePath
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from data import DataSet
+from predictors import Device, PredictorError, device
+from runs.devices import DeviceMetrics, device_metrics
+from runs.events import DeviceUsed
 from runs.task import DeviceMemory, MetricProvider, Resources, Task
 from search_algorithms import AgingEvolution, Problem, Strategy, SuccessiveHalving
 from search_space import SearchSpace
@@ -31,6 +36,10 @@ class SearchConfig(BaseModel):
     even share of the GPUs that Ray sees. A job that takes longer than `deadline_minutes` fails; after
     `failures_in_a_row` without a success the search stops.
 
+    `devices` are packaged names, `.yaml` files or objects (`predictors.device`) that add what they predict: one device
+    gives `latency_ms` and so on, each of several `latency_ms@NAME`. The problem may name a packaged device so without
+    its being listed.
+
     Raises `ConfigError` for a wrong type, an unknown name or a metric that nobody gives.
     """
 
@@ -43,6 +52,7 @@ class SearchConfig(BaseModel):
     training: TrainingSettings = TrainingSettings()
     task: Task | None = None
     metrics: tuple[MetricProvider, ...] = ()
+    devices: tuple[Device, ...] = ()
     start: tuple[Any, ...] = ()
     seed: int = Field(default=0, ge=0)
     evaluations: int | None = Field(default=100, ge=1)
@@ -68,7 +78,18 @@ class SearchConfig(BaseModel):
                 f"the data has {tuple(shape)} and {classes}"
             )
 
-    @field_validator("data", "space", "problem", "algorithm", "training", "task", "metrics", mode="before")
+    @field_validator("devices", mode="before")
+    @classmethod
+    def _as_devices(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"write devices=({value!r},), a tuple, even of one")
+        found = tuple(device(one) for one in value)
+        twice = [name for name, count in Counter(one.name for one in found).items() if count > 1]
+        if twice:
+            raise ValueError(f"two are named {twice[0]}")
+        return found
+
+    @field_validator("data", "space", "problem", "algorithm", "training", "task", "metrics", "devices", mode="before")
     @classmethod
     def _no_class(cls, value: Any) -> Any:
         for part in value if isinstance(value, list | tuple) else (value,):
@@ -91,7 +112,25 @@ class SearchConfig(BaseModel):
         """The resource model, the device's memory where the problem asks for it, then the configuration's own."""
         memory = DeviceMemory()
         asked = (memory,) if self.problem.metrics & set(memory.metric_names) else ()
-        return (Resources(), *asked, *self.metrics)
+        return (Resources(), *asked, *self.metrics, *self.device_metrics)
+
+    @cached_property
+    def device_metrics(self) -> tuple[DeviceMetrics, ...]:
+        """What `devices` and those named in the problem predict. Raises `ConfigError` for a name of no device."""
+        given = {name for provider in self.metrics for name in provider.metric_names}
+        given |= set(self.task.metric_names if self.task else ())
+        try:
+            return device_metrics(self.devices, self.problem.metrics, given)
+        except PredictorError as error:
+            raise ConfigError(f"problem: {error}") from error
+
+    @property
+    def devices_used(self) -> tuple[DeviceUsed, ...]:
+        """Each device with its metrics and where they come from, for the journal."""
+        return tuple(
+            DeviceUsed(name=one.name, provenance=one.device.provenance, metrics=one.metric_names)
+            for one in self.device_metrics
+        )
 
     def check(self, task: Task) -> None:
         """See whether the parts work together, without evaluating anything.
@@ -103,7 +142,12 @@ class SearchConfig(BaseModel):
         known = {name for provider in providers for name in provider.metric_names} | set(task.metric_names)
         unknown = sorted(self.problem.metrics - known)
         if unknown:
-            raise ConfigError(f"unknown metric {unknown[0]!r} in problem: known are {', '.join(sorted(known))}")
+            hint = "" if self.devices else "; for latency and energy name a device, as devices=('edge_tpu_v6',)"
+            raise ConfigError(f"unknown metric {unknown[0]!r} in problem: known are {', '.join(sorted(known))}{hint}")
+        counts = Counter([*task.metric_names, *(name for one in self.providers for name in one.metric_names)])
+        twice = [name for one in self.device_metrics for name in one.metric_names if counts[name] > 1]
+        if twice:
+            raise ConfigError(f"metric {twice[0]!r} is given by a device and by metrics or task: keep one of them")
         if isinstance(self.algorithm, SuccessiveHalving) and self.algorithm.epochs != self.training.epochs:
             raise ConfigError(
                 f"SuccessiveHalving goes up to {self.algorithm.epochs} epochs and training to {self.training.epochs}"
@@ -134,7 +178,11 @@ def config_json(config: SearchConfig, task: Task) -> dict[str, Any]:
     """The configuration as plain JSON values, objects as their class and fields; for the journal."""
     fields = {name: getattr(config, name) for name in SearchConfig.model_fields}
     start = [config.space.to_json(genotype) for genotype in config.start_genotypes]
-    return {name: _plain(value) for name, value in {**fields, "task": task, "start": start}.items()}
+    devices = {one.name: one.device for one in config.device_metrics}
+    values = {**fields, "task": task, "start": start, "devices": devices}
+    if not devices:
+        del values["devices"]  # so that what was started before there were any can be resumed
+    return {name: _plain(value) for name, value in values.items()}
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> list[str]:
@@ -162,7 +210,7 @@ def _plain(value: Any) -> Any:
         return [_plain(entry) for entry in value]
     fields = {}
     if dataclasses.is_dataclass(value):
-        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.repr}
     elif isinstance(value, BaseModel):
         fields = {name: getattr(value, name) for name in type(value).model_fields}
     elif isinstance(value, type) or callable(value):

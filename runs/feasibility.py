@@ -14,7 +14,7 @@ from runs.measure import measure
 class Feasibility:
     """Of `samples` random networks, how many keep every bound known before training, and how many break each.
 
-    `lowest` and `highest` are of the bounded metrics over the samples.
+    `lowest` and `highest` are of the bounded metrics, and of those that devices give, over the samples.
     """
 
     samples: int
@@ -30,13 +30,15 @@ def feasibility(config: SearchConfig, samples: int = 1000) -> Feasibility:
     broken: Counter[str] = Counter()
     feasible = 0
     values: dict[str, list[float]] = {}
-    bounded = {constraint.metric for constraint in config.problem.constraints}
+    wanted = {constraint.metric for constraint in config.problem.constraints}
+    wanted |= {name for one in config.device_metrics for name in one.metric_names}
     for _ in range(samples):
-        metrics = measure(config.space, config.providers, config.space.sample(rng)).metrics
-        names = [str(constraint) for constraint in config.problem.broken(metrics)]
+        measured = measure(config.space, config.providers, config.space.sample(rng))
+        metrics = measured.metrics
+        names = [*(str(constraint) for constraint in config.problem.broken(metrics)), *measured.refusals]
         broken.update(names)
         feasible += not names
-        for name in bounded & metrics.keys():
+        for name in wanted & metrics.keys():
             values.setdefault(name, []).append(metrics[name])
     lowest, highest = ({name: pick(found) for name, found in values.items()} for pick in (min, max))
     return Feasibility(samples, feasible, broken, lowest, highest)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from data import Splits
 from graph import Graph, from_json, to_json
+from predictors import Estimated
 from resource_models import CORTEX_M, Target, macs, measure, model_size, peak_memory
 from search_algorithms import Metrics, Outcome
 
@@ -55,8 +56,11 @@ class MetricProvider(Protocol):
     def metric_names(self) -> Sequence[str]:
         """The names that `__call__` gives."""
 
-    def __call__(self, graph: Graph) -> Mapping[str, float]:
-        """A value for each name."""
+    def __call__(self, graph: Graph) -> Mapping[str, float | Estimated]:
+        """A value for each name, with an interval where its error is known.
+
+        Raises `PredictorError` for a network of which it cannot tell; such a candidate is rejected.
+        """
 
 
 @dataclass(frozen=True, slots=True)

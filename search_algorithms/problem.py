@@ -30,6 +30,8 @@ _ALIASES = {
 """Other names of a metric: the name it is kept under, how a value converts, and whether up becomes down."""
 
 
+_VERY_LARGE = 1e12
+
 _WORST = 10.0
 """A metric of ten times its bound and one of a hundred times are equally bad (μNAS)."""
 
@@ -159,6 +161,12 @@ class Problem:
     def metrics(self) -> set[str]:
         """Every metric that must be known of a finished candidate."""
         return {o.metric for o in self.objectives} | {c.metric for c in self.constraints}
+
+    def worst(self, metric: str) -> float:
+        """A value of a metric that no candidate wants."""
+        wanted_large = any(o.metric == metric and o.direction == "maximise" for o in self.objectives)
+        wanted_large |= any(c.metric == metric and c.sense == "at_least" for c in self.constraints)
+        return -_VERY_LARGE if wanted_large else _VERY_LARGE
 
     def costs(self, metrics: Metrics) -> tuple[float, ...]:
         """One value to minimise for each objective, in order."""

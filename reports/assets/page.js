@@ -39,7 +39,7 @@ function options(select, entries, value) {
 }
 
 function plainTable(head, rows, rowClass = () => null, target = element("table")) {
-  const numeric = (i) => rows.length > 0 && rows.every((row) => !(row[i] instanceof Node) && /^[≤-]?[\d.,]*( ?[%a-zA-Zµ]{0,4})?( !| ← peak)?$/.test(row[i] ?? ""));
+  const numeric = (i) => rows.length > 0 && rows.every((row) => !(row[i] instanceof Node) && /^[≤-]?[\d.,]*( ?[%a-zA-Zµ]{0,4})?( !|  ← peak)?( \[.*\])?$/.test(row[i] ?? ""));
   const classes = head.map((_, i) => (numeric(i) ? "number" : null));
   target.replaceChildren(
     element("thead", {}, element("tr", {}, ...head.map((text, i) => element("th", {scope: "col", class: classes[i]}, text)))),
@@ -139,7 +139,7 @@ const completed = () => run.rows.filter((row) => row[STATUS] === "completed");
 
 function hover(row) {
   const star = row[NUMBER] === run.best ? " ★ best" : row[NUMBER] === run.knee ? " knee" : "";
-  const figures = run.metrics.map((metric, i) => `${escaped(metric.title)} <b>${escaped(row[TEXTS][i])}</b>${row[RANGES][i] ? ` (${escaped(row[RANGES][i][2])})` : ""}`);
+  const figures = run.metrics.map((metric, i) => `${escaped(metric.title)} <b>${escaped(row[TEXTS][i])}</b>`);
   const words = cut(row[WORDS], 400).match(/.{1,60}(\s|$)|.{1,60}/gu) ?? [];
   return [`<b>#${row[NUMBER]}</b>${star}`, ...figures.slice(0, 12), ...words.map(escaped)].join("<br>");
 }

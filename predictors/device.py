@@ -1,0 +1,275 @@
+"""Any device through one entrance: what a network costs on it, and where the figures come from.
+
+A device is a packaged sheet, a sheet of the user's own, either of them together with a predictor that was fitted on
+measurements, or an object of the user's own.
+"""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from numbers import Real
+from os import PathLike
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from graph import Conv2D, Dense, Graph, GraphBuilder, from_json, to_json
+from predictors import edge_tpu, vela
+from predictors.analytical import analyse, roofline_ms
+from predictors.features import FEATURES, PredictorError, feature_table
+from predictors.regressor import PerformanceRegressor
+from predictors.sheets import Kind, Sheet, sheet
+
+METRICS = ("latency_ms", "energy_uj", "tops_per_watt")
+"""What a device may be asked for: milliseconds and microjoules of one inference, 10¹² operations a joule."""
+
+_METRICS: Mapping[Kind, tuple[str, ...]] = {
+    Kind.SYSTOLIC: METRICS,
+    Kind.ROOFLINE: ("latency_ms",),
+    Kind.CYCLES: ("latency_ms",),
+    Kind.VELA: ("latency_ms", "operators_on_cpu"),
+    Kind.HOST: (),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Estimated:
+    """A prediction. `low` and `high` are its interval, or None where nothing is known of the error.
+
+    A spec sheet says nothing of its own error, so analytical predictions have no interval; learned ones have the
+    conformal interval of their predictor where the network is known ground, and none beyond it.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@runtime_checkable
+class Device(Protocol):
+    """Something that tells what a network costs before it is trained."""
+
+    @property
+    def name(self) -> str:
+        """As in `latency_ms@NAME`."""
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """What `predict` gives; the unit is in the name."""
+
+    @property
+    def provenance(self) -> str:
+        """Where the figures come from, in words: simulated from rumoured figures, learned from measurements."""
+
+    def predict(self, graph: Graph) -> Mapping[str, Estimated]:
+        """A prediction for each metric. Raises `PredictorError` for a network that the device cannot run."""
+
+
+def device(source: Any, predictor: str | PathLike[str] | None = None) -> Device:
+    """The device of a packaged name, a `.yaml` file, or an object of the user's own.
+
+    With `predictor`, a JSON file that `PerformanceRegressor.save` wrote, its metric is learned from measurements. An
+    object has either `ops_per_second` and `memory_bandwidth` (bytes a second), or `predict(graph)`, which returns
+    numbers by metric, or one number for `latency_ms`; `name`, `metric_names` and `provenance` if it likes.
+
+    Raises `PredictorError`, in one line, for what is no device, or a device that cannot predict.
+    """
+    if predictor is not None:
+        return _learned(_sheet(source), Path(predictor))
+    if isinstance(source, _SheetDevice | _LearnedDevice | _RooflineDevice | _OwnDevice):
+        return source
+    if not isinstance(source, str | PathLike | Sheet):
+        return _own(source)
+    found = _sheet(source)
+    if found.kind is Kind.HOST:
+        raise PredictorError(
+            f"{found.name} is known by measurements alone: fit a predictor, and give device({found.name!r}, "
+            "predictor='FILE.json')"
+        )
+    if found.kind is Kind.VELA:
+        vela.check(found)
+    return _SheetDevice(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _SheetDevice:
+    """What the sheet alone says, or Arm's compiler under it."""
+
+    sheet: Sheet
+
+    @property
+    def name(self) -> str:
+        return self.sheet.name
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        return _METRICS[self.sheet.kind]
+
+    @property
+    def provenance(self) -> str:
+        if self.sheet.kind is Kind.VELA:
+            return "simulated by Arm's compiler"
+        return f"simulated from {self.sheet.weakest} figures"
+
+    def predict(self, graph: Graph) -> Mapping[str, Estimated]:
+        if self.sheet.kind is Kind.VELA:
+            found = vela.cost(self.sheet, from_json(to_json(graph)))  # the same for isomorphic graphs
+        else:
+            found = analyse(self.sheet, graph)
+        return {name: Estimated(value) for name, value in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _LearnedDevice:
+    """One metric as measurements taught it, with its interval."""
+
+    sheet: Sheet
+    file: str
+    predictor: PerformanceRegressor = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.sheet.name
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        return (self.predictor.metric,)
+
+    @property
+    def provenance(self) -> str:
+        return f"learned from measurements ({self.file})"
+
+    def predict(self, graph: Graph) -> Mapping[str, Estimated]:
+        counters = [_counters(self.sheet, graph)] if len(self.predictor.names) > len(FEATURES) else []
+        found = self.predictor.predict(feature_table([graph], counters))
+        value = float(found.value[0])
+        if not found.in_domain[0]:
+            return {self.predictor.metric: Estimated(value)}
+        return {self.predictor.metric: Estimated(value, float(found.low[0]), float(found.high[0]))}
+
+
+@dataclass(frozen=True, slots=True)
+class _RooflineDevice:
+    """An object of the user's own with operations and bytes a second."""
+
+    name: str
+    ops_per_second: float
+    memory_bandwidth: float
+    provenance: str
+    metric_names = ("latency_ms",)
+
+    def predict(self, graph: Graph) -> Mapping[str, Estimated]:
+        return {"latency_ms": Estimated(roofline_ms(graph, self.ops_per_second, self.memory_bandwidth))}
+
+
+@dataclass(frozen=True, slots=True)
+class _OwnDevice:
+    """An object of the user's own with `predict`; what it gives is checked each time."""
+
+    own: Any
+    name: str
+    metric_names: tuple[str, ...]
+    provenance: str
+
+    def predict(self, graph: Graph) -> Mapping[str, Estimated]:
+        found = _asked(self.own, self.name, graph)
+        if set(found) != set(self.metric_names):
+            raise PredictorError(
+                f"{self.name}: predict gives {', '.join(sorted(found)) or 'nothing'}, "
+                f"not {', '.join(sorted(self.metric_names))}"
+            )
+        return found
+
+
+def _sheet(source: Any) -> Sheet:
+    if isinstance(source, Sheet):
+        return source
+    if not isinstance(source, str | PathLike):
+        raise PredictorError(f"a predictor belongs to a device by name or .yaml file, not to a {type(source).__name__}")
+    return sheet(str(source))
+
+
+def _learned(found: Sheet, path: Path) -> Device:
+    predictor = PerformanceRegressor.load(path)
+    more = predictor.names[len(FEATURES) :]
+    if predictor.names[: len(FEATURES)] != FEATURES or more != tuple(
+        _counters(found, _small_network()) if more else ()
+    ):
+        raise PredictorError(f"{path}: was fitted on other columns than those of {found.name}; fit it again")
+    return _LearnedDevice(found, path.name, predictor)
+
+
+def _counters(found: Sheet, graph: Graph) -> Mapping[str, float]:
+    """The columns that a predictor of this device may have beside the features of the graph."""
+    return edge_tpu.estimate(found, graph).counters if found.kind is Kind.SYSTOLIC else {}
+
+
+def _own(source: Any) -> Device:
+    kind = type(source).__name__
+    name = getattr(source, "name", kind)
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][\w.-]*", name):
+        raise PredictorError(f"{kind}: a device's name has letters, digits, '_', '.' and '-', unlike {name!r}")
+    provenance = getattr(source, "provenance", "as the configuration has it")
+    if not isinstance(provenance, str) or not provenance.isprintable():
+        raise PredictorError(f"{name}: provenance must be a line of text, not {provenance!r}")
+    if callable(getattr(source, "predict", None)):
+        return _OwnDevice(source, name, _names(source, name), provenance)
+    if not hasattr(source, "ops_per_second") or not hasattr(source, "memory_bandwidth"):
+        raise PredictorError(
+            f"{name} is no device: it needs ops_per_second and memory_bandwidth, or predict(graph); "
+            "a packaged device is given by its name"
+        )
+    for part in ("ops_per_second", "memory_bandwidth"):
+        value = getattr(source, part)
+        if not _is_number(value) or value <= 0:
+            raise PredictorError(f"{name}: {part} must be a number above 0, not {value!r}")
+    return _RooflineDevice(name, float(source.ops_per_second), float(source.memory_bandwidth), provenance)
+
+
+def _names(source: Any, name: str) -> tuple[str, ...]:
+    """The metrics an object declares, or else those that it gives for a small network."""
+    declared = getattr(source, "metric_names", None)
+    if declared is None:
+        try:
+            return tuple(_asked(source, name, _small_network()))
+        except PredictorError as error:
+            raise PredictorError(f"{error} (of a small network; or declare metric_names)") from error
+    if isinstance(declared, str) or not all(isinstance(each, str) for each in declared) or not declared:
+        raise PredictorError(f"{name}: metric_names must be some names, not {declared!r}")
+    return tuple(declared)
+
+
+def _asked(source: Any, name: str, graph: Graph) -> dict[str, Estimated]:
+    """What the object's own `predict` gives, as checked numbers."""
+    try:
+        found = source.predict(graph)
+    except PredictorError as error:
+        raise PredictorError(f"{name}: {error}") from error
+    except Exception as error:
+        raise PredictorError(
+            f"{name}: predict fails: {type(error).__name__}: {' '.join(str(error).split())}"
+        ) from error
+    if not isinstance(found, Mapping):
+        found = {"latency_ms": found}
+    return {str(metric): _checked(f"{name}: predict gives {metric}", value) for metric, value in found.items()}
+
+
+def _checked(what: str, given: Any) -> Estimated:
+    found = given if isinstance(given, Estimated) else Estimated(given)
+    low, high = found.low, found.high
+    for value in (found.value, *(end for end in (low, high) if end is not None)):
+        if not _is_number(value) or value < 0:
+            raise PredictorError(f"{what} = {value!r}; it must be a finite number of at least 0")
+    if (low is None) != (high is None) or (low is not None and high is not None and not low <= found.value <= high):
+        raise PredictorError(f"{what} = {found.value!r}, not within its interval from {low!r} to {high!r}")
+    return Estimated(float(found.value), None if low is None else float(low), None if high is None else float(high))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _small_network() -> Graph:
+    net = GraphBuilder()
+    x = net.add(Conv2D(4, (3, 3)), net.input((1, 8, 8, 1)))
+    return net.build(net.add(Dense(3), net.flatten(x)))
