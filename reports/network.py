@@ -170,7 +170,7 @@ def operator_name(node: Node) -> str:
 def operator_words(node: Node) -> str:
     """The operator with what matters of its attributes: Conv2D 16 3×3 /2 bn relu."""
     words = [operator_name(node)]
-    for field in fields(node.op) if not isinstance(node.op, Opaque) else ():
+    for field in fields(node.op) if not isinstance(node.op, Opaque) else ():  # type: ignore[arg-type]
         value = getattr(node.op, field.name)
         match field.name, value:
             case ("stride", (height, width)):

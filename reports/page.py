@@ -37,10 +37,12 @@ _MOST_NAME = 120
 def report_page(runs: Sequence[Run], commands: Sequence[str]) -> str:
     """The page of `runs`; `commands` are their paths as the user gave them, for the commands it shows.
 
-    Without runs it is the page of the empty journal that the first command names. Of a front of more than 150 networks, those in equal steps along it and the best have their details on the page.
+    Without runs it is the page of the empty journal that the first command names. Of a front of more than 150 networks,
+    those in equal steps along it and the best have their details on the page.
     """
     if not runs:
-        return render({"runs": [], "compare": None, "live": False}, commands[0], "The journal is empty: no search has begun.")
+        empty: View = {"runs": [], "compare": None, "live": False}
+        return render(empty, commands[0], "The journal is empty: no search has begun.")
     views = [_whole_view(run, command) for run, command in zip(runs, commands, strict=True)]
     data = {"runs": views, "compare": comparison(runs) if len(runs) > 1 else None, "live": False}
     first = runs[0].started.name

@@ -25,6 +25,8 @@ _LABEL_LENGTH = 40
 def front_figure(run: Run, x: str | None = None, y: str | None = None, colour: str | None = None) -> Figure:
     """All that completed over two metrics, a third as colour, with bounds, the best, and the front of the two alone.
 
+    Where the error of a prediction is known, the points of that front have error bars.
+
     The axis of an error is logarithmic; an error of 0 stands at a tenth of the smallest above it.
     """
     names = tuple(given or chosen for given, chosen in zip((x, y, colour), plotted_metrics(run), strict=True))
@@ -38,6 +40,7 @@ def front_figure(run: Run, x: str | None = None, y: str | None = None, colour: s
     points = axes.scatter(*shown, c=done[third] / divisor, cmap=SCALE, s=28, zorder=2)
     step = front_of_two(run, done, across, upwards)
     stairs = _positions(step, across, upwards, scales)
+    _error_bars(axes, run, step, stairs, scales)
     legend = f"front of {title(upwards)} and {title(across)}"
     axes.step(*stairs, where="post", color=FRONT, zorder=1, label=short(legend, 2 * _LABEL_LENGTH))
     if run.best and run.best.number in done.index:
@@ -170,6 +173,23 @@ def _positions(
 ) -> tuple["pd.Series[float]", "pd.Series[float]"]:
     x_divisor, y_divisor, lowest = scales
     return frame[across] / x_divisor, frame[upwards].clip(lower=lowest) / y_divisor
+
+
+def _error_bars(
+    axes: Axes,
+    run: Run,
+    frame: pd.DataFrame,
+    positions: tuple["pd.Series[float]", "pd.Series[float]"],
+    scales: Scales,
+) -> None:
+    bars: dict[str, list[list[float]]] = {}
+    for side, metric, divisor in zip(("xerr", "yerr"), frame.columns, scales, strict=False):
+        ends = [(value, run.records[number].intervals.get(metric)) for number, value in frame[metric].items()]
+        if any(known for _, known in ends):
+            lengths = [(value - known[0], known[1] - value) if known else (0.0, 0.0) for value, known in ends]
+            bars[side] = [[max(pair[place], 0.0) / divisor for pair in lengths] for place in (0, 1)]
+    if bars:
+        axes.errorbar(*positions, **bars, fmt="none", ecolor=FAINT, elinewidth=1, capsize=2, zorder=1)
 
 
 def _largest(frame: pd.DataFrame, name: str) -> float:

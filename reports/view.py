@@ -20,7 +20,7 @@ from reports.history import history
 from reports.metrics import metric_names, plotted_metrics
 from reports.network import OPERATOR_COLUMNS, facts, inspect_network, operator_rows, operator_words
 from reports.quantities import axis, duration, interval, quantity, title
-from reports.terminal import summary
+from reports.terminal import metric_words, network_words, summary
 from resource_models import CORTEX_M, deployed, peak_memory, placed_buffers
 from runs import Record, Run
 from runs.events import Asked
@@ -67,18 +67,9 @@ def rows_view(run: Run, records: Sequence[Record]) -> list[list[Any]]:
     names = metric_names(run)
     rows = []
     for record in records:
-        words = record.description
-        if isinstance(record.outcome, Failed | Rejected):
-            words = f"{words} ({status(record)}: {record.outcome.reason})".strip()
-        known = [record.metrics.get(name) for name in names]
-        soft = {c.metric for c in run.problem.constraints if not c.hard and c.broken(record.metrics)}
-        marked = [(name, value, " !" if name in soft else "") for name, value in zip(names, known, strict=True)]
-        texts = ["" if value is None else quantity(name, value) + mark for name, value, mark in marked]
-        texts = [
-            f"{text} {interval(name, *record.intervals[name])}" if text and name in record.intervals else text
-            for name, text in zip(names, texts, strict=True)
-        ]
-        row = [record.number, status(record), _cut(words), _cut(record.change), list(record.parents)]
+        words = metric_words(run, record)
+        row = [record.number, status(record), _cut(network_words(record)), _cut(record.change), list(record.parents)]
+        known, texts = [record.metrics.get(name) for name in names], [words.get(name, "") for name in names]
         ranges = {place: record.intervals[name] for place, name in enumerate(names) if name in record.intervals}
         rows.append([*row, seconds_active(run, record)[1], known, texts, ranges])
     return rows
