@@ -170,6 +170,10 @@ def report(
         if len(runs) > 1:
             raise
         opened = []
+    for run in opened:
+        with boards(run.started.name, tensorboard, mlflow) as every:
+            for board in every:
+                write(run, board)
     folder = out or journal_path(runs[0]).parent / "report"
     page = folder / "report.html"
     try:
@@ -179,10 +183,6 @@ def report(
     except OSError as error:
         raise ConfigError(f"{folder}: {error.strerror or error}; choose another --out") from error
     print(f"{page}{f' and {len(written) - 1} pictures and tables' if pictures else ''}")
-    for run in opened:
-        with boards(run.started.name, tensorboard, mlflow) as every:
-            for board in every:
-                write(run, board)
     if open_page:
         typer.launch(str(page))
 

@@ -6,10 +6,12 @@ Every function gives a `matplotlib.figure.Figure`; `save` writes one as PNG and 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
+from numpy.typing import NDArray
 
 from reports.colours import FAINT, FRONT, SCALE, SERIES
 from reports.frames import candidates
@@ -40,7 +42,7 @@ def front_figure(run: Run, x: str | None = None, y: str | None = None, colour: s
     points = axes.scatter(*shown, c=done[third] / divisor, cmap=SCALE, s=28, zorder=2)
     step = front_of_two(run, done, across, upwards)
     stairs = _positions(step, across, upwards, scales)
-    _error_bars(axes, run, step, stairs, scales)
+    _error_bars(axes, run, step, across, upwards, scales)
     legend = f"front of {title(upwards)} and {title(across)}"
     axes.step(*stairs, where="post", color=FRONT, zorder=1, label=short(legend, 2 * _LABEL_LENGTH))
     if run.best and run.best.number in done.index:
@@ -175,21 +177,21 @@ def _positions(
     return frame[across] / x_divisor, frame[upwards].clip(lower=lowest) / y_divisor
 
 
-def _error_bars(
-    axes: Axes,
-    run: Run,
-    frame: pd.DataFrame,
-    positions: tuple["pd.Series[float]", "pd.Series[float]"],
-    scales: Scales,
-) -> None:
-    bars: dict[str, list[list[float]]] = {}
-    for side, metric, divisor in zip(("xerr", "yerr"), frame.columns, scales, strict=False):
-        ends = [(value, run.records[number].intervals.get(metric)) for number, value in frame[metric].items()]
-        if any(known for _, known in ends):
-            lengths = [(value - known[0], known[1] - value) if known else (0.0, 0.0) for value, known in ends]
-            bars[side] = [[max(pair[place], 0.0) / divisor for pair in lengths] for place in (0, 1)]
-    if bars:
-        axes.errorbar(*positions, **bars, fmt="none", ecolor=FAINT, elinewidth=1, capsize=2, zorder=1)
+def _error_bars(axes: Axes, run: Run, front: pd.DataFrame, across: str, upwards: str, scales: Scales) -> None:
+    x_lengths, y_lengths = _lengths(run, front, across) / scales[0], _lengths(run, front, upwards) / scales[1]
+    if x_lengths.any() or y_lengths.any():
+        bars = {"xerr": x_lengths, "yerr": y_lengths, "elinewidth": 1, "capsize": 2}
+        x, y = _positions(front, across, upwards, scales)
+        axes.errorbar(x, y, fmt="none", ecolor=FAINT, zorder=1, **bars)  # type: ignore[arg-type]
+
+
+def _lengths(run: Run, frame: pd.DataFrame, metric: str) -> NDArray[np.float64]:
+    """How far the intervals reach below and above each value, two rows; 0 where they are not known."""
+    values = frame[metric].to_numpy(float)
+    ends = [run.record(number).intervals.get(metric) for number in frame.index]
+    low, high = np.array([pair or (at, at) for pair, at in zip(ends, values, strict=True)]).reshape(-1, 2).T
+    lengths: NDArray[np.float64] = np.maximum([values - low, high - values], 0.0)
+    return lengths
 
 
 def _largest(frame: pd.DataFrame, name: str) -> float:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from graph import Add, Conv2D, Dense, GraphBuilder, to_json
-from runs.events import Asked, Failed, Finished, Rejected, Started
+from runs.events import Asked, DeviceUsed, Failed, Finished, Rejected, Started
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'`${1}&amp;%{x}\u2028=cmd|$x$ "
 
@@ -117,6 +117,22 @@ def single():
 def rejected_only():
     rng = np.random.default_rng(0)
     return [started(), *(rejected(n, rng) for n in range(3))]
+
+
+def predicted_history(evaluated, seed=0):
+    """As `long_history`, with the latency on a device that does not exist as one more objective."""
+    latency = {"metric": "latency_ms", "direction": "minimise", "target": None, "scale": None}
+    problem = dict(CONFIG["problem"], objectives=[*CONFIG["problem"]["objectives"], latency])
+    device = DeviceUsed(name="edge_tpu_v9", provenance="simulated from rumoured figures", metrics=("latency_ms",))
+    for event in long_history(evaluated, seed):
+        if isinstance(event, Started):
+            event = started(config=dict(CONFIG, problem=problem), devices=(device,))
+        elif isinstance(event, Asked | Rejected | Finished):
+            value = event.metrics["macs"] / 100_000
+            event = event.model_copy(update={"metrics": event.metrics | {"latency_ms": value}})
+            if not isinstance(event, Finished):
+                event = event.model_copy(update={"intervals": {"latency_ms": (0.9 * value, 1.2 * value)}})
+        yield event
 
 
 ODD = {"unfinished": unfinished, "failed": failed_only, "single": single, "rejected": rejected_only}

@@ -90,6 +90,19 @@ def test_the_front_of_two_is_what_nothing_is_better_in_both(run):
     assert sorted(kept.index) == expected
 
 
+def test_intervals_are_columns_and_error_bars(tmp_path):
+    run = Run.open(journals.write(tmp_path / "run", *journals.predicted_history(30)))
+    frame = candidates(run)
+    done = frame[frame["status"] == "completed"]
+    assert np.allclose(done["latency_ms low"], 0.9 * done["latency_ms"])
+    assert np.allclose(done["latency_ms high"], 1.2 * done["latency_ms"])
+    (bars,) = front_figure(run, x="latency_ms").axes[0].containers
+    values = front_of_two(run, done, "latency_ms", "error")["latency_ms"]
+    drawn = [segment[:, 0] for segment in bars[2][0].get_segments()]
+    assert np.allclose(drawn, np.stack([0.9 * values, 1.2 * values], axis=1))
+    assert not front_figure(run, x="macs").axes[0].containers
+
+
 def test_pictures_are_figures_and_files_and_the_same_svg_every_time(run, tmp_path):
     for figure in (front_figure(run), fronts_figure([run, run]), progress_figure([run], "best error", "seconds")):
         assert isinstance(figure, Figure)
