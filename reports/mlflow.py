@@ -36,6 +36,7 @@ class MlflowBoard:
         try:
             from mlflow import MlflowClient, entities
             from mlflow.exceptions import MlflowException
+            from sqlalchemy.exc import SQLAlchemyError
         except ImportError as error:
             raise ConfigError("--mlflow needs MLflow: pip install 'edgevolve[mlflow]'") from error
         logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -49,7 +50,7 @@ class MlflowBoard:
             self._experiment = (
                 found.experiment_id if found else self._client.create_experiment(_allowed(name), artifacts)
             )
-        except (OSError, MlflowException) as error:
+        except (OSError, MlflowException, SQLAlchemyError) as error:
             raise ConfigError(f"--mlflow {folder}: {str(error).splitlines()[0]}") from error
         self._search = ""
         self._last_ms = 0

@@ -23,7 +23,8 @@ from plotly.offline import get_plotlyjs
 from reports.colours import FAINT, FRONT
 from reports.comparison import comparison
 from reports.metrics import metric_names
-from reports.quantities import quantity, short, title
+from reports.quantities import short, title
+from reports.terminal import metric_words
 from reports.view import View, charts_view, graphs, network_view, rows_view, run_view
 from runs import Run
 from search_algorithms import Rejected
@@ -95,10 +96,10 @@ def _described(numbers: list[int], run: Run) -> list[int]:
 
 def _static(run: Run) -> View:
     names = metric_names(run)
-    rows = [
-        [record.number, *(quantity(name, record.metrics[name]) for name in names), short(record.description, 300)]
-        for record in run.front[:_MOST_NETWORKS]
-    ]
+    rows = []
+    for record in run.front[:_MOST_NETWORKS]:
+        words = metric_words(run, record)
+        rows.append([record.number, *(words.get(name, "") for name in names), short(record.description, 300)])
     return {"names": ["#", *(short(title(name)) for name in names), "network"], "rows": rows}
 
 
