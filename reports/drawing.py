@@ -33,8 +33,10 @@ def drawing(graph: Graph) -> Chart:
         line={"color": FAINT, "width": 2},
         hoverinfo="skip",
     )
-    for name, text in words.items():
-        figure.add_annotation(x=at[name][0], y=at[name][1], text=text, showarrow=False, borderwidth=1.5, borderpad=5)
+    boxes = [
+        {"x": at[name][0], "y": at[name][1], "text": text, "showarrow": False, "borderwidth": 1.5, "borderpad": 5}
+        for name, text in words.items()
+    ]
     widest = max(len(names) for names in layers)
     hidden = {"visible": False, "fixedrange": True}
     figure.update_layout(
@@ -42,6 +44,7 @@ def drawing(graph: Graph) -> Chart:
         xaxis=hidden | {"range": [-widest / 2, widest / 2]},
         yaxis=hidden | {"range": [0.6 - len(layers), 0.6]},
         showlegend=False,
+        annotations=boxes,
         meta={"min_width": _LANE_PIXELS * widest, "boxes": True},
         margin={"l": 0, "r": 0, "t": 0, "b": 0},
     )
