@@ -24,13 +24,12 @@ from deployment.tflite import to_tflite_int8
 from graph import Graph, from_json, reordered, to_json
 from resource_models import HOST, Footprint, deployed, measure, peak_memory
 from resource_models.arena import buffers
-from search_space import CnnSpace, MlpSpace
-from search_space.nasbench201 import NasBench201Space
+from search_space import CnnSpace, MlpSpace, MobileSpace, NasBench201Space
 from training.session import configure_tensorflow
 from training.weights import Weights, initial_weights
 
 SHAPES = ((8, 8, 1), (12, 12, 1), (20, 20, 3), (28, 28, 1), (32, 32, 3), (24, 16, 2), (49, 10, 1))
-SPACES = ("CNN", "CNN", "NAS-Bench-201", "CNN", "MLP")
+SPACES = ("CNN", "CNN", "NAS-Bench-201", "mobile", "MLP")
 TIMED = 500
 FEW_BUFFERS = 20
 
@@ -80,6 +79,9 @@ def network(number: int) -> tuple[str, Graph]:
     elif name == "MLP":
         mlp = MlpSpace(shape, classes)
         graph = mlp.graph(mlp.sample(rng))
+    elif name == "mobile":
+        mobile = MobileSpace(shape, classes, max_stages=4, depths=(1, 3), max_filters=96)
+        graph = mobile.graph(mobile.sample(rng))
     else:
         cells = NasBench201Space(shape, classes, cells=int(rng.integers(1, 3)))
         graph = cells.graph(cells.sample(rng))

@@ -16,6 +16,7 @@ RESOLVER_METHODS = {
     "AVERAGE_POOL_2D": "AddAveragePool2D",
     "MEAN": "AddMean",
     "ADD": "AddAdd",
+    "MUL": "AddMul",
     "CONCATENATION": "AddConcatenation",
     "PAD": "AddPad",
     "RESHAPE": "AddReshape",

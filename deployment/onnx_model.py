@@ -23,6 +23,7 @@ from graph import (
     GlobalAveragePool,
     Graph,
     MaxPool2D,
+    Multiply,
     Node,
     Pad,
     Reshape,
@@ -129,6 +130,10 @@ def _add(to: _Writer, node: Node, a: str, b: str) -> None:
     to.fused(node, "Add", [a, b])
 
 
+def _multiply(to: _Writer, node: Node, a: str, b: str) -> None:
+    to.fused(node, "Mul", [a, b])
+
+
 def _concat(to: _Writer, node: Node, *inputs: str) -> None:
     to.node("Concat", list(inputs), node.name, axis=_channels(node))
 
@@ -174,6 +179,7 @@ LOWER: dict[type, Callable[..., None]] = {
     AveragePool2D: _average_pool,
     GlobalAveragePool: _global_average,
     Add: _add,
+    Multiply: _multiply,
     Concat: _concat,
     Pad: _pad,
     Reshape: _reshape,

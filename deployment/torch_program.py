@@ -21,6 +21,7 @@ from graph import (
     DepthwiseConv2D,
     GlobalAveragePool,
     MaxPool2D,
+    Multiply,
     Node,
     Pad,
     Reshape,
@@ -112,6 +113,11 @@ def _add(network: TorchNetwork, node: Node, a: Any, b: Any) -> Any:
     return ACTIVATIONS[op.activation](a + b)
 
 
+def _multiply(network: TorchNetwork, node: Node, a: Any, b: Any) -> Any:
+    op: Any = node.op
+    return ACTIVATIONS[op.activation](a * b)
+
+
 def _concat(network: TorchNetwork, node: Node, *inputs: Any) -> Any:
     return torch.cat(inputs, _channels(node))
 
@@ -157,6 +163,7 @@ FORWARD: dict[type, Callable[..., Any]] = {
     AveragePool2D: _average_pool,
     GlobalAveragePool: _global_average,
     Add: _add,
+    Multiply: _multiply,
     Concat: _concat,
     Pad: _pad,
     Reshape: _reshape,

@@ -14,6 +14,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import ray
 from ray import exceptions
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from data import Splits
 from engine.cluster import ClusterError
@@ -28,7 +29,17 @@ _JOBS_PER_WORKER = 500
 _WORKER_MEMORY_BYTES = 4 << 30
 """A worker is replaced after so many jobs, or above so much resident memory: TensorFlow grows."""
 _START_DEADLINE_S = 300.0
-_PACKAGES = ("data", "engine", "graph", "resource_models", "runs", "search_algorithms", "search_space", "training")
+_PACKAGES = (
+    "data",
+    "engine",
+    "graph",
+    "predictors",
+    "resource_models",
+    "runs",
+    "search_algorithms",
+    "search_space",
+    "training",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +71,16 @@ class _Worker:
 
 @dataclass(slots=True)
 class _Slot:
-    """A worker's place: its actor, the node it runs on, and how many jobs the actor has done."""
+    """A worker's place: its actor, the node it runs on, and how many jobs the actor has done.
+
+    `pinned` is the node that every actor of this place runs on, where there is one.
+    """
 
     name: str
     actor: Any
     node: str = ""
     jobs: int = 0
+    pinned: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +94,7 @@ class _Running:
 class RayPool:
     """An evaluator on a Ray cluster: the one at `address`, or one of its own on this machine.
 
-    `workers` is one a CPU unless given; `gpus_per_worker` an even share of the GPUs unless given. The task
+    `workers` is one a CPU unless given, and one on each node with `one_a_node`; `gpus_per_worker` an even share of the GPUs unless given. The task
     and the data travel once through the object store. See that the cluster answers first: `engine.cluster`.
     """
 
@@ -92,11 +107,13 @@ class RayPool:
         gpus_per_worker: float | None = None,
         deadline_s: float = 3600.0,
         address: str | None = None,
+        one_a_node: bool = False,
     ) -> None:
         """Connect, and begin to start the workers."""
         self._owns_cluster = _connect(address, workers)
         resources = ray.cluster_resources()
-        self.workers = workers or max(1, int(resources.get("CPU", 1)))
+        nodes = _nodes() if one_a_node else []
+        self.workers = len(nodes) or workers or max(1, int(resources.get("CPU", 1)))
         self.capacity = self.workers + max(1, self.workers // 4)  # those that wait hide the time it takes to ask
         gpus = resources.get("GPU", 0.0)
         share = min(1.0, gpus / self.workers) if gpus_per_worker is None else gpus_per_worker
@@ -112,7 +129,7 @@ class RayPool:
         self._failed_starts = 0
         self._starting_since = time.monotonic()
         for index in range(self.workers):
-            self._start(str(index))
+            self._start(str(index), nodes[index] if nodes else None)
 
     def submit(self, job: Job) -> None:
         """Give the job to a free worker, or to the first that becomes free."""
@@ -159,8 +176,10 @@ class RayPool:
         if self._idle or self._busy:
             self._starting_since = time.monotonic()
 
-    def _start(self, name: str) -> None:
-        slot = _Slot(name, self._actor_class.remote(self._task, self._splits))
+    def _start(self, name: str, pinned: str | None = None) -> None:
+        where = NodeAffinitySchedulingStrategy(pinned, soft=False) if pinned else "DEFAULT"
+        actor = self._actor_class.options(scheduling_strategy=where).remote(self._task, self._splits)
+        slot = _Slot(name, actor, pinned=pinned)
         self._starting[slot.actor.versions.remote()] = slot
 
     def _started(self, reference: Any) -> None:
@@ -172,7 +191,7 @@ class RayPool:
             self._failed_starts += 1
             if self._failed_starts >= _ATTEMPTS * self.workers:
                 raise WorkersLostError(f"no worker starts: {_last_line(error)}") from error
-            self._start(slot.name)
+            self._start(slot.name, slot.pinned)
             return
         mine = installed_versions()
         other = [f"{name} {versions.get(name)}, not {mine[name]}" for name in mine if versions.get(name) != mine[name]]
@@ -223,7 +242,7 @@ class RayPool:
 
     def _replace(self, slot: _Slot) -> None:
         ray.kill(slot.actor)
-        self._start(slot.name)
+        self._start(slot.name, slot.pinned)
 
 
 def _result(running: _Running, outcome: Completed | Failed, started: float, ended: float) -> JobResult:
@@ -258,6 +277,11 @@ def _refuse_shadows(root: Path) -> None:
         for module in (here / f"{name}.py", here / name / "__init__.py"):
             if here != root and module.exists():
                 raise ClusterError(f"{module.relative_to(here)} hides edgevolve's own {name}; run from another folder")
+
+
+def _nodes() -> list[str]:
+    """The nodes that are alive and have a CPU to run on."""
+    return [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
 
 
 def _require(resources: dict[str, float], workers: int, share: float, gpus: float) -> None:

@@ -1,12 +1,12 @@
 """The network exactly as it will be deployed: typed operators, shapes, multiply-accumulates, weight shapes."""
 
+from graph.attributes import Activation, Padding
 from graph.canonical import from_json, graph_hash, json_hash, to_json
 from graph.network import Graph, GraphBuilder, Node, reordered
 from graph.opaque import Opaque
 from graph.ops import (
     OPS,
     Activate,
-    Activation,
     Add,
     AveragePool2D,
     Concat,
@@ -15,9 +15,9 @@ from graph.ops import (
     DepthwiseConv2D,
     GlobalAveragePool,
     MaxPool2D,
+    Multiply,
     Op,
     Pad,
-    Padding,
     Reshape,
     ShapeError,
     Softmax,
@@ -41,6 +41,7 @@ __all__ = [
     "Graph",
     "GraphBuilder",
     "MaxPool2D",
+    "Multiply",
     "Node",
     "Op",
     "Opaque",

@@ -10,9 +10,10 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from graph.attributes import Activation, Padding
 from graph.network import Graph, GraphBuilder
 from graph.opaque import Opaque
-from graph.ops import COMMUTATIVE, OPS, Activation, Op, Padding, ShapeError
+from graph.ops import COMMUTATIVE, OPS, Op, ShapeError
 from graph.tensor import DType, Tensor
 
 

@@ -7,9 +7,9 @@ in `OPS` and give it a Keras lowering in `training/`; a test fails until both ex
 
 import math
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import NamedTuple, Protocol
 
+from graph.attributes import Activation, Padding
 from graph.tensor import DType, Shape
 
 Pair = tuple[int, int]
@@ -17,31 +17,6 @@ Pair = tuple[int, int]
 
 class ShapeError(ValueError):
     """An operator cannot take inputs of these shapes, or has impossible attributes."""
-
-
-class Padding(StrEnum):
-    """Spatial padding, with TFLite's meaning: SAME keeps ceil(size / stride), VALID pads nothing."""
-
-    SAME = "same"
-    VALID = "valid"
-
-
-class Activation(StrEnum):
-    """An element-wise function. NONE, RELU and RELU6 fuse into the operator before them."""
-
-    NONE = "none"
-    RELU = "relu"
-    RELU6 = "relu6"
-    HARD_SWISH = "hard_swish"
-    SIGMOID = "sigmoid"
-
-    @property
-    def fusable(self) -> bool:
-        """Whether TFLite's int8 kernels apply it at no cost after a convolution, Dense or Add."""
-        return self in _FUSABLE
-
-
-_FUSABLE = frozenset({Activation.NONE, Activation.RELU, Activation.RELU6})
 
 
 class Weight(NamedTuple):
@@ -64,7 +39,7 @@ class Op(Protocol):
     def macs(self, *inputs: Shape) -> int:
         """Multiply-accumulates of one inference.
 
-        As in μNAS, an addition of a pooling window, of a mean or of Add counts as one.
+        As in μNAS, an addition of a pooling window, of a mean or of Add counts as one; so does a product of Multiply.
         """
 
 
@@ -255,6 +230,32 @@ class Add(_WithoutWeights):
 
 
 @dataclass(frozen=True, slots=True)
+class Multiply(_WithoutWeights):
+    """Product of two tensors, TFLite's MUL; the order of the inputs does not matter.
+
+    Both have one shape, or one is a map and the other (1, 1, 1, channels), a factor for each channel.
+    """
+
+    activation: Activation = Activation.NONE
+
+    def __post_init__(self) -> None:
+        _check_fusable(self, self.activation)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """The shape of the larger input."""
+        a, b = _expect(self, inputs, count=2)
+        if a != b and (len(a) != 4 or b != (1, 1, 1, a[3])) and (len(b) != 4 or a != (1, 1, 1, b[3])):
+            raise ShapeError(
+                f"Multiply needs two equal shapes, or a map and a factor for each channel, got {a} and {b}"
+            )
+        return max(a, b)
+
+    def macs(self, *inputs: Shape) -> int:
+        """One for each element."""
+        return math.prod(self.output_shape(*inputs))
+
+
+@dataclass(frozen=True, slots=True)
 class Concat(_WithoutWeights):
     """Two or more tensors side by side along the channels, TFLite's CONCATENATION."""
 
@@ -349,6 +350,7 @@ OPS: dict[str, type] = {
         AveragePool2D,
         GlobalAveragePool,
         Add,
+        Multiply,
         Concat,
         Pad,
         Reshape,
@@ -357,7 +359,7 @@ OPS: dict[str, type] = {
     )
 }
 
-COMMUTATIVE = frozenset({Add})
+COMMUTATIVE: frozenset[type] = frozenset({Add, Multiply})
 """Operators whose result does not depend on the order of their inputs."""
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import flatbuffers
 import numpy as np
 
+from graph.attributes import Activation, Padding
 from graph.network import Graph, Node
 from graph.ops import (
     Activate,
-    Activation,
     Add,
     AveragePool2D,
     Concat,
@@ -23,9 +23,9 @@ from graph.ops import (
     DepthwiseConv2D,
     GlobalAveragePool,
     MaxPool2D,
+    Multiply,
     Op,
     Pad,
-    Padding,
     Reshape,
     ShapeError,
     Softmax,
@@ -215,6 +215,7 @@ _OPERATORS: Mapping[type, tuple[int, Callable[[Any], _Options] | None]] = {
     AveragePool2D: (1, _pool),
     GlobalAveragePool: (40, lambda op: (27, [("b", 0, 0)])),
     Add: (0, lambda op: (11, [("b", 0, _FUSED[op.activation])])),
+    Multiply: (18, lambda op: (21, [("b", 0, _FUSED[op.activation])])),
     Concat: (2, lambda op: (10, [("i", 0, 3)])),
     Pad: (34, lambda op: (22, [])),
     Reshape: (22, None),

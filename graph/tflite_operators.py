@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
+from graph.attributes import Activation, Padding
 from graph.flatbuffer import Table
 from graph.opaque import Opaque
 from graph.ops import (
     Activate,
-    Activation,
     Add,
     AveragePool2D,
     Concat,
@@ -21,9 +21,9 @@ from graph.ops import (
     DepthwiseConv2D,
     GlobalAveragePool,
     MaxPool2D,
+    Multiply,
     Op,
     Pad,
-    Padding,
     Reshape,
     ShapeError,
     Softmax,
@@ -145,6 +145,10 @@ def _add(operator: FileOperator) -> Op:
     return Add(operator.choice(0, _FUSED))
 
 
+def _multiply(operator: FileOperator) -> Op:
+    return Multiply(operator.choice(0, _FUSED))
+
+
 def _concat(operator: FileOperator) -> Op:
     operator.choice(1, _NOT_FUSED)
     rank = len(operator.outputs[0].shape) if operator.outputs else 0
@@ -184,6 +188,7 @@ _TRANSLATIONS: dict[str, Callable[[FileOperator], Op]] = {
     "AVERAGE_POOL_2D": _pool(AveragePool2D),
     "MEAN": _mean,
     "ADD": _add,
+    "MUL": _multiply,
     "CONCATENATION": _concat,
     "PAD": _pad,
     "RESHAPE": _reshape,
@@ -230,6 +235,6 @@ def _macs(operator: FileOperator) -> int:
             return elements * max(options.integer(3, "i"), 0) * max(options.integer(4, "i"), 0)
         case "MEAN", _ if shapes:
             return math.prod(shapes[0])
-        case "ADD", _:
+        case (("ADD" | "MUL"), _):
             return elements
     return 0

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from graph import Graph
-from predictors import edge_tpu
+from predictors import edge_tpu, host
 from predictors.features import PredictorError, live_nodes, operator_kind
 from predictors.sheets import Kind, Sheet
 
@@ -38,6 +38,10 @@ def _roofline(sheet: Sheet, graph: Graph) -> Metrics:
     return {"latency_ms": roofline_ms(graph, sheet["ops_per_second"], sheet["memory_bandwidth"])}
 
 
+def _host(sheet: Sheet, graph: Graph) -> Metrics:
+    return {"latency_ms": host.latency_ms(sheet, graph)}
+
+
 def _cycles(sheet: Sheet, graph: Graph) -> Metrics:
     """Cycles for each multiply-accumulate, by class of kernel: `cycles_per_mac_KIND`, or else `cycles_per_mac`."""
     cycles = 0.0
@@ -51,4 +55,5 @@ _MODELS: Mapping[Kind, Callable[[Sheet, Graph], Metrics]] = {
     Kind.SYSTOLIC: _systolic,
     Kind.ROOFLINE: _roofline,
     Kind.CYCLES: _cycles,
+    Kind.HOST: _host,
 }

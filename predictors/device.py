@@ -4,10 +4,13 @@ A device is a packaged sheet, a sheet of the user's own, either of them together
 measurements, or an object of the user's own.
 """
 
+import hashlib
+import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache, partial
 from numbers import Real
 from os import PathLike
 from pathlib import Path
@@ -16,19 +19,26 @@ from typing import Any, Protocol, runtime_checkable
 from graph import Conv2D, Dense, Graph, GraphBuilder, from_json, to_json
 from predictors import edge_tpu, vela
 from predictors.analytical import analyse, roofline_ms
+from predictors.device_predictor import FORMAT as OF_DEVICE
+from predictors.device_predictor import DevicePredictor
+from predictors.edge_tpu_v6 import PROVENANCE as V6_PROVENANCE
+from predictors.edge_tpu_v6 import TARGET as V6
+from predictors.edge_tpu_v6 import EdgeTPUv6Predictor
 from predictors.features import FEATURES, PredictorError, feature_table
-from predictors.regressor import PerformanceRegressor
+from predictors.regressor import PerformanceRegressor, Prediction
 from predictors.sheets import Kind, Sheet, sheet
 
 METRICS = ("latency_ms", "energy_uj", "tops_per_watt")
 """What a device may be asked for: milliseconds and microjoules of one inference, 10¹² operations a joule."""
 
+_BEYOND = "; without interval where unlike what was learned from"
+
 _METRICS: Mapping[Kind, tuple[str, ...]] = {
     Kind.SYSTOLIC: METRICS,
     Kind.ROOFLINE: ("latency_ms",),
     Kind.CYCLES: ("latency_ms",),
-    Kind.VELA: ("latency_ms", "operators_on_cpu"),
-    Kind.HOST: (),
+    Kind.VELA: ("latency_ms",),
+    Kind.HOST: ("latency_ms",),
 }
 
 
@@ -68,20 +78,27 @@ class Device(Protocol):
 def device(source: Any, predictor: str | PathLike[str] | None = None) -> Device:
     """The device of a packaged name, a `.yaml` file, or an object of the user's own.
 
-    With `predictor`, a JSON file that `PerformanceRegressor.save` wrote, its metric is learned from measurements. An
-    object has either `ops_per_second` and `memory_bandwidth` (bytes a second), or `predict(graph)`, which returns
-    numbers by metric, or one number for `latency_ms`; `name`, `metric_names` and `provenance` if it likes.
+    `edge_tpu_v6` is `EdgeTPUv6Predictor.from_pretrained()`; the other packaged devices are what their sheets say.
+
+    With `predictor`, a JSON file that `DevicePredictor.save` or `PerformanceRegressor.save` wrote, its metric is
+    learned from measurements; a file of the former names its device, so that it may also stand alone. An object has
+    either `ops_per_second` and `memory_bandwidth` (bytes a second), or `predict(graph)`, which returns numbers by
+    metric, or one number for `latency_ms`; `name`, `metric_names` and `provenance` if it likes.
 
     Raises `PredictorError`, in one line, for what is no device, or a device that cannot predict.
     """
     if predictor is not None:
-        return _learned(_sheet(source), Path(predictor))
+        return _learned(source, Path(predictor))
     if isinstance(source, _SheetDevice | _LearnedDevice | _RooflineDevice | _OwnDevice):
         return source
     if not isinstance(source, str | PathLike | Sheet):
         return _own(source)
+    if source == V6:
+        return _edge_tpu_v6()
+    if str(source).endswith(".json"):
+        return _learned(None, Path(str(source)))
     found = _sheet(source)
-    if found.kind is Kind.HOST:
+    if found.kind is Kind.HOST and not found.figures:
         raise PredictorError(
             f"{found.name} is known by measurements alone: fit a predictor, and give device({found.name!r}, "
             "predictor='FILE.json')"
@@ -113,7 +130,8 @@ class _SheetDevice:
 
     def predict(self, graph: Graph) -> Mapping[str, Estimated]:
         if self.sheet.kind is Kind.VELA:
-            found = vela.cost(self.sheet, from_json(to_json(graph)))  # the same for isomorphic graphs
+            canonical = from_json(to_json(graph))  # so that isomorphic graphs cost the same
+            found = {"latency_ms": vela.latency_ms(self.sheet, canonical)}
         else:
             found = analyse(self.sheet, graph)
         return {name: Estimated(value) for name, value in found.items()}
@@ -121,31 +139,16 @@ class _SheetDevice:
 
 @dataclass(frozen=True, slots=True)
 class _LearnedDevice:
-    """One metric as measurements taught it, with its interval."""
+    """What was learned, with its intervals; `digest` tells one predictor's file from another."""
 
-    sheet: Sheet
-    file: str
-    predictor: PerformanceRegressor = field(repr=False)
-
-    @property
-    def name(self) -> str:
-        return self.sheet.name
-
-    @property
-    def metric_names(self) -> tuple[str, ...]:
-        return (self.predictor.metric,)
-
-    @property
-    def provenance(self) -> str:
-        return f"learned from measurements ({self.file})"
+    name: str
+    metric_names: tuple[str, ...]
+    provenance: str
+    digest: str
+    predicted: Callable[[Graph], Mapping[str, Estimated]] = field(repr=False)
 
     def predict(self, graph: Graph) -> Mapping[str, Estimated]:
-        counters = [_counters(self.sheet, graph)] if len(self.predictor.names) > len(FEATURES) else []
-        found = self.predictor.predict(feature_table([graph], counters))
-        value = float(found.value[0])
-        if not found.in_domain[0]:
-            return {self.predictor.metric: Estimated(value)}
-        return {self.predictor.metric: Estimated(value, float(found.low[0]), float(found.high[0]))}
+        return self.predicted(graph)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +184,19 @@ class _OwnDevice:
         return found
 
 
+@cache
+def _edge_tpu_v6() -> Device:
+    predictor = EdgeTPUv6Predictor.from_pretrained()
+    digest = hashlib.sha256(json.dumps(predictor.to_json()).encode()).hexdigest()[:32]
+    return _LearnedDevice(V6, METRICS, f"{V6_PROVENANCE}{_BEYOND}", digest, partial(_from_v6, predictor))
+
+
+def _from_v6(predictor: EdgeTPUv6Predictor, graph: Graph) -> Mapping[str, Estimated]:
+    found = predictor.predict(graph)
+    forecasts = {metric: getattr(found, metric) for metric in METRICS}
+    return {metric: _within(found.in_domain, one.value, one.low, one.high) for metric, one in forecasts.items()}
+
+
 def _sheet(source: Any) -> Sheet:
     if isinstance(source, Sheet):
         return source
@@ -189,14 +205,55 @@ def _sheet(source: Any) -> Sheet:
     return sheet(str(source))
 
 
-def _learned(found: Sheet, path: Path) -> Device:
-    predictor = PerformanceRegressor.load(path)
-    more = predictor.names[len(FEATURES) :]
-    if predictor.names[: len(FEATURES)] != FEATURES or more != tuple(
-        _counters(found, _small_network()) if more else ()
-    ):
-        raise PredictorError(f"{path}: was fitted on other columns than those of {found.name}; fit it again")
-    return _LearnedDevice(found, path.name, predictor)
+def _learned(source: Any, path: Path) -> Device:
+    """The device of a predictor's file: `source`, or the one that the file names."""
+    found = None if source is None else _sheet(source)
+    predictor = _loaded(path)
+    if isinstance(predictor, DevicePredictor):
+        name = found.name if found else predictor.fitted.name
+        predicted = partial(_from_device_predictor, predictor)
+    elif found is None:
+        raise PredictorError(f"{path}: is of no device that it names: give device(NAME, predictor={path.name!r})")
+    else:
+        name, predicted = found.name, partial(_from_regressor, predictor, found)
+        more = predictor.names[len(FEATURES) :]
+        known = _counters(found, _small_network()) if more else ()
+        if predictor.names[: len(FEATURES)] != FEATURES or more != tuple(known):
+            raise PredictorError(f"{path}: was fitted on other columns than those of {found.name}; fit it again")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
+    words = f"learned from measurements ({path.name}){_BEYOND}"
+    return _LearnedDevice(name, (predictor.metric,), words, digest, predicted)
+
+
+def _from_device_predictor(predictor: DevicePredictor, graph: Graph) -> Mapping[str, Estimated]:
+    return {predictor.metric: _first(predictor.predict([graph]))}
+
+
+def _from_regressor(predictor: PerformanceRegressor, found: Sheet, graph: Graph) -> Mapping[str, Estimated]:
+    counters = [_counters(found, graph)] if len(predictor.names) > len(FEATURES) else []
+    return {predictor.metric: _first(predictor.predict(feature_table([graph], counters)))}
+
+
+def _first(found: Prediction) -> Estimated:
+    return _within(bool(found.in_domain[0]), *(float(part[0]) for part in (found.value, found.low, found.high)))
+
+
+def _within(in_domain: bool, value: float, low: float, high: float) -> Estimated:
+    """Beyond known ground nothing is known of the error."""
+    return Estimated(value, low, high) if in_domain else Estimated(value)
+
+
+def _loaded(path: Path) -> DevicePredictor | PerformanceRegressor:
+    """Read what either of them saved; nothing in it is executed."""
+    try:
+        payload = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError) as error:
+        raise PredictorError(f"{path}: cannot be read as a predictor ({type(error).__name__})") from error
+    of_device = isinstance(payload, dict) and payload.get("format") == OF_DEVICE
+    try:
+        return DevicePredictor.from_json(payload) if of_device else PerformanceRegressor.from_json(payload)
+    except PredictorError as error:
+        raise PredictorError(f"{path}: {error}") from None
 
 
 def _counters(found: Sheet, graph: Graph) -> Mapping[str, float]:
@@ -234,7 +291,7 @@ def _names(source: Any, name: str) -> tuple[str, ...]:
             return tuple(_asked(source, name, _small_network()))
         except PredictorError as error:
             raise PredictorError(f"{error} (of a small network; or declare metric_names)") from error
-    if isinstance(declared, str) or not all(isinstance(each, str) for each in declared) or not declared:
+    if not isinstance(declared, list | tuple) or not declared or not all(isinstance(each, str) for each in declared):
         raise PredictorError(f"{name}: metric_names must be some names, not {declared!r}")
     return tuple(declared)
 
@@ -251,6 +308,8 @@ def _asked(source: Any, name: str, graph: Graph) -> dict[str, Estimated]:
         ) from error
     if not isinstance(found, Mapping):
         found = {"latency_ms": found}
+    if not found:
+        raise PredictorError(f"{name}: predict gives no metric")
     return {str(metric): _checked(f"{name}: predict gives {metric}", value) for metric, value in found.items()}
 
 

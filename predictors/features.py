@@ -26,6 +26,7 @@ from graph import (
     GlobalAveragePool,
     Graph,
     MaxPool2D,
+    Multiply,
     Node,
 )
 
@@ -48,7 +49,8 @@ KINDS = (
     "activate",
     "other",
 )
-"""Classes of operators that a device runs alike; `conv_3x3` is any kernel of 2 to 3 pixels a side."""
+"""Classes of operators that a device runs alike; `conv_3x3` is any kernel of 2 to 3 pixels a side, `add` any
+sum or product of two tensors."""
 
 _OF_OPERATOR: dict[type, str] = {
     DepthwiseConv2D: "depthwise",
@@ -57,6 +59,7 @@ _OF_OPERATOR: dict[type, str] = {
     AveragePool2D: "average_pool",
     GlobalAveragePool: "mean",
     Add: "add",
+    Multiply: "add",
     Concat: "concat",
     Activate: "activate",
 }

@@ -4,12 +4,15 @@ The compiler (`ethos-u-vela`) reads a weightless int8 skeleton of the graph, so 
 needed. Its figures are its own estimates, not measurements.
 """
 
-from collections.abc import Mapping, Set
+import os
+from collections.abc import Iterator, Mapping, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 from graph import Graph
 from graph.skeleton import skeleton
@@ -23,6 +26,8 @@ _SYSTEMS = {
     "u85": ("Ethos_U85_SYS_DRAM_Mid", "Dedicated_Sram_384KB", 384 * 2**10),
 }
 """The compiler's own defaults: system configuration, memory mode, bytes of SRAM it may use."""
+
+_LONGEST = 300
 
 _OPTIONS = """
 [compiler]
@@ -81,7 +86,7 @@ def check(sheet: Sheet) -> None:
 
 def compile_graph(sheet: Sheet, graph: Graph) -> Compiled:
     """Compile for the device of `sheet`. Raises `PredictorError` where the compiler is missing or refuses."""
-    found = _compiled(sheet, graph, database=True)
+    found, _ = _compiled(sheet, graph, database=True)
     report = found.perf_report
     memories = {name: memory.peakUsage for name, memory in report.memories.items()}
     return Compiled(
@@ -94,29 +99,44 @@ def compile_graph(sheet: Sheet, graph: Graph) -> Compiled:
 
 
 def latency_ms(sheet: Sheet, graph: Graph) -> float:
-    """The compiler's cycles at the sheet's clock, without the operators that it leaves to the CPU."""
-    return cost(sheet, graph)["latency_ms"]
+    """The compiler's cycles at the sheet's clock.
+
+    Raises `PredictorError` where it leaves operators to the CPU: it does not tell their time, so that the cycles are
+    those of a smaller network.
+    """
+    found, said = _compiled(sheet, graph, database=False)
+    if found.perf_report.cpuOps:
+        count = f"{found.perf_report.cpuOps} operator{'s are' if found.perf_report.cpuOps > 1 else ' is'}"
+        raise PredictorError(f"{sheet.name}: {count} left to the CPU, whose time is not known: {said}")
+    return int(found.perf_report.totalCycles) / sheet["clock_mhz"] / 1e3
 
 
-def cost(sheet: Sheet, graph: Graph) -> dict[str, float]:
-    """`latency_ms`, and `operators_on_cpu`: those that the compiler does not map and whose time it does not tell."""
-    report = _compiled(sheet, graph, database=False).perf_report
-    return {
-        "latency_ms": int(report.totalCycles) / sheet["clock_mhz"] / 1e3,
-        "operators_on_cpu": float(report.cpuOps),
-    }
-
-
-def _compiled(sheet: Sheet, graph: Graph, database: bool) -> Any:
-    """The compiler's report; `database` asks for its tables of layers, which take as long again to read."""
+def _compiled(sheet: Sheet, graph: Graph, database: bool) -> tuple[Any, str]:
+    """The compiler's report, and what it said; `database` asks for its tables of layers, which cost time."""
     check(sheet)
     from ethosu import regor
 
     architecture, system, options = _configuration(sheet.options["accelerator"], database)
+    with TemporaryFile() as said:
+        try:
+            with _stdout_into(said):
+                found = regor.compile(architecture, skeleton(graph), "TFLITE", system, options, verbose=False)
+        except Exception as error:
+            raise PredictorError(f"{sheet.name}: the compiler refuses: {' '.join(str(error).split())}") from error
+        said.seek(0)
+        return found, " ".join(said.read(_LONGEST).decode(errors="replace").split())
+
+
+@contextmanager
+def _stdout_into(file: IO[bytes]) -> Iterator[None]:
+    """The compiler prints its warnings past Python."""
+    saved = os.dup(1)
+    os.dup2(file.fileno(), 1)
     try:
-        return regor.compile(architecture, skeleton(graph), "TFLITE", system, options, verbose=False)
-    except Exception as error:
-        raise PredictorError(f"{sheet.name}: the compiler refuses: {' '.join(str(error).split())}") from error
+        yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
 
 
 def _layers(tables: Mapping[str, Any], nodes: Set[str]) -> dict[str, Layer]:

@@ -34,6 +34,9 @@ def feasibility_table(config: SearchConfig, found: Feasibility) -> RenderableTyp
     sources = [
         Text(f"{metric}: {words}; {_range(found, metric)}") for metric, words in provenance(config.devices_used).items()
     ]
+    for name, reason in found.refused.items():
+        refusing = found.broken[f"runs on {name}"] / found.samples
+        sources.append(Text(f"{refusing:.1%} of them cannot run on {name}; the first: {reason}"))
     untrained = Text("Nothing was trained: the time a candidate takes is not known yet.")
     return Group(table, Text(""), Text(share), *sources, untrained)
 

@@ -7,7 +7,6 @@ _TITLES = {
     "arena_bytes": "arena",
     "flash_bytes": "flash",
     "macs": "MACs",
-    "operators_on_cpu": "operators on the CPU",
     "tops_per_watt": "TOPS/W",
 }
 
@@ -35,9 +34,9 @@ def quantity(metric: str, value: float) -> str:
     if name.endswith("_bytes"):
         return f"{value:.0f} B" if value < 1024 else f"{value / 1024:.2f} KiB"
     if name.endswith("_ms"):
-        return f"{value:.3g} ms"
+        return f"{value:.4g} ms"
     if name.endswith("_uj"):
-        return f"{value:.3g} µJ"
+        return f"{value:.4g} µJ"
     if name == "tops_per_watt":
         return f"{value:.3g}"
     for unit, size in (("M", 1e6), ("k", 1e3)):

@@ -14,6 +14,7 @@ from graph import (
     DepthwiseConv2D,
     Graph,
     MaxPool2D,
+    Multiply,
     Node,
     Pad,
     Padding,
@@ -21,7 +22,7 @@ from graph import (
     Tensor,
 )
 
-_TAKES_ACTIVATION = (Conv2D, DepthwiseConv2D, Dense, Add, MaxPool2D, AveragePool2D)
+_TAKES_ACTIVATION = (Conv2D, DepthwiseConv2D, Dense, Add, Multiply, MaxPool2D, AveragePool2D)
 
 
 class Deployed(NamedTuple):

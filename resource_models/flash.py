@@ -19,6 +19,7 @@ from graph import (
     DepthwiseConv2D,
     Graph,
     MaxPool2D,
+    Multiply,
     Node,
     Padding,
     Reshape,
@@ -160,4 +161,4 @@ _CODE_FIELDS: dict[str, _Fields] = {
 }
 """Fields of an operator's code that differ from the schema's defaults: number, version and number again."""
 
-_ACTIVATION_FIELD: dict[type, int] = {Conv2D: 3, DepthwiseConv2D: 4, Dense: 0, Add: 0}
+_ACTIVATION_FIELD: dict[type, int] = {Conv2D: 3, DepthwiseConv2D: 4, Dense: 0, Add: 0, Multiply: 0}

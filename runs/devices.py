@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from graph import Graph
-from predictors import METRICS, Device, Estimated, device
+from predictors import METRICS, Device, Estimated, PredictorError, device
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def device_metrics(listed: Sequence[Device], asked: Set[str], given: Set[str]) -
 
     The only device of a list gives `latency_ms`, and `latency_ms@NAME` where that is asked; of several, each gives
     `latency_ms@NAME` alone. Names that are `given` by others are left to them. Raises `PredictorError` for a name of
-    no device.
+    no device, or of one that does not give the metric.
     """
     names: dict[str, dict[str, str]] = {one.name: {} for one in listed}
     devices = {one.name: one for one in listed}
@@ -49,6 +49,7 @@ def device_metrics(listed: Sequence[Device], asked: Set[str], given: Set[str]) -
         own, _, name = metric.partition("@")
         if name and own in METRICS and name not in {one.name for one in listed}:
             devices.setdefault(name, device(name))
-            if own in devices[name].metric_names:
-                names.setdefault(name, {})[metric] = own
+            if own not in devices[name].metric_names:
+                raise PredictorError(f"{name} gives {' and '.join(devices[name].metric_names)}, not {own}")
+            names.setdefault(name, {})[metric] = own
     return tuple(DeviceMetrics(devices[name], own) for name, own in names.items())

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,7 +14,8 @@ from runs.measure import measure
 class Feasibility:
     """Of `samples` random networks, how many keep every bound known before training, and how many break each.
 
-    `lowest` and `highest` are of the bounded metrics, and of those that devices give, over the samples.
+    `lowest` and `highest` are of the bounded metrics, and of those that devices give, over the samples;
+    `refused` gives the first reason of each device that cannot run one of them.
     """
 
     samples: int
@@ -22,6 +23,7 @@ class Feasibility:
     broken: Mapping[str, int]
     lowest: Mapping[str, float]
     highest: Mapping[str, float]
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def feasibility(config: SearchConfig, samples: int = 1000) -> Feasibility:
@@ -30,6 +32,7 @@ def feasibility(config: SearchConfig, samples: int = 1000) -> Feasibility:
     broken: Counter[str] = Counter()
     feasible = 0
     values: dict[str, list[float]] = {}
+    refused: dict[str, str] = {}
     wanted = {constraint.metric for constraint in config.problem.constraints}
     wanted |= {name for one in config.device_metrics for name in one.metric_names}
     for _ in range(samples):
@@ -37,8 +40,9 @@ def feasibility(config: SearchConfig, samples: int = 1000) -> Feasibility:
         metrics = measured.metrics
         names = [*(str(constraint) for constraint in config.problem.broken(metrics)), *measured.refusals]
         broken.update(names)
+        refused = {**measured.refused, **refused}
         feasible += not names
         for name in wanted & metrics.keys():
             values.setdefault(name, []).append(metrics[name])
     lowest, highest = ({name: pick(found) for name, found in values.items()} for pick in (min, max))
-    return Feasibility(samples, feasible, broken, lowest, highest)
+    return Feasibility(samples, feasible, broken, lowest, highest, refused)

@@ -7,6 +7,7 @@ list the space in `SPACES`; or pass an object of your own with the methods of `S
 from search_space.cnn import CnnSpace
 from search_space.declared import DeclaredSpace
 from search_space.mlp import MlpSpace
+from search_space.mobile import MobileSpace
 from search_space.nasbench201 import NasBench201Space
 from search_space.protocol import DegenerateSpaceError, GenotypeError, Json, SearchSpace
 
@@ -18,6 +19,7 @@ __all__ = [
     "GenotypeError",
     "Json",
     "MlpSpace",
+    "MobileSpace",
     "NasBench201Space",
     "SearchSpace",
 ]
@@ -25,6 +27,7 @@ __all__ = [
 SPACES: dict[str, type] = {
     "cnn": CnnSpace,
     "mlp": MlpSpace,
+    "mobile": MobileSpace,
     "nasbench201": NasBench201Space,
 }
 """The spaces by name; each is made as `SPACES[name](input_shape, classes)`."""

@@ -17,6 +17,7 @@ from graph import (
     GlobalAveragePool,
     Graph,
     MaxPool2D,
+    Multiply,
     Node,
     Pad,
     Reshape,
@@ -125,6 +126,11 @@ def _add(node: Node, values: Values, statistics: Statistics, a: Any, b: Any) -> 
     return ACTIVATIONS[op.activation](a + b)
 
 
+def _multiply(node: Node, values: Values, statistics: Statistics, a: Any, b: Any) -> Any:
+    op: Any = node.op
+    return ACTIVATIONS[op.activation](a * b)
+
+
 def _concat(node: Node, values: Values, statistics: Statistics, *inputs: Any) -> Any:
     return tf.concat(inputs, axis=-1)
 
@@ -168,6 +174,7 @@ FORWARD: dict[type, Callable[..., Any]] = {
     AveragePool2D: _average_pool,
     GlobalAveragePool: _global_average,
     Add: _add,
+    Multiply: _multiply,
     Concat: _concat,
     Pad: _pad,
     Reshape: _reshape,

@@ -20,6 +20,7 @@ from graph import (
     GlobalAveragePool,
     Graph,
     MaxPool2D,
+    Multiply,
     Node,
     Pad,
     Reshape,
@@ -156,6 +157,10 @@ def _add(node: Node, a: Any, b: Any) -> Any:
     return _finish(node, keras.layers.Add(name=node.name)([a, b]))
 
 
+def _multiply(node: Node, a: Any, b: Any) -> Any:
+    return _finish(node, keras.layers.Multiply(name=node.name)([a, b]))
+
+
 def _concat(node: Node, *inputs: Any) -> Any:
     return keras.layers.Concatenate(name=node.name)(list(inputs))
 
@@ -195,6 +200,7 @@ LOWER: dict[type, Callable[..., Any]] = {
     AveragePool2D: _average_pool,
     GlobalAveragePool: _global_average,
     Add: _add,
+    Multiply: _multiply,
     Concat: _concat,
     Pad: _pad,
     Reshape: _reshape,

@@ -75,5 +75,18 @@ def random_network(family: str, rng: Generator) -> Graph:
     return net.build(net.add(Dense(net.pick(2, 10, 100)), x))
 
 
+def large_network(family: str, rng: Generator) -> Graph:
+    """The same blocks at the size of mobile networks: resolution 96 to 320, width 0.5 to 2, 1000 classes."""
+    net = _Writer(rng)
+    side, width = 32 * int(rng.integers(3, 11)), float(rng.uniform(0.5, 2))
+    x = net.conv(net.input((1, side, side, 3)), _channels(32, width), 3, 2)
+    filters = 24
+    for _ in range(net.pick(3, 4, 5)):
+        for block in range(net.pick(1, 2, 3, 4)):
+            x = getattr(net, family)(x, _channels(filters, width), 2 if block == 0 and x.shape[1] > 4 else 1)
+        filters = min(int(filters * rng.uniform(1.3, 2)), 256)
+    return net.build(net.add(Dense(1000), net.add(GlobalAveragePool(), x)))
+
+
 def _channels(filters: int, width: float) -> int:
     return max(8, int(filters * width + 4) // 8 * 8)

@@ -15,6 +15,7 @@ from graph import (
     Graph,
     GraphBuilder,
     MaxPool2D,
+    Multiply,
     Pad,
     Padding,
     Reshape,
@@ -87,6 +88,16 @@ class Writer:
         op = Pad((self.pick(0, 1), self.pick(1, 2)), (self.pick(0, 1), self.pick(1, 3)))
         return self.conv(self.net.add(op, x), keep_size=True)
 
+    def excite(self, x: Tensor) -> Tensor:
+        """Squeeze and excite, or a function of its own times the map."""
+        if self.rng.integers(2) or x.shape[1:3] == (1, 1):
+            gate = self.net.add(Activate(Activation.SIGMOID), self.conv(x, x.shape[3], keep_size=True))
+        else:
+            pixel = self.net.add(AveragePool2D(x.shape[1:3], x.shape[1:3]), x)
+            gate = self.conv(self.conv(pixel, keep_size=True), x.shape[3], keep_size=True)
+        inputs = (x, gate) if self.rng.integers(2) else (gate, x)
+        return self.net.add(Multiply(self.pick(*FUSABLE)), *inputs)
+
     def activate(self, x: Tensor) -> Tensor:
         """After a convolution, as a function that does not fuse."""
         return self.net.add(Activate(self.pick(Activation.HARD_SWISH, Activation.SIGMOID)), self.conv(x))
@@ -107,6 +118,7 @@ def random_graph(seed: int, input_shape: tuple[int, int, int] | None = None, cla
             writer.branches,
             writer.pad,
             writer.activate,
+            writer.excite,
         )
         x = writer.pick(*steps)(x)
     flat = rng.integers(2) and x.shape[1:3] != (1, 1)

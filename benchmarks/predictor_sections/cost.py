@@ -1,0 +1,64 @@
+"""What a prediction costs a candidate of a search: from its graph to its figures, on one core."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from graph import Graph
+from predictors import Device, PerformanceRegressor, device, feature_table
+from search_space import CnnSpace
+
+NETWORKS = 200
+MEASURED = 100
+AIM_MS = {"estimate_ms": 1.0, "v6_ms": 1.0, "analytical_ms": 1.0, "vela_ms": 15.0}
+
+
+def run(folder: Path, seeds: int) -> dict[str, float]:
+    """Print the table; keys are `estimate_ms` (features and regressor), `v6_ms`, `analytical_ms` and `vela_ms`.
+
+    Medians over random CNN genotypes for digits, each timed once, the first of a device left out.
+    """
+    space, rng = CnnSpace((8, 8, 1), 10), np.random.default_rng(0)
+    graphs = [space.graph(space.sample(rng)) for _ in range(NETWORKS)]
+    regressor = _fitted(graphs[:MEASURED])
+    ways: dict[str, Callable[[Graph], object]] = {
+        "estimate_ms": lambda graph: regressor.predict(feature_table([graph])),
+        "v6_ms": device("edge_tpu_v6").predict,
+        "analytical_ms": device("coral_edge_tpu").predict,
+        "vela_ms": device("ethos_u55_128").predict,
+    }
+    said = {
+        "estimate_ms": f"features and PerformanceRegressor ({regressor.learner}, {MEASURED} measurements)",
+        "v6_ms": "edge_tpu_v6, the shipped predictor",
+        "analytical_ms": "coral_edge_tpu, its sheet",
+        "vela_ms": "ethos_u55_128, Arm's compiler",
+    }
+    figures = {}
+    print(f"From graph to estimate, {NETWORKS} random CNN genotypes for digits, ms a candidate")
+    print(f"{'':<62}{'median':>8}{'90 %':>8}{'aim':>6}")
+    for name, predict in ways.items():
+        times = _times_ms(predict, graphs)
+        figures[name] = statistics.median(times)
+        print(f"{said[name]:<62}{figures[name]:>8.3f}{np.quantile(times, 0.9):>8.3f}{AIM_MS[name]:>6.0f}", flush=True)
+    return figures
+
+
+def _times_ms(predict: Callable[[Graph], object], graphs: Sequence[Graph]) -> list[float]:
+    predict(graphs[0])
+    times = []
+    for graph in graphs:
+        begun = time.perf_counter()
+        predict(graph)
+        times.append(1e3 * (time.perf_counter() - begun))
+    return times
+
+
+def _fitted(graphs: Sequence[Graph]) -> PerformanceRegressor:
+    """A predictor as it is fitted on measurements, here of what another device's sheet says, with 3 % noise."""
+    rng = np.random.default_rng(1)
+    source: Device = device("cortex_m7")
+    taken = [source.predict(graph)["latency_ms"].value * rng.lognormal(0, 0.03) for graph in graphs]
+    return PerformanceRegressor.fit(feature_table(graphs), taken, rng)

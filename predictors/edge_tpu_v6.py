@@ -1,0 +1,249 @@
+"""The Edge TPU v6, which nobody has: latency and energy as forecast from its rumoured sheet and a simulated chip.
+
+Learned from simulated measurements of the same networks on v5e and v6 (`benchmarks/make_v6_predictor.py`); every
+forecast says so. Of one's own network on a v5e one may give what was measured: how far that is off what was expected
+of a v5e carries over to v6 in a share that is learned too. Every operator is taken to run on the chip.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graph import Graph
+from predictors.features import FeatureTable, FloatArray, PredictorError
+from predictors.generation import PARTS, SHAPES, GenerationModel, held_out, workload_table
+from predictors.learners import Standard
+from predictors.sheets import Sheet, sheet
+
+FORMAT = "edgevolve-v6-1"
+FOLDER = Path(__file__).parent / "pretrained"
+SOURCE, TARGET = "edge_tpu_v5e", "edge_tpu_v6"
+METRICS = ("latency_ms", "energy_uj")
+PROVENANCE = "simulated, from rumoured figures"
+
+_COVERAGE = 0.9
+_FEWEST = 20
+_FAR = 2.0
+"""Farther from every sample than this many times nearly all the samples' own gaps is out of domain."""
+
+Models = Mapping[str, Mapping[str, GenerationModel]]
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """A value and its 90 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class V6Estimate:
+    """What one inference costs; `in_domain` is false where no network of the kind was learned from."""
+
+    latency_ms: Forecast
+    energy_uj: Forecast
+    tops_per_watt: Forecast
+    in_domain: bool
+    provenance: str = PROVENANCE
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeTPUv6Predictor:
+    """Forecasts of `METRICS`: `models` by chip and metric, fitted on the same networks.
+
+    `carried` is the share of a network's own surprise on v5e (logarithm, mean over the metrics) that is expected on
+    v6. `widths` are half the interval's, in logarithms, without and with v5e measurements. `reach` bounds the domain.
+    """
+
+    models: Models
+    carried: Mapping[str, float]
+    widths: Mapping[str, tuple[float, float]]
+    reach: float
+
+    @classmethod
+    def fit(
+        cls,
+        graphs: Sequence[Graph],
+        v5e: Sequence[Mapping[str, float]],
+        v6: Sequence[Mapping[str, float]],
+        groups: Sequence[int] | NDArray[np.int64],
+    ) -> "EdgeTPUv6Predictor":
+        """Learn from networks measured on both chips, `METRICS` of each; nothing is random.
+
+        Intervals hold what was seen on a group (family) that was left out. Raises `PredictorError` for fewer than 20
+        networks or two groups, other lengths, or values that are not positive and finite.
+        """
+        group = np.asarray(groups, dtype=np.int64)
+        if not len(graphs) == len(v5e) == len(v6) == len(group) >= _FEWEST or len(np.unique(group)) < 2:
+            raise PredictorError(
+                f"{len(graphs)} networks, {len(v5e)} v5e and {len(v6)} v6 measurements, {len(np.unique(group))} "
+                f"groups: needs as many of each, {_FEWEST} at least, in two groups or more"
+            )
+        models: dict[str, dict[str, GenerationModel]] = {}
+        errors: dict[str, dict[str, FloatArray]] = {}
+        for chip, measured in ((SOURCE, v5e), (TARGET, v6)):
+            table = workload_table(sheet(chip), graphs)
+            models[chip], errors[chip] = {}, {}
+            for metric in METRICS:
+                values = np.array([_positive(f"network {i}", one, metric) for i, one in enumerate(measured)])
+                fitted = GenerationModel.fit(table, values)
+                models[chip][metric] = fitted
+                errors[chip][metric] = held_out(table, values, group, fitted)
+        surprise = np.mean([errors[SOURCE][metric] for metric in METRICS], axis=0)
+        carried, widths = {}, {}
+        for metric in METRICS:
+            error = errors[TARGET][metric]
+            share = float(np.clip(surprise @ error / (surprise @ surprise), 0, 1))
+            carried[metric] = share
+            widths[metric] = (_quantile(error), _quantile(error - share * surprise))
+        points = models[TARGET][METRICS[0]].correction.process.points
+        gaps = [_nearest(point, np.delete(points, i, axis=0)) for i, point in enumerate(points)]
+        return cls(models, carried, widths, _FAR * float(np.quantile(gaps, 0.95)))
+
+    def predict(self, graph: Graph, v5e: Mapping[str, float] | None = None) -> V6Estimate:
+        """Forecast one inference; `v5e` holds any of `METRICS` as measured on a v5e.
+
+        Raises `PredictorError` for measurements of other names or that are not positive and finite.
+        """
+        table = workload_table(sheet(TARGET), [graph])
+        surprise = self._surprise(graph, v5e) if v5e else 0.0
+        found = {}
+        for metric in METRICS:
+            value = float(self.models[TARGET][metric](table)[0]) * math.exp(self.carried[metric] * surprise)
+            factor = math.exp(self.widths[metric][bool(v5e)])
+            found[metric] = Forecast(value, value / factor, value * factor)
+        energy = found["energy_uj"]
+        operations = 2 * float(table.rows[0, PARTS.index("macs_uj")]) / sheet(TARGET)["mac_pj"]
+        efficiency = Forecast(*(operations / joules for joules in (energy.value, energy.high, energy.low)))
+        return V6Estimate(found["latency_ms"], energy, efficiency, self._in_domain(table))
+
+    def zero_shot(self, graph: Graph) -> dict[str, float]:
+        """`METRICS` of v6 by what was learned on v5e alone and the figures of v6's sheet: no v6 label enters."""
+        table = workload_table(sheet(TARGET), [graph])
+        return {metric: float(self.models[SOURCE][metric](table)[0]) for metric in METRICS}
+
+    def save(self, path: Path | str, made_by: str = "") -> None:
+        """Write JSON; `made_by` says how it was made. Nothing in it is executed when it is read."""
+        Path(path).write_text(json.dumps({**self.to_json(), "made_by": made_by}, separators=(",", ":")) + "\n")
+
+    @classmethod
+    def from_pretrained(cls, name: str = "v5e_to_v6_model") -> "EdgeTPUv6Predictor":
+        """A packaged predictor by name, or the one in a `.json` file. Raises `PredictorError`, in one line."""
+        if name.endswith(".json"):
+            return cls.load(name)
+        packaged = {path.stem: path for path in sorted(FOLDER.glob("*.json"))}
+        if name not in packaged:
+            raise PredictorError(f"no v6 predictor {name!r}: give a .json file, or one of {', '.join(packaged)}")
+        return cls.load(packaged[name])
+
+    @classmethod
+    def load(cls, path: Path | str) -> "EdgeTPUv6Predictor":
+        """Read what `save` wrote. Raises `PredictorError` for any other file, in one line."""
+        try:
+            payload = json.loads(Path(path).read_text())
+        except (OSError, ValueError, RecursionError) as error:
+            raise PredictorError(f"{path}: cannot be read as a v6 predictor ({type(error).__name__})") from error
+        try:
+            return cls.from_json(payload)
+        except PredictorError as error:
+            raise PredictorError(f"{path}: {error}") from None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        any_model = self.models[TARGET][METRICS[0]]
+        return {
+            "format": FORMAT,
+            "provenance": PROVENANCE,
+            "sheets": {chip: fingerprint(sheet(chip)) for chip in (SOURCE, TARGET)},
+            "columns": [*PARTS, *SHAPES],
+            "means": any_model.standard.means.tolist(),
+            "deviations": any_model.standard.deviations.tolist(),
+            "points": any_model.correction.process.points.tolist(),
+            "models": {
+                chip: {metric: model.to_json() for metric, model in by_metric.items()}
+                for chip, by_metric in self.models.items()
+            },
+            "carried": dict(self.carried),
+            "widths": {metric: list(pair) for metric, pair in self.widths.items()},
+            "reach": self.reach,
+        }
+
+    @classmethod
+    def from_json(cls, payload: Any) -> "EdgeTPUv6Predictor":
+        """Read what `to_json` wrote. Raises `PredictorError` for another format, other sheets or columns."""
+        if not isinstance(payload, dict) or payload.get("format") != FORMAT:
+            found = payload.get("format") if isinstance(payload, dict) else type(payload).__name__
+            raise PredictorError(f"not a v6 predictor of this format ({FORMAT}): {found!r}")
+        if payload.get("columns") != [*PARTS, *SHAPES]:
+            raise PredictorError("made for other columns of the workload: make it again")
+        if payload.get("sheets") != {chip: fingerprint(sheet(chip)) for chip in (SOURCE, TARGET)}:
+            raise PredictorError(f"made for other figures than the sheets of {SOURCE} and {TARGET} hold: make it again")
+        try:
+            return cls._parsed(payload)
+        except Exception as error:
+            raise PredictorError(
+                f"not a v6 predictor: {type(error).__name__}: {' '.join(str(error).split())}"
+            ) from error
+
+    @classmethod
+    def _parsed(cls, payload: Mapping[str, Any]) -> "EdgeTPUv6Predictor":
+        standard = Standard(*(np.array(payload[name], dtype=np.float64) for name in ("means", "deviations")))
+        points = np.array(payload["points"], dtype=np.float64)
+        if not standard.means.shape == standard.deviations.shape == (len(SHAPES),):
+            raise ValueError("means and deviations do not fit the columns")
+        models = {
+            chip: {m: GenerationModel.from_json(payload["models"][chip][m], standard, points) for m in METRICS}
+            for chip in (SOURCE, TARGET)
+        }
+        carried = {metric: float(payload["carried"][metric]) for metric in METRICS}
+        widths = {m: (float(payload["widths"][m][0]), float(payload["widths"][m][1])) for m in METRICS}
+        numbers = np.array([*carried.values(), *(w for pair in widths.values() for w in pair), float(payload["reach"])])
+        if not (np.isfinite(points).all() and np.isfinite(numbers).all() and (numbers >= 0).all()):
+            raise ValueError("a number is negative or not finite")
+        return cls(models, carried, widths, float(payload["reach"]))
+
+    def _surprise(self, graph: Graph, v5e: Mapping[str, float]) -> float:
+        """The mean logarithm of measured over expected on v5e."""
+        unknown = sorted(set(v5e) - set(METRICS))
+        if unknown:
+            raise PredictorError(f"v5e measurements are {' and '.join(METRICS)}, not {unknown[0]}")
+        table = workload_table(sheet(SOURCE), [graph])
+        return float(np.mean([math.log(_positive("v5e", v5e, m) / self.models[SOURCE][m](table)[0]) for m in v5e]))
+
+    def _in_domain(self, table: FeatureTable) -> bool:
+        model = self.models[TARGET][METRICS[0]]
+        shapes = table.rows[:, len(PARTS) :]
+        near = _nearest(model.standard(shapes)[0], model.correction.process.points) <= self.reach
+        return bool(near and model.standard.as_fitted(shapes)[0])
+
+
+def fingerprint(sheet: Sheet) -> str:
+    """A hash of the sheet's figures: other figures, other fingerprint."""
+    figures = {name: figure.value for name, figure in sorted(sheet.figures.items())}
+    return hashlib.sha256(json.dumps(figures).encode()).hexdigest()[:16]
+
+
+def _positive(what: str, measured: Mapping[str, float], metric: str) -> float:
+    value = measured.get(metric)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        raise PredictorError(f"{what}: {metric} must be positive and finite, not {value!r}")
+    return float(value)
+
+
+def _quantile(errors: FloatArray) -> float:
+    """The conformal quantile of the errors' size."""
+    rank = math.ceil((len(errors) + 1) * _COVERAGE)
+    return float(np.sort(abs(errors))[min(rank, len(errors)) - 1])
+
+
+def _nearest(point: FloatArray, samples: FloatArray) -> float:
+    return float(np.sqrt(((samples - point) ** 2).sum(axis=1).min()))

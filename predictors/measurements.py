@@ -1,0 +1,99 @@
+"""Measurements in CSV: one row a network, only ever appended.
+
+The column `file` names the network, a `.tflite` or a graph's canonical JSON, from the folder that the CSV is in, so that
+its features can be computed again; `latency_ms`, or another metric, is what was measured. Other columns tell how.
+"""
+
+import csv
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from graph import Graph, ShapeError, TfliteError, from_json, load_tflite
+from predictors.features import PredictorError
+
+NETWORK = "file"
+"""The column that names the network."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A row: where the network is, and the values of the columns that were asked for."""
+
+    file: str
+    values: tuple[float, ...]
+
+
+def read_measurements(path: Path | str, columns: Sequence[str], device: str | None = None) -> list[Measurement]:
+    """The rows of a CSV with the `columns` as numbers; of one `device` where that is given.
+
+    A last line that was cut off while it was being written is left out. Raises `PredictorError`, in one line, for a
+    file or column that is not there, a cell that is missing or not a number, and where no row is left.
+    """
+    rows = _rows(Path(path), (NETWORK, *columns, *(["device"] if device else [])))
+    found = []
+    for number, row in rows:
+        if device and row["device"] != device:
+            continue
+        if not row[NETWORK]:
+            raise PredictorError(f"{path}: line {number}: {NETWORK} is missing")
+        found.append(Measurement(row[NETWORK], tuple(_number(path, number, name, row[name]) for name in columns)))
+    if not found:
+        raise PredictorError(f"{path}: no row{f' of device {device}' if device else ''}")
+    return found
+
+
+def read_network(csv_path: Path | str, file: str) -> Graph:
+    """The network that a row names. Raises `PredictorError`, `TfliteError` or `ShapeError`, with the file's name."""
+    path = Path(csv_path).parent / file
+    if path.suffix.lower() == ".tflite":
+        return load_tflite(path).graph
+    try:
+        return from_json(json.loads(path.read_text()))
+    except OSError as error:
+        raise PredictorError(f"{csv_path}: {path}: {error.strerror or error}") from error
+    except (ValueError, RecursionError, ShapeError) as error:
+        raise PredictorError(f"{path}: not a network: {' '.join(str(error).split())[:200]}") from error
+
+
+def read_networks(csv_path: Path | str, files: Sequence[str]) -> list[Graph]:
+    """The networks of some rows; each file is read once."""
+    graphs = {file: read_network(csv_path, file) for file in dict.fromkeys(files)}
+    return [graphs[file] for file in files]
+
+
+def _rows(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PredictorError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not text'})") from error
+    lines = text.splitlines(keepends=True)
+    torn = bool(lines) and not lines[-1].endswith(("\n", "\r"))
+    reader = csv.reader(lines)
+    header = next(reader, [])
+    missing = [name for name in needed if name not in header]
+    if missing:
+        raise PredictorError(f"{path}: no column {missing[0]}; it has {', '.join(header)[:200] or 'nothing'}")
+    rows = []
+    for cells in reader:
+        last = reader.line_num == len(lines)
+        if len(cells) != len(header):
+            if not cells or (last and torn):
+                continue
+            raise PredictorError(f"{path}: line {reader.line_num}: {len(cells)} cells, the header has {len(header)}")
+        rows.append((reader.line_num, dict(zip(header, cells, strict=True))))
+    return rows
+
+
+def _number(path: Path | str, line: int, name: str, cell: str) -> float:
+    if not cell.strip():
+        raise PredictorError(f"{path}: line {line}: {name} is missing")
+    try:
+        value = float(cell)
+    except ValueError:
+        raise PredictorError(f"{path}: line {line}: {name} is not a number: {cell[:40]!r}") from None
+    if not (math.isfinite(value) and value > 0):
+        raise PredictorError(f"{path}: line {line}: {name} must be positive and finite, not {cell}")
+    return value

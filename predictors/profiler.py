@@ -1,0 +1,167 @@
+"""Latency measured on a device: this machine's processor through LiteRT, or an Edge TPU through libedgetpu.
+
+LiteRT runs as it comes, with its XNNPACK kernels. Inputs are random and what is computed means nothing, so a graph
+is measured through its weightless skeleton, before anyone has trained it.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graph import Graph, read_tflite
+from graph.skeleton import skeleton
+from predictors.features import PredictorError
+
+_EDGE_TPU = re.compile(r"(usb|pci):\d+")
+_COMPILER = "edgetpu_compiler"
+_COMPILED = "edgetpu-custom-op"
+_LEAST_MS = 10.0
+_WARM_UP_MS = 2.0
+_MOST_RUNS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Latency of one inference, in milliseconds: over `runs` timed ones the median, the 90th percentile, the least.
+
+    `spread` is the distance from the 10th to the 90th percentile over the median: above 0.1 something else was
+    running.
+    """
+
+    device: str
+    threads: int
+    runs: int
+    latency_ms: float
+    p90_ms: float
+    least_ms: float
+    spread: float
+
+
+def profile(
+    network: bytes | Graph,
+    device: str = "cpu",
+    *,
+    threads: int = 1,
+    cores: Sequence[int] = (),
+    runs: int = 50,
+) -> Profile:
+    """Measure a `.tflite`, or the skeleton of a graph, on `cpu`, `usb:0` or `pci:0`.
+
+    Times at least `runs` inferences, and for 10 ms, after a warm-up of 2 ms; `cores` are those that it is held to.
+    Raises `PredictorError` for a device that is unknown or not installed, or that cannot run the network.
+    """
+    check_device(device)
+    if threads < 1 or runs < 1:
+        raise PredictorError(f"threads and runs must be at least 1, not {threads} and {runs}")
+    model = skeleton(network) if isinstance(network, Graph) else network
+    with _held_to(cores):
+        interpreter = _interpreter(model, device, threads)
+        _timed(interpreter, 1, _WARM_UP_MS)
+        times = _timed(interpreter, runs, _LEAST_MS)
+    low, median, high = np.quantile(times, (0.1, 0.5, 0.9)).tolist()
+    return Profile(device, threads, len(times), median, high, min(times), (high - low) / median)
+
+
+def check_device(device: str) -> None:
+    """Raise `PredictorError` unless `device` can be measured on, as far as can be told without a network."""
+    if device == "cpu":
+        return
+    if not _EDGE_TPU.fullmatch(device):
+        raise PredictorError(f"unknown device {device!r}: what can be measured is cpu, usb:0 or pci:0")
+    _edge_tpu(device)
+
+
+def _interpreter(model: bytes, device: str, threads: int) -> Any:
+    """A LiteRT interpreter with its memory and random inputs."""
+    litert = _runtime()
+    delegates = []
+    if device != "cpu":
+        delegates, model = [_edge_tpu(device)], _compiled(model, device)
+    try:
+        interpreter = litert.Interpreter(
+            model_content=model, num_threads=threads, experimental_delegates=delegates or None
+        )
+        interpreter.allocate_tensors()
+        rng = np.random.default_rng(0)
+        for entry in interpreter.get_input_details():
+            drawn = rng.integers(0, 2, entry["shape"]) if entry["dtype"] == bool else rng.normal(0, 20, entry["shape"])
+            interpreter.set_tensor(entry["index"], drawn.astype(entry["dtype"]))
+        interpreter.invoke()
+    except (ValueError, RuntimeError) as error:
+        raise PredictorError(f"{device} cannot run the network: {' '.join(str(error).split())}") from error
+    return interpreter
+
+
+def _timed(interpreter: Any, runs: int, least_ms: float) -> list[float]:
+    """Milliseconds of each of at least `runs` inferences, that take `least_ms` together."""
+    times: list[float] = []
+    total_ms = 0.0
+    while len(times) < runs or (total_ms < least_ms and len(times) < _MOST_RUNS):
+        begun = time.perf_counter_ns()
+        interpreter.invoke()
+        times.append((time.perf_counter_ns() - begun) / 1e6)
+        total_ms += times[-1]
+    return times
+
+
+@contextmanager
+def _held_to(cores: Sequence[int]) -> Iterator[None]:
+    """Hold this thread, and those that it starts, to some cores. Raises `PredictorError` where there are no such."""
+    if not cores:
+        yield
+        return
+    if not hasattr(os, "sched_setaffinity"):
+        raise PredictorError("this system does not hold a process to cores; leave the cores out")
+    before = os.sched_getaffinity(0)
+    if not set(cores) <= before:
+        raise PredictorError(f"there is no core {min(set(cores) - before)}; there are {sorted(before)}")
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _edge_tpu(device: str) -> Any:
+    """The delegate of an Edge TPU."""
+    try:
+        return _runtime().load_delegate("libedgetpu.so.1", {"device": device})
+    except OSError as error:
+        raise PredictorError(f"{device} needs libedgetpu: install libedgetpu1-std (coral.ai/software)") from error
+    except ValueError as error:
+        raise PredictorError(f"{device}: no Edge TPU answers; see that it is plugged in and permitted") from error
+
+
+def _compiled(model: bytes, device: str) -> bytes:
+    """The model as Coral's compiler leaves it; one that is compiled already stays as it is."""
+    if any(getattr(node.op, "name", "") == _COMPILED for node in read_tflite(model).graph.nodes):
+        return model
+    if shutil.which(_COMPILER) is None:
+        raise PredictorError(f"{device} runs compiled models: install {_COMPILER} (coral.ai/docs/edgetpu/compiler)")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.tflite"
+        path.write_bytes(model)
+        done = subprocess.run([_COMPILER, "-o", folder, str(path)], capture_output=True, text=True)
+        written = Path(folder) / "model_edgetpu.tflite"
+        if done.returncode or not written.is_file():
+            raise PredictorError(f"{_COMPILER} refuses the network: {' '.join((done.stderr or done.stdout).split())}")
+        return written.read_bytes()
+
+
+def _runtime() -> Any:
+    """LiteRT, or its predecessor where that is what is installed."""
+    try:
+        return import_module("ai_edge_litert.interpreter")
+    except ImportError:
+        return import_module("tflite_runtime.interpreter")

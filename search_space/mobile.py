@@ -1,0 +1,192 @@
+"""Mobile networks for accelerators: a stem, stages of equal blocks, a classifier; all that lies around the families.
+
+MobileNetV2, EfficientNet-Lite0 and EfficientNet-B0 of width 1 are points of it (`MobileSpace(..., depths=(1, 5))`).
+MnasNet differs by its ReLU, MobileNetV1 by functions after its last convolutions and no skips, MobileNetV3 by
+functions, expansions and squeezed channels of its own and a hidden layer.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from graph import AveragePool2D, Dense, Graph, GraphBuilder, Tensor
+from search_space.declared import DeclaredSpace
+from search_space.genome import Choice, Flag, IntRange, Items, Record, Variable, Variants
+from search_space.head import describe_classifier, logits
+from search_space.mobile_blocks import Function, convolution, fused_mbconv, mbconv, pooled, residual, rounded
+
+FILTERS = (8, 16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 192, 256, 320)
+"""Filters of a stage before the width multiplier: those of the families and what lies between."""
+
+HEADS = (0, 160, 320, 640, 1280)
+"""Filters of the 1×1 convolution before the mean, 0 for none."""
+
+_EXPANSIONS = (1, 2, 3, 4, 6)
+_SMALLEST_SIDE = 8
+_LARGEST_REDUCTION = 4
+
+
+@dataclass(frozen=True, slots=True)
+class MbConv:
+    """An inverted residual: expand, depthwise, project."""
+
+    kernel: int
+    expansion: int
+    squeeze_excite: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FusedMbConv:
+    """An inverted residual whose first two convolutions are one."""
+
+    kernel: int
+    expansion: int
+    squeeze_excite: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """Two convolutions and a skip."""
+
+    kernel: int
+    squeeze_excite: bool
+
+
+Block = MbConv | FusedMbConv | Residual
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """`depth` equal blocks, of which the first has the stride."""
+
+    block: Block
+    filters: int
+    stride: int
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Mobile:
+    """`resolution` is the shorter side in pixels, `width_percent` multiplies all filters."""
+
+    resolution: int
+    activation: Function
+    width_percent: int
+    stem: int
+    stages: tuple[Stage, ...]
+    head: int
+
+
+@dataclass(frozen=True, slots=True)
+class MobileSpace(DeclaredSpace[Mobile]):
+    """A convolution of stride 2, 1 to `max_stages` stages of `depths` blocks, a 1×1 convolution, the mean, logits.
+
+    Blocks are MBConv, fused MBConv or residual with kernels of 3 to 7, with squeeze and excite or without; filters of
+    a stage up to `max_filters`, times 0.5 to 1.25; ReLU6, swish or hard swish throughout. `input_shape` is (height,
+    width, channels). Smaller resolutions come of an average pool of the input, so `resolutions` (shorter sides in
+    pixels) must be whole fractions; by default all down to a quarter that leave 8 pixels. No stride halves a side of
+    less than 4 pixels. Raises `ValueError` for impossible sizes.
+    """
+
+    max_stages: int = 7
+    depths: tuple[int, int] = (2, 5)
+    max_filters: int = 320
+    resolutions: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.input_shape, tuple) or len(self.input_shape) != 3:
+            raise ValueError(f"the input must be a tuple (height, width, channels), not {self.input_shape}")
+        if not isinstance(self.depths, tuple) or len(self.depths) != 2 or not 1 <= self.depths[0] <= self.depths[1]:
+            raise ValueError(f"depths must be the least and the most blocks of a stage, not {self.depths}")
+        if self.max_filters < FILTERS[0]:
+            raise ValueError(f"max_filters must be at least {FILTERS[0]}, not {self.max_filters}")
+        if not isinstance(self.resolutions, tuple):
+            raise ValueError(f"resolutions must be a tuple of shorter sides in pixels, not {self.resolutions}")
+        DeclaredSpace.__post_init__(self)
+        for side in self.resolutions:
+            if side not in _fractions(self.input_shape):
+                whole = ", ".join(map(str, _fractions(self.input_shape)))
+                raise ValueError(f"resolution {side} is no whole fraction of the input's; there are {whole}")
+
+    @property
+    def genome(self) -> Record[Mobile]:
+        """All genotypes."""
+        resolutions = self.resolutions or _default_resolutions(self.input_shape)
+        return _genome(self.max_stages, self.depths, self.max_filters, resolutions)
+
+    def graph(self, genotype: Mobile) -> Graph:
+        """The network."""
+        net = GraphBuilder()
+        x = net.input((1, *self.input_shape))
+        reduction = min(self.input_shape[:2]) // genotype.resolution
+        if reduction > 1:
+            x = net.add(AveragePool2D((reduction, reduction), (reduction, reduction)), x)
+        width, function = genotype.width_percent / 100, genotype.activation
+        x = convolution(net, x, rounded(genotype.stem * width), 3, 2, function)
+        for stage in genotype.stages:
+            for block in range(stage.depth):
+                stride = stage.stride if block == 0 else 1
+                x = _add_block(net, x, stage.block, rounded(stage.filters * width), stride, function)
+        if genotype.head:
+            x = convolution(net, x, rounded(genotype.head * width), 1, 1, function)
+        return net.build(net.add(Dense(logits(self.classes)), pooled(net, x)))
+
+    def describe(self, genotype: Mobile) -> str:
+        """`96 px ×0.75 relu6: conv 32 → 2× mbconv6 3×3 24/2 se → 1280 → 10 logits`."""
+        head = [f"1×1 {genotype.head}"] if genotype.head else []
+        layers = [f"conv {genotype.stem}", *map(_describe_stage, genotype.stages), *head]
+        words = " → ".join([*layers, *describe_classifier((), self.classes)])
+        return f"{genotype.resolution} px ×{genotype.width_percent / 100:g} {genotype.activation}: {words}"
+
+
+def _add_block(net: GraphBuilder, x: Tensor, block: Block, filters: int, stride: int, function: Function) -> Tensor:
+    """Squeeze to a quarter of the block's input (EfficientNet's rule), of a residual block's filters."""
+    squeezed = max(1, (filters if isinstance(block, Residual) else x.shape[3]) // 4) if block.squeeze_excite else 0
+    if isinstance(block, Residual):
+        return residual(net, x, filters, block.kernel, stride, function, squeezed)
+    add = mbconv if isinstance(block, MbConv) else fused_mbconv
+    return add(net, x, filters, block.kernel, stride, function, block.expansion * x.shape[3], squeezed)
+
+
+@cache
+def _genome(max_stages: int, depths: tuple[int, int], max_filters: int, resolutions: tuple[int, ...]) -> Record[Mobile]:
+    kernel, squeeze = IntRange(3, 7, step=2, moves=(2,)), Flag()
+    expansion: Choice[int] = Choice(_EXPANSIONS, ordered=True)
+    block: Variable[Block] = Variants(
+        mbconv=Record(MbConv, kernel=kernel, expansion=expansion, squeeze_excite=squeeze),
+        fused_mbconv=Record(FusedMbConv, kernel=kernel, expansion=expansion, squeeze_excite=squeeze),
+        residual=Record(Residual, kernel=kernel, squeeze_excite=squeeze),
+    )
+    filters: Choice[int] = Choice(tuple(f for f in FILTERS if f <= max_filters), ordered=True)
+    stage = Record(Stage, block=block, filters=filters, stride=IntRange(1, 2), depth=IntRange(*depths))
+    activation: Choice[Any] = Choice(("relu6", "swish", "hard_swish"))
+    return Record(
+        Mobile,
+        resolution=Choice(tuple(sorted(resolutions)), ordered=True),
+        activation=activation,
+        width_percent=IntRange(50, 125, step=25, moves=(25,)),
+        stem=IntRange(8, 48, step=8, moves=(8,)),
+        stages=Items("stage", stage, 1, max_stages),
+        head=Choice(HEADS, ordered=True),
+    )
+
+
+def _fractions(input_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shorter sides that an average pool of whole pixels can bring the input to."""
+    height, width = input_shape[:2]
+    return tuple(min(height, width) // f for f in range(1, min(height, width) + 1) if not height % f and not width % f)
+
+
+def _default_resolutions(input_shape: tuple[int, ...]) -> tuple[int, ...]:
+    full = min(input_shape[:2])
+    least = max(_SMALLEST_SIDE, full / _LARGEST_REDUCTION)
+    return tuple(side for side in _fractions(input_shape) if side == full or side >= least)
+
+
+def _describe_stage(stage: Stage) -> str:
+    block = stage.block
+    name = {MbConv: "mbconv", FusedMbConv: "fused", Residual: "residual"}[type(block)]
+    expansion = "" if isinstance(block, Residual) else str(block.expansion)
+    stride = "/2" if stage.stride == 2 else ""
+    squeeze = " se" if block.squeeze_excite else ""
+    return f"{stage.depth}× {name}{expansion} {block.kernel}×{block.kernel} {stage.filters}{stride}{squeeze}"

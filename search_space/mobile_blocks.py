@@ -1,0 +1,149 @@
+"""The blocks of mobile networks, for the families as published and for the space around them.
+
+Sources: depthwise-separable blocks (Howard et al. 2017, arXiv 1704.04861), inverted residuals or MBConv (Sandler et
+al. 2018, arXiv 1801.04381), squeeze and excite within them (Tan et al. 2019, arXiv 1807.11626), hard functions (Howard
+et al. 2019, arXiv 1905.02244), fused MBConv (Gupta and Akin 2020, arXiv 2003.02838), residual blocks (He et al. 2016).
+
+Batch norm follows every convolution but those of squeeze and excite. ReLU and ReLU6 fuse; a swish is a sigmoid and a
+product, since TensorFlow Lite has no operator for it.
+"""
+
+from dataclasses import replace
+from typing import Literal
+
+from graph import (
+    Activate,
+    Activation,
+    Add,
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    GlobalAveragePool,
+    GraphBuilder,
+    Multiply,
+    Tensor,
+)
+
+Pair = tuple[int, int]
+Function = Literal["relu", "relu6", "swish", "hard_swish"]
+Gate = Literal["sigmoid", "hard_sigmoid"]
+
+_FUSED: dict[str, Activation] = {"relu": Activation.RELU, "relu6": Activation.RELU6}
+_SMALLEST_HALVED = 4
+
+
+def rounded(channels: float) -> int:
+    """The multiple of 8 next to `channels`, at least 8 and no more than a tenth below (MobileNetV2's rule)."""
+    nearest = max(8, int(channels + 4) // 8 * 8)
+    return nearest + 8 if nearest < 0.9 * channels else nearest
+
+
+def window(x: Tensor, kernel: int, stride: int) -> tuple[Pair, Pair]:
+    """Kernel and stride on this map: no pixel of the kernel meets padding alone, no side below 4 pixels is halved."""
+    _, height, width, _ = x.shape
+    step = stride if min(height, width) >= _SMALLEST_HALVED else 1
+    return (min(kernel, 2 * height - 1), min(kernel, 2 * width - 1)), (step, step)
+
+
+def activated(net: GraphBuilder, op: Conv2D | DepthwiseConv2D | Add, function: Function, *inputs: Tensor) -> Tensor:
+    """An operator and the function that follows it."""
+    if function in _FUSED:
+        return net.add(replace(op, activation=_FUSED[function]), *inputs)
+    return activation(net, net.add(op, *inputs), function)
+
+
+def activation(net: GraphBuilder, x: Tensor, function: Function) -> Tensor:
+    """The function as operators of their own."""
+    if function in _FUSED:
+        return net.add(Activate(_FUSED[function]), x)
+    if function == "hard_swish":
+        return net.add(Activate(Activation.HARD_SWISH), x)
+    return net.add(Multiply(), x, net.add(Activate(Activation.SIGMOID), x))
+
+
+def convolution(net: GraphBuilder, x: Tensor, filters: int, kernel: int, stride: int, function: Function) -> Tensor:
+    """A convolution, batch norm and the function."""
+    return activated(net, Conv2D(filters, *window(x, kernel, stride), batch_norm=True), function, x)
+
+
+def separable(net: GraphBuilder, x: Tensor, filters: int, kernel: int, stride: int, function: Function) -> Tensor:
+    """MobileNetV1's block: a depthwise and a 1×1 convolution, each with the function, and no skip."""
+    return convolution(net, _depthwise(net, x, kernel, stride, function), filters, 1, 1, function)
+
+
+def mbconv(
+    net: GraphBuilder,
+    x: Tensor,
+    filters: int,
+    kernel: int,
+    stride: int,
+    function: Function,
+    expanded: int,
+    squeezed: int = 0,
+    gate: Gate = "sigmoid",
+) -> Tensor:
+    """1×1 to `expanded` channels unless `x` has so many, depthwise, squeeze and excite, linear 1×1; skip if it fits."""
+    y = x if expanded == x.shape[3] else convolution(net, x, expanded, 1, 1, function)
+    y = squeeze_excite(net, _depthwise(net, y, kernel, stride, function), squeezed, function, gate)
+    return _skipped(net, x, _linear(net, y, filters, 1))
+
+
+def fused_mbconv(
+    net: GraphBuilder,
+    x: Tensor,
+    filters: int,
+    kernel: int,
+    stride: int,
+    function: Function,
+    expanded: int,
+    squeezed: int = 0,
+) -> Tensor:
+    """As `mbconv` with one convolution for the first two; where nothing is expanded, it is the whole block."""
+    narrow = expanded == x.shape[3]
+    y = convolution(net, x, filters if narrow else expanded, kernel, stride, function)
+    y = squeeze_excite(net, y, squeezed, function)
+    return _skipped(net, x, y if narrow else _linear(net, y, filters, 1))
+
+
+def residual(
+    net: GraphBuilder, x: Tensor, filters: int, kernel: int, stride: int, function: Function, squeezed: int = 0
+) -> Tensor:
+    """Two convolutions beside the input, which a 1×1 convolution fits where it must; the function after the sum."""
+    y = _linear(net, convolution(net, x, filters, kernel, stride, function), filters, kernel)
+    y = squeeze_excite(net, y, squeezed, function)
+    beside = x if x.shape == y.shape else _linear(net, x, filters, 1, stride)
+    return activated(net, Add(), function, y, beside)
+
+
+def squeeze_excite(net: GraphBuilder, x: Tensor, squeezed: int, function: Function, gate: Gate = "sigmoid") -> Tensor:
+    """Scale each channel by a gate in its mean through `squeezed` channels; nothing for 0 of them.
+
+    A hard sigmoid is relu6(x + 3) / 6. Its 3 is part of the bias before it and its sixth of the kernel after it, so it
+    is written as the ReLU6 of a convolution: the same functions, for one operator less. (Weights then start with
+    some gates closed, which training from nothing does not like; the space uses the sigmoid.)
+    """
+    if not squeezed:
+        return x
+    size = (x.shape[1], x.shape[2])
+    y = x if size == (1, 1) else net.add(AveragePool2D(size, size), x)
+    y = activated(net, Conv2D(squeezed, (1, 1)), function, y)
+    excite = Conv2D(x.shape[3], (1, 1), activation=Activation.RELU6 if gate == "hard_sigmoid" else Activation.NONE)
+    y = net.add(excite, y)
+    return net.add(Multiply(), x, y if gate == "hard_sigmoid" else net.add(Activate(Activation.SIGMOID), y))
+
+
+def pooled(net: GraphBuilder, x: Tensor) -> Tensor:
+    """The mean of each channel, as Dense takes it."""
+    return x if x.shape[1:3] == (1, 1) else net.add(GlobalAveragePool(), x)
+
+
+def _depthwise(net: GraphBuilder, x: Tensor, kernel: int, stride: int, function: Function) -> Tensor:
+    return activated(net, DepthwiseConv2D(*window(x, kernel, stride), batch_norm=True), function, x)
+
+
+def _linear(net: GraphBuilder, x: Tensor, filters: int, kernel: int, stride: int = 1) -> Tensor:
+    return net.add(Conv2D(filters, *window(x, kernel, stride), batch_norm=True), x)
+
+
+def _skipped(net: GraphBuilder, x: Tensor, y: Tensor) -> Tensor:
+    return net.add(Add(), x, y) if x.shape == y.shape else y

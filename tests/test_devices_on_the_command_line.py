@@ -1,0 +1,53 @@
+"""Devices as a user meets them: `check`, `search`, `show`."""
+
+import json
+
+import pytest
+
+from tests.test_driver import TINY, edgevolve
+
+OWN = """
+
+class Chip:
+    ops_per_second = 2e6
+    memory_bandwidth = 1e6
+    provenance = "a guess"
+
+
+config = config.with_fields(
+    devices=[Chip()], problem=Problem([minimise("error", 0.1), minimise("latency_ms", 1.0)]), evaluations=3
+)
+"""
+
+
+def test_a_device_of_ones_own_is_checked_searched_and_shown(tmp_path):
+    (tmp_path / "own.py").write_text(TINY + OWN)
+    checked = edgevolve("check", "own.py", cwd=tmp_path)
+    assert checked.returncode == 0, checked.stderr
+    assert "latency_ms: Chip, a guess; from 1." in checked.stdout
+    searched = edgevolve("own.py", "--out", "out", cwd=tmp_path)
+    assert searched.returncode == 0, searched.stderr
+    assert "latency_ms: Chip, a guess" in searched.stdout
+    shown = json.loads(edgevolve("show", "out/own", "--json", cwd=tmp_path).stdout)
+    assert all(one["metrics"]["latency_ms"] > 0 and one["intervals"] == {} for one in shown)
+    assert shown[0]["provenance"] == {"latency_ms": "Chip, a guess"}
+
+
+@pytest.mark.parametrize("verb", ["check", "search"])
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ('config = config.with_fields(devices=("tpu9",))', "unknown device 'tpu9': give a .yaml file, or one of"),
+        ('config = config.with_fields(devices=("bad.yaml",))', "bad.yaml: figures.memory_bandwidth.value"),
+        ('config = config.with_fields(problem=Problem([minimise("latency_ms@tpu9")]))', "unknown device 'tpu9'"),
+    ],
+)
+def test_a_device_that_is_none_is_one_line_with_status_2(tmp_path, verb, line, message):
+    figure = "{value: -1, provenance: assumed, source: a guess}"
+    figures = f"{{ops_per_second: {figure.replace('-1', '1')}, memory_bandwidth: {figure}}}"
+    (tmp_path / "bad.yaml").write_text(f"name: bad\nkind: roofline\ndescription: a chip\nfigures: {figures}\n")
+    (tmp_path / "odd.py").write_text(TINY + line + "\n")
+    done = edgevolve(verb, "odd.py", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("edgevolve: ") and done.stderr.count("\n") == 1 and message in done.stderr
+    assert not (tmp_path / "artifacts").exists()
