@@ -26,7 +26,9 @@ class LayerModel:
     booster: Any
 
     @classmethod
-    def fit(cls, sheet: Sheet, layers: Sequence[Graph], measured_ms: FloatArray, rng: np.random.Generator) -> "LayerModel":
+    def fit(
+        cls, sheet: Sheet, layers: Sequence[Graph], measured_ms: FloatArray, rng: np.random.Generator
+    ) -> "LayerModel":
         """Learn from networks of one layer, each with its latency in milliseconds."""
         import xgboost
 

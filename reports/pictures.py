@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from reports.colours import FAINT, FRONT, SCALE, SERIES
@@ -73,7 +74,7 @@ def fronts_figure(runs: Sequence[Run], x: str | None = None, y: str | None = Non
         axes.step(*front, where="post", color=colour, marker=_MARKERS[number % len(_MARKERS)], ms=5, label=name)
     if any((frame[across] > 0).any() for frame in frames):
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(_PLAIN_NUMBERS)
+        _mark(axes.xaxis)
     axes.legend(frameon=False)
     return figure
 
@@ -160,7 +161,7 @@ def _label(axes: Axes, bounds: Sequence[Constraint], done: pd.DataFrame, across:
     logarithmic = upwards.partition("@")[0].endswith("error") and len(above) > 0
     if logarithmic:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(_PLAIN_NUMBERS)
+        _mark(axes.yaxis)
     for bound in bounds:
         style = "-" if bound.hard else "--"
         if bound.metric == across:
@@ -168,6 +169,13 @@ def _label(axes: Axes, bounds: Sequence[Constraint], done: pd.DataFrame, across:
         elif bound.metric == upwards:
             axes.axhline(bound.bound / y_divisor, color=FAINT, linestyle=style, linewidth=1)
     return x_divisor, y_divisor, above.min() / 10 if logarithmic else float("-inf")
+
+
+def _mark(axis: Axis) -> None:
+    """Ticks of a logarithmic axis at 1, 2 and 5, as on the page, written in full."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(_PLAIN_NUMBERS)
+    axis.set_minor_formatter(NullFormatter())
 
 
 def _positions(

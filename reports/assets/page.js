@@ -202,7 +202,8 @@ function scatterChart() {
   const best = rows.filter((row) => row[NUMBER] === run.best);
   traces.push({...withBars(points("best", best, 20, {symbol: "star", color: FRONT, coloraxis: null, opacity: 1, line: {width: 1, color: colours().card}}), best), selectedpoints: null});
   const drawn = [[dominated.length, rows.filter(isDominated).length, "dominated"], [beyond[0]?.length ?? 0, count, "rejected"]];
-  $("drawn").textContent = drawn.filter(([some, all]) => some < all).map(([some, all, what]) => ` ${counted(some)} of ${counted(all)} ${what} candidates are drawn, evenly chosen.`).join("");
+  $("drawn").textContent = drawn.filter(([some, all]) => some < all).map(([some, all, what]) => ` ${counted(some)} of ${counted(all)} ${what} candidates are drawn, evenly chosen.`).join("")
+    + (rows.some((row) => row[RANGES][x] || row[RANGES][y]) ? " Bars are the intervals of predictions." : "");
   const bound = (m, across) => run.metrics[m].bounds.filter((b) => !(across ? logX : logY) || b.value > 0).map((b) => {
     const at = b.value / run.metrics[m].divisor;
     const place = across ? {x0: at, x1: at, y0: 0, y1: 1, yref: "paper"} : {y0: at, y1: at, x0: 0, x1: 1, xref: "paper"};
@@ -338,9 +339,9 @@ const link = (number) => (byNumber.has(number) ? element("button", {type: "butto
 function lineage(number) {
   const line = ancestors(number);
   const aims = run.metrics.map((m, i) => [m, i]).filter(([m]) => m.aim);
-  const rows = line.map((row) => [link(row[NUMBER]), row[CHANGE] + (row[PARENTS].length > 1 ? ` (and ${row[PARENTS].slice(1).join(", ")})` : ""), ...aims.map(([, i]) => row[TEXTS][i])]);
+  const rows = line.map((row) => [link(row[NUMBER]), row[CHANGE] + (row[PARENTS].length > 1 ? ` (and ${row[PARENTS].slice(1).join(", ")})` : ""), ...aims.map(([, i]) => row[TEXTS][i].split(" [")[0])]);
   const holder = sideways("Lineage", plainTable(["#", "what changed", ...aims.map(([m]) => cut(m.title, 40))], rows));
-  return element("div", {}, element("h3", {}, line.length > 1 ? `Lineage: ${line.length - 1} changes from candidate ${line.at(-1)[NUMBER]}` : "Lineage"), holder);
+  return element("div", {}, element("h3", {}, line.length > 1 ? `Lineage: ${line.length - 1} change${line.length > 2 ? "s" : ""} from candidate ${line.at(-1)[NUMBER]}` : "Lineage"), holder);
 }
 
 async function network(number) {
@@ -366,7 +367,10 @@ async function open(number, move = true) {
   if (chosen !== number) return;
   const badge = [[number === run.best, "★ best"], [number === run.knee, "knee"], [frontSet.has(number), "on the front"]].filter(([is]) => is).map(([, text]) => element("span", {class: "badge"}, text));
   $("candidate-title").replaceChildren(`Network ${number} `, ...badge);
-  const tiles = run.metrics.map((metric, i) => element("div", {class: "tile"}, element("span", {}, cut(metric.title, 40)), element("strong", {}, row[TEXTS][i] || "–")));
+  const tiles = run.metrics.map((metric, i) => {
+    const [value, between] = row[TEXTS][i].split(/ (?=\[)/);
+    return element("div", {class: "tile"}, element("span", {}, cut(metric.title, 40)), element("strong", {}, value || "–"), ...(between ? [element("small", {}, between)] : []));
+  });
   const parts = [element("p", {class: "lead"}, row[WORDS]), element("div", {class: "tiles"}, ...tiles)];
   if (found) {
     const command = element("pre", {tabindex: 0}, found.export);
@@ -383,10 +387,11 @@ async function open(number, move = true) {
       ...(found.predictions.length ? [sideways("Predictions", predictions)] : []),
       sideways("Operators", operators),
       element("dl", {}, ...found.totals.flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)])),
-      element("div", {class: "two"}, lineage(number), element("div", {}, element("h3", {}, "Export it"), command, copy)),
+      lineage(number),
+      element("div", {}, element("h3", {}, "Export it"), command, copy),
     );
   } else {
-    parts.push(element("div", {class: "two"}, lineage(number)));
+    parts.push(lineage(number));
     if (row[STATUS] === "completed") parts.push(element("p", {class: "controls"}, "The drawing of this network is not on the page: only those of the front are."));
   }
   $("network").replaceChildren(...parts);

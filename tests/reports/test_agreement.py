@@ -89,6 +89,15 @@ def test_axes_have_the_same_words_and_units_everywhere(run, page):
         assert words == axis(name, max(abs(record.metrics[name]) for record in done))[0]
 
 
+def test_logarithmic_axes_have_ticks_in_full_at_1_2_and_5(run):
+    for ruler in (front_figure(run).axes[0].yaxis, fronts_figure([run]).axes[0].xaxis):
+        ruler.figure.draw_without_rendering()
+        words = [label.get_text() for label in ruler.get_ticklabels(which="both") if label.get_text()]
+        assert len(words) > 2
+        assert {word.strip("0.")[0] for word in words} <= {"1", "2", "5"}
+        assert not any("10^" in word for word in words)
+
+
 def test_the_best_and_the_runs_have_the_same_colours_everywhere(run, page):
     assert data(page)["colours"]["front"] == FRONT
     stars = [each for each in front_figure(run).axes[0].collections if len(each.get_offsets()) == 1]

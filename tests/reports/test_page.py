@@ -97,7 +97,7 @@ def test_predictions_are_shown_with_interval_device_and_provenance(tmp_path):
         record = run.records[row[0]]
         low, high = record.intervals["latency_ms"]
         assert row[8] == {str(place): [low, high]}
-        assert row[7][place] == f"{record.metrics['latency_ms']:.3g} ms [{low:.3g}, {high:.3g}]"
+        assert row[7][place] == f"{quantity('latency_ms', record.metrics['latency_ms'])} [{low:.3g}, {high:.3g}]"
     for number, network in view["networks"].items():
         value = quantity("latency_ms", run.records[int(number)].metrics["latency_ms"])
         ((metric, predicted, between, device, provenance),) = network["predictions"]
