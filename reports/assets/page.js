@@ -189,7 +189,8 @@ function scatterChart() {
   const withBars = (trace, members) => ({...trace, error_x: errorBars(members, x), error_y: errorBars(members, y)});
   const traces = [];
   const {count, metrics: beyond} = run.rejected;
-  if (faint && beyond[x]?.length && beyond[x].some((v, i) => v != null && beyond[y][i] != null)) {
+  const crosses = faint && beyond[x]?.some((v, i) => v != null && beyond[y][i] != null);
+  if (crosses) {
     traces.push({type: "scatter", mode: "markers", name: "rejected", hoverinfo: "skip", marker: {color: FAINT, size: 4, symbol: "x-thin", line: {width: 1, color: FAINT}, opacity: 0.35},
       x: beyond[x].map((v) => (v == null ? null : v / run.metrics[x].divisor)), y: beyond[y].map((v) => (v == null ? null : v / run.metrics[y].divisor))});
   }
@@ -201,7 +202,7 @@ function scatterChart() {
   traces.push(withBars(points("front", others, 12, {line: {width: 1.5, color: colours().ink}, opacity: 1}), others));
   const best = rows.filter((row) => row[NUMBER] === run.best);
   traces.push({...withBars(points("best", best, 20, {symbol: "star", color: FRONT, coloraxis: null, opacity: 1, line: {width: 1, color: colours().card}}), best), selectedpoints: null});
-  const drawn = [[dominated.length, rows.filter(isDominated).length, "dominated"], [beyond[0]?.length ?? 0, count, "rejected"]];
+  const drawn = [...(faint ? [[dominated.length, rows.filter(isDominated).length, "dominated"]] : []), ...(crosses ? [[beyond[x].length, count, "rejected"]] : [])];
   $("drawn").textContent = drawn.filter(([some, all]) => some < all).map(([some, all, what]) => ` ${counted(some)} of ${counted(all)} ${what} candidates are drawn, evenly chosen.`).join("")
     + (rows.some((row) => row[RANGES][x] || row[RANGES][y]) ? " Bars are the intervals of predictions." : "");
   const bound = (m, across) => run.metrics[m].bounds.filter((b) => !(across ? logX : logY) || b.value > 0).map((b) => {

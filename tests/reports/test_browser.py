@@ -17,6 +17,7 @@ from reports.quantities import quantity
 from reports.watch import HOST, make_server
 from runs import Run
 
+JOURNAL = Path(__file__).resolve().parent.parent / "data" / "journals" / "0.1.0.jsonl"
 WAIT_S = 90
 
 
@@ -72,11 +73,29 @@ class Page:
         time.sleep(0.3)
         return self.one(selector)
 
+    def drawn(self, selector):
+        """Bring a chart into view and wait until it is there."""
+        self.bring(selector)
+        self.until(f"document.querySelector({json.dumps(selector)}).querySelector('.main-svg')")
+
+    def place(self, number):
+        """Where a point of the front is in the window."""
+        return self.run(
+            """const div = document.getElementById("scatter"), box = div.getBoundingClientRect();
+            const trace = div._fullData.find((each) => each.name === "front");
+            const at = trace.customdata.indexOf(arguments[0]), layout = div._fullLayout;
+            const along = (axis, value) => axis._offset + axis.c2p(axis.d2c(value));
+            return [box.left + along(layout.xaxis, trace.x[at]), box.top + along(layout.yaxis, trace.y[at])]""",
+            number,
+        )
+
     def picture(self, name):
+        """A screenshot as PNG, kept for the docs in the folder EDGEVOLVE_SCREENSHOTS."""
+        content = self.browser.get_screenshot_as_png()
         folder = os.environ.get("EDGEVOLVE_SCREENSHOTS")
         if folder:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            self.browser.save_screenshot(str(Path(folder) / f"{name}.png"))
+            (Path(folder) / f"{name}.png").write_bytes(content)
+        return content
 
 
 @pytest.fixture(scope="module")
@@ -152,14 +171,7 @@ def test_a_point_opens_its_network_and_its_address_leads_back_to_it(page, made):
     page.bring("#scatter")
     page.until(f"{drawn('#scatter')}.querySelector('.main-svg')")
     other = next(record.number for record in run.front if record.number != run.best.number)
-    x, y = page.run(
-        """const div = document.getElementById("scatter"), box = div.getBoundingClientRect();
-        const trace = div._fullData.find((each) => each.name === "front");
-        const at = trace.customdata.indexOf(arguments[0]), layout = div._fullLayout;
-        const along = (axis, value) => axis._offset + axis.c2p(value);
-        return [box.left + along(layout.xaxis, trace.x[at]), box.top + along(layout.yaxis, trace.y[at])]""",
-        other,
-    )
+    x, y = page.place(other)
     ActionChains(page.browser).move_by_offset(int(x) + 1, int(y)).pause(0.3).click().perform()
     ActionChains(page.browser).move_by_offset(-int(x) - 1, -int(y)).perform()
     page.until("document.getElementById('candidate-title').innerText !== 'Network'")
@@ -220,17 +232,77 @@ def test_dark_and_light_follow_the_system_and_the_button(browser, made):
     background = "return getComputedStyle(document.body).backgroundColor"
     dark = page.run(background)
     page.until(f"{drawn('#scatter')}.querySelector('.main-svg')")
-    page.picture("dark")
     page.one("#theme").click()
     assert page.run(background) != dark
     page.run("localStorage.clear()")
     assert page.errors() == []
 
 
+def test_the_pictures_of_the_docs_show_a_run(browser, tmp_path):
+    """Of the run EDGEVOLVE_RUN, into the folder EDGEVOLVE_SCREENSHOTS, where they are given."""
+    from selenium.webdriver import ActionChains
+
+    run = Run.open(os.environ.get("EDGEVOLVE_RUN", JOURNAL))
+    path = tmp_path / "report.html"
+    path.write_text(report_page([run], [f"artifacts/{run.started.name}"]))
+    pictures = []
+    page = Page(browser).open(path.as_uri(), 1180, 1020)
+    page.until(f"{drawn('#scatter')}.querySelector('.main-svg')")
+    shown = next(record.number for record in run.front if record.number not in (run.best.number, run.knee.number))
+    x, y = page.place(run.knee.number if run.knee is not run.best else shown)
+    mouse = ActionChains(browser)
+    mouse.w3c_actions.pointer_action.move_to_location(int(x) + 1, int(y))
+    mouse.perform()
+    page.until("document.querySelector('#scatter .hoverlayer text')")
+    pictures.append(page.picture("report"))
+    page = Page(browser).open(path.as_uri(), 1180, 1120, dark=True)
+    page.drawn("#network .chart:last-of-type")
+    page.run("document.getElementById('candidate').scrollIntoView({behavior: 'instant'})")
+    time.sleep(1)
+    pictures.append(page.picture("report-network"))
+    page = Page(browser).open(path.as_uri(), 390, 844)
+    page.drawn("#scatter")
+    pictures.append(page.picture("report-phone"))
+    assert all(5_000 < len(picture) < 300_000 for picture in pictures)
+    assert page.errors() == []
+
+
+def test_predictions_have_error_bars_intervals_and_provenance(browser, tmp_path):
+    folder = journals.write(tmp_path / "run", *journals.predicted_history(30))
+    path = tmp_path / "report.html"
+    path.write_text(report_page([Run.open(folder)], ["run"]))
+    page = Page(browser).open(path.as_uri())
+    assert page.one("#devices").text == "edge_tpu_v9: simulated from rumoured figures"
+    page.drawn("#scatter")
+    assert not page.run("return document.querySelectorAll('#scatter .xerror').length")
+    page.run("const s = document.getElementById('x'); s.value = '4'; s.dispatchEvent(new Event('change'))")
+    page.until("document.querySelectorAll('#scatter .xerror').length > 1")
+    assert "Bars are the intervals of predictions." in page.one("#drawn").text
+    words = page.run("return [...document.querySelectorAll('#network table')].map((table) => table.innerText)")
+    assert any("edge_tpu_v9" in text and "simulated from rumoured figures" in text for text in words)
+    assert page.errors() == []
+
+
+def test_an_empty_journal_has_a_page_and_a_search_may_begin_in_it(browser, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(report_page([], ["artifacts/begun"]))
+    page = Page(browser).open(path.as_uri())
+    assert page.one("main").text == "artifacts/begun\nThe journal is empty: no search has begun."
+    assert page.errors() == []
+    (tmp_path / "journal.jsonl").touch()
+    with make_server(str(tmp_path)) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        page = Page(browser).open(f"http://{HOST}:{server.server_port}/")
+        page.until("document.getElementById('live').innerText.includes('waiting')")
+        journals.write(tmp_path, *journals.long_history(3))
+        page.until("document.querySelector('#network pre')")
+        page.browser.get("about:blank")
+        server.shutdown()
+
+
 def test_a_phone_shows_everything_without_scrolling_sideways(browser, made):
     page = Page(browser).open(made[1], width=390, height=844)
     page.until(f"{drawn('#scatter')}.querySelector('.main-svg')")
-    page.picture("phone")
     assert page.run("return document.documentElement.scrollWidth") <= 390
     assert page.errors() == []
 
@@ -295,7 +367,6 @@ def test_several_runs_are_compared_and_chosen(browser, tmp_path):
     path = tmp_path / "report.html"
     path.write_text(report_page([Run.open(folder) for folder in folders], ["a", "b"]))
     page = Page(browser).open(path.as_uri())
-    page.picture("compare")
     assert len(page.run("return [...document.querySelectorAll('#compared tbody tr')]")) == 2
     best = page.one(".tile strong").text
     page.run("const s = document.getElementById('run'); s.value = '1'; s.dispatchEvent(new Event('change'))")
@@ -328,10 +399,18 @@ def test_a_live_page_follows_without_reload(browser, tmp_path):
 def test_a_page_of_ten_thousand_candidates_opens(browser, tmp_path):
     folder = journals.write(tmp_path / "run", *journals.long_history(10_000))
     path = tmp_path / "report.html"
-    path.write_text(report_page([Run.open(folder)], ["run"]))
+    run = Run.open(folder)
+    path.write_text(report_page([run], ["run"]))
     page = Page(browser).open(path.as_uri())
     page.run("const s = document.getElementById('shown'); s.value = 'all'; s.dispatchEvent(new Event('change'))")
     assert "10,000" in page.one(".dt-info").text
+    page.drawn("#scatter")
+    said = page.one("#drawn").text
+    front, failures = len(run.front), 200
+    assert f"2 000 of {10_000 - failures - front:,}".replace(",", " ") + " dominated candidates are drawn" in said
+    assert (
+        page.run("return document.getElementById('scatter').data.find((t) => t.name === 'dominated').x.length") == 2000
+    )
     print("ready after", page.run("return document.documentElement.dataset.readyMs"), "ms")
     assert page.errors() == []
     assert np.isfinite(float(page.run("return document.documentElement.dataset.readyMs")))
