@@ -12,6 +12,7 @@ import typer
 
 from data import DataError
 from deployment import ExportError
+from device_commands import DEVICE_COMMANDS
 from engine import ClusterError, WorkersLostError, task_of
 from engine import search as run_search
 from graph import ShapeError, TfliteError, load_tflite
@@ -40,8 +41,6 @@ BAD_INPUT = (
 """What the user can put right: one line, exit status 2."""
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
-
-_WIDTH_OF_A_FILE = 120
 
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="a configuration file, or the name of a packaged one")]
 RunPath = Annotated[str, typer.Argument(metavar="RUN", help="artifacts/NAME, or its journal")]
@@ -295,25 +294,8 @@ def inspect(
         console.print(network_table(found))
 
 
-@app.command()
-def devices(
-    names: Annotated[
-        list[str] | None, typer.Argument(metavar="DEVICE", help="names or .yaml files; all if none")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="the sheets, each figure with provenance and source")] = False,
-) -> None:
-    """List the devices; given names, each figure with where it comes from."""
-    from predictors import sheet, sheets
-    from reports.devices import device_table, figure_table
-
-    chosen = [sheet(name) for name in names] if names else list(sheets().values())
-    if as_json:
-        print(json.dumps([one.model_dump(mode="json") for one in chosen], indent=1))
-    elif names:
-        for one in chosen:
-            _console().print(figure_table(one))
-    else:
-        _console().print(device_table(chosen))
+for verb, command in DEVICE_COMMANDS.items():
+    app.command(verb)(command)
 
 
 def load_config(name: str) -> SearchConfig:
@@ -361,9 +343,9 @@ def _picked(run: Run, pick: str) -> Record:
 
 
 def _console() -> "Console":
-    from rich.console import Console
+    from reports.terminal import console
 
-    return Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_A_FILE)
+    return console()
 
 
 def _say(message: str) -> None:
@@ -373,7 +355,7 @@ def _say(message: str) -> None:
 def main() -> None:
     """Run the command line; exits with 0, 1 for a failed run, 2 for bad input, 130 for an interrupt."""
     arguments = sys.argv[1:]
-    verbs = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    verbs = {known.name or getattr(known.callback, "__name__", "") for known in app.registered_commands}
     if arguments and arguments[0] not in verbs and not arguments[0].startswith("-"):
         arguments = ["search", *arguments]
     try:

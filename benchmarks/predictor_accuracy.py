@@ -1,10 +1,11 @@
 """How well devices are predicted: every table that the README quotes, from one command.
 
-    python benchmarks/predictor_accuracy.py --data DIR [--only edge_tpu transfer coral vela cost v6] [--seeds 10]
+    python benchmarks/predictor_accuracy.py --data DIR [--only edge_tpu transfer coral vela v6 cpu cost] [--seeds 10]
 
 DIR holds `nb201_edge_devices.csv` (937 NAS-Bench-201 cells on 18 devices) and `coral_edge_tpu_v1.csv` (published
-latencies). Test networks are never isomorphic to training networks; figures are medians over seeds. The last line is
-one JSON object.
+latencies); the sections `cpu` and `cost` need neither; `cpu` measures this machine, some five minutes the first time.
+Test networks are never isomorphic to training networks; figures are medians over seeds. The last line is one JSON
+object.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-SECTIONS = ("edge_tpu", "transfer", "vela", "coral", "v6", "cost")
+SECTIONS = ("edge_tpu", "transfer", "vela", "coral", "v6", "cpu", "cost")
 
 
 def main() -> None:

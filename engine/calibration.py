@@ -89,7 +89,8 @@ def calibrate(
     hashes = [graph_hash(network.graph) for network in networks]
     failed: dict[str, str] = {}
     known = _known(path, measure)
-    waiting = {i: hashes[i] for i in range(len(networks)) if hashes[i] not in known and hashes.index(hashes[i]) == i}
+    numbers = {name: number for number, name in enumerate(hashes) if name not in known}
+    waiting = {number: name for name, number in numbers.items()}
     if not waiting:
         return Calibrated(0, len(networks), failed)
     pool = evaluator(measure, _nothing())

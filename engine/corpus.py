@@ -39,7 +39,7 @@ def variants(count: int, seed: int) -> Iterator[Network]:
 
 
 def small(count: int, seed: int, at_most_bytes: int) -> Iterator[Network]:
-    """Random networks whose int8 `.tflite` has at most `at_most_bytes`: convolutional ones, each fourth of Dense layers.
+    """Random networks whose int8 `.tflite` has at most `at_most_bytes`: convolutional, each fourth of Dense layers.
 
     Raises `ValueError` where a thousand in a row are larger.
     """

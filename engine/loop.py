@@ -29,7 +29,9 @@ class Search:
         """The search before its first candidate."""
         self.run = run
         self._config = config
-        self._measure = lru_cache(maxsize=512)(lambda genotype: measure(config.space, config.providers, genotype))
+        self._measure = lru_cache(maxsize=512)(
+            lambda genotype: measure(config.space, config.providers, genotype, config.problem)
+        )
         self._algorithm = config.algorithm.start(config.space, config.problem, config.seed, self._known)
         self._start = config.start_genotypes
         self._in_flight: dict[int, Candidate] = {}
@@ -72,7 +74,7 @@ class Search:
             raise
 
     def _known(self, genotype: Any) -> Metrics:
-        """What an algorithm sees before it asks: what a device refuses to tell is as bad as can be."""
+        """What an algorithm sees before it asks: what no device tells is as bad as can be."""
         known = self._measure(genotype).metrics
         names = {name for provider in self._config.providers for name in provider.metric_names} - known.keys()
         return {**known, **{name: self._config.problem.worst(name) for name in names}}

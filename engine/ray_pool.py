@@ -94,8 +94,9 @@ class _Running:
 class RayPool:
     """An evaluator on a Ray cluster: the one at `address`, or one of its own on this machine.
 
-    `workers` is one a CPU unless given, and one on each node with `one_a_node`; `gpus_per_worker` an even share of the GPUs unless given. The task
-    and the data travel once through the object store. See that the cluster answers first: `engine.cluster`.
+    `workers` is one a CPU unless given, and one on each node with `one_a_node`; `gpus_per_worker` an even share of
+    the GPUs unless given. The task and the data travel once through the object store. See that the cluster answers
+    first: `engine.cluster`.
     """
 
     def __init__(

@@ -209,24 +209,26 @@ def _learned(source: Any, path: Path) -> Device:
     """The device of a predictor's file: `source`, or the one that the file names."""
     found = None if source is None else _sheet(source)
     predictor = _loaded(path)
+    predicted: Callable[[Graph], Mapping[str, Estimated]]
     if isinstance(predictor, DevicePredictor):
-        name = found.name if found else predictor.fitted.name
+        name, metric = found.name if found else predictor.fitted.name, predictor.regressor.metric
         predicted = partial(_from_device_predictor, predictor)
     elif found is None:
         raise PredictorError(f"{path}: is of no device that it names: give device(NAME, predictor={path.name!r})")
     else:
-        name, predicted = found.name, partial(_from_regressor, predictor, found)
+        name, metric = found.name, predictor.metric
+        predicted = partial(_from_regressor, predictor, found)
         more = predictor.names[len(FEATURES) :]
         known = _counters(found, _small_network()) if more else ()
         if predictor.names[: len(FEATURES)] != FEATURES or more != tuple(known):
             raise PredictorError(f"{path}: was fitted on other columns than those of {found.name}; fit it again")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:32]
     words = f"learned from measurements ({path.name}){_BEYOND}"
-    return _LearnedDevice(name, (predictor.metric,), words, digest, predicted)
+    return _LearnedDevice(name, (metric,), words, digest, predicted)
 
 
 def _from_device_predictor(predictor: DevicePredictor, graph: Graph) -> Mapping[str, Estimated]:
-    return {predictor.metric: _first(predictor.predict([graph]))}
+    return {predictor.regressor.metric: _first(predictor.predict([graph]))}
 
 
 def _from_regressor(predictor: PerformanceRegressor, found: Sheet, graph: Graph) -> Mapping[str, Estimated]:

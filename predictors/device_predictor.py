@@ -27,7 +27,7 @@ FORMAT = "edgevolve-device-predictor-1"
 
 @dataclass(frozen=True, slots=True)
 class DevicePredictor:
-    """A predictor of one metric of one device.
+    """A predictor of the latency of one device, in milliseconds.
 
     `fitted` holds the constants of the physics; `sheet` is what was known of the device before, if anything; `base` is
     the predictor that this one improves.
@@ -49,7 +49,6 @@ class DevicePredictor:
         rng: np.random.Generator,
         *,
         sheet: Sheet | None = None,
-        metric: str = "latency_ms",
     ) -> "DevicePredictor":
         """Learn from networks and what they were measured to take; networks of one layer teach about layers.
 
@@ -57,7 +56,7 @@ class DevicePredictor:
         """
         values = np.asarray(measured, dtype=np.float64)
         if values.shape != (len(graphs),) or not (np.isfinite(values) & (values > 0)).all():
-            raise PredictorError(f"{len(graphs)} networks need as many {metric}, all positive and finite")
+            raise PredictorError(f"{len(graphs)} networks need as many latencies, all positive and finite")
         whole = np.array([len(graph.nodes) > 1 for graph in graphs], dtype=bool)
         networks, singles = [[g for g, w in zip(graphs, whole, strict=True) if w == kind] for kind in (True, False)]
         if len(networks) < 5:
@@ -65,7 +64,7 @@ class DevicePredictor:
         fitted = host.fit(_name(device), graphs, values, f"{len(graphs)} measurements of {device}")
         layers = LayerModel.fit(fitted, singles, values[~whole], rng) if len(singles) >= FEWEST else None
         table = _table(networks, _counters(fitted, sheet, layers, None, networks))
-        regressor = PerformanceRegressor.fit(table, values[whole], rng, metric=metric)
+        regressor = PerformanceRegressor.fit(table, values[whole], rng)
         return cls(device, fitted, sheet, layers, None, regressor)
 
     def improved(
@@ -73,13 +72,8 @@ class DevicePredictor:
     ) -> "DevicePredictor":
         """A predictor that weighs and bends this one's figures by new measurements. Raises `PredictorError`."""
         following = replace(self, base=self)
-        regressor = PerformanceRegressor.fit(following.table(graphs), measured, rng, metric=self.metric)
+        regressor = PerformanceRegressor.fit(following.table(graphs), measured, rng)
         return replace(following, regressor=regressor)
-
-    @property
-    def metric(self) -> str:
-        """What is predicted."""
-        return self.regressor.metric
 
     def table(self, graphs: Sequence[Graph]) -> FeatureTable:
         """The features of networks as this predictor needs them."""

@@ -12,7 +12,21 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from graph import Add, AveragePool2D, Conv2D, Dense, DepthwiseConv2D, GlobalAveragePool, Graph, MaxPool2D, Node, Reshape
+from graph import (
+    Activate,
+    Activation,
+    Add,
+    AveragePool2D,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    GlobalAveragePool,
+    Graph,
+    MaxPool2D,
+    Multiply,
+    Node,
+    Reshape,
+)
 from predictors.features import FloatArray, PredictorError, live_nodes
 from predictors.sheets import Figure, Kind, Provenance, Sheet
 
@@ -27,10 +41,14 @@ PARTS = {
     "ps_per_depthwise_mac": 25.0,
     "ps_per_large_depthwise_mac": 350.0,
     "ps_per_dense_mac": 3.1,
-    "ps_per_add_byte": 28.0,
-    "ps_per_max_pool_byte": 26.0,
+    "ps_per_add_output": 89.0,
+    "ps_per_multiply_output": 169.0,
+    "ps_per_hard_swish_output": 3150.0,
+    "ps_per_activation_output": 40.0,
+    "ps_per_max_pool_byte": 27.0,
     "ps_per_average_pool_output": 3200.0,
-    "ps_per_mean_byte": 19.0,
+    "ps_per_average_pool_input": 60.0,
+    "ps_per_mean_byte": 40.0,
     "ps_per_other_byte": 60.0,
     "ps_per_operator": 120_000.0,
 }
@@ -39,6 +57,9 @@ PARTS = {
 _BEGIN_GB_PER_S = 100.0
 _BEGIN_INFERENCE_US = 0.4
 _ENOUGH = 5
+_PRIOR = 0.03
+"""How much a constant's natural logarithm weighs against a network's, of its distance from where the fit begins."""
+_FARTHEST = 7.0
 _MS_PER_PS = 1e-9
 
 
@@ -53,7 +74,7 @@ def fit(name: str, graphs: Sequence[Graph], measured_ms: Sequence[float] | Float
     values = np.asarray(measured_ms, dtype=np.float64)
     if len(graphs) < _ENOUGH or values.shape != (len(graphs),):
         raise PredictorError(f"{len(graphs)} networks and {values.size} latencies: at least {_ENOUGH} of each")
-    nodes = [live_nodes(graph) for graph in graphs]
+    nodes = [timed_nodes(graph) for graph in graphs]
     work, moved = node_work([node for group in nodes for node in group])
     network = np.repeat(np.arange(len(graphs)), [len(group) for group in nodes])
     # whole networks count as much as single operators, however many there are of each
@@ -62,30 +83,40 @@ def fit(name: str, graphs: Sequence[Graph], measured_ms: Sequence[float] | Float
 
     def predicted(logarithms: FloatArray) -> FloatArray:
         constants = np.exp(logarithms)
-        return constants[-1] + np.bincount(network, _times(constants, work, moved), len(graphs))
+        total: FloatArray = constants[-1] + np.bincount(network, _times(constants, work, moved), len(graphs))
+        return total
 
     begin = np.log(np.array([*PARTS.values(), 1 / _BEGIN_GB_PER_S * 1e3, _BEGIN_INFERENCE_US * 1e6]) * _MS_PER_PS)
     begin += np.median(np.log(values / predicted(begin)))
-    found = least_squares(
-        lambda x: share * np.log(predicted(x) / values) * math.sqrt(len(graphs)), begin, loss="soft_l1", f_scale=0.05
-    )
-    constants = np.exp(found.x) / _MS_PER_PS
+
+    def errors(logarithms: FloatArray) -> FloatArray:
+        relative = share * np.log(predicted(logarithms) / values) * math.sqrt(len(graphs))
+        return np.append(relative, _PRIOR * (logarithms - begin))
+
+    bounds = (begin - _FARTHEST, begin + _FARTHEST)
+    nearby = least_squares(errors, begin, bounds=bounds).x  # from afar, outliers left out could be whole kinds
+    found = least_squares(errors, nearby, bounds=bounds, loss="soft_l1", f_scale=0.05)
+    known = work.max(axis=0) > 0
+    return _sheet(name, np.exp(found.x) / _MS_PER_PS, known, source)
+
+
+def _sheet(name: str, constants: FloatArray, known: NDArray[np.bool_], source: str) -> Sheet:
     figures = {}
-    for index, part in enumerate(PARTS):
-        known = bool((work[:, index] > 0).any())
+    for part, value, bears in zip(PARTS, constants.tolist(), known.tolist(), strict=False):
         figures[part] = Figure(
-            value=float(constants[index]),
-            provenance=Provenance.MEASURED if known else Provenance.ASSUMED,
-            source=f"fitted to {source}" if known else "in proportion to the others; no measured network has it",
+            value=value,
+            provenance=Provenance.MEASURED if bears else Provenance.ASSUMED,
+            source=f"fitted to {source}" if bears else "in proportion to the others; no measured network has it",
         )
-    for part, value in (("gb_per_s", 1e3 / constants[-2]), ("inference_us", constants[-1] / 1e6)):
-        figures[part] = Figure(value=float(value), provenance=Provenance.MEASURED, source=f"fitted to {source}")
+    for part, value in (("gb_per_s", 1e3 / float(constants[-2])), ("inference_us", float(constants[-1]) / 1e6)):
+        figures[part] = Figure(value=value, provenance=Provenance.MEASURED, source=f"fitted to {source}")
     return Sheet(name=name, kind=Kind.HOST, description=f"fitted to {source}", figures=figures)
 
 
 def latency_ms(sheet: Sheet, graph: Graph) -> float:
     """Milliseconds of one inference. Raises `PredictorError` where the sheet has no figures yet."""
-    return sheet["inference_us"] / 1e3 + float(node_ms(sheet, live_nodes(graph)).sum())
+    nodes_ms = float(node_ms(sheet, timed_nodes(graph)).sum())
+    return nodes_ms + sheet["inference_us"] / 1e3
 
 
 def node_ms(sheet: Sheet, nodes: Sequence[Node]) -> FloatArray:
@@ -94,6 +125,22 @@ def node_ms(sheet: Sheet, nodes: Sequence[Node]) -> FloatArray:
         raise PredictorError(f"{sheet.name} has no figures yet: measure it with calibrate, then fit")
     constants = np.array([*(sheet[part] for part in PARTS), 1e3 / sheet["gb_per_s"]]) * _MS_PER_PS
     return _times(np.append(constants, 0.0), *node_work(nodes))
+
+
+def timed_nodes(graph: Graph) -> list[Node]:
+    """The nodes that take time: those an output needs, but x · sigmoid(x), which XNNPACK makes one look-up of."""
+    nodes = live_nodes(graph)
+    sigmoids = {
+        (node.inputs[0].name, node.output.name)
+        for node in nodes
+        if isinstance(node.op, Activate) and node.op.function is Activation.SIGMOID
+    }
+    folded = {pair for a, b in sigmoids for pair in ((a, b), (b, a))}
+    return [
+        node
+        for node in nodes
+        if not (isinstance(node.op, Multiply) and (node.inputs[0].name, node.inputs[-1].name) in folded)
+    ]
 
 
 def node_work(nodes: Sequence[Node]) -> tuple[FloatArray, FloatArray]:
@@ -127,11 +174,19 @@ def _work(node: Node) -> dict[str, float]:
         return work | {"ps_per_depthwise_mac": math.prod(y[1:3]) * _up(y[3], _LANES) * (9 if taps <= 9 else 25)}
     if isinstance(op, Dense):
         return work | {"ps_per_dense_mac": _up(math.prod(x), _DEEP) * _up(op.units, _LANES)}
-    if isinstance(op, AveragePool2D):
-        return work | {"ps_per_average_pool_output": math.prod(y)}
     if isinstance(op, Reshape):
         return {}
-    kinds = {Add: "ps_per_add_byte", MaxPool2D: "ps_per_max_pool_byte", GlobalAveragePool: "ps_per_mean_byte"}
+    outputs = math.prod(y)
+    if isinstance(op, AveragePool2D):
+        return work | {"ps_per_average_pool_output": outputs, "ps_per_average_pool_input": node.macs}
+    if isinstance(op, Add):
+        return work | {"ps_per_add_output": outputs}
+    if isinstance(op, Multiply):
+        return work | {"ps_per_multiply_output": outputs}
+    if isinstance(op, Activate):
+        slow = op.function is Activation.HARD_SWISH  # XNNPACK has no int8 kernel for it
+        return work | {"ps_per_hard_swish_output" if slow else "ps_per_activation_output": outputs}
+    kinds = {MaxPool2D: "ps_per_max_pool_byte", GlobalAveragePool: "ps_per_mean_byte"}
     return work | {kinds.get(type(op), "ps_per_other_byte"): _moved(node)}
 
 
@@ -148,7 +203,7 @@ def _up(number: int, step: int) -> int:
 
 
 def node_features(nodes: Sequence[Node]) -> NDArray[np.float64]:
-    """A row a node, for a learner: its work and sizes as logarithms of base 2, its kernel, and how it fits registers."""
+    """A row a node, for a learner: work and sizes as logarithms of base 2, kernel, and how it fits registers."""
     work, moved = node_work(nodes)
     rows = []
     for node in nodes:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from graph import Graph, Node
-from predictors.features import FloatArray, PredictorError, live_nodes
-from predictors.host import node_features, node_ms
+from predictors.features import FloatArray, PredictorError
+from predictors.host import node_features, node_ms, timed_nodes
 from predictors.sheets import Sheet
 
 FEWEST = 100
@@ -54,7 +54,7 @@ class LayerModel:
 
     def latency_ms(self, sheet: Sheet, graph: Graph) -> float:
         """The sum over the layers of a network."""
-        nodes: list[Node] = live_nodes(graph)
+        nodes: list[Node] = timed_nodes(graph)
         overhead_ms = sheet["inference_us"] / 1e3
         if not nodes:
             return overhead_ms

@@ -2,16 +2,17 @@
 
 import json
 import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from graph import Graph, GraphBuilder, Node, ShapeError, from_json, to_json
-from predictors.features import PredictorError, live_nodes, operator_kind
+from graph import Conv2D, DepthwiseConv2D, DType, Graph, GraphBuilder, Node, Op, Shape, from_json, to_json
+from predictors.features import FloatArray, PredictorError, operator_kind
+from predictors.host import timed_nodes
 
 FORMAT = "edgevolve-latency-table-1"
 
@@ -29,6 +30,7 @@ class LatencyTable:
     """Milliseconds of layers by `layer_key`, each an inference of a network of that one layer.
 
     What an inference costs beside its layers is in every one of them; the least is taken for it and counted once.
+    What LiteRT folds into another layer has no entry (`host.timed_nodes`).
     """
 
     device: str
@@ -37,18 +39,26 @@ class LatencyTable:
     @classmethod
     def measure(cls, device: str, graphs: Iterable[Graph], measure: Callable[[Graph], float]) -> "LatencyTable":
         """Measure every layer of some networks once; `measure` gives milliseconds, and may raise `PredictorError`."""
-        return cls(device, {layer_key(node): measure(single) for single in layers(graphs) for node in single.nodes})
+        singles = layers(graphs)
+        return cls.of(device, singles, [measure(single) for single in singles])
+
+    @classmethod
+    def of(cls, device: str, singles: Sequence[Graph], latencies_ms: Sequence[float]) -> "LatencyTable":
+        """From networks of one layer that were measured already, such as those of a calibration."""
+        keys = [layer_key(single.nodes[0]) for single in singles]
+        return cls(device, dict(zip(keys, latencies_ms, strict=True)))
 
     def estimate(self, graph: Graph) -> TableEstimate:
         """Sum the layers of a network.
 
         A layer that is not in the table takes what the nearest of its kind takes, scaled by the work: by
-        multiply-accumulates, or bytes where there are none. Raises `PredictorError` for an empty table.
+        multiply-accumulates, or bytes where there are none. Raises `PredictorError` for an empty table, and
+        `ShapeError` for an operator that edgevolve does not know.
         """
         if not self.entries:
             raise PredictorError("the latency table is empty")
         overhead, total, unknown = min(self.entries.values()), 0.0, []
-        for node in live_nodes(graph):
+        for node in timed_nodes(graph):
             known = self.entries.get(layer_key(node))
             if known is None:
                 unknown.append(node.name)
@@ -58,19 +68,26 @@ class LatencyTable:
         return TableEstimate(overhead + total, tuple(unknown))
 
     def _interpolated(self, node: Node, overhead: float) -> float:
-        known = self._layers.get(operator_kind(node)) or [entry for group in self._layers.values() for entry in group]
-        position = _position(node)
-        nearest, latency_ms = min(known, key=lambda entry: float(abs(_position(entry[0]) - position).sum()))
-        return (latency_ms - overhead) * _work(node) / _work(nearest)
+        positions, work, latencies_ms = self._known[operator_kind(node) if operator_kind(node) in self._known else ""]
+        nearest = int(abs(positions - _position(node)).sum(axis=1).argmin())
+        return float((latencies_ms[nearest] - overhead) * _work(node) / work[nearest])
 
     @cached_property
-    def _layers(self) -> dict[str, list[tuple[Node, float]]]:
-        """The layers by kind, rebuilt from their keys."""
+    def _known(self) -> dict[str, tuple[FloatArray, FloatArray, FloatArray]]:
+        """Positions, work and milliseconds of the layers by kind, of all under "", rebuilt from their keys."""
         found: dict[str, list[tuple[Node, float]]] = {}
         for key, latency_ms in self.entries.items():
             (node,) = from_json(json.loads(key)).nodes
-            found.setdefault(operator_kind(node), []).append((node, latency_ms))
-        return found
+            for kind in (operator_kind(node), ""):
+                found.setdefault(kind, []).append((node, latency_ms))
+        return {
+            kind: (
+                np.array([_position(node) for node, _ in group]),
+                np.array([_work(node) for node, _ in group], dtype=np.float64),
+                np.array([latency_ms for _, latency_ms in group]),
+            )
+            for kind, group in found.items()
+        }
 
     def save(self, path: Path | str) -> None:
         """Write JSON."""
@@ -89,7 +106,7 @@ class LatencyTable:
         try:
             entries = {str(key): float(value) for key, value in payload["entries"].items()}
             table = cls(str(payload["device"]), entries)
-            _ = table._layers
+            _ = table._known
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise PredictorError(f"{path}: damaged: {' '.join(str(error).split())}") from error
         if not all(math.isfinite(value) and value > 0 for value in entries.values()):
@@ -99,34 +116,27 @@ class LatencyTable:
 
 def layers(graphs: Iterable[Graph]) -> list[Graph]:
     """Every different layer of some networks as a network of its own."""
-    found: dict[str, Graph] = {}
-    for graph in graphs:
-        for node in live_nodes(graph):
-            single = _single(node)
-            found.setdefault(_key(single), single)
-    return list(found.values())
+    return list(dict(_layer(*_asked(node)) for graph in graphs for node in timed_nodes(graph)).values())
 
 
 def layer_key(node: Node) -> str:
     """Operator and shapes as one line of JSON; equal keys are equal layers."""
-    return _key(_single(node))
+    return _layer(*_asked(node))[0]
 
 
-def _key(single: Graph) -> str:
-    return json.dumps(to_json(single), sort_keys=True, separators=(",", ":"))
+def _asked(node: Node) -> tuple[Any, tuple[tuple[Shape, DType], ...]]:
+    """What decides a layer: the operator, and the shapes and types that it takes."""
+    return node.op, tuple((x.shape, x.dtype) for x in node.inputs)
 
 
-def _single(node: Node) -> Graph:
-    """A network of the node alone; batch norm is folded on a device and left out."""
-    if any(field.name == "batch_norm" for field in fields(node.op)):  # type: ignore[arg-type]
-        op: Any = replace(node.op, batch_norm=False)  # type: ignore[type-var]
-    else:
-        op = node.op
+@lru_cache(maxsize=1 << 16)
+def _layer(op: Op, inputs: tuple[tuple[Shape, DType], ...]) -> tuple[str, Graph]:
+    """The key of a layer, and a network of it alone; batch norm is folded on a device and left out."""
+    if isinstance(op, Conv2D | DepthwiseConv2D):
+        op = replace(op, batch_norm=False)
     net = GraphBuilder()
-    try:
-        return net.build(net.add(op, *(net.input(x.shape, x.dtype) for x in node.inputs)))
-    except (ShapeError, AttributeError) as error:
-        raise PredictorError(f"{node.name} cannot be measured by itself: {error}") from error
+    single = net.build(net.add(op, *(net.input(shape, dtype) for shape, dtype in inputs)))
+    return json.dumps(to_json(single), sort_keys=True, separators=(",", ":")), single
 
 
 def _work(node: Node) -> int:

@@ -1,7 +1,7 @@
 """Measurements in CSV: one row a network, only ever appended.
 
-The column `file` names the network, a `.tflite` or a graph's canonical JSON, from the folder that the CSV is in, so that
-its features can be computed again; `latency_ms`, or another metric, is what was measured. Other columns tell how.
+The column `file` names the network, a `.tflite` or a graph's canonical JSON, from the folder that the CSV is in, so
+that its features can be computed again; `latency_ms` is what was measured. Other columns tell how.
 """
 
 import csv
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from graph import Graph, ShapeError, TfliteError, from_json, load_tflite
+from graph import Graph, ShapeError, from_json, load_tflite
 from predictors.features import PredictorError
 
 NETWORK = "file"
@@ -30,13 +30,17 @@ def read_measurements(path: Path | str, columns: Sequence[str], device: str | No
     """The rows of a CSV with the `columns` as numbers; of one `device` where that is given.
 
     A last line that was cut off while it was being written is left out. Raises `PredictorError`, in one line, for a
-    file or column that is not there, a cell that is missing or not a number, and where no row is left.
+    file or column that is not there, a cell that is missing or not a number, rows of several devices or numbers of
+    threads, and where no row is left.
     """
     rows = _rows(Path(path), (NETWORK, *columns, *(["device"] if device else [])))
+    rows = [(number, row) for number, row in rows if device is None or row["device"] == device]
+    for name, advice in (("device", "choose one with --device"), ("threads", "keep them in files of their own")):
+        kinds = sorted({row.get(name, "") for _, row in rows})
+        if columns and len(kinds) > 1:
+            raise PredictorError(f"{path}: rows of {name} {' and '.join(kinds[:4])}: {advice}")
     found = []
     for number, row in rows:
-        if device and row["device"] != device:
-            continue
         if not row[NETWORK]:
             raise PredictorError(f"{path}: line {number}: {NETWORK} is missing")
         found.append(Measurement(row[NETWORK], tuple(_number(path, number, name, row[name]) for name in columns)))

@@ -4,10 +4,12 @@ LiteRT runs as it comes, with its XNNPACK kernels. Inputs are random and what is
 is measured through its weightless skeleton, before anyone has trained it.
 """
 
+import ctypes
 import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -24,6 +26,7 @@ from graph.skeleton import skeleton
 from predictors.features import PredictorError
 
 _EDGE_TPU = re.compile(r"(usb|pci):\d+")
+_LIBRARY = "libedgetpu.so.1"
 _COMPILER = "edgetpu_compiler"
 _COMPILED = "edgetpu-custom-op"
 _LEAST_MS = 10.0
@@ -88,14 +91,15 @@ def _interpreter(model: bytes, device: str, threads: int) -> Any:
     delegates = []
     if device != "cpu":
         delegates, model = [_edge_tpu(device)], _compiled(model, device)
+    rng = np.random.default_rng(0)
     try:
-        interpreter = litert.Interpreter(
-            model_content=model, num_threads=threads, experimental_delegates=delegates or None
-        )
-        interpreter.allocate_tensors()
-        rng = np.random.default_rng(0)
+        with _silent():
+            interpreter = litert.Interpreter(
+                model_content=model, num_threads=threads, experimental_delegates=delegates or None
+            )
+            interpreter.allocate_tensors()
         for entry in interpreter.get_input_details():
-            drawn = rng.integers(0, 2, entry["shape"]) if entry["dtype"] == bool else rng.normal(0, 20, entry["shape"])
+            drawn = rng.integers(0, 2 if np.dtype(entry["dtype"]).kind == "b" else 100, entry["shape"])
             interpreter.set_tensor(entry["index"], drawn.astype(entry["dtype"]))
         interpreter.invoke()
     except (ValueError, RuntimeError) as error:
@@ -113,6 +117,20 @@ def _timed(interpreter: Any, runs: int, least_ms: float) -> list[float]:
         times.append((time.perf_counter_ns() - begun) / 1e6)
         total_ms += times[-1]
     return times
+
+
+@contextmanager
+def _silent() -> Iterator[None]:
+    """Nothing on standard error: what LiteRT writes there comes back as an exception too."""
+    sys.stderr.flush()
+    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nothing, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nothing)
 
 
 @contextmanager
@@ -136,9 +154,11 @@ def _held_to(cores: Sequence[int]) -> Iterator[None]:
 def _edge_tpu(device: str) -> Any:
     """The delegate of an Edge TPU."""
     try:
-        return _runtime().load_delegate("libedgetpu.so.1", {"device": device})
+        ctypes.CDLL(_LIBRARY)  # LiteRT's own loader leaves a traceback where there is none
     except OSError as error:
         raise PredictorError(f"{device} needs libedgetpu: install libedgetpu1-std (coral.ai/software)") from error
+    try:
+        return _runtime().load_delegate(_LIBRARY, {"device": device})
     except ValueError as error:
         raise PredictorError(f"{device}: no Edge TPU answers; see that it is plugged in and permitted") from error
 

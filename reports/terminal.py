@@ -1,10 +1,11 @@
 """Tables for the terminal: a run's front, and what was exported of it."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +16,12 @@ from runs import Record, Run
 from search_algorithms import Failed, Rejected
 
 MARKS = "\n★ best, ◆ knee"
+_WIDTH_OF_A_FILE = 120
+
+
+def console() -> Console:
+    """Standard output, as wide as the terminal; 120 columns where it is none."""
+    return Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_A_FILE)
 
 
 def front_metrics(run: Run) -> list[str]:
@@ -79,19 +86,19 @@ def summary(run: Run) -> str:
 
 
 def front_json(run: Run, records: Sequence[Record]) -> list[dict[str, Any]]:
-    """The records as plain values: number, genotype, network in words, metrics, intervals and where they come from."""
-    sources = provenance(run.devices)
-    return [
-        {
-            "number": r.number,
-            "genotype": r.genotype,
-            "network": r.description,
-            "metrics": dict(r.metrics),
-            "intervals": {name: list(ends) for name, ends in r.intervals.items()},
-            "provenance": sources,
-        }
+    """The records as plain values: number, genotype, network in words, metrics.
+
+    Of a run with devices also the intervals, low and high by metric, and where each predicted metric comes from.
+    """
+    rows = [
+        {"number": r.number, "genotype": r.genotype, "network": r.description, "metrics": dict(r.metrics)}
         for r in records
     ]
+    if run.devices or any(record.intervals for record in records):
+        for row, record in zip(rows, records, strict=True):
+            row["intervals"] = {name: list(ends) for name, ends in record.intervals.items()}
+            row["provenance"] = provenance(run.devices)
+    return rows
 
 
 def export_table(folder: Path, record: Record, manifest: Mapping[str, Any]) -> RenderableType:

@@ -1,5 +1,6 @@
 """What share of a space lies within the bounds: the dry run of a configuration."""
 
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,8 +27,12 @@ class Feasibility:
     refused: Mapping[str, str] = field(default_factory=dict)
 
 
-def feasibility(config: SearchConfig, samples: int = 1000) -> Feasibility:
-    """Sample the space from the configuration's seed, and measure without training."""
+def feasibility(config: SearchConfig, samples: int = 1000, seconds: float = 60) -> Feasibility:
+    """Sample the space from the configuration's seed, and measure without training.
+
+    After `seconds` no more are sampled: a device's compiler may take that long for each.
+    """
+    deadline = time.monotonic() + seconds
     rng = np.random.default_rng([config.seed])
     broken: Counter[str] = Counter()
     feasible = 0
@@ -35,7 +40,10 @@ def feasibility(config: SearchConfig, samples: int = 1000) -> Feasibility:
     refused: dict[str, str] = {}
     wanted = {constraint.metric for constraint in config.problem.constraints}
     wanted |= {name for one in config.device_metrics for name in one.metric_names}
-    for _ in range(samples):
+    for sampled in range(samples):
+        if sampled and time.monotonic() > deadline:
+            samples = sampled
+            break
         measured = measure(config.space, config.providers, config.space.sample(rng))
         metrics = measured.metrics
         names = [*(str(constraint) for constraint in config.problem.broken(metrics)), *measured.refusals]

@@ -7,8 +7,9 @@ from typing import Any
 
 from graph import Graph
 from predictors import Estimated, PredictorError
+from runs.devices import DeviceMetrics
 from runs.task import MetricProvider
-from search_algorithms import ProblemError
+from search_algorithms import Problem, ProblemError
 from search_space import SearchSpace
 
 
@@ -17,7 +18,7 @@ class Measurement:
     """A network and its cheap metrics by name.
 
     `intervals` are low and high of those metrics whose error is known; `refused` gives, by device, the reason why it
-    cannot run the network: its metrics are missing then.
+    cannot run the network: its metrics are missing then, as are those of devices that were not asked.
     """
 
     graph: Graph
@@ -31,13 +32,20 @@ class Measurement:
         return tuple(f"runs on {name}" for name in self.refused)
 
 
-def measure(space: SearchSpace[Any], providers: Sequence[MetricProvider], genotype: Any) -> Measurement:
-    """Build the graph once and ask every provider. Raises `ProblemError` for one that does not keep its promise."""
+def measure(
+    space: SearchSpace[Any], providers: Sequence[MetricProvider], genotype: Any, problem: Problem | None = None
+) -> Measurement:
+    """Build the graph once and ask every provider. Raises `ProblemError` for one that does not keep its promise.
+
+    Given a `problem`, devices are not asked once a hard bound is broken: some of them take long.
+    """
     graph = space.graph(genotype)
     metrics: dict[str, float] = {}
     intervals: dict[str, tuple[float, float]] = {}
     refused: dict[str, str] = {}
     for provider in providers:
+        if problem and isinstance(provider, DeviceMetrics) and problem.broken(metrics):
+            break
         who = getattr(provider, "name", type(provider).__name__)
         try:
             given = {name: _estimated(value) for name, value in provider(graph).items()}

@@ -16,6 +16,7 @@ from graph import (
     GlobalAveragePool,
     GraphBuilder,
     MaxPool2D,
+    Multiply,
     Pad,
     Padding,
     Reshape,
@@ -57,6 +58,10 @@ def every_operator():
     mean = net.add(AveragePool2D((2, 3), (2, 2), Padding.SAME), net.add(Activate(Activation.SIGMOID), x))
     x = net.add(Concat(), net.add(Add(Activation.RELU), pooled, mean), pooled)
     x = net.add(Conv2D(5, (2, 2), padding=Padding.VALID), x)
+    gate = net.add(
+        Conv2D(5, (1, 1), activation=Activation.RELU6), net.add(AveragePool2D(x.shape[1:3], x.shape[1:3]), x)
+    )
+    x = net.add(Multiply(), net.add(Multiply(Activation.RELU), x, gate), x)
     _, height, width, channels = x.shape
     x = net.add(Reshape((1, width, channels, height)), x)
     x = net.add(Softmax(), net.add(AveragePool2D((2, 2), (1, 1)), x))
@@ -65,12 +70,16 @@ def every_operator():
     return net.build(net.add(Dense(5), net.add(Dense(7), net.add(Reshape((1, 1, 1, 7)), x))))
 
 
+SMALL = {"mobile": {"max_stages": 2, "depths": (1, 2), "max_filters": 32}}
+"""Options that keep networks small, for a converter of some seconds each."""
+
+
 def networks(each):
     """Names and graphs: random ones over every operator, then `each` random genotypes of every space."""
     yield "every operator", every_operator()
     for seed in range(2 * each):
         yield f"random {seed}", random_graph(seed)
     for name, kind in SPACES.items():
-        space = kind((8, 8, 1), 10)
+        space = kind((8, 8, 1), 10, **SMALL.get(name, {}))
         for seed in range(each):
             yield f"{name} {seed}", space.graph(space.sample(np.random.default_rng(seed)))

@@ -20,6 +20,7 @@ from graph import (
     GlobalAveragePool,
     GraphBuilder,
     MaxPool2D,
+    Multiply,
     Pad,
     Padding,
     Reshape,
@@ -72,6 +73,7 @@ def joined(op):
         chain(Pad((1, 2), (0, 1)), AveragePool2D((3, 2), (2, 2), Padding.SAME), Activate(Activation.HARD_SWISH)),
         chain(Activate(Activation.SIGMOID), Reshape((1, 504)), Softmax()),
         joined(Add(Activation.RELU)),
+        joined(Multiply(Activation.RELU)),
         joined(Concat()),
     ],
 )

@@ -16,6 +16,7 @@ from graph import (
     Graph,
     GraphBuilder,
     MaxPool2D,
+    Multiply,
     Node,
     Pad,
     Padding,
@@ -40,6 +41,7 @@ def random_graph(seed):
             lambda: net.add(Conv2D(4, (1, 1), groups=2), x),
             lambda: net.add(DepthwiseConv2D((3, 3)), x),
             lambda: net.add(Add(), x, rng.choice(same)),
+            lambda: net.add(Multiply(), x, rng.choice(same)),
             lambda: net.add(Activate(Activation.HARD_SWISH), x),
             lambda: net.add(Conv2D(4, (1, 1)), net.add(Concat(), x, rng.choice(same))),
         ]
@@ -61,7 +63,7 @@ def renamed_and_reordered(graph, seed):
         Node(
             f"node{rng.random()}",
             n.op,
-            tuple(rename(x) for x in (reversed(n.inputs) if isinstance(n.op, Add) else n.inputs)),
+            tuple(rename(x) for x in (reversed(n.inputs) if isinstance(n.op, Add | Multiply) else n.inputs)),
             tuple(rename(w) for w in n.weights),
             tuple(rename(y) for y in n.outputs),
         )

@@ -17,6 +17,7 @@ NAMES = {
     "AveragePool2D": "AVERAGE_POOL_2D",
     "GlobalAveragePool": "MEAN",
     "Add": "ADD",
+    "Multiply": "MUL",
     "Concat": "CONCATENATION",
     "Pad": "PAD",
     "Reshape": "RESHAPE",

@@ -283,15 +283,15 @@ def test_a_predictor_of_a_device_stands_alone_or_under_the_name_of_a_sheet(tmp_p
     space, rng = CnnSpace((8, 8, 1), 3), np.random.default_rng(0)
     graphs = [space.graph(space.sample(rng)) for _ in range(25)]
     truth = [0.1 + 1e-6 * sum(node.macs for node in graph.nodes) for graph in graphs]
-    made = DevicePredictor.fit("usb:0", graphs, truth, np.random.default_rng(0), metric="energy_uj")
+    made = DevicePredictor.fit("usb:0", graphs, truth, np.random.default_rng(0))
     made.save(tmp_path / "usb.json")
     expected = made.predict(graphs[:1])
     for found, name in (
         (device(str(tmp_path / "usb.json")), "usb_0"),
         (device("host_cpu", tmp_path / "usb.json"), "host_cpu"),
     ):
-        assert (found.name, found.metric_names) == (name, ("energy_uj",))
-        given = found.predict(graphs[0])["energy_uj"]
+        assert (found.name, found.metric_names) == (name, ("latency_ms",))
+        given = found.predict(graphs[0])["latency_ms"]
         assert (given.value, given.low) == (pytest.approx(expected.value[0]), pytest.approx(expected.low[0]))
     *_, path = fitted(tmp_path, "nameless", None)
     with pytest.raises(PredictorError, match=r"nameless.json: .*give device\(NAME, predictor='nameless.json'\)"):

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graph import Add, Conv2D, GlobalAveragePool, Graph, GraphBuilder, Node, Tensor, reordered
+from graph import Add, Conv2D, GlobalAveragePool, Graph, GraphBuilder, Multiply, Node, Tensor, reordered
 from predictors.features import (
     FEATURES,
     FeatureTable,
@@ -39,7 +39,7 @@ def another_order(graph: Graph, rng: np.random.Generator) -> Graph:
     nodes = []
     for k, node in enumerate(reordered(graph, order).nodes):
         inputs = tuple(rename(x) for x in node.inputs)
-        inputs = inputs[::-1] if isinstance(node.op, Add) else inputs
+        inputs = inputs[::-1] if isinstance(node.op, Add | Multiply) else inputs
         nodes.append(Node(f"n{k}", node.op, inputs, node.weights, tuple(rename(y) for y in node.outputs)))
     return Graph(tuple(map(rename, graph.inputs)), tuple(nodes), tuple(map(rename, graph.outputs)))
 

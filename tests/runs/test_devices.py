@@ -226,6 +226,29 @@ def test_a_metric_of_the_users_own_may_have_an_interval_too(config, run_search):
     assert all(record.intervals == {"latency_ms": (1.0, 3.0)} for record in run.front)
 
 
+def test_a_network_beyond_another_bound_costs_no_prediction(config, run_search):
+    asked = []
+
+    class Counted(Chip):
+        most = 1000
+        metric_names = ("latency_ms", "energy_uj")
+
+        def predict(self, graph):
+            asked.append(sum(node.macs for node in graph.nodes))
+            return super().predict(graph)
+
+    problem = Problem([minimise("error"), minimise("latency_ms")], [at_most("macs", 100_000)])
+    run = run_search(config(problem=problem, devices=[Counted()], algorithm=NSGA3(), evaluations=6))
+    assert run.infeasible and max(asked) <= 100_000
+    rejected = [event for event in read(run.path) if isinstance(event, Rejected) and event.broken]
+    assert all(event.broken == ("macs ≤ 100000",) and "latency_ms" not in event.metrics for event in rejected)
+
+
+def test_the_dry_run_stops_in_time(config):
+    found = feasibility(config(problem=LATENCY, devices=[Chip()]), 60, seconds=0)
+    assert found.samples == 1 and found.feasible <= 1
+
+
 def test_a_search_that_no_network_survives_names_the_device(config, run_search, monkeypatch):
     monkeypatch.setattr("engine.stopping.REJECTIONS_IN_A_ROW", 50)
     run = run_search(config(problem=LATENCY, devices=[Tiny()], algorithm=NSGA3()))

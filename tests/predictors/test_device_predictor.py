@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from graph import read_tflite
+from graph.skeleton import skeleton
+from predictors import DevicePredictor, Kind, PredictorError, Provenance, analyse, host, sheet
+from predictors.lut import layers
+from tests.training.random_graphs import random_graph
+
+GRAPHS = [graph for graph in map(random_graph, range(140)) if len(graph.nodes) > 2]
+SINGLES = layers(GRAPHS)
+
+
+def device(graph, speed=1.0):
+    """A made-up processor that obeys the physics, twice as slow on depthwise convolutions as the fit begins with."""
+    work, moved = host.node_work(host.timed_nodes(graph))
+    constants = np.array([*host.PARTS.values()]) * np.where(["depthwise" in part for part in host.PARTS], 2, 1)
+    return speed * (0.4e-3 + 1e-9 * np.maximum(work @ constants, 10 * moved).sum())
+
+
+def noisy(graphs, seed, sigma=0.02, speed=1.0):
+    noise = np.random.default_rng(seed).lognormal(0, sigma, len(graphs))
+    return np.array([device(graph, speed) for graph in graphs]) * noise
+
+
+def error(predicted, graphs, speed=1.0):
+    return float(np.mean(abs(np.asarray(predicted) / [device(graph, speed) for graph in graphs] - 1)))
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return DevicePredictor.fit("cpu", GRAPHS[:60], noisy(GRAPHS[:60], 0), np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("speed", [1.0, 1000.0])
+def test_the_constants_of_a_processor_of_any_speed_are_found_from_sixty_networks(speed):
+    found = host.fit("mine", GRAPHS[:60], noisy(GRAPHS[:60], 0, speed=speed), "made up")
+    assert found.kind is Kind.HOST and found.weakest in (Provenance.MEASURED, Provenance.ASSUMED)
+    assert error([host.latency_ms(found, graph) for graph in GRAPHS[60:]], GRAPHS[60:], speed) < 0.03
+    assert analyse(found, GRAPHS[0])["latency_ms"] == host.latency_ms(found, GRAPHS[0])
+
+
+def test_a_constant_that_no_network_bears_on_is_called_assumed():
+    plain = [graph for graph in GRAPHS if not any("epthwise" in type(node.op).__name__ for node in graph.nodes)]
+    found = host.fit("mine", plain[:30], noisy(plain[:30], 0), "made up")
+    assert found.figures["ps_per_large_depthwise_mac"].provenance is Provenance.ASSUMED
+    assert found.figures["ps_per_operator"].provenance is Provenance.MEASURED
+
+
+def test_a_host_that_was_never_measured_says_what_to_do():
+    with pytest.raises(PredictorError, match="host_cpu has no figures yet: measure it with calibrate, then fit"):
+        analyse(sheet("host_cpu"), GRAPHS[0])
+
+
+def test_held_out_networks_are_predicted_with_and_without_layers(fitted):
+    with_layers = DevicePredictor.fit(
+        "cpu", [*GRAPHS[:60], *SINGLES], [*noisy(GRAPHS[:60], 0), *noisy(SINGLES, 1)], np.random.default_rng(0)
+    )
+    assert fitted.layers is None and with_layers.layers is not None
+    for predictor in (fitted, with_layers):
+        assert error(predictor.predict(GRAPHS[60:]).value, GRAPHS[60:]) < 0.05
+    assert any("layers" in name for name in with_layers.regressor.names)
+
+
+def test_a_predictor_reads_back_as_it_was(fitted, tmp_path):
+    better = fitted.improved(GRAPHS[60:75], noisy(GRAPHS[60:75], 2, speed=3), np.random.default_rng(0))
+    for predictor in (fitted, better):
+        predictor.save(tmp_path / "p.json")
+        again = DevicePredictor.load(tmp_path / "p.json").predict(GRAPHS)
+        for name in ("value", "low", "high", "in_domain"):
+            assert getattr(again, name) == pytest.approx(getattr(predictor.predict(GRAPHS), name), rel=1e-12)
+
+
+def test_fifteen_measurements_of_a_slower_board_are_enough_to_move_to_it(fitted):
+    better = fitted.improved(GRAPHS[60:75], noisy(GRAPHS[60:75], 2, speed=3), np.random.default_rng(0))
+    assert error(fitted.predict(GRAPHS[75:]).value, GRAPHS[75:], 3) > 0.6
+    assert error(better.predict(GRAPHS[75:]).value, GRAPHS[75:], 3) < 0.05
+
+
+def test_a_file_and_its_graph_are_predicted_alike(fitted):
+    files = [read_tflite(skeleton(graph)).graph for graph in GRAPHS[60:80]]
+    assert fitted.predict(files).value == pytest.approx(fitted.predict(GRAPHS[60:80]).value, rel=1e-6)
+
+
+def test_what_is_known_of_a_device_is_a_counter(tmp_path):
+    coral = sheet("coral_edge_tpu")
+    values = [analyse(coral, graph)["latency_ms"] for graph in GRAPHS[:40]]
+    fitted = DevicePredictor.fit("coral", GRAPHS[:40], values, np.random.default_rng(0), sheet=coral)
+    assert (
+        np.mean(abs(fitted.predict(GRAPHS[40:80]).value / [analyse(coral, g)["latency_ms"] for g in GRAPHS[40:80]] - 1))
+        < 0.03
+    )
+
+
+@pytest.mark.parametrize("values", [[1.0] * 9, [1.0] * 9 + [-1.0], [1.0] * 9 + [float("nan")]])
+def test_bad_latencies_are_refused(values):
+    with pytest.raises(PredictorError, match="all positive and finite"):
+        DevicePredictor.fit("cpu", GRAPHS[:10], values, np.random.default_rng(0))
