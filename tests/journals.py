@@ -147,9 +147,13 @@ def hostile_history():
     objectives = [*problem["objectives"], {"metric": metric, "direction": "minimise", "target": None, "scale": None}]
     objectives.append({"metric": f"{long}_bytes", "direction": "maximise", "target": None, "scale": None})
     config = dict(CONFIG, problem=dict(problem, objectives=objectives), algorithm={"type": HOSTILE}, seed=HOSTILE)
-    yield started(name=f"../../{HOSTILE}{long}", config=config)
+    device = DeviceUsed(name=f"{HOSTILE}{long}", provenance=HOSTILE, metrics=(metric, "error", "none"))
+    yield started(name=f"../../{HOSTILE}{long}", config=config, devices=(device,))
     for number in range(4):
         event = asked(number, rng, text=f"{HOSTILE}{long}", change=HOSTILE, parents=(number + 1, 999, 0))
+        event = event.model_copy(
+            update={"intervals": {metric: (1e308, -1e308), "macs": (9e9, 0.0), "none": (0.0, 1.0)}}
+        )
         extra = {metric: 10.0 ** (150 * (number - 1)), f"{long}_bytes": -1e308 if number else 1e308}
         about = {"worker": HOSTILE, "curves": {HOSTILE: (1e308, -1e308), "loss": ()}}
         yield event
