@@ -209,6 +209,42 @@ def test_brushing_an_axis_keeps_a_range_in_scatter_and_table(page, made):
     assert page.run("return document.getElementById('brushed').hidden")
 
 
+def test_a_box_in_the_scatter_keeps_what_lies_in_it(page):
+    from selenium.webdriver import ActionChains
+
+    page.drawn("#scatter")
+    page.run("document.querySelector(\"#scatter .modebar-btn[data-val='select']\").click()")
+    time.sleep(0.5)
+    x, y, width, height = page.run(
+        "const b = document.querySelector('#scatter .nsewdrag').getBoundingClientRect();"
+        "return [b.x, b.y, b.width, b.height]"
+    )
+    left, top, right, bottom = int(x + 0.2 * width), int(y + 0.2 * height), int(x + 0.7 * width), int(y + 0.8 * height)
+    drag = ActionChains(page.browser)
+    drag.w3c_actions.pointer_action.move_to_location(left, top).pointer_down()
+    drag.w3c_actions.pointer_action.move_to_location((left + right) // 2, (top + bottom) // 2)
+    drag.w3c_actions.pointer_action.move_to_location(right, bottom).pointer_up()
+    drag.perform()
+    page.until("!document.getElementById('brushed').hidden")
+    inside = page.run(
+        """const div = document.getElementById("scatter"), box = div.getBoundingClientRect();
+        const {xaxis, yaxis} = div._fullLayout, [left, top, right, bottom] = arguments;
+        const at = (axis, start) => (value) => start + axis._offset + axis.c2p(value);
+        const [x, y] = [at(xaxis, box.left), at(yaxis, box.top)];
+        const named = div._fullData.filter((trace) => ["dominated", "front", "best"].includes(trace.name));
+        return named.flatMap((trace) => [...trace.x].map((value, i) => [x(value), y(trace.y[i])]))
+          .filter(([x, y]) => left <= x && x <= right && top <= y && y <= bottom).length""",
+        left,
+        top,
+        right,
+        bottom,
+    )
+    assert 0 < inside < 79
+    assert page.one("#brushed-words").text == f"{inside} of 79 candidates chosen."
+    page.bring("#unbrush").click()
+    assert page.run("return document.getElementById('brushed').hidden")
+
+
 def test_downloads_hold_the_rows_that_are_shown(page, made, tmp_path):
     run, _ = made
     page.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
