@@ -53,7 +53,7 @@ def report_page(runs: Sequence[Run], commands: Sequence[str]) -> str:
 
 def render(data: View, name: str, summary: str, static: View | None = None) -> str:
     """The page of what `reports.view` gives; with `live`, it follows the events of the server it came from."""
-    script = _asset("page.js")
+    script = _asset("front.js") + _asset("page.js")
     return _template().render(
         title=short(name, _MOST_NAME),
         summary=summary,
