@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from reports.frames import candidates, events, front
 from reports.history import common_box, history
+from reports.metrics import plotted_metrics
 from reports.pictures import front_figure, front_of_two, fronts_figure, progress_figure, write_pictures
 from runs import Run
 from runs.events import Resumed
@@ -75,6 +76,22 @@ def test_runs_with_other_objectives_have_no_common_box(run, tmp_path):
     )
     begun = Run.open(journals.write(tmp_path / "other", journals.started(config=other)))
     assert common_box([run, begun]) is None
+
+
+def test_a_picture_shows_objectives_before_other_metrics(tmp_path):
+    objectives = {o["metric"]: o for o in journals.CONFIG["problem"]["objectives"]}
+    expected = {
+        ("error", "peak_memory_bytes", "model_size_bytes", "macs"): ("model_size_bytes", "error", "macs"),
+        ("error", "macs", "peak_memory_bytes"): ("macs", "error", "peak_memory_bytes"),
+        ("macs", "error"): ("macs", "error", "model_size_bytes"),
+        ("error",): ("model_size_bytes", "error", "macs"),
+        ("macs",): ("model_size_bytes", "macs", "error"),
+    }
+    for names, shown in expected.items():
+        problem = dict(journals.CONFIG["problem"], objectives=[objectives[name] for name in names])
+        events = list(journals.long_history(5))
+        events[0] = journals.started(config=dict(journals.CONFIG, problem=problem))
+        assert plotted_metrics(Run.open(journals.write(tmp_path / "-".join(names), *events))) == shown
 
 
 def test_the_front_of_two_is_what_nothing_is_better_in_both(run):
