@@ -4,8 +4,6 @@ import importlib.util
 import json
 import sys
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,7 +18,7 @@ from engine import search as run_search
 from graph import ShapeError, TfliteError, load_tflite
 from predictors import PredictorError
 from resource_models import TARGETS
-from runs import ConfigError, JournalError, Record, Run, SearchConfig
+from runs import ConfigError, EmptyJournalError, JournalError, Record, Run, SearchConfig, journal_path
 from runs.events import Event
 from search_algorithms import ProblemError
 from search_space import GenotypeError
@@ -61,8 +59,10 @@ def search(
     ray_address: Annotated[str | None, typer.Option(help="join a running cluster: HOST:PORT or auto")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on where the journal ends")] = False,
     tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="scalars and HParams as they come")] = None,
+    mlflow: Annotated[Path | None, typer.Option(metavar="DIR", help="the same for MLflow, in DIR/mlflow.db")] = None,
 ) -> None:
     """Search for networks; "search" itself may be left out."""
+    from reports.boards import boards, tell
     from reports.progress import ProgressDisplay
     from reports.terminal import front_table
 
@@ -71,11 +71,12 @@ def search(
     console = _console()
     title = name or Path(config).stem
     try:
-        with ProgressDisplay(console, chosen.evaluations) as display, _board(tensorboard) as board:
+        with ProgressDisplay(console, chosen.evaluations) as display, boards(title, tensorboard, mlflow) as every:
 
             def observe(run: Run, event: Event) -> None:
                 display(run, event)
-                board(run, event)
+                for board in every:
+                    tell(board, run, event)
 
             run = run_search(chosen, title, out=out, resume=resume, ray_address=ray_address, observe=observe)
     except KeyboardInterrupt:
@@ -154,27 +155,33 @@ def report(
     out: Annotated[Path | None, typer.Option(help="folder; RUN/report unless given")] = None,
     pictures: Annotated[bool, typer.Option(help="PNG, SVG and CSV beside the page")] = True,
     tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="scalars and HParams as well")] = None,
+    mlflow: Annotated[Path | None, typer.Option(metavar="DIR", help="the same for MLflow, in DIR/mlflow.db")] = None,
     open_page: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
 ) -> None:
     """Write report.html, which needs no network, and its plots for papers."""
+    from reports.boards import boards, write
     from reports.page import report_page
     from reports.pictures import write_pictures
 
-    opened = [Run.open(run) for run in runs]
-    folder = out or opened[0].folder / "report"
+    try:
+        opened = [Run.open(run) for run in runs]
+    except EmptyJournalError:
+        if len(runs) > 1:
+            raise
+        opened = []
+    for run in opened:
+        with boards(run.started.name, tensorboard, mlflow) as every:
+            for board in every:
+                write(run, board)
+    folder = out or journal_path(runs[0]).parent / "report"
     page = folder / "report.html"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         page.write_text(report_page(opened, runs), encoding="utf-8")
-        written = [page, *(write_pictures(opened, folder) if pictures else [])]
+        written = [page, *(write_pictures(opened, folder) if pictures and opened else [])]
     except OSError as error:
         raise ConfigError(f"{folder}: {error.strerror or error}; choose another --out") from error
     print(f"{page}{f' and {len(written) - 1} pictures and tables' if pictures else ''}")
-    if tensorboard:
-        from reports.tensorboard import write_tensorboard
-
-        for run in opened:
-            print(write_tensorboard(run, tensorboard))
     if open_page:
         typer.launch(str(page))
 
@@ -333,20 +340,6 @@ def _picked(run: Run, pick: str) -> Record:
     if not pick.isdecimal():
         raise ConfigError(f"--pick {pick}: give best, knee, or a candidate's number")
     return run.record(int(pick))
-
-
-@contextmanager
-def _board(folder: Path | None) -> Iterator[Callable[[Run, Event], None]]:
-    if folder is None:
-        yield lambda run, event: None
-        return
-    from reports.tensorboard import TensorBoard
-
-    board = TensorBoard(folder)
-    try:
-        yield board
-    finally:
-        board.close()
 
 
 def _console() -> "Console":

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import plotly.io
-from plotly.subplots import make_subplots
 
 from reports.colours import FAILED, FAINT, FRONT, SERIES
 from reports.frames import seconds_active, status
@@ -182,9 +181,12 @@ def training(curves: Mapping[str, Sequence[float]]) -> Chart:
     groups: dict[str, list[str]] = {}
     for name in curves:
         groups.setdefault(name.removeprefix("validation_"), []).append(name)
-    figure = make_subplots(rows=len(groups), cols=1, shared_xaxes=True, vertical_spacing=0.08)
+    figure = go.Figure()
+    axes, legends = {}, set()
     for row, (group, names) in enumerate(groups.items(), start=1):
         words, divisor = axis(group, 1.0)
+        place = f"y{row}".removesuffix("y1") or "y"
+        axes[place.replace("y", "yaxis")] = {"title": {"text": label(words)}}
         for name in names:
             validation = name != group
             figure.add_scatter(
@@ -192,15 +194,18 @@ def training(curves: Mapping[str, Sequence[float]]) -> Chart:
                 y=np.asarray(curves[name], dtype=float) / divisor,
                 name="validation" if validation else "training",
                 legendgroup=str(validation),
-                showlegend=name
-                in (next((n for n in curves if (n != n.removeprefix("validation_")) == validation), ""),),
+                showlegend=validation not in legends,
                 line={"color": SERIES[1] if validation else SERIES[0], "dash": "solid" if validation else "dot"},
-                row=row,
-                col=1,
+                yaxis=place,
             )
-        figure.update_yaxes(title=label(words), row=row, col=1)
-    figure.update_xaxes(title="epoch", row=len(groups), col=1)
-    figure.update_layout(height=90 + 170 * len(groups), hovermode="x unified")
+            legends.add(validation)
+    grid = {
+        "rows": len(groups),
+        "columns": 1,
+        "ygap": 0.15,
+        "subplots": [[f"x{name.replace('axis', '')}"] for name in axes],
+    }
+    figure.update_layout(axes, xaxis_title="epoch", grid=grid, height=90 + 170 * len(groups), hovermode="x unified")
     return plain(figure)
 
 

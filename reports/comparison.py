@@ -86,7 +86,11 @@ def _front(names: Sequence[str], runs: Sequence[Run], across: str, upwards: str)
     kind = "log" if upwards.endswith("error") and len(every) and (every[upwards] > 0).all() else "linear"
     figure.update_layout(
         xaxis_title=label(x_label),
-        yaxis={"title": label(y_label), "type": kind, "dtick": "D2" if kind == "log" else None},
+        yaxis={
+            "title": label(y_label),
+            "type": kind,
+        }
+        | ({"dtick": "D2", "tickformat": "~g"} if kind == "log" else {}),
         height=380,
         hovermode="closest",
     )

@@ -1,12 +1,11 @@
 """A drawing of a network: operators from top to bottom with their output shapes, one lane a branch."""
 
-from dataclasses import fields
-
 import plotly.graph_objects as go
 
-from graph import Graph, Node, Shape
+from graph import Graph, Shape
 from reports.charts import Chart, label, plain
 from reports.colours import FAINT
+from reports.network import operator_words
 
 _LAYER_PIXELS = 62
 _LANE_PIXELS = 150
@@ -34,8 +33,10 @@ def drawing(graph: Graph) -> Chart:
         line={"color": FAINT, "width": 2},
         hoverinfo="skip",
     )
-    for name, text in words.items():
-        figure.add_annotation(x=at[name][0], y=at[name][1], text=text, showarrow=False, borderwidth=1.5, borderpad=5)
+    boxes = [
+        {"x": at[name][0], "y": at[name][1], "text": text, "showarrow": False, "borderwidth": 1.5, "borderpad": 5}
+        for name, text in words.items()
+    ]
     widest = max(len(names) for names in layers)
     hidden = {"visible": False, "fixedrange": True}
     figure.update_layout(
@@ -43,48 +44,28 @@ def drawing(graph: Graph) -> Chart:
         xaxis=hidden | {"range": [-widest / 2, widest / 2]},
         yaxis=hidden | {"range": [0.6 - len(layers), 0.6]},
         showlegend=False,
+        annotations=boxes,
         meta={"min_width": _LANE_PIXELS * widest, "boxes": True},
         margin={"l": 0, "r": 0, "t": 0, "b": 0},
     )
     return plain(figure)
 
 
-def operator_words(node: Node) -> str:
-    """The operator with what matters of its attributes: Conv2D 16 3×3 /2 bn relu."""
-    words = [type(node.op).__name__]
-    for field in fields(node.op):  # type: ignore[arg-type]  # every operator is a dataclass
-        value = getattr(node.op, field.name)
-        match field.name, value:
-            case ("stride", (height, width)):
-                words += (
-                    [f"/{height}" if height == width else f"/{height}×{width}"] if (height, width) != (1, 1) else []
-                )
-            case (("kernel" | "size"), (height, width)):
-                words.append(f"{height}×{width}")
-            case (("filters" | "units"), count):
-                words.append(str(count))
-            case ("batch_norm", True):
-                words.append("bn")
-            case (("activation" | "function"), name) if str(name) != "none":
-                words.append(str(name))
-    return " ".join(words)
-
-
-def shape_words(shape: Shape) -> str:
+def _shape_words(shape: Shape) -> str:
     """Height × width × channels, without the batch of 1."""
     return "×".join(map(str, shape[1:]))
 
 
 def _layered(graph: Graph) -> tuple[dict[str, str], list[list[str]], list[tuple[str, str]]]:
     """Words by tensor, tensors by layer, and edges from each layer to the next; what passes by has no words."""
-    words = {x.name: f"<b>input</b><br>{label(shape_words(x.shape))}" for x in graph.inputs}
+    words = {x.name: f"<b>input</b><br>{label(_shape_words(x.shape))}" for x in graph.inputs}
     layers = [list(words)]
     depth = dict.fromkeys(words, 0)
     edges = []
     for node in graph.nodes:
         made, reads = node.output.name, dict.fromkeys(x.name for x in node.inputs)
         depth[made] = 1 + max(depth[name] for name in reads)
-        words[made] = f"<b>{label(operator_words(node), 28)}</b><br>{label(shape_words(node.output.shape))}"
+        words[made] = f"<b>{label(operator_words(node), 28)}</b><br>{label(_shape_words(node.output.shape))}"
         layers += [[] for _ in range(depth[made] + 1 - len(layers))]
         layers[depth[made]].append(made)
         for name in reads:

@@ -19,13 +19,17 @@ def candidates(run: Run) -> pd.DataFrame:
 
     `status` is completed, failed, rejected or in flight; `reason` says why for failed and rejected; `front` is true of
     the non-dominated within all hard bounds; `broken` of those beyond a hard bound. `started_s` and `ended_s` are
-    seconds since the start of the search, without the time between sessions; NaN of what was never evaluated.
+    seconds since the start of the search, without the time between sessions; NaN of what was never evaluated. Where the
+    error of a prediction is known, `METRIC low` and `METRIC high` are its interval.
     """
     front = {record.number for record in run.front}
     rows = [_row(run, record) | {"front": record.number in front} for record in run.records.values()]
     columns = ("number", "status", "reason", "front", "broken", "network", "change", "parents")
     timing = ("started_s", "ended_s", "worker", "node", "session")
     metrics = {name: [row["metrics"].get(name) for row in rows] for name in metric_names(run)}
+    for name in dict.fromkeys(name for record in run.records.values() for name in record.intervals):
+        ends = [record.intervals.get(name, (None, None)) for record in run.records.values()]
+        metrics |= {f"{name} {end}": [pair[place] for pair in ends] for place, end in enumerate(("low", "high"))}
     frame = pd.DataFrame({name: [row[name] for row in rows] for name in (*columns, *timing)})
     measured = pd.DataFrame(metrics, dtype="float64", index=frame.index)
     clashing = [name for name in measured.columns if name in frame.columns]

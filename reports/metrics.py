@@ -16,13 +16,18 @@ def metric_names(run: Run) -> list[str]:
 
 
 def plotted_metrics(run: Run) -> tuple[str, str, str]:
-    """What a picture shows unless told: a resource across, what is learnt upwards, a second resource as colour."""
-    names = [objective.metric for objective in run.problem.objectives]
-    names += [name for name in metric_names(run) if name not in names]
-    upwards = "error" if "error" in names else names[0]
-    others = [name for name in names if name != upwards] or [upwards]
-    across = "model_size_bytes" if "model_size_bytes" in others else others[0]
-    return across, upwards, next((name for name in others[::-1] if name != across), across)
+    """What a picture shows unless told: a resource across, what is learnt upwards, a second resource as colour.
+
+    Objectives come before other metrics; the model size is across where it is among those that come first.
+    """
+    objectives = [objective.metric for objective in run.problem.objectives]
+    upwards = "error" if "error" in objectives else objectives[0]
+    resources = [name for name in objectives if name != upwards]
+    rest = [name for name in metric_names(run) if name not in objectives]
+    candidates = resources or rest or [upwards]
+    across = "model_size_bytes" if "model_size_bytes" in candidates else candidates[0]
+    others = [name for name in (*rest[::-1], *resources) if name != across]
+    return across, upwards, others[-1] if others else across
 
 
 def provenance(devices: Sequence[DeviceUsed]) -> dict[str, str]:

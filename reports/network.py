@@ -1,6 +1,6 @@
 """One network operator by operator, from a run or from a file, as a table and as JSON."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -84,22 +84,34 @@ def _inspection(graph: Graph, target: Target, file: TfliteModel | None = None) -
     return Inspection(graph, tuple(live), step, tuple(tensors), best, footprint, file)
 
 
-def network_table(found: Inspection) -> RenderableType:
-    """A row an operator: shapes, multiply-accumulates, weights, live bytes; then what sets the peak, and the totals."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("step", "operator", "input", "output", "MACs", "weights", "live"):
-        table.add_column(name, justify="left" if name in ("operator", "input", "output") else "right")
-    for step, (node, live) in enumerate(zip(found.graph.nodes, found.live_bytes, strict=True), start=1):
-        mark = "  ← peak" if live == found.peak_bytes else ""
-        table.add_row(
+OPERATOR_COLUMNS = ("step", "operator", "input", "output", "MACs", "weights", "output bytes", "live")
+_WORDS = ("operator", "input", "output")
+
+
+def operator_rows(found: Inspection) -> list[list[str]]:
+    """A row an operator, in words, by `OPERATOR_COLUMNS`; the live bytes of the peak are marked."""
+    return [
+        [
             str(step),
-            Text(operator_name(node)),
-            Text(_shapes(node.inputs)),
-            Text(_shapes(node.outputs)),
+            operator_words(node),
+            _shapes(node.inputs),
+            _shapes(node.outputs),
             quantity("macs", node.macs),
             quantity("_bytes", _bytes(node.weights)),
-            quantity("_bytes", live) + mark,
-        )
+            quantity("_bytes", _bytes(node.outputs)),
+            quantity("_bytes", live) + ("  ← peak" if live == found.peak_bytes else ""),
+        ]
+        for step, (node, live) in enumerate(zip(found.graph.nodes, found.live_bytes, strict=True), start=1)
+    ]
+
+
+def network_table(found: Inspection) -> RenderableType:
+    """The rows of `operator_rows`; then what sets the peak, and the totals."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in OPERATOR_COLUMNS:
+        table.add_column(name, justify="left" if name in _WORDS else "right")
+    for row in operator_rows(found):
+        table.add_row(*map(Text, row))
     return Group(table, Text(""), _remarks(found))
 
 
@@ -155,17 +167,38 @@ def operator_name(node: Node) -> str:
     return node.op.name if isinstance(node.op, Opaque) else type(node.op).__name__
 
 
+def operator_words(node: Node) -> str:
+    """The operator with what matters of its attributes: Conv2D 16 3×3 /2 bn relu."""
+    words = [operator_name(node)]
+    for field in fields(node.op) if not isinstance(node.op, Opaque) else ():  # type: ignore[arg-type]
+        value = getattr(node.op, field.name)
+        match field.name, value:
+            case ("stride", (height, width)):
+                words += (
+                    [f"/{height}" if height == width else f"/{height}×{width}"] if (height, width) != (1, 1) else []
+                )
+            case (("kernel" | "size"), (height, width)):
+                words.append(f"{height}×{width}")
+            case (("filters" | "units"), count):
+                words.append(str(count))
+            case ("batch_norm", True):
+                words.append("bn")
+            case (("activation" | "function"), name) if str(name) != "none":
+                words.append(str(name))
+    return " ".join(words)
+
+
 def _remarks(found: Inspection) -> RenderableType:
-    """What sets the peak, the totals, and what one must know to read them."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column("what", no_wrap=True)
     table.add_column("figure", overflow="fold")
-    for what, figure in _facts(found).items():
+    for what, figure in facts(found).items():
         table.add_row(what, Text(figure))
     return table
 
 
-def _facts(found: Inspection) -> dict[str, str]:
+def facts(found: Inspection) -> dict[str, str]:
+    """What sets the peak, the totals, and what one must know to read them, in words."""
     best, file, facts = found.best, found.file, {}
     if found.graph.nodes:
         largest = sorted(found.peak_tensors, key=lambda tensor: -tensor.size_bytes)

@@ -23,7 +23,8 @@ from plotly.offline import get_plotlyjs
 from reports.colours import FAINT, FRONT
 from reports.comparison import comparison
 from reports.metrics import metric_names
-from reports.quantities import quantity, short, title
+from reports.quantities import short, title
+from reports.terminal import metric_words
 from reports.view import View, charts_view, graphs, network_view, rows_view, run_view
 from runs import Run
 from search_algorithms import Rejected
@@ -37,8 +38,12 @@ _MOST_NAME = 120
 def report_page(runs: Sequence[Run], commands: Sequence[str]) -> str:
     """The page of `runs`; `commands` are their paths as the user gave them, for the commands it shows.
 
-    Of a front of more than 150 networks, those in equal steps along it and the best have their details on the page.
+    Without runs it is the page of the empty journal that the first command names. Of a front of more than 150 networks,
+    those in equal steps along it and the best have their details on the page.
     """
+    if not runs:
+        empty: View = {"runs": [], "compare": None, "live": False}
+        return render(empty, commands[0], "The journal is empty: no search has begun.")
     views = [_whole_view(run, command) for run, command in zip(runs, commands, strict=True)]
     data = {"runs": views, "compare": comparison(runs) if len(runs) > 1 else None, "live": False}
     first = runs[0].started.name
@@ -48,7 +53,7 @@ def report_page(runs: Sequence[Run], commands: Sequence[str]) -> str:
 
 def render(data: View, name: str, summary: str, static: View | None = None) -> str:
     """The page of what `reports.view` gives; with `live`, it follows the events of the server it came from."""
-    script = _asset("page.js")
+    script = _asset("front.js") + _asset("page.js")
     return _template().render(
         title=short(name, _MOST_NAME),
         summary=summary,
@@ -91,10 +96,10 @@ def _described(numbers: list[int], run: Run) -> list[int]:
 
 def _static(run: Run) -> View:
     names = metric_names(run)
-    rows = [
-        [record.number, *(quantity(name, record.metrics[name]) for name in names), short(record.description, 300)]
-        for record in run.front[:_MOST_NETWORKS]
-    ]
+    rows = []
+    for record in run.front[:_MOST_NETWORKS]:
+        words = metric_words(run, record)
+        rows.append([record.number, *(words.get(name, "") for name in names), short(record.description, 300)])
     return {"names": ["#", *(short(title(name)) for name in names), "network"], "rows": rows}
 
 

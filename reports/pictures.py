@@ -6,10 +6,13 @@ Every function gives a `matplotlib.figure.Figure`; `save` writes one as PNG and 
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from numpy.typing import NDArray
 
 from reports.colours import FAINT, FRONT, SCALE, SERIES
 from reports.frames import candidates
@@ -25,6 +28,8 @@ _LABEL_LENGTH = 40
 def front_figure(run: Run, x: str | None = None, y: str | None = None, colour: str | None = None) -> Figure:
     """All that completed over two metrics, a third as colour, with bounds, the best, and the front of the two alone.
 
+    Where the error of a prediction is known, the points of that front have error bars.
+
     The axis of an error is logarithmic; an error of 0 stands at a tenth of the smallest above it.
     """
     names = tuple(given or chosen for given, chosen in zip((x, y, colour), plotted_metrics(run), strict=True))
@@ -38,6 +43,7 @@ def front_figure(run: Run, x: str | None = None, y: str | None = None, colour: s
     points = axes.scatter(*shown, c=done[third] / divisor, cmap=SCALE, s=28, zorder=2)
     step = front_of_two(run, done, across, upwards)
     stairs = _positions(step, across, upwards, scales)
+    _error_bars(axes, run, step, across, upwards, scales)
     legend = f"front of {title(upwards)} and {title(across)}"
     axes.step(*stairs, where="post", color=FRONT, zorder=1, label=short(legend, 2 * _LABEL_LENGTH))
     if run.best and run.best.number in done.index:
@@ -68,7 +74,7 @@ def fronts_figure(runs: Sequence[Run], x: str | None = None, y: str | None = Non
         axes.step(*front, where="post", color=colour, marker=_MARKERS[number % len(_MARKERS)], ms=5, label=name)
     if any((frame[across] > 0).any() for frame in frames):
         axes.set_xscale("log")
-        axes.xaxis.set_major_formatter(_PLAIN_NUMBERS)
+        _mark(axes.xaxis)
     axes.legend(frameon=False)
     return figure
 
@@ -155,7 +161,7 @@ def _label(axes: Axes, bounds: Sequence[Constraint], done: pd.DataFrame, across:
     logarithmic = upwards.partition("@")[0].endswith("error") and len(above) > 0
     if logarithmic:
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(_PLAIN_NUMBERS)
+        _mark(axes.yaxis)
     for bound in bounds:
         style = "-" if bound.hard else "--"
         if bound.metric == across:
@@ -165,11 +171,35 @@ def _label(axes: Axes, bounds: Sequence[Constraint], done: pd.DataFrame, across:
     return x_divisor, y_divisor, above.min() / 10 if logarithmic else float("-inf")
 
 
+def _mark(axis: Axis) -> None:
+    """Ticks of a logarithmic axis at 1, 2 and 5, as on the page, written in full."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(_PLAIN_NUMBERS)
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _positions(
     frame: pd.DataFrame, across: str, upwards: str, scales: Scales
 ) -> tuple["pd.Series[float]", "pd.Series[float]"]:
     x_divisor, y_divisor, lowest = scales
     return frame[across] / x_divisor, frame[upwards].clip(lower=lowest) / y_divisor
+
+
+def _error_bars(axes: Axes, run: Run, front: pd.DataFrame, across: str, upwards: str, scales: Scales) -> None:
+    x_lengths, y_lengths = _lengths(run, front, across) / scales[0], _lengths(run, front, upwards) / scales[1]
+    if x_lengths.any() or y_lengths.any():
+        bars = {"xerr": x_lengths, "yerr": y_lengths, "elinewidth": 1, "capsize": 2}
+        x, y = _positions(front, across, upwards, scales)
+        axes.errorbar(x, y, fmt="none", ecolor=FAINT, zorder=1, **bars)  # type: ignore[arg-type]
+
+
+def _lengths(run: Run, frame: pd.DataFrame, metric: str) -> NDArray[np.float64]:
+    """How far the intervals reach below and above each value, two rows; 0 where they are not known."""
+    values = frame[metric].to_numpy(float)
+    ends = [run.record(number).intervals.get(metric) for number in frame.index]
+    low, high = np.array([pair or (at, at) for pair, at in zip(ends, values, strict=True)]).reshape(-1, 2).T
+    lengths: NDArray[np.float64] = np.maximum([values - low, high - values], 0.0)
+    return lengths
 
 
 def _largest(frame: pd.DataFrame, name: str) -> float:

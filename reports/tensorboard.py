@@ -7,38 +7,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from reports.history import common_box, history
-from reports.quantities import short
-from runs import ConfigError, Record, Run
-from runs.events import Event, Finished
+from reports.boards import hyperparameters
+from runs import ConfigError, Record
 from search_algorithms import Completed
-
-_LONGEST_VALUE = 200
-
-
-def write_tensorboard(run: Run, folder: Path) -> Path:
-    """Write all of a run, added to what stands in `folder`; gives `folder`. Raises what `TensorBoard` raises."""
-    board = TensorBoard(folder)
-    for row in history(run).to_dict("records"):
-        best = {
-            str(name).replace(" ", "_"): value
-            for name, value in row.items()
-            if str(name).startswith("best ") and value == value
-        }
-        scalars = best | {name: row[name] for name in ("hypervolume", "feasible_share")}
-        board.search(scalars, int(row["evaluation"]), run.started.time + row["seconds"])
-    for record in run.records.values():
-        board.candidate(record)
-    board.close()
-    return folder
 
 
 class TensorBoard:
     """Writes `folder`/search with scalars an evaluation, and a folder a completed candidate.
 
     A candidate's folder has its training curves by epoch, its genotype as hyperparameters and its metrics, as the
-    HParams dashboard expects them: one session a folder. Called with a run and an event it observes a search.
-    Raises `ConfigError` where tensorboardX is not installed.
+    HParams dashboard expects them: one session a folder. Raises `ConfigError` where tensorboardX is not installed.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -50,22 +28,6 @@ class TensorBoard:
         self._folder = folder
         self._writer = tensorboardX.SummaryWriter
         self._search: Any = None
-
-    def __call__(self, run: Run, event: Event) -> None:
-        """Write a candidate that completed, and how the search stands; the hypervolume is of the box as of now."""
-        if not isinstance(event, Finished):
-            return
-        self.candidate(run.records[event.number])
-        scalars = {"feasible_share": run.feasible_share}
-        front = run.front
-        for objective in run.problem.objectives:
-            if front:
-                best = min((record.metrics for record in front), key=objective.cost)
-                scalars[f"best_{objective.metric}"] = best[objective.metric]
-        box = common_box([run])
-        if box:
-            scalars["hypervolume"] = box.share([run.problem.costs(record.metrics) for record in front])
-        self.search(scalars, run.evaluations, event.time)
 
     def search(self, scalars: Mapping[str, float], evaluation: int, time: float) -> None:
         """Scalars of the search as a whole after an evaluation, at `time` in seconds since 1970."""
@@ -93,19 +55,3 @@ class TensorBoard:
         """Put what was written on the disk."""
         if self._search:
             self._search.close()
-
-
-def hyperparameters(genotype: Any, path: str = "") -> dict[str, float | bool | str]:
-    """The leaves of a JSON genotype by their path: `blocks.0.layers.1.filters`; None and empty lists as their text."""
-    if isinstance(genotype, Mapping) and genotype:
-        parts = [(str(name), value) for name, value in genotype.items()]
-    elif isinstance(genotype, list) and genotype:
-        parts = [(str(place), value) for place, value in enumerate(genotype)]
-    elif isinstance(genotype, bool | int | float):
-        return {path or "genotype": genotype}
-    else:
-        return {path or "genotype": short(str(genotype), _LONGEST_VALUE)}
-    leaves: dict[str, float | bool | str] = {}
-    for name, value in parts:
-        leaves |= hyperparameters(value, f"{path}.{name}" if path else name)
-    return leaves

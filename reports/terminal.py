@@ -42,20 +42,32 @@ def front_table(run: Run, records: Sequence[Record]) -> RenderableType:
     table.add_column("network", overflow="fold")
     best, knee = run.best, run.knee
     for record in records:
-        soft = {c.metric for c in run.problem.constraints if not c.hard and c.broken(record.metrics)}
-        known = {name: quantity(name, value) + (" !" if name in soft else "") for name, value in record.metrics.items()}
-        for name, (low, high) in record.intervals.items():
-            known[name] += f" {interval(name, low, high)}"
+        known = metric_words(run, record)
         mark = "◆" if knee and record.number == knee.number else ""
         mark = "★" if best and record.number == best.number else mark
-        words = record.description
-        if isinstance(record.outcome, Failed | Rejected):
-            words = f"{words} ({type(record.outcome).__name__.lower()}: {record.outcome.reason})".strip()
         table.add_row(
-            Text(mark, style=FRONT), str(record.number), *(known.get(name, "") for name in names), Text(words)
+            Text(mark, style=FRONT),
+            str(record.number),
+            *(known.get(name, "") for name in names),
+            Text(network_words(record)),
         )
     sources = [f"\n{metric}: {words}" for metric, words in provenance(run.devices).items() if metric in names]
     return Group(table, Text(""), Text(f"{summary(run)}{''.join(sources)}{MARKS}"))
+
+
+def metric_words(run: Run, record: Record) -> dict[str, str]:
+    """By metric what is known: value and unit, `!` beyond a soft bound, the interval of a prediction."""
+    soft = {c.metric for c in run.problem.constraints if not c.hard and c.broken(record.metrics)}
+    words = {name: quantity(name, value) + (" !" if name in soft else "") for name, value in record.metrics.items()}
+    ranges = {name: interval(name, *ends) for name, ends in record.intervals.items() if name in words}
+    return words | {name: f"{words[name]} {between}" for name, between in ranges.items()}
+
+
+def network_words(record: Record) -> str:
+    """The network in words, and why it has no more metrics, where it has not."""
+    if isinstance(record.outcome, Failed | Rejected):
+        return f"{record.description} ({type(record.outcome).__name__.lower()}: {record.outcome.reason})".strip()
+    return record.description
 
 
 def summary(run: Run) -> str:

@@ -14,13 +14,14 @@ import pandas as pd
 
 from graph import Graph, from_json, reordered
 from reports import charts
-from reports.drawing import drawing, operator_words, shape_words
+from reports.drawing import drawing
 from reports.frames import seconds_active, status
 from reports.history import history
 from reports.metrics import metric_names, plotted_metrics
-from reports.quantities import axis, duration, quantity, title
-from reports.terminal import summary
-from resource_models import CORTEX_M, deployed, live_bytes, macs, model_size, peak_memory, placed_buffers
+from reports.network import OPERATOR_COLUMNS, facts, inspect_network, operator_rows, operator_words
+from reports.quantities import axis, duration, interval, quantity, title
+from reports.terminal import metric_words, network_words, summary
+from resource_models import CORTEX_M, deployed, peak_memory, placed_buffers
 from runs import Record, Run
 from runs.events import Asked
 from runs.journal import read
@@ -49,6 +50,8 @@ def run_view(run: Run) -> View:
             n for n, r in run.records.items() if isinstance(r.outcome, Completed) and run.problem.broken(r.metrics)
         ],
         "rejected": _rejected(run),
+        "devices": [_cut(f"{d.name}: {d.provenance}", 300) for d in run.devices],
+        "operator_columns": OPERATOR_COLUMNS,
         "tiles": _tiles(run),
         "facts": _facts(run),
         "failures": _failures(run),
@@ -58,20 +61,17 @@ def run_view(run: Run) -> View:
 def rows_view(run: Run, records: Sequence[Record]) -> list[list[Any]]:
     """A row a candidate: number, status, words, change, parents, seconds, then value and words of each metric.
 
-    The metrics are those of `run_view`, in its order; one that is not known is null, and empty.
+    The metrics are those of `run_view`, in its order; one that is not known is null, and empty. Last come the
+    intervals: low and high by the place of the metric, where the error of a prediction is known.
     """
     names = metric_names(run)
     rows = []
     for record in records:
-        words = record.description
-        if isinstance(record.outcome, Failed | Rejected):
-            words = f"{words} ({status(record)}: {record.outcome.reason})".strip()
-        known = [record.metrics.get(name) for name in names]
-        soft = {c.metric for c in run.problem.constraints if not c.hard and c.broken(record.metrics)}
-        marked = [(name, value, " !" if name in soft else "") for name, value in zip(names, known, strict=True)]
-        texts = ["" if value is None else quantity(name, value) + mark for name, value, mark in marked]
-        row = [record.number, status(record), _cut(words), _cut(record.change), list(record.parents)]
-        rows.append([*row, seconds_active(run, record)[1], known, texts])
+        words = metric_words(run, record)
+        row = [record.number, status(record), _cut(network_words(record)), _cut(record.change), list(record.parents)]
+        known, texts = [record.metrics.get(name) for name in names], [words.get(name, "") for name in names]
+        ranges = {place: record.intervals[name] for place, name in enumerate(names) if name in record.intervals}
+        rows.append([*row, seconds_active(run, record)[1], known, texts, ranges])
     return rows
 
 
@@ -96,11 +96,9 @@ def network_view(run: Run, record: Record, graph: Graph, command: str) -> View:
     The planned memory is that of the exported operators under TensorFlow Lite Micro, without what lies in the tail of
     the arena. More charts of a network go into `charts`: the page shows whatever is there, in order.
     """
-    peak = peak_memory(graph)
-    ordered = reordered(graph, peak.order)
-    live = live_bytes(ordered)
-    words = [operator_words(node) for node in ordered.nodes]
-    found = {"Graph": drawing(graph), "Live memory": charts.live_memory(live, words)}
+    inspected = inspect_network(graph)
+    words = [operator_words(node) for node in inspected.graph.nodes]
+    found = {"Graph": drawing(graph), "Live memory": charts.live_memory(inspected.live_bytes, words)}
     operators_run = deployed(graph).graph
     exported = reordered(operators_run, peak_memory(operators_run).order)
     names = [operator_words(node) for node in exported.nodes]
@@ -108,23 +106,11 @@ def network_view(run: Run, record: Record, graph: Graph, command: str) -> View:
     curves = record.outcome.curves if isinstance(record.outcome, Completed) else {}
     if any(len(values) for values in curves.values()):
         found["Training"] = charts.training({name: values for name, values in curves.items() if len(values)})
-    operators = [
-        [
-            step,
-            name,
-            shape_words(node.output.shape),
-            quantity("macs", node.macs),
-            quantity("_bytes", sum(weight.size_bytes for weight in node.weights)),
-            quantity("_bytes", node.output.size_bytes),
-            quantity("_bytes", bytes_live) + (" ← peak" if bytes_live == peak.peak_bytes else ""),
-        ]
-        for step, (name, node, bytes_live) in enumerate(zip(words, ordered.nodes, live, strict=True), start=1)
-    ]
     return {
         "charts": found,
-        "operators": operators,
-        "totals": f"peak memory {quantity('_bytes', peak.peak_bytes)}{'' if peak.exact else ' (upper bound)'}, "
-        f"model size {quantity('_bytes', model_size(graph))}, {quantity('macs', macs(graph))} MACs",
+        "predictions": _predictions(run, record),
+        "operators": operator_rows(inspected),
+        "totals": list(facts(inspected).items()),
         "export": f"python driver.py export {shlex.quote(command)} --pick {record.number}",
     }
 
@@ -170,7 +156,23 @@ def _metric(run: Run, name: str) -> View:
     }
 
 
-def _rejected(run: Run) -> list[list[float | None]]:
+def _predictions(run: Run, record: Record) -> list[list[str]]:
+    """A row a figure that a device's predictor gave: metric, value, interval, device, provenance."""
+    return [
+        [
+            _cut(title(name), 60),
+            quantity(name, record.metrics[name]),
+            interval(name, *record.intervals[name]) if name in record.intervals else "not known",
+            _cut(device.name, 60),
+            _cut(device.provenance),
+        ]
+        for device in run.devices
+        for name in device.metrics
+        if name in record.metrics
+    ]
+
+
+def _rejected(run: Run) -> View:
     """Each metric of rejected candidates, of at most some evenly chosen ones: there may be very many."""
     beyond = [
         r.metrics
@@ -178,7 +180,7 @@ def _rejected(run: Run) -> list[list[float | None]]:
         if isinstance(r.outcome, Rejected) and r.outcome.reason.startswith("breaks")
     ]
     chosen = np.linspace(0, len(beyond) - 1, min(len(beyond), _MOST_REJECTED)).astype(int)
-    return [[beyond[i].get(name) for i in chosen] for name in metric_names(run)]
+    return {"count": len(beyond), "metrics": [[beyond[i].get(name) for i in chosen] for name in metric_names(run)]}
 
 
 def _facts(run: Run) -> list[list[str]]:

@@ -1,7 +1,7 @@
 """What a run is: its configuration, its events, its journal. Neither Ray nor TensorFlow is loaded here."""
 
 from runs.config import ON_RESUME, ConfigError, SearchConfig, config_json, difference
-from runs.journal import Journal, JournalError, create, journal_path
+from runs.journal import EmptyJournalError, Journal, JournalError, create, journal_path
 from runs.measure import Measurement, measure
 from runs.run import Record, Run
 from runs.task import DeviceMemory, Job, MetricProvider, Resources, Task
@@ -10,6 +10,7 @@ __all__ = [
     "ON_RESUME",
     "ConfigError",
     "DeviceMemory",
+    "EmptyJournalError",
     "Job",
     "Journal",
     "JournalError",

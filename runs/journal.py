@@ -18,6 +18,10 @@ class JournalError(ValueError):
     """A journal that cannot be read or written. The message is one line."""
 
 
+class EmptyJournalError(JournalError):
+    """A file without a line: no search has begun in it."""
+
+
 def journal_path(run: str | Path) -> Path:
     """The journal of RUN, which is a folder such as `artifacts/NAME` or the journal itself."""
     path = Path(run)
@@ -115,7 +119,7 @@ def _events(path: Path, file: IO[bytes]) -> Iterator[Event]:
         yield event
         line = following
     if number == 0:
-        raise JournalError(f"{path}: empty, not the journal of a run")
+        raise EmptyJournalError(f"{path}: empty, no search has begun")
 
 
 def _torn(line: bytes) -> bool:

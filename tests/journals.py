@@ -3,7 +3,7 @@
 import numpy as np
 
 from graph import Add, Conv2D, Dense, GraphBuilder, to_json
-from runs.events import Asked, Failed, Finished, Rejected, Started
+from runs.events import Asked, DeviceUsed, Failed, Finished, Rejected, Started
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'`${1}&amp;%{x}\u2028=cmd|$x$ "
 
@@ -119,6 +119,22 @@ def rejected_only():
     return [started(), *(rejected(n, rng) for n in range(3))]
 
 
+def predicted_history(evaluated, seed=0):
+    """As `long_history`, with the latency on a device that does not exist as one more objective."""
+    latency = {"metric": "latency_ms", "direction": "minimise", "target": None, "scale": None}
+    problem = dict(CONFIG["problem"], objectives=[*CONFIG["problem"]["objectives"], latency])
+    device = DeviceUsed(name="edge_tpu_v9", provenance="simulated from rumoured figures", metrics=("latency_ms",))
+    for event in long_history(evaluated, seed):
+        if isinstance(event, Started):
+            event = started(config=dict(CONFIG, problem=problem), devices=(device,))
+        elif isinstance(event, Asked | Rejected | Finished):
+            value = event.metrics["macs"] / 100_000
+            event = event.model_copy(update={"metrics": event.metrics | {"latency_ms": value}})
+            if not isinstance(event, Finished):
+                event = event.model_copy(update={"intervals": {"latency_ms": (0.9 * value, 1.2 * value)}})
+        yield event
+
+
 ODD = {"unfinished": unfinished, "failed": failed_only, "single": single, "rejected": rejected_only}
 ODD["begun"] = lambda: [started()]
 
@@ -131,9 +147,13 @@ def hostile_history():
     objectives = [*problem["objectives"], {"metric": metric, "direction": "minimise", "target": None, "scale": None}]
     objectives.append({"metric": f"{long}_bytes", "direction": "maximise", "target": None, "scale": None})
     config = dict(CONFIG, problem=dict(problem, objectives=objectives), algorithm={"type": HOSTILE}, seed=HOSTILE)
-    yield started(name=f"../../{HOSTILE}{long}", config=config)
+    device = DeviceUsed(name=f"{HOSTILE}{long}", provenance=HOSTILE, metrics=(metric, "error", "none"))
+    yield started(name=f"../../{HOSTILE}{long}", config=config, devices=(device,))
     for number in range(4):
         event = asked(number, rng, text=f"{HOSTILE}{long}", change=HOSTILE, parents=(number + 1, 999, 0))
+        event = event.model_copy(
+            update={"intervals": {metric: (1e308, -1e308), "macs": (9e9, 0.0), "none": (0.0, 1.0)}}
+        )
         extra = {metric: 10.0 ** (150 * (number - 1)), f"{long}_bytes": -1e308 if number else 1e308}
         about = {"worker": HOSTILE, "curves": {HOSTILE: (1e308, -1e308), "loss": ()}}
         yield event

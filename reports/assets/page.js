@@ -1,249 +1,4 @@
-// The page: charts by plotly, tables by DataTables. Texts of a journal are only ever set as text, or escaped for plotly.
-"use strict";
-const $ = (id) => document.getElementById(id);
-async function unpacked(id) {
-  const text = atob($(id).textContent), bytes = new Uint8Array(text.length);
-  for (let i = 0; i < bytes.length; i++) bytes[i] = text.charCodeAt(i);
-  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
-}
-const address = async (id) => URL.createObjectURL(new Blob([await unpacked(id)], {type: "text/javascript"}));
-const data = JSON.parse(await unpacked("data"));
-const {default: DataTable} = await import(await address("tables"));
-const [NUMBER, STATUS, WORDS, CHANGE, PARENTS, , VALUES, TEXTS] = [0, 1, 2, 3, 4, 5, 6, 7];
-const {faint: FAINT, front: FRONT} = data.colours;
-const DARK_SCALE = ["#2f6c8e", "#26828e", "#1f9e89", "#35b779", "#6dcd59", "#b4de2c", "#fde725"].map((colour, i) => [i / 6, colour]); // viridis without what the dark swallows
-
-const MOST_SVG_POINTS = 2000;
-const webgl = !!document.createElement("canvas").getContext("webgl");
-
-let run, byNumber, frontSet, brushed = null, table = null, chosen = null, parallelRanges = new Map();
-
-// --- elements ---------------------------------------------------------------------------------------------------
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) {
-    if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
-    else if (value !== false && value != null) made.setAttribute(name, value === true ? "" : value);
-  }
-  made.append(...children);
-  return made;
-}
-const escaped = (text) => String(text).replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
-const cut = (text, length) => (text.length > length ? text.slice(0, length - 1) + "…" : text);
-
-const sideways = (name, ...children) => element("div", {class: "scroll", tabindex: 0, role: "group", "aria-label": name}, ...children);
-
-function options(select, entries, value) {
-  const before = value ?? select.value;
-  select.replaceChildren(...entries.map(([key, text]) => element("option", {value: key}, text)));
-  if (entries.some(([key]) => String(key) === String(before))) select.value = before;
-}
-
-function plainTable(head, rows, rowClass = () => null, target = element("table")) {
-  const numeric = (i) => rows.length > 0 && rows.every((row) => !(row[i] instanceof Node) && /^[≤-]?[\d.,]*( ?[%a-zA-Zµ]{0,4})?( !| ← peak)?$/.test(row[i] ?? ""));
-  const classes = head.map((_, i) => (numeric(i) ? "number" : null));
-  target.replaceChildren(
-    element("thead", {}, element("tr", {}, ...head.map((text, i) => element("th", {scope: "col", class: classes[i]}, text)))),
-    element("tbody", {}, ...rows.map((row) => element("tr", {class: rowClass(row)},
-      ...row.map((cell, i) => element("td", {class: classes[i]}, cell ?? ""))))),
-  );
-  return target;
-}
-
-// Plotly takes a second to start: texts and tables are there before it.
-const plotly = new Promise((loaded) => setTimeout(async () => document.head.append(element("script", {src: await address("plotly"), onload: loaded})), 50));
-
-// --- charts: drawn when they come into view, again when the theme changes ------------------------------------------
-const charts = new Map();
-const seen = new IntersectionObserver((entries) => {
-  for (const entry of entries) if (entry.isIntersecting) draw(entry.target);
-}, {rootMargin: "200px"});
-
-function show(div, chart, then = null) {
-  charts.set(div, {chart, then, due: true});
-  seen.unobserve(div);
-  seen.observe(div);
-}
-
-function colours() {
-  const style = getComputedStyle(document.documentElement);
-  return Object.fromEntries(["ink", "soft", "grid", "card", "line"].map((name) => [name, style.getPropertyValue(`--${name}`).trim()]));
-}
-
-const scale = () => (document.documentElement.classList.contains("dark") ? DARK_SCALE : "Viridis");
-
-function themed(layout) {
-  const colour = colours();
-  const made = structuredClone(layout);
-  const narrow = innerWidth < 640;
-  const axis = (given) => ({automargin: true, gridcolor: colour.grid, zerolinecolor: colour.grid, linecolor: colour.line, ...given, title: {standoff: 8, ...(typeof given.title === "string" ? {text: given.title} : given.title)}});
-  made.xaxis ??= {}; made.yaxis ??= {};
-  for (const name of Object.keys(made)) if (/^[xy]axis\d*$/.test(name)) made[name] = axis(made[name]);
-  for (const note of made.annotations ?? []) {
-    if (made.meta?.boxes) Object.assign(note, {bgcolor: colour.card, bordercolor: colour.soft});
-  }
-  return {
-    margin: {l: 10, r: 10, t: 10, b: 10}, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    legend: {orientation: "h", y: 1.02, yanchor: "bottom", x: 0}, dragmode: narrow ? false : "zoom",
-    hoverlabel: {bgcolor: colour.card, bordercolor: colour.soft, font: {color: colour.ink, size: 13}, align: "left"},
-    modebar: {bgcolor: "rgba(0,0,0,0)", color: colour.soft, activecolor: colour.ink},
-    ...made, font: {family: "system-ui, sans-serif", size: narrow ? 11 : 13, color: colour.ink, ...made.font}, autosize: true,
-  };
-}
-
-function draw(div) {
-  const entry = charts.get(div);
-  if (!entry?.due) return;
-  entry.due = false;
-  const {then} = entry;
-  const chart = typeof entry.chart === "function" ? entry.chart() : entry.chart;
-  div.style.height = chart.layout.height ? `${chart.layout.height}px` : "";
-  if (chart.layout.meta?.min_width) div.style.minWidth = `${chart.layout.meta.min_width}px`;
-  const config = {responsive: true, displaylogo: false, showSendToCloud: false, plotlyServerURL: "", scrollZoom: false};
-  config.modeBarButtons = [[...(div === $("scatter") ? ["zoom2d", "pan2d", "select2d", "resetScale2d"] : []), "toImage"]];
-  config.displayModeBar = innerWidth >= 640 && !chart.layout.meta?.boxes && div !== $("parallel");
-  plotly.then(() => Plotly.react(div, structuredClone(chart.data), themed(chart.layout), config)).then(() => then?.(div));
-}
-
-function redraw() {
-  for (const [div, entry] of charts) {
-    if (!div.isConnected) { charts.delete(div); continue; }
-    entry.due = true;
-    seen.unobserve(div);
-    seen.observe(div);
-  }
-}
-
-// --- theme ----------------------------------------------------------------------------------------------------------
-const remembered = (() => { try { return localStorage.getItem("edgevolve-theme"); } catch { return null; } })();
-const systemDark = matchMedia("(prefers-color-scheme: dark)");
-function theme(dark, keep) {
-  document.documentElement.classList.toggle("dark", dark);
-  $("theme").setAttribute("aria-pressed", dark);
-  if (keep) try { localStorage.setItem("edgevolve-theme", dark ? "dark" : "light"); } catch { /* a page from a file may not store */ }
-  redraw();
-}
-theme(remembered ? remembered === "dark" : systemDark.matches, false);
-systemDark.addEventListener("change", (event) => theme(event.matches, false));
-$("theme").addEventListener("click", () => theme(!document.documentElement.classList.contains("dark"), true));
-
-// --- the front --------------------------------------------------------------------------------------------------
-const metricIndex = (id) => Number($(id).value);
-const completed = () => run.rows.filter((row) => row[STATUS] === "completed");
-
-function hover(row) {
-  const star = row[NUMBER] === run.best ? " ★ best" : row[NUMBER] === run.knee ? " knee" : "";
-  const figures = run.metrics.map((metric, i) => `${escaped(metric.title)} <b>${escaped(row[TEXTS][i])}</b>`);
-  const words = cut(row[WORDS], 400).match(/.{1,60}(\s|$)|.{1,60}/gu) ?? [];
-  return [`<b>#${row[NUMBER]}</b>${star}`, ...figures.slice(0, 12), ...words.map(escaped)].join("<br>");
-}
-
-function stairs(rows, x, y) {
-  const sign = (m) => (run.metrics[m].aim === "maximise" ? -1 : 1);
-  if (run.metrics[x].aim === "target" || run.metrics[y].aim === "target") return [];
-  let best = Infinity;
-  return rows.filter((row) => !run.broken.has(row[NUMBER]))
-    .sort((a, b) => sign(x) * (a[VALUES][x] - b[VALUES][x]) || sign(y) * (a[VALUES][y] - b[VALUES][y]))
-    .filter((row) => sign(y) * row[VALUES][y] < best && ((best = sign(y) * row[VALUES][y]), true));
-}
-
-function scatterChart() {
-  const [x, y, colour] = ["x", "y", "colour"].map(metricIndex);
-  const size = $("size").value === "" ? null : metricIndex("size");
-  const [logX, logY, faint] = ["log-x", "log-y", "faint"].map((id) => $(id).checked);
-  const scaled = (m) => (row) => row[VALUES][m] / run.metrics[m].divisor;
-  const rows = completed().filter((row) => [x, y].every((m) => row[VALUES][m] != null));
-  const positive = (m, log) => (log ? Math.min(...rows.map(scaled(m)).filter((v) => v > 0)) / 2 : -Infinity);
-  const [lowX, lowY] = [positive(x, logX), positive(y, logY)];
-  const atX = (row) => Math.max(scaled(x)(row), lowX), atY = (row) => Math.max(scaled(y)(row), lowY);
-  const sizes = size === null ? [] : rows.map((row) => row[VALUES][size] ?? 0);
-  const [least, most] = [Math.min(...sizes), Math.max(...sizes)];
-  const radius = (row, base) => (size === null ? base : base * (0.6 + 1.4 * (((row[VALUES][size] ?? least) - least) / (most - least || 1))));
-  const onFront = (row) => frontSet.has(row[NUMBER]);
-  const points = (name, members, base, marker) => ({
-    type: members.length > MOST_SVG_POINTS && webgl ? "scattergl" : "scatter", mode: "markers", name, x: members.map(atX), y: members.map(atY),
-    text: members.map(hover), customdata: members.map((row) => row[NUMBER]), hovertemplate: "%{text}<extra></extra>",
-    selectedpoints: brushed ? members.flatMap((row, i) => (brushed.has(row[NUMBER]) ? [i] : [])) : null,
-    unselected: {marker: {opacity: 0.06}},
-    marker: {color: members.map((row) => (row[VALUES][colour] == null ? null : scaled(colour)(row))), coloraxis: "coloraxis", size: members.map((row) => radius(row, base)), ...marker},
-  });
-  const traces = [];
-  const beyond = run.rejected;
-  if (faint && beyond[x]?.length && beyond[x].some((v, i) => v != null && beyond[y][i] != null)) {
-    traces.push({type: "scatter", mode: "markers", name: "rejected", hoverinfo: "skip", marker: {color: FAINT, size: 4, symbol: "x-thin", line: {width: 1, color: FAINT}, opacity: 0.35},
-      x: beyond[x].map((v) => (v == null ? null : v / run.metrics[x].divisor)), y: beyond[y].map((v) => (v == null ? null : v / run.metrics[y].divisor))});
-  }
-  const line = stairs(rows, x, y);
-  traces.push({type: "scatter", mode: "lines", name: "front of the two", hoverinfo: "skip", x: line.map(atX), y: line.map(atY), line: {shape: "hv", color: FRONT, width: 1.5}});
-  if (faint) traces.push(points("dominated", rows.filter((row) => !onFront(row)), 7, {opacity: 0.4}));
-  traces.push(points("front", rows.filter((row) => onFront(row) && row[NUMBER] !== run.best), 12, {line: {width: 1.5, color: colours().ink}, opacity: 1}));
-  const best = rows.filter((row) => row[NUMBER] === run.best);
-  traces.push({...points("best", best, 20, {symbol: "star", color: FRONT, coloraxis: null, opacity: 1, line: {width: 1, color: colours().card}}), selectedpoints: null});
-  const bound = (m, across) => run.metrics[m].bounds.filter((b) => !(across ? logX : logY) || b.value > 0).map((b) => {
-    const at = b.value / run.metrics[m].divisor;
-    const place = across ? {x0: at, x1: at, y0: 0, y1: 1, yref: "paper"} : {y0: at, y1: at, x0: 0, x1: 1, xref: "paper"};
-    return {type: "line", line: {color: FAINT, width: 1.5, dash: b.hard ? "solid" : "dash"}, ...place};
-  });
-  const layout = {
-    xaxis: {title: run.metrics[x].axis, type: logX ? "log" : "linear", dtick: logX ? "D2" : null}, yaxis: {title: run.metrics[y].axis, type: logY ? "log" : "linear", dtick: logY ? "D2" : null},
-    shapes: [...bound(x, true), ...bound(y, false)], hovermode: "closest", uirevision: [x, y, logX, logY].join(),
-    coloraxis: {colorscale: scale(), colorbar: {title: {text: run.metrics[colour].axis, side: "right"}, thickness: 12, outlinewidth: 0}, showscale: innerWidth >= 640},
-  };
-  return {data: traces, layout};
-}
-
-function parallelChart() {
-  const rows = completed().filter((row) => row[VALUES].every((v) => v != null));
-  const colour = metricIndex("y");
-  const spread = (v) => (Math.min(...v) === Math.max(...v) ? [v[0] - 1, v[0] + 1] : [Math.min(...v), Math.max(...v)]);
-  const dimensions = run.metrics.map((metric, i) => {
-    const values = rows.map((row) => row[VALUES][i] / metric.divisor);
-    return {label: metric.axis, values, range: rows.length ? spread(values) : [0, 1], constraintrange: parallelRanges.get(i)};
-  });
-  const ink = colours();
-  return {
-    rows,
-    data: [{type: "parcoords", dimensions, line: {color: rows.map((row) => row[VALUES][colour] / run.metrics[colour].divisor), colorscale: scale()}, unselected: {line: {color: FAINT, opacity: 0.08}}, labelfont: {color: ink.ink}, tickfont: {color: ink.ink}, rangefont: {color: ink.soft, size: 10}}],
-    layout: {height: 330, margin: {l: 60, r: 60, t: 55, b: 25}, meta: {min_width: 130 * run.metrics.length}},
-  };
-}
-
-function readBrush() {
-  const div = $("parallel");
-  parallelRanges = new Map();
-  (div.data?.[0]?.dimensions ?? []).forEach((d, i) => { if (d.constraintrange?.length) parallelRanges.set(i, d.constraintrange); });
-  const inside = (value, ranges) => (Array.isArray(ranges[0]) ? ranges : [ranges]).some(([low, high]) => value >= low && value <= high);
-  const kept = completed().filter((row) => [...parallelRanges].every(([i, ranges]) => inside(row[VALUES][i] / run.metrics[i].divisor, ranges)));
-  brush(parallelRanges.size ? kept.map((row) => row[NUMBER]) : null);
-}
-
-function brush(numbers) {
-  brushed = numbers && new Set(numbers);
-  if (brushed) $("shown").value = "all";
-  $("brushed").hidden = !brushed;
-  $("brushed-words").textContent = brushed ? `${brushed.size} of ${completed().length} candidates chosen.` : "";
-  show($("scatter"), scatterChart, listen);
-  table.draw();
-}
-
-const listening = new WeakSet();
-function listen(div) {
-  if (listening.has(div)) return;
-  listening.add(div);
-  if (div === $("scatter")) {
-    div.on("plotly_click", ({points}) => points[0].customdata != null && open(points[0].customdata));
-    div.on("plotly_selected", (event) => event?.points && brush(event.points.map((p) => p.customdata).filter((n) => n != null)));
-  } else {
-    div.on("plotly_restyle", readBrush);
-  }
-}
-
-function showFront() {
-  $("scatter").setAttribute("aria-label", `Scatter of ${run.metrics[metricIndex("y")].title} over ${run.metrics[metricIndex("x")].title}: ${completed().length} candidates, ${run.front.length} of them on the front. The table below lists them.`);
-  $("parallel").setAttribute("aria-label", `Parallel coordinates of ${completed().length} candidates over ${run.metrics.length} metrics. The table below lists them.`);
-  show($("scatter"), scatterChart, listen);
-  show($("parallel"), parallelChart, listen);
-}
+// The rest of the page: one script with front.js, which comes before it.
 
 // --- the table of candidates ------------------------------------------------------------------------------------------
 function download(name, type, text) {
@@ -309,9 +64,9 @@ const link = (number) => (byNumber.has(number) ? element("button", {type: "butto
 function lineage(number) {
   const line = ancestors(number);
   const aims = run.metrics.map((m, i) => [m, i]).filter(([m]) => m.aim);
-  const rows = line.map((row) => [link(row[NUMBER]), row[CHANGE] + (row[PARENTS].length > 1 ? ` (and ${row[PARENTS].slice(1).join(", ")})` : ""), ...aims.map(([, i]) => row[TEXTS][i])]);
+  const rows = line.map((row) => [link(row[NUMBER]), row[CHANGE] + (row[PARENTS].length > 1 ? ` (and ${row[PARENTS].slice(1).join(", ")})` : ""), ...aims.map(([, i]) => row[TEXTS][i].split(" [")[0])]);
   const holder = sideways("Lineage", plainTable(["#", "what changed", ...aims.map(([m]) => cut(m.title, 40))], rows));
-  return element("div", {}, element("h3", {}, line.length > 1 ? `Lineage: ${line.length - 1} changes from candidate ${line.at(-1)[NUMBER]}` : "Lineage"), holder);
+  return element("div", {}, element("h3", {}, line.length > 1 ? `Lineage: ${line.length - 1} change${line.length > 2 ? "s" : ""} from candidate ${line.at(-1)[NUMBER]}` : "Lineage"), holder);
 }
 
 async function network(number) {
@@ -337,7 +92,10 @@ async function open(number, move = true) {
   if (chosen !== number) return;
   const badge = [[number === run.best, "★ best"], [number === run.knee, "knee"], [frontSet.has(number), "on the front"]].filter(([is]) => is).map(([, text]) => element("span", {class: "badge"}, text));
   $("candidate-title").replaceChildren(`Network ${number} `, ...badge);
-  const tiles = run.metrics.map((metric, i) => element("div", {class: "tile"}, element("span", {}, cut(metric.title, 40)), element("strong", {}, row[TEXTS][i] || "–")));
+  const tiles = run.metrics.map((metric, i) => {
+    const [value, between] = row[TEXTS][i].split(/ (?=\[)/);
+    return element("div", {class: "tile"}, element("span", {}, cut(metric.title, 40)), element("strong", {}, value || "–"), ...(between ? [element("small", {}, between)] : []));
+  });
   const parts = [element("p", {class: "lead"}, row[WORDS]), element("div", {class: "tiles"}, ...tiles)];
   if (found) {
     const command = element("pre", {tabindex: 0}, found.export);
@@ -345,15 +103,20 @@ async function open(number, move = true) {
     const [first, ...others] = Object.entries(found.charts);
     const left = others.length > 2 && first[1].layout.height < 500 ? [first, others.pop()] : [first];
     const column = (entries) => element("div", {}, ...entries.map(([heading, chart]) => chartBlock(heading, chart)));
-    const operators = plainTable(["step", "operator", "output", "MACs", "weights", "output bytes", "live"], found.operators, (r) => (r.at(-1).includes("←") ? "peak" : null));
-    operators.prepend(element("caption", {}, `Operators in the order of least memory: ${found.totals}`));
+    const operators = plainTable(run.operator_columns, found.operators, (r) => (r.at(-1).includes("←") ? "peak" : null));
+    operators.prepend(element("caption", {}, "Operators in the order of least memory"));
+    const predictions = plainTable(["metric", "predicted", "interval", "device", "provenance"], found.predictions);
+    predictions.prepend(element("caption", {}, "Predictions"));
     parts.push(
       element("div", {class: "two"}, column(left), column(others)),
+      ...(found.predictions.length ? [sideways("Predictions", predictions)] : []),
       sideways("Operators", operators),
-      element("div", {class: "two"}, lineage(number), element("div", {}, element("h3", {}, "Export it"), command, copy)),
+      element("dl", {}, ...found.totals.flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)])),
+      lineage(number),
+      element("div", {}, element("h3", {}, "Export it"), command, copy),
     );
   } else {
-    parts.push(element("div", {class: "two"}, lineage(number)));
+    parts.push(lineage(number));
     if (row[STATUS] === "completed") parts.push(element("p", {class: "controls"}, "The drawing of this network is not on the page: only those of the front are."));
   }
   $("network").replaceChildren(...parts);
@@ -420,11 +183,14 @@ function controls() {
 }
 
 function present(first) {
+  $("main").classList.remove("waiting");
   byNumber = new Map(run.rows.map((row) => [row[NUMBER], row]));
   frontSet = new Set(run.front);
   run.broken = new Set(run.beyond);
   $("name").textContent = run.name;
   $("summary").textContent = run.summary;
+  $("devices").replaceChildren(...run.devices.map((words) => element("li", {}, words)));
+  $("devices").hidden = !run.devices.length;
   tiles();
   const empty = completed().length === 0;
   $("nothing").hidden = !empty;
@@ -483,6 +249,6 @@ function follow() {
     say(run.ended ? "ended" : "live", !run.ended);
   });
 }
-if (data.live) follow(); else choose(0);
+if (data.live) follow(); else if (data.runs.length) choose(0);
 document.documentElement.dataset.readyMs = Math.round(performance.now());
 document.documentElement.dataset.ready = "true";

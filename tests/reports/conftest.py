@@ -22,22 +22,29 @@ FLAGS = (
 )
 
 
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory):
+def opened(profile):
+    """A headless Chromium that keeps what it must in the folder `profile`; None where there is none."""
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     driver = shutil.which("chromedriver")
     if not (chromium and driver):
-        missing = "needs Chromium and its driver: apt-get install chromium chromium-driver"
-        (pytest.fail if os.environ.get(REQUIRED) == "required" else pytest.skip)(missing)
+        return None
     from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
     options = ChromeOptions()
     options.binary_location = chromium
-    profile = tmp_path_factory.mktemp("profile")
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    opened = Chrome(options=options, service=ChromeService(driver))
-    opened.set_script_timeout(120)
-    yield opened
-    opened.quit()
+    browser = Chrome(options=options, service=ChromeService(driver))
+    browser.set_script_timeout(120)
+    return browser
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    found = opened(tmp_path_factory.mktemp("profile"))
+    if found is None:
+        missing = "needs Chromium and its driver: apt-get install chromium chromium-driver"
+        (pytest.fail if os.environ.get(REQUIRED) == "required" else pytest.skip)(missing)
+    yield found
+    found.quit()

@@ -16,67 +16,9 @@ from reports.page import report_page
 from reports.quantities import quantity
 from reports.watch import HOST, make_server
 from runs import Run
+from tests.reports.open_page import WAIT_S, Page, drawn
 
-WAIT_S = 90
-
-
-class Page:
-    """A page that is open in the browser."""
-
-    def __init__(self, browser):
-        self.browser = browser
-
-    def open(self, address, width=1280, height=900, dark=False):
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-        self.browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self.browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-        self.browser.get("about:blank")
-        self.browser.get_log("browser")
-        self.browser.get(address)
-        self.until("document.documentElement.dataset.ready === 'true'")
-        return self
-
-    def run(self, script, *arguments):
-        return self.browser.execute_script(script, *arguments)
-
-    def until(self, expression):
-        begun = time.monotonic()
-        while not self.run(f"return !!({expression})"):
-            assert time.monotonic() - begun < WAIT_S, f"never: {expression}; {self.errors()}"
-            time.sleep(0.1)
-
-    def errors(self):
-        return [entry["message"] for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"]
-
-    def column(self, place):
-        cells = f"#table tbody tr td:nth-child({place})"
-        return self.run("return [...document.querySelectorAll(arguments[0])].map((cell) => cell.innerText)", cells)
-
-    def becomes(self, place, expected):
-        begun = time.monotonic()
-        while self.column(place) != expected and time.monotonic() - begun < WAIT_S:
-            time.sleep(0.1)
-        assert self.column(place) == expected
-
-    def one(self, selector):
-        from selenium.webdriver.common.by import By
-
-        return self.browser.find_element(By.CSS_SELECTOR, selector)
-
-    def bring(self, selector):
-        """Scroll to an element and wait for the charts that come with it."""
-        self.run(
-            "document.querySelector(arguments[0]).scrollIntoView({block: 'center', behavior: 'instant'})", selector
-        )
-        time.sleep(0.3)
-        return self.one(selector)
-
-    def picture(self, name):
-        folder = os.environ.get("EDGEVOLVE_SCREENSHOTS")
-        if folder:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            self.browser.save_screenshot(str(Path(folder) / f"{name}.png"))
+JOURNAL = Path(__file__).resolve().parent.parent / "data" / "journals" / "0.1.0.jsonl"
 
 
 @pytest.fixture(scope="module")
@@ -93,10 +35,6 @@ def page(browser, made):
     opened = Page(browser).open(made[1])
     yield opened
     assert opened.errors() == []
-
-
-def drawn(selector):
-    return f"document.querySelector({json.dumps(selector)})"
 
 
 def test_every_chart_is_drawn_and_nothing_is_asked_of_a_network(page):
@@ -152,14 +90,7 @@ def test_a_point_opens_its_network_and_its_address_leads_back_to_it(page, made):
     page.bring("#scatter")
     page.until(f"{drawn('#scatter')}.querySelector('.main-svg')")
     other = next(record.number for record in run.front if record.number != run.best.number)
-    x, y = page.run(
-        """const div = document.getElementById("scatter"), box = div.getBoundingClientRect();
-        const trace = div._fullData.find((each) => each.name === "front");
-        const at = trace.customdata.indexOf(arguments[0]), layout = div._fullLayout;
-        const along = (axis, value) => axis._offset + axis.c2p(value);
-        return [box.left + along(layout.xaxis, trace.x[at]), box.top + along(layout.yaxis, trace.y[at])]""",
-        other,
-    )
+    x, y = page.place(other)
     ActionChains(page.browser).move_by_offset(int(x) + 1, int(y)).pause(0.3).click().perform()
     ActionChains(page.browser).move_by_offset(-int(x) - 1, -int(y)).perform()
     page.until("document.getElementById('candidate-title').innerText !== 'Network'")
@@ -197,6 +128,42 @@ def test_brushing_an_axis_keeps_a_range_in_scatter_and_table(page, made):
     assert page.run("return document.getElementById('brushed').hidden")
 
 
+def test_a_box_in_the_scatter_keeps_what_lies_in_it(page):
+    from selenium.webdriver import ActionChains
+
+    page.drawn("#scatter")
+    page.run("document.querySelector(\"#scatter .modebar-btn[data-val='select']\").click()")
+    time.sleep(0.5)
+    x, y, width, height = page.run(
+        "const b = document.querySelector('#scatter .nsewdrag').getBoundingClientRect();"
+        "return [b.x, b.y, b.width, b.height]"
+    )
+    left, top, right, bottom = int(x + 0.2 * width), int(y + 0.2 * height), int(x + 0.7 * width), int(y + 0.8 * height)
+    drag = ActionChains(page.browser)
+    drag.w3c_actions.pointer_action.move_to_location(left, top).pointer_down()
+    drag.w3c_actions.pointer_action.move_to_location((left + right) // 2, (top + bottom) // 2)
+    drag.w3c_actions.pointer_action.move_to_location(right, bottom).pointer_up()
+    drag.perform()
+    page.until("!document.getElementById('brushed').hidden")
+    inside = page.run(
+        """const div = document.getElementById("scatter"), box = div.getBoundingClientRect();
+        const {xaxis, yaxis} = div._fullLayout, [left, top, right, bottom] = arguments;
+        const at = (axis, start) => (value) => start + axis._offset + axis.c2p(value);
+        const [x, y] = [at(xaxis, box.left), at(yaxis, box.top)];
+        const named = div._fullData.filter((trace) => ["dominated", "front", "best"].includes(trace.name));
+        return named.flatMap((trace) => [...trace.x].map((value, i) => [x(value), y(trace.y[i])]))
+          .filter(([x, y]) => left <= x && x <= right && top <= y && y <= bottom).length""",
+        left,
+        top,
+        right,
+        bottom,
+    )
+    assert 0 < inside < 79
+    assert page.one("#brushed-words").text == f"{inside} of 79 candidates chosen."
+    page.bring("#unbrush").click()
+    assert page.run("return document.getElementById('brushed').hidden")
+
+
 def test_downloads_hold_the_rows_that_are_shown(page, made, tmp_path):
     run, _ = made
     page.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
@@ -220,17 +187,77 @@ def test_dark_and_light_follow_the_system_and_the_button(browser, made):
     background = "return getComputedStyle(document.body).backgroundColor"
     dark = page.run(background)
     page.until(f"{drawn('#scatter')}.querySelector('.main-svg')")
-    page.picture("dark")
     page.one("#theme").click()
     assert page.run(background) != dark
     page.run("localStorage.clear()")
     assert page.errors() == []
 
 
+def test_the_pictures_of_the_docs_show_a_run(browser, tmp_path):
+    """Of the run EDGEVOLVE_RUN, into the folder EDGEVOLVE_SCREENSHOTS, where they are given."""
+    from selenium.webdriver import ActionChains
+
+    run = Run.open(os.environ.get("EDGEVOLVE_RUN", JOURNAL))
+    path = tmp_path / "report.html"
+    path.write_text(report_page([run], [f"artifacts/{run.started.name}"]))
+    pictures = []
+    page = Page(browser).open(path.as_uri(), 1180, 1020)
+    page.until(f"{drawn('#scatter')}.querySelector('.main-svg')")
+    shown = next(record.number for record in run.front if record.number not in (run.best.number, run.knee.number))
+    x, y = page.place(run.knee.number if run.knee is not run.best else shown)
+    mouse = ActionChains(browser)
+    mouse.w3c_actions.pointer_action.move_to_location(int(x) + 1, int(y))
+    mouse.perform()
+    page.until("document.querySelector('#scatter .hoverlayer text')")
+    pictures.append(page.picture("report"))
+    page = Page(browser).open(path.as_uri(), 1180, 1120, dark=True)
+    page.drawn("#network .chart:last-of-type")
+    page.run("document.getElementById('candidate').scrollIntoView({behavior: 'instant'})")
+    time.sleep(1)
+    pictures.append(page.picture("report-network"))
+    page = Page(browser).open(path.as_uri(), 390, 844)
+    page.drawn("#scatter")
+    pictures.append(page.picture("report-phone"))
+    assert all(5_000 < len(picture) < 300_000 for picture in pictures)
+    assert page.errors() == []
+
+
+def test_predictions_have_error_bars_intervals_and_provenance(browser, tmp_path):
+    folder = journals.write(tmp_path / "run", *journals.predicted_history(30))
+    path = tmp_path / "report.html"
+    path.write_text(report_page([Run.open(folder)], ["run"]))
+    page = Page(browser).open(path.as_uri())
+    assert page.one("#devices").text == "edge_tpu_v9: simulated from rumoured figures"
+    page.drawn("#scatter")
+    assert not page.run("return document.querySelectorAll('#scatter .xerror').length")
+    page.run("const s = document.getElementById('x'); s.value = '4'; s.dispatchEvent(new Event('change'))")
+    page.until("document.querySelectorAll('#scatter .xerror').length > 1")
+    assert "Bars are the intervals of predictions." in page.one("#drawn").text
+    words = page.run("return [...document.querySelectorAll('#network table')].map((table) => table.innerText)")
+    assert any("edge_tpu_v9" in text and "simulated from rumoured figures" in text for text in words)
+    assert page.errors() == []
+
+
+def test_an_empty_journal_has_a_page_and_a_search_may_begin_in_it(browser, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(report_page([], ["artifacts/begun"]))
+    page = Page(browser).open(path.as_uri())
+    assert page.one("main").text == "artifacts/begun\nThe journal is empty: no search has begun."
+    assert page.errors() == []
+    (tmp_path / "journal.jsonl").touch()
+    with make_server(str(tmp_path)) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        page = Page(browser).open(f"http://{HOST}:{server.server_port}/")
+        page.until("document.getElementById('live').innerText.includes('waiting')")
+        journals.write(tmp_path, *journals.long_history(3))
+        page.until("document.querySelector('#network pre')")
+        page.browser.get("about:blank")
+        server.shutdown()
+
+
 def test_a_phone_shows_everything_without_scrolling_sideways(browser, made):
     page = Page(browser).open(made[1], width=390, height=844)
     page.until(f"{drawn('#scatter')}.querySelector('.main-svg')")
-    page.picture("phone")
     assert page.run("return document.documentElement.scrollWidth") <= 390
     assert page.errors() == []
 
@@ -295,7 +322,6 @@ def test_several_runs_are_compared_and_chosen(browser, tmp_path):
     path = tmp_path / "report.html"
     path.write_text(report_page([Run.open(folder) for folder in folders], ["a", "b"]))
     page = Page(browser).open(path.as_uri())
-    page.picture("compare")
     assert len(page.run("return [...document.querySelectorAll('#compared tbody tr')]")) == 2
     best = page.one(".tile strong").text
     page.run("const s = document.getElementById('run'); s.value = '1'; s.dispatchEvent(new Event('change'))")
@@ -328,10 +354,18 @@ def test_a_live_page_follows_without_reload(browser, tmp_path):
 def test_a_page_of_ten_thousand_candidates_opens(browser, tmp_path):
     folder = journals.write(tmp_path / "run", *journals.long_history(10_000))
     path = tmp_path / "report.html"
-    path.write_text(report_page([Run.open(folder)], ["run"]))
+    run = Run.open(folder)
+    path.write_text(report_page([run], ["run"]))
     page = Page(browser).open(path.as_uri())
     page.run("const s = document.getElementById('shown'); s.value = 'all'; s.dispatchEvent(new Event('change'))")
     assert "10,000" in page.one(".dt-info").text
+    page.drawn("#scatter")
+    said = page.one("#drawn").text
+    front, failures = len(run.front), 200
+    assert f"2 000 of {10_000 - failures - front:,}".replace(",", " ") + " dominated candidates are drawn" in said
+    assert (
+        page.run("return document.getElementById('scatter').data.find((t) => t.name === 'dominated').x.length") == 2000
+    )
     print("ready after", page.run("return document.documentElement.dataset.readyMs"), "ms")
     assert page.errors() == []
     assert np.isfinite(float(page.run("return document.documentElement.dataset.readyMs")))

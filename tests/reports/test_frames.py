@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from reports.frames import candidates, events, front
 from reports.history import common_box, history
+from reports.metrics import plotted_metrics
 from reports.pictures import front_figure, front_of_two, fronts_figure, progress_figure, write_pictures
 from runs import Run
 from runs.events import Resumed
@@ -77,6 +78,22 @@ def test_runs_with_other_objectives_have_no_common_box(run, tmp_path):
     assert common_box([run, begun]) is None
 
 
+def test_a_picture_shows_objectives_before_other_metrics(tmp_path):
+    objectives = {o["metric"]: o for o in journals.CONFIG["problem"]["objectives"]}
+    expected = {
+        ("error", "peak_memory_bytes", "model_size_bytes", "macs"): ("model_size_bytes", "error", "macs"),
+        ("error", "macs", "peak_memory_bytes"): ("macs", "error", "peak_memory_bytes"),
+        ("macs", "error"): ("macs", "error", "model_size_bytes"),
+        ("error",): ("model_size_bytes", "error", "macs"),
+        ("macs",): ("model_size_bytes", "macs", "error"),
+    }
+    for names, shown in expected.items():
+        problem = dict(journals.CONFIG["problem"], objectives=[objectives[name] for name in names])
+        events = list(journals.long_history(5))
+        events[0] = journals.started(config=dict(journals.CONFIG, problem=problem))
+        assert plotted_metrics(Run.open(journals.write(tmp_path / "-".join(names), *events))) == shown
+
+
 def test_the_front_of_two_is_what_nothing_is_better_in_both(run):
     frame = candidates(run)
     done = frame[frame["status"] == "completed"][["model_size_bytes", "error", "broken"]]
@@ -88,6 +105,19 @@ def test_the_front_of_two_is_what_nothing_is_better_in_both(run):
         if not ((points <= point).all(axis=1) & (points < point).any(axis=1)).any()
     ]
     assert sorted(kept.index) == expected
+
+
+def test_intervals_are_columns_and_error_bars(tmp_path):
+    run = Run.open(journals.write(tmp_path / "run", *journals.predicted_history(30)))
+    frame = candidates(run)
+    done = frame[frame["status"] == "completed"]
+    assert np.allclose(done["latency_ms low"], 0.9 * done["latency_ms"])
+    assert np.allclose(done["latency_ms high"], 1.2 * done["latency_ms"])
+    (bars,) = front_figure(run, x="latency_ms").axes[0].containers
+    values = front_of_two(run, done, "latency_ms", "error")["latency_ms"]
+    drawn = [segment[:, 0] for segment in bars[2][0].get_segments()]
+    assert np.allclose(drawn, np.stack([0.9 * values, 1.2 * values], axis=1))
+    assert not front_figure(run, x="macs").axes[0].containers
 
 
 def test_pictures_are_figures_and_files_and_the_same_svg_every_time(run, tmp_path):

@@ -88,6 +88,31 @@ def test_odd_journals_give_a_page_and_pictures(tmp_path, kind):
     assert write_pictures([run, run], tmp_path / "pictures")
 
 
+def test_predictions_are_shown_with_interval_device_and_provenance(tmp_path):
+    run = Run.open(journals.write(tmp_path / "run", *journals.predicted_history(30)))
+    (view,) = data(report_page([run], ["run"]))["runs"]
+    assert view["devices"] == ["edge_tpu_v9: simulated from rumoured figures"]
+    place = [metric["name"] for metric in view["metrics"]].index("latency_ms")
+    for row in view["rows"]:
+        record = run.records[row[0]]
+        low, high = record.intervals["latency_ms"]
+        assert row[8] == {str(place): [low, high]}
+        assert row[7][place] == f"{quantity('latency_ms', record.metrics['latency_ms'])} [{low:.3g}, {high:.3g}]"
+    for number, network in view["networks"].items():
+        value = quantity("latency_ms", run.records[int(number)].metrics["latency_ms"])
+        ((metric, predicted, between, device, provenance),) = network["predictions"]
+        assert (metric, predicted, device) == ("latency", value, "edge_tpu_v9")
+        assert between.startswith("[")
+        assert provenance == "simulated from rumoured figures"
+
+
+def test_the_page_of_an_empty_journal_says_so(tmp_path):
+    page = report_page([], ["artifacts/<b>"])
+    assert "The journal is empty: no search has begun." in page
+    assert '<h1 id="name">artifacts/&lt;b&gt;</h1>' in page
+    assert data(page)["runs"] == []
+
+
 def test_a_torn_journal_gives_the_page_of_what_is_whole(tmp_path):
     folder = journals.write(tmp_path / "run", *journals.long_history(5))
     whole = report_page([Run.open(folder)], ["run"])

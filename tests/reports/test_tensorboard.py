@@ -1,7 +1,9 @@
+from functools import partial
+
 import journals
 import pytest
 
-from reports.tensorboard import TensorBoard, hyperparameters, write_tensorboard
+from reports.boards import boards, hyperparameters, tell, write
 from runs import Run
 from search_algorithms import Completed
 
@@ -18,7 +20,8 @@ def scalars(folder):
 
 def test_tensorboard_reads_the_search_and_every_training(tmp_path):
     run = Run.open(journals.write(tmp_path / "run", *journals.long_history(12)))
-    write_tensorboard(run, tmp_path / "board")
+    with boards("made", tmp_path / "board", None) as (board,):
+        write(run, board)
     _, search = scalars(tmp_path / "board" / "search")
     assert [event.step for event in search["search/hypervolume"]] == list(range(1, 13))
     assert search["search/best_error"][-1].value == pytest.approx(run.best.metrics["error"])
@@ -35,7 +38,8 @@ def test_the_hparams_dashboard_finds_genotype_and_metrics(tmp_path):
     from tensorboard.plugins.hparams import plugin_data_pb2
 
     run = Run.open(journals.write(tmp_path / "run", *journals.long_history(2)))
-    write_tensorboard(run, tmp_path / "board")
+    with boards("made", tmp_path / "board", None) as (board,):
+        write(run, board)
     board, _ = scalars(tmp_path / "board" / "candidate-0")
     content = board.PluginTagToContent("hparams")
     start = plugin_data_pb2.HParamsPluginData.FromString(content["_hparams_/session_start_info"]).session_start_info
@@ -45,9 +49,8 @@ def test_the_hparams_dashboard_finds_genotype_and_metrics(tmp_path):
 
 
 def test_an_observer_writes_as_the_search_goes(config, run_search, tmp_path):
-    board = TensorBoard(tmp_path / "board")
-    run = run_search(config(evaluations=4), observe=board)
-    board.close()
+    with boards("made", tmp_path / "board", None) as (board,):
+        run = run_search(config(evaluations=4), observe=partial(tell, board))
     _, search = scalars(tmp_path / "board" / "search")
     assert [event.step for event in search["search/feasible_share"]] == [1, 2, 3, 4]
     assert search["search/best_error"][-1].value == pytest.approx(run.best.metrics["error"])
