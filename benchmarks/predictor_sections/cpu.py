@@ -9,6 +9,7 @@ the fastest it was, in the median over all networks; a network's latency is the 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -18,10 +19,10 @@ from predictor_sections.cells import mape, spearman
 
 from engine.calibration import Measure, calibrate, with_layers
 from engine.corpus import Network, small, variants
-from graph import Graph
+from graph import Graph, graph_hash
 from predictors import DevicePredictor, LatencyTable, host
 from predictors.lut import layer_key, layers
-from predictors.measurements import read_measurements, read_networks
+from predictors.measurements import read_measurements
 from resource_models import macs
 
 NETWORKS = 400
@@ -115,16 +116,19 @@ def _measured() -> tuple[list[Graph], NDArray[np.float64], dict[str, float]]:
             calibrate(chosen, _FOLDER / f"pass_{number}.csv", measure)
             part = singles[number * len(singles) // PASSES : (number + 1) * len(singles) // PASSES]
             calibrate(part, _FOLDER / "layers.csv", measure)
-    passes, graphs = [], []
-    for number in range(PASSES):
-        rows = read_measurements(_FOLDER / f"pass_{number}.csv", ["latency_ms"])
-        by_hash = {Path(row.file).stem: row.values[0] for row in rows}
-        graphs = read_networks(_FOLDER / f"pass_{number}.csv", [row.file for row in rows])
-        passes.append([by_hash[Path(row.file).stem] for row in rows])
-    layer_rows = read_measurements(_FOLDER / "layers.csv", ["latency_ms"])
-    layer_graphs = read_networks(_FOLDER / "layers.csv", [row.file for row in layer_rows])
-    keyed = {layer_key(g.nodes[0]): row.values[0] for g, row in zip(layer_graphs, layer_rows, strict=True)}
-    return graphs, np.array(passes), keyed
+    graphs = [network.graph for network in chosen]
+    names = [graph_hash(graph) for graph in graphs]
+    passes = np.array([[_rows(f"pass_{number}.csv")[name] for name in names] for number in range(PASSES)])
+    layer_ms = _rows("layers.csv")
+    keyed = {layer_key(one.graph.nodes[0]): layer_ms[graph_hash(one.graph)] for one in singles}
+    return graphs, passes, keyed
+
+
+@cache
+def _rows(name: str) -> dict[str, float]:
+    """Milliseconds by the hash of the network."""
+    rows = read_measurements(_FOLDER / name, ["latency_ms"])
+    return {Path(row.file).stem: row.values[0] for row in rows}
 
 
 @contextmanager
