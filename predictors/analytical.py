@@ -12,7 +12,7 @@ Metrics = dict[str, float]
 
 def analyse(sheet: Sheet, graph: Graph) -> Metrics:
     """`latency_ms`, and `energy_uj` and `tops_per_watt` where the sheet tells. Raises `PredictorError`."""
-    if sheet.kind not in _MODELS:
+    if sheet.kind not in _MODELS or not sheet.figures:
         raise PredictorError(f"{sheet.name}: a {sheet.kind} device is not predicted from its sheet")
     return _MODELS[sheet.kind](sheet, graph)
 
