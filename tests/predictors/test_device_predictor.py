@@ -50,7 +50,7 @@ def test_a_constant_that_no_network_bears_on_is_called_assumed():
 
 def test_a_host_that_was_never_measured_says_what_to_do():
     with pytest.raises(PredictorError, match="host_cpu has no figures yet: measure it with calibrate, then fit"):
-        analyse(sheet("host_cpu"), GRAPHS[0])
+        host.latency_ms(sheet("host_cpu"), GRAPHS[0])
 
 
 def test_held_out_networks_are_predicted_with_and_without_layers(fitted):
