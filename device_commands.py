@@ -15,7 +15,7 @@ import typer
 from predictors import DevicePredictor, PredictorError, profile, sheet, sheets
 from predictors import validate as compare
 from predictors.manifest import read_predictions, write_predictions
-from predictors.measurements import Measurement, read_measurements, read_networks
+from predictors.measurements import read_measurements, read_networks
 from predictors.profiler import check_device
 
 _UNITS = {"": 1, "k": 10**3, "M": 10**6, "Ki": 2**10, "Mi": 2**20}
@@ -175,24 +175,27 @@ def validate(
     seed: Seed = 0,
     as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
 ) -> None:
-    """Compare predictions with measurements."""
+    """Compare predictions with measurements, of whole networks; rows of a single layer are left out."""
     from reports.devices import validation_table
     from reports.terminal import console
 
     fitted = DevicePredictor.load(predicted) if predicted.suffix == ".json" else None
     if improve and fitted is None:
         raise PredictorError(f"--improve needs the predictor itself: give its .json, not {predicted}")
-    rows: list[Measurement] = read_measurements(csv, ["latency_ms"], device)
-    files = [row.file for row in rows]
-    truth = np.array([row.values[0] for row in rows])
+    rows = read_measurements(csv, ["latency_ms"], device)
+    graphs = read_networks(csv, [row.file for row in rows])
+    pairs = [(row, graph) for row, graph in zip(rows, graphs, strict=True) if len(graph.nodes) > 1]
+    if len(pairs) < 2:
+        raise PredictorError(f"{csv}: {len(pairs)} whole networks; at least two are needed")
+    whole = [graph for _, graph in pairs]
+    truth = np.array([row.values[0] for row, _ in pairs])
     if fitted:
-        graphs = read_networks(csv, files)
-        guess = fitted.predict(graphs)
+        guess = fitted.predict(whole)
         found = compare(guess.value, truth, guess.low, guess.high)
         if improve:
-            _save(fitted.improved(graphs, truth, np.random.default_rng(seed)), improve)
+            _save(fitted.improved(whole, truth, np.random.default_rng(seed)), improve)
     else:
-        value, low, high = read_predictions(predicted, files).T
+        value, low, high = read_predictions(predicted, [row.file for row, _ in pairs]).T
         found = compare(value, truth, low, high)
     if as_json:
         print(json.dumps({key: value if value == value else None for key, value in asdict(found).items()}))

@@ -3,7 +3,7 @@
     python benchmarks/predictor_accuracy.py --data DIR [--only edge_tpu transfer coral vela v6 cpu cost] [--seeds 10]
 
 DIR holds `nb201_edge_devices.csv` (937 NAS-Bench-201 cells on 18 devices) and `coral_edge_tpu_v1.csv` (published
-latencies); the sections `cpu` and `cost` need neither; `cpu` measures this machine, some five minutes the first time.
+latencies); the sections `cpu` and `cost` need neither; `cpu` measures this machine, some six minutes the first time.
 Test networks are never isomorphic to training networks; figures are medians over seeds. The last line is one JSON
 object.
 """

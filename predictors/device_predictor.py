@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from graph import Graph
-from predictors import edge_tpu, host
+from predictors import edge_tpu, host, vela
 from predictors.analytical import analyse
 from predictors.features import FeatureTable, FloatArray, PredictorError, feature_table
 from predictors.layer_model import FEWEST, LayerModel
@@ -67,12 +67,12 @@ class Physics:
 class DevicePredictor:
     """A predictor of the latency of one device, in milliseconds.
 
-    `physics` estimates without having seen whole networks; `sheet` is what was known of the device before, if anything;
+    `physics` estimates operator by operator; `sheet` is what was known of the device before, if anything;
     `base` is the predictor that this one improves.
     """
 
     device: str
-    physics: "Physics"
+    physics: Physics
     sheet: Sheet | None
     base: "DevicePredictor | None"
     regressor: PerformanceRegressor
@@ -209,6 +209,8 @@ def _sheet_counters(sheet: Sheet | None, graphs: Sequence[Graph]) -> Counters:
     """What a sheet alone says of each network."""
     if sheet is None:
         return {}
+    if sheet.kind is Kind.VELA:
+        return {"sheet": np.array([vela.latency_ms(sheet, graph) for graph in graphs])}
     if sheet.kind is not Kind.SYSTOLIC:
         return {"sheet": np.array([analyse(sheet, graph)["latency_ms"] for graph in graphs])}
     estimates = [edge_tpu.estimate(sheet, graph).counters for graph in graphs]

@@ -158,7 +158,7 @@ def test_calibrate_measures_and_what_it_wrote_can_be_learned(edgevolve, tmp_path
     assert f"0 measured, {measured} known before" in out
     assert edgevolve("fit", table, "-o", tmp_path / "p.json")[0] == 0
     status, out, _ = edgevolve("validate", tmp_path / "p.json", table, "--json")
-    assert status == 0 and json.loads(out)["networks"] == measured
+    assert status == 0 and json.loads(out)["networks"] == 6
 
 
 def test_a_corpus_is_emitted_filled_in_and_learned(edgevolve, tmp_path):
@@ -264,6 +264,11 @@ def test_bad_predictors_and_predictions_are_one_line(edgevolve, tmp_path):
             check_refused(edgevolve(*verb), tmp_path, before, f"{name}: {message}")
     found = edgevolve("validate", table, table)
     check_refused(found, tmp_path, before, "m.csv: no column low_ms")
+    (tmp_path / "one.csv").write_text("file,latency_ms\n0.json,1\n")
+    before = files(tmp_path)
+    for predicted in (tmp_path / "p.json", table):
+        found = edgevolve("validate", predicted, tmp_path / "one.csv")
+        check_refused(found, tmp_path, before, "one.csv: 1 whole networks; at least two are needed")
     found = edgevolve("validate", table, table, "--improve", tmp_path / "better.json")
     check_refused(found, tmp_path, before, "--improve needs the predictor itself")
     found = edgevolve("fit", table, "-o", tmp_path / "out.json", "--sheet", "tpu9")
