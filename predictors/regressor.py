@@ -2,9 +2,9 @@
 
 The learner is chosen by cross-validation: a more complex one must be ahead of a simpler one by a standard error. The
 intervals are conformal: their width is a quantile of the errors that the same cross-validation made on rows it had
-not seen (Vovk 2015, cross-conformal predictors), so they hold the stated share whatever the learner. The same errors tell
-by how much the learner, which fits means, is off the median, which the mean absolute error asks for: outliers of
-measured time are mostly slow.
+not seen (Vovk 2015, cross-conformal predictors), so they hold the stated share whatever the learner. They also tell
+how far the learner, which fits means, is off the median, which the mean absolute error asks for: outliers of measured
+time are mostly slow.
 """
 
 import json
