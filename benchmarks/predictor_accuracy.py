@@ -12,6 +12,7 @@ import argparse
 import importlib
 import json
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -29,8 +30,9 @@ def main() -> None:
     figures: dict[str, float] = {}
     for name in arguments.only:
         section = importlib.import_module(f"predictor_sections.{name}")
+        start = time.perf_counter()
         figures |= section.run(arguments.data, arguments.seeds)
-        print(flush=True)
+        print(f"section {name}: {time.perf_counter() - start:.0f} s\n", flush=True)
     print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
 
 

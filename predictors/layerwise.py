@@ -1,37 +1,56 @@
-"""From one accelerator generation to the next, node by node.
+"""From one accelerator generation to the next, node by node and bound by bound.
 
-Whole-network counters do not carry from one family of networks to another; operators do. A node on the target takes
-what it computed on the source, by the ratio of the multipliers, and what it moves over a bus of 16 bytes a cycle; how
-far that is off is learned by XGBoost from the source's counters of the node, and the nodes are summed.
+Whole-network counters do not carry from one family of networks to another; operators do, and what bounds them. A node
+on the target takes what the slowest of five takes: computing, SRAM, and the feature maps, weights and scales that are
+fetched from the memory behind it. Four of these XGBoost learns from the source's counters of the node, each relative
+to what physics expects: computing by the ratio of the multipliers, then moving over a bus of 16 bytes a cycle. Scales
+are physics alone, as they are what another family of networks has most of: they are fetched again for each 16 channels
+of each block of the output (`_scale_fetches`), and one rate is fitted. The nodes are summed.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
-from graph import Add, Conv2D, Dense, Graph, Node
+from graph import Add, Conv2D, Dense, DepthwiseConv2D, GlobalAveragePool, Graph, Node
 from predictors.features import FloatArray, PredictorError
 from predictors.vela import Compiled, Layer
+
+FORMAT = "edgevolve-layerwise-2"
 
 _BUS_BYTES = 16
 """A cycle: the 128-bit AXI ports of Ethos-U."""
 
 _SRAM_BYTES = 384 * 2**10
-_TREES = {"max_depth": 6, "eta": 0.05, "subsample": 0.7, "colsample_bytree": 0.5, "min_child_weight": 0, "nthread": 1}
-_ROUNDS = 300
-_ENSEMBLE = 3
+_BLOCK_INPUT_BYTES = 8192
+_BLOCK_ACCUMULATORS = 8192
+_BLOCK_FILTERS = {True: 96, False: 32}
+"""The most of a block in an accelerator of 1024 multipliers: input of 16 channels, sums, and filters where the kernel
+is one pixel or larger. Chosen on residual and plain networks, by what the compiler reports of them."""
+
+_LEARNED = ("npu_cycles", "sram_cycles", "feature_cycles", "weight_cycles")
+_TREES = {"max_depth": 6, "eta": 0.08, "subsample": 0.7, "colsample_bytree": 0.5, "min_child_weight": 0}
+_FAST = {"tree_method": "hist", "max_bin": 64, "nthread": 1}
+_ROUNDS = 120
+_ENSEMBLE = 2
 _NOTHING = Layer()
 
 
 @dataclass(frozen=True, slots=True)
 class LayerwiseTransfer:
-    """A fitted transfer; `speedup` is the target's multipliers over the source's."""
+    """A fitted transfer.
+
+    `speedup` is the target's multipliers over the source's, `scale_cycles` what one fetch of scales takes there,
+    `boosters` the trees of each learned bound.
+    """
 
     speedup: float
-    boosters: tuple[Any, ...]
+    scale_cycles: float
+    boosters: tuple[tuple[Any, ...], ...]
 
     @classmethod
     def fit(
@@ -43,51 +62,111 @@ class LayerwiseTransfer:
         rng: np.random.Generator,
     ) -> "LayerwiseTransfer":
         """Learn from networks that both devices' compilers have seen. Raises `PredictorError` for other lengths."""
-        import xgboost
-
         if not len(graphs) == len(source) == len(target) > 0:
             raise PredictorError(f"{len(graphs)} networks, {len(source)} sources and {len(target)} targets do not fit")
         if not (math.isfinite(speedup) and speedup > 0):
             raise PredictorError(f"speedup must be positive, not {speedup}")
-        rows, ratios, weights = [], [], []
-        for graph, before, after in zip(graphs, source, target, strict=True):
-            expected = _expected(graph, before, speedup)
-            cycles = np.array([after.layers.get(node.name, _NOTHING).cycles for node in graph.nodes])
-            rows.append(node_features(graph, before))
-            ratios.append(cycles / expected)
-            weights.append(1000 * expected / expected.sum())
-        data = xgboost.DMatrix(np.vstack(rows), label=np.concatenate(ratios), weight=np.concatenate(weights))
-        seeds = rng.integers(2**31, size=_ENSEMBLE).tolist()
-        boosters = [xgboost.train({**_TREES, "seed": seed}, data, num_boost_round=_ROUNDS) for seed in seeds]
-        return cls(speedup, tuple(boosters))
+        expected = [_expected(graph, before, speedup) for graph, before in zip(graphs, source, strict=True)]
+        rows = np.vstack([node_features(graph, before) for graph, before in zip(graphs, source, strict=True)])
+        weights = np.concatenate([1000 * cycles / cycles.sum() for cycles in expected])
+        boosters = tuple(
+            _boosters(rows, _bound(graphs, target, bound) / np.concatenate(expected), weights, rng)
+            for bound in _LEARNED
+        )
+        fetches = np.concatenate([_scale_fetches(graph) for graph in graphs])
+        return cls(speedup, _rate(_bound(graphs, target, "scale_cycles"), fetches), boosters)
 
     def predict(self, graph: Graph, source: Compiled) -> float:
         """Cycles of the whole network on the target."""
         rows = node_features(graph, source)
-        ratio = np.mean([booster.inplace_predict(rows) for booster in self.boosters], axis=0)
-        return float(_expected(graph, source, self.speedup) @ np.maximum(ratio, 0))
+        ratios = [np.mean([trees.inplace_predict(rows) for trees in bound], axis=0) for bound in self.boosters]
+        learned = _expected(graph, source, self.speedup) * np.max(ratios, axis=0)
+        return float(np.sum(np.maximum(learned, self.scale_cycles * _scale_fetches(graph))))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; the trees are XGBoost's own text."""
-        texts = [booster.save_raw("json").decode() for booster in self.boosters]
-        return {"format": "edgevolve-layerwise-1", "speedup": self.speedup, "boosters": texts}
+        return {
+            "format": FORMAT,
+            "speedup": self.speedup,
+            "scale_cycles": self.scale_cycles,
+            "boosters": [[trees.save_raw("json").decode() for trees in bound] for bound in self.boosters],
+        }
 
     @classmethod
     def from_json(cls, payload: Mapping[str, Any]) -> "LayerwiseTransfer":
         """Read what `to_json` wrote. Raises `PredictorError` for anything else."""
-        import xgboost
-
-        if not isinstance(payload, Mapping) or payload.get("format") != "edgevolve-layerwise-1":
+        if not isinstance(payload, Mapping) or payload.get("format") != FORMAT:
             raise PredictorError("not a layer-wise predictor of this format")
-        boosters = []
         try:
-            for text in payload["boosters"]:
-                booster = xgboost.Booster({"nthread": 1})
-                booster.load_model(bytearray(str(text).encode()))
-                boosters.append(booster)
-            return cls(float(payload["speedup"]), tuple(boosters))
+            boosters = tuple(tuple(_read(str(text)) for text in bound) for bound in payload["boosters"])
+            if len(boosters) != len(_LEARNED):
+                raise ValueError(f"{len(boosters)} bounds")
+            return cls(float(payload["speedup"]), float(payload["scale_cycles"]), boosters)
         except (KeyError, TypeError, ValueError) as error:
             raise PredictorError(f"not a layer-wise predictor: {type(error).__name__}") from error
+
+
+def _boosters(rows: FloatArray, ratios: FloatArray, weights: FloatArray, rng: np.random.Generator) -> tuple[Any, ...]:
+    import xgboost
+
+    data = xgboost.DMatrix(rows, label=ratios, weight=weights)
+    seeds = rng.integers(2**31, size=_ENSEMBLE).tolist()
+    return tuple(xgboost.train({**_TREES, **_FAST, "seed": seed}, data, num_boost_round=_ROUNDS) for seed in seeds)
+
+
+def _read(text: str) -> Any:
+    import xgboost
+
+    trees = xgboost.Booster({"nthread": 1})
+    trees.load_model(bytearray(text.encode()))
+    return trees
+
+
+def _bound(graphs: Sequence[Graph], target: Sequence[Compiled], name: str) -> FloatArray:
+    """One of the bounds on the target, for all nodes of all networks."""
+    layers = [
+        after.layers.get(node.name, _NOTHING) for g, after in zip(graphs, target, strict=True) for node in g.nodes
+    ]
+    return np.array([getattr(layer, name) for layer in layers], dtype=np.float64)
+
+
+def _rate(cycles: FloatArray, fetches: FloatArray) -> float:
+    """The median of cycles a fetch, each node counting as much as it fetches."""
+    some = fetches > 0
+    rates, weights = cycles[some] / fetches[some], fetches[some]
+    if not len(rates):
+        return 0.0
+    order = np.argsort(rates)
+    return float(rates[order][np.searchsorted(np.cumsum(weights[order]), weights.sum() / 2)])
+
+
+def _scale_fetches(graph: Graph) -> FloatArray:
+    """How often each node fetches the scales of 16 channels: once for each block of its output."""
+    fetches = []
+    for node in graph.nodes:
+        count = 0
+        if isinstance(node.op, Conv2D | DepthwiseConv2D | Dense | GlobalAveragePool):
+            count = -(-node.output.shape[-1] // 16)
+        if isinstance(node.op, Conv2D | DepthwiseConv2D):
+            most = 16 if isinstance(node.op, DepthwiseConv2D) else _BLOCK_FILTERS[max(node.op.kernel) == 1]
+            _, height, width, _ = node.output.shape
+            count *= _blocks((height, width), min(16 * count, most), node.op.kernel, node.op.stride)
+        fetches.append(count)
+    return np.array(fetches, dtype=np.float64)
+
+
+@cache
+def _blocks(shape: tuple[int, int], filters: int, kernel: tuple[int, int], stride: tuple[int, int]) -> int:
+    """The fewest blocks, of even sides, that cover an output of height and width `shape`."""
+    fewest = math.prod(-(-side // 2) for side in shape)
+    for height in range(2, min(shape[0], 64) + 2, 2):
+        for width in range(2, shape[1] + 2, 2):
+            sides = zip((height, width), shape, kernel, stride, strict=True)
+            reads = [-(-((min(side, most) - 1) * step + size) // 2) * 2 for side, most, size, step in sides]
+            if height * width * filters > _BLOCK_ACCUMULATORS or 16 * math.prod(reads) > _BLOCK_INPUT_BYTES:
+                break
+            fewest = min(fewest, -(-shape[0] // height) * -(-shape[1] // width))
+    return fewest
 
 
 def _expected(graph: Graph, source: Compiled, speedup: float) -> FloatArray:

@@ -6,7 +6,7 @@ logarithm of what remains, and is one where nothing was learned.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -219,6 +219,12 @@ class Learned:
         standard = Standard.fit(rows)
         logarithms = np.log(values / work(rows))
         return cls(work, standard, correction(standard(rows), logarithms, seed))
+
+    def scaled(self, factor: float) -> "Learned":
+        """The same with all values times a factor above 0."""
+        work = self.work
+        weights = tuple(weight * factor for weight in work.weights)
+        return replace(self, work=WorkModel(work.columns, weights, work.constant * factor, work.floor * factor))
 
     def __call__(self, rows: FloatArray) -> FloatArray:
         """Predicted values, in the unit of what was measured."""

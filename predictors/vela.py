@@ -47,8 +47,9 @@ class Layer:
     """A node as the compiler schedules it: what it takes, and what of that is computing and waiting for a memory.
 
     `cycles`, `npu_cycles`, `memory_cycles` and `mac_cycles` are cycles of the accelerator, `read_bytes`,
-    `written_bytes` and `weight_bytes` what it moves, feature maps and weights, however often. All are 0 for a node
-    that another one swallowed.
+    `written_bytes` and `weight_bytes` what it moves, feature maps and weights, however often. A layer takes what the
+    slowest of five takes: computing, SRAM, and the feature maps, weights and scales that the memory behind SRAM
+    holds. All are 0 for a node that another one swallowed.
     """
 
     cycles: float = 0.0
@@ -58,9 +59,15 @@ class Layer:
     read_bytes: float = 0.0
     written_bytes: float = 0.0
     weight_bytes: float = 0.0
+    sram_cycles: float = 0.0
+    feature_cycles: float = 0.0
+    weight_cycles: float = 0.0
+    scale_cycles: float = 0.0
 
 
 _PARTS = tuple(Layer.__dataclass_fields__)
+_NEAR = ("Sram", "shram", "lutram")
+_FAR = {"feature_cycles": "FeatureMap_ac", "weight_cycles": "Weights_ac", "scale_cycles": "Scales_ac"}
 _MOVED = {"read_bytes": "FeatureMap_read", "written_bytes": "FeatureMap_write", "weight_bytes": "Weights_read"}
 
 
@@ -153,6 +160,10 @@ def _layers(tables: Mapping[str, Any], nodes: Set[str]) -> dict[str, Layer]:
         total["npu_cycles"] += _float(row["npu_cycles"])
         total["memory_cycles"] += max(_float(value) for key, value in row.items() if key.endswith("_ac"))
         total["mac_cycles"] += _float(macs.get(number, {}).get("mac_cycles", ""))
+        total["sram_cycles"] += _float(row.get("Sram_ac", ""))
+        far = {key: value for key, value in traffic.items() if not key.startswith(_NEAR)}
+        for part, ending in _FAR.items():
+            total[part] += sum(_float(value) for key, value in far.items() if key.endswith(ending))
         for part, ending in _MOVED.items():
             total[part] += sum(_float(value) for key, value in traffic.items() if key.endswith(ending))
     return {name: Layer(**total) for name, total in sums.items()}

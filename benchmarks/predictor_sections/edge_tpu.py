@@ -4,8 +4,12 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from predictor_sections.cells import mape, read_cells, share_held, spearman, split
 
+from predictors.features import FeatureTable, FloatArray
+from predictors.gaussian_process import GaussianProcess
+from predictors.learners import Standard
 from predictors.regressor import PerformanceRegressor
 
 CAMPAIGNS = {"rice": "rice_edgetpu", "eagle": "eagle_tpu"}
@@ -15,7 +19,13 @@ ORIENTATION = {
     "rice": ((3.9, 0.985), (2.6, 0.989), (2.1, 0.990)),
     "eagle": ((4.7, 0.946), (3.9, 0.959), (3.6, 0.962)),
 }
-"""MAPE and Spearman of a plain Gaussian process on nine counts of the graph."""
+"""MAPE and Spearman of a plain Gaussian process on nine counts of the graph, as it was asked to be ahead of."""
+
+COUNTS = (
+    *("count_conv_1x1", "count_conv_3x3", "count_average_pool", "count_add", "depth", "width"),
+    *("critical_convolutions", "mean_width", "forks"),
+)
+"""Nine counts for the same process on the very splits of the table: how hard these are."""
 
 
 def run(folder: Path, seeds: int) -> dict[str, float]:
@@ -24,14 +34,14 @@ def run(folder: Path, seeds: int) -> dict[str, float]:
     figures: dict[str, float] = {}
     print("Real Edge TPU, NAS-Bench-201 cells: learned from N measurements, judged on all other classes of isomorphism")
     print(
-        f"{'campaign':<14}{'N':>4}{'MAPE %':>9}{'± s.e.':>8}{'plain GP':>10}{'Spearman':>10}{'± s.e.':>8}"
+        f"{'campaign':<14}{'N':>4}{'MAPE %':>9}{'± s.e.':>8}{'plain GP':>10}{'here':>9}{'Spearman':>10}{'± s.e.':>8}"
         f"{'plain GP':>10}{'90 % held':>11}  learners"
     )
     for name, device in CAMPAIGNS.items():
         latency_ms = cells.latency_ms[device]
         pooled = []
         for samples, (plain_mape, plain_rho) in zip(SAMPLES, ORIENTATION[name], strict=True):
-            errors, ranks, held, learners = [], [], [], Counter[str]()
+            errors, ranks, held, plain, learners = [], [], [], [], Counter[str]()
             for seed in range(seeds):
                 rng = np.random.default_rng([seed, samples])
                 learn, judge = split(cells, latency_ms, samples, rng)
@@ -40,18 +50,33 @@ def run(folder: Path, seeds: int) -> dict[str, float]:
                 )
                 known, true = fitted.predict(cells.table[judge]), latency_ms[judge]
                 errors.append(mape(known.value, true))
+                plain.append(mape(_plain(cells.table, latency_ms, learn, judge), true))
                 ranks.append(spearman(known.value, true))
                 held.append(share_held((known.low <= true) & (true <= known.high), cells.classes[judge]))
                 learners[fitted.learner] += 1
             pooled += held
             figures[f"{name}_mape_{samples}"] = float(np.median(errors))
+            figures[f"{name}_plain_mape_{samples}"] = float(np.median(plain))
             figures[f"{name}_spearman_{samples}"] = float(np.median(ranks))
             root = np.sqrt(seeds)
             print(
                 f"{device:<14}{samples:>4}{np.median(errors):>9.2f}{np.std(errors) / root:>8.2f}{plain_mape:>10}"
+                f"{np.median(plain):>9.2f}"
                 f"{np.median(ranks):>10.4f}{np.std(ranks) / root:>8.4f}{plain_rho:>10}{np.mean(held):>11.3f}"
                 f"  {', '.join(f'{k} {v}' for k, v in learners.most_common())}",
                 flush=True,
             )
         figures[f"{name}_coverage_90"] = float(np.mean(pooled))
     return figures
+
+
+def _plain(
+    table: FeatureTable, latency_ms: FloatArray, learn: NDArray[np.int64], judge: NDArray[np.int64]
+) -> FloatArray:
+    """The Gaussian process on `COUNTS`, of the logarithm of the time."""
+    rows = table.rows[:, [table.names.index(name) for name in COUNTS]]
+    standard = Standard.fit(rows[learn])
+    logarithms = np.log(latency_ms[learn])
+    process = GaussianProcess.fit(standard(rows[learn]), logarithms - logarithms.mean()).predictor()
+    predicted: FloatArray = np.exp(logarithms.mean() + process(standard(rows[judge])))
+    return predicted

@@ -56,6 +56,20 @@ def test_what_is_no_sum_is_learned_when_the_samples_show_it(bent):
     assert error(bent.learned.work(unseen.rows), truth) > 0.07
 
 
+def test_a_few_slow_outliers_do_not_raise_the_prediction():
+    table, unseen = networks(300), networks(200, seed=1)
+    rng = np.random.default_rng(2)
+    slow = np.where(rng.random(300) < 0.1, 1.5, 1.0)
+    fitted = PerformanceRegressor.fit(table, latency(table) * slow, rng)
+    bias = np.median(fitted.predict(unseen).value / latency(unseen, noise=0))
+    assert abs(bias - 1) < 0.015, "a fit of the mean is 2 to 4 % above"
+
+
+def test_a_scaled_predictor_is_the_same_times_the_factor(bent):
+    rows = networks(20, seed=1).rows
+    assert np.allclose(bent.learned.scaled(1.25)(rows), 1.25 * bent.learned(rows))
+
+
 def test_intervals_hold_nine_of_ten_pooled_over_many_fits():
     held = []
     for seed in range(30):

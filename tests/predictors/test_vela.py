@@ -3,7 +3,7 @@ import pytest
 
 from graph import Activation, Conv2D, Dense, DepthwiseConv2D, GlobalAveragePool, GraphBuilder
 from predictors import PredictorError, sheet, sheets
-from predictors.layerwise import LayerwiseTransfer, node_features
+from predictors.layerwise import LayerwiseTransfer, _scale_fetches, node_features
 from predictors.sheets import Kind
 from predictors.vela import compile_graph, latency_ms
 from tests.training.random_graphs import random_graph
@@ -85,7 +85,9 @@ def test_a_transfer_reads_back_exactly(generations):
     again = LayerwiseTransfer.from_json(fitted.to_json())
     assert again.predict(graphs[3], source[3]) == fitted.predict(graphs[3], source[3])
     with pytest.raises(PredictorError, match="not a layer-wise predictor"):
-        LayerwiseTransfer.from_json({**fitted.to_json(), "boosters": ["{}"]})
+        LayerwiseTransfer.from_json({**fitted.to_json(), "boosters": [["{}"]] * 4})
+    with pytest.raises(PredictorError, match="not a layer-wise predictor"):
+        LayerwiseTransfer.from_json({**fitted.to_json(), "boosters": fitted.to_json()["boosters"][:3]})
     with pytest.raises(PredictorError, match="format"):
         LayerwiseTransfer.from_json({})
 
@@ -96,6 +98,48 @@ def test_a_transfer_needs_as_many_sources_as_networks(generations):
         LayerwiseTransfer.fit(graphs, source[:3], target, 2.0, np.random.default_rng(0))
     with pytest.raises(PredictorError, match="speedup"):
         LayerwiseTransfer.fit(graphs, source, target, -1.0, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("name", ["ethos_u65_512", "ethos_u85_1024"])
+def test_a_layer_takes_what_its_slowest_bound_takes(name):
+    for seed in range(6):
+        found = compile_graph(sheet(name), random_graph(seed))
+        slowest = [
+            max(x.npu_cycles, x.sram_cycles, x.feature_cycles, x.weight_cycles, x.scale_cycles)
+            for x in found.layers.values()
+        ]
+        assert sum(slowest) == pytest.approx(found.cycles, rel=0.05)
+
+
+def convolved(op, side, channels):
+    net = GraphBuilder()
+    return net.build(net.add(op, net.input((1, side, side, channels))))
+
+
+@pytest.mark.parametrize(
+    "op, side, channels, fetches",
+    [
+        (Conv2D(48, (1, 1)), 40, 24, 3 * 10),  # 8192 sums are 160 pixels of 48 filters
+        (Conv2D(32, (3, 3)), 96, 24, 2 * 36),  # blocks of 16 × 16 pixels of 32 filters
+        (DepthwiseConv2D((3, 3)), 20, 192, 12 * 1),  # 22 × 22 pixels of 16 channels are below 8192 bytes
+        (Dense(100), 1, 64, 7),
+    ],
+)
+def test_scales_are_fetched_for_every_block(op, side, channels, fetches):
+    assert _scale_fetches(convolved(op, side, channels)).tolist() == [fetches]
+
+
+@pytest.mark.parametrize("side, filters", [(16, 16), (32, 32), (12, 64), (24, 24), (20, 96)])
+def test_the_compiler_fetches_scales_as_often(side, filters):
+    net = GraphBuilder()
+    x = net.input((1, side, side, 3))
+    for _ in range(4):
+        x = net.add(Conv2D(filters, (1, 1)), x)
+    graph = net.build(net.add(GlobalAveragePool(), x))
+    layers = compile_graph(sheet("ethos_u85_1024"), graph).layers.values()
+    taken = np.array([layer.scale_cycles for layer in layers])
+    counted = _scale_fetches(graph)
+    assert taken[2:] / taken[-1] == pytest.approx(counted[2:] / counted[-1], rel=0.01)
 
 
 def test_features_of_nodes_are_finite():
