@@ -28,7 +28,7 @@ much as all the others of a tell, so most tells are spared it."""
 _CLIP = 10.0
 """Costs this many times their median distance from the ideal, or more, are equally bad."""
 
-_RIVALS = 10
+_RIVALS = 4
 """Of so many members the best becomes a parent, where a goal is known."""
 
 _STEPS = 10
@@ -48,7 +48,7 @@ class NSGA3:
 
     Soft bounds are a goal: of those within the hard bounds, candidates within the soft ones survive before those
     beyond, and these by how far beyond they are. With a goal, and a scale of every objective, a parent is the best of
-    ten members under random weights (the fitness of `AgingEvolution`), else the one of two that dominates.
+    four members under random weights (the fitness of `AgingEvolution`), else the one of two that dominates.
 
     The population grows to its size with the evaluations, from 10 by one for every 10, and the reference directions
     follow it: small budgets need no other settings.
