@@ -16,6 +16,7 @@ from runs import ConfigError, Run, config_json
 from runs.events import Asked, DeviceUsed, Rejected
 from runs.feasibility import feasibility
 from runs.journal import read
+from runs.provenance import facts
 from search_algorithms import (
     NSGA3,
     AgingEvolution,
@@ -279,3 +280,11 @@ def test_the_dry_run_tells_provenance_ranges_and_who_refuses(config):
     )
     assert "runs on chip binds most" in text
     assert f"{found.broken['runs on chip'] / 60:.1%} of them cannot run on chip; the first: chip: " in text
+
+
+def test_the_manifest_of_an_export_says_where_predicted_figures_come_from(chip_run):
+    record = chip_run.front[0]
+    found = json.loads(json.dumps(facts(chip_run, record.number)))
+    assert found["intervals"]["latency_ms"] == list(record.intervals["latency_ms"])
+    (device,) = found["devices"]
+    assert device["provenance"] == "measured on the bench" and "latency_ms" in device["metrics"]
