@@ -308,7 +308,7 @@ def load_config(name: str) -> SearchConfig:
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == spec.origin]
         line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else "?"
         kind = "" if isinstance(error, BAD_INPUT) else f"{type(error).__name__}: "
         raise ConfigError(f"{name}: line {line}: {kind}{' '.join(str(error).split())}") from error

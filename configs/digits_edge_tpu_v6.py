@@ -1,6 +1,7 @@
 """Digits for an Edge TPU v6 by NSGA-III: error, latency and energy, simulated from rumoured figures; no one has a v6.
 
-An overhead of 0.2 ms, which is assumed, is nearly all of the latency of networks as small as these.
+An overhead of 0.2 ms, which is assumed, is nearly all of the latency of networks as small as these. Few of them are
+like those that the predictor learned from; the others have no interval (`check` tells the share).
 """
 
 from configs.digits_aging import config as aging

@@ -54,8 +54,11 @@ def run_isolated(script: str, model: bytes, inputs: Sequence[NDArray[Any]], *opt
             raise IsolatedError(f"no answer within {TIMEOUT_S} s") from None
         if done.returncode:
             raise IsolatedError(_reason(done))
-        with np.load(folder / "outputs.npz") as stored:
-            outputs = tuple(stored[key] for key in stored.files)
+        try:
+            with np.load(folder / "outputs.npz") as stored:
+                outputs = tuple(stored[key] for key in stored.files)
+        except (OSError, ValueError) as error:  # text is stored as objects, which are not read
+            raise IsolatedError(f"its outputs cannot be read: {' '.join(str(error).split())}") from None
         found = folder / "found.json"
         return Answer(outputs, json.loads(found.read_text()) if found.exists() else None, done.stderr)
 

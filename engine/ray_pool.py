@@ -265,7 +265,13 @@ def _connect(address: str | None, workers: int | None) -> bool:
     _refuse_shadows(root)
     if address is None:
         cores = workers or os.cpu_count() or 1
-        ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
+        try:
+            ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
+        except Exception as error:  # Ray raises no narrower one where a machine is too busy for it
+            reason = " ".join(str(error).split())[:200]
+            raise ClusterError(
+                f"Ray does not start on this machine, try again when it is less busy: {reason}"
+            ) from error
         return True
     ray.init(address=address, runtime_env={"py_modules": [str(root / name) for name in _PACKAGES]}, **quiet)
     return True

@@ -93,7 +93,7 @@ def device(source: Any, predictor: str | PathLike[str] | None = None) -> Device:
         return source
     if not isinstance(source, str | PathLike | Sheet):
         return _own(source)
-    if source == V6:
+    if str(source) == V6:
         return _edge_tpu_v6()
     if str(source).endswith(".json"):
         return _learned(None, Path(str(source)))
@@ -267,7 +267,7 @@ def _own(source: Any) -> Device:
     kind = type(source).__name__
     name = getattr(source, "name", kind)
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][\w.-]*", name):
-        raise PredictorError(f"{kind}: a device's name has letters, digits, '_', '.' and '-', unlike {name!r}")
+        raise PredictorError(f"{kind}: a device's name has letters A to Z, digits, '_', '.' and '-', unlike {name!r}")
     provenance = getattr(source, "provenance", "as the configuration has it")
     if not isinstance(provenance, str) or not provenance.isprintable():
         raise PredictorError(f"{name}: provenance must be a line of text, not {provenance!r}")
@@ -293,7 +293,7 @@ def _names(source: Any, name: str) -> tuple[str, ...]:
             return tuple(_asked(source, name, _small_network()))
         except PredictorError as error:
             raise PredictorError(f"{error} (of a small network; or declare metric_names)") from error
-    if not isinstance(declared, list | tuple) or not declared or not all(isinstance(each, str) for each in declared):
+    if not isinstance(declared, list | tuple) or not declared or not all(map(_is_name, declared)):
         raise PredictorError(f"{name}: metric_names must be some names, not {declared!r}")
     return tuple(declared)
 
@@ -312,7 +312,10 @@ def _asked(source: Any, name: str, graph: Graph) -> dict[str, Estimated]:
         found = {"latency_ms": found}
     if not found:
         raise PredictorError(f"{name}: predict gives no metric")
-    return {str(metric): _checked(f"{name}: predict gives {metric}", value) for metric, value in found.items()}
+    odd = [metric for metric in found if not _is_name(metric)]
+    if odd:
+        raise PredictorError(f"{name}: predict gives {odd[0]!r}, which is no name such as latency_ms")
+    return {metric: _checked(f"{name}: predict gives {metric}", value) for metric, value in found.items()}
 
 
 def _checked(what: str, given: Any) -> Estimated:
@@ -326,8 +329,15 @@ def _checked(what: str, given: Any) -> Estimated:
     return Estimated(float(found.value), None if low is None else float(low), None if high is None else float(high))
 
 
+def _is_name(metric: Any) -> bool:
+    return isinstance(metric, str) and re.fullmatch(r"[A-Za-z]\w*", metric) is not None
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # an integer beyond any float
+        return False
 
 
 def _small_network() -> Graph:

@@ -26,7 +26,6 @@ from predictors.sheets import Kind, Sheet
 
 FORMAT = "edgevolve-device-predictor-1"
 
-
 Counters = dict[str, FloatArray]
 _FOLDS = 5
 _CROSSED = 20
@@ -172,7 +171,7 @@ class DevicePredictor:
                 base=cls.from_json(base) if base else None,
                 regressor=PerformanceRegressor.from_json(payload["regressor"]),
             )
-        except (KeyError, TypeError, ValidationError) as error:
+        except (KeyError, TypeError, ValidationError, RecursionError) as error:
             raise PredictorError(f"not a predictor: {type(error).__name__}") from error
 
 

@@ -101,7 +101,7 @@ class LatencyTable:
         """Read what `save` wrote. Raises `PredictorError` for any other file, in one line."""
         try:
             payload = json.loads(Path(path).read_text())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise PredictorError(f"{path}: cannot be read as a latency table ({type(error).__name__})") from error
         if not isinstance(payload, dict) or payload.get("format") != FORMAT:
             raise PredictorError(f"{path}: not a latency table of this format ({FORMAT})")

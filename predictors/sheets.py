@@ -32,6 +32,13 @@ class Figure(BaseModel):
     provenance: Provenance
     source: str = Field(min_length=1)
 
+    @field_validator("value", mode="before")
+    @classmethod
+    def _no_bool(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError("a figure is a number")
+        return value
+
 
 class Kind(StrEnum):
     """How a device is predicted."""
@@ -108,9 +115,9 @@ def read_sheet(path: Path | str) -> Sheet:
     """Read and check a sheet. Raises `PredictorError`, in one line that says what and where."""
     try:
         payload = yaml.safe_load(Path(path).read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        raise PredictorError(f"{path}: {type(error).__name__}") from error
-    except yaml.YAMLError as error:
+    except OSError as error:
+        raise PredictorError(f"{path}: {error.strerror or error}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise PredictorError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(payload, dict):
         raise PredictorError(f"{path}: a sheet is a mapping, not {type(payload).__name__}")
@@ -143,4 +150,4 @@ def _first(error: Exception) -> str:
     where = ".".join(str(part) for part in first["loc"])
     message = str(first.get("ctx", {}).get("error", first["msg"]))
     shown = first["input"] if isinstance(first["input"], int | float | str) else None
-    return f"{where + ': ' if where else ''}{message}" + (f", not {shown!r}" if where and shown is not None else "")
+    return f"{where + ': ' if where else ''}{message}" + (f", not {shown!r:.60}" if where and shown is not None else "")

@@ -10,27 +10,35 @@ from rich.text import Text
 
 from predictors import DevicePredictor, Sheet, Validation
 
+_NOTE = (
+    "A search forecasts edge_tpu_v6 by what was learned from a simulated chip (EdgeTPUv6Predictor), the others from "
+    "these figures alone.\nNone of them is a measurement: for those of your own device, see calibrate and fit. "
+    "`devices NAME` tells where each figure is from."
+)
 
-def device_table(sheets: Sequence[Sheet]) -> Table:
+
+def device_table(sheets: Sequence[Sheet]) -> RenderableType:
     """One row a device: how it is predicted, and the least sure of its figures."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for title in ("device", "predicted by", "weakest figure", "what it is"):
         table.add_column(title)
     for sheet in sheets:
         claim = sheet.weakest if sheet.figures else "–"
-        table.add_row(sheet.name, sheet.kind, claim, sheet.description)
-    return table
+        table.add_row(sheet.name, sheet.kind, claim, Text(sheet.description))
+    return Group(table, Text(_NOTE))
 
 
 def figure_table(sheet: Sheet) -> Table:
     """One row a figure, with provenance and source."""
-    table = Table(title=f"{sheet.name}: {sheet.description}", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=Text(f"{sheet.name}: {sheet.description}"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False
+    )
     table.add_column("figure")
     table.add_column("value", justify="right")
     table.add_column("provenance")
     table.add_column("source")
     for name, figure in sheet.figures.items():
-        table.add_row(name, f"{figure.value:g}", figure.provenance, figure.source)
+        table.add_row(name, f"{figure.value:g}", figure.provenance, Text(figure.source))
     return table
 
 

@@ -1,6 +1,6 @@
 """Which metrics a run has, in which order, and which of them a picture shows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from runs import Run
 from runs.events import DeviceUsed
@@ -33,3 +33,13 @@ def plotted_metrics(run: Run) -> tuple[str, str, str]:
 def provenance(devices: Sequence[DeviceUsed]) -> dict[str, str]:
     """Of each predicted metric, the device and where its figures come from, in words."""
     return {metric: f"{one.name}, {one.provenance}" for one in devices for metric in one.metrics}
+
+
+def sources(devices: Sequence[DeviceUsed], names: Collection[str]) -> list[str]:
+    """A line a device that gives any of the metrics `names`: which of them, and where its figures come from."""
+    lines = []
+    for one in devices:
+        given = [metric for metric in one.metrics if metric in names]
+        if given:
+            lines.append(f"{', '.join(given)}: {one.name}, {one.provenance}")
+    return lines

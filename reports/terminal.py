@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from reports.colours import FRONT
-from reports.metrics import provenance
+from reports.metrics import provenance, sources
 from reports.quantities import duration, interval, quantity, title
 from runs import Record, Run
 from search_algorithms import Failed, Rejected
@@ -51,8 +51,8 @@ def front_table(run: Run, records: Sequence[Record]) -> RenderableType:
             *(known.get(name, "") for name in names),
             Text(network_words(record)),
         )
-    sources = [f"\n{metric}: {words}" for metric, words in provenance(run.devices).items() if metric in names]
-    return Group(table, Text(""), Text(f"{summary(run)}{''.join(sources)}{MARKS}"))
+    lines = "\n".join([summary(run), *sources(run.devices, names)])
+    return Group(table, Text(""), Text(f"{lines}{MARKS}"))
 
 
 def metric_words(run: Run, record: Record) -> dict[str, str]:

@@ -16,7 +16,8 @@ class Feasibility:
     """Of `samples` random networks, how many keep every bound known before training, and how many break each.
 
     `lowest` and `highest` are of the bounded metrics, and of those that devices give, over the samples;
-    `refused` gives the first reason of each device that cannot run one of them.
+    `refused` gives the first reason of each device that cannot run one of them, `intervals` of how many networks a
+    metric has an interval.
     """
 
     samples: int
@@ -25,6 +26,7 @@ class Feasibility:
     lowest: Mapping[str, float]
     highest: Mapping[str, float]
     refused: Mapping[str, str] = field(default_factory=dict)
+    intervals: Mapping[str, int] = field(default_factory=dict)
 
 
 def feasibility(config: SearchConfig, samples: int = 1000, seconds: float = 60) -> Feasibility:
@@ -35,6 +37,7 @@ def feasibility(config: SearchConfig, samples: int = 1000, seconds: float = 60) 
     deadline = time.monotonic() + seconds
     rng = np.random.default_rng([config.seed])
     broken: Counter[str] = Counter()
+    intervals: Counter[str] = Counter()
     feasible = 0
     values: dict[str, list[float]] = {}
     refused: dict[str, str] = {}
@@ -48,9 +51,10 @@ def feasibility(config: SearchConfig, samples: int = 1000, seconds: float = 60) 
         metrics = measured.metrics
         names = [*(str(constraint) for constraint in config.problem.broken(metrics)), *measured.refusals]
         broken.update(names)
+        intervals.update(measured.intervals.keys())
         refused = {**measured.refused, **refused}
         feasible += not names
         for name in wanted & metrics.keys():
             values.setdefault(name, []).append(metrics[name])
     lowest, highest = ({name: pick(found) for name, found in values.items()} for pick in (min, max))
-    return Feasibility(samples, feasible, broken, lowest, highest, refused)
+    return Feasibility(samples, feasible, broken, lowest, highest, refused, intervals)

@@ -298,6 +298,14 @@ def test_an_impossible_sheet_is_one_line(edgevolve, tmp_path, figure, message):
     check_refused(edgevolve("devices", tmp_path / "mine.yaml"), tmp_path, before, message)
 
 
+def test_what_a_sheet_says_is_shown_as_text(edgevolve, tmp_path):
+    figure = "{value: 1.0e+9, provenance: measured, source: 'page [/3]'}"
+    figures = f"figures:\n  ops_per_second: {figure}\n  memory_bandwidth: {figure}\n"
+    (tmp_path / "mine.yaml").write_text(f"name: mine\nkind: roofline\ndescription: a chip [/red]\n{figures}")
+    status, out, _ = edgevolve("devices", tmp_path / "mine.yaml")
+    assert status == 0 and "a chip [/red]" in out and "page [/3]" in out
+
+
 def test_a_size_that_no_network_meets_is_one_line(edgevolve, tmp_path, monkeypatch):
     monkeypatch.setattr(corpus, "_ATTEMPTS", 3)
     for size, message in (("10", "3 random networks in a row have more than 10 bytes"), ("lots", "write bytes")):

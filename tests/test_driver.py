@@ -266,7 +266,7 @@ def test_a_bad_configuration_is_one_line_and_exit_status_2(tmp_path, text, messa
     config = tmp_path / "bad.py"
     if text is not None:
         config.write_text(text)
-    done = edgevolve(config, cwd=tmp_path)
+    done = edgevolve("bad.py", cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert "bad.py" in done.stderr or "metric" in done.stderr or "objective" in done.stderr

@@ -180,3 +180,11 @@ def test_a_runtime_that_dies_is_reported_and_nothing_is_given(wasteful, monkeypa
     monkeypatch.setattr(isolated, "__file__", str(tmp_path / "isolated.py"))
     with pytest.raises(ExportError, match="not a model that LiteRT can run: it died of signal 6"):
         optimised(wasteful)
+
+
+def test_text_from_a_runtime_is_refused_since_objects_are_never_read(wasteful, monkeypatch, tmp_path):
+    script = "import sys, numpy\nnumpy.savez(sys.argv[1] + '/outputs.npz', numpy.array(['a', None], dtype=object))\n"
+    (tmp_path / "litert_host.py").write_text(script)
+    monkeypatch.setattr(isolated, "__file__", str(tmp_path / "isolated.py"))
+    with pytest.raises(ExportError, match="its outputs cannot be read: Object arrays cannot be loaded"):
+        optimised(wasteful)

@@ -128,6 +128,16 @@ def test_workers_that_never_start_end_the_search_with_the_reason(cluster, tmp_pa
     pool.close()
 
 
+def test_a_ray_that_does_not_start_is_one_line(monkeypatch):
+    def timed_out(**settings):
+        raise Exception("The current node timed out\nduring startup")
+
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.init", timed_out)
+    with pytest.raises(ClusterError, match="Ray does not start .*: The current node timed out during startup"):
+        RayPool(Unruly(), Noise().load(), workers=1)
+
+
 def test_a_node_with_other_versions_is_refused(cluster, tmp_path, monkeypatch):
     pool = RayPool(Unruly(str(tmp_path)), Noise().load(), workers=1)
     monkeypatch.setattr("engine.ray_pool.installed_versions", lambda: {"python": "3.99"})

@@ -84,6 +84,7 @@ def test_the_v6_is_what_the_shipped_predictor_gives_and_has_intervals_on_known_g
         known.add(expected.in_domain)
     assert known == {True, False}
     assert "simulated" in found.provenance and "rumoured" in found.provenance
+    assert device(Path("edge_tpu_v6")) == found
     by_sheet = device(sheet("edge_tpu_v6")).predict(graphs[0])
     assert {metric: one.value for metric, one in by_sheet.items()} == analyse(sheet("edge_tpu_v6"), graphs[0])
 
@@ -134,7 +135,9 @@ def test_an_object_predicts_in_its_own_way_and_its_metrics_need_no_declaring():
         (True, "latency_ms = True"),
         ({"latency_ms": [1]}, r"latency_ms = \[1\]"),
         ({"energy_uj": math.inf}, "energy_uj = inf"),
+        (10**400, "bench: predict gives latency_ms = 10{60}"),
         ({}, "bench: predict gives no metric"),
+        ({"latency_ms@<b>": 1.0}, "bench: predict gives 'latency_ms@<b>', which is no name"),
         ({"latency_ms": Estimated(4, 5, 6)}, "latency_ms = 4, not within its interval from 5 to 6"),
         ({"latency_ms": Estimated(4, 3)}, "not within its interval from 3 to None"),
         ({"latency_ms": Estimated(4, math.nan, 5)}, "latency_ms = nan"),

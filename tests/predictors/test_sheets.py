@@ -75,6 +75,8 @@ def test_a_microcontroller_takes_cycles_by_class_of_kernel():
         ),
         (lambda p: p["figures"]["memory_bandwidth"].update(value=0), "greater than 0"),
         (lambda p: p["figures"]["memory_bandwidth"].update(value=float("inf")), "finite"),
+        (lambda p: p["figures"]["memory_bandwidth"].update(value=True), "a figure is a number, not True"),
+        (lambda p: p["figures"]["memory_bandwidth"].update(value=10**400), "valid number, not 10{50}"),
         (lambda p: p["figures"]["memory_bandwidth"].update(provenance="guessed"), "'measured', 'published'"),
         (lambda p: p["figures"]["memory_bandwidth"].pop("source"), "memory_bandwidth.source"),
         (lambda p: p["figures"].pop("ops_per_second"), "needs the figure ops_per_second"),
@@ -90,7 +92,9 @@ def test_an_impossible_sheet_is_one_clear_line(tmp_path, change, message):
     assert "mine.yaml" in str(caught.value) and "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["", "- a\n- b\n", "a: b: c", "\x00"])
+@pytest.mark.parametrize(
+    "text", ["", "- a\n- b\n", "a: b: c", "\x00", "[" * 5000, "a: " + "1" * 5000, "!!python/object/apply:os.abort []"]
+)
 def test_what_is_no_sheet_is_one_clear_line(tmp_path, text):
     path = tmp_path / "mine.yaml"
     path.write_text(text)
@@ -102,7 +106,7 @@ def test_what_is_no_sheet_is_one_clear_line(tmp_path, text):
 def test_an_unknown_device_is_told_what_there_is():
     with pytest.raises(PredictorError, match="unknown device 'tpu9'.*coral_edge_tpu"):
         sheet("tpu9")
-    with pytest.raises(PredictorError, match="FileNotFoundError"):
+    with pytest.raises(PredictorError, match="nowhere.yaml: No such file"):
         sheet("nowhere.yaml")
 
 

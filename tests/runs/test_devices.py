@@ -16,6 +16,7 @@ from runs import ConfigError, Run, config_json
 from runs.events import Asked, DeviceUsed, Rejected
 from runs.feasibility import feasibility
 from runs.journal import read
+from runs.provenance import facts
 from search_algorithms import (
     NSGA3,
     AgingEvolution,
@@ -177,7 +178,7 @@ def test_a_device_that_is_neither_listed_nor_named_is_not_asked(config, monkeypa
     [
         ({"devices": ("tpu9",)}, "devices: unknown device 'tpu9': give a .yaml file, or one of coral_edge_tpu"),
         ({"devices": "edge_tpu_v6"}, r"devices: write devices=\('edge_tpu_v6',\), a tuple"),
-        ({"devices": ("nowhere.yaml",)}, "devices: nowhere.yaml: FileNotFoundError"),
+        ({"devices": ("nowhere.yaml",)}, "devices: nowhere.yaml: No such file or directory"),
         ({"devices": (Chip,)}, "devices: the class Chip; write Chip"),
         ({"devices": (object(),)}, "devices: object is no device: it needs ops_per_second"),
         ({"devices": (Chip(), Chip())}, "devices: two are named chip"),
@@ -272,6 +273,18 @@ def test_the_dry_run_tells_provenance_ranges_and_who_refuses(config):
     found = feasibility(made, 60)
     assert 0 < found.broken["runs on chip"] == 60 - found.feasible
     text = printed(feasibility_table(made, found))
-    assert f"latency_ms: chip, measured on the bench; from {found.lowest['latency_ms']:g} ms to" in text
+    assert "latency_ms, energy_uj: chip, measured on the bench" in text
+    row = text.split("\nlatency ")[1].split("\n")[0].split()
+    assert (
+        row[:4] == ["no", "bound", f"{found.lowest['latency_ms']:g}", "ms"] and row[-1] == f"{found.feasible / 60:.1%}"
+    )
     assert "runs on chip binds most" in text
     assert f"{found.broken['runs on chip'] / 60:.1%} of them cannot run on chip; the first: chip: " in text
+
+
+def test_the_manifest_of_an_export_says_where_predicted_figures_come_from(chip_run):
+    record = chip_run.front[0]
+    found = json.loads(json.dumps(facts(chip_run, record.number)))
+    assert found["intervals"]["latency_ms"] == list(record.intervals["latency_ms"])
+    (device,) = found["devices"]
+    assert device["provenance"] == "measured on the bench" and "latency_ms" in device["metrics"]
