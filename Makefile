@@ -8,7 +8,10 @@ BIN := $(VENV)/bin
 RUN := artifacts/demo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint clean
+# The tests run in two processes, one a core; all that starts Ray is in the second.
+FIRST := tests/deployment tests/graph tests/resource_models tests/search_space tests/training
+
+.PHONY: demo test first-tests other-tests lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/python driver.py configs/digits_aging.py --name demo $(if $(wildcard $(RUN)),--resume)
@@ -16,7 +19,13 @@ demo: $(VENV)/installed
 	$(BIN)/python driver.py export $(RUN) --pick best
 
 test: lint
-	$(BIN)/python -m pytest
+	$(MAKE) --no-print-directory --jobs 2 first-tests other-tests
+
+first-tests:
+	$(BIN)/python -m pytest -q -o cache_dir=.pytest_cache/first $(FIRST)
+
+other-tests:
+	$(BIN)/python -m pytest -q -o cache_dir=.pytest_cache/others $(FIRST:%=--ignore=%)
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

@@ -30,8 +30,12 @@ def wasteful():
     return converted(network(SAVING)[1])
 
 
-def test_a_file_that_wastes_memory_needs_less_and_computes_the_same(wasteful):
-    found = optimised(wasteful)
+@pytest.fixture(scope="module")
+def found(wasteful):
+    return optimised(wasteful)
+
+
+def test_a_file_that_wastes_memory_needs_less_and_computes_the_same(wasteful, found):
     assert found.head_bytes[1] < found.head_bytes[0]
     assert found.saving == pytest.approx(1 - found.head_bytes[1] / found.head_bytes[0])
     if available():
@@ -41,11 +45,10 @@ def test_a_file_that_wastes_memory_needs_less_and_computes_the_same(wasteful):
     assert np.array_equal(before.outputs(images), after.outputs(images))
 
 
-def test_an_optimised_file_has_nothing_left_to_save(wasteful):
-    once = optimised(wasteful)
-    twice = optimised(once.model)
-    assert twice.head_bytes == (once.head_bytes[1],) * 2
-    assert len(twice.model) <= len(once.model)
+def test_an_optimised_file_has_nothing_left_to_save(found):
+    twice = optimised(found.model)
+    assert twice.head_bytes == (found.head_bytes[1],) * 2
+    assert len(twice.model) <= len(found.model)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -68,8 +71,8 @@ def test_operators_move_to_the_order_of_least_memory():
     assert found.exact
 
 
-def test_names_inside_go_and_those_of_input_and_output_stay(wasteful):
-    graph = unpacked(optimised(wasteful).model).subgraphs[0]
+def test_names_inside_go_and_those_of_input_and_output_stay(found):
+    graph = unpacked(found.model).subgraphs[0]
     ends = {int(t) for t in (*graph.inputs, *graph.outputs)}
     assert all(bool(tensor.name) == (number in ends) for number, tensor in enumerate(graph.tensors))
 
