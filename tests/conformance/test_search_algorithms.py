@@ -26,7 +26,6 @@ QUICK = SMALL | {
 }
 """Those whose asks are dear ask their models after a few founders, over small pools."""
 
-DEAR = ("BayesianOptimisation", "SurrogateEvolution")
 GOLDEN = Path(__file__).parent.parent / "data" / "golden"
 PROBLEM = Problem([minimise("error"), minimise("macs")], [at_most("error", 0.1, soft=True), at_most("macs", 10_000)])
 SPACES = [CnnSpace((8, 8, 1), 10), MlpSpace((4, 4, 1), 2)]
@@ -36,11 +35,6 @@ pytestmark = pytest.mark.parametrize("name", sorted(STRATEGIES))
 
 def strategy(name):
     return STRATEGIES[name](**QUICK.get(name, {}))
-
-
-def asks_of(name):
-    """Asks over which a promise is checked: of a dear strategy fewer, most of them still from its models."""
-    return 30 if name in DEAR else 60
 
 
 def outcome_of(candidate, space):
@@ -78,8 +72,8 @@ def play(algorithm, space, number_of_asks, order_seed=None, lag=4):
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: type(space).__name__)
 @pytest.mark.parametrize("order_seed", range(3))
 def test_the_same_calls_give_the_same_asks(name, space, order_seed):
-    first, _ = play(strategy(name).start(space, PROBLEM, 1, None), space, asks_of(name), order_seed)
-    again, _ = play(strategy(name).start(space, PROBLEM, 1, None), space, asks_of(name), order_seed)
+    first, _ = play(strategy(name).start(space, PROBLEM, 1, None), space, 60, order_seed)
+    again, _ = play(strategy(name).start(space, PROBLEM, 1, None), space, 60, order_seed)
     assert first == again
 
 
@@ -91,7 +85,7 @@ def test_another_seed_gives_other_asks(name):
 
 def test_an_algorithm_rebuilt_from_the_calls_goes_on_as_if_nothing_had_been(name):
     space = SPACES[0]
-    asks, calls = play(strategy(name).start(space, PROBLEM, 1, None), space, asks_of(name), 3)
+    asks, calls = play(strategy(name).start(space, PROBLEM, 1, None), space, 60, 3)
     for cut in (0, 1, 7, 23, len(asks) - 1):
         rebuilt = strategy(name).start(space, PROBLEM, 1, None)
         asked = 0
@@ -107,7 +101,7 @@ def test_an_algorithm_rebuilt_from_the_calls_goes_on_as_if_nothing_had_been(name
 
 
 def test_parents_are_candidates_that_were_asked_before(name):
-    asks, _ = play(strategy(name).start(SPACES[0], PROBLEM, 1, None), SPACES[0], asks_of(name) + 20, 2)
+    asks, _ = play(strategy(name).start(SPACES[0], PROBLEM, 1, None), SPACES[0], 80, 2)
     for number, proposal in enumerate(asks):
         assert all(0 <= parent < number for parent in proposal.parents)
         assert proposal.change
@@ -136,7 +130,7 @@ def test_the_first_50_asks_are_those_on_record(name):
 
 
 def test_a_search_that_is_cut_and_resumed_equals_an_uninterrupted_one(name, config, run_search, tmp_path):
-    cuts = range(0, 40, 9 if name in DEAR else 3)
+    cuts = range(0, 40, 3)
     seen = []
 
     def copy_as_a_kill_would_leave_it(run, event):
