@@ -8,10 +8,7 @@ BIN := $(VENV)/bin
 RUN := artifacts/demo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-# The tests run in two processes, one a core; all that starts Ray is in the second.
-FIRST := tests/deployment tests/graph tests/resource_models tests/search_space tests/training
-
-.PHONY: demo test first-tests other-tests lint clean
+.PHONY: demo test lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/python driver.py configs/digits_aging.py --name demo $(if $(wildcard $(RUN)),--resume)
@@ -19,13 +16,7 @@ demo: $(VENV)/installed
 	$(BIN)/python driver.py export $(RUN) --pick best
 
 test: lint
-	$(MAKE) --no-print-directory --jobs 2 first-tests other-tests
-
-first-tests:
-	$(BIN)/python -m pytest -q -o cache_dir=.pytest_cache/first $(FIRST)
-
-other-tests:
-	$(BIN)/python -m pytest -q -o cache_dir=.pytest_cache/others $(FIRST:%=--ignore=%)
+	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .
