@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def small(count: int, seed: int, at_most_bytes: int) -> Iterator[Network]:
         for _ in range(_ATTEMPTS):
             side, channels, classes = int(rng.choice(_SIDES)), int(rng.choice((1, 3))), int(rng.choice(_CLASSES[:3]))
             kind = MlpSpace if index % 4 == 3 else CnnSpace
-            space: SearchSpace[object] = kind((side, side, channels), classes)  # type: ignore[assignment]
+            space: SearchSpace[Any] = kind((side, side, channels), classes)
             genotype = space.sample(rng)
             graph = space.graph(genotype)
             if sum(weight.size_bytes for node in graph.nodes for weight in node.weights) > at_most_bytes:

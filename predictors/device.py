@@ -25,6 +25,7 @@ from predictors.edge_tpu_v6 import PROVENANCE as V6_PROVENANCE
 from predictors.edge_tpu_v6 import TARGET as V6
 from predictors.edge_tpu_v6 import EdgeTPUv6Predictor
 from predictors.features import FEATURES, PredictorError, feature_table
+from predictors.files import read_predictor
 from predictors.regressor import PerformanceRegressor, Prediction
 from predictors.sheets import Kind, Sheet, sheet
 
@@ -208,7 +209,7 @@ def _sheet(source: Any) -> Sheet:
 def _learned(source: Any, path: Path) -> Device:
     """The device of a predictor's file: `source`, or the one that the file names."""
     found = None if source is None else _sheet(source)
-    predictor = _loaded(path)
+    predictor = read_predictor(path, _from_json)
     predicted: Callable[[Graph], Mapping[str, Estimated]]
     if isinstance(predictor, DevicePredictor):
         name, metric = found.name if found else predictor.fitted.name, predictor.regressor.metric
@@ -245,17 +246,10 @@ def _within(in_domain: bool, value: float, low: float, high: float) -> Estimated
     return Estimated(value, low, high) if in_domain else Estimated(value)
 
 
-def _loaded(path: Path) -> DevicePredictor | PerformanceRegressor:
-    """Read what either of them saved; nothing in it is executed."""
-    try:
-        payload = json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise PredictorError(f"{path}: cannot be read as a predictor ({type(error).__name__})") from error
+def _from_json(payload: Any) -> DevicePredictor | PerformanceRegressor:
+    """What either of them saved."""
     of_device = isinstance(payload, dict) and payload.get("format") == OF_DEVICE
-    try:
-        return DevicePredictor.from_json(payload) if of_device else PerformanceRegressor.from_json(payload)
-    except PredictorError as error:
-        raise PredictorError(f"{path}: {error}") from None
+    return DevicePredictor.from_json(payload) if of_device else PerformanceRegressor.from_json(payload)
 
 
 def _counters(found: Sheet, graph: Graph) -> Mapping[str, float]:

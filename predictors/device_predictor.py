@@ -5,7 +5,6 @@ it (`layer_model.py`). Then `PerformanceRegressor` learns from whole networks ho
 may sum, have to be weighed and bent, and how far to trust them.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from graph import Graph
 from predictors import edge_tpu, host, vela
 from predictors.analytical import analyse
 from predictors.features import FeatureTable, FloatArray, PredictorError, feature_table
+from predictors.files import read_predictor, write_predictor
 from predictors.layer_model import FEWEST, LayerModel
 from predictors.learners import folds
 from predictors.lut import layer_key, layers
@@ -130,19 +130,12 @@ class DevicePredictor:
 
     def save(self, path: Path | str) -> None:
         """Write JSON; nothing in it is executed when it is read."""
-        Path(path).write_text(json.dumps(self.to_json(), separators=(",", ":")) + "\n")
+        write_predictor(path, self.to_json())
 
     @classmethod
     def load(cls, path: Path | str) -> "DevicePredictor":
         """Read what `save` wrote. Raises `PredictorError` for any other file, in one line."""
-        try:
-            payload = json.loads(Path(path).read_text())
-        except (OSError, ValueError, RecursionError) as error:
-            raise PredictorError(f"{path}: cannot be read as a predictor ({type(error).__name__})") from error
-        try:
-            return cls.from_json(payload)
-        except PredictorError as error:
-            raise PredictorError(f"{path}: {error}") from None
+        return read_predictor(path, cls.from_json)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from graph import Graph
 from predictors.features import FeatureTable, FloatArray, PredictorError
+from predictors.files import read_predictor, write_predictor
 from predictors.generation import PARTS, SHAPES, GenerationModel, held_out, workload_table
 from predictors.learners import Standard
 from predictors.sheets import Sheet, sheet
@@ -133,7 +134,7 @@ class EdgeTPUv6Predictor:
 
     def save(self, path: Path | str, made_by: str = "") -> None:
         """Write JSON; `made_by` says how it was made. Nothing in it is executed when it is read."""
-        Path(path).write_text(json.dumps({**self.to_json(), "made_by": made_by}, separators=(",", ":")) + "\n")
+        write_predictor(path, {**self.to_json(), "made_by": made_by})
 
     @classmethod
     def from_pretrained(cls, name: str = "v5e_to_v6_model") -> "EdgeTPUv6Predictor":
@@ -148,14 +149,7 @@ class EdgeTPUv6Predictor:
     @classmethod
     def load(cls, path: Path | str) -> "EdgeTPUv6Predictor":
         """Read what `save` wrote. Raises `PredictorError` for any other file, in one line."""
-        try:
-            payload = json.loads(Path(path).read_text())
-        except (OSError, ValueError, RecursionError) as error:
-            raise PredictorError(f"{path}: cannot be read as a v6 predictor ({type(error).__name__})") from error
-        try:
-            return cls.from_json(payload)
-        except PredictorError as error:
-            raise PredictorError(f"{path}: {error}") from None
+        return read_predictor(path, cls.from_json, "v6 predictor")
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from graph import Conv2D, DepthwiseConv2D, DType, Graph, GraphBuilder, Node, Op, Shape, from_json, to_json
 from predictors.features import FloatArray, PredictorError
+from predictors.files import read_predictor, write_predictor
 from predictors.host import timed_nodes
 
 FORMAT = "edgevolve-latency-table-1"
@@ -93,26 +94,26 @@ class LatencyTable:
 
     def save(self, path: Path | str) -> None:
         """Write JSON."""
-        payload = {"format": FORMAT, "device": self.device, "entries": dict(self.entries)}
-        Path(path).write_text(json.dumps(payload, indent=1) + "\n")
+        write_predictor(path, {"format": FORMAT, "device": self.device, "entries": dict(self.entries)})
 
     @classmethod
     def load(cls, path: Path | str) -> "LatencyTable":
         """Read what `save` wrote. Raises `PredictorError` for any other file, in one line."""
-        try:
-            payload = json.loads(Path(path).read_text())
-        except (OSError, ValueError, RecursionError) as error:
-            raise PredictorError(f"{path}: cannot be read as a latency table ({type(error).__name__})") from error
+        return read_predictor(path, cls.from_json, "latency table")
+
+    @classmethod
+    def from_json(cls, payload: Any) -> "LatencyTable":
+        """From plain JSON values. Raises `PredictorError` where they are no latency table."""
         if not isinstance(payload, dict) or payload.get("format") != FORMAT:
-            raise PredictorError(f"{path}: not a latency table of this format ({FORMAT})")
+            raise PredictorError(f"not a latency table of this format ({FORMAT})")
         try:
             entries = {str(key): float(value) for key, value in payload["entries"].items()}
             table = cls(str(payload["device"]), entries)
             _ = table._known
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise PredictorError(f"{path}: damaged: {' '.join(str(error).split())}") from error
+            raise PredictorError(f"damaged: {' '.join(str(error).split())}") from error
         if not all(math.isfinite(value) and value > 0 for value in entries.values()):
-            raise PredictorError(f"{path}: damaged: a latency is not positive and finite")
+            raise PredictorError("damaged: a latency is not positive and finite")
         return table
 
 

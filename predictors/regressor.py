@@ -7,7 +7,6 @@ how far the learner, which fits means, is off the median, which the mean absolut
 time are mostly slow.
 """
 
-import json
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictors.features import VERSION, FeatureTable, FloatArray, PredictorError
+from predictors.files import read_predictor, write_predictor
 from predictors.learners import CORRECTIONS, Learned, Standard, WorkModel, correction_from_json, folds
 
 FORMAT = "edgevolve-predictor-1"
@@ -122,19 +122,12 @@ class PerformanceRegressor:
 
     def save(self, path: Path | str) -> None:
         """Write JSON; nothing in it is executed when it is read."""
-        Path(path).write_text(json.dumps(self.to_json(), separators=(",", ":")) + "\n")
+        write_predictor(path, self.to_json())
 
     @classmethod
     def load(cls, path: Path | str) -> "PerformanceRegressor":
         """Read what `save` wrote. Raises `PredictorError` for any other file, in one line."""
-        try:
-            payload = json.loads(Path(path).read_text())
-        except (OSError, ValueError) as error:
-            raise PredictorError(f"{path}: cannot be read as a predictor ({type(error).__name__})") from error
-        try:
-            return cls.from_json(payload)
-        except PredictorError as error:
-            raise PredictorError(f"{path}: {error}") from None
+        return read_predictor(path, cls.from_json)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
