@@ -26,6 +26,7 @@ from search_algorithms.problem import (
 from search_algorithms.protocol import Continuing, Exhausted, Measure, SearchAlgorithm, Strategy
 from search_algorithms.random_search import RandomSearch
 from search_algorithms.reinforce import REINFORCE
+from search_algorithms.screened import Screened
 from search_algorithms.successive_halving import SuccessiveHalving
 from search_algorithms.surrogate_evolution import SurrogateEvolution
 
@@ -37,6 +38,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
     "NSGA3": NSGA3,
     "REINFORCE": REINFORCE,
     "RandomSearch": RandomSearch,
+    "Screened": Screened,
     "SuccessiveHalving": SuccessiveHalving,
     "SurrogateEvolution": SurrogateEvolution,
 }
@@ -64,6 +66,7 @@ __all__ = [
     "Proposal",
     "RandomSearch",
     "Rejected",
+    "Screened",
     "SearchAlgorithm",
     "Strategy",
     "SuccessiveHalving",
