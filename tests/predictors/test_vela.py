@@ -2,10 +2,12 @@ import numpy as np
 import pytest
 
 from graph import Activation, Conv2D, Dense, DepthwiseConv2D, GlobalAveragePool, GraphBuilder
+from graph.skeleton import skeleton
 from predictors import PredictorError, sheet, sheets
 from predictors.layerwise import LayerwiseTransfer, _scale_fetches, node_features
 from predictors.sheets import Kind
 from predictors.vela import compile_graph, latency_ms
+from search_space import CnnSpace, MobileSpace
 from tests.training.random_graphs import random_graph
 
 pytest.importorskip("ethosu.regor")
@@ -44,6 +46,26 @@ def test_the_compiler_counts_the_multiplications_of_the_graph():
 def test_random_networks_compile(seed):
     found = compile_graph(sheet("ethos_u55_128"), random_graph(seed))
     assert sum(layer.cycles for layer in found.layers.values()) == pytest.approx(found.cycles)
+
+
+def searched(seed):
+    rng = np.random.default_rng(seed)
+    spaces = (CnnSpace((32, 32, 3), 10), MobileSpace((64, 64, 3), 10, max_stages=3, max_filters=96))
+    return [space.graph(space.sample(rng)) for space in spaces]
+
+
+@pytest.mark.parametrize("name", ["ethos_u55_128", "ethos_u55_256", "ethos_u65_512", "ethos_u85_1024"])
+def test_kernels_that_share_a_buffer_cost_what_different_ones_cost(name, monkeypatch):
+    graphs = [graph for seed in range(2) for graph in searched(seed)]
+    found = [compile_graph(sheet(name), graph) for graph in graphs]
+    monkeypatch.setattr("predictors.vela.skeleton", lambda graph, shared: skeleton(graph))
+    for graph, shared in zip(graphs, found, strict=True):
+        different = compile_graph(sheet(name), graph)
+        assert shared.cycles == pytest.approx(different.cycles, rel=0.01)
+        assert shared.peak_sram_bytes == pytest.approx(different.peak_sram_bytes, rel=0.01)
+        assert shared.layers.keys() == different.layers.keys()
+        moved = [sum(layer.weight_bytes for layer in one.layers.values()) for one in (shared, different)]
+        assert moved[0] == pytest.approx(moved[1], rel=0.01)
 
 
 def test_a_device_of_another_kind_is_refused():
