@@ -29,6 +29,9 @@ _SRAM_BYTES = 384 * 2**10
 _LEARNED = ("npu_cycles", "sram_cycles", "feature_cycles", "weight_cycles")
 _TREES = {"max_depth": 6, "eta": 0.08, "subsample": 0.7, "colsample_bytree": 0.5, "min_child_weight": 0}
 _FAST = {"tree_method": "hist", "max_bin": 64, "nthread": 1}
+FX = 0.25
+_OVERHEAD = 300
+_BURST = 4
 _ROUNDS = 120
 _ENSEMBLE = 2
 _NOTHING = Layer()
@@ -47,6 +50,7 @@ class _Step:
     layer: Layer
     alive: int
     chained: int
+    outer: bool
 
 
 def _steps(graph: Graph, source: Compiled) -> list[_Step]:
@@ -55,12 +59,15 @@ def _steps(graph: Graph, source: Compiled) -> list[_Step]:
     A function that it looks up in a table is one with what it follows, by the name of the function.
     """
     maker = {node.output.name: node for node in graph.nodes}
+    inputs = {x.name for x in graph.inputs}
     steps = []
     for node, alive, chained in zip(graph.nodes, _live_bytes(graph), _chained_bytes(graph), strict=True):
         if node.name in source.layers:
             before = maker.get(node.inputs[0].name, node)
             fused = isinstance(node.op, Activate) and before.name not in source.layers
-            steps.append(_Step(before if fused else node, node.name, source.layers[node.name], alive, chained))
+            first = before if fused else node
+            outer = any(x.name in inputs for x in first.inputs)
+            steps.append(_Step(first, node.name, source.layers[node.name], alive, chained, outer))
     return steps
 
 
@@ -91,27 +98,31 @@ class LayerwiseTransfer:
         if not (math.isfinite(speedup) and speedup > 0):
             raise PredictorError(f"speedup must be positive, not {speedup}")
         networks = [_steps(graph, before) for graph, before in zip(graphs, source, strict=True)]
-        expected = [_expected(steps, speedup) for steps in networks]
+        units = np.vstack([_units(steps, speedup) for steps in networks])
         rows = np.vstack([_rows(steps) for steps in networks])
-        weights = np.concatenate([1000 * cycles / cycles.sum() for cycles in expected])
         wanted = [
             after.layers.get(step.name, _NOTHING)
             for steps, after in zip(networks, target, strict=True)
             for step in steps
         ]
+        totals = np.concatenate([np.full(len(steps), _units(steps, speedup).max(axis=1).sum()) for steps in networks])
         boosters = tuple(
-            _boosters(rows, _bound(wanted, name) / np.concatenate(expected), weights, rng) for name in _LEARNED
+            _boosters(rows, _bound(wanted, name) / unit, 1000 * unit / totals, rng)
+            for name, unit in zip(_LEARNED, units.T, strict=True)
         )
         fetches = np.concatenate([_fetches(steps) for steps in networks])
         return cls(speedup, _rate(_bound(wanted, "scale_cycles"), fetches), boosters)
 
     def predict(self, graph: Graph, source: Compiled) -> float:
         """Cycles of the whole network on the target."""
-        steps = _steps(graph, source)
+        return float(np.sum(np.max(self.bounds(_steps(graph, source)), axis=0)))
+
+    def bounds(self, steps: Sequence[_Step]) -> FloatArray:
+        """Cycles of each step by each bound, a row a bound, the scales last."""
         rows = _rows(steps)
         ratios = [np.mean([trees.inplace_predict(rows) for trees in bound], axis=0) for bound in self.boosters]
-        learned = _expected(steps, self.speedup) * np.max(ratios, axis=0)
-        return float(np.sum(np.maximum(learned, self.scale_cycles * _fetches(steps))))
+        learned = _units(steps, self.speedup).T * np.array(ratios)
+        return np.vstack([learned, self.scale_cycles * _fetches(steps)])
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; the trees are XGBoost's own text."""
@@ -171,9 +182,16 @@ def _fetches(steps: Sequence[_Step]) -> FloatArray:
     return np.array([scale_fetches(step.node) for step in steps], dtype=np.float64)
 
 
-def _expected(steps: Sequence[_Step], speedup: float) -> FloatArray:
-    """Cycles of each step by physics alone: computing, then moving; at least one."""
-    cycles = [step.layer.npu_cycles / speedup + (sum(_sizes(step.node)) + step.chained) / _BUS_BYTES for step in steps]
+def _units(steps: Sequence[_Step], speedup: float) -> FloatArray:
+    """Cycles of each step by physics alone, a column a learned bound; at least one."""
+    cycles = []
+    for step in steps:
+        layer = step.layer
+        moved = (layer.read_bytes + layer.written_bytes + step.chained) / _BUS_BYTES
+        fetched = _BURST * layer.read_bytes / _BUS_BYTES if step.outer else 0.0
+        computed = layer.npu_cycles / speedup + _OVERHEAD + FX * fetched
+        weights = sum(weight.size_bytes for weight in step.node.weights) / _BUS_BYTES
+        cycles.append((computed, layer.sram_cycles, max(moved, fetched), weights))
     return np.maximum(np.array(cycles, dtype=np.float64), 1.0)
 
 
@@ -207,7 +225,7 @@ def _features(step: _Step) -> list[float]:
     )
     ratios = (
         *(256 * busy / max(node.macs, 1), busy / moved, layer.memory_cycles / moved, layer.mac_cycles / busy),
-        *(read / moved, weights / moved, step.chained / moved, stride, isinstance(node.op, Conv2D | Dense)),
+        *(read / moved, weights / moved, step.chained / moved, stride, isinstance(node.op, Conv2D | Dense), step.outer),
         *(layer.read_bytes / read, layer.written_bytes / written, layer.weight_bytes / max(weights, 1)),
         *(min(-(-size // lanes) * lanes / size, 4) for size, lanes in ((x[-1], 32), (y[-1], 16), (y[-1], 32))),
     )
