@@ -1,11 +1,11 @@
-"""From one accelerator generation to the next, node by node and bound by bound.
+"""From one accelerator generation to the next, step by step and bound by bound.
 
-Whole-network counters do not carry from one family of networks to another; operators do, and what bounds them. A node
+Whole-network counters do not carry from one family of networks to another; operators do, and what bounds them. A step
 on the target takes what the slowest of five takes: computing, SRAM, and the feature maps, weights and scales that are
-fetched from the memory behind it. Four of these XGBoost learns from the source's counters of the node, each relative
-to what physics expects: computing by the ratio of the multipliers, then moving over a bus of 16 bytes a cycle. Scales
-are physics alone, as they are what another family of networks has most of: they are fetched again for each 16 channels
-of each block of the output (`_scale_fetches`), and one rate is fitted. The nodes are summed.
+fetched from the memory behind it. Four of these XGBoost learns from the source's counters of the step, each relative
+to what physics expects of it (`_units`). Scales are physics alone, as they are what another family of networks has
+most of: they are fetched again for each 16 channels of each block of the output (`blocks.py`), and one rate is fitted.
+The steps are summed.
 """
 
 import math
@@ -20,18 +20,29 @@ from predictors.blocks import scale_fetches
 from predictors.features import FloatArray, PredictorError
 from predictors.vela import Compiled, Layer
 
-FORMAT = "edgevolve-layerwise-2"
+FORMAT = "edgevolve-layerwise-3"
 
 _BUS_BYTES = 16
 """A cycle: the 128-bit AXI ports of Ethos-U."""
 
 _SRAM_BYTES = 384 * 2**10
-_LEARNED = ("npu_cycles", "sram_cycles", "feature_cycles", "weight_cycles")
+
+_LEAST_CYCLES = {"npu_cycles": 300, "sram_cycles": 100, "feature_cycles": 100, "weight_cycles": 100}
+"""Added to what physics expects of each bound, so that steps of hardly any work have no extreme ratios."""
+
+_BURST = 4
+"""Times its bytes: what is fetched of a network's input, which lies behind SRAM, for its few channels."""
+
+_WAITING = 0.4
+"""Of these fetches, the share that computing waits for."""
+
+_WINDOW_CYCLES = 550
+"""A pool of a longer stride than `_LONGEST_STRIDE` is one operation a window, and waits for the input of each."""
+_LONGEST_STRIDE = 3
+
+_LEARNED = tuple(_LEAST_CYCLES)
 _TREES = {"max_depth": 6, "eta": 0.08, "subsample": 0.7, "colsample_bytree": 0.5, "min_child_weight": 0}
 _FAST = {"tree_method": "hist", "max_bin": 64, "nthread": 1}
-FX = 0.25
-_OVERHEAD = 300
-_BURST = 4
 _ROUNDS = 120
 _ENSEMBLE = 2
 _NOTHING = Layer()
@@ -42,7 +53,7 @@ class _Step:
     """One thing that the compiler runs: the node that computes and its counters on the source, by the name `name`.
 
     `alive` are the bytes of all activations that are live meanwhile, `chained` those of the other operand of a sum
-    that the target may chain to it.
+    that the target may chain to it; `outer` says whether it reads the network's input.
     """
 
     node: Node
@@ -98,31 +109,29 @@ class LayerwiseTransfer:
         if not (math.isfinite(speedup) and speedup > 0):
             raise PredictorError(f"speedup must be positive, not {speedup}")
         networks = [_steps(graph, before) for graph, before in zip(graphs, source, strict=True)]
-        units = np.vstack([_units(steps, speedup) for steps in networks])
-        rows = np.vstack([_rows(steps) for steps in networks])
+        steps = [step for network in networks for step in network]
         wanted = [
             after.layers.get(step.name, _NOTHING)
-            for steps, after in zip(networks, target, strict=True)
-            for step in steps
+            for network, after in zip(networks, target, strict=True)
+            for step in network
         ]
-        totals = np.concatenate([np.full(len(steps), _units(steps, speedup).max(axis=1).sum()) for steps in networks])
+        rows, units = _rows(steps), _units(steps, speedup)
+        totals = np.concatenate(
+            [np.full(len(network), _units(network, speedup).max(axis=1).sum()) for network in networks]
+        )
         boosters = tuple(
             _boosters(rows, _bound(wanted, name) / unit, 1000 * unit / totals, rng)
             for name, unit in zip(_LEARNED, units.T, strict=True)
         )
-        fetches = np.concatenate([_fetches(steps) for steps in networks])
-        return cls(speedup, _rate(_bound(wanted, "scale_cycles"), fetches), boosters)
+        return cls(speedup, _rate(_bound(wanted, "scale_cycles"), _fetches(steps)), boosters)
 
     def predict(self, graph: Graph, source: Compiled) -> float:
         """Cycles of the whole network on the target."""
-        return float(np.sum(np.max(self.bounds(_steps(graph, source)), axis=0)))
-
-    def bounds(self, steps: Sequence[_Step]) -> FloatArray:
-        """Cycles of each step by each bound, a row a bound, the scales last."""
+        steps = _steps(graph, source)
         rows = _rows(steps)
         ratios = [np.mean([trees.inplace_predict(rows) for trees in bound], axis=0) for bound in self.boosters]
-        learned = _units(steps, self.speedup).T * np.array(ratios)
-        return np.vstack([learned, self.scale_cycles * _fetches(steps)])
+        learned = np.max(_units(steps, self.speedup).T * np.array(ratios), axis=0)
+        return float(np.sum(np.maximum(learned, self.scale_cycles * _fetches(steps))))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values; the trees are XGBoost's own text."""
@@ -183,16 +192,21 @@ def _fetches(steps: Sequence[_Step]) -> FloatArray:
 
 
 def _units(steps: Sequence[_Step], speedup: float) -> FloatArray:
-    """Cycles of each step by physics alone, a column a learned bound; at least one."""
+    """Cycles of each step by physics alone, a column a learned bound."""
     cycles = []
     for step in steps:
         layer = step.layer
         moved = (layer.read_bytes + layer.written_bytes + step.chained) / _BUS_BYTES
         fetched = _BURST * layer.read_bytes / _BUS_BYTES if step.outer else 0.0
-        computed = layer.npu_cycles / speedup + _OVERHEAD + FX * fetched
-        weights = sum(weight.size_bytes for weight in step.node.weights) / _BUS_BYTES
-        cycles.append((computed, layer.sram_cycles, max(moved, fetched), weights))
-    return np.maximum(np.array(cycles, dtype=np.float64), 1.0)
+        computed = layer.npu_cycles / speedup + _WAITING * fetched + _WINDOW_CYCLES * _outer_windows(step)
+        cycles.append((computed, layer.sram_cycles, max(moved, fetched), layer.weight_bytes / _BUS_BYTES))
+    return np.array(cycles, dtype=np.float64).reshape(-1, len(_LEARNED)) + [*_LEAST_CYCLES.values()]
+
+
+def _outer_windows(step: _Step) -> int:
+    """Windows of the network's input that are fetched one by one."""
+    cut = step.outer and max(getattr(step.node.op, "stride", (1,))) > _LONGEST_STRIDE
+    return math.prod(step.node.output.shape[1:3]) if cut else 0
 
 
 def _rows(steps: Sequence[_Step]) -> FloatArray:
