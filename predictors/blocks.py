@@ -1,9 +1,9 @@
 """The blocks in which Ethos-U85 of 1024 multipliers computes an output, as Arm's compiler chooses them.
 
-A block fits the accumulators and the input buffer, both twice; of all that fit, a convolution takes the one that fetches
-the least input and weights for each output. Its sides are multiples of a microblock's, the one that wastes the least of
-the output. The rules and sizes are those of the compiler (regor, `FindBlockConfig`); what it does beside, cutting the
-output into stripes and slices, is not followed.
+A block fits the accumulators and the input buffer, both twice; of all that fit, a convolution takes the one that
+fetches the least input and weights for each output. Its sides are multiples of a microblock's, the one that wastes the
+least of the output. The rules and sizes are those of the compiler (regor, `FindBlockConfig`); what it does beside,
+cutting the output into stripes and slices, is not followed.
 """
 
 import math
@@ -66,7 +66,7 @@ def _convolution_fetches(read: Sides, output: Sides, kernel: Pair, stride: Pair)
 def _depth_first(channels: int, taps: int) -> bool:
     """Whether more multipliers are busy with 64 channels of a pixel than with 16 of each of five pixels."""
     steps = taps // 5 * 5 + max(taps % 5, 2)
-    return channels / _up(channels, 64) > channels / _up(channels, 16) * taps / steps
+    return bool(_up(channels, 64) * taps < _up(channels, 16) * steps)
 
 
 @cache

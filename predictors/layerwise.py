@@ -193,6 +193,7 @@ def _fetches(steps: Sequence[_Step]) -> FloatArray:
 
 def _units(steps: Sequence[_Step], speedup: float) -> FloatArray:
     """Cycles of each step by physics alone, a column a learned bound."""
+    least = np.array(list(_LEAST_CYCLES.values()))
     cycles = []
     for step in steps:
         layer = step.layer
@@ -200,7 +201,8 @@ def _units(steps: Sequence[_Step], speedup: float) -> FloatArray:
         fetched = _BURST * layer.read_bytes / _BUS_BYTES if step.outer else 0.0
         computed = layer.npu_cycles / speedup + _WAITING * fetched + _WINDOW_CYCLES * _outer_windows(step)
         cycles.append((computed, layer.sram_cycles, max(moved, fetched), layer.weight_bytes / _BUS_BYTES))
-    return np.array(cycles, dtype=np.float64).reshape(-1, len(_LEARNED)) + [*_LEAST_CYCLES.values()]
+    units: FloatArray = np.array(cycles, dtype=np.float64).reshape(-1, len(least)) + least
+    return units
 
 
 def _outer_windows(step: _Step) -> int:
