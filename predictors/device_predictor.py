@@ -217,10 +217,9 @@ def _sheet_counters(sheet: Sheet | None, graphs: Sequence[Graph]) -> Counters:
 def _table(graphs: Sequence[Graph], counters: dict[str, FloatArray]) -> FeatureTable:
     """The features of graphs; of all that grows with the work only the counters may be summed."""
     table = feature_table(graphs)
-    table = replace(table, additive=(False,) * len(table.names))
-    for name, values in counters.items():
-        table = table.with_column(name, values)
-    return table
+    additive = (False,) * len(table.names) + (True,) * len(counters)
+    rows = np.column_stack([table.rows, *counters.values()])
+    return FeatureTable((*table.names, *counters), additive, rows, table.version)
 
 
 def _name(device: str) -> str:
