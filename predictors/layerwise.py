@@ -39,6 +39,7 @@ _WAITING = 0.4
 _WINDOW_CYCLES = 550
 """A pool of a longer stride than `_LONGEST_STRIDE` is one operation a window, and waits for the input of each."""
 _LONGEST_STRIDE = 3
+# these were chosen on the families and on random networks of other seeds than the benchmark judges
 
 _LEARNED = tuple(_LEAST_CYCLES)
 _TREES = {"max_depth": 6, "eta": 0.08, "subsample": 0.7, "colsample_bytree": 0.5, "min_child_weight": 0}
@@ -229,14 +230,8 @@ def _features(step: _Step) -> list[float]:
     busy = max(layer.npu_cycles, 1.0)
     logarithms = (
         *(busy, layer.memory_cycles, layer.mac_cycles, layer.read_bytes, layer.written_bytes, layer.weight_bytes),
-        *(
-            read,
-            written,
-            weights,
-            moved,
-            step.alive / _SRAM_BYTES * 2**20,
-            (moved + step.chained) / _SRAM_BYTES * 2**20,
-        ),
+        *(read, written, weights, moved),
+        *(size / _SRAM_BYTES * 2**20 for size in (step.alive, moved + step.chained)),
         *(x[-1], y[-1], *pixels, kernel),
     )
     ratios = (
