@@ -10,8 +10,8 @@ Array = NDArray[np.float64]
 
 _LENGTHS = (0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 _NOISES = (1e-4, 1e-3, 1e-2, 1e-1)
-"""Hyperparameters tried for a Gaussian process, on standardised costs. Without much noise to choose, two candidates of
-nearly one encoding and different costs can only be explained by a length so short that nothing is learnt from others."""
+"""Hyperparameters tried for a Gaussian process, on standardised costs. Without noise to choose, candidates of nearly one
+encoding and different costs could only be explained by a length so short that nothing is learnt from others."""
 
 _MOST_ROWS = 300
 """By which a fit costs the same for ever. The latest are among them: what disappoints is seldom among the best, and
