@@ -10,12 +10,12 @@ Array = NDArray[np.float64]
 
 _LENGTHS = (0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 _NOISES = (1e-4, 1e-3, 1e-2, 1e-1)
-"""Hyperparameters tried for a Gaussian process, on standardised costs. Without noise to choose, candidates of nearly one
-encoding and different costs could only be explained by a length so short that nothing is learnt from others."""
+"""Hyperparameters tried for a Gaussian process, on standardised costs. Without noise to choose, candidates of nearly
+one encoding and different costs could only be explained by a length so short that nothing is learnt from others."""
 
-_MOST_ROWS = 300
-"""By which a fit costs the same for ever. The latest are among them: what disappoints is seldom among the best, and
-forgotten it would be promised again."""
+_MOST_ROWS = 500
+"""So that a fit costs the same for ever. The latest are among them: what disappoints is seldom among the best, and
+once forgotten it would be promised again."""
 
 _ROWS_TO_CHOOSE_BY = 250
 
@@ -50,14 +50,14 @@ def choose_kernels(encoded: Array, costs: Array) -> tuple[Kernel, ...]:
 
 
 def fit_processes(encoded: Array, costs: Array, kernels: tuple[Kernel, ...]) -> Surrogate:
-    """A Gaussian process an objective, on at most 300 rows: the latest, and the best by rank."""
+    """A Gaussian process an objective, on at most 500 rows: the latest, and the best by rank."""
     rows = _best_rows(costs, _MOST_ROWS)
     columns = zip(costs[rows].T, kernels, strict=True)
     return _Processes(tuple(_fit_process(encoded[rows], column, kernel) for column, kernel in columns))
 
 
 def fit_trees(encoded: Array, costs: Array, seed: int) -> Surrogate:
-    """An ensemble of boosted trees an objective, on at most 300 rows: the latest, and the best by rank."""
+    """An ensemble of boosted trees an objective, on at most 500 rows: the latest, and the best by rank."""
     rows = _best_rows(costs, _MOST_ROWS)
     return _Trees(tuple(_fit_ensemble(encoded[rows], column, seed) for column in costs[rows].T))
 

@@ -62,7 +62,7 @@ class SurrogateEvolution:
     `samples` at random; a share `unscreened` of the asks takes a mutant or a crossover as it comes. `optimism` is the
     share of the surrogate's standard deviation that its predictions are drawn with. The surrogate is a Gaussian
     process (`process`) or an XGBoost ensemble (`trees`) over the space's encoding; it is fitted to the first n told
-    candidates, n growing by 1 % a fit (trees: 3 %), and to at most 300 of those: the latest half, and the best by
+    candidates, n growing by 1 % a fit (trees: 3 %), and to at most 500 of those: the latest half, and the best by
     non-dominated rank. Objectives that `measure` gives are exact and need no surrogate. Only gains within all bounds
     count, soft ones too.
     """
