@@ -45,22 +45,24 @@ _Options = tuple[int, Sequence[tuple[str, int, Any]]]
 """The number of an options table in its union, and its fields: kind, number, value."""
 
 
-def skeleton(graph: Graph, seed: int = 0) -> bytes:
+def skeleton(graph: Graph, seed: int = 0, *, shared: bool = False) -> bytes:
     """The bytes of the file; kernels are drawn from `seed`, so that compressors find them as hard as real ones.
 
+    With `shared`, kernels of one kind and shape are one buffer, which a compiler that remembers compresses once.
     Raises `ShapeError` for an operator that TensorFlow Lite has under no name known here.
     """
-    return _Writer(graph, np.random.default_rng(seed)).file()
+    return _Writer(graph, np.random.default_rng(seed), shared).file()
 
 
 class _Writer:
-    def __init__(self, graph: Graph, rng: np.random.Generator) -> None:
-        self.graph, self.rng = graph, rng
+    def __init__(self, graph: Graph, rng: np.random.Generator, shared: bool) -> None:
+        self.graph, self.rng, self.shared = graph, rng, shared
         self.out = flatbuffers.Builder(1 << 16)
         self.buffers = [self.buffer(None)]
         self.tensors: list[int] = []
         self.numbers: dict[str, int] = {}
         self.codes: dict[int, int] = {}
+        self.kernels: dict[tuple[type, Shape], int] = {}
         self.written: dict[tuple[Any, ...], int] = {}
         """Shapes, lists and quantisations that stand in the file already: it may point to them many times."""
 
@@ -108,8 +110,12 @@ class _Writer:
         self.numbers[name] = self.tensor(name, shape, dtype, 0, [scale], zero)
 
     def constant(self, node: Node, role: str, shape: Shape, dtype: DType) -> int:
-        self.buffers.append(self.buffer(self.values(node, role, shape)))
-        number, name = len(self.buffers) - 1, f"{node.name}/{role}"
+        kernel, number = (type(node.op), shape), len(self.buffers)
+        if self.shared and role == "kernel":
+            number = self.kernels.setdefault(kernel, number)
+        if number == len(self.buffers):
+            self.buffers.append(self.buffer(self.values(node, role, shape)))
+        name = f"{node.name}/{role}"
         channels = 1 if isinstance(node.op, Dense) else node.output.shape[-1]
         axis = 3 if isinstance(node.op, DepthwiseConv2D) and role == "kernel" else 0
         if role in ("kernel", "bias"):

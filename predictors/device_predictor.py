@@ -56,10 +56,15 @@ class Physics:
 
     def counters(self, graphs: Sequence[Graph]) -> Counters:
         """Milliseconds of each network, by the sheet and by its layers."""
-        found = {"fitted": np.array([host.latency_ms(self.sheet, graph) for graph in graphs])}
-        if self.layers:
-            found["layers"] = np.array([self.layers.latency_ms(self.sheet, graph) for graph in graphs])
-        return found
+        names = ("fitted", "layers") if self.layers else ("fitted",)
+        estimates = np.array([self._estimates(graph) for graph in graphs], dtype=np.float64)
+        return dict(zip(names, estimates.reshape(-1, len(names)).T, strict=True))
+
+    def _estimates(self, graph: Graph) -> list[float]:
+        nodes = host.timed_nodes(graph)
+        work = host.node_work(nodes)
+        fitted = float(host.node_ms(self.sheet, work).sum()) + self.sheet["inference_us"] / 1e3
+        return [fitted, self.layers.latency_ms(self.sheet, nodes, work)] if self.layers else [fitted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +217,9 @@ def _sheet_counters(sheet: Sheet | None, graphs: Sequence[Graph]) -> Counters:
 def _table(graphs: Sequence[Graph], counters: dict[str, FloatArray]) -> FeatureTable:
     """The features of graphs; of all that grows with the work only the counters may be summed."""
     table = feature_table(graphs)
-    table = replace(table, additive=(False,) * len(table.names))
-    for name, values in counters.items():
-        table = table.with_column(name, values)
-    return table
+    additive = (False,) * len(table.names) + (True,) * len(counters)
+    rows = np.column_stack([table.rows, *counters.values()])
+    return FeatureTable((*table.names, *counters), additive, rows, table.version)
 
 
 def _name(device: str) -> str:

@@ -54,6 +54,9 @@ PARTS = {
 }
 """What the time of a node is made of, in picoseconds each, and where a fit begins: an x86-64 core of 2025."""
 
+Work = tuple[FloatArray, FloatArray]
+"""What `node_work` tells of nodes."""
+
 _BEGIN_GB_PER_S = 100.0
 _BEGIN_INFERENCE_US = 0.4
 _ENOUGH = 5
@@ -115,16 +118,15 @@ def _sheet(name: str, constants: FloatArray, known: NDArray[np.bool_], source: s
 
 def latency_ms(sheet: Sheet, graph: Graph) -> float:
     """Milliseconds of one inference. Raises `PredictorError` where the sheet has no figures yet."""
-    nodes_ms = float(node_ms(sheet, timed_nodes(graph)).sum())
-    return nodes_ms + sheet["inference_us"] / 1e3
+    return float(node_ms(sheet, node_work(timed_nodes(graph))).sum()) + sheet["inference_us"] / 1e3
 
 
-def node_ms(sheet: Sheet, nodes: Sequence[Node]) -> FloatArray:
+def node_ms(sheet: Sheet, work: Work) -> FloatArray:
     """Milliseconds of each node, without what an inference costs beside. Raises `PredictorError`."""
     if not sheet.figures:
         raise PredictorError(f"{sheet.name} has no figures yet: measure it with calibrate, then fit")
     constants = np.array([*(sheet[part] for part in PARTS), 1e3 / sheet["gb_per_s"]]) * _MS_PER_PS
-    return _times(np.append(constants, 0.0), *node_work(nodes))
+    return _times(np.append(constants, 0.0), *work)
 
 
 def timed_nodes(graph: Graph) -> list[Node]:
@@ -143,7 +145,7 @@ def timed_nodes(graph: Graph) -> list[Node]:
     ]
 
 
-def node_work(nodes: Sequence[Node]) -> tuple[FloatArray, FloatArray]:
+def node_work(nodes: Sequence[Node]) -> Work:
     """How much of each of `PARTS` each node has, a row a node, and the bytes that it reads and writes."""
     rows = np.zeros((len(nodes), len(PARTS)))
     places = {part: index for index, part in enumerate(PARTS)}
@@ -202,9 +204,9 @@ def _up(number: int, step: int) -> int:
     return -(-number // step) * step
 
 
-def node_features(nodes: Sequence[Node]) -> NDArray[np.float64]:
+def node_features(nodes: Sequence[Node], work: Work) -> FloatArray:
     """A row a node, for a learner: work and sizes as logarithms of base 2, kernel, and how it fits registers."""
-    work, moved = node_work(nodes)
+    parts, moved = work
     rows = []
     for node in nodes:
         x, y = node.inputs[0], node.outputs[0]
@@ -213,4 +215,4 @@ def node_features(nodes: Sequence[Node]) -> NDArray[np.float64]:
         sizes = (pixels, x.shape[-1], y.shape[-1], x.size_bytes, y.size_bytes, sum(w.size_bytes for w in node.weights))
         rest = (x.shape[-1] % _DEEP, x.shape[-1] % _LANES, y.shape[-1] % _LANES, pixels % 4, pixels % 7)
         rows.append([*np.log2(np.maximum(sizes, 0.5)), *kernel, *stride, *rest, len(node.inputs)])
-    return np.hstack([np.log2(np.maximum(work, 0.5)), np.log2(np.maximum(moved, 0.5))[:, None], np.array(rows)])
+    return np.hstack([np.log2(np.maximum(parts, 0.5)), np.log2(np.maximum(moved, 0.5))[:, None], np.array(rows)])

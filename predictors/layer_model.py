@@ -8,7 +8,7 @@ import numpy as np
 
 from graph import Graph, Node
 from predictors.features import FloatArray, PredictorError
-from predictors.host import node_features, node_ms, timed_nodes
+from predictors.host import Work, node_features, node_ms, node_work
 from predictors.sheets import Sheet
 
 FEWEST = 100
@@ -33,9 +33,10 @@ class LayerModel:
         import xgboost
 
         nodes = [layer.nodes[0] for layer in layers]
+        work = node_work(nodes)
         overhead_ms = sheet["inference_us"] / 1e3
-        labels = np.log(measured_ms / (overhead_ms + node_ms(sheet, nodes)))
-        data = xgboost.DMatrix(node_features(nodes), label=labels)
+        labels = np.log(measured_ms / (overhead_ms + node_ms(sheet, work)))
+        data = xgboost.DMatrix(node_features(nodes, work), label=labels)
         settings = {**_TREES, "base_score": 0.0, "seed": int(rng.integers(2**31))}
         booster = xgboost.train(settings, data, num_boost_round=_ROUNDS)
         return cls(booster.save_raw("json").decode(), booster)
@@ -52,12 +53,11 @@ class LayerModel:
             raise PredictorError("not a predictor: its layer model cannot be read") from error
         return cls(str(text), booster)
 
-    def latency_ms(self, sheet: Sheet, graph: Graph) -> float:
-        """The sum over the layers of a network."""
-        nodes: list[Node] = timed_nodes(graph)
+    def latency_ms(self, sheet: Sheet, nodes: Sequence[Node], work: Work) -> float:
+        """The sum over the layers of a network, all that take time, with their work."""
         overhead_ms = sheet["inference_us"] / 1e3
         if not nodes:
             return overhead_ms
-        factors = np.exp(np.asarray(self.booster.inplace_predict(node_features(nodes)), dtype=np.float64))
-        times = (overhead_ms + node_ms(sheet, nodes)) * factors - overhead_ms
+        factors = np.exp(np.asarray(self.booster.inplace_predict(node_features(nodes, work)), dtype=np.float64))
+        times = (overhead_ms + node_ms(sheet, work)) * factors - overhead_ms
         return overhead_ms + float(np.maximum(times, 0).sum())

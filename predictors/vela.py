@@ -127,7 +127,9 @@ def _compiled(sheet: Sheet, graph: Graph, database: bool) -> tuple[Any, str]:
     with TemporaryFile() as said:
         try:
             with _stdout_into(said):
-                found = regor.compile(architecture, skeleton(graph), "TFLITE", system, options, verbose=False)
+                found = regor.compile(
+                    architecture, skeleton(graph, shared=True), "TFLITE", system, options, verbose=False
+                )
         except Exception as error:
             raise PredictorError(f"{sheet.name}: the compiler refuses: {' '.join(str(error).split())}") from error
         said.seek(0)

@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 _LENGTHS = (0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
-_NOISES = (1e-5, 1e-4, 1e-3)
-"""Hyperparameters tried for a Gaussian process, on standardised costs. Noise is kept low: a model that smooths over
-what it was told predicts gains beside candidates that are known, and they are asked for over and over."""
+_NOISES = (1e-4, 1e-3, 1e-2, 1e-1)
+"""Hyperparameters tried for a Gaussian process, on standardised costs. Without noise to choose, candidates of nearly
+one encoding and different costs could only be explained by a length so short that nothing is learnt from others."""
 
 _MOST_ROWS = 500
+"""So that a fit costs the same for ever. The latest are among them: what disappoints is seldom among the best, and
+once forgotten it would be promised again."""
+
 _ROWS_TO_CHOOSE_BY = 250
 
 _MEMBERS = 5
@@ -47,14 +50,14 @@ def choose_kernels(encoded: Array, costs: Array) -> tuple[Kernel, ...]:
 
 
 def fit_processes(encoded: Array, costs: Array, kernels: tuple[Kernel, ...]) -> Surrogate:
-    """A Gaussian process an objective, on at most 500 rows: those of the best non-dominated ranks."""
+    """A Gaussian process an objective, on at most 500 rows: the latest, and the best by rank."""
     rows = _best_rows(costs, _MOST_ROWS)
     columns = zip(costs[rows].T, kernels, strict=True)
     return _Processes(tuple(_fit_process(encoded[rows], column, kernel) for column, kernel in columns))
 
 
 def fit_trees(encoded: Array, costs: Array, seed: int) -> Surrogate:
-    """An ensemble of boosted trees an objective, on at most 500 rows: those of the best non-dominated ranks."""
+    """An ensemble of boosted trees an objective, on at most 500 rows: the latest, and the best by rank."""
     rows = _best_rows(costs, _MOST_ROWS)
     return _Trees(tuple(_fit_ensemble(encoded[rows], column, seed) for column in costs[rows].T))
 
@@ -98,11 +101,11 @@ def _fit_ensemble(encoded: Array, costs: Array, seed: int) -> tuple[Any, ...]:
 
 
 def _best_rows(costs: Array, most: int) -> NDArray[np.int64]:
-    """At most so many places, in their order; of a rank that is cut, the latest."""
+    """At most so many places, in their order: the latest half, and of the others those of the best ranks."""
     if len(costs) <= most:
         return np.arange(len(costs))
     from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
-    fronts = NonDominatedSorting().do(costs, n_stop_if_ranked=most)
-    ranked = np.concatenate([np.sort(front)[::-1] for front in fronts])
-    return np.sort(ranked[:most])
+    older = len(costs) - most // 2
+    best = np.concatenate(NonDominatedSorting().do(costs[:older], n_stop_if_ranked=most - most // 2))
+    return np.sort(np.concatenate([best[: most - most // 2], np.arange(older, len(costs))]))

@@ -21,8 +21,9 @@ from search_space import SearchSpace
 
 Costs = NDArray[np.float64]
 
-_REFIT_GROWTH = 1.03
-"""The surrogate is fitted again when so many times the candidates of its last fit are told (at least one more)."""
+_REFIT_GROWTH = {"process": 1.01, "trees": 1.03}
+"""The surrogate is fitted again when so many times the candidates of its last fit are told (at least one more). A
+surrogate that waits for longer asks for one candidate after another that resembles the last disappointment."""
 
 _CHOICE_GROWTH = 1.25
 """Likewise for the kernels of a Gaussian process."""
@@ -34,6 +35,11 @@ by these a gain in hypervolume is measured."""
 
 _BEYOND = 0.01
 """The box reaches so far, in its own widths, below the best cost seen: what is predicted beyond counts no more."""
+
+_INDIFFERENCE = 0.003
+"""What is better than the front by no more than this share of an objective's range is no gain (epsilon-dominance,
+Laumanns et al. 2002, doi 10.1162/106365602760234108): a surrogate promises so much beside what is on the front, and
+the asks would go there."""
 
 _DRAWS = 8
 """Draws of the predictions, over which a gain is averaged."""
@@ -56,8 +62,9 @@ class SurrogateEvolution:
     `samples` at random; a share `unscreened` of the asks takes a mutant or a crossover as it comes. `optimism` is the
     share of the surrogate's standard deviation that its predictions are drawn with. The surrogate is a Gaussian
     process (`process`) or an XGBoost ensemble (`trees`) over the space's encoding; it is fitted to the first n told
-    candidates, n growing by 3 % a fit, and to at most 500 of those, the best by non-dominated rank. Objectives that
-    `measure` gives are exact and need no surrogate. Only gains within all bounds count, soft ones too.
+    candidates, n growing by 1 % a fit (trees: 3 %), and to at most 500 of those: the latest half, and the best by
+    non-dominated rank. Objectives that `measure` gives are exact and need no surrogate. Only gains within all bounds
+    count, soft ones too.
     """
 
     founders: int = 12
@@ -152,7 +159,7 @@ class _SurrogateEvolution:
                 self._kernels = choose_kernels(encoded, costs)
                 self._next_choice = int(told * _CHOICE_GROWTH) + 1
             self._surrogate = fit_processes(encoded, costs, self._kernels)
-        self._next_fit = max(told + 1, int(told * _REFIT_GROWTH))
+        self._next_fit = max(told + 1, int(told * _REFIT_GROWTH[self._settings.surrogate]))
 
     def _rank(self, place: int, feasible: bool) -> None:
         """Put a candidate on the front, and those it dominates behind it."""
@@ -252,7 +259,7 @@ class _SurrogateEvolution:
 
 
 def _open_points(front: Costs, worst: Costs, limits: Costs, rng: Generator) -> Costs:
-    """Points that the front does not dominate, of so many drawn evenly between the best and the worst costs.
+    """Points well clear of what the front dominates, of so many drawn evenly between the best and the worst costs.
 
     What is beyond the `limits` gains nothing; where no cost is within one yet, the box lies just within it.
     """
@@ -260,7 +267,7 @@ def _open_points(front: Costs, worst: Costs, limits: Costs, rng: Generator) -> C
     high = np.minimum(worst, limits)
     low = np.minimum(best, high) - _BEYOND * width
     points = low + (high - low) * rng.random((_POINTS, front.shape[1]))
-    return np.asarray(points[~_reached(points, front)])
+    return np.asarray(points[~_reached(points, front - _INDIFFERENCE * width)])
 
 
 def _reached(points: Costs, costs: Costs) -> NDArray[np.bool_]:

@@ -4,7 +4,7 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graph import OPS, Graph, GraphBuilder, MaxPool2D, ShapeError
+from graph import OPS, Conv2D, Graph, GraphBuilder, MaxPool2D, ShapeError
 from graph.skeleton import _OPERATORS, skeleton
 from resource_models import model_size
 from tests.training.random_graphs import random_graph
@@ -30,6 +30,11 @@ def opened(content: bytes) -> Interpreter:
     interpreter = Interpreter(model_content=content, num_threads=1, experimental_op_resolver_type=plain)
     interpreter.allocate_tensors()
     return interpreter
+
+
+def name_of(content: bytes, index: int) -> str:
+    details = {detail["index"]: detail["name"] for detail in opened(content).get_tensor_details()}
+    return details.get(index, "")
 
 
 def check_against_litert(graph: Graph) -> None:
@@ -65,6 +70,19 @@ def test_a_skeleton_is_the_same_for_the_same_seed_and_another_for_another():
     assert skeleton(graph) == skeleton(graph)
     assert skeleton(graph, seed=1) != skeleton(graph)
     assert len(skeleton(graph, seed=1)) == len(skeleton(graph))
+
+
+def test_kernels_of_one_shape_may_be_one_buffer():
+    net = GraphBuilder()
+    x = net.input((1, 8, 8, 16))
+    for _ in range(3):
+        x = net.add(Conv2D(16, (3, 3)), x)
+    graph = net.build(x)
+    shared = skeleton(graph, shared=True)
+    saved = len(skeleton(graph)) - len(shared)
+    assert 2 * 16 * 16 * 9 <= saved <= 2 * 16 * 16 * 9 + 100
+    kernels = [opened(shared).get_tensor(index) for index in range(10) if "kernel" in name_of(shared, index)]
+    assert len(kernels) == 3 and all(np.array_equal(kernels[0], kernel) for kernel in kernels)
 
 
 @settings(deadline=None)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from search_algorithms import Candidate, Completed, Problem, ProblemError, SurrogateEvolution, at_most, minimise
-from search_algorithms.surrogate import choose_kernels, fit_processes, fit_trees
+from search_algorithms.surrogate import _best_rows, choose_kernels, fit_processes, fit_trees
 from search_algorithms.surrogate_evolution import _gains, _non_dominated, _open_points
 from search_space import NasBench201Space
 
@@ -81,6 +81,30 @@ def test_a_surrogate_knows_more_than_the_mean():
         mean, spread = model.predict(encoded[100:])
         assert mean.shape == spread.shape == (50, 2) and (spread >= 0).all()
         assert (((mean - costs[100:]) ** 2).mean(axis=0) < 0.3 * costs[100:].var(axis=0)).all()
+
+
+def test_a_process_learns_from_measurements_that_scatter():
+    """Each cell is measured twice, half a standard deviation apart in the mean."""
+    rng = np.random.default_rng(0)
+    cells = [SPACE.sample(rng) for _ in range(150)]
+    encoded = np.array([SPACE.encode(cell) for cell in cells])
+    costs = np.array([list(made_up(cell).values()) for cell in cells])
+    twice, truth = np.repeat(encoded[:100], 2, axis=0), np.repeat(costs[:100], 2, axis=0)
+    scattered = truth + 0.45 * costs.std(axis=0) * rng.standard_normal(truth.shape)
+    mean, _ = fit_processes(twice, scattered, choose_kernels(twice, scattered)).predict(encoded[100:])
+    assert (((mean - costs[100:]) ** 2).mean(axis=0) < 0.3 * costs[100:].var(axis=0)).all()
+
+
+def test_the_latest_are_fitted_to_however_bad_they_are():
+    costs = np.array([[3.0, 3.0], [1.0, 1.0], [2.0, 2.0], [0.5, 2.0], [9.0, 9.0], [8.0, 8.0]])
+    assert _best_rows(costs, 4).tolist() == [1, 3, 4, 5]
+
+
+def test_what_hardly_beats_the_front_is_no_gain():
+    front = np.array([[0.5, 0.5]])
+    points = _open_points(front, np.ones(2), np.full(2, np.inf), np.random.default_rng(0))
+    hardly, clearly = _gains(points, np.array([[0.499, 0.499], [0.49, 0.49]]))
+    assert hardly == 0 < clearly
 
 
 def test_a_gain_is_the_hypervolume_that_is_added():
