@@ -16,6 +16,7 @@ SMALL = {
     "BayesianOptimisation": {"founders": 6, "parents": 2, "samples": 4},
     "LocalSearch": {"founders": 4},
     "NSGA3": {"population": 8},
+    "Screened": {"strategy": AgingEvolution(population=8, sample_size=4)},
     "SuccessiveHalving": {"strategy": AgingEvolution(population=8, sample_size=4)},
 }
 """Settings on record in the golden files."""
