@@ -37,7 +37,7 @@ _BEYOND = 0.01
 """The box reaches so far, in its own widths, below the best cost seen: what is predicted beyond counts no more."""
 
 _INDIFFERENCE = 0.003
-"""What is better than the front by no more than this share of an objective's range is no gain (epsilon-dominance,
+"""What is better than the front by no more than this share of the box is no gain (epsilon-dominance,
 Laumanns et al. 2002, doi 10.1162/106365602760234108): a surrogate promises so much beside what is on the front, and
 the asks would go there."""
 
@@ -263,9 +263,10 @@ def _open_points(front: Costs, worst: Costs, limits: Costs, rng: Generator) -> C
 
     What is beyond the `limits` gains nothing; where no cost is within one yet, the box lies just within it.
     """
-    best, width = front.min(axis=0), worst - front.min(axis=0)
     high = np.minimum(worst, limits)
-    low = np.minimum(best, high) - _BEYOND * width
+    low = np.minimum(front.min(axis=0), high)
+    width = np.where(low < high, high, worst) - low
+    low = low - _BEYOND * width
     points = low + (high - low) * rng.random((_POINTS, front.shape[1]))
     return np.asarray(points[~_reached(points, front - _INDIFFERENCE * width)])
 
