@@ -5,7 +5,8 @@ on the target takes what the slowest of five takes: computing, SRAM, and the fea
 fetched from the memory behind it. Four of these XGBoost learns from the source's counters of the step, each relative
 to what physics expects of it (`_units`). Scales are physics alone, as they are what another family of networks has
 most of: they are fetched again for each 16 channels of each block of the output (`blocks.py`), and one rate is fitted.
-The steps are summed.
+The steps are summed. The constants were chosen on the families and on random networks of other seeds than those that
+`benchmarks/predictor_accuracy.py` judges by.
 """
 
 import math
@@ -39,7 +40,6 @@ _WAITING = 0.4
 _WINDOW_CYCLES = 550
 """A pool of a longer stride than `_LONGEST_STRIDE` is one operation a window, and waits for the input of each."""
 _LONGEST_STRIDE = 3
-# these were chosen on the families and on random networks of other seeds than the benchmark judges
 
 _LEARNED = tuple(_LEAST_CYCLES)
 _TREES = {"max_depth": 6, "eta": 0.08, "subsample": 0.7, "colsample_bytree": 0.5, "min_child_weight": 0}

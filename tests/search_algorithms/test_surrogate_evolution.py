@@ -1,31 +1,12 @@
 import numpy as np
 import pytest
 
-from search_algorithms import Candidate, Completed, Problem, ProblemError, SurrogateEvolution, at_most, minimise
+from search_algorithms import Problem, ProblemError, SurrogateEvolution, at_most, minimise
 from search_algorithms.surrogate import _best_rows, choose_kernels, fit_processes, fit_trees
 from search_algorithms.surrogate_evolution import _gains, _non_dominated, _open_points
-from search_space import NasBench201Space
+from tests.search_algorithms.cells import SPACE, made_up, played
 
-SPACE = NasBench201Space((8, 8, 3), 10, cells=1)
 PROBLEM = Problem([minimise("error", scale=1.0), minimise("macs", scale=1.0)])
-
-
-def made_up(genotype):
-    """More convolutions, less error."""
-    row = SPACE.encode(genotype)
-    big, small = row[52:58].sum(), row[46:52].sum()
-    return {"error": 1 / (1 + 2 * big + small), "macs": float(9 * big + small)}
-
-
-def played(algorithm, asks, measure=made_up):
-    told = []
-    for number in range(asks):
-        proposal = algorithm.ask(number)
-        candidate = Candidate(number, proposal.genotype, proposal.parents)
-        algorithm.asked(candidate)
-        algorithm.tell(candidate, Completed(measure(proposal.genotype)))
-        told.append(proposal)
-    return told
 
 
 @pytest.mark.parametrize(
