@@ -129,7 +129,7 @@ class _BayesianOptimisation:
         rows = self._rows()
         encoded = self._encoded([self._told[row].genotype for row in rows])
         metrics = np.array(self._metrics)[rows]
-        measured = self._measured(self._told[0].genotype)
+        measured = self._measure(self._told[0].genotype)
         self._priors = {
             name: likeliest_prior(encoded, metrics[:, column])
             for column, name in enumerate(self._names)
@@ -181,7 +181,7 @@ class _BayesianOptimisation:
             columns[name] = draw(prior, encoded, np.concatenate([values, lies]), at, rng).tolist()
         drawn: list[Metrics] = []
         for row, genotype in enumerate(genotypes):
-            drawn.append({name: column[row] for name, column in columns.items()} | dict(self._measured(genotype)))
+            drawn.append({name: column[row] for name, column in columns.items()} | dict(self._measure(genotype)))
         return drawn
 
     def _choose(self, costs: Array, violations: Array, rng: Generator) -> int:
@@ -210,9 +210,6 @@ class _BayesianOptimisation:
         """Rows for the processes; what is no finite number counts as 0."""
         rows = np.array([self._space.encode(genotype) for genotype in genotypes])
         return np.where(np.isfinite(rows), rows, 0.0)
-
-    def _measured(self, genotype: Any) -> Metrics:
-        return {} if self._measure is None else self._measure(genotype)
 
     def _proposal(self, genotype: Any, parent: Candidate | None) -> Proposal:
         if parent is None:

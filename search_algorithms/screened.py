@@ -88,7 +88,7 @@ class _Screened:
             return first
         others = (self._strategy.ask(_APART + number * self._children + turn) for turn in range(1, self._children))
         pool = {p.genotype: p for p in (first, *others) if p is not None and p.genotype not in self._known}
-        metrics = {genotype: self._measured(genotype) for genotype in pool}
+        metrics = {genotype: self._measure(genotype) for genotype in pool}
         allowed = [genotype for genotype in pool if self._allowed(metrics[genotype])]
         if not allowed:
             return first
@@ -105,7 +105,7 @@ class _Screened:
         self._strategy.tell(candidate, outcome)
         if not isinstance(outcome, Completed):
             return
-        known = self._measured(candidate.genotype)
+        known = self._measure(candidate.genotype)
         if not self._costs:
             self._names = tuple(sorted(known))
         self._encoded.append(self._row(candidate.genotype, known))
@@ -155,6 +155,3 @@ class _Screened:
     def _row(self, genotype: Any, metrics: Metrics) -> NDArray[np.float64]:
         """What is known of a genotype before training: its encoding and its metrics."""
         return np.append(self._space.encode(genotype), [metrics[name] for name in self._names])
-
-    def _measured(self, genotype: Any) -> Metrics:
-        return {} if self._measure is None else self._measure(genotype)

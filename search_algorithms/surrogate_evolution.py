@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from search_algorithms.problem import Candidate, Completed, Metrics, Outcome, Problem, ProblemError, Proposal
+from search_algorithms.problem import Candidate, Completed, Outcome, Problem, ProblemError, Proposal
 from search_algorithms.protocol import Measure
 from search_algorithms.surrogate import Kernel, Surrogate, choose_kernels, fit_processes, fit_trees
 from search_space import SearchSpace
@@ -230,7 +230,7 @@ class _SurrogateEvolution:
     def _predicted(self, genotypes: list[Any], surrogate: Surrogate) -> tuple[Costs, Costs]:
         """Mean and spread of each genotype's costs; exact where `measure` knows them."""
         costs, spread = surrogate.predict(np.array([self._space.encode(genotype) for genotype in genotypes]))
-        measured = self._measured(genotypes)
+        measured = [self._measure(genotype) for genotype in genotypes]
         for column, objective in enumerate(self._problem.objectives):
             if all(objective.metric in metrics for metrics in measured):
                 costs[:, column] = [objective.cost(metrics) for metrics in measured]
@@ -241,14 +241,9 @@ class _SurrogateEvolution:
 
     def _measurable(self, genotypes: list[Any], rng: Generator) -> list[Any]:
         """All of the pool, or some of it where each of them has to be measured."""
-        if len(genotypes) <= _MEASURED or not self._measured(genotypes[:1])[0]:
+        if len(genotypes) <= _MEASURED or not self._measure(genotypes[0]):
             return genotypes
         return [genotypes[int(i)] for i in rng.permutation(len(genotypes))[:_MEASURED]]
-
-    def _measured(self, genotypes: list[Any]) -> list[Metrics]:
-        if self._measure is None:
-            return [{} for _ in genotypes]
-        return [self._measure(genotype) for genotype in genotypes]
 
     def _proposal(self, genotype: Any, places: tuple[int, ...]) -> Proposal:
         parents = tuple(self._told[place] for place in places)

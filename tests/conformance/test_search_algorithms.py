@@ -10,6 +10,7 @@ import pytest
 from runs import Run
 from search_algorithms import STRATEGIES, AgingEvolution, Completed, Failed, Problem, Rejected, at_most, minimise
 from search_space import CnnSpace, MlpSpace
+from tests.pretend import unmeasured
 
 SMALL = {
     "AgingEvolution": {"population": 8, "sample_size": 4},
@@ -73,22 +74,22 @@ def play(algorithm, space, number_of_asks, order_seed=None, lag=4):
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: type(space).__name__)
 @pytest.mark.parametrize("order_seed", range(3))
 def test_the_same_calls_give_the_same_asks(name, space, order_seed):
-    first, _ = play(strategy(name).start(space, PROBLEM, 1, None), space, 60, order_seed)
-    again, _ = play(strategy(name).start(space, PROBLEM, 1, None), space, 60, order_seed)
+    first, _ = play(strategy(name).start(space, PROBLEM, 1, unmeasured), space, 60, order_seed)
+    again, _ = play(strategy(name).start(space, PROBLEM, 1, unmeasured), space, 60, order_seed)
     assert first == again
 
 
 def test_another_seed_gives_other_asks(name):
     space = SPACES[0]
-    asks = [play(strategy(name).start(space, PROBLEM, seed, None), space, 20, 0)[0] for seed in (1, 2)]
+    asks = [play(strategy(name).start(space, PROBLEM, seed, unmeasured), space, 20, 0)[0] for seed in (1, 2)]
     assert asks[0] != asks[1]
 
 
 def test_an_algorithm_rebuilt_from_the_calls_goes_on_as_if_nothing_had_been(name):
     space = SPACES[0]
-    asks, calls = play(strategy(name).start(space, PROBLEM, 1, None), space, 60, 3)
+    asks, calls = play(strategy(name).start(space, PROBLEM, 1, unmeasured), space, 60, 3)
     for cut in (0, 1, 7, 23, len(asks) - 1):
-        rebuilt = strategy(name).start(space, PROBLEM, 1, None)
+        rebuilt = strategy(name).start(space, PROBLEM, 1, unmeasured)
         asked = 0
         for candidate, outcome in calls:
             if outcome is not None:
@@ -102,14 +103,14 @@ def test_an_algorithm_rebuilt_from_the_calls_goes_on_as_if_nothing_had_been(name
 
 
 def test_parents_are_candidates_that_were_asked_before(name):
-    asks, _ = play(strategy(name).start(SPACES[0], PROBLEM, 1, None), SPACES[0], 80, 2)
+    asks, _ = play(strategy(name).start(SPACES[0], PROBLEM, 1, unmeasured), SPACES[0], 80, 2)
     for number, proposal in enumerate(asks):
         assert all(0 <= parent < number for parent in proposal.parents)
         assert proposal.change
 
 
 def test_nothing_but_failures_and_rejections_is_survived(name):
-    algorithm = strategy(name).start(SPACES[1], PROBLEM, 0, None)
+    algorithm = strategy(name).start(SPACES[1], PROBLEM, 0, unmeasured)
     for number in range(50):
         proposal = algorithm.ask(number)
         candidate = proposal.under(number)
@@ -120,7 +121,7 @@ def test_nothing_but_failures_and_rejections_is_survived(name):
 def test_the_first_50_asks_are_those_on_record(name):
     """The golden files; when an algorithm is changed on purpose, delete its file and run this once."""
     space = SPACES[0]
-    asks, _ = play(STRATEGIES[name](**SMALL.get(name, {})).start(space, PROBLEM, 0, None), space, 50, 0)
+    asks, _ = play(STRATEGIES[name](**SMALL.get(name, {})).start(space, PROBLEM, 0, unmeasured), space, 50, 0)
     lines = [{"genotype": space.to_json(p.genotype), "parents": list(p.parents), "change": p.change} for p in asks]
     path = GOLDEN / f"{name}.json"
     if not path.exists():
@@ -142,7 +143,7 @@ def test_a_search_that_is_cut_and_resumed_equals_an_uninterrupted_one(name, conf
             assert len(lines) <= len(seen) + 1
         seen.append(event)
 
-    settings = config(algorithm=strategy(name), evaluations=20)
+    settings = config(algorithm=strategy(name), evaluations=26)
     whole = run_search(settings, "whole", observe=copy_as_a_kill_would_leave_it)
     assert len(seen) > max(cuts)
     for cut in cuts:

@@ -13,6 +13,7 @@ from search_algorithms import (
     at_most,
     minimise,
 )
+from tests.pretend import unmeasured
 from tests.search_algorithms.cells import SPACE, made_up, played
 
 PROBLEM = Problem([minimise("error", scale=1.0), minimise("macs", scale=100.0)])
@@ -32,7 +33,7 @@ def test_until_twenty_are_told_the_strategy_asks_for_what_it_would_ask_for():
     assert [p.genotype for p in screened[20:]] != [p.genotype for p in alone[20:]]
 
 
-@pytest.mark.parametrize("measure", [known, lambda genotype: {}, None])
+@pytest.mark.parametrize("measure", [known, unmeasured])
 def test_of_random_candidates_the_screened_have_less_error(measure):
     problem = Problem([minimise("error", scale=0.01), minimise("macs", scale=1e6)])
     for seed in range(3):

@@ -4,6 +4,7 @@ import pytest
 from search_algorithms import Problem, ProblemError, SurrogateEvolution, at_most, minimise
 from search_algorithms.surrogate import _best_rows, choose_kernels, fit_processes, fit_trees
 from search_algorithms.surrogate_evolution import _gains, _non_dominated, _open_points
+from tests.pretend import unmeasured
 from tests.search_algorithms.cells import SPACE, made_up, played
 
 PROBLEM = Problem([minimise("error", scale=1.0), minimise("macs", scale=1.0)])
@@ -27,7 +28,7 @@ def test_settings_without_sense_are_refused(settings):
 
 @pytest.mark.parametrize("surrogate", ["process", "trees"])
 def test_nothing_is_asked_twice_and_parents_are_told_of(surrogate):
-    told = played(SurrogateEvolution(founders=6, surrogate=surrogate).start(SPACE, PROBLEM, 0, None), 40)
+    told = played(SurrogateEvolution(founders=6, surrogate=surrogate).start(SPACE, PROBLEM, 0, unmeasured), 40)
     assert len({proposal.genotype for proposal in told}) == 40
     assert any(proposal.parents for proposal in told[6:])
 
@@ -44,7 +45,7 @@ def test_objectives_that_are_measured_are_exact_and_hard_bounds_are_kept():
 def test_three_objectives_of_which_two_are_the_same_are_no_trouble():
     problem = Problem([minimise(name, scale=1.0) for name in ("error", "macs", "again")])
     played(
-        SurrogateEvolution(founders=2).start(SPACE, problem, 0, None),
+        SurrogateEvolution(founders=2).start(SPACE, problem, 0, unmeasured),
         30,
         lambda genotype: {**made_up(genotype), "again": made_up(genotype)["macs"]},
     )
@@ -106,6 +107,6 @@ def test_gains_beyond_a_soft_bound_do_not_count():
     problem = Problem(PROBLEM.objectives, [at_most("error", 0.2, soft=True)])
     within = {}
     for name, goal in (("goal", problem), ("none", PROBLEM)):
-        algorithm = SurrogateEvolution(founders=6, unscreened=0.0).start(SPACE, goal, 0, None)
+        algorithm = SurrogateEvolution(founders=6, unscreened=0.0).start(SPACE, goal, 0, unmeasured)
         within[name] = sum(made_up(proposal.genotype)["error"] <= 0.2 for proposal in played(algorithm, 50))
     assert within["goal"] > 1.5 * within["none"]
