@@ -5,9 +5,8 @@
 One worker, one thread. The hypervolume is that of the front over the bounds: each cost is divided by its bound, soft
 bounds included, and the reference point is the bounds, (1, 1, 1, 1). With `--out` the runs are kept, and those that are
 there already go on where they ended. Prints a table, then one line of JSON: the medians over the seeds at the end,
-`hypervolume_nsga3` and `hypervolume_aging`, with `evaluations` and `seeds`. Runs that differ in nothing but the seed
-differ by some 0.08, so three seeds decide little: `ahead_in_triples` is the share of all sets of three of the seeds in
-which the median of NSGA-III is ahead.
+`hypervolume_nsga3` and `hypervolume_aging`, and, as three seeds decide little, in which share of all sets of three of
+the seeds the median of NSGA-III is ahead, `ahead_in_triples` (null below three), with `evaluations` and `seeds`.
 """
 
 import argparse
@@ -72,13 +71,10 @@ def main() -> None:
             table.add_row(str(seed), name, *(f"{value:.4f}" for value in values))
             ends[name].append(values[-1])
     console.print(table)
-    triples = list(itertools.combinations(range(options.seeds), 3))
-    ahead = [
-        statistics.median(ends["nsga3"][i] for i in triple) > statistics.median(ends["aging"][i] for i in triple)
-        for triple in triples
-    ]
     medians = {f"hypervolume_{name}": round(statistics.median(values), 4) for name, values in ends.items()}
-    share = round(sum(ahead) / len(triples), 3) if triples else None
+    triples = zip(*(itertools.combinations(ends[name], 3) for name in ("nsga3", "aging")), strict=True)
+    ahead = [statistics.median(ours) > statistics.median(theirs) for ours, theirs in triples]
+    share = round(statistics.mean(ahead), 3) if ahead else None
     about = {"evaluations": options.evaluations, "seeds": options.seeds}
     print(json.dumps({**medians, "ahead_in_triples": share, **about}))
 

@@ -6,6 +6,7 @@ from search_algorithms import Candidate, Exhausted, GridSearch, Problem, minimis
 from search_space import MlpSpace
 from search_space.head import Hidden
 from search_space.mlp import Mlp
+from tests.pretend import unmeasured
 
 PROBLEM = Problem([minimise("error")])
 SPACE = MlpSpace((2, 2, 1), 2, max_layers=1, max_units=30)
@@ -29,7 +30,7 @@ def walk(algorithm):
 
 
 def test_every_genotype_is_asked_once_from_neighbour_to_neighbour():
-    candidates = walk(GridSearch().start(SPACE, PROBLEM, 0, None))
+    candidates = walk(GridSearch().start(SPACE, PROBLEM, 0, unmeasured))
     assert {candidate.genotype for candidate in candidates} == ALL
     assert len(candidates) == len(ALL)
     assert candidates[0].parents == ()
@@ -40,12 +41,12 @@ def test_every_genotype_is_asked_once_from_neighbour_to_neighbour():
 
 
 def test_a_space_that_lists_its_genotypes_is_walked_in_its_own_order():
-    candidates = walk(GridSearch().start(Listed((2, 2, 1), 2, 1, 30), PROBLEM, 0, None))
+    candidates = walk(GridSearch().start(Listed((2, 2, 1), 2, 1, 30), PROBLEM, 0, unmeasured))
     assert [candidate.genotype.hidden[0].units for candidate in candidates] == list(range(10, 31))
 
 
 def test_a_genotype_that_was_given_is_not_asked_again():
-    algorithm = GridSearch().start(SPACE, PROBLEM, 0, None)
+    algorithm = GridSearch().start(SPACE, PROBLEM, 0, unmeasured)
     given = algorithm.ask(5).genotype
     algorithm.asked(Candidate(0, given))
     asked = [given]

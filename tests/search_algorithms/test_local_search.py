@@ -13,13 +13,14 @@ from search_algorithms import (
     minimise,
 )
 from search_space import MlpSpace
+from tests.pretend import unmeasured
 
 SPACE = MlpSpace((2, 2, 1), 2, max_layers=2, max_units=40)
 PROBLEM = Problem([minimise("error"), minimise("macs")], [at_most("error", 0.5)])
 
 
 def start(space=SPACE, founders=3):
-    return LocalSearch(founders).start(space, PROBLEM, 0, None)
+    return LocalSearch(founders).start(space, PROBLEM, 0, unmeasured)
 
 
 def feed(algorithm, number, error, macs=1.0):

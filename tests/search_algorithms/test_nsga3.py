@@ -17,13 +17,14 @@ from search_algorithms import (
 )
 from search_algorithms.nsga3 import directions, survivors
 from search_space import MlpSpace
+from tests.pretend import unmeasured
 
 SPACE = MlpSpace((2, 2, 1), 2)
 PROBLEM = Problem([minimise("error"), minimise("macs")], [at_most("error", 0.5)])
 
 
 def start(space=SPACE, problem=PROBLEM, **settings):
-    return NSGA3(**{"population": 4, **settings}).start(space, problem, 0, None)
+    return NSGA3(**{"population": 4, **settings}).start(space, problem, 0, unmeasured)
 
 
 def take(algorithm, number):

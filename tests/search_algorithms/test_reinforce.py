@@ -6,6 +6,7 @@ import pytest
 from search_algorithms import REINFORCE, Candidate, Completed, Problem, ProblemError, Rejected, minimise
 from search_algorithms.reinforce import _Policy
 from search_space import CnnSpace, MlpSpace
+from tests.pretend import unmeasured
 
 SPACE = MlpSpace((2, 2, 1), 2, max_layers=4, max_units=100)
 PROBLEM = Problem([minimise("units", scale=100)])
@@ -27,7 +28,7 @@ def units(genotype):
 
 
 def test_the_controller_learns_what_is_rewarded():
-    algorithm = REINFORCE().start(SPACE, PROBLEM, 0, None)
+    algorithm = REINFORCE().start(SPACE, PROBLEM, 0, unmeasured)
     genotypes = play(algorithm, 600, lambda genotype: Completed({"units": units(genotype)}))
     early, late = np.mean([units(g) for g in genotypes[:100]]), np.mean([units(g) for g in genotypes[-100:]])
     assert late < 0.5 * early
@@ -37,7 +38,7 @@ def test_the_controller_learns_to_keep_bounds():
     def outcome(genotype):
         return Rejected({}, "deep") if len(genotype.hidden) > 2 else Completed({"units": 1.0})
 
-    genotypes = play(REINFORCE().start(SPACE, PROBLEM, 0, None), 400, outcome)
+    genotypes = play(REINFORCE().start(SPACE, PROBLEM, 0, unmeasured), 400, outcome)
     early, late = (sum(len(g.hidden) > 2 for g in part) for part in (genotypes[:100], genotypes[-100:]))
     assert late < 0.5 * early
 
@@ -60,7 +61,7 @@ def test_every_number_of_a_range_can_be_drawn_and_no_other():
 
 
 def test_a_genotype_that_was_given_teaches_nothing():
-    algorithm = REINFORCE().start(SPACE, PROBLEM, 0, None)
+    algorithm = REINFORCE().start(SPACE, PROBLEM, 0, unmeasured)
     before = algorithm.ask(5)
     given = Candidate(0, SPACE.sample(np.random.default_rng(99)))
     algorithm.asked(given)
@@ -71,7 +72,7 @@ def test_a_genotype_that_was_given_teaches_nothing():
 def test_a_space_of_many_parts_can_be_learned_too():
     space = CnnSpace((16, 16, 1), 10)
     problem = Problem([minimise("blocks", scale=10)])
-    algorithm = REINFORCE().start(space, problem, 0, None)
+    algorithm = REINFORCE().start(space, problem, 0, unmeasured)
     genotypes = play(algorithm, 300, lambda genotype: Completed({"blocks": float(len(genotype.blocks))}))
     early, late = (np.mean([len(g.blocks) for g in part]) for part in (genotypes[:60], genotypes[-60:]))
     assert late < early - 1

@@ -21,6 +21,7 @@ from search_algorithms import (
     minimise,
 )
 from search_space import MlpSpace
+from tests.pretend import unmeasured
 
 SPACE = MlpSpace((2, 2, 1), 2)
 PROBLEM = Problem([minimise("error")], [at_most("error", 0.9), at_most("macs", 50, soft=True)])
@@ -28,7 +29,7 @@ PROBLEM = Problem([minimise("error")], [at_most("error", 0.9), at_most("macs", 5
 
 def start(problem=PROBLEM, strategy=None, **settings):
     settings = {"strategy": strategy or RandomSearch(), "epochs": 9, "least_epochs": 1, **settings}
-    return SuccessiveHalving(**settings).start(SPACE, problem, 0, None)
+    return SuccessiveHalving(**settings).start(SPACE, problem, 0, unmeasured)
 
 
 def take(algorithm, number):
@@ -131,7 +132,7 @@ def test_a_given_genotype_is_trained_in_full_and_not_continued():
 
 def test_when_the_strategy_is_exhausted_what_waits_still_goes_on():
     tiny = MlpSpace((2, 2, 1), 2, max_layers=1, max_units=12)  # three networks
-    algorithm = SuccessiveHalving(GridSearch(), epochs=9).start(tiny, PROBLEM, 0, None)
+    algorithm = SuccessiveHalving(GridSearch(), epochs=9).start(tiny, PROBLEM, 0, unmeasured)
     begun = [take(algorithm, number) for number in range(3)]
     with pytest.raises(Exhausted):
         algorithm.ask(3)
