@@ -17,9 +17,8 @@ from search_algorithms.problem import Candidate, Completed, Outcome, Problem, Pr
 from search_algorithms.protocol import Exhausted, Measure
 from search_space import SearchSpace
 
-_FIRST = 10
 _GROWTH = 10
-"""The population starts with `_FIRST` and gains a place with every `_GROWTH` evaluations up to its full size."""
+"""The population starts with the founders; above their number it gains a place with every so many evaluations."""
 
 _SPARE = 20
 """A steady-state population is cut to its size when it is above it by more than this part of it: each cut costs as
@@ -50,8 +49,8 @@ class NSGA3:
     beyond, and these by how far beyond they are. With a goal, and a scale of every objective, a parent is the best of
     four members under random weights (the fitness of `AgingEvolution`), else the one of two that dominates.
 
-    The population grows to its size with the evaluations, from 10 by one for every 10, and the reference directions
-    follow it: small budgets need no other settings.
+    The first `founders` are random. The population has their number, then a tenth of that of the evaluations, until it
+    has its size, and the reference directions follow it: small budgets need no other settings.
     """
 
     population: int = 100
@@ -59,11 +58,11 @@ class NSGA3:
     mutation: float = 0.1
     barrier: bool = False
     stop_after: int | None = 50
+    founders: int = 10
 
     def __post_init__(self) -> None:
-        for name in ("population", "stop_after"):
+        for name, least in (("population", 2), ("stop_after", 1), ("founders", 2)):
             value = getattr(self, name)
-            least = 2 if name == "population" else 1
             if value is None and name == "stop_after":
                 continue
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -98,7 +97,7 @@ class _NSGA3:
         self._members: list[_Member] = []
         self._waiting: list[_Member] = []
         """With a barrier: the generation under way, as far as it is completed."""
-        self._size = min(_FIRST, settings.population)
+        self._founders = self._size = min(settings.founders, settings.population)
         self._begun = 0
         """Of this generation, with a barrier: candidates asked and not rejected or failed."""
         self._completed = 0
@@ -116,7 +115,7 @@ class _NSGA3:
         if self._settings.barrier and self._begun >= self._size:
             return None
         rng = np.random.default_rng([self._seed, number])
-        if self._completed < min(_FIRST, self._settings.population):
+        if self._completed < self._founders:
             return Proposal(self._unknown(self._space.sample(rng), rng), change="random")
         return self._mate(rng)
 
@@ -148,7 +147,7 @@ class _NSGA3:
 
     def _survive(self) -> None:
         """The fittest of population and newcomers: within all bounds by NSGA-III, then the least beyond them."""
-        self._size = min(self._settings.population, max(_FIRST, self._completed // _GROWTH))
+        self._size = min(self._settings.population, max(self._founders, self._completed // _GROWTH))
         everyone = self._members + self._waiting
         self._waiting = []
         feasible = [member for member in everyone if member.beyond == (0, 0)]

@@ -1,10 +1,15 @@
 """Any strategy's offspring, screened: of several candidates that it would ask for, the one that promises most.
 
 What training alone can tell is predicted, with its uncertainty, by an ensemble of boosted trees over the encoding and
-what `measure` knows; that is exact. A candidate that breaks a hard bound is never taken where another is left.
+what `measure` knows; that is exact. A candidate that breaks a hard bound is never taken where another is found.
+
+The error of one training scatters by as much as good networks differ, so that the luckiest would be the parents. The
+loss on the same examples scatters less. So where trainings tell it, it is what the trees learn, and the strategy is
+told of each error what they make of it.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +17,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from search_algorithms.nsga3 import NSGA3
-from search_algorithms.problem import Candidate, Completed, Metrics, Outcome, Problem, ProblemError, Proposal
+from search_algorithms.problem import Candidate, Completed, Metrics, Outcome, Problem, ProblemError, Proposal, Rejected
 from search_algorithms.protocol import Continuing, Measure, SearchAlgorithm, Strategy
 from search_algorithms.surrogate import Surrogate, fit_trees
 from search_space import SearchSpace
@@ -25,22 +30,32 @@ _FEWEST = 20
 _GROWTH = 1.1
 """It is fitted again when so many times the candidates of its last fit are told (at least one more)."""
 
+_LAST_EPOCHS = 5
+"""The validation loss of a training is the mean over so many."""
+
+_TRIES = 3000
+"""Proposals that are looked at for one ask at most; after some rejections in a row the fewer, in proportion."""
+
 _APART = 2**40
 """No candidate has such a number: what a strategy would ask for under it, it will not ask again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """Settings: of `children` candidates that `strategy` would ask for, a surrogate chooses the one that is asked for.
+    """Settings: of `children` candidates that `strategy` would ask for, the most promising is asked for.
 
-    It learns the ranks of the costs in place of the costs, so that neither their units nor a failed training matter,
-    and draws its predictions from what it is unsure of. Chosen is the candidate of the least weighted cost, weights
-    drawn anew for each ask, costs measured from the best in their scales (or bounds) or, where an objective has none,
-    in their median distances. Nothing is screened before 20 candidates are told.
+    All of them are within the hard bounds, as far as is known, and were not asked before. Until 20 are told, the one
+    that computes most is chosen (`macs`, where they are known): at equal size, more computation tends to err less (Lin
+    et al. 2020, arXiv 2007.10319, section 3.1).
+
+    Then a surrogate learns the ranks of the costs in place of the costs, so that neither their units nor a failed
+    training matter, and draws its predictions from what it is unsure of. Chosen is the candidate of the least weighted
+    cost, weights drawn anew for each ask, costs measured from the best in their scales (or bounds) or, where an
+    objective has none, in their median distances.
     """
 
     strategy: Strategy = field(default_factory=NSGA3)
-    children: int = 8
+    children: int = 16
 
     def __post_init__(self) -> None:
         if isinstance(self.strategy, type) or not isinstance(self.strategy, Strategy):
@@ -50,94 +65,152 @@ class Screened:
 
     def start(self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure) -> "_Screened":
         """The search before its first ask. Raises `ProblemError` where the strategy does, or continues candidates."""
-        strategy = self.strategy.start(space, problem, seed, measure)
-        if isinstance(strategy, Continuing):
-            raise ProblemError(
-                f"Screened: {type(self.strategy).__name__} continues candidates; put Screened(...) inside it"
-            )
-        return _Screened(self.children, space, problem, seed, measure, strategy)
+        return _Screened(self, space, problem, seed, measure)
 
 
 class _Screened:
     def __init__(
-        self,
-        children: int,
-        space: SearchSpace[Any],
-        problem: Problem,
-        seed: int,
-        measure: Measure,
-        strategy: SearchAlgorithm,
+        self, settings: Screened, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure
     ) -> None:
-        self._children, self._space, self._problem = children, space, problem
-        self._seed, self._measure, self._strategy = seed, measure, strategy
+        self._settings, self._space, self._problem = settings, space, problem
+        self._seed, self._measure = seed, measure
+        self._strategy = self._started()
+        self._calls: list[tuple[Candidate, Outcome | None]] = []
+        """Of `asked` and `tell`, so far."""
         self._known: set[Any] = set()
         """Every genotype that was asked, whatever became of it."""
+        self._in_vain = 0
+        """Candidates rejected in a row."""
         self._encoded: list[NDArray[np.float64]] = []
         self._costs: list[tuple[float, ...]] = []
+        self._losses: list[float] = []
+        """On the validation split, of those whose training tells it."""
         self._surrogates: dict[int, Surrogate] = {}
         """Of each objective that only training tells, by its place."""
         self._names: tuple[str, ...] = ()
         """The metrics that `measure` knows."""
         self._sorted: Costs = np.empty((0, 0))
         """The costs that the surrogates were fitted to, each objective's in order; none before."""
+        self._doubted: int | None = None
+        """The place of the error, once the surrogates are fitted and know better."""
         self._next_fit = _FEWEST
 
     def ask(self, number: int) -> Proposal | None:
         first = self._strategy.ask(number)
-        if first is None or not len(self._sorted):
+        if first is None:
+            return None
+        pool = self._pool(first, number)
+        if not pool:
             return first
-        others = (self._strategy.ask(_APART + number * self._children + turn) for turn in range(1, self._children))
-        pool = {p.genotype: p for p in (first, *others) if p is not None and p.genotype not in self._known}
-        metrics = {genotype: self._measure(genotype) for genotype in pool}
-        allowed = [genotype for genotype in pool if self._allowed(metrics[genotype])]
-        if not allowed:
-            return first
+        metrics = [self._measure(proposal.genotype) for proposal in pool]
+        if not len(self._sorted):
+            return pool[int(np.argmax([known.get("macs", 0.0) for known in metrics]))]
         rng = np.random.default_rng([self._seed, number, 1])
-        costs = self._drawn(allowed, [metrics[genotype] for genotype in allowed], rng)
+        costs = self._drawn(pool, metrics, rng)
         weights = 1.0 - rng.random(costs.shape[1])  # in (0, 1]
-        return pool[allowed[int(np.argmin((self._shares(costs) * weights).max(axis=1)))]]
+        return pool[int(np.argmin((self._shares(costs) * weights).max(axis=1)))]
 
     def asked(self, candidate: Candidate) -> None:
         self._known.add(candidate.genotype)
+        self._calls.append((candidate, None))
         self._strategy.asked(candidate)
 
     def tell(self, candidate: Candidate, outcome: Outcome) -> None:
-        self._strategy.tell(candidate, outcome)
+        self._in_vain = self._in_vain + 1 if isinstance(outcome, Rejected) else 0
+        self._calls.append((candidate, outcome))
         if not isinstance(outcome, Completed):
+            self._strategy.tell(candidate, outcome)
             return
         known = self._measure(candidate.genotype)
         if not self._costs:
             self._names = tuple(sorted(known))
         self._encoded.append(self._row(candidate.genotype, known))
         self._costs.append(self._problem.costs(outcome.metrics))
-        if len(self._costs) >= self._next_fit:
-            self._fit()
+        self._losses += [
+            float(np.mean(curve[-_LAST_EPOCHS:])) for curve in [outcome.curves.get("validation_loss")] if curve
+        ]
+        if len(self._costs) < self._next_fit:
+            self._strategy.tell(candidate, *self._believed([outcome], self._encoded[-1:]))
+            return
+        self._fit()
+        if self._doubted is None:
+            self._strategy.tell(candidate, outcome)
+        else:
+            self._tell_anew()
+
+    def _started(self) -> SearchAlgorithm:
+        """The strategy before its first ask."""
+        strategy = self._settings.strategy.start(self._space, self._problem, self._seed, self._measure)
+        if isinstance(strategy, Continuing):
+            name = type(self._settings.strategy).__name__
+            raise ProblemError(f"Screened: {name} continues candidates; put Screened(...) inside it")
+        return strategy
+
+    def _pool(self, first: Proposal, number: int) -> list[Proposal]:
+        """Proposals within the hard bounds, each once, none asked before: the children, or as many as are found."""
+        pool: dict[Any, Proposal] = {}
+        repeated = 0
+        for turn in range(_TRIES // (1 + self._in_vain)):
+            proposal = self._strategy.ask(_APART + number * _TRIES + turn) if turn else first
+            if proposal is None or proposal.genotype in self._known or proposal.genotype in pool:
+                repeated += 1
+            elif self._allowed(self._measure(proposal.genotype)):
+                pool[proposal.genotype] = proposal
+            if max(len(pool), repeated) == self._settings.children:
+                break
+        return list(pool.values())
 
     def _fit(self) -> None:
         """By all that is told, for each objective that only training tells."""
         encoded, costs = np.array(self._encoded), np.array(self._costs)
         self._sorted = np.sort(costs, axis=0)
         self._next_fit = max(len(costs) + 1, int(len(costs) * _GROWTH))
+        self._doubted = None
         for column, objective in enumerate(self._problem.objectives):
             if objective.metric in self._names:
                 continue
-            known, values = self._sorted[:, column], costs[:, column]
-            first, end = (np.searchsorted(known, values, side) for side in ("left", "right"))
-            ranks = (first + end - 1) / 2  # of equals, their mean
-            self._surrogates[column] = fit_trees(encoded, ranks[:, None], self._seed)
+            values = costs[:, column]
+            if (objective.metric, objective.direction) == ("error", "minimise") and len(self._losses) == len(costs):
+                self._doubted, values = column, np.array(self._losses)
+            self._surrogates[column] = fit_trees(encoded, _ranks(values)[:, None], self._seed)
 
-    def _drawn(self, genotypes: list[Any], metrics: list[Metrics], rng: Generator) -> Costs:
-        """A draw of each genotype's costs; exact where `measure` knows them."""
-        rows = np.array([self._row(genotype, known) for genotype, known in zip(genotypes, metrics, strict=True)])
+    def _tell_anew(self) -> None:
+        """Start the strategy again, and tell it all that it was told, as is now believed."""
+        self._strategy = self._started()
+        completed = [outcome for _, outcome in self._calls if isinstance(outcome, Completed)]
+        believed = iter(self._believed(completed, self._encoded))
+        for candidate, outcome in self._calls:
+            if outcome is None:
+                self._strategy.asked(candidate)
+            else:
+                self._strategy.tell(candidate, next(believed) if isinstance(outcome, Completed) else outcome)
+
+    def _believed(self, outcomes: Sequence[Completed], rows: Sequence[NDArray[np.float64]]) -> list[Completed]:
+        """The outcomes, each error as the surrogate predicts it."""
+        if self._doubted is None:
+            return list(outcomes)
+        ranks, _ = self._surrogates[self._doubted].predict(np.array(rows))
+        errors = self._at_rank(ranks[:, 0], self._doubted)
+        return [
+            replace(outcome, metrics={**outcome.metrics, "error": float(error)})
+            for outcome, error in zip(outcomes, errors, strict=True)
+        ]
+
+    def _drawn(self, pool: list[Proposal], metrics: list[Metrics], rng: Generator) -> Costs:
+        """A draw of the costs of each proposal; exact where `measure` knows them."""
+        rows = np.array([self._row(one.genotype, known) for one, known in zip(pool, metrics, strict=True)])
         columns = []
         for column, objective in enumerate(self._problem.objectives):
             if column not in self._surrogates:
                 columns.append(np.array([objective.cost(known) for known in metrics]))
                 continue
             mean, spread = self._surrogates[column].predict(rows)
-            ranks = (mean + spread * rng.standard_normal(mean.shape))[:, 0]
-            columns.append(np.interp(ranks, np.arange(len(self._sorted)), self._sorted[:, column]))
+            columns.append(self._at_rank((mean + spread * rng.standard_normal(mean.shape))[:, 0], column))
         return np.stack(columns, axis=1)
+
+    def _at_rank(self, ranks: NDArray[np.float64], column: int) -> NDArray[np.float64]:
+        """The costs of these ranks among those that the surrogates were fitted to."""
+        return np.interp(ranks, np.arange(len(self._sorted)), self._sorted[:, column])
 
     def _shares(self, costs: Costs) -> Costs:
         """Distances from the best costs told, in the objectives' scales or else the median distance."""
@@ -155,3 +228,10 @@ class _Screened:
     def _row(self, genotype: Any, metrics: Metrics) -> NDArray[np.float64]:
         """What is known of a genotype before training: its encoding and its metrics."""
         return np.append(self._space.encode(genotype), [metrics[name] for name in self._names])
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The place of each value in their order, from 0; of equals, their mean."""
+    known = np.sort(values)
+    first, end = (np.searchsorted(known, values, side) for side in ("left", "right"))
+    return np.asarray((first + end - 1) / 2)

@@ -51,7 +51,8 @@ class Pretend:
             if job.weights is None:
                 return Failed("weights lost", "nothing to go on from")
             error = (0.5 + 0.5 * noise) * job.weights["w"][0]
-        return Completed({"error": float(error)}, {"loss": (1.0, 0.5)}, {"w": np.array([error])})
+        curves = {"loss": (1.0, 0.5), "validation_loss": (1.0, 2 / (2 + np.log1p(job.metrics["macs"])))}
+        return Completed({"error": float(error)}, curves, {"w": np.array([error])})
 
 
 def make_config(**fields):

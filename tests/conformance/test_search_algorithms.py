@@ -17,7 +17,7 @@ SMALL = {
     "BayesianOptimisation": {"founders": 6, "parents": 2, "samples": 4},
     "LocalSearch": {"founders": 4},
     "NSGA3": {"population": 8},
-    "Screened": {"strategy": AgingEvolution(population=8, sample_size=4)},
+    "Screened": {"strategy": AgingEvolution(population=8, sample_size=4), "children": 4},
     "SuccessiveHalving": {"strategy": AgingEvolution(population=8, sample_size=4)},
 }
 """Settings on record in the golden files."""
@@ -47,7 +47,8 @@ def outcome_of(candidate, space):
         return Failed("pretended", "on purpose")
     if dice < 0.3:
         return Rejected({"macs": macs}, "on purpose")
-    return Completed({"error": 1 / (1 + np.log1p(macs)) + 0.1 * dice, "macs": macs})
+    curves = {"validation_loss": (1.0, 1 / (1 + np.log1p(macs)))}
+    return Completed({"error": curves["validation_loss"][-1] + 0.1 * dice, "macs": macs}, curves)
 
 
 def play(algorithm, space, number_of_asks, order_seed=None, lag=4):

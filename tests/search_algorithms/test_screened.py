@@ -1,13 +1,16 @@
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from search_algorithms import (
     NSGA3,
     AgingEvolution,
+    Completed,
     GridSearch,
     Problem,
     ProblemError,
     RandomSearch,
+    Rejected,
     Screened,
     SuccessiveHalving,
     at_most,
@@ -27,8 +30,16 @@ def asked(strategy, asks, measure=known, problem=PROBLEM, seed=0):
     return played(strategy.start(SPACE, problem, seed, measure), asks)
 
 
-def test_until_twenty_are_told_the_strategy_asks_for_what_it_would_ask_for():
-    alone, screened = (asked(strategy, 30) for strategy in (NSGA3(), Screened(NSGA3())))
+def test_until_twenty_are_told_the_child_is_taken_that_computes_most():
+    alone = asked(RandomSearch(), 20)
+    screened = asked(Screened(RandomSearch(), children=5), 20)
+    assert np.mean([known(p.genotype)["macs"] for p in screened]) > 1.5 * np.mean(
+        [known(p.genotype)["macs"] for p in alone]
+    )
+
+
+def test_until_twenty_are_told_the_strategy_asks_as_it_would_where_nothing_is_known():
+    alone, screened = (asked(strategy, 30, unmeasured) for strategy in (NSGA3(), Screened(NSGA3())))
     assert [p.genotype for p in screened[:20]] == [p.genotype for p in alone[:20]]
     assert [p.genotype for p in screened[20:]] != [p.genotype for p in alone[20:]]
 
@@ -44,11 +55,69 @@ def test_of_random_candidates_the_screened_have_less_error(measure):
         assert screened < 0.8 * alone
 
 
-def test_of_several_children_none_is_asked_for_that_breaks_a_hard_bound_or_is_known():
-    problem = Problem(PROBLEM.objectives, [at_most("macs", 30)])
-    proposals = asked(Screened(RandomSearch(), children=20), 80, problem=problem)[20:]
-    assert all(made_up(proposal.genotype)["macs"] <= 30 for proposal in proposals)
+def test_children_are_looked_for_until_they_are_within_the_hard_bounds_and_new():
+    problem = Problem(PROBLEM.objectives, [at_most("macs", 1)])
+    proposals = asked(Screened(RandomSearch(), children=4), 60, problem=problem)
+    assert np.mean([known(p.genotype)["macs"] <= 1 for p in asked(RandomSearch(), 60)]) < 0.5
+    assert all(known(proposal.genotype)["macs"] <= 1 for proposal in proposals)
     assert len({proposal.genotype for proposal in proposals}) == len(proposals)
+
+
+def test_where_none_is_within_the_hard_bounds_the_search_for_one_soon_costs_no_more_than_without():
+    measured = 0
+
+    def count(genotype):
+        nonlocal measured
+        measured += 1
+        return known(genotype)
+
+    problem = Problem(PROBLEM.objectives, [at_most("macs", -1)])
+    algorithm = Screened(RandomSearch()).start(SPACE, problem, 0, count)
+    for number in range(4000):
+        candidate = algorithm.ask(number).under(number)
+        algorithm.asked(candidate)
+        algorithm.tell(candidate, Rejected(known(candidate.genotype), "macs"))
+    assert measured < 10 * 4000
+    before = measured
+    algorithm.ask(4000)
+    assert measured <= before + 1
+
+
+class Told:
+    """Random search that remembers what it was told of each candidate last."""
+
+    def __init__(self, errors):
+        self.errors = errors
+
+    def start(self, space, problem, seed, measure):
+        self.search = RandomSearch().start(space, problem, seed, measure)
+        self.ask, self.asked = self.search.ask, self.search.asked
+        return self
+
+    def tell(self, candidate, outcome):
+        self.errors[candidate.number] = outcome.metrics["error"]
+
+
+def test_a_strategy_is_told_errors_that_scatter_less_where_trainings_tell_their_losses():
+    true, told, believed = {}, {}, {}
+    algorithm = Screened(Told(believed), children=2).start(SPACE, PROBLEM, 0, known)
+    for number in range(150):
+        candidate = algorithm.ask(number).under(number)
+        algorithm.asked(candidate)
+        metrics = made_up(candidate.genotype)
+        true[number] = metrics["error"]
+        told[number] = metrics["error"] + np.random.default_rng(number).normal(0, 0.1)
+        curves = {"validation_loss": (9.0, 2 * metrics["error"])}
+        algorithm.tell(candidate, Completed({**metrics, "error": told[number]}, curves))
+    agreement = [spearmanr([*errors.values()], [*true.values()]).statistic for errors in (told, believed)]
+    assert list(believed) == list(told)
+    assert agreement[1] > agreement[0] + 0.1
+
+
+def test_a_strategy_is_told_the_errors_as_they_are_where_no_losses_are_told():
+    believed = {}
+    proposals = asked(Screened(Told(believed), children=2), 60)
+    assert [*believed.values()] == [made_up(proposal.genotype)["error"] for proposal in proposals]
 
 
 def test_a_problem_that_is_known_before_training_needs_no_surrogate():
