@@ -49,8 +49,8 @@ class NSGA3:
     beyond, and these by how far beyond they are. With a goal, and a scale of every objective, a parent is the best of
     four members under random weights (the fitness of `AgingEvolution`), else the one of two that dominates.
 
-    The first `founders` are random. The population has their number, then a tenth of that of the evaluations, until it
-    has its size, and the reference directions follow it: small budgets need no other settings.
+    The first `founders`, at most `population`, are random. The population has their number, then a tenth of that of the
+    evaluations, until it has its size, and the reference directions follow it: small budgets need no other settings.
     """
 
     population: int = 100

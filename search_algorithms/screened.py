@@ -17,8 +17,19 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from search_algorithms.nsga3 import NSGA3
-from search_algorithms.problem import Candidate, Completed, Metrics, Outcome, Problem, ProblemError, Proposal, Rejected
-from search_algorithms.protocol import Continuing, Measure, SearchAlgorithm, Strategy
+from search_algorithms.problem import (
+    Candidate,
+    Completed,
+    Metrics,
+    Outcome,
+    Problem,
+    ProblemError,
+    Proposal,
+    Rejected,
+    minimise,
+)
+from search_algorithms.protocol import Continuing, Exhausted, Measure, SearchAlgorithm, Strategy
+from search_algorithms.reinforce import REINFORCE
 from search_algorithms.surrogate import Surrogate, fit_trees
 from search_space import SearchSpace
 
@@ -34,7 +45,7 @@ _LAST_EPOCHS = 5
 """The validation loss of a training is the mean over so many."""
 
 _TRIES = 3000
-"""Proposals that are looked at for one ask at most; after some rejections in a row the fewer, in proportion."""
+"""Proposals that are looked at for one ask at most; after rejections in a row the fewer, in proportion."""
 
 _APART = 2**40
 """No candidate has such a number: what a strategy would ask for under it, it will not ask again."""
@@ -44,14 +55,18 @@ _APART = 2**40
 class Screened:
     """Settings: of `children` candidates that `strategy` would ask for, the most promising is asked for.
 
-    All of them are within the hard bounds, as far as is known, and were not asked before. Until 20 are told, the one
-    that computes most is chosen (`macs`, where they are known): at equal size, more computation tends to err less (Lin
-    et al. 2020, arXiv 2007.10319, section 3.1).
+    They are within the hard bounds, as far as is known, and were not asked before; up to 3 000 are looked at to find
+    them. Until 20 are told, the one that computes most is chosen (`macs`, where they are known): at equal size, more
+    computation tends to err less (Lin et al. 2020, arXiv 2007.10319, section 3.1).
 
-    Then a surrogate learns the ranks of the costs in place of the costs, so that neither their units nor a failed
-    training matter, and draws its predictions from what it is unsure of. Chosen is the candidate of the least weighted
-    cost, weights drawn anew for each ask, costs measured from the best in their scales (or bounds) or, where an
-    objective has none, in their median distances.
+    Then a surrogate learns the ranks of the costs in place of the costs, so that neither their units nor a training
+    that went wrong matter, and draws its predictions from what it is unsure of. Chosen is the candidate of the least
+    weighted cost, weights drawn anew for each ask, costs measured from the best in their scales (or bounds) or, where
+    an objective has none, in their median distances.
+
+    Where each told candidate has a `validation_loss` curve and the epochs of the training settings, the strategy is
+    told estimates of the errors, by which it judges bounds on the error too. It is started again, and told everything
+    so far, whenever the surrogate is fitted anew: one that fits models of its own becomes slow.
     """
 
     strategy: Strategy = field(default_factory=NSGA3)
@@ -60,6 +75,8 @@ class Screened:
     def __post_init__(self) -> None:
         if isinstance(self.strategy, type) or not isinstance(self.strategy, Strategy):
             raise ProblemError(f"Screened: strategy must be a strategy such as NSGA3(), not {self.strategy!r}")
+        if isinstance(self.strategy, Screened | REINFORCE):  # the latter learns from its own choices alone
+            raise ProblemError(f"Screened: {type(self.strategy).__name__} cannot be screened; give another strategy")
         if type(self.children) is not int or self.children < 2:
             raise ProblemError(f"Screened: children must be a whole number of at least 2, not {self.children!r}")
 
@@ -79,20 +96,20 @@ class _Screened:
         """Of `asked` and `tell`, so far."""
         self._known: set[Any] = set()
         """Every genotype that was asked, whatever became of it."""
-        self._in_vain = 0
-        """Candidates rejected in a row."""
+        self._rejections = 0
+        """In a row."""
         self._encoded: list[NDArray[np.float64]] = []
         self._costs: list[tuple[float, ...]] = []
         self._losses: list[float] = []
-        """On the validation split, of those whose training tells it."""
+        """On the validation split; not a number where training does not tell it, or took other epochs."""
         self._surrogates: dict[int, Surrogate] = {}
         """Of each objective that only training tells, by its place."""
         self._names: tuple[str, ...] = ()
         """The metrics that `measure` knows."""
         self._sorted: Costs = np.empty((0, 0))
         """The costs that the surrogates were fitted to, each objective's in order; none before."""
-        self._doubted: int | None = None
-        """The place of the error, once the surrogates are fitted and know better."""
+        self._error_column: int | None = None
+        """The place of the error among the objectives, while the strategy is told estimates of it."""
         self._next_fit = _FEWEST
 
     def ask(self, number: int) -> Proposal | None:
@@ -102,13 +119,13 @@ class _Screened:
         pool = self._pool(first, number)
         if not pool:
             return first
-        metrics = [self._measure(proposal.genotype) for proposal in pool]
+        metrics = [known for _, known in pool]
         if not len(self._sorted):
-            return pool[int(np.argmax([known.get("macs", 0.0) for known in metrics]))]
+            return pool[int(np.argmax([known.get("macs", 0.0) for known in metrics]))][0]
         rng = np.random.default_rng([self._seed, number, 1])
-        costs = self._drawn(pool, metrics, rng)
+        costs = self._drawn([proposal.genotype for proposal, _ in pool], metrics, rng)
         weights = 1.0 - rng.random(costs.shape[1])  # in (0, 1]
-        return pool[int(np.argmin((self._shares(costs) * weights).max(axis=1)))]
+        return pool[int(np.argmin((self._shares(costs) * weights).max(axis=1)))][0]
 
     def asked(self, candidate: Candidate) -> None:
         self._known.add(candidate.genotype)
@@ -116,7 +133,7 @@ class _Screened:
         self._strategy.asked(candidate)
 
     def tell(self, candidate: Candidate, outcome: Outcome) -> None:
-        self._in_vain = self._in_vain + 1 if isinstance(outcome, Rejected) else 0
+        self._rejections = self._rejections + 1 if isinstance(outcome, Rejected) else 0
         self._calls.append((candidate, outcome))
         if not isinstance(outcome, Completed):
             self._strategy.tell(candidate, outcome)
@@ -126,17 +143,15 @@ class _Screened:
             self._names = tuple(sorted(known))
         self._encoded.append(self._row(candidate.genotype, known))
         self._costs.append(self._problem.costs(outcome.metrics))
-        self._losses += [
-            float(np.mean(curve[-_LAST_EPOCHS:])) for curve in [outcome.curves.get("validation_loss")] if curve
-        ]
-        if len(self._costs) < self._next_fit:
-            self._strategy.tell(candidate, *self._believed([outcome], self._encoded[-1:]))
-            return
-        self._fit()
-        if self._doubted is None:
-            self._strategy.tell(candidate, outcome)
-        else:
-            self._tell_anew()
+        losses = outcome.curves.get("validation_loss", ()) if candidate.epochs is None else ()
+        self._losses.append(float(np.mean(losses[-_LAST_EPOCHS:])) if losses else np.nan)
+        if len(self._costs) >= self._next_fit:
+            estimated = self._error_column is not None
+            self._fit()
+            if estimated or self._error_column is not None:
+                self._tell_anew()
+                return
+        self._strategy.tell(candidate, *self._believed([outcome], self._encoded[-1:]))
 
     def _started(self) -> SearchAlgorithm:
         """The strategy before its first ask."""
@@ -146,32 +161,39 @@ class _Screened:
             raise ProblemError(f"Screened: {name} continues candidates; put Screened(...) inside it")
         return strategy
 
-    def _pool(self, first: Proposal, number: int) -> list[Proposal]:
-        """Proposals within the hard bounds, each once, none asked before: the children, or as many as are found."""
-        pool: dict[Any, Proposal] = {}
+    def _pool(self, first: Proposal, number: int) -> list[tuple[Proposal, Metrics]]:
+        """The children, or as many as are found, with what is known of each: allowed, and none asked before."""
+        pool: list[tuple[Proposal, Metrics]] = []
+        seen: set[Any] = set()
         repeated = 0
-        for turn in range(_TRIES // (1 + self._in_vain)):
-            proposal = self._strategy.ask(_APART + number * _TRIES + turn) if turn else first
-            if proposal is None or proposal.genotype in self._known or proposal.genotype in pool:
+        for turn in range(_TRIES // (1 + self._rejections)):
+            try:
+                proposal = self._strategy.ask(_APART + number * _TRIES + turn) if turn else first
+            except Exhausted:
+                break
+            if proposal is None or proposal.genotype in self._known or proposal.genotype in seen:
                 repeated += 1
-            elif self._allowed(self._measure(proposal.genotype)):
-                pool[proposal.genotype] = proposal
+            else:
+                seen.add(proposal.genotype)
+                metrics = self._measure(proposal.genotype)
+                if self._allowed(metrics):
+                    pool.append((proposal, metrics))
             if max(len(pool), repeated) == self._settings.children:
                 break
-        return list(pool.values())
+        return pool
 
     def _fit(self) -> None:
         """By all that is told, for each objective that only training tells."""
         encoded, costs = np.array(self._encoded), np.array(self._costs)
         self._sorted = np.sort(costs, axis=0)
         self._next_fit = max(len(costs) + 1, int(len(costs) * _GROWTH))
-        self._doubted = None
+        self._error_column = None
         for column, objective in enumerate(self._problem.objectives):
             if objective.metric in self._names:
                 continue
             values = costs[:, column]
-            if (objective.metric, objective.direction) == ("error", "minimise") and len(self._losses) == len(costs):
-                self._doubted, values = column, np.array(self._losses)
+            if objective == minimise("error", objective.scale) and not np.isnan(self._losses).any():
+                self._error_column, values = column, np.array(self._losses)
             self._surrogates[column] = fit_trees(encoded, _ranks(values)[:, None], self._seed)
 
     def _tell_anew(self) -> None:
@@ -187,18 +209,18 @@ class _Screened:
 
     def _believed(self, outcomes: Sequence[Completed], rows: Sequence[NDArray[np.float64]]) -> list[Completed]:
         """The outcomes, each error as the surrogate predicts it."""
-        if self._doubted is None:
+        if self._error_column is None:
             return list(outcomes)
-        ranks, _ = self._surrogates[self._doubted].predict(np.array(rows))
-        errors = self._at_rank(ranks[:, 0], self._doubted)
+        ranks, _ = self._surrogates[self._error_column].predict(np.array(rows))
+        errors = self._at_rank(ranks[:, 0], self._error_column)
         return [
             replace(outcome, metrics={**outcome.metrics, "error": float(error)})
             for outcome, error in zip(outcomes, errors, strict=True)
         ]
 
-    def _drawn(self, pool: list[Proposal], metrics: list[Metrics], rng: Generator) -> Costs:
-        """A draw of the costs of each proposal; exact where `measure` knows them."""
-        rows = np.array([self._row(one.genotype, known) for one, known in zip(pool, metrics, strict=True)])
+    def _drawn(self, genotypes: list[Any], metrics: list[Metrics], rng: Generator) -> Costs:
+        """A draw of each genotype's costs; exact where `measure` knows them."""
+        rows = np.array([self._row(genotype, known) for genotype, known in zip(genotypes, metrics, strict=True)])
         columns = []
         for column, objective in enumerate(self._problem.objectives):
             if column not in self._surrogates:
@@ -222,8 +244,10 @@ class _Screened:
         return np.asarray((costs - best) / np.maximum(widths, 1e-12))
 
     def _allowed(self, metrics: Metrics) -> bool:
-        """Whether all is known that can be, and within the hard bounds."""
-        return not self._problem.broken(metrics) and all(name in metrics for name in self._names)
+        """Whether all is known that can be, no device refuses it, and it is within the hard bounds."""
+        known = all(name in metrics for name in self._names)
+        refused = any(value == self._problem.worst(name) for name, value in metrics.items())
+        return known and not refused and not self._problem.broken(metrics)
 
     def _row(self, genotype: Any, metrics: Metrics) -> NDArray[np.float64]:
         """What is known of a genotype before training: its encoding and its metrics."""

@@ -54,6 +54,13 @@ def test_the_first_population_is_random_and_then_everything_has_parents():
     assert all(feed(algorithm, n, 0.3, 3.0).parents for n in range(4, 20))
 
 
+def test_founders_are_random_and_the_population_has_their_number_at_first():
+    algorithm = start(population=30, founders=15)
+    assert all(feed(algorithm, n, 0.1 + 0.01 * n, 90.0 - n).parents == () for n in range(15))
+    assert all(feed(algorithm, n, 0.1 + 0.01 * n, 90.0 - n).parents for n in range(15, 40))
+    assert len(members(algorithm)) == 15
+
+
 def test_no_worker_waits_while_the_first_population_is_in_flight():
     algorithm = start()
     begun = [take(algorithm, n) for n in range(7)]
@@ -190,7 +197,14 @@ def test_any_number_of_objectives_can_be_searched(objectives):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"population": 1}, {"population": 2.5}, {"crossover": 1.5}, {"mutation": "often"}, {"stop_after": 0}],
+    [
+        {"population": 1},
+        {"population": 2.5},
+        {"crossover": 1.5},
+        {"mutation": "often"},
+        {"stop_after": 0},
+        {"founders": 1},
+    ],
 )
 def test_settings_that_cannot_work_are_refused(settings):
     with pytest.raises(ProblemError, match=f"NSGA3: {next(iter(settings))}"):

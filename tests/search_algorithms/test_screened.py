@@ -4,8 +4,10 @@ from scipy.stats import spearmanr
 
 from search_algorithms import (
     NSGA3,
+    REINFORCE,
     AgingEvolution,
     Completed,
+    Exhausted,
     GridSearch,
     Problem,
     ProblemError,
@@ -129,13 +131,60 @@ def test_a_strategy_that_walks_a_grid_walks_it_on():
     assert [p.genotype for p in asked(Screened(GridSearch()), 40)] == [p.genotype for p in asked(GridSearch(), 40)]
 
 
+def test_a_strategy_that_finds_no_further_child_ends_nothing():
+    """Local search has nothing left to ask now and then, under one number and not under another."""
+    proposals = asked(Screened(SometimesExhausted(), children=4), 30)
+    assert len(proposals) == 30
+
+
+class SometimesExhausted:
+    def start(self, space, problem, seed, measure):
+        self.search = RandomSearch().start(space, problem, seed, measure)
+        self.asked, self.tell = self.search.asked, self.search.tell
+        return self
+
+    def ask(self, number):
+        if number >= 30:
+            raise Exhausted("nothing new")
+        return self.search.ask(number)
+
+
 def test_what_continues_candidates_is_refused_and_may_stand_outside():
     with pytest.raises(ProblemError, match=r"put Screened\(\.\.\.\) inside"):
         Screened(SuccessiveHalving()).start(SPACE, PROBLEM, 0, known)
     SuccessiveHalving(Screened(AgingEvolution())).start(SPACE, PROBLEM, 0, known)
 
 
-@pytest.mark.parametrize("settings", [{"children": 1}, {"children": 2.0}, {"strategy": NSGA3}, {"strategy": "NSGA3"}])
+def test_losses_of_other_epochs_are_not_compared():
+    told, believed = {}, {}
+    algorithm = SuccessiveHalving(Screened(Told(believed), children=2), epochs=4).start(SPACE, PROBLEM, 0, known)
+    for number in range(40):
+        candidate = algorithm.ask(number).under(number)
+        algorithm.asked(candidate)
+        told[number] = made_up(candidate.genotype)["error"]
+        algorithm.tell(candidate, Completed(made_up(candidate.genotype), {"validation_loss": (1.0, float(number))}))
+    assert believed == told
+
+
+def test_a_network_that_a_device_refuses_is_never_taken_before_another():
+    def refused(genotype):
+        return {**known(genotype), "latency_ms": PROBLEM.worst("latency_ms") if known(genotype)["macs"] > 9 else 1.0}
+
+    proposals = asked(Screened(RandomSearch(), children=4), 40, refused)
+    assert all(known(proposal.genotype)["macs"] <= 9 for proposal in proposals)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"children": 1},
+        {"children": 2.0},
+        {"strategy": NSGA3},
+        {"strategy": "NSGA3"},
+        {"strategy": REINFORCE()},
+        {"strategy": Screened()},
+    ],
+)
 def test_settings_without_sense_are_refused(settings):
     with pytest.raises(ProblemError, match="Screened"):
         Screened(**settings)
