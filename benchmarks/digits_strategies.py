@@ -1,6 +1,6 @@
 """NSGA-III against aging evolution with real training: `configs/digits_nsga3.py` and `configs/digits_aging.py`.
 
-    nice python benchmarks/digits_strategies.py [--seeds 3] [--evaluations 500] [--out FOLDER]
+    nice python benchmarks/digits_strategies.py [--seeds 3] [--evaluations 300] [--out FOLDER]
 
 One worker, one thread. The hypervolume is that of the front over the bounds: each cost is divided by its bound, soft
 bounds included, and the reference point is the bounds, (1, 1, 1, 1). With `--out` the runs are kept, and those that are
