@@ -248,14 +248,14 @@ def main() -> None:
     """Run every search, print what came of it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True, help="an .npz file of measured NAS-Bench-201 cells")
-    parser.add_argument("--quick", action="store_true", help="5 seeds and budgets up to 500")
+    parser.add_argument("--quick", action="store_true", help="3 seeds and budgets up to 500")
     parser.add_argument("--plot", type=Path, default=Path("search_efficiency.png"))
     parser.add_argument("--only", nargs="+", choices=SEARCHES, default=list(SEARCHES), metavar="SEARCH")
     parser.add_argument("--processes", type=int, default=os.cpu_count())
     options = parser.parse_args()
     if OURS not in options.only or not set(PEERS) & set(options.only):
         parser.error(f"--only needs {OURS} and a peer to compare it with")
-    seeds, budgets = (range(5), BUDGETS[:3]) if options.quick else (range(20), BUDGETS)
+    seeds, budgets = (range(3), BUDGETS[:3]) if options.quick else (range(20), BUDGETS)
     console = Console(width=140)
 
     def results(
