@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from data import DataError
-from deployment import ExportError
-from device_commands import DEVICE_COMMANDS
-from engine import ClusterError, WorkersLostError, task_of
-from engine import search as run_search
-from graph import ShapeError, TfliteError, load_tflite
+from edgevolve.data import DataError
+from edgevolve.deployment import ExportError
+from edgevolve.device_commands import DEVICE_COMMANDS
+from edgevolve.engine import ClusterError, WorkersLostError, task_of
+from edgevolve.engine import search as run_search
+from edgevolve.graph import ShapeError, TfliteError, load_tflite
+from edgevolve.runs import ConfigError, EmptyJournalError, JournalError, Record, Run, SearchConfig, journal_path
+from edgevolve.runs.events import Event
 from predictors import PredictorError
 from resource_models import TARGETS
-from runs import ConfigError, EmptyJournalError, JournalError, Record, Run, SearchConfig, journal_path
-from runs.events import Event
 from search_algorithms import ProblemError
 from search_space import GenotypeError
 
@@ -62,9 +62,9 @@ def search(
     mlflow: Annotated[Path | None, typer.Option(metavar="DIR", help="the same for MLflow, in DIR/mlflow.db")] = None,
 ) -> None:
     """Search for networks; "search" itself may be left out."""
-    from reports.boards import boards, tell
-    from reports.progress import ProgressDisplay
-    from reports.terminal import front_table
+    from edgevolve.reports.boards import boards, tell
+    from edgevolve.reports.progress import ProgressDisplay
+    from edgevolve.reports.terminal import front_table
 
     settings = {"seed": seed, "evaluations": evaluations, "minutes": minutes, "workers": workers}
     chosen = load_config(config).with_fields(**{key: value for key, value in settings.items() if value is not None})
@@ -100,8 +100,8 @@ def search(
 @app.command()
 def check(config: Config) -> None:
     """See whether a configuration is valid and what share of its space lies within the bounds; trains nothing."""
-    from reports.feasibility import feasibility_table
-    from runs.feasibility import feasibility
+    from edgevolve.reports.feasibility import feasibility_table
+    from edgevolve.runs.feasibility import feasibility
 
     chosen = load_config(config)
     chosen.check(task_of(chosen))
@@ -122,9 +122,9 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="a list of number, genotype, network and metrics")] = False,
 ) -> None:
     """Print the front."""
-    from reports.metrics import metric_names
-    from reports.terminal import front_json, front_table
-    from reports.where import parse
+    from edgevolve.reports.metrics import metric_names
+    from edgevolve.reports.terminal import front_json, front_table
+    from edgevolve.reports.where import parse
 
     opened = Run.open(run)
     records = [_picked(opened, pick)] if pick else opened.front
@@ -142,7 +142,7 @@ def show(
         console = _console()
         console.print(front_table(opened, records))
         if not pick:
-            from reports.scatter import front_scatter
+            from edgevolve.reports.scatter import front_scatter
 
             console.print(front_scatter(opened, records, console.width))
 
@@ -159,9 +159,9 @@ def report(
     open_page: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
 ) -> None:
     """Write report.html, which needs no network, and its plots for papers."""
-    from reports.boards import boards, write
-    from reports.page import report_page
-    from reports.pictures import write_pictures
+    from edgevolve.reports.boards import boards, write
+    from edgevolve.reports.page import report_page
+    from edgevolve.reports.pictures import write_pictures
 
     try:
         opened = [Run.open(run) for run in runs]
@@ -193,7 +193,7 @@ def watch(
     open_page: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
 ) -> None:
     """Serve a live page of a run, on this machine alone; it changes nothing."""
-    from reports.watch import serve
+    from edgevolve.reports.watch import serve
 
     def announce(address: str) -> None:
         print(f"{run}: {address} (Ctrl-C ends)", flush=True)
@@ -217,10 +217,10 @@ def export(
     config: Annotated[str | None, typer.Option(help="where the run's own data set is defined")] = None,
 ) -> None:
     """Write an int8 .tflite, a Keras model and a manifest with test accuracy; or other formats."""
-    from deployment.formats import parse_formats
-    from reports.terminal import export_table
-    from runs.provenance import facts, load_data
-    from training.session import configure_tensorflow
+    from edgevolve.deployment.formats import parse_formats
+    from edgevolve.reports.terminal import export_table
+    from edgevolve.runs.provenance import facts, load_data
+    from edgevolve.training.session import configure_tensorflow
 
     chosen = parse_formats(formats)
     opened = Run.open(run)
@@ -228,7 +228,7 @@ def export(
     weights = opened.weights(record.number)
     splits = load_data(opened, load_config(config).data if config else None)
     configure_tensorflow(threads=1)
-    from deployment.export import export as export_model
+    from edgevolve.deployment.export import export as export_model
 
     folder = out or opened.folder / "export" / str(record.number)
     graph = opened.graph(record.number)
@@ -242,8 +242,8 @@ def optimise(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.tflite", help="where to write")],
 ) -> None:
     """Give any .tflite the memory plan that needs the least; its outputs stay the same to the bit."""
-    from deployment.optimise import optimised
-    from reports.terminal import optimised_table
+    from edgevolve.deployment.optimise import optimised
+    from edgevolve.reports.terminal import optimised_table
 
     try:
         content = model.read_bytes()
@@ -264,8 +264,8 @@ def inspect(
     target: Annotated[str, typer.Option(help="cortex-m, cortex-m-dsp, cortex-m-mve or host")] = "cortex-m",
 ) -> None:
     """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory, what sets the peak."""
-    from reports.memory_map import check_picture, save_arena_map, save_live_map
-    from reports.network import inspect_file, inspect_network, network_json, network_table
+    from edgevolve.reports.memory_map import check_picture, save_arena_map, save_live_map
+    from edgevolve.reports.network import inspect_file, inspect_network, network_json, network_table
 
     if plot:
         check_picture(plot)
@@ -343,7 +343,7 @@ def _picked(run: Run, pick: str) -> Record:
 
 
 def _console() -> "Console":
-    from reports.terminal import console
+    from edgevolve.reports.terminal import console
 
     return console()
 

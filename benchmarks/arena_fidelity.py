@@ -17,16 +17,16 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from deployment.flatbuffer import bare, packed, unpacked
-from deployment.micro import run_on_micro
-from deployment.optimise import lean
-from deployment.tflite import to_tflite_int8
-from graph import Graph, from_json, reordered, to_json
+from edgevolve.deployment.flatbuffer import bare, packed, unpacked
+from edgevolve.deployment.micro import run_on_micro
+from edgevolve.deployment.optimise import lean
+from edgevolve.deployment.tflite import to_tflite_int8
+from edgevolve.graph import Graph, from_json, reordered, to_json
+from edgevolve.training.session import configure_tensorflow
+from edgevolve.training.weights import Weights, initial_weights
 from resource_models import HOST, Footprint, deployed, measure, peak_memory
 from resource_models.arena import buffers
 from search_space import CnnSpace, MlpSpace, MobileSpace, NasBench201Space
-from training.session import configure_tensorflow
-from training.weights import Weights, initial_weights
 
 SHAPES = ((8, 8, 1), (12, 12, 1), (20, 20, 3), (28, 28, 1), (32, 32, 3), (24, 16, 2), (49, 10, 1))
 SPACES = ("CNN", "CNN", "NAS-Bench-201", "mobile", "MLP")

@@ -25,8 +25,8 @@ from rich.table import Table
 
 from configs.digits_aging import config as aging
 from configs.digits_nsga3 import config as nsga3
-from engine import Inline, search
-from runs import Run
+from edgevolve.engine import Inline, search
+from edgevolve.runs import Run
 from search_algorithms import Completed
 from search_algorithms.pareto import hypervolume
 

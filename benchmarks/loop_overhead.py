@@ -24,9 +24,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from data import Digits, Splits
-from engine import VirtualTime, search
-from runs import Job, Run, SearchConfig
+from edgevolve.data import Digits, Splits
+from edgevolve.engine import VirtualTime, search
+from edgevolve.runs import Job, Run, SearchConfig
 from search_algorithms import AgingEvolution, Completed, Problem, at_most, minimise
 from search_space import CnnSpace
 

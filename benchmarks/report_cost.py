@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from rich.console import Console
 from rich.table import Table
 
-from reports.watch import HOST, make_server
+from edgevolve.reports.watch import HOST, make_server
 from tests import journals
 from tests.reports.conftest import opened
 

@@ -14,7 +14,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from graph import Add, Concat, Conv2D, Graph, GraphBuilder
+from edgevolve.graph import Add, Concat, Conv2D, Graph, GraphBuilder
 from resource_models import macs, model_size, peak_memory
 from search_space import CnnSpace
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pymoo.indicators.hv import HV
 
-from engine.tabular import read_nasbench201
+from edgevolve.engine.tabular import read_nasbench201
 from search_algorithms import (
     Candidate,
     Completed,

@@ -22,8 +22,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from data import Digits, NpzImages, Split  # noqa: E402
-from graph import (  # noqa: E402
+from edgevolve.data import Digits, NpzImages, Split  # noqa: E402
+from edgevolve.graph import (  # noqa: E402
     Activation,
     Add,
     Conv2D,
@@ -34,7 +34,7 @@ from graph import (  # noqa: E402
     GraphBuilder,
     MaxPool2D,
 )
-from training.settings import TrainingSettings  # noqa: E402
+from edgevolve.training.settings import TrainingSettings  # noqa: E402
 
 SETTINGS = {
     "digits": TrainingSettings(epochs=20, batch_size=64, weight_decay=0.0),
@@ -107,8 +107,8 @@ def gratings(number: int, seed: int) -> Split:
 
 def train_ours(graph: Graph, train: Split, validation: Split, settings: TrainingSettings, seed: int) -> float:
     """Accuracy after the last epoch."""
-    from training.session import release_memory
-    from training.trainer import train as train_candidate
+    from edgevolve.training.session import release_memory
+    from edgevolve.training.trainer import train as train_candidate
 
     trained = train_candidate(graph, train, validation, settings, seed)
     release_memory()
@@ -122,9 +122,9 @@ def train_fit(
     import keras
     import tensorflow as tf
 
-    from data import as_float
-    from training.keras_model import keras_model
-    from training.weights import initial_weights
+    from edgevolve.data import as_float
+    from edgevolve.training.keras_model import keras_model
+    from edgevolve.training.weights import initial_weights
 
     steps = -(-len(train) // settings.batch_size)
     model = keras_model(graph, initial_weights(graph, seed))
@@ -152,7 +152,7 @@ def train_fit(
 
 def worker(case: str, trainer: str, threads: int, candidates: int, first: int, data: str | None) -> None:
     """Warm up, say ready, wait for a line, train; then print the end time and accuracies as JSON."""
-    from training.session import configure_tensorflow
+    from edgevolve.training.session import configure_tensorflow
 
     configure_tensorflow(threads)
     train, validation = load(case, data)

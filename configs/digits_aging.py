@@ -3,11 +3,11 @@
 2 600 bytes of weights leave room for the structure of the `.tflite` around them, which takes up to 5 kB.
 """
 
-from data import Digits
-from runs import SearchConfig
+from edgevolve.data import Digits
+from edgevolve.runs import SearchConfig
+from edgevolve.training import TrainingSettings
 from search_algorithms import AgingEvolution, Problem, at_most, minimise
 from search_space import CnnSpace
-from training import TrainingSettings
 
 data = Digits()
 

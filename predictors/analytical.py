@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from graph import Graph
+from edgevolve.graph import Graph
 from predictors import edge_tpu, host
 from predictors.features import PredictorError, live_nodes, operator_kind
 from predictors.sheets import Kind, Sheet

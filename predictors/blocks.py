@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from graph import Conv2D, Dense, DepthwiseConv2D, GlobalAveragePool, Node
+from edgevolve.graph import Conv2D, Dense, DepthwiseConv2D, GlobalAveragePool, Node
 
 _MICROBLOCKS = ((2, 2, 32), (1, 4, 32), (2, 4, 16))
 _LARGEST = (64, 128, 1024)

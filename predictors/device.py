@@ -16,7 +16,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from graph import Conv2D, Dense, Graph, GraphBuilder, from_json, to_json
+from edgevolve.graph import Conv2D, Dense, Graph, GraphBuilder, from_json, to_json
 from predictors import edge_tpu, vela
 from predictors.analytical import analyse, roofline_ms
 from predictors.device_predictor import FORMAT as OF_DEVICE

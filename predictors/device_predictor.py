@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from graph import Graph
+from edgevolve.graph import Graph
 from predictors import edge_tpu, host, vela
 from predictors.analytical import analyse
 from predictors.features import FeatureTable, FloatArray, PredictorError, feature_table

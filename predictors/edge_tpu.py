@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from graph import Activate, Activation, Conv2D, Dense, DepthwiseConv2D, Graph, Node, Softmax
+from edgevolve.graph import Activate, Activation, Conv2D, Dense, DepthwiseConv2D, Graph, Node, Softmax
 from predictors.features import live_nodes
 from predictors.sheets import Sheet
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graph import Graph
+from edgevolve.graph import Graph
 from predictors.features import FeatureTable, FloatArray, PredictorError
 from predictors.files import read_predictor, write_predictor
 from predictors.generation import PARTS, SHAPES, GenerationModel, held_out, workload_table

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from graph import (
+from edgevolve.graph import (
     Activate,
     Activation,
     Add,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graph import Conv2D, Dense, DepthwiseConv2D, Graph, Node
+from edgevolve.graph import Conv2D, Dense, DepthwiseConv2D, Graph, Node
 from predictors.features import FeatureTable, FloatArray, PredictorError, live_nodes
 from predictors.gaussian_process import GaussianProcess, PosteriorMean
 from predictors.learners import Standard, WorkModel

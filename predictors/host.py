@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from graph import (
+from edgevolve.graph import (
     Activate,
     Activation,
     Add,

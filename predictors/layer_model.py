@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from graph import Graph, Node
+from edgevolve.graph import Graph, Node
 from predictors.features import FloatArray, PredictorError
 from predictors.host import Work, node_features, node_ms, node_work
 from predictors.sheets import Sheet

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from graph import Activate, Add, Conv2D, Dense, Graph, Node
+from edgevolve.graph import Activate, Add, Conv2D, Dense, Graph, Node
 from predictors.blocks import scale_fetches
 from predictors.features import FloatArray, PredictorError
 from predictors.vela import Compiled, Layer

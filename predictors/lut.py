@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from graph import Conv2D, DepthwiseConv2D, DType, Graph, GraphBuilder, Node, Op, Shape, from_json, to_json
+from edgevolve.graph import Conv2D, DepthwiseConv2D, DType, Graph, GraphBuilder, Node, Op, Shape, from_json, to_json
 from predictors.features import FloatArray, PredictorError
 from predictors.files import read_predictor, write_predictor
 from predictors.host import timed_nodes

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from graph import Graph, ShapeError, from_json, load_tflite
+from edgevolve.graph import Graph, ShapeError, from_json, load_tflite
 from predictors.features import PredictorError
 
 NETWORK = "file"

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from graph import Graph, read_tflite
-from graph.skeleton import skeleton
+from edgevolve.graph import Graph, read_tflite
+from edgevolve.graph.skeleton import skeleton
 from predictors.features import PredictorError
 
 _EDGE_TPU = re.compile(r"(usb|pci):\d+")

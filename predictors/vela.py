@@ -14,8 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
-from graph import Graph
-from graph.skeleton import skeleton
+from edgevolve.graph import Graph
+from edgevolve.graph.skeleton import skeleton
 from predictors.features import PredictorError
 from predictors.sheets import Kind, Sheet
 

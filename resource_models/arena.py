@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from graph import Graph, TfliteModel, reordered
+from edgevolve.graph import Graph, TfliteModel, reordered
 from resource_models.deployed import deployed
 from resource_models.flash import flash_bytes
 from resource_models.kernels import scratch, tflite_name

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from graph import DepthwiseConv2D, DType, GlobalAveragePool, Graph, Node, Pad, Reshape
+from edgevolve.graph import DepthwiseConv2D, DType, GlobalAveragePool, Graph, Node, Pad, Reshape
 
 
 class Constant(NamedTuple):

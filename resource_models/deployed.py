@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 from typing import NamedTuple
 
-from graph import (
+from edgevolve.graph import (
     Activate,
     Activation,
     Add,

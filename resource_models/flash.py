@@ -8,7 +8,7 @@ A FlatBuffer grows from its end. Every object is aligned to its own size, and a 
 from collections.abc import Iterator
 from functools import cache
 
-from graph import (
+from edgevolve.graph import (
     Activate,
     Activation,
     Add,

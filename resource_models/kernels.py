@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from graph import (
+from edgevolve.graph import (
     Activate,
     Activation,
     AveragePool2D,

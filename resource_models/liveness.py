@@ -3,7 +3,7 @@
 from itertools import accumulate
 from typing import NamedTuple
 
-from graph import Graph, Tensor
+from edgevolve.graph import Graph, Tensor
 
 
 class Lifetime(NamedTuple):

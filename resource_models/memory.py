@@ -8,7 +8,7 @@ peak stands above the bound are searched (`resource_models.ordering`).
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from graph import Add, Graph
+from edgevolve.graph import Add, Graph
 from resource_models.blocks import Program
 from resource_models.ordering import best_order
 

@@ -2,7 +2,7 @@
 
 import math
 
-from graph import Graph
+from edgevolve.graph import Graph
 
 _SCALE_BYTES = 4
 

@@ -8,7 +8,7 @@ Micro.
 
 from typing import NamedTuple
 
-from graph import Graph, Node
+from edgevolve.graph import Graph, Node
 from resource_models.constants import constants
 from resource_models.kernels import kept, persistent_tables, tflite_name
 from resource_models.target import Target

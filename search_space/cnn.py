@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.random import Generator
 
-from graph import Graph
+from edgevolve.graph import Graph
 from search_space.cnn_assembly import assemble
 from search_space.cnn_genotype import Block, Conv, Depthwise, Layer, Net, Pointwise, Pool
 from search_space.declared import DeclaredSpace

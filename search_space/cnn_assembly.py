@@ -7,7 +7,7 @@ genotype has a network; what would do nothing on a map of one pixel is left out.
 
 from collections.abc import Sequence
 
-from graph import (
+from edgevolve.graph import (
     Activation,
     Add,
     AveragePool2D,

@@ -11,7 +11,7 @@ from numpy import float64
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from graph import Graph, graph_hash
+from edgevolve.graph import Graph, graph_hash
 from search_space.genome import Variable
 from search_space.protocol import DegenerateSpaceError, Json
 

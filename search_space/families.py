@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from graph import Dense, Graph, GraphBuilder, Tensor
+from edgevolve.graph import Dense, Graph, GraphBuilder, Tensor
 from search_space.head import logits
 from search_space.mobile_blocks import Function, Gate, activation, convolution, mbconv, pooled, rounded, separable
 

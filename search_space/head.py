@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from graph import Activation, Dense, GraphBuilder, Tensor
+from edgevolve.graph import Activation, Dense, GraphBuilder, Tensor
 from search_space.genome import IntRange, Record
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 
-from graph import Graph, GraphBuilder
+from edgevolve.graph import Graph, GraphBuilder
 from search_space.declared import DeclaredSpace
 from search_space.genome import Items, Record
 from search_space.head import Hidden, add_classifier, describe_classifier, hidden_layer

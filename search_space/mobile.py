@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from graph import AveragePool2D, Dense, Graph, GraphBuilder, Tensor
+from edgevolve.graph import AveragePool2D, Dense, Graph, GraphBuilder, Tensor
 from search_space.declared import DeclaredSpace
 from search_space.genome import Choice, Flag, IntRange, Items, Record, Variable, Variants
 from search_space.head import describe_classifier, logits

@@ -11,7 +11,7 @@ product, since TensorFlow Lite has no operator for it.
 from dataclasses import replace
 from typing import Literal
 
-from graph import (
+from edgevolve.graph import (
     Activate,
     Activation,
     Add,

@@ -16,7 +16,7 @@ from numpy import float64
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from graph import (
+from edgevolve.graph import (
     Activate,
     Activation,
     Add,

@@ -7,7 +7,7 @@ from numpy import float64
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from graph import Graph
+from edgevolve.graph import Graph
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 """What `json.dumps` writes and `json.loads` reads."""

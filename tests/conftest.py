@@ -1,7 +1,7 @@
 import pytest
 from pretend import make_config, virtual
 
-from engine import search
+from edgevolve.engine import search
 
 
 @pytest.fixture

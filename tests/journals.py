@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from graph import Add, Conv2D, Dense, GraphBuilder, to_json
-from runs.events import Asked, DeviceUsed, Failed, Finished, Rejected, Started
+from edgevolve.graph import Add, Conv2D, Dense, GraphBuilder, to_json
+from edgevolve.runs.events import Asked, DeviceUsed, Failed, Finished, Rejected, Started
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(1)>\"'`${1}&amp;%{x}\u2028=cmd|$x$ "
 

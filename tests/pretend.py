@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from data import Split, Splits
-from engine import VirtualTime
-from runs import SearchConfig
+from edgevolve.data import Split, Splits
+from edgevolve.engine import VirtualTime
+from edgevolve.runs import SearchConfig
 from search_algorithms import AgingEvolution, Completed, Failed, Problem, at_most, minimise
 from search_space import CnnSpace
 

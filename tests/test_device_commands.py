@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import driver
-from engine import Inline, calibration, corpus
-from graph import Conv2D, Dense, GlobalAveragePool, GraphBuilder, to_json
-from graph.skeleton import skeleton
+from edgevolve.engine import Inline, calibration, corpus
+from edgevolve.graph import Conv2D, Dense, GlobalAveragePool, GraphBuilder, to_json
+from edgevolve.graph.skeleton import skeleton
 from tests.graph.tflite_files import Builtin, TfliteFile
 
 ROOT = Path(__file__).resolve().parent.parent

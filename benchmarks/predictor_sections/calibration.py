@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from predictor_sections.families import large_network
 from predictor_sections.simulator import GENERATIONS, Simulated, simulate
 
-from graph import Graph
+from edgevolve.graph import Graph
 from search_space.families import family
 from search_space.mobile import MobileSpace
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from predictor_sections.cells import spearman
 from scipy.optimize import nnls
 
-from graph import Graph
+from edgevolve.graph import Graph
 from predictors import Figure, Sheet, estimate, sheet
 
 OTHERS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from graph import Graph
+from edgevolve.graph import Graph
 from predictors import Device, DevicePredictor, PerformanceRegressor, device, feature_table
 from predictors.lut import layers
 from search_space import CnnSpace, MobileSpace

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from predictor_sections.cells import mape, spearman
 
-from engine.calibration import Measure, calibrate, with_layers
-from engine.corpus import Network, small, variants
-from graph import Graph, graph_hash
+from edgevolve.engine.calibration import Measure, calibrate, with_layers
+from edgevolve.engine.corpus import Network, small, variants
+from edgevolve.graph import Graph, graph_hash
 from predictors import DevicePredictor, LatencyTable, host
 from predictors.lut import layer_key, layers
 from predictors.measurements import read_measurements

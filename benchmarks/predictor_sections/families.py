@@ -2,7 +2,7 @@
 
 from numpy.random import Generator
 
-from graph import (
+from edgevolve.graph import (
     Activation,
     Add,
     AveragePool2D,

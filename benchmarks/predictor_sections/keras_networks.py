@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from graph import (
+from edgevolve.graph import (
     Activate,
     Activation,
     Add,

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from graph import (
+from edgevolve.graph import (
     Activation,
     Add,
     AveragePool2D,

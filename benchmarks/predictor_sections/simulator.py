@@ -26,7 +26,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graph import Conv2D, Dense, DepthwiseConv2D, Graph, Node
+from edgevolve.graph import Conv2D, Dense, DepthwiseConv2D, Graph, Node
 from predictors import Sheet, sheet
 from predictors.features import live_nodes
 

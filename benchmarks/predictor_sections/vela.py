@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from predictor_sections.cells import mape, spearman
 from predictor_sections.families import FAMILIES, random_network
 
-from graph import Graph
+from edgevolve.graph import Graph
 from predictors import sheet
 from predictors.layerwise import LayerwiseTransfer
 from predictors.vela import Compiled, compile_graph

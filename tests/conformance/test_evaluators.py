@@ -5,10 +5,10 @@ import time
 import pytest
 from pretend import Noise, Pretend
 
-from engine import Inline, VirtualTime
-from engine.ray_pool import RayPool
-from graph import Dense, GraphBuilder
-from runs import Job
+from edgevolve.engine import Inline, VirtualTime
+from edgevolve.engine.ray_pool import RayPool
+from edgevolve.graph import Dense, GraphBuilder
+from edgevolve.runs import Job
 from search_algorithms import Completed, Failed
 
 MAKERS = {

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runs import Run
+from edgevolve.runs import Run
 from search_algorithms import STRATEGIES, AgingEvolution, Completed, Failed, Problem, Rejected, at_most, minimise
 from search_space import CnnSpace, MlpSpace
 from tests.pretend import unmeasured
@@ -159,7 +159,7 @@ def history(run: Run):
 
 
 def test_a_space_with_few_networks_is_exhausted_and_the_search_ends(name, config, run_search, monkeypatch):
-    monkeypatch.setattr("engine.stopping.REJECTIONS_IN_A_ROW", 300)
+    monkeypatch.setattr("edgevolve.engine.stopping.REJECTIONS_IN_A_ROW", 300)
     tiny = MlpSpace((8, 8, 1), 3, max_layers=1, max_units=12)
     run = run_search(config(space=tiny, algorithm=strategy(name), evaluations=100))
     assert run.stopped.cause == "exhausted"

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graph import graph_hash
+from edgevolve.graph import graph_hash
 from search_space import SPACES, GenotypeError, SearchSpace
 
 SHAPES = [(8, 8, 1), (32, 32, 3), (49, 40, 1), (1, 1, 1), (5, 40, 2)]

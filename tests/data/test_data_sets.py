@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from data import DATA_SETS, DataError, DataSet, Digits, KerasDataset, NpzImages, as_float, fingerprint
+from edgevolve.data import DATA_SETS, DataError, DataSet, Digits, KerasDataset, NpzImages, as_float, fingerprint
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from deployment.formats import Source
-from deployment.tflite import to_tflite_int8
-from graph import (
+from edgevolve.deployment.formats import Source
+from edgevolve.deployment.tflite import to_tflite_int8
+from edgevolve.graph import (
     Activate,
     Activation,
     Add,
@@ -22,10 +22,10 @@ from graph import (
     Reshape,
     Softmax,
 )
+from edgevolve.training.keras_model import keras_model
+from edgevolve.training.weights import initial_weights
 from search_space import SPACES
 from tests.training.random_graphs import random_graph
-from training.keras_model import keras_model
-from training.weights import initial_weights
 
 
 def source_of(graph, number=16, *, int8=True):

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from benchmarks.arena_fidelity import result, some_weights, summary
-from deployment.micro import MicroError, available, run_on_micro
-from deployment.optimise import lean
-from deployment.tflite import to_tflite_int8
-from graph import Activation, Dense, GraphBuilder, reordered
+from edgevolve.deployment.micro import MicroError, available, run_on_micro
+from edgevolve.deployment.optimise import lean
+from edgevolve.deployment.tflite import to_tflite_int8
+from edgevolve.graph import Activation, Dense, GraphBuilder, reordered
 from resource_models import HOST, deployed, footprint, peak_memory
 from tests.training.random_graphs import random_graph
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deployment import ExportError, c_sources
-from deployment.interpreter import open_model
-from deployment.micro import run_on_micro
+from edgevolve.deployment import ExportError, c_sources
+from edgevolve.deployment.interpreter import open_model
+from edgevolve.deployment.micro import run_on_micro
 from resource_models.kernels import ACTIVATION_NAMES, NAMES
 from tests.deployment.sources import every_operator, source_of
 
 pytest.importorskip("tflite_micro")
 
-from deployment import c_bundle
+from edgevolve.deployment import c_bundle
 
 COMPILER = shutil.which("c++") or shutil.which("g++") or shutil.which("clang++")
 needs_compiler = pytest.mark.skipif(not COMPILER, reason="no C++ compiler")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from benchmarks.arena_fidelity import network, some_weights
-from deployment.interpreter import Operator, open_model
-from deployment.tflite import to_tflite_int8
-from graph import (
+from edgevolve.deployment.interpreter import Operator, open_model
+from edgevolve.deployment.tflite import to_tflite_int8
+from edgevolve.graph import (
     Activate,
     Activation,
     AveragePool2D,

@@ -5,14 +5,14 @@ import keras
 import numpy as np
 import pytest
 
-from data import Split, Splits
-from deployment.export import ExportError, export
-from deployment.interpreter import int8_accuracy, open_model
-from graph import Conv2D, Dense, GlobalAveragePool, GraphBuilder, from_json, graph_hash, reordered, to_json
+from edgevolve.data import Split, Splits
+from edgevolve.deployment.export import ExportError, export
+from edgevolve.deployment.interpreter import int8_accuracy, open_model
+from edgevolve.graph import Conv2D, Dense, GlobalAveragePool, GraphBuilder, from_json, graph_hash, reordered, to_json
+from edgevolve.training.trainer import evaluate
+from edgevolve.training.weights import initial_weights
 from resource_models import live_bytes, peak_memory
 from search_space import CnnSpace
-from training.trainer import evaluate
-from training.weights import initial_weights
 
 FACTS = {"genotype": {"filters": 4}, "seed": 3}
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from deployment.micro import available, run_on_micro
-from graph import DType, Graph, Opaque, TfliteModel, load_tflite
+from edgevolve.deployment.micro import available, run_on_micro
+from edgevolve.graph import DType, Graph, Opaque, TfliteModel, load_tflite
+from edgevolve.training.session import silenced
 from resource_models import HOST, file_footprint, live_bytes, peak_memory
-from training.session import silenced
 
 APPLICATIONS = keras.applications
 KINDS = ("float32", "float16", "weights", "int8", "per tensor", "uint8", "int16")

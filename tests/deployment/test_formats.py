@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data import Split, Splits
-from deployment import ExportError
-from deployment.channels_first import images_of
-from deployment.export import export
-from deployment.formats import FORMATS, check_formats, parse_formats, write_format
-from graph import OPS, Conv2D, Dense, GlobalAveragePool, GraphBuilder
+from edgevolve.data import Split, Splits
+from edgevolve.deployment import ExportError
+from edgevolve.deployment.channels_first import images_of
+from edgevolve.deployment.export import export
+from edgevolve.deployment.formats import FORMATS, check_formats, parse_formats, write_format
+from edgevolve.graph import OPS, Conv2D, Dense, GlobalAveragePool, GraphBuilder
+from edgevolve.training.weights import initial_weights
 from tests.deployment.sources import every_operator, networks, source_of
-from training.weights import initial_weights
 
 EXTRAS = tomllib.loads((Path(__file__).resolve().parents[2] / "pyproject.toml").read_text())["project"][
     "optional-dependencies"
@@ -146,7 +146,7 @@ def test_a_file_that_does_not_agree_with_keras_is_not_handed_over(tmp_path, monk
 
 def test_onnx_agrees_with_keras_on_networks_of_every_space(tmp_path, sources):
     pytest.importorskip("onnxruntime")
-    from deployment import onnx_model
+    from edgevolve.deployment import onnx_model
 
     for name, source in sources.items():
         found = onnx_model.write(tmp_path, source)
@@ -155,7 +155,7 @@ def test_onnx_agrees_with_keras_on_networks_of_every_space(tmp_path, sources):
 
 def test_onnx_holds_every_operator_and_takes_any_batch(tmp_path):
     onnxruntime = pytest.importorskip("onnxruntime")
-    from deployment import onnx_model
+    from edgevolve.deployment import onnx_model
 
     assert set(onnx_model.LOWER) == set(OPS.values())
     source = source_of(every_operator(), int8=False)
@@ -172,7 +172,7 @@ def test_onnx_holds_every_operator_and_takes_any_batch(tmp_path):
 
 def test_torch_agrees_with_keras_on_networks_of_every_space(sources):
     torch = pytest.importorskip("torch")
-    from deployment.torch_program import FORWARD, TorchNetwork
+    from edgevolve.deployment.torch_program import FORWARD, TorchNetwork
 
     assert set(FORWARD) == set(OPS.values())
     for name, source in sources.items():
@@ -183,7 +183,7 @@ def test_torch_agrees_with_keras_on_networks_of_every_space(sources):
 
 def test_the_torch_program_runs_without_edgevolve_on_any_batch(tmp_path):
     torch = pytest.importorskip("torch")
-    from deployment import torch_program
+    from edgevolve.deployment import torch_program
 
     source = source_of(every_operator(), int8=False)
     found = torch_program.write(tmp_path, source)

@@ -6,9 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from deployment.interpreter import open_model
-from deployment.micro import MicroError, run_on_micro
-from graph import (
+from edgevolve.deployment.interpreter import open_model
+from edgevolve.deployment.micro import MicroError, run_on_micro
+from edgevolve.graph import (
     Activate,
     Activation,
     Add,

@@ -3,14 +3,14 @@ import pytest
 import tensorflow as tf
 
 from benchmarks.arena_fidelity import network, some_weights
-from deployment import ExportError, isolated
-from deployment.file_plan import current_head, file_buffers
-from deployment.flatbuffer import PLAN_NAME, packed, schema, set_plan, unpacked
-from deployment.interpreter import open_model
-from deployment.micro import available
-from deployment.optimise import lean, optimised, replanned
-from deployment.tflite import to_tflite_int8
-from graph import Add, Conv2D, GraphBuilder, TfliteError, read_tflite
+from edgevolve.deployment import ExportError, isolated
+from edgevolve.deployment.file_plan import current_head, file_buffers
+from edgevolve.deployment.flatbuffer import PLAN_NAME, packed, schema, set_plan, unpacked
+from edgevolve.deployment.interpreter import open_model
+from edgevolve.deployment.micro import available
+from edgevolve.deployment.optimise import lean, optimised, replanned
+from edgevolve.deployment.tflite import to_tflite_int8
+from edgevolve.graph import Add, Conv2D, GraphBuilder, TfliteError, read_tflite
 from tests.graph.test_hostile_tflite import branches, mutated
 from tests.graph.tflite_files import Builtin, TfliteFile, small_network
 from tests.training.random_graphs import random_graph

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from deployment.tflite import differences, tflite_name, to_tflite_int8
-from graph import (
+from edgevolve.deployment.tflite import differences, tflite_name, to_tflite_int8
+from edgevolve.graph import (
     Activation,
     AveragePool2D,
     Conv2D,
@@ -19,10 +19,10 @@ from graph import (
     Shape,
     read_tflite,
 )
+from edgevolve.training.weights import initial_weights
 from resource_models import live_bytes
 from search_space import SPACES
 from tests.training.random_graphs import random_graph
-from training.weights import initial_weights
 
 DROPPED = {"RESHAPE", "MAX_POOL_2D", "AVERAGE_POOL_2D", "RELU", "RELU6"}
 """What the converter leaves out: see `deployment.tflite.differences`."""

@@ -2,16 +2,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data import Digits, Split
-from deployment.interpreter import int8_accuracy, open_model
-from deployment.tflite import (
+from edgevolve.data import Digits, Split
+from edgevolve.deployment.interpreter import int8_accuracy, open_model
+from edgevolve.deployment.tflite import (
     CALIBRATION_EXAMPLES,
     ConversionError,
     calibration_examples,
     differences,
     to_tflite_int8,
 )
-from graph import (
+from edgevolve.graph import (
     OPS,
     Activate,
     Activation,
@@ -27,13 +27,13 @@ from graph import (
     Reshape,
     reordered,
 )
+from edgevolve.training import TrainingSettings
+from edgevolve.training.keras_model import keras_model
+from edgevolve.training.trainer import evaluate, train
+from edgevolve.training.weights import initial_weights
 from resource_models.kernels import ACTIVATION_NAMES, NAMES, tflite_name
 from search_space import CnnSpace
 from tests.training.random_graphs import random_graph
-from training import TrainingSettings
-from training.keras_model import keras_model
-from training.trainer import evaluate, train
-from training.weights import initial_weights
 
 
 def images(graph, number=32, seed=0):

@@ -10,12 +10,12 @@ from typing import ClassVar
 import pytest
 import ray
 
-from engine import Measure, calibrate
-from engine.calibration import COLUMNS, emit, on_ray, with_layers
-from engine.corpus import small, variants
-from engine.ray_pool import RayPool
-from graph import graph_hash, load_tflite, to_json
-from graph.skeleton import skeleton
+from edgevolve.engine import Measure, calibrate
+from edgevolve.engine.calibration import COLUMNS, emit, on_ray, with_layers
+from edgevolve.engine.corpus import small, variants
+from edgevolve.engine.ray_pool import RayPool
+from edgevolve.graph import graph_hash, load_tflite, to_json
+from edgevolve.graph.skeleton import skeleton
 from predictors import PredictorError, read_measurements
 from predictors.measurements import read_networks
 from search_space.families import FAMILIES
@@ -161,7 +161,7 @@ def test_on_ray_there_is_one_worker_a_node_and_it_measures(tmp_path):
 def test_killed_at_any_moment_the_same_command_measures_the_rest(tmp_path):
     path = tmp_path / "c.csv"
     script = (
-        "import sys; from pathlib import Path; from engine import Measure, calibrate; from engine.corpus import small\n"
+        "import sys; from pathlib import Path; from edgevolve.engine import Measure, calibrate; from edgevolve.engine.corpus import small\n"
         "calibrate(list(small(60, 0, 60_000)), Path(sys.argv[1]), Measure(runs=1))\n"
     )
     command = [sys.executable, "-c", script, str(path)]

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from engine.cluster import ClusterError, require_cluster
+from edgevolve.engine.cluster import ClusterError, require_cluster
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}", "nonsense", "127.0.0.1:port"])

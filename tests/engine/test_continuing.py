@@ -4,12 +4,12 @@ import shutil
 
 import pytest
 
-from data import Digits
-from engine import Inline, search
-from runs import ConfigError, Run, SearchConfig
+from edgevolve.data import Digits
+from edgevolve.engine import Inline, search
+from edgevolve.runs import ConfigError, Run, SearchConfig
+from edgevolve.training import TrainingSettings
 from search_algorithms import AgingEvolution, Completed, Failed, Problem, SuccessiveHalving, at_most, minimise
 from search_space import CnnSpace
-from training import TrainingSettings
 
 HALVING = SuccessiveHalving(AgingEvolution(population=6, sample_size=3), epochs=20, least_epochs=2)
 

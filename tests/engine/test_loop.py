@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from pretend import Pretend
 
-from engine import Inline, search
-from runs import ConfigError, Run
+from edgevolve.engine import Inline, search
+from edgevolve.runs import ConfigError, Run
 from search_algorithms import Completed, Failed, Problem, ProblemError, Rejected, at_most, minimise
 from search_space import MlpSpace
 
@@ -77,7 +77,7 @@ def test_no_network_is_evaluated_twice(config, run_search):
 
 
 def test_bounds_that_no_network_meets_end_the_search_and_the_binding_one_is_named(config, run_search, monkeypatch):
-    monkeypatch.setattr("engine.stopping.REJECTIONS_IN_A_ROW", 200)
+    monkeypatch.setattr("edgevolve.engine.stopping.REJECTIONS_IN_A_ROW", 200)
     problem = Problem([minimise("error", scale=1)], [at_most("model_size_bytes", 10), at_most("macs", 50_000)])
     run = run_search(config(problem=problem))
     assert run.stopped.cause == "infeasible"

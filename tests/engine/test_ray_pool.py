@@ -8,10 +8,10 @@ import pytest
 import ray
 from pretend import Noise, make_config
 
-from engine import ClusterError, WorkersLostError, search
-from engine.ray_pool import RayPool
-from graph import Dense, GraphBuilder
-from runs import Job, Run
+from edgevolve.engine import ClusterError, WorkersLostError, search
+from edgevolve.engine.ray_pool import RayPool
+from edgevolve.graph import Dense, GraphBuilder
+from edgevolve.runs import Job, Run
 from search_algorithms import Completed, Failed
 
 
@@ -112,7 +112,7 @@ def test_an_exception_is_a_failure_with_its_traceback_and_not_tried_again(pool):
 
 
 def test_a_worker_is_replaced_after_its_share_of_jobs(pool, monkeypatch):
-    monkeypatch.setattr("engine.ray_pool._JOBS_PER_WORKER", 2)
+    monkeypatch.setattr("edgevolve.engine.ray_pool._JOBS_PER_WORKER", 2)
     for number in range(9):
         pool.submit(job(number))
     results = collect(pool, 9)
@@ -140,7 +140,7 @@ def test_a_ray_that_does_not_start_is_one_line(monkeypatch):
 
 def test_a_node_with_other_versions_is_refused(cluster, tmp_path, monkeypatch):
     pool = RayPool(Unruly(str(tmp_path)), Noise().load(), workers=1)
-    monkeypatch.setattr("engine.ray_pool.installed_versions", lambda: {"python": "3.99"})
+    monkeypatch.setattr("edgevolve.engine.ray_pool.installed_versions", lambda: {"python": "3.99"})
     pool.submit(job(0))
     with pytest.raises(ClusterError, match=r"has python 3\.1\d\.\d+, not 3\.99; install the same versions there"):
         collect(pool, 1)

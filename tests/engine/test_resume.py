@@ -3,8 +3,8 @@ import json
 import pytest
 from pretend import Noise
 
-from data import DataError
-from runs import ConfigError, JournalError, Run
+from edgevolve.data import DataError
+from edgevolve.runs import ConfigError, JournalError, Run
 from search_algorithms import AgingEvolution, Completed
 
 

@@ -11,8 +11,8 @@ import ray
 from pretend import make_config
 from ray.cluster_utils import Cluster
 
-from engine import search
-from runs import Run
+from edgevolve.engine import search
+from edgevolve.runs import Run
 from search_algorithms import Completed
 
 
@@ -60,8 +60,8 @@ CONFIG = """
 from pathlib import Path
 import time
 
-from data import Digits
-from runs import SearchConfig
+from edgevolve.data import Digits
+from edgevolve.runs import SearchConfig
 from search_algorithms import Completed, Problem, RandomSearch, minimise
 from search_space import MlpSpace
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from pretend import Noise, make_config
 
-from engine import Inline, TableError, Tabular, VirtualTime
-from graph import Dense, GraphBuilder
-from runs import Job, config_json
+from edgevolve.engine import Inline, TableError, Tabular, VirtualTime
+from edgevolve.graph import Dense, GraphBuilder
+from edgevolve.runs import Job, config_json
 from search_algorithms import Completed, Failed, Problem, RandomSearch, minimise
 from search_space import MlpSpace, NasBench201Space
 from search_space.mlp import Hidden, Mlp

@@ -3,7 +3,7 @@ import random
 
 import pytest
 
-from graph import (
+from edgevolve.graph import (
     Activate,
     Activation,
     Add,

@@ -6,8 +6,8 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from graph import TfliteError, read_tflite
-from reports.network import inspect_file, network_json
+from edgevolve.graph import TfliteError, read_tflite
+from edgevolve.reports.network import inspect_file, network_json
 from tests.graph.tflite_files import Builtin, TfliteFile, conv_options, schema, small_network
 
 

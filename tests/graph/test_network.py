@@ -1,6 +1,6 @@
 import pytest
 
-from graph import (
+from edgevolve.graph import (
     OPS,
     Activate,
     Activation,

@@ -4,8 +4,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graph import OPS, Conv2D, Graph, GraphBuilder, MaxPool2D, ShapeError
-from graph.skeleton import _OPERATORS, skeleton
+from edgevolve.graph import OPS, Conv2D, Graph, GraphBuilder, MaxPool2D, ShapeError
+from edgevolve.graph.skeleton import _OPERATORS, skeleton
 from resource_models import model_size
 from tests.training.random_graphs import random_graph
 

@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from graph import (
+from edgevolve.graph import (
     Activate,
     Activation,
     Add,

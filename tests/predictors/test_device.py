@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
-from graph import Conv2D, Dense, GlobalAveragePool, GraphBuilder, from_json, to_json
+from edgevolve.graph import Conv2D, Dense, GlobalAveragePool, GraphBuilder, from_json, to_json
 from predictors import (
     Device,
     DevicePredictor,
@@ -304,7 +304,7 @@ def test_a_predictor_of_a_device_stands_alone_or_under_the_name_of_a_sheet(tmp_p
 def test_no_device_needs_tensorflow_or_ray():
     pytest.importorskip("ethosu.regor")
     script = (
-        "import sys; from predictors import device; from graph import *; net = GraphBuilder();"
+        "import sys; from predictors import device; from edgevolve.graph import *; net = GraphBuilder();"
         "x = net.add(Conv2D(4, (3, 3)), net.input((1, 8, 8, 1)));"
         "graph = net.build(net.add(Dense(3), net.flatten(x)));"
         "[device(n).predict(graph) for n in ('ethos_u55_128', 'edge_tpu_v6', 'cortex_m7')];"

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graph import (
+from edgevolve.graph import (
     Activate,
     Activation,
     Conv2D,

@@ -11,7 +11,7 @@ from predictor_sections.calibration import MEMBERS, calibration, label, network
 from predictor_sections.cells import mape
 from predictor_sections.simulator import GENERATIONS, NOISE, simulate
 
-from graph import Conv2D, Dense, GlobalAveragePool, Graph, GraphBuilder, Node, Tensor
+from edgevolve.graph import Conv2D, Dense, GlobalAveragePool, Graph, GraphBuilder, Node, Tensor
 from predictors import EdgeTPUv6Predictor, PredictorError, sheet
 from predictors.edge_tpu_v6 import FOLDER, METRICS, fingerprint
 from predictors.generation import PARTS, workload_table

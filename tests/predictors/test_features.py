@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graph import Add, Conv2D, GlobalAveragePool, Graph, GraphBuilder, Multiply, Node, Tensor, reordered
+from edgevolve.graph import Add, Conv2D, GlobalAveragePool, Graph, GraphBuilder, Multiply, Node, Tensor, reordered
 from predictors.features import (
     FEATURES,
     FeatureTable,

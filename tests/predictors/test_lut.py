@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graph import Conv2D, Dense, GraphBuilder, MaxPool2D
+from edgevolve.graph import Conv2D, Dense, GraphBuilder, MaxPool2D
 from predictors import LatencyTable, PredictorError
 from predictors.host import timed_nodes
 from predictors.lut import layer_key, layers

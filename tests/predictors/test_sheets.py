@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from graph import Activation, Conv2D, Dense, GlobalAveragePool, GraphBuilder
+from edgevolve.graph import Activation, Conv2D, Dense, GlobalAveragePool, GraphBuilder
 from predictors import PredictorError, Provenance, analyse, read_sheet, sheet, sheets
 from predictors.sheets import FOLDER, NEEDED
 

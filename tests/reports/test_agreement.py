@@ -10,15 +10,15 @@ import pytest
 from matplotlib.colors import to_hex
 from rich.console import Console
 
-from reports.colours import FAINT, FRONT, SERIES
-from reports.comparison import comparison
-from reports.metrics import metric_names, plotted_metrics
-from reports.page import report_page
-from reports.pictures import front_figure, fronts_figure, progress_figure, write_pictures
-from reports.quantities import axis, quantity, title
-from reports.scatter import front_scatter
-from reports.terminal import front_metrics, front_table
-from runs import Run
+from edgevolve.reports.colours import FAINT, FRONT, SERIES
+from edgevolve.reports.comparison import comparison
+from edgevolve.reports.metrics import metric_names, plotted_metrics
+from edgevolve.reports.page import report_page
+from edgevolve.reports.pictures import front_figure, fronts_figure, progress_figure, write_pictures
+from edgevolve.reports.quantities import axis, quantity, title
+from edgevolve.reports.scatter import front_scatter
+from edgevolve.reports.terminal import front_metrics, front_table
+from edgevolve.runs import Run
 from search_algorithms import Completed
 from tests.reports.test_page import data
 

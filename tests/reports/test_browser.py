@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from journals import ODD, hostile_history
 
-from reports.page import report_page
-from reports.quantities import quantity
-from reports.watch import HOST, make_server
-from runs import Run
+from edgevolve.reports.page import report_page
+from edgevolve.reports.quantities import quantity
+from edgevolve.reports.watch import HOST, make_server
+from edgevolve.runs import Run
 from tests.reports.open_page import WAIT_S, Page, drawn
 
 JOURNAL = Path(__file__).resolve().parent.parent / "data" / "journals" / "0.1.0.jsonl"

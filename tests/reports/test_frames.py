@@ -4,12 +4,12 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from reports.frames import candidates, events, front
-from reports.history import common_box, history
-from reports.metrics import plotted_metrics
-from reports.pictures import front_figure, front_of_two, fronts_figure, progress_figure, write_pictures
-from runs import Run
-from runs.events import Resumed
+from edgevolve.reports.frames import candidates, events, front
+from edgevolve.reports.history import common_box, history
+from edgevolve.reports.metrics import plotted_metrics
+from edgevolve.reports.pictures import front_figure, front_of_two, fronts_figure, progress_figure, write_pictures
+from edgevolve.runs import Run
+from edgevolve.runs.events import Resumed
 from search_algorithms.pareto import hypervolume
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from graph import Conv2D, Graph, GraphBuilder, Node, Opaque, Tensor, read_tflite
-from reports.memory_map import save_live_map, save_memory_map
+from edgevolve.graph import Conv2D, Graph, GraphBuilder, Node, Opaque, Tensor, read_tflite
+from edgevolve.reports.memory_map import save_live_map, save_memory_map
+from edgevolve.runs import ConfigError
 from resource_models import PlacedBuffer, stacked
-from runs import ConfigError
 from tests.graph.tflite_files import Builtin, TfliteFile, small_network
 
 

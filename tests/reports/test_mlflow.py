@@ -5,8 +5,8 @@ from functools import partial
 import journals
 import pytest
 
-from reports.boards import boards, hyperparameters, tell, write
-from runs import Run
+from edgevolve.reports.boards import boards, hyperparameters, tell, write
+from edgevolve.runs import Run
 from search_algorithms import Completed
 
 mlflow = pytest.importorskip("mlflow", reason="needs MLflow: pip install 'edgevolve[mlflow]'")

@@ -5,8 +5,8 @@ from itertools import pairwise
 import pytest
 from rich.console import Console
 
-from graph import Graph, Node, Opaque, Tensor, read_tflite
-from reports.network import inspect_file, inspect_network, network_json, network_table, short_name
+from edgevolve.graph import Graph, Node, Opaque, Tensor, read_tflite
+from edgevolve.reports.network import inspect_file, inspect_network, network_json, network_table, short_name
 from tests.graph.tflite_files import Builtin, TfliteFile, small_network
 from tests.training.random_graphs import random_graph
 

@@ -13,9 +13,9 @@ import journals
 import pytest
 from journals import HOSTILE, ODD, hostile_history
 
-from reports.page import report_page
-from reports.quantities import quantity
-from runs import Run
+from edgevolve.reports.page import report_page
+from edgevolve.reports.quantities import quantity
+from edgevolve.runs import Run
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -78,7 +78,7 @@ def test_several_runs_are_compared(tmp_path):
 
 @pytest.mark.parametrize("kind", ODD)
 def test_odd_journals_give_a_page_and_pictures(tmp_path, kind):
-    from reports.pictures import write_pictures
+    from edgevolve.reports.pictures import write_pictures
 
     folder = journals.write(tmp_path / "run", *ODD[kind]())
     run = Run.open(folder)
@@ -159,7 +159,7 @@ def test_hostile_text_in_a_journal_reaches_the_page_as_text_alone(tmp_path):
 def test_ten_thousand_candidates_make_a_page_below_10_MB_in_less_than_1_GB(tmp_path):
     folder = journals.write(tmp_path / "run", *journals.long_history(10_000))
     script = (
-        "import re, sys; from pathlib import Path; from reports.page import report_page; from runs import Run\n"
+        "import re, sys; from pathlib import Path; from edgevolve.reports.page import report_page; from edgevolve.runs import Run\n"
         "page = report_page([Run.open(sys.argv[1])], sys.argv[1:])\n"
         "peak = re.search(r'VmHWM:\\s+(\\d+) kB', Path('/proc/self/status').read_text())[1]\n"
         "print(len(page.encode()), peak)"

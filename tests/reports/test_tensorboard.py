@@ -3,8 +3,8 @@ from functools import partial
 import journals
 import pytest
 
-from reports.boards import boards, hyperparameters, tell, write
-from runs import Run
+from edgevolve.reports.boards import boards, hyperparameters, tell, write
+from edgevolve.runs import Run
 from search_algorithms import Completed
 
 pytest.importorskip("tensorboardX")

@@ -8,9 +8,9 @@ import journals
 import numpy as np
 import pytest
 
-from reports.follow import Follower
-from reports.watch import HOST, make_server
-from runs import JournalError, Run
+from edgevolve.reports.follow import Follower
+from edgevolve.reports.watch import HOST, make_server
+from edgevolve.runs import JournalError, Run
 
 
 def lines(count, seed=0):

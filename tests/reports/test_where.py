@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.where import parse
-from runs import ConfigError
+from edgevolve.reports.where import parse
+from edgevolve.runs import ConfigError
 
 KNOWN = {"error", "peak_memory_bytes", "latency_ms@stm32-f4"}
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from graph import (
+from edgevolve.graph import (
     Activate,
     Activation,
     AveragePool2D,

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graph import Conv2D, Graph, Node, Opaque, Pad, Tensor
+from edgevolve.graph import Conv2D, Graph, Node, Opaque, Pad, Tensor
 from resource_models import lifetimes, live_bytes, peak_memory, stacked
 from tests.resource_models.test_peak_memory_against_every_order import Liveness, any_graph
 from tests.training.random_graphs import random_graph

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from graph import Add, Concat, Conv2D, DType, Graph, GraphBuilder, MaxPool2D, Pad, Tensor
+from edgevolve.graph import Add, Concat, Conv2D, DType, Graph, GraphBuilder, MaxPool2D, Pad, Tensor
 from resource_models import PeakMemory, peak_memory
 
 

@@ -6,7 +6,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from graph import Add, Concat, Conv2D, Graph, GraphBuilder, Pad, Tensor, reordered
+from edgevolve.graph import Add, Concat, Conv2D, Graph, GraphBuilder, Pad, Tensor, reordered
 from resource_models import ordering, peak_memory
 
 Family = Callable[[np.random.Generator], Graph]

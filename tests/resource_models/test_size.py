@@ -1,5 +1,5 @@
 import resource_models
-from graph import (
+from edgevolve.graph import (
     Add,
     Concat,
     Conv2D,

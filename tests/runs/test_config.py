@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from graph import from_json, to_json
+from edgevolve.graph import from_json, to_json
+from edgevolve.runs import ConfigError, DeviceMemory, Resources, config_json, difference
+from edgevolve.training import TrainingSettings
 from resource_models import TARGETS
 from resource_models import measure as measure_footprint
-from runs import ConfigError, DeviceMemory, Resources, config_json, difference
 from search_algorithms import AgingEvolution, Problem, at_most, minimise
 from search_space import CnnSpace, MlpSpace
-from training import TrainingSettings
 
 
 @pytest.mark.parametrize(

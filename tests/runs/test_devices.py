@@ -9,14 +9,14 @@ import pytest
 from pretend import Pretend
 from rich.console import Console
 
+from edgevolve.reports.feasibility import feasibility_table
+from edgevolve.reports.terminal import front_json, front_table
+from edgevolve.runs import ConfigError, Run, config_json
+from edgevolve.runs.events import Asked, DeviceUsed, Rejected
+from edgevolve.runs.feasibility import feasibility
+from edgevolve.runs.journal import read
+from edgevolve.runs.provenance import facts
 from predictors import Estimated, PredictorError, device, sheet
-from reports.feasibility import feasibility_table
-from reports.terminal import front_json, front_table
-from runs import ConfigError, Run, config_json
-from runs.events import Asked, DeviceUsed, Rejected
-from runs.feasibility import feasibility
-from runs.journal import read
-from runs.provenance import facts
 from search_algorithms import (
     NSGA3,
     AgingEvolution,
@@ -251,7 +251,7 @@ def test_the_dry_run_stops_in_time(config):
 
 
 def test_a_search_that_no_network_survives_names_the_device(config, run_search, monkeypatch):
-    monkeypatch.setattr("engine.stopping.REJECTIONS_IN_A_ROW", 50)
+    monkeypatch.setattr("edgevolve.engine.stopping.REJECTIONS_IN_A_ROW", 50)
     run = run_search(config(problem=LATENCY, devices=[Tiny()], algorithm=NSGA3()))
     assert run.stopped.cause == "infeasible"
     assert "100.0% break runs on chip" in run.stopped.reason

@@ -3,9 +3,9 @@ import json
 import numpy as np
 import pytest
 
-from runs import Journal, JournalError, Run, create, events
-from runs.events import Started
-from runs.journal import read
+from edgevolve.runs import Journal, JournalError, Run, create, events
+from edgevolve.runs.events import Started
+from edgevolve.runs.journal import read
 from search_algorithms import Completed, Rejected
 
 
@@ -157,7 +157,7 @@ def test_a_line_that_is_being_written_is_not_taken_for_a_broken_one(journal):
     lines = whole.splitlines(keepends=True)
     journal.write_bytes(b"".join(lines[:-1]) + lines[-1][:30])
     with journal.open("rb") as file:
-        from runs.journal import _events
+        from edgevolve.runs.journal import _events
 
         reader = _events(journal, file)
         seen = [next(reader) for _ in range(len(lines) - 2)]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from graph import graph_hash
+from edgevolve.graph import graph_hash
 from search_space import CnnSpace, GenotypeError
 from search_space.cnn import Block, Conv, Depthwise, Net, Pointwise, Pool
 from search_space.head import Hidden

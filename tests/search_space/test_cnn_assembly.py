@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graph import (
+from edgevolve.graph import (
     Activation,
     Add,
     AveragePool2D,

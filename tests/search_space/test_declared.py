@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from graph import Activation, Add, Conv2D, GraphBuilder, MaxPool2D, graph_hash
+from edgevolve.graph import Activation, Add, Conv2D, GraphBuilder, MaxPool2D, graph_hash
 from search_space import DeclaredSpace, DegenerateSpaceError, SearchSpace
 from search_space.genome import Flag, IntRange, Record
 

@@ -5,9 +5,9 @@ import math
 import keras
 import pytest
 
-from graph import Conv2D, Dense, DepthwiseConv2D, Multiply, graph_hash
+from edgevolve.graph import Conv2D, Dense, DepthwiseConv2D, Multiply, graph_hash
+from edgevolve.training.weights import parameters
 from search_space.families import FAMILIES, family
-from training.weights import parameters
 
 KERAS = {
     "mobilenet_v1": keras.applications.MobileNet,

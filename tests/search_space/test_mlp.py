@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from graph import Activation, Dense, Reshape
+from edgevolve.graph import Activation, Dense, Reshape
 from search_space import DegenerateSpaceError, MlpSpace
 from search_space.head import Hidden
 from search_space.mlp import Mlp

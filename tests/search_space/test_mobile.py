@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from graph import Activate, Activation, AveragePool2D, Conv2D, DepthwiseConv2D, GraphBuilder, Multiply, graph_hash
+from edgevolve.graph import (
+    Activate,
+    Activation,
+    AveragePool2D,
+    Conv2D,
+    DepthwiseConv2D,
+    GraphBuilder,
+    Multiply,
+    graph_hash,
+)
 from search_space.families import family
 from search_space.mobile import FusedMbConv, MbConv, Mobile, MobileSpace, Residual, Stage
 from search_space.mobile_blocks import activation, mbconv, residual, rounded, squeeze_excite, window

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from graph import Activate, AveragePool2D, Conv2D, graph_hash
+from edgevolve.graph import Activate, AveragePool2D, Conv2D, graph_hash
 from search_space.nasbench201 import EDGES, OPERATORS, Cell, NasBench201Space, cell_hash
 
 SPACE = NasBench201Space((32, 32, 3), 10)

@@ -1,5 +1,5 @@
 """One TensorFlow set-up for every test of this folder."""
 
-from training.session import configure_tensorflow
+from edgevolve.training.session import configure_tensorflow
 
 configure_tensorflow(1)

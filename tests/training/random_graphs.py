@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from graph import (
+from edgevolve.graph import (
     Activate,
     Activation,
     Add,

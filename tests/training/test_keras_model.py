@@ -3,11 +3,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from graph import OPS, Activate, Activation, Conv2D, Dense, GlobalAveragePool, GraphBuilder, to_json
+from edgevolve.graph import OPS, Activate, Activation, Conv2D, Dense, GlobalAveragePool, GraphBuilder, to_json
+from edgevolve.training.forward import FORWARD, folded, forward
+from edgevolve.training.keras_model import LOWER, assign, keras_model, save_keras, values_of
+from edgevolve.training.weights import initial_weights, parameters
 from tests.training.random_graphs import random_graph
-from training.forward import FORWARD, folded, forward
-from training.keras_model import LOWER, assign, keras_model, save_keras, values_of
-from training.weights import initial_weights, parameters
 
 SEEDS = range(20)
 

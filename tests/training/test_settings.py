@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from training import TrainingDiverged, TrainingSettings
+from edgevolve.training import TrainingDiverged, TrainingSettings
 
 
 def test_importing_training_loads_no_tensorflow():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from data import Digits, Split, as_float
-from graph import (
+from edgevolve.data import Digits, Split, as_float
+from edgevolve.graph import (
     Activate,
     Activation,
     Add,
@@ -18,12 +18,12 @@ from graph import (
     Padding,
     Softmax,
 )
-from training import TrainingDiverged, TrainingSettings
-from training.augment import augmented
-from training.keras_model import keras_model
-from training.session import configure_tensorflow, release_memory
-from training.trainer import evaluate, predictions, train
-from training.weights import initial_weights, parameters
+from edgevolve.training import TrainingDiverged, TrainingSettings
+from edgevolve.training.augment import augmented
+from edgevolve.training.keras_model import keras_model
+from edgevolve.training.session import configure_tensorflow, release_memory
+from edgevolve.training.trainer import evaluate, predictions, train
+from edgevolve.training.weights import initial_weights, parameters
 
 FAST = TrainingSettings(epochs=6, batch_size=64)
 

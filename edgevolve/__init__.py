@@ -1,0 +1,1 @@
+"""Hardware-aware architecture search for microcontrollers and Edge TPUs."""

@@ -1,0 +1,93 @@
+"""What an exported file was predicted to need on a device, and what TensorFlow Lite Micro says it needs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.deployment.export_error import ExportError
+from edgevolve.deployment.micro import MicroError, available, run_on_micro
+from edgevolve.graph import Graph
+from resource_models import HOST, Footprint, footprint
+
+
+@dataclass(frozen=True, slots=True)
+class HostArena:
+    """Bytes on the 64-bit host: predicted, and as the runtime reports them.
+
+    `least_arena_bytes` is the smallest arena in which the runtime could set up the model, found by bisection.
+    """
+
+    predicted_head_bytes: int
+    predicted_tail_bytes: int
+    predicted_arena_bytes: int
+    head_bytes: int
+    tail_bytes: int
+    least_arena_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ArenaReport:
+    """Bytes of the arena on `target`, predicted, and the check of the prediction on the host.
+
+    `arena_bytes` is the smallest arena that works, its head laid out by the file's memory plan where that saves
+    something (`planned`); `greedy_head_bytes` is the head without a plan. `exact` tells that no plan needs less.
+    `operators` are those that a resolver must register. `host` is None where TensorFlow Lite Micro is not installed.
+    """
+
+    target: str
+    provenance: str
+    arena_bytes: int
+    head_bytes: int
+    greedy_head_bytes: int
+    tail_bytes: int
+    planned: bool
+    exact: bool
+    operators: tuple[str, ...]
+    host: HostArena | None
+
+
+def arena_report(graph: Graph, found: Footprint, before: bytes, after: bytes, stored: NDArray[np.int8]) -> ArenaReport:
+    """Check the exported file `after` against the converter's `before` on TensorFlow Lite Micro.
+
+    Args:
+        graph: the file's operators, as `found` measured them.
+        found: the figures of the target.
+        before: the converter's file.
+        after: the file as it is handed over.
+        stored: examples as the model reads them, (number, height, width, channels).
+
+    Raises `ExportError` if the outputs of the two differ.
+    """
+    host = _on_host(footprint(graph, HOST), before, after, stored) if available() else None
+    return ArenaReport(
+        target=found.target.name,
+        provenance=found.target.provenance,
+        arena_bytes=found.arena_bytes,
+        head_bytes=found.planned_head_bytes,
+        greedy_head_bytes=found.greedy_head_bytes,
+        tail_bytes=found.tail_bytes,
+        planned=found.planned_head_bytes < found.greedy_head_bytes,
+        exact=found.exact,
+        operators=found.operators,
+        host=host,
+    )
+
+
+def _on_host(predicted: Footprint, before: bytes, after: bytes, stored: NDArray[np.int8]) -> HostArena | None:
+    try:
+        wanted = run_on_micro(before, [stored])
+    except MicroError:
+        return None
+    run = run_on_micro(after, [stored], least_arena=True)
+    if any(not np.array_equal(a, b) for a, b in zip(wanted.outputs, run.outputs, strict=True)):
+        raise ExportError("the rewritten file computes something else on TensorFlow Lite Micro; please report this")
+    assert run.least_arena_bytes is not None
+    return HostArena(
+        predicted_head_bytes=predicted.planned_head_bytes,
+        predicted_tail_bytes=predicted.tail_bytes,
+        predicted_arena_bytes=predicted.arena_bytes,
+        head_bytes=run.head_bytes,
+        tail_bytes=run.tail_bytes,
+        least_arena_bytes=run.least_arena_bytes,
+    )

@@ -1,0 +1,148 @@
+"""The int8 model as C++ for TensorFlow Lite Micro, in the folder `c`; compiled and run as far as that is possible."""
+
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tflite_micro
+from numpy.typing import NDArray
+
+from edgevolve.deployment import c_sources
+from edgevolve.deployment.export_error import ExportError
+from edgevolve.deployment.formats import Source, distance
+from edgevolve.deployment.interpreter import Int8Model, open_model
+from edgevolve.deployment.micro import MicroError, run_on_micro
+
+GOLDEN_EXAMPLES = 8
+ARENA_MARGIN = 0.05
+"""Share of the measured minimum that `arena_size.h` adds."""
+
+LARGEST_MEAN_STEPS = 4.0
+"""Mean difference of TFLM's outputs and LiteRT's, in steps of int8, beyond which the model is not handed over.
+
+Their kernels round ties differently, one step an operator (measured); a wrong operator is off by tens.
+"""
+
+_FLAGS = "-std=c++17 -O1 -fno-rtti -fno-exceptions -DTF_LITE_STATIC_MEMORY"
+"""As TensorFlow Lite Micro's own Makefile compiles."""
+
+_ALIGNMENT_BYTES = 16
+_DOWNLOADS = "tensorflow/lite/micro/tools/make/downloads"
+_LIBRARY = "libtensorflow-microlite.a"
+
+
+def write(folder: Path, source: Source) -> dict[str, Any]:
+    """Write the folder `c` and check what is in it.
+
+    The model runs on TensorFlow Lite Micro's host build; the arrays are compiled and their bytes compared; `main.cc` is
+    compiled and run when the environment variable `TFLM_DIR` names a tree with a built library. Raises `ExportError`
+    when something does not agree, and says in the result what was not compiled for want of a compiler or tree.
+    """
+    model = open_model(source.tflite)
+    inputs = model.quantised(source.images)
+    try:
+        run = run_on_micro(source.tflite, [inputs], least_arena=True)
+    except MicroError as error:
+        raise ExportError(str(error)) from error
+    outputs, least_bytes = run.outputs[0], run.least_arena_bytes
+    assert least_bytes is not None
+    host = f"TensorFlow Lite Micro {tflite_micro.__version__}, {platform.system()} {platform.machine()}"
+    chosen = np.unique(np.linspace(0, len(inputs) - 1, GOLDEN_EXAMPLES).round().astype(int))
+    golden = inputs[chosen], outputs[chosen]
+    margin_bytes = -int(-least_bytes * ARENA_MARGIN // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
+    files = {
+        **c_sources.model_data(source.tflite),
+        **c_sources.golden(*golden),
+        **c_sources.arena_size(run.head_bytes, run.tail_bytes, least_bytes, margin_bytes, host),
+        **c_sources.op_resolver(operator.name for operator in model.operators),
+        "main.cc": c_sources.MAIN.substitute(flags=_FLAGS, downloads=_DOWNLOADS),
+    }
+    (folder / "c").mkdir()
+    for name, text in files.items():
+        (folder / "c" / name).write_text(text, encoding="ascii")
+    return {
+        **distance(host, model.real(outputs), source),
+        **_beside_litert(outputs, model, source),
+        "host_arena_head_bytes": run.head_bytes,
+        "host_arena_tail_bytes": run.tail_bytes,
+        "host_arena_minimum_bytes": least_bytes,
+        "arrays": check_arrays(folder / "c", source.tflite + b"".join(part.tobytes() for part in golden)),
+        "main": run_main(folder / "c"),
+    }
+
+
+def _beside_litert(outputs: NDArray[np.int8], model: Int8Model, source: Source) -> dict[str, Any]:
+    """TFLM's outputs beside LiteRT's: steps of int8, outputs that are equal, examples of another class."""
+    litert = model.outputs(source.images)
+    steps = np.abs(outputs.astype(int) - litert)
+    if steps.mean() > LARGEST_MEAN_STEPS:
+        raise ExportError(f"TensorFlow Lite Micro's outputs are {steps.mean():.1f} steps from LiteRT's on average")
+    return {
+        "largest_steps_from_litert": int(steps.max()),
+        "outputs_equal_to_litert": float(np.mean(steps == 0)),
+        "classes_other_than_litert": float(np.mean(outputs.argmax(1) != litert.argmax(1))),
+    }
+
+
+def check_arrays(bundle: Path, wanted: bytes) -> str:
+    """Compile the arrays and compare their bytes: model, golden inputs, golden outputs. Says what was done.
+
+    Raises `ExportError` when they do not compile or differ.
+    """
+    compiler = _compiler()
+    if not compiler:
+        return "not compiled: no C++ compiler found; CXX names one"
+    with tempfile.TemporaryDirectory() as name:
+        check, program = Path(name) / "check.cc", Path(name) / "check"
+        check.write_text(c_sources.check_program(), encoding="ascii")
+        sources = [check, bundle / "model_data.cc", bundle / "golden.cc"]
+        _compile(compiler, [*_FLAGS.split(), f"-I{bundle}", *map(str, sources)], program)
+        done = subprocess.run([program], capture_output=True, check=False)
+    if done.returncode or done.stdout != wanted:
+        raise ExportError("c: the compiled arrays are not the bytes of the model and its golden examples")
+    return f"compiled with {compiler}: bytes equal, 16-byte aligned"
+
+
+def run_main(bundle: Path) -> str:
+    """Compile `main.cc` with the tree that `TFLM_DIR` names and run it. Says what was done.
+
+    Raises `ExportError` when it does not compile or a golden example differs.
+    """
+    tree, compiler = os.environ.get("TFLM_DIR"), _compiler()
+    if not tree or not compiler:
+        return "not compiled: " + ("no C++ compiler found" if tree else "TFLM_DIR names no TensorFlow Lite Micro tree")
+    system = {"Darwin": "osx"}.get(platform.system(), platform.system().lower())
+    built = f"gen/{system}_{platform.machine()}*/lib/{_LIBRARY}"
+    libraries = sorted(Path(tree).glob(built))
+    if not libraries:
+        return f"not compiled: {tree} holds no {built}; its Makefile's target microlite builds it"
+    downloads = Path(tree) / _DOWNLOADS
+    folders = [bundle, tree, downloads / "flatbuffers" / "include", downloads / "gemmlowp", downloads / "ruy"]
+    with tempfile.TemporaryDirectory() as name:
+        program = Path(name) / "main"
+        sources = sorted(map(str, bundle.glob("*.cc")))
+        options = [*_FLAGS.split(), *(f"-I{folder}" for folder in folders), *sources, str(libraries[0]), "-lm"]
+        _compile(compiler, options, program)
+        done = subprocess.run([program], capture_output=True, text=True, check=False)
+    said = " ".join((done.stdout + done.stderr).split())
+    if done.returncode:
+        raise ExportError(f"c/main.cc, built with TFLM_DIR={tree}: {said or f'ends with {done.returncode}'}")
+    return f"compiled with {compiler}, run: {said}"
+
+
+def _compiler() -> str | None:
+    return next(
+        (name for name in (os.environ.get("CXX"), "c++", "g++", "clang++") if name and shutil.which(name)), None
+    )
+
+
+def _compile(compiler: str, options: list[str], program: Path) -> None:
+    done = subprocess.run([compiler, *options, "-o", str(program)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
+        raise ExportError(f"c: {compiler} failed: {errors[0] if errors else f'exit status {done.returncode}'}")

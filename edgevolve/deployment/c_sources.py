@@ -1,0 +1,196 @@
+"""The text of the C++ files that run a model on TensorFlow Lite Micro."""
+
+from collections.abc import Iterable, Sequence
+from string import Template
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.deployment.export_error import ExportError
+
+RESOLVER_METHODS = {
+    "CONV_2D": "AddConv2D",
+    "DEPTHWISE_CONV_2D": "AddDepthwiseConv2D",
+    "FULLY_CONNECTED": "AddFullyConnected",
+    "MAX_POOL_2D": "AddMaxPool2D",
+    "AVERAGE_POOL_2D": "AddAveragePool2D",
+    "MEAN": "AddMean",
+    "ADD": "AddAdd",
+    "MUL": "AddMul",
+    "CONCATENATION": "AddConcatenation",
+    "PAD": "AddPad",
+    "RESHAPE": "AddReshape",
+    "SOFTMAX": "AddSoftmax",
+    "RELU": "AddRelu",
+    "RELU6": "AddRelu6",
+    "HARD_SWISH": "AddHardSwish",
+    "LOGISTIC": "AddLogistic",
+}
+"""Methods of `tflite::MicroMutableOpResolver` (micro_mutable_op_resolver.h) by TFLite's operator names."""
+
+_VALUES_PER_LINE = 20
+
+
+def model_data(model: bytes) -> dict[str, str]:
+    """`model_data.h` and `model_data.cc`: the file as an array, aligned as its flatbuffer asks for."""
+    return {
+        "model_data.h": _header(
+            "MODEL_DATA",
+            "// The model, byte for byte model.tflite.\n"
+            f"constexpr unsigned int kModelBytes = {len(model)};\n"
+            "extern const unsigned char kModel[kModelBytes];\n",
+        ),
+        "model_data.cc": '#include "model_data.h"\n\n'
+        f"alignas(16) const unsigned char kModel[kModelBytes] = {_braces(model)};\n",
+    }
+
+
+def golden(inputs: NDArray[np.int8], outputs: NDArray[np.int8]) -> dict[str, str]:
+    """`golden.h` and `golden.cc`: int8 examples and the outputs that the reference kernels give for them."""
+    count, sizes = len(inputs), (inputs[0].size, outputs[0].size)
+    arrays = "".join(
+        f"alignas(16) const signed char {name}[kGoldenExamples][{size}] = {{\n"
+        + ",\n".join(_braces(row.ravel().tolist()) for row in rows)
+        + "};\n"
+        for name, size, rows in (
+            ("kGoldenInputs", "kGoldenInputBytes", inputs),
+            ("kGoldenOutputs", "kGoldenOutputBytes", outputs),
+        )
+    )
+    return {
+        "golden.h": _header(
+            "GOLDEN",
+            "// Examples of the test split as the model stores them, and what TensorFlow Lite Micro's reference\n"
+            "// kernels answer. Kernels that round as they do give the same bytes.\n"
+            f"constexpr int kGoldenExamples = {count};\n"
+            f"constexpr int kGoldenInputBytes = {sizes[0]};\n"
+            f"constexpr int kGoldenOutputBytes = {sizes[1]};\n"
+            "extern const signed char kGoldenInputs[kGoldenExamples][kGoldenInputBytes];\n"
+            "extern const signed char kGoldenOutputs[kGoldenExamples][kGoldenOutputBytes];\n",
+        ),
+        "golden.cc": '#include "golden.h"\n\n' + arrays,
+    }
+
+
+def arena_size(head_bytes: int, tail_bytes: int, least_bytes: int, margin_bytes: int, host: str) -> dict[str, str]:
+    """`arena_size.h`: the smallest arena measured, and with its margin."""
+    return {
+        "arena_size.h": _header(
+            "ARENA_SIZE",
+            f"// Measured on {host}, with reference kernels:\n"
+            "// the model was set up in kArenaMinimumBytes, and not in 16 bytes less;\n"
+            f"// head {head_bytes} bytes (activations), tail {tail_bytes} (tables).\n"
+            "// Pointers of 64 bits make that tail larger than the one of a 32-bit device with the same kernels.\n"
+            "// Optimised kernels, such as CMSIS-NN's, ask for scratch buffers that are not in this figure: where\n"
+            "// AllocateTensors fails, raise kArenaBytes, then set it by MicroInterpreter::arena_used_bytes().\n"
+            f"constexpr int kArenaMinimumBytes = {least_bytes};\n"
+            f"constexpr int kArenaMarginBytes = {margin_bytes};\n"
+            "constexpr int kArenaBytes = kArenaMinimumBytes + kArenaMarginBytes;\n",
+        )
+    }
+
+
+def op_resolver(operators: Iterable[str]) -> dict[str, str]:
+    """`op_resolver.h`: the operators that the model runs, and no other. Raises `ExportError` for unknown ones."""
+    used = sorted(set(operators))
+    unknown = [name for name in used if name not in RESOLVER_METHODS]
+    if unknown:
+        raise ExportError(f"TensorFlow Lite Micro's resolver has no known method for {', '.join(unknown)}")
+    added = "".join(f"  if (resolver.{RESOLVER_METHODS[name]}() != kTfLiteOk) return kTfLiteError;\n" for name in used)
+    return {
+        "op_resolver.h": _header(
+            "OP_RESOLVER",
+            '#include "tensorflow/lite/micro/micro_mutable_op_resolver.h"\n\n'
+            f"using OpResolver = tflite::MicroMutableOpResolver<{len(used)}>;\n\n"
+            "inline TfLiteStatus RegisterOperators(OpResolver& resolver) {\n" + added + "  return kTfLiteOk;\n}\n",
+        )
+    }
+
+
+def check_program() -> str:
+    """A program that writes the arrays to standard output, or ends with 1 if one is not aligned."""
+    return _CHECK
+
+
+def _header(name: str, body: str) -> str:
+    guard = f"EDGEVOLVE_{name}_H_"
+    return f"#ifndef {guard}\n#define {guard}\n\n{body}\n#endif  // {guard}\n"
+
+
+def _braces(values: Sequence[int] | bytes) -> str:
+    lines = (values[i : i + _VALUES_PER_LINE] for i in range(0, len(values), _VALUES_PER_LINE))
+    return "{\n    " + ",\n    ".join(", ".join(map(str, line)) for line in lines) + "}"
+
+
+MAIN = Template(
+    """\
+// Runs the golden examples on TensorFlow Lite Micro and compares byte for byte; ends with 0 when all agree.
+//
+// On a computer, beside a TensorFlow Lite Micro tree TFLM_DIR that its own Makefile has built (target microlite):
+//   c++ $flags -I. \\
+//     -I$$TFLM_DIR -I$$TFLM_DIR/$downloads/flatbuffers/include \\
+//     -I$$TFLM_DIR/$downloads/gemmlowp -I$$TFLM_DIR/$downloads/ruy \\
+//     *.cc $$TFLM_DIR/gen/*/lib/libtensorflow-microlite.a -lm -o run && ./run
+#include <cstdint>
+#include <cstring>
+
+#include "arena_size.h"
+#include "golden.h"
+#include "model_data.h"
+#include "op_resolver.h"
+#include "tensorflow/lite/micro/micro_interpreter.h"
+#include "tensorflow/lite/micro/micro_log.h"
+#include "tensorflow/lite/micro/system_setup.h"
+#include "tensorflow/lite/schema/schema_generated.h"
+
+namespace {
+alignas(16) uint8_t arena[kArenaBytes];
+}
+
+int main() {
+  tflite::InitializeTarget();
+  const tflite::Model* model = tflite::GetModel(kModel);
+  if (model->version() != TFLITE_SCHEMA_VERSION) {
+    MicroPrintf("the model has another schema version than this runtime");
+    return 1;
+  }
+  OpResolver resolver;
+  if (RegisterOperators(resolver) != kTfLiteOk) return 1;
+  tflite::MicroInterpreter interpreter(model, resolver, arena, kArenaBytes);
+  if (interpreter.AllocateTensors() != kTfLiteOk) {
+    MicroPrintf("an arena of %d bytes is too small", kArenaBytes);
+    return 1;
+  }
+  int agreeing = 0;
+  for (int i = 0; i < kGoldenExamples; ++i) {
+    std::memcpy(interpreter.input(0)->data.int8, kGoldenInputs[i], kGoldenInputBytes);
+    if (interpreter.Invoke() != kTfLiteOk) return 1;
+    if (std::memcmp(interpreter.output(0)->data.int8, kGoldenOutputs[i], kGoldenOutputBytes) == 0) ++agreeing;
+  }
+  MicroPrintf("%d of %d golden examples agree; %d of %d bytes of arena used", agreeing, kGoldenExamples,
+              static_cast<int>(interpreter.arena_used_bytes()), kArenaBytes);
+  return agreeing == kGoldenExamples ? 0 : 1;
+}
+"""
+)
+
+_CHECK = """\
+#include <cstdint>
+#include <cstdio>
+
+#include "arena_size.h"
+#include "golden.h"
+#include "model_data.h"
+
+static_assert(kArenaBytes >= kArenaMinimumBytes && kArenaBytes % 16 == 0, "arena");
+
+int main() {
+  const void* arrays[] = {kModel, kGoldenInputs, kGoldenOutputs};
+  const std::size_t sizes[] = {sizeof kModel, sizeof kGoldenInputs, sizeof kGoldenOutputs};
+  for (int i = 0; i < 3; ++i) {
+    if (reinterpret_cast<std::uintptr_t>(arrays[i]) % 16 != 0) return 1;
+    if (std::fwrite(arrays[i], 1, sizes[i], stdout) != sizes[i]) return 1;
+  }
+  return 0;
+}
+"""

@@ -1,0 +1,143 @@
+"""A trained network as files that one can flash, load and check."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.data import Split, Splits, as_float
+from edgevolve.deployment.arena_report import ArenaReport, arena_report
+from edgevolve.deployment.export_error import ExportError
+from edgevolve.deployment.formats import Source, check_formats, in_batches, write_format
+from edgevolve.deployment.interpreter import int8_accuracy, open_model
+from edgevolve.deployment.manifest import Manifest, check_directory
+from edgevolve.deployment.optimise import lean
+from edgevolve.deployment.tflite import calibration_examples, differences, to_tflite_int8
+from edgevolve.graph import Graph, graph_hash, reordered, to_json
+from edgevolve.training.keras_model import keras_model
+from edgevolve.training.trainer import evaluate
+from resource_models import deployed, footprint, live_bytes, peak_memory
+
+CHECKED_EXAMPLES = 1000
+"""Examples of the test split on which the files of each format are run."""
+
+COMPARED_EXAMPLES = 512
+"""Test images on which the rewritten file must give what the converter's gives, on LiteRT and TensorFlow Lite Micro."""
+
+
+def export(
+    directory: Path,
+    graph: Graph,
+    weights: Mapping[str, NDArray[Any]],
+    splits: Splits,
+    facts: Mapping[str, Any],
+    formats: Sequence[str] = ("tflite",),
+) -> Manifest:
+    """Write the files of `formats` (names in `deployment.formats.FORMATS`) and `manifest.json` into `directory`.
+
+    The int8 file is made and scored whatever the formats. It runs the operators in the order of least peak memory, and
+    holds the memory plan that needs the smallest arena where it saves something; it was run beside the converter's
+    own file with the same outputs.
+
+    The directory must be absent, empty, or hold an earlier export, whose files are then replaced, and removed where
+    they are unchanged and no longer made, while others are left alone. Files are written elsewhere beside it and
+    renamed, the manifest last. Raises `ExportError` for any other directory, for an unknown format or one whose
+    packages are missing, when a file does not agree with the network, or when the disk refuses; `ValueError` and
+    `ConversionError` as `to_tflite_int8`.
+    """
+    check_formats(formats)
+    check_directory(directory)
+    merged = deployed(graph)
+    order = peak_memory(merged.graph).order
+    operators = reordered(merged.graph, order)
+    graph = reordered(graph, merged.original_order(order))
+    converted = to_tflite_int8(graph, weights, calibration_examples(splits.train))
+    model = lean(converted)
+    arena = _checked(operators, converted, model, splits.test.x)
+    opened = open_model(model)
+    source = _source(graph, weights, model, splits.test)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=directory, prefix=".partial-") as name:
+            folder = Path(name)
+            checks = {format_name: write_format(format_name, folder, source) for format_name in formats}
+            manifest = Manifest(
+                float_test_accuracy=1 - evaluate(graph, weights, splits.test).error,
+                int8_test_accuracy=int8_accuracy(model, splits.test),
+                int8_validation_accuracy=int8_accuracy(model, splits.validation),
+                tflite_bytes=len(model),
+                peak_memory_bytes=max(live_bytes(operators)),
+                arena=arena,
+                input=opened.input,
+                output=opened.output,
+                differences=differences(graph, model),
+                formats=checks,
+                files=_digests(folder),
+                graph_hash=graph_hash(graph),
+                graph=to_json(graph),
+                facts=dict(facts),
+            )
+            (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
+            earlier = _earlier_files(directory)
+            for file in (*manifest.files, "manifest.json"):
+                (directory / file).parent.mkdir(exist_ok=True)
+                os.replace(folder / file, directory / file)
+            _remove(directory, {file: digest for file, digest in earlier.items() if file not in manifest.files})
+    except OSError as error:
+        raise ExportError(f"{directory}: cannot write the export ({error.strerror or error})") from error
+    return manifest
+
+
+def _source(graph: Graph, weights: Mapping[str, NDArray[Any]], model: bytes, test: Split) -> Source:
+    images = as_float(_spread(test.x, CHECKED_EXAMPLES))
+    keras = keras_model(graph, weights)
+    return Source(graph, weights, model, keras, images, in_batches(lambda x: keras(x).numpy(), images))
+
+
+def _spread(images: NDArray[Any], number: int) -> NDArray[Any]:
+    """At most `number` of the images, evenly spread over the split."""
+    return images[np.linspace(0, len(images) - 1, min(len(images), number)).round().astype(int)]
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file below `folder`, by its path from there."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): _sha256(path) for path in files}
+
+
+def _earlier_files(directory: Path) -> dict[str, str]:
+    """What the manifest of an earlier export lists; empty where there is none."""
+    try:
+        files = json.loads((directory / "manifest.json").read_text(encoding="utf-8")).get("files")
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(digest) for name, digest in files.items()} if isinstance(files, dict) else {}
+
+
+def _remove(directory: Path, files: Mapping[str, str]) -> None:
+    """Remove those of `files`, digests by path, that nobody has changed since, and folders left empty."""
+    for name, digest in files.items():
+        file = directory / name
+        if file.resolve().is_relative_to(directory.resolve()) and file.is_file() and _sha256(file) == digest:
+            file.unlink()
+            if file.parent != directory and not any(file.parent.iterdir()):
+                file.parent.rmdir()
+
+
+def _checked(operators: Graph, converted: bytes, model: bytes, images: NDArray[Any]) -> ArenaReport:
+    """Compare the rewritten file with the converter's on both runtimes."""
+    chosen = _spread(images, COMPARED_EXAMPLES)
+    before, after = open_model(converted), open_model(model)
+    if not np.array_equal(before.outputs(chosen), after.outputs(chosen)):
+        raise ExportError("the rewritten file computes something else on LiteRT; please report this")
+    return arena_report(operators, footprint(operators), converted, model, after.quantised(chosen))
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -1,0 +1,122 @@
+"""A `.tflite` taken apart, changed and put together again, without anything that a device does not read."""
+
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from edgevolve.deployment.export_error import ExportError
+
+_IDENTIFIER = b"TFL3"
+_ALIGNMENT = 16
+
+PLAN_NAME = "OfflineMemoryAllocation"
+"""The metadata under which TensorFlow Lite Micro looks for offsets of its tensors."""
+
+
+def schema() -> Any:
+    """The generated classes of TensorFlow Lite's schema, as LiteRT ships them."""
+    return import_module("ai_edge_litert.schema_py_generated")
+
+
+def unpacked(model: bytes) -> Any:
+    """The file as a `ModelT`. Raises `ExportError` for what is no `.tflite` of one subgraph."""
+    try:
+        if model[4:8] != _IDENTIFIER:
+            raise ValueError("it lacks the file identifier")
+        read = schema()
+        found = read.ModelT.InitFromObj(read.Model.GetRootAs(bytearray(model), 0))
+        subgraphs = len(found.subgraphs)
+    except Exception as error:  # the generated readers follow offsets without checking them
+        raise ExportError(f"not a .tflite file: {' '.join(str(error).split()) or type(error).__name__}") from error
+    if subgraphs != 1:
+        raise ExportError(f"a .tflite of one subgraph is needed, this one has {subgraphs}")
+    return found
+
+
+def packed(model: Any) -> bytes:
+    """The bytes of a `ModelT`, every buffer aligned to 16 bytes as the schema asks."""
+    from flatbuffers import Builder
+
+    builder = Builder(1024)
+    buffers = model.buffers
+    model.buffers = [_AlignedBuffer(buffer.data) for buffer in buffers]
+    try:
+        builder.Finish(model.Pack(builder), _IDENTIFIER)
+    finally:
+        model.buffers = buffers
+    return bytes(builder.Output())
+
+
+def bare(model: Any) -> None:
+    """Leave in the `ModelT` what an interpreter needs, and number its tensors as they are made.
+
+    Names, descriptions, signatures and metadata go. Tensors are numbered as inputs, then outputs of the operators in
+    their order, then constants in the order of their first reader; equal constants share a buffer, and tensors
+    without data have the empty buffer 0. Operator codes stand in the order of their first use.
+    """
+    graph = model.subgraphs[0]
+    made = [int(t) for operator in graph.operators for t in operator.outputs]
+    read = [int(t) for operator in graph.operators for t in operator.inputs if t >= 0]
+    order = list(dict.fromkeys([*map(int, graph.inputs), *made, *read, *map(int, graph.outputs)]))
+    numbers = {old: new for new, old in enumerate(order)}
+    buffers = model.buffers
+    contents: dict[bytes, int] = {b"": 0}
+    tensors = [graph.tensors[old] for old in order]
+    for tensor in tensors:
+        data = buffers[tensor.buffer].data
+        content = b"" if data is None else np.asarray(data, np.uint8).tobytes()
+        tensor.buffer = contents.setdefault(content, len(contents))
+        tensor.name = tensor.shapeSignature = None
+        tensor.hasRank = False
+        if tensor.quantization is not None and tensor.quantization.scale is None:
+            tensor.quantization = None
+    graph.tensors, graph.name = tensors, None
+    graph.inputs = [numbers[int(t)] for t in graph.inputs]
+    graph.outputs = [numbers[int(t)] for t in graph.outputs]
+    for operator in graph.operators:
+        operator.inputs = [numbers[int(t)] if t >= 0 else -1 for t in operator.inputs]
+        operator.outputs = [numbers[int(t)] for t in operator.outputs]
+    codes = list(dict.fromkeys(operator.opcodeIndex for operator in graph.operators))
+    model.operatorCodes = [model.operatorCodes[code] for code in codes]
+    for operator in graph.operators:
+        operator.opcodeIndex = codes.index(operator.opcodeIndex)
+    model.buffers = [_buffer(content) for content in contents]
+    model.description = model.metadata = model.metadataBuffer = model.signatureDefs = None
+
+
+def set_plan(model: Any, offsets: list[int] | None) -> None:
+    """Make `offsets`, one a tensor and -1 for what the runtime shall place, the file's memory plan, or have none."""
+    entries = [entry for entry in model.metadata or () if entry.name not in (PLAN_NAME, PLAN_NAME.encode())]
+    if offsets is not None:
+        entry = schema().MetadataT()
+        entry.name, entry.buffer = PLAN_NAME, len(model.buffers)
+        model.buffers = [*model.buffers, _buffer(np.array([1, 1, len(offsets), *offsets], "<i4").tobytes())]
+        entries.append(entry)
+    model.metadata = entries or None
+
+
+def _buffer(content: bytes) -> Any:
+    buffer = schema().BufferT()
+    buffer.data = np.frombuffer(content, np.uint8) if content else None
+    return buffer
+
+
+class _AlignedBuffer:
+    """A buffer that `ModelT.Pack` writes with its data aligned, which the generated `BufferT` does not."""
+
+    def __init__(self, data: Any) -> None:
+        self.content = b"" if data is None else np.asarray(data, np.uint8).tobytes()
+
+    def Pack(self, builder: Any) -> int:
+        read = schema()
+        start = 0
+        if self.content:
+            builder.StartVector(1, len(self.content), _ALIGNMENT)
+            builder.head -= len(self.content)
+            builder.Bytes[builder.head : builder.head + len(self.content)] = self.content
+            start = builder.EndVector()
+        read.BufferStart(builder)
+        if self.content:
+            read.BufferAddData(builder, start)
+        return int(read.BufferEnd(builder))

@@ -1,0 +1,104 @@
+"""The formats of an export. Each is a module with a `write`, loaded when somebody asks for it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.deployment.export_error import ExportError
+from edgevolve.graph import Graph
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the files of every format are made from, and checked against.
+
+    `graph` runs in the order of its nodes; `tflite` is the int8 file and `keras` the float model of it. `images` are
+    examples of the test split, (number, height, width, channels) float32, `outputs` what Keras gives for them.
+    """
+
+    graph: Graph
+    weights: Mapping[str, NDArray[Any]]
+    tflite: bytes
+    keras: Any
+    images: NDArray[np.float32]
+    outputs: NDArray[np.float32]
+
+
+Write = Callable[[Path, Source], dict[str, Any]]
+"""Writes its files into an empty directory's root or a folder of its own, runs them, and returns what came of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """`module` defines `write`, a `Write`; it imports `needs`, packages that `pip install {install}` brings."""
+
+    module: str
+    needs: tuple[str, ...] = ()
+    install: str = ""
+
+
+FORMATS: dict[str, Format] = {
+    "tflite": Format("edgevolve.deployment.tflite"),
+    "c": Format("edgevolve.deployment.c_bundle", ("tflite_micro",), "--pre tflite-micro"),
+    "onnx": Format("edgevolve.deployment.onnx_model", ("onnx", "onnxruntime"), "'.[onnx]'"),
+    "torch": Format("edgevolve.deployment.torch_program", ("torch",), "'.[torch]'"),
+}
+
+TOLERANCE = 1e-4
+"""Largest difference of two float runtimes, as a fraction of the largest output or of 1."""
+
+_BATCH = 64
+
+
+def parse_formats(text: str) -> tuple[str, ...]:
+    """Names from a list such as "tflite,onnx", each once. Raises `ExportError` as `check_formats`."""
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    check_formats(names)
+    return names
+
+
+def check_formats(names: Sequence[str]) -> None:
+    """Raise `ExportError` unless all `names` are formats whose packages are there."""
+    for name in names:
+        if name not in FORMATS:
+            raise ExportError(f"--formats {name}: give one or more of {','.join(FORMATS)}")
+    for name in names:
+        for package in FORMATS[name].needs:
+            try:
+                import_module(package)
+            except ImportError as error:
+                reason = "" if getattr(error, "name", None) == package else f" ({str(error).splitlines()[0]})"
+                raise ExportError(
+                    f"--formats {name} needs {package}{reason}: pip install {FORMATS[name].install}"
+                ) from error
+
+
+def write_format(name: str, folder: Path, source: Source) -> dict[str, Any]:
+    """Write one format's files into `folder`; returns what their check found, for the manifest."""
+    write: Write = import_module(FORMATS[name].module).write
+    return write(folder, source)
+
+
+def in_batches(run: Callable[[NDArray[Any]], NDArray[np.float32]], images: NDArray[Any]) -> NDArray[np.float32]:
+    """Outputs of a float model, a bounded number of images at a time."""
+    return np.concatenate([run(images[i : i + _BATCH]) for i in range(0, len(images), _BATCH)])
+
+
+def agreement(file: str, runtime: str, outputs: NDArray[np.float32], source: Source) -> dict[str, Any]:
+    """How far `outputs`, of `source.images` on `runtime`, are from Keras'; `ExportError` if beyond `TOLERANCE`."""
+    found = distance(runtime, outputs, source)
+    largest = found["largest_difference"]
+    if not largest <= TOLERANCE * max(1.0, float(np.abs(source.outputs).max())):
+        raise ExportError(f"{file}: on {runtime} outputs are up to {largest:.3g} from those of the Keras model")
+    return found
+
+
+def distance(runtime: str, outputs: NDArray[np.float32], source: Source) -> dict[str, Any]:
+    """How far `outputs` are from Keras', whatever that may be."""
+    largest = float(np.abs(outputs - source.outputs).max())
+    return {"checked_on": runtime, "examples": len(outputs), "largest_difference": largest}

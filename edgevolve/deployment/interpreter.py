@@ -1,0 +1,123 @@
+"""Run an int8 model on LiteRT, TensorFlow Lite's interpreter, with the arithmetic that microcontrollers use."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.data import Split, as_float
+from edgevolve.graph import Shape
+
+
+class Quantisation(NamedTuple):
+    """A real value is scale · (stored value − zero_point)."""
+
+    scale: float
+    zero_point: int
+
+
+class Operator(NamedTuple):
+    """One operator of a file: its TFLite name and the shape of its output."""
+
+    name: str
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Int8Model:
+    """An int8 model of one input and one output, loaded and ready to run; `open_model` makes it."""
+
+    interpreter: Any
+    input_index: int
+    output_index: int
+    input_shape: Shape
+    output_shape: Shape
+    input: Quantisation
+    output: Quantisation
+    operators: tuple[Operator, ...]
+
+    def quantised(self, x: NDArray[Any]) -> NDArray[np.int8]:
+        """Images, uint8 or float, as the integers that the model reads."""
+        stored = np.round(as_float(x) / np.float32(self.input.scale)) + self.input.zero_point
+        return stored.clip(-128, 127).astype(np.int8)
+
+    def outputs(self, x: NDArray[Any]) -> NDArray[np.int8]:
+        """Run each of `x`, (number, height, width, channels) uint8 or float; gives (number, outputs) int8."""
+        stored = self.quantised(x)
+        outputs = np.empty((len(x), *self.output_shape[1:]), np.int8)
+        for row, image in enumerate(stored):
+            self.interpreter.set_tensor(self.input_index, image[np.newaxis])
+            self.interpreter.invoke()
+            outputs[row] = self.interpreter.get_tensor(self.output_index)[0]
+        return outputs
+
+    def real(self, outputs: NDArray[np.int8]) -> NDArray[np.float32]:
+        """Stored outputs as the real values that they stand for."""
+        return np.float32(self.output.scale) * (outputs.astype(np.float32) - np.float32(self.output.zero_point))
+
+
+def open_model(model: bytes) -> Int8Model:
+    """Load a `.tflite`. Raises `ValueError` unless it is an int8 model of one input and one output."""
+    litert = runtime()
+    plain_kernels = litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    try:
+        interpreter = litert.Interpreter(
+            model_content=model, num_threads=1, experimental_op_resolver_type=plain_kernels
+        )
+        interpreter.allocate_tensors()
+    except (ValueError, RuntimeError) as error:
+        raise ValueError(f"not a model that LiteRT can run: {error}") from error
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    if len(inputs) != 1 or len(outputs) != 1 or {inputs[0]["dtype"], outputs[0]["dtype"]} != {np.int8}:
+        raise ValueError("the model must have one int8 input and one int8 output")
+    shapes = {tensor["index"]: _shape(tensor) for tensor in interpreter.get_tensor_details()}
+    return Int8Model(
+        interpreter=interpreter,
+        input_index=inputs[0]["index"],
+        output_index=outputs[0]["index"],
+        input_shape=_shape(inputs[0]),
+        output_shape=_shape(outputs[0]),
+        input=_quantisation(inputs[0]),
+        output=_quantisation(outputs[0]),
+        operators=tuple(
+            Operator(operator["op_name"], shapes[int(operator["outputs"][0])])
+            for operator in interpreter._get_ops_details()
+        ),
+    )
+
+
+def int8_accuracy(model: bytes, split: Split) -> float:
+    """Fraction of the examples that the model classifies rightly.
+
+    Several outputs: the largest decides. One output: class 1 above a logit of 0, or above a probability of one half
+    if the model ends in a sigmoid. Raises `ValueError` when the images do not fit the model.
+    """
+    loaded = open_model(model)
+    if split.x.shape[1:] != loaded.input_shape[1:] or len(loaded.output_shape) != 2:
+        raise ValueError(f"images of {split.x.shape[1:]} do not fit a model of {loaded.input_shape[1:]}")
+    outputs = loaded.outputs(split.x)
+    if loaded.output_shape[1] > 1:
+        predicted = outputs.argmax(axis=1)
+    else:
+        middle = 0.5 if loaded.operators[-1].name == "LOGISTIC" else 0.0
+        predicted = loaded.output.scale * (outputs[:, 0].astype(np.float64) - loaded.output.zero_point) > middle
+    return float(np.mean(predicted == split.y))
+
+
+def runtime() -> Any:
+    """LiteRT, or its predecessor where that is what is installed."""
+    try:
+        return import_module("ai_edge_litert.interpreter")
+    except ImportError:
+        return import_module("tflite_runtime.interpreter")
+
+
+def _shape(tensor: dict[str, Any]) -> Shape:
+    return tuple(int(size) for size in tensor["shape"])
+
+
+def _quantisation(tensor: dict[str, Any]) -> Quantisation:
+    scale, zero_point = tensor["quantization"]
+    return Quantisation(float(scale), int(zero_point))

@@ -1,0 +1,67 @@
+"""What an export says of itself, and where it may be written. TensorFlow is not loaded here."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from edgevolve.deployment.arena_report import ArenaReport
+from edgevolve.deployment.export_error import ExportError
+from edgevolve.deployment.interpreter import Quantisation
+
+FORMAT = "edgevolve-model"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What was exported, as `manifest.json` says it.
+
+    Accuracies are fractions of the split that they name; the test split takes no part in search or training.
+    `peak_memory_bytes` is that of the file's own order of operators, alignment and scratch not counted; `arena` is
+    what the device really needs. `files` holds the SHA-256 of each file. `differences` tells where the file's
+    operators are not the graph's nodes. `formats` holds, for each format written, the runtime on which it was run and
+    how far it was from the Keras model. `facts` are the caller's, such as genotype, metrics, versions, seed and data
+    fingerprint; in the file they stand beside the others.
+    """
+
+    float_test_accuracy: float
+    int8_test_accuracy: float
+    int8_validation_accuracy: float
+    tflite_bytes: int
+    peak_memory_bytes: int
+    arena: ArenaReport
+    input: Quantisation
+    output: Quantisation
+    differences: tuple[str, ...]
+    formats: dict[str, dict[str, Any]]
+    files: dict[str, str]
+    graph_hash: str
+    graph: dict[str, Any]
+    facts: dict[str, Any]
+
+    def to_json(self) -> str:
+        """The text of `manifest.json`. Raises `ValueError` for facts that JSON cannot hold."""
+        payload = {"format": FORMAT, "version": VERSION, **asdict(self)}
+        payload = {**payload.pop("facts"), **payload}
+        payload |= {"input": self.input._asdict(), "output": self.output._asdict()}
+        try:
+            return json.dumps(payload, indent=2, allow_nan=False) + "\n"
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the facts of an export must be plain JSON values: {error}") from error
+
+
+def check_directory(directory: Path) -> None:
+    """Raise `ExportError` unless an export may go to `directory`."""
+    if not directory.exists():
+        return
+    if not directory.is_dir():
+        raise ExportError(f"{directory}: is a file; give a directory")
+    if not any(directory.iterdir()):
+        return
+    try:
+        found = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        found = None
+    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        raise ExportError(f"{directory}: holds other files; give an empty directory, a new one or an earlier export")

@@ -1,0 +1,123 @@
+"""A better memory plan for any `.tflite`, never worse and with the same outputs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.deployment.export_error import ExportError
+from edgevolve.deployment.file_plan import current_head, file_buffers, lay_out, put_in_best_order
+from edgevolve.deployment.flatbuffer import bare, packed, unpacked
+from edgevolve.deployment.isolated import IsolatedError, run_isolated
+from edgevolve.deployment.micro import MicroError, run_on_micro
+from edgevolve.graph import Graph, read_tflite
+from resource_models import Plan
+
+_EXAMPLES = 4
+_MOST_BYTES = 2**28
+"""Of an input; a file that claims more is not run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Optimised:
+    """A file and what it saves.
+
+    `head_bytes` of the runtime's planned memory before and after, by the replica of its planner; `micro_head_bytes`
+    are the same two as TensorFlow Lite Micro reports them, or None where it cannot run the file, for `micro_says`.
+    `exact` tells that no plan needs less in the order that was chosen.
+    """
+
+    model: bytes
+    head_bytes: tuple[int, int]
+    micro_head_bytes: tuple[int, int] | None
+    micro_says: str
+    exact: bool
+
+    @property
+    def saving(self) -> float:
+        """Share of the head saved."""
+        before, after = self.head_bytes
+        return 1 - after / before if before else 0.0
+
+
+def lean(model: bytes) -> bytes:
+    """The exporter's form of a file: nothing that a device does not read, and the plan that needs the least."""
+    content = unpacked(model)
+    bare(content)
+    lay_out(content)
+    return packed(content)
+
+
+def optimised(model: bytes) -> Optimised:
+    """The file with its operators in the order of least peak memory and the best plan found.
+
+    Names of tensors between input and output go; where nothing is saved, the file comes back as it was. The result
+    is run beside the original on LiteRT and, if it can, on TensorFlow Lite Micro, on random inputs.
+
+    Raises `TfliteError` for what `read_tflite` refuses, `ExportError` for what LiteRT refuses or if outputs differ.
+    """
+    graph = read_tflite(model).graph  # checks every offset before anything here follows it
+    after, before, plan = replanned(model)
+    if plan.head_bytes > before or (plan.head_bytes == before and len(after) >= len(model)):
+        return Optimised(model, (before, before), None, "nothing to save", plan.exact and plan.head_bytes == before)
+    inputs = _random_inputs(graph)
+    if not _same(_outputs(model, inputs), _outputs(after, inputs)):
+        raise ExportError("the rewritten file computes something else on LiteRT; it was not written")
+    try:
+        old, new = run_on_micro(model, inputs), run_on_micro(after, inputs)
+    except MicroError as error:
+        return Optimised(after, (before, plan.head_bytes), None, str(error), plan.exact)
+    if not _same(old.outputs, new.outputs):
+        raise ExportError("the rewritten file computes something else on TensorFlow Lite Micro; it was not written")
+    if new.head_bytes > old.head_bytes:
+        return Optimised(model, (before, before), (old.head_bytes,) * 2, "", False)
+    return Optimised(after, (before, plan.head_bytes), (old.head_bytes, new.head_bytes), "", plan.exact)
+
+
+def replanned(model: bytes) -> tuple[bytes, int, Plan]:
+    """The rewritten file, the head's bytes before, and the plan after; nothing is run. `model` must have been read."""
+    content = unpacked(model)
+    before = current_head(content, file_buffers(content))
+    put_in_best_order(content)
+    plan = lay_out(content)
+    _drop_inner_names(content)
+    return packed(content), before, plan
+
+
+def _drop_inner_names(content: Any) -> None:
+    graph = content.subgraphs[0]
+    kept = {int(t) for t in (*graph.inputs, *graph.outputs)}
+    for number, tensor in enumerate(graph.tensors):
+        if number not in kept:
+            tensor.name = None
+
+
+def _random_inputs(graph: Graph) -> list[NDArray[Any]]:
+    """Examples for each input, (number, *shape without the batch): any integers, floats from -1 to 1."""
+    rng = np.random.default_rng(0)
+    inputs: list[NDArray[Any]] = []
+    for tensor in graph.inputs:
+        if tensor.dtype.value not in np.sctypeDict or tensor.size_bytes > _MOST_BYTES:
+            raise ExportError(f"cannot be tried: an input of {tensor.dtype.value} and {tensor.size_bytes} bytes")
+        shape, kind = (_EXAMPLES, *tensor.shape[1:]), np.dtype(tensor.dtype.value)
+        if kind.kind == "f":
+            inputs.append(rng.uniform(-1, 1, shape).astype(kind))
+        elif kind.kind in "iu" and kind.itemsize <= 2:
+            limits = np.iinfo(kind)
+            inputs.append(rng.integers(limits.min, limits.max, shape, kind, endpoint=True))
+        else:
+            inputs.append(rng.integers(0, 2, shape).astype(kind))
+    return inputs
+
+
+def _outputs(model: bytes, inputs: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
+    try:
+        return run_isolated("litert_host.py", model, inputs).outputs
+    except IsolatedError as error:
+        raise ExportError(f"not a model that LiteRT can run: {error}") from None
+
+
+def _same(a: Sequence[NDArray[Any]], b: Sequence[NDArray[Any]]) -> bool:
+    return len(a) == len(b) and all(x.tobytes() == y.tobytes() for x, y in zip(a, b, strict=True))

@@ -1,0 +1,237 @@
+"""The verbs of the command line that deal with devices: list, measure, learn, predict, validate."""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from predictors import DevicePredictor, PredictorError, profile, sheet, sheets
+from predictors import validate as compare
+from predictors.manifest import read_predictions, write_predictions
+from predictors.measurements import read_measurements, read_networks
+from predictors.profiler import check_device
+
+_UNITS = {"": 1, "k": 10**3, "M": 10**6, "Ki": 2**10, "Mi": 2**20}
+
+Measured = Annotated[str, typer.Option("--device", metavar="cpu|usb:0|pci:0", help="what to measure on")]
+Threads = Annotated[int, typer.Option(help="of the interpreter")]
+Cores = Annotated[str | None, typer.Option(metavar="N,...", help="cores of the processor to keep to; any unless given")]
+Repeats = Annotated[int, typer.Option(help="inferences timed at least, after a warm-up")]
+Rows = Annotated[Path, typer.Argument(metavar="CSV", help="rows with the columns file and latency_ms")]
+Seed = Annotated[int, typer.Option(help="of everything random")]
+
+
+def devices(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="DEVICE", help="names or .yaml files; all if none")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the sheets, each figure with provenance and source")] = False,
+) -> None:
+    """List the devices; given names, each figure with where it comes from."""
+    from edgevolve.reports.devices import device_table, figure_table
+    from edgevolve.reports.terminal import console
+
+    chosen = [sheet(name) for name in names] if names else list(sheets().values())
+    if as_json:
+        print(json.dumps([one.model_dump(mode="json") for one in chosen], indent=1))
+    elif names:
+        for one in chosen:
+            console().print(figure_table(one))
+    else:
+        console().print(device_table(chosen))
+
+
+def profile_model(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="any file; its inputs are random")],
+    device: Measured = "cpu",
+    threads: Threads = 1,
+    cores: Cores = None,
+    repeats: Repeats = 50,
+    as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
+) -> None:
+    """Measure what one inference takes on a device."""
+    try:
+        content = model.read_bytes()
+    except OSError as error:
+        raise PredictorError(f"{model}: {error.strerror or error}") from error
+    try:
+        found = profile(content, device, threads=threads, cores=_cores(cores), runs=repeats)
+    except PredictorError as error:
+        raise PredictorError(f"{model}: {error}") from None
+    if as_json:
+        print(json.dumps({"model": model.name, **asdict(found)}))
+        return
+    print(
+        f"{model.name} on {found.device}, {found.threads} thread{'s' if threads > 1 else ''}, {found.runs} inferences: "
+        f"median {found.latency_ms:.4g} ms, 90th percentile {found.p90_ms:.4g} ms, least {found.least_ms:.4g} ms, "
+        f"spread {found.spread:.1%}"
+    )
+
+
+def calibrate(
+    out: Annotated[Path, typer.Option(help="CSV; what it holds already is not measured again")] = Path(
+        "calibration.csv"
+    ),
+    device: Measured = "cpu",
+    networks: Annotated[int, typer.Option(min=1, help="how many")] = 200,
+    at_most: Annotated[
+        str | None, typer.Option(metavar="SIZE", help="random networks of up to 250k, say, not published families")
+    ] = None,
+    layers: Annotated[bool, typer.Option(help="each of their layers by itself as well")] = True,
+    threads: Threads = 1,
+    cores: Cores = None,
+    repeats: Repeats = 50,
+    seed: Seed = 0,
+    ray_address: Annotated[
+        str | None, typer.Option(help="measure on each node of a cluster: HOST:PORT or auto")
+    ] = None,
+    emit: Annotated[Path | None, typer.Option(metavar="DIR", help="write .tflite files; measure nothing")] = None,
+) -> None:
+    """Measure many networks on a device, one at a time on each node, into a CSV; or write them to be measured."""
+    from edgevolve.engine import calibration, corpus
+
+    chosen_cores = _cores(cores)
+    if not emit and not ray_address:
+        check_device(device)
+    try:
+        source = corpus.small(networks, seed, _size(at_most)) if at_most else corpus.variants(networks, seed)
+        chosen = list(source)
+    except ValueError as error:
+        raise PredictorError(f"--at-most {at_most}: {error}") from None
+    if emit:
+        print(f"{calibration.emit(chosen, emit)}: {networks} networks; fill in latency_ms, then fit")
+        return
+    measure = calibration.Measure(device, threads, chosen_cores, repeats)
+
+    def observe(done: int, of: int) -> None:
+        if sys.stderr.isatty() or done == of or done % 100 == 0:
+            print(f"\r[{done}/{of}]", end="\n" if done == of else "", file=sys.stderr, flush=True)
+
+    pool = calibration.on_ray(ray_address or os.environ.get("RAY_ADDRESS"))
+    asked = calibration.with_layers(chosen) if layers else chosen
+    try:
+        found = calibration.calibrate(asked, out, measure, evaluator=pool, observe=observe)
+    except KeyboardInterrupt:
+        print("edgevolve: interrupted; the same command goes on where it ended", file=sys.stderr)
+        raise SystemExit(130) from None
+    for description, reason in list(found.failed.items())[:5]:
+        print(f"edgevolve: {description}: {reason}", file=sys.stderr)
+    print(f"{out}: {found.measured} measured, {found.known} known before, {len(found.failed)} could not be measured")
+    if not found.measured and not found.known:
+        raise SystemExit(1)
+
+
+def fit(
+    csv: Rows,
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="PREDICTOR.json", help="where to write")],
+    device: Annotated[str | None, typer.Option(help="its rows alone, where the CSV has several")] = None,
+    known: Annotated[
+        str | None, typer.Option("--sheet", metavar="DEVICE", help="what is known of it: a name or .yaml file")
+    ] = None,
+    seed: Seed = 0,
+) -> None:
+    """Learn a device from measurements, and say how far held-out networks were off."""
+    from edgevolve.reports.devices import predictor_table
+    from edgevolve.reports.terminal import console
+
+    about = sheet(known) if known else None
+    rows = read_measurements(csv, ["latency_ms"], device)
+    graphs = read_networks(csv, [row.file for row in rows])
+    name = device or (about.name if about else csv.stem)
+    latencies = [row.values[0] for row in rows]
+    fitted = DevicePredictor.fit(name, graphs, latencies, np.random.default_rng(seed), sheet=about)
+    _save(fitted, out)
+    console().print(predictor_table(fitted))
+
+
+def predict(
+    predictor: Annotated[Path, typer.Argument(metavar="PREDICTOR.json", help="what fit wrote")],
+    csv: Annotated[Path, typer.Argument(metavar="CSV", help="rows with the column file, measured or not")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.csv", help="latencies with their intervals")],
+) -> None:
+    """Write what the networks of a CSV will take, before or after they are measured."""
+    fitted = DevicePredictor.load(predictor)
+    files = [row.file for row in read_measurements(csv, [])]
+    write_predictions(out, files, fitted.predict(read_networks(csv, files)))
+    print(f"{out}: {len(files)} predictions for {fitted.device}")
+
+
+def validate(
+    predicted: Annotated[
+        Path, typer.Argument(metavar="PREDICTIONS", help="what predict wrote, or a predictor's .json")
+    ],
+    csv: Rows,
+    device: Annotated[str | None, typer.Option(help="its rows alone, where the CSV has several")] = None,
+    improve: Annotated[
+        Path | None, typer.Option(metavar="OUT.json", help="the predictor, improved by these measurements")
+    ] = None,
+    seed: Seed = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
+) -> None:
+    """Compare predictions with measurements, of whole networks; rows of a single layer are left out."""
+    from edgevolve.reports.devices import validation_table
+    from edgevolve.reports.terminal import console
+
+    fitted = DevicePredictor.load(predicted) if predicted.suffix == ".json" else None
+    if improve and fitted is None:
+        raise PredictorError(f"--improve needs the predictor itself: give its .json, not {predicted}")
+    rows = read_measurements(csv, ["latency_ms"], device)
+    graphs = read_networks(csv, [row.file for row in rows])
+    pairs = [(row, graph) for row, graph in zip(rows, graphs, strict=True) if len(graph.nodes) > 1]
+    if len(pairs) < 2:
+        raise PredictorError(f"{csv}: {len(pairs)} whole networks; at least two are needed")
+    whole = [graph for _, graph in pairs]
+    truth = np.array([row.values[0] for row, _ in pairs])
+    if fitted:
+        guess = fitted.predict(whole)
+        found = compare(guess.value, truth, guess.low, guess.high)
+        if improve:
+            _save(fitted.improved(whole, truth, np.random.default_rng(seed)), improve)
+    else:
+        value, low, high = read_predictions(predicted, [row.file for row, _ in pairs]).T
+        found = compare(value, truth, low, high)
+    if as_json:
+        print(json.dumps({key: value if value == value else None for key, value in asdict(found).items()}))
+    else:
+        console().print(validation_table(found))
+
+
+def _save(fitted: DevicePredictor, path: Path) -> None:
+    try:
+        fitted.save(path)
+    except OSError as error:
+        raise PredictorError(f"{path}: {error.strerror or error}") from error
+
+
+def _cores(text: str | None) -> tuple[int, ...]:
+    if not text:
+        return ()
+    if not re.fullmatch(r"\d+(,\d+)*", text):
+        raise PredictorError(f"--cores {text}: write numbers, such as 0,1")
+    return tuple(map(int, text.split(",")))
+
+
+def _size(text: str) -> int:
+    """Bytes of `250k` or `64Ki`."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(k|M|Ki|Mi)?B?", text)
+    if not found:
+        raise ValueError("write bytes, such as 250k or 64Ki")
+    return int(float(found[1]) * _UNITS[found[2] or ""])
+
+
+DEVICE_COMMANDS: Mapping[str, Callable[..., None]] = {
+    "devices": devices,
+    "profile": profile_model,
+    "calibrate": calibrate,
+    "fit": fit,
+    "predict": predict,
+    "validate": validate,
+}
+"""The verbs, in the order of the help."""

@@ -1,0 +1,24 @@
+"""Making a run happen: the loop, the evaluators, the worker pool. Ray is loaded in `ray_pool` alone."""
+
+from edgevolve.engine.calibration import Measure, calibrate
+from edgevolve.engine.cluster import ClusterError
+from edgevolve.engine.evaluator import Evaluator, Inline, JobResult, VirtualTime, WorkersLostError
+from edgevolve.engine.search import search, task_of
+from edgevolve.engine.tabular import TableError, Tabular
+from edgevolve.engine.train_task import Train
+
+__all__ = [
+    "ClusterError",
+    "Evaluator",
+    "Inline",
+    "JobResult",
+    "Measure",
+    "TableError",
+    "Tabular",
+    "Train",
+    "VirtualTime",
+    "WorkersLostError",
+    "calibrate",
+    "search",
+    "task_of",
+]

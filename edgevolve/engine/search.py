@@ -1,0 +1,132 @@
+"""A search from configuration to run: the same from Python as from the command line."""
+
+import os
+import re
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevolve.data import Split, Splits, fingerprint
+from edgevolve.engine.cluster import require_cluster
+from edgevolve.engine.evaluator import Evaluator
+from edgevolve.engine.loop import Observer, Search
+from edgevolve.engine.train_task import Train
+from edgevolve.engine.versions import installed_versions
+from edgevolve.runs import (
+    ON_RESUME,
+    ConfigError,
+    Journal,
+    JournalError,
+    Run,
+    SearchConfig,
+    Task,
+    config_json,
+    create,
+    events,
+)
+from edgevolve.runs import difference as config_difference
+from edgevolve.runs.journal import read
+
+EvaluatorFactory = Callable[[Task, Splits], Evaluator]
+
+
+def search(
+    config: SearchConfig,
+    name: str = "search",
+    *,
+    out: str | Path = "artifacts",
+    resume: bool = False,
+    ray_address: str | None = None,
+    evaluator: EvaluatorFactory | None = None,
+    observe: Observer = lambda run, event: None,
+) -> Run:
+    """Run `config` as `out/name` until its budget is spent, and return the run.
+
+    Evaluates on Ray (a cluster at `ray_address`, or one of its own) unless `evaluator` is given; `observe` is
+    called after each event. With `resume`, goes on where the journal ends: nothing that finished is repeated.
+
+    Raises `ConfigError`, `ProblemError`, `DataError` for bad input, `JournalError` for a run that exists (or, with
+    `resume`, does not), before anything is written; `ClusterError` when there is no cluster,
+    `WorkersLostError` when no worker starts.
+    """
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise ConfigError(f"{name!r} is no name for a run: use letters, digits, '.', '_' and '-'")
+    task = task_of(config)
+    config.check(task)
+    path = Path(out) / name / "journal.jsonl"
+    if path.exists() != resume:
+        hint = "there is no run to resume" if resume else "exists; add --resume to go on, or choose another --name"
+        raise JournalError(f"{path}: {hint}")
+    splits = config.data.load()
+    about: dict[str, Any] = {"config": config_json(config, task), "versions": installed_versions()}
+    data = {"fingerprint": fingerprint(splits), "train": len(splits.train), "validation": len(splits.validation)}
+    with ExitStack() as stack:
+        journal = stack.enter_context(Journal(path)) if resume else None
+        work = _restore(config, path, about["config"], data) if resume else None
+        pool = (evaluator or _ray(config, ray_address))(task, _without_test(splits))
+        stack.callback(pool.close)
+        about |= {"time": pool.now(), "workers": pool.workers}
+        if journal is None or work is None:
+            started = events.Started(name=name, data=data, devices=config.devices_used, **about)
+            create(path, started)
+            journal, work = stack.enter_context(Journal(path)), Search(config, Run(path, started))
+            observe(work.run, started)
+        else:
+            resumed = events.Resumed(**about)
+            journal.append(resumed)
+            work.replay(resumed)
+            observe(work.run, resumed)
+        work.drive(pool, journal, observe)
+    return work.run
+
+
+def task_of(config: SearchConfig) -> Task:
+    """The configuration's task, or training from scratch."""
+    return config.task or Train(config.training)
+
+
+def _restore(config: SearchConfig, path: Path, config_now: dict[str, Any], data: dict[str, Any]) -> Search:
+    history = read(path)
+    started = next(history)
+    assert isinstance(started, events.Started)
+    kept = {key: value for key, value in started.config.items() if key not in ON_RESUME}
+    changes = config_difference(kept, {key: value for key, value in config_now.items() if key not in ON_RESUME})
+    changes += config_difference(started.data, data, "data.")
+    if changes:
+        raise ConfigError(f"{path}: not the configuration it was started with: {'; '.join(changes)}")
+    work = Search(config, Run(path, started))
+    try:
+        for event in history:
+            work.replay(event)
+    except (ValueError, KeyError) as error:
+        raise JournalError(f"{path}: its events do not fit together ({error})") from error
+    return work
+
+
+def _ray(config: SearchConfig, address: str | None) -> EvaluatorFactory:
+    address = address or os.environ.get("RAY_ADDRESS")
+
+    def start(task: Task, splits: Splits) -> Evaluator:
+        if address:
+            require_cluster(address)
+        from edgevolve.engine.ray_pool import RayPool
+
+        return RayPool(
+            task,
+            splits,
+            workers=config.workers,
+            gpus_per_worker=config.gpus_per_worker,
+            deadline_s=60 * config.deadline_minutes,
+            address=address,
+        )
+
+    return start
+
+
+def _without_test(splits: Splits) -> Splits:
+    nothing = Split(splits.test.x[:0], np.empty(0, np.int64))
+    return replace(splits, test=nothing)

@@ -1,0 +1,252 @@
+"""Read any `.tflite` into a `Graph`: its operators in the file's order, its tensors with their exact bytes.
+
+Nothing of the file is trusted: it may be cut short, damaged or made to do harm. Field numbers are those of TensorFlow
+Lite's schema.fbs, version 3; the names of operators and element types come with LiteRT.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+
+from edgevolve.graph.flatbuffer import Flatbuffer, FlatbufferError, Table
+from edgevolve.graph.network import Graph, Node
+from edgevolve.graph.ops import ShapeError
+from edgevolve.graph.tensor import DType, Shape, Tensor
+from edgevolve.graph.tflite_operators import FileOperator, op_of
+
+MAX_FILE_BYTES = 2**31
+"""Offsets of a FlatBuffer have 31 bits."""
+
+_MAX_OPERATORS = 10_000
+_MAX_RANK = 8
+_MAX_TENSOR_BYTES = 2**40
+_MARK = b"TFL3"
+_CUSTOM = "CUSTOM"
+_LEFT_OUT = -1
+"""Index of an optional input that is not given."""
+
+
+class TfliteError(ValueError):
+    """Not a `.tflite`, a damaged one, or one that edgevolve does not read. The message is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class TfliteModel:
+    """What a `.tflite` holds.
+
+    `tensors` are all of the file's, at their index there, also those that no operator uses. `variables`, which keep
+    their values from one inference to the next, belong to no node. `dynamic_batch` tells that the file leaves the
+    batch open; shapes are those of a batch of 1.
+    """
+
+    graph: Graph
+    tensors: tuple[Tensor, ...]
+    variables: tuple[Tensor, ...]
+    size_bytes: int
+    dynamic_batch: bool
+
+
+def load_tflite(path: Path) -> TfliteModel:
+    """Read the file at `path`. Raises `TfliteError`, which names it."""
+    try:
+        if not path.is_file():
+            raise TfliteError("no such file")
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise TfliteError("larger than 2 GiB")
+        return read_tflite(path.read_bytes())
+    except OSError as error:
+        raise TfliteError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except TfliteError as error:
+        raise TfliteError(f"{path}: {error}") from error
+
+
+def read_tflite(content: bytes) -> TfliteModel:
+    """Read a file's content.
+
+    An operator that the IR knows becomes its op, fused activation and all, but without batch norm, which is folded.
+    Every other one becomes `Opaque`. A node's weights are its constant inputs as they are stored. Raises `TfliteError`
+    for what is no `.tflite`, is damaged, has several subgraphs, or has tensors of no fixed size or of a type that
+    `DType` does not name.
+    """
+    if content[4:8] != _MARK:
+        raise TfliteError(f"not a TensorFlow Lite file: it has no {_MARK.decode()} mark" if content else "empty")
+    try:
+        return _model(content)
+    except FlatbufferError as error:
+        raise TfliteError(f"damaged: {error}") from error
+    except ShapeError as error:
+        raise TfliteError(f"not a network that can run: {error}") from error
+
+
+def _model(content: bytes) -> TfliteModel:
+    root = Flatbuffer(content).root()
+    subgraphs = root.length(2, 4)
+    if subgraphs != 1:
+        raise TfliteError(f"{subgraphs} subgraphs; edgevolve reads models of one")
+    subgraph = root.tables(2)[0]
+    if subgraph.length(3, 4) > _MAX_OPERATORS:
+        raise TfliteError(f"{subgraph.length(3, 4)} operators; edgevolve reads up to {_MAX_OPERATORS}")
+    tables, operators = subgraph.tables(0), subgraph.tables(3)
+    entries, exits = subgraph.integers(1), subgraph.integers(2)
+    made = {*entries, *(i for operator in operators for i in operator.integers(2))}
+    for i in (*made, *exits):
+        _check_index(i, len(tables), "tensor")
+    tensors = _Tensors(tables, root.tables(4), made)
+    codes = [_operator_name(code) for code in root.tables(1)]
+    nodes = tuple(_node(i, operator, codes, tensors) for i, operator in enumerate(operators))
+    outputs = tuple(tensors.all[i] for i in exits)
+    for y in outputs:
+        if y.constant:
+            raise TfliteError(f"output {y.name} is a constant")
+    return TfliteModel(
+        graph=Graph(tuple(tensors.all[i] for i in entries), nodes, outputs),
+        tensors=tensors.all,
+        variables=tuple(tensors.all[i] for i in sorted(tensors.variables)),
+        size_bytes=len(content),
+        dynamic_batch=_dynamic_batch([tables[i] for i in entries]),
+    )
+
+
+class _Tensors:
+    """The file's tensors, and what their constants hold."""
+
+    def __init__(self, tables: Sequence[Table], buffers: Sequence[Table], made: set[int]) -> None:
+        self._tables, self._buffers = tables, buffers
+        self.variables = {i for i, table in enumerate(tables) if table.integer(5, "?") and i not in made}
+        names = _unique([_printable(table.text(3)) for table in tables])
+        self.all = tuple(self._tensor(i, name, i in made) for i, name in enumerate(names))
+
+    def integers(self, index: int) -> tuple[int, ...]:
+        """Values of a constant of int32 or int64, nothing for other types and for what lies outside the FlatBuffer."""
+        dtype = {DType.INT32: "<i4", DType.INT64: "<i8"}.get(self.all[index].dtype)
+        buffer = self._buffers[self._tables[index].integer(2, "I")]
+        if dtype is None or _outside(buffer) or self._tables[index].has(6):
+            return ()
+        return tuple(np.frombuffer(buffer.data(0), dtype).tolist())
+
+    def _tensor(self, index: int, name: str, made: bool) -> Tensor:
+        table = self._tables[index]
+        if table.integer(10, "I"):
+            raise TfliteError(f"tensor {name} is kept in another file")
+        tensor = Tensor(name, _shape(table, name), _dtype(table.integer(1, "b"), name))
+        stored_bytes = self._stored_bytes(table, name)
+        if made and stored_bytes:
+            raise TfliteError(f"tensor {name} is a constant and is written to")
+        if stored_bytes and not table.has(6) and stored_bytes != tensor.size_bytes:
+            raise TfliteError(f"tensor {name} has {stored_bytes} bytes in the file, its shape {tensor.size_bytes}")
+        if tensor.size_bytes > _MAX_TENSOR_BYTES:
+            raise TfliteError(f"tensor {name} has {tensor.size_bytes} bytes")
+        constant = not made and index not in self.variables and (stored_bytes > 0 or tensor.size_bytes == 0)
+        return Tensor(name, tensor.shape, tensor.dtype, constant)
+
+    def _stored_bytes(self, table: Table, name: str) -> int:
+        """Bytes that the file holds for a tensor: in its buffer, or after the FlatBuffer."""
+        number = table.integer(2, "I")
+        if number == 0 and not self._buffers:
+            return 0
+        _check_index(number, len(self._buffers), f"buffer, that of tensor {name},")
+        buffer = self._buffers[number]
+        if not _outside(buffer):
+            return buffer.length(0)
+        start, size_bytes = buffer.integer(1, "Q"), buffer.integer(2, "Q")
+        buffer.file.check(start, size_bytes)
+        return size_bytes
+
+
+def _node(index: int, table: Table, codes: Sequence[str], tensors: _Tensors) -> Node:
+    code = table.integer(0, "I")
+    _check_index(code, len(codes), "operator code")
+    name = f"{codes[code].lower()}_{index}"
+    numbers = [i for i in table.integers(1) if i not in tensors.variables]
+    for i in numbers:
+        if i != _LEFT_OUT:
+            _check_index(i, len(tensors.all), f"tensor, read by {name},")
+    operator = FileOperator(
+        name=codes[code],
+        options=table.table(4) or table.without_fields(),
+        inputs=tuple(None if i == _LEFT_OUT else tensors.all[i] for i in numbers),
+        outputs=tuple(tensors.all[i] for i in table.integers(2)),
+        values=lambda place: tensors.integers(numbers[place]),
+    )
+    given = [x for x in operator.inputs if x]
+    return Node(
+        name=name,
+        op=op_of(operator),
+        inputs=tuple(x for x in given if not x.constant),
+        weights=tuple(x for x in given if x.constant),
+        outputs=operator.outputs,
+    )
+
+
+def _operator_name(code: Table) -> str:
+    """The larger of the two codes counts: the older has 8 bits."""
+    number = max(code.integer(0, "b"), code.integer(3, "i"))
+    name = _names("BuiltinOperator").get(number)
+    if name is None:
+        raise TfliteError(f"operator code {number} is not known")
+    return _printable(code.text(1)) or _CUSTOM if name == _CUSTOM else name
+
+
+def _dtype(number: int, tensor: str) -> DType:
+    name = _names("TensorType").get(number, f"type {number}")
+    try:
+        return DType(name.lower())
+    except ValueError:
+        raise TfliteError(f"tensor {tensor} is of {name}, which edgevolve does not read") from None
+
+
+def _shape(table: Table, name: str) -> Shape:
+    """The shape with an open batch as 1."""
+    shape = table.integers(0)
+    if len(shape) > _MAX_RANK:
+        raise TfliteError(f"tensor {name} has {len(shape)} dimensions")
+    if shape[:1] == (-1,):
+        shape = (1, *shape[1:])
+    if min(shape, default=0) < 0:
+        raise TfliteError(f"tensor {name} has no fixed shape: {shape}")
+    return shape
+
+
+def _dynamic_batch(inputs: Sequence[Table]) -> bool:
+    """Whether an input's first dimension is open. Raises `TfliteError` if another one is."""
+    openings = [(table.integers(7) or table.integers(0), table) for table in inputs]
+    for signature, table in openings:
+        if -1 in signature[1:]:
+            raise TfliteError(f"input {_printable(table.text(3))} has no fixed shape: {signature}")
+    return any(signature[:1] == (-1,) for signature, _ in openings)
+
+
+def _outside(buffer: Table) -> bool:
+    """Whether a buffer's bytes come after the FlatBuffer; offsets of 0 and 1 stand for none."""
+    return buffer.integer(1, "Q") > 1
+
+
+def _check_index(index: int, count: int, kind: str) -> None:
+    if not 0 <= index < count:
+        raise TfliteError(f"damaged: it names {kind} {index} of {count}")
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """The names, with their index where they are empty or taken."""
+    taken: dict[str, None] = {}
+    for i, name in enumerate(names):
+        unique = name or f"#{i}"
+        while unique in taken:
+            unique += f"#{i}"
+        taken[unique] = None
+    return list(taken)
+
+
+def _printable(text: str) -> str:
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+@cache
+def _names(enumeration: str) -> Mapping[int, str]:
+    """Names of the schema's enumeration by their numbers."""
+    schema = import_module("ai_edge_litert.schema_py_generated")
+    return {number: name for name, number in vars(getattr(schema, enumeration)).items() if isinstance(number, int)}

@@ -1,0 +1,244 @@
+"""Plotly figures of the page, as plain JSON values without a template: the page gives them the reader's colours."""
+
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import plotly.io
+
+from edgevolve.reports.colours import FAILED, FAINT, FRONT, SERIES
+from edgevolve.reports.frames import seconds_active, status
+from edgevolve.reports.quantities import axis, duration, quantity, short
+from edgevolve.runs import Run
+from resource_models import PlacedBuffer
+
+Chart = dict[str, Any]
+
+_MOST_POINTS = 1000
+_MOST_BARS = 1500
+_OVER = {"evaluation": "evaluations", "seconds": "seconds of searching"}
+
+
+def plain(figure: go.Figure) -> Chart:
+    """A figure as JSON values; what is not finite becomes null."""
+    chart: Chart = json.loads(plotly.io.to_json(figure, validate=False))
+    chart["layout"].pop("template", None)
+    return chart
+
+
+def label(text: str, length: int = 40) -> str:
+    """Text that plotly shows as it stands: its markup escaped, and cut to `length`."""
+    return escape(short(text, length), quote=False)
+
+
+def course(tables: Mapping[str, pd.DataFrame], what: str, metric: str | None = None) -> dict[str, Chart]:
+    """A column of `history` as stairs, a line a run: one chart over evaluations, one over seconds of searching."""
+    values = [table[what].astype(float) for table in tables.values()]
+    largest = max((float(v.max()) for v in values if v.notna().any()), default=0.0)
+    words, divisor = axis(metric, largest) if metric else (f"{what.replace('_', ' ')}, %", 0.01)
+    charts = {}
+    for over, across in _OVER.items():
+        figure = go.Figure()
+        for number, (name, table) in enumerate(tables.items()):
+            kept = _thinned(table, what)
+            format_as = metric or "error"
+            figure.add_scatter(
+                x=kept[over].to_numpy(float),
+                y=kept[what].to_numpy(float) / divisor,
+                text=[quantity(format_as, float(value)) for value in kept[what]],
+                name=label(name),
+                mode="lines" if len(kept) > 1 else "markers",
+                line={"shape": "hv", "width": 2.5, "color": SERIES[number % len(SERIES)]},
+                hovertemplate="%{text} at %{x:.4~g}<extra></extra>",
+            )
+        figure.update_layout(
+            xaxis_title=across,
+            yaxis_title=label(words),
+            showlegend=len(tables) > 1,
+            hovermode="closest",
+            meta={"alt": _spoken(tables, what, over, metric or "error")},
+        )
+        charts[over] = plain(figure)
+    return charts
+
+
+def gantt(run: Run) -> Chart:
+    """When each worker was at which candidate; jobs without a visible gap between them are one bar in long runs."""
+    jobs = [
+        (f"{r.node} worker {r.worker}".strip(), *seconds_active(run, r), status(r), r.number)
+        for r in run.records.values()
+        if r.ended
+    ]
+    frame = pd.DataFrame(jobs, columns=["worker", "started", "ended", "status", "number"]).sort_values(
+        ["worker", "started"]
+    )
+    frame["jobs"] = 1
+    if len(frame) > _MOST_BARS:
+        frame = _merged(frame)
+    figure = go.Figure()
+    for what, colour in (("completed", SERIES[0]), ("failed", FAILED)):
+        rows = frame[frame["status"] == what]
+        spans = rows["ended"] - rows["started"]
+        first = [
+            f"candidate {n}" if j == 1 else f"{j} candidates" for n, j in zip(rows["number"], rows["jobs"], strict=True)
+        ]
+        figure.add_bar(
+            base=rows["started"].to_numpy(float),
+            x=spans.to_numpy(float),
+            y=[label(worker) for worker in rows["worker"]],
+            orientation="h",
+            name=what,
+            marker={"color": colour, "line": {"width": 1 if len(frame) < 40 else 0, "color": "rgba(255,255,255,.6)"}},
+            text=[f"{words}: {what}, {duration(span)}" for words, span in zip(first, spans, strict=True)],
+            textposition="none",
+            hovertemplate="%{text}<extra></extra>",
+        )
+    workers = frame["worker"].nunique()
+    figure.update_layout(
+        barmode="overlay",
+        xaxis_title=_OVER["seconds"],
+        yaxis={"type": "category", "autorange": "reversed"},
+        height=130 + 34 * max(workers, 1),
+        showlegend=bool((frame["status"] == "failed").any()),
+    )
+    return plain(figure)
+
+
+def live_memory(live: Sequence[int], steps: Sequence[str]) -> Chart:
+    """Bytes of live activations at each step, the peak marked."""
+    peak = max(live)
+    words, divisor = axis("live_bytes", peak)
+    numbers = list(range(1, len(live) + 1))
+    figure = go.Figure()
+    figure.add_bar(
+        x=numbers,
+        y=[value / divisor for value in live],
+        marker_color=[FRONT if value == peak else SERIES[0] for value in live],
+        text=[
+            f"{step}. {label(name)}: {quantity('_bytes', value)}"
+            for step, name, value in zip(numbers, steps, live, strict=True)
+        ],
+        textposition="none",
+        hovertemplate="%{text}<extra></extra>",
+    )
+    figure.add_annotation(
+        x=live.index(peak) + 1, y=peak / divisor, text=f"peak {quantity('_bytes', peak)}", showarrow=False, yshift=10
+    )
+    figure.update_layout(
+        xaxis={"title": "step", "dtick": max(1, len(live) // 15)},
+        yaxis={"title": words, "range": [0, 1.15 * peak / divisor]},
+        meta={"alt": f"Live memory: peak {quantity('_bytes', peak)} at step {live.index(peak) + 1} of {len(live)}."},
+    )
+    return plain(figure)
+
+
+def arena_map(buffers: Sequence[PlacedBuffer], steps: Sequence[str]) -> Chart:
+    """Where a memory plan puts each buffer: steps to the right, bytes upwards; those at the highest step coloured."""
+    tops = [
+        max((b.offset_bytes + b.size_bytes for b in buffers if b.first_step <= step <= b.last_step), default=0)
+        for step in range(len(steps))
+    ]
+    peak = max(tops, default=0)
+    highest = tops.index(peak) if tops else 0
+    words, divisor = axis("planned_bytes", peak)
+    kept = [b for b in buffers if b.size_bytes]
+    at_peak = {b.name for b in kept if b.first_step <= highest <= b.last_step}
+    figure = go.Figure()
+    figure.add_bar(
+        base=[b.offset_bytes / divisor for b in kept],
+        y=[b.size_bytes / divisor for b in kept],
+        x=[1 + (b.first_step + b.last_step) / 2 for b in kept],
+        width=[b.last_step - b.first_step + 1 for b in kept],
+        marker={
+            "color": [SERIES[0] if b.name in at_peak else FAINT for b in kept],
+            "line": {"width": 1, "color": "white"},
+        },
+        text=[
+            f"{label(b.name)}: {quantity('_bytes', b.size_bytes)} at {b.offset_bytes}, "
+            f"steps {b.first_step + 1} to {b.last_step + 1}"
+            for b in kept
+        ],
+        textposition="none",
+        hovertemplate="%{text}<extra></extra>",
+    )
+    figure.update_layout(
+        barmode="overlay",
+        xaxis={"title": "step", "range": [0.5, max(len(steps), 1) + 0.5], "dtick": max(1, len(steps) // 15)},
+        yaxis={"title": words, "range": [0, 1.08 * peak / divisor or 1]},
+        meta={
+            "alt": f"Planned memory: {len(kept)} buffers below {quantity('_bytes', peak)}, highest at {highest + 1}."
+        },
+    )
+    return plain(figure)
+
+
+def training(curves: Mapping[str, Sequence[float]]) -> Chart:
+    """Training curves by epoch; a measure and its `validation_` twin share one plot."""
+    groups: dict[str, list[str]] = {}
+    for name in curves:
+        groups.setdefault(name.removeprefix("validation_"), []).append(name)
+    figure = go.Figure()
+    axes, legends = {}, set()
+    for row, (group, names) in enumerate(groups.items(), start=1):
+        words, divisor = axis(group, 1.0)
+        place = f"y{row}".removesuffix("y1") or "y"
+        axes[place.replace("y", "yaxis")] = {"title": {"text": label(words)}}
+        for name in names:
+            validation = name != group
+            figure.add_scatter(
+                x=list(range(1, len(curves[name]) + 1)),
+                y=np.asarray(curves[name], dtype=float) / divisor,
+                name="validation" if validation else "training",
+                legendgroup=str(validation),
+                showlegend=validation not in legends,
+                line={"color": SERIES[1] if validation else SERIES[0], "dash": "solid" if validation else "dot"},
+                yaxis=place,
+            )
+            legends.add(validation)
+    grid = {
+        "rows": len(groups),
+        "columns": 1,
+        "ygap": 0.15,
+        "subplots": [[f"x{name.replace('axis', '')}"] for name in axes],
+    }
+    figure.update_layout(axes, xaxis_title="epoch", grid=grid, height=90 + 170 * len(groups), hovermode="x unified")
+    return plain(figure)
+
+
+def _spoken(tables: Mapping[str, pd.DataFrame], what: str, over: str, metric: str) -> str:
+    """A chart of `course` in a sentence a run, for those who do not see it."""
+    sentences = []
+    for name, table in tables.items():
+        known = table[table[what].notna()]
+        if len(known):
+            first, last = (
+                f"{quantity(metric, float(row[what]))} after {row[over]:.0f}" for row in (known.iloc[0], known.iloc[-1])
+            )
+            sentences.append(f"{short(name, 40)}: {short(what.replace('_', ' '), 60)} {first}, {last} {_OVER[over]}.")
+    return " ".join(sentences)
+
+
+def _thinned(table: pd.DataFrame, what: str) -> pd.DataFrame:
+    """The rows where the value changes, and the last; every n-th where they are still too many."""
+    known = table[table[what].notna()]
+    changed = known[known[what].ne(known[what].shift())]
+    step = -(-len(changed) // _MOST_POINTS) or 1
+    return pd.concat([changed.iloc[::step], known.tail(1)]).drop_duplicates("evaluation")
+
+
+def _merged(frame: pd.DataFrame) -> pd.DataFrame:
+    """Runs of jobs of one worker with one outcome and gaps too narrow to see."""
+    narrow = (frame["ended"].max() - frame["started"].min()) / 1000
+    same = (frame["worker"] == frame["worker"].shift()) & (frame["status"] == frame["status"].shift())
+    begins = ~(same & (frame["started"] - frame["ended"].shift() < narrow))
+    return (
+        frame.groupby(begins.cumsum())
+        .agg(
+            {"worker": "first", "started": "first", "ended": "max", "status": "first", "number": "first", "jobs": "sum"}
+        )
+        .reset_index(drop=True)
+    )

@@ -1,0 +1,153 @@
+"""Several runs side by side: fronts over each other, hypervolumes in one box, and what equal budgets gave."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from scipy import stats
+
+from edgevolve.reports.charts import Chart, course, label, plain
+from edgevolve.reports.colours import SERIES
+from edgevolve.reports.history import common_box, history
+from edgevolve.reports.metrics import metric_names, plotted_metrics
+from edgevolve.reports.pictures import front_of_two
+from edgevolve.reports.quantities import axis, duration, quantity, short, title
+from edgevolve.reports.view import View
+from edgevolve.runs import ON_RESUME, Run
+from search_algorithms import Completed
+
+_CONFIDENCE = 0.95
+_MOST_POINTS = 300
+
+
+def comparison(runs: Sequence[Run]) -> View:
+    """A table with a row a run, and charts by heading and form.
+
+    Hypervolumes are shares of one box for all runs, and are left out where objectives differ. Runs that differ in
+    nothing but seed, budget and workers are one group; a group's line is the mean over its runs at equal numbers of
+    evaluations, its band the 95 % confidence interval of that mean (Student's t), from two runs on.
+    """
+    names = _distinct([short(run.started.name, 60) for run in runs])
+    box = common_box(runs)
+    tables = {name: history(run, box) for name, run in zip(names, runs, strict=True)}
+    matched = min(len(table) for table in tables.values())
+    charts: dict[str, dict[str, Chart]] = {"Fronts": _fronts(names, runs)}
+    if box is not None:
+        charts["Hypervolume"] = course(tables, "hypervolume")
+        if matched:
+            charts["Equal budgets"] = {"evaluation": _bands(runs, list(tables.values()), matched)}
+    head = ["run", "seed", "evaluations", "searching", "front", "best"]
+    head += ["hypervolume", f"hypervolume after {matched}"] if box is not None else []
+    rows = []
+    for run, (name, table) in zip(runs, tables.items(), strict=True):
+        best = run.best
+        metric = "error" if best and "error" in best.metrics else run.problem.objectives[0].metric
+        row = [name, str(run.started.config.get("seed", "")), str(run.evaluations), duration(run.active_seconds)]
+        row += [str(len(run.front)), quantity(metric, best.metrics[metric]) if best else "–"]
+        if box is not None:
+            ends = [table["hypervolume"].iloc[:count] for count in (len(table), matched)]
+            row += [f"{100 * end.iloc[-1]:.2f} %" if len(end) else "–" for end in ends]
+        rows.append(row)
+    return {"head": head, "rows": rows, "charts": charts}
+
+
+def _fronts(names: Sequence[str], runs: Sequence[Run]) -> dict[str, Chart]:
+    """For each metric across, the runs' fronts of it and the metric upwards."""
+    first, upwards, _ = plotted_metrics(runs[0])
+    shared = [name for name in metric_names(runs[0]) if all(name in metric_names(run) for run in runs)]
+    across = sorted((name for name in shared if name != upwards), key=lambda name: name != first)
+    return {title(name): _front(names, runs, name, upwards) for name in across} if upwards in shared else {}
+
+
+def _front(names: Sequence[str], runs: Sequence[Run], across: str, upwards: str) -> Chart:
+    figure = go.Figure()
+    frames = [_front_frame(run, across, upwards) for run in runs]
+    every = pd.concat(frames)
+    x_label, x_divisor = axis(across, float(every[across].max()) if len(every) else 0.0)
+    y_label, y_divisor = axis(upwards, float(every[upwards].max()) if len(every) else 0.0)
+    symbols = ("circle", "square", "triangle-up", "diamond", "triangle-down", "star")
+    for number, (name, frame) in enumerate(zip(names, frames, strict=True)):
+        place = number % len(SERIES)
+        figure.add_scatter(
+            x=frame[across].to_numpy() / x_divisor,
+            y=frame[upwards].to_numpy() / y_divisor,
+            text=[
+                f"{label(name)} #{n}: {quantity(upwards, y)}, {quantity(across, x)}"
+                for n, x, y in zip(frame.index, frame[across], frame[upwards], strict=True)
+            ],
+            name=label(name),
+            mode="lines+markers",
+            line={"shape": "hv", "color": SERIES[place], "width": 2},
+            marker={"symbol": symbols[place], "size": 9},
+            hovertemplate="%{text}<extra></extra>",
+        )
+    kind = "log" if upwards.endswith("error") and len(every) and (every[upwards] > 0).all() else "linear"
+    figure.update_layout(
+        xaxis_title=label(x_label),
+        yaxis={
+            "title": label(y_label),
+            "type": kind,
+        }
+        | ({"dtick": "D2", "tickformat": "~g"} if kind == "log" else {}),
+        height=380,
+        hovermode="closest",
+    )
+    return plain(figure)
+
+
+def _front_frame(run: Run, across: str, upwards: str) -> pd.DataFrame:
+    done = {
+        number: {across: r.metrics[across], upwards: r.metrics[upwards], "broken": bool(run.problem.broken(r.metrics))}
+        for number, r in run.records.items()
+        if isinstance(r.outcome, Completed) and across in r.metrics and upwards in r.metrics
+    }
+    frame = pd.DataFrame.from_dict(done, orient="index", columns=[across, upwards, "broken"])
+    return front_of_two(run, frame.astype({across: float, upwards: float, "broken": bool}), across, upwards)
+
+
+def _bands(runs: Sequence[Run], tables: Sequence[pd.DataFrame], matched: int) -> Chart:
+    groups: dict[str, list[int]] = {}
+    for number, run in enumerate(runs):
+        groups.setdefault(_but_for_seed(run), []).append(number)
+    kinds = [_kind(runs[members[0]]) for members in groups.values()]
+    at = np.unique(np.linspace(1, matched, min(matched, _MOST_POINTS)).astype(int))
+    figure = go.Figure()
+    for place, (kind, members) in enumerate(zip(_distinct(kinds), groups.values(), strict=True)):
+        colour = SERIES[place % len(SERIES)]
+        values = 100 * np.array([tables[number]["hypervolume"].to_numpy(float)[at - 1] for number in members])
+        mean, count = values.mean(axis=0), len(members)
+        words = f"{label(kind)}, {count} run{'s' if count > 1 else ''}"
+        if count > 1:
+            spread = values.std(axis=0, ddof=1) / np.sqrt(count) * stats.t.ppf((1 + _CONFIDENCE) / 2, count - 1)
+            band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False}
+            figure.add_scatter(x=at, y=np.clip(mean - spread, 0, 100), **band)
+            red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+            shade = f"rgba({red},{green},{blue},.2)"
+            figure.add_scatter(x=at, y=np.clip(mean + spread, 0, 100), fill="tonexty", fillcolor=shade, **band)
+        figure.add_scatter(
+            x=at,
+            y=mean,
+            name=words,
+            line={"color": colour, "width": 2.5},
+            hovertemplate="%{y:.2f} % at %{x}<extra></extra>",
+        )
+    figure.update_layout(xaxis_title="evaluations", yaxis_title="mean hypervolume, %", showlegend=True)
+    return plain(figure)
+
+
+def _but_for_seed(run: Run) -> str:
+    """What the runs of a group have in common."""
+    kept = {name: value for name, value in run.started.config.items() if name not in (*ON_RESUME, "seed")}
+    return json.dumps(kept, sort_keys=True)
+
+
+def _kind(run: Run) -> str:
+    algorithm = run.started.config.get("algorithm")
+    return short(str(algorithm.get("type", "")) if isinstance(algorithm, dict) else "", 40) or "search"
+
+
+def _distinct(names: Sequence[str]) -> list[str]:
+    """The names, numbered where one occurs twice."""
+    return [f"{name} ({place})" if names.count(name) > 1 else name for place, name in enumerate(names, start=1)]

@@ -1,0 +1,56 @@
+"""The dry run of a configuration as a table."""
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edgevolve.reports.metrics import sources
+from edgevolve.reports.quantities import quantity, title
+from edgevolve.runs import SearchConfig
+from edgevolve.runs.feasibility import Feasibility
+
+
+def feasibility_table(config: SearchConfig, found: Feasibility) -> RenderableType:
+    """A row a bound, and a row each other metric of a device: what share of random networks breaks it, their range.
+
+    Of a device's metric also the share of networks with an interval.
+    """
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    predicted = [metric for one in config.devices_used for metric in one.metrics]
+    for name in ("bound", "", "broken by", "lowest", "highest", *(["with interval"] if predicted else [])):
+        table.add_column(name, justify="left" if name == "bound" else "right")
+    for constraint in config.problem.constraints:
+        metric = constraint.metric
+        sign = "≤" if constraint.sense == "at_most" else "≥"
+        cells = [f"{title(metric)} {sign} {quantity(metric, constraint.bound)}"]
+        if metric not in found.lowest:
+            cells += ["soft" if not constraint.hard else "hard", "known after training", "", ""]
+        elif constraint.hard:
+            cells += ["hard", f"{found.broken.get(str(constraint), 0) / found.samples:.1%}", *_range(found, metric)]
+        else:
+            cells += ["soft", "", *_range(found, metric)]
+        table.add_row(*cells, *([_with_interval(found, metric)] if metric in predicted else []))
+    bounded = {constraint.metric for constraint in config.problem.constraints}
+    for metric in dict.fromkeys(predicted):
+        if metric not in bounded:
+            table.add_row(title(metric), "", "no bound", *_range(found, metric), _with_interval(found, metric))
+    share = f"{found.feasible / found.samples:.1%} of {found.samples} random networks are within all hard bounds"
+    if found.broken:
+        bound, _ = max(found.broken.items(), key=lambda item: item[1])
+        share += f"; {bound} binds most"
+    notes = [Text(line) for line in sources(config.devices_used, predicted)]
+    for name, reason in found.refused.items():
+        refusing = found.broken[f"runs on {name}"] / found.samples
+        notes.append(Text(f"{refusing:.1%} of them cannot run on {name}; the first: {reason}"))
+    untrained = Text("Nothing was trained: the time a candidate takes is not known yet.")
+    return Group(table, Text(""), Text(share), *notes, untrained)
+
+
+def _range(found: Feasibility, metric: str) -> tuple[str, str]:
+    if metric not in found.lowest:
+        return ("of none", "")
+    return quantity(metric, found.lowest[metric]), quantity(metric, found.highest[metric])
+
+
+def _with_interval(found: Feasibility, metric: str) -> str:
+    return f"{found.intervals.get(metric, 0) / found.samples:.1%}"

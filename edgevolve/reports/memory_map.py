@@ -1,0 +1,137 @@
+"""Memory over time as a picture: which buffer lies where at each step, and which ones set the peak."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgevolve.graph import Graph, TfliteModel, reordered
+from edgevolve.reports.network import operator_name, short_name
+from edgevolve.reports.quantities import quantity
+from edgevolve.runs import ConfigError
+from resource_models import PlacedBuffer, Target, deployed, lifetimes, peak_memory, placed_buffers, stacked
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_FORMATS = (".png", ".svg")
+_MOST_BOXES = 1_000_000
+_MOST_NAMED_STEPS = 80
+_MOST_NAMED_BUFFERS = 12
+_REST = "#d5dbe3"
+_BYTES_A_UNIT = {"bytes": 1, "KiB": 1024, "MiB": 1024**2}
+
+
+def check_picture(path: Path) -> None:
+    """Raise `ConfigError` unless `path` names a picture that can be written."""
+    if path.suffix.lower() not in _FORMATS:
+        raise ConfigError(f"{path}: a memory map is written as {' or '.join(_FORMATS)}")
+    if not path.parent.is_dir():
+        raise ConfigError(f"{path}: there is no folder {path.parent}")
+
+
+def save_live_map(path: Path, graph: Graph, title: str) -> None:
+    """Draw the live activations piled up at each step, without a plan: the least memory of this order.
+
+    Raises `ConfigError` if the picture cannot be written, or would have millions of boxes.
+    """
+    if sum(life.last_step - life.first_step + 1 for life in lifetimes(graph)) > _MOST_BOXES:
+        raise ConfigError(f"{path}: too many tensors live at once to draw them")
+    save_memory_map(path, graph, stacked(graph), title)
+
+
+def save_arena_map(path: Path, found: Graph | TfliteModel, target: Target, title: str) -> None:
+    """Draw where the best memory plan puts each buffer: of a file in its order, of a network as it is exported.
+
+    Raises `ConfigError` if the picture cannot be written.
+    """
+    if isinstance(found, Graph):
+        operators = deployed(found).graph
+        found = reordered(operators, peak_memory(operators).order)
+    graph = found if isinstance(found, Graph) else found.graph
+    save_memory_map(path, graph, placed_buffers(found, target), title)
+
+
+def save_memory_map(path: Path, graph: Graph, buffers: Sequence[PlacedBuffer], title: str) -> None:
+    """Draw `buffers`, placed by whatever plan, over the nodes of `graph`: steps to the right, bytes upwards.
+
+    Those live at the step with the highest top are coloured and named. Raises `ConfigError` if the picture cannot be
+    written.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    check_picture(path)
+    tops = _tops(buffers, len(graph.nodes))
+    peak = max(tops, default=0)
+    unit = next(name for name in reversed(_BYTES_A_UNIT) if peak >= 4 * _BYTES_A_UNIT[name] or name == "bytes")
+    figure = Figure(figsize=(min(max(8.0, 4 + 0.22 * len(tops)), 20.0), 5.5), layout="constrained")
+    axes = figure.subplots()
+    _draw(axes, buffers, tops.index(peak) if tops else 0, _BYTES_A_UNIT[unit])
+    axes.axhline(peak / _BYTES_A_UNIT[unit], color="#333333", linestyle="--", linewidth=0.8)
+    axes.set(xlim=(0.5, max(len(tops), 1) + 0.5), ylim=(0, 1.06 * (peak or 1) / _BYTES_A_UNIT[unit]), ylabel=unit)
+    axes.spines[["top", "right"]].set_visible(False)
+    if len(tops) <= _MOST_NAMED_STEPS:
+        names = [f"{_plain(operator_name(node))}  {step}" for step, node in enumerate(graph.nodes, start=1)]
+        axes.set_xticks(range(1, len(tops) + 1), names, rotation=90, fontsize=7)
+    axes.set_xlabel("step")
+    where = f" at step {tops.index(peak) + 1} of {len(tops)}" if tops else ""
+    axes.set_title(f"{_plain(title)}: {quantity('_bytes', peak)}{where}", fontsize=11, loc="left")
+    settings = {"svg.hashsalt": "edgevolve", "svg.fonttype": "none"}
+    with matplotlib.rc_context(settings):  # type: ignore[arg-type]
+        try:
+            figure.savefig(path, dpi=130, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
+        except OSError as error:
+            raise ConfigError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def _draw(axes: "Axes", buffers: Sequence[PlacedBuffer], peak_step: int, bytes_a_unit: int) -> None:
+    """Draw the buffers as boxes: grey, or in a colour of their own if they have a part in the peak."""
+    from matplotlib import colormaps
+    from matplotlib.collections import PolyCollection
+    from matplotlib.patches import Patch
+
+    at_peak = [b for b in buffers if b.size_bytes and b.first_step <= peak_step <= b.last_step]
+    at_peak.sort(key=lambda buffer: -buffer.size_bytes)
+    colours = {b.name: colormaps["tab10"](i % 10) for i, b in enumerate(at_peak)}
+    boxes = [
+        [
+            (left, low / bytes_a_unit),
+            (left, (low + buffer.size_bytes) / bytes_a_unit),
+            (right, (low + buffer.size_bytes) / bytes_a_unit),
+            (right, low / bytes_a_unit),
+        ]
+        for buffer in buffers
+        for left, right, low in [(buffer.first_step + 0.5, buffer.last_step + 1.5, buffer.offset_bytes)]
+    ]
+    shades = [colours.get(buffer.name, _REST) for buffer in buffers]
+    axes.add_collection(PolyCollection(boxes, facecolors=shades, edgecolors="white", linewidths=0.6))
+    named = [
+        Patch(color=colours[b.name], label=f"{quantity('_bytes', b.size_bytes)}  {_plain(short_name(b.name))}")
+        for b in at_peak[:_MOST_NAMED_BUFFERS]
+    ]
+    if len(at_peak) > _MOST_NAMED_BUFFERS:
+        named.append(Patch(alpha=0, label=f"and {len(at_peak) - _MOST_NAMED_BUFFERS} more"))
+    axes.legend(
+        handles=named,
+        title="live at the peak",
+        title_fontsize=8,
+        fontsize=7,
+        alignment="left",
+        frameon=False,
+        loc="upper left",
+        bbox_to_anchor=(1.01, 1),
+    )
+
+
+def _tops(buffers: Sequence[PlacedBuffer], steps: int) -> list[int]:
+    """The end of the highest buffer at each step."""
+    tops = [0] * steps
+    for buffer in buffers:
+        for step in range(buffer.first_step, buffer.last_step + 1):
+            tops[step] = max(tops[step], buffer.offset_bytes + buffer.size_bytes)
+    return tops
+
+
+def _plain(text: str) -> str:
+    """Text that Matplotlib draws as it stands: no formulas, and no letters that its font may lack."""
+    return text.replace("…", "...").encode("ascii", "replace").decode().replace("$", r"\$")

@@ -1,0 +1,45 @@
+"""Which metrics a run has, in which order, and which of them a picture shows."""
+
+from collections.abc import Collection, Sequence
+
+from edgevolve.runs import Run
+from edgevolve.runs.events import DeviceUsed
+
+
+def metric_names(run: Run) -> list[str]:
+    """Every metric of the run: error, the objectives, what is bounded, then the others by name."""
+    problem = run.problem
+    named = [*(o.metric for o in problem.objectives), *(c.metric for c in problem.constraints)]
+    known = dict.fromkeys(name for record in run.records.values() for name in record.metrics)
+    ordered = sorted(dict.fromkeys(named), key=lambda name: name != "error")
+    return [*ordered, *sorted(name for name in known if name not in named)]
+
+
+def plotted_metrics(run: Run) -> tuple[str, str, str]:
+    """What a picture shows unless told: a resource across, what is learnt upwards, a second resource as colour.
+
+    Objectives come before other metrics; the model size is across where it is among those that come first.
+    """
+    objectives = [objective.metric for objective in run.problem.objectives]
+    upwards = "error" if "error" in objectives else objectives[0]
+    resources = [name for name in objectives if name != upwards]
+    rest = [name for name in metric_names(run) if name not in objectives]
+    candidates = resources or rest or [upwards]
+    across = "model_size_bytes" if "model_size_bytes" in candidates else candidates[0]
+    others = [name for name in (*rest[::-1], *resources) if name != across]
+    return across, upwards, others[-1] if others else across
+
+
+def provenance(devices: Sequence[DeviceUsed]) -> dict[str, str]:
+    """Of each predicted metric, the device and where its figures come from, in words."""
+    return {metric: f"{one.name}, {one.provenance}" for one in devices for metric in one.metrics}
+
+
+def sources(devices: Sequence[DeviceUsed], names: Collection[str]) -> list[str]:
+    """A line a device that gives any of the metrics `names`: which of them, and where its figures come from."""
+    lines = []
+    for one in devices:
+        given = [metric for metric in one.metrics if metric in names]
+        if given:
+            lines.append(f"{', '.join(given)}: {one.name}, {one.provenance}")
+    return lines

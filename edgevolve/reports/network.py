@@ -1,0 +1,270 @@
+"""One network operator by operator, from a run or from a file, as a table and as JSON."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edgevolve.graph import Graph, Node, Opaque, Tensor, TfliteModel, reordered
+from edgevolve.reports.quantities import quantity
+from resource_models import (
+    CORTEX_M,
+    Footprint,
+    PeakMemory,
+    Target,
+    file_footprint,
+    lifetimes,
+    live_bytes,
+    macs,
+    measure,
+    model_size,
+    peak_memory,
+)
+
+_MOST_SEARCHED_NODES = 1_000
+_MOST_STATES = 20_000
+_STATES_TIMES_NODES = 250_000
+_NAMED_TENSORS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a network costs, in the order in which its nodes stand; `inspect_network` and `inspect_file` make it.
+
+    `peak_step` is the node, by index, at which the most bytes are live, the first of several. `best` is the order of
+    least peak memory and `footprint` the arena on a device; None if there were too many nodes to search. `file` is
+    what a file says beside its graph.
+    """
+
+    graph: Graph
+    live_bytes: tuple[int, ...]
+    peak_step: int
+    peak_tensors: tuple[Tensor, ...]
+    best: PeakMemory | None
+    footprint: Footprint | None
+    file: TfliteModel | None = None
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most bytes live at once."""
+        return max(self.live_bytes, default=0)
+
+    @property
+    def unknown(self) -> tuple[str, ...]:
+        """TFLite's names of the operators that the IR does not know, once each."""
+        return tuple(dict.fromkeys(node.op.name for node in self.graph.nodes if isinstance(node.op, Opaque)))
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes of constants, each once however many nodes share it."""
+        return sum({w.name: w.size_bytes for node in self.graph.nodes for w in node.weights}.values())
+
+
+def inspect_network(graph: Graph, target: Target = CORTEX_M) -> Inspection:
+    """A network of a run, in the order of least peak memory, in which it is exported."""
+    return _inspection(reordered(graph, peak_memory(graph).order), target)
+
+
+def inspect_file(model: TfliteModel, target: Target = CORTEX_M) -> Inspection:
+    """A network in the order in which its file runs it."""
+    return _inspection(model.graph, target, model)
+
+
+def _inspection(graph: Graph, target: Target, file: TfliteModel | None = None) -> Inspection:
+    live = live_bytes(graph)
+    step = live.index(max(live)) if live else 0
+    tensors = [lifetime.tensor for lifetime in lifetimes(graph) if lifetime.first_step <= step <= lifetime.last_step]
+    best = footprint = None
+    if len(graph.nodes) <= _MOST_SEARCHED_NODES:
+        footprint = file_footprint(file, target) if file else measure(graph, target)
+        states = _STATES_TIMES_NODES // max(len(graph.nodes), 1)
+        best = peak_memory(graph, max_states=min(states, _MOST_STATES))
+    return Inspection(graph, tuple(live), step, tuple(tensors), best, footprint, file)
+
+
+OPERATOR_COLUMNS = ("step", "operator", "input", "output", "MACs", "weights", "output bytes", "live")
+_WORDS = ("operator", "input", "output")
+
+
+def operator_rows(found: Inspection) -> list[list[str]]:
+    """A row an operator, in words, by `OPERATOR_COLUMNS`; the live bytes of the peak are marked."""
+    return [
+        [
+            str(step),
+            operator_words(node),
+            _shapes(node.inputs),
+            _shapes(node.outputs),
+            quantity("macs", node.macs),
+            quantity("_bytes", _bytes(node.weights)),
+            quantity("_bytes", _bytes(node.outputs)),
+            quantity("_bytes", live) + ("  ← peak" if live == found.peak_bytes else ""),
+        ]
+        for step, (node, live) in enumerate(zip(found.graph.nodes, found.live_bytes, strict=True), start=1)
+    ]
+
+
+def network_table(found: Inspection) -> RenderableType:
+    """The rows of `operator_rows`; then what sets the peak, and the totals."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in OPERATOR_COLUMNS:
+        table.add_column(name, justify="left" if name in _WORDS else "right")
+    for row in operator_rows(found):
+        table.add_row(*map(Text, row))
+    return Group(table, Text(""), _remarks(found))
+
+
+def network_json(found: Inspection) -> dict[str, Any]:
+    """The same as plain values. Steps count from 1, as in the table; `best_order` holds steps."""
+    graph, best, file = found.graph, found.best, found.file
+    facts: dict[str, Any] = {} if file is None else {"file_bytes": file.size_bytes, "dynamic_batch": file.dynamic_batch}
+    if file is not None:
+        facts["variables"] = [_tensor_json(tensor) for tensor in file.variables]
+    return {
+        **facts,
+        "inputs": [_tensor_json(x) for x in graph.inputs],
+        "outputs": [_tensor_json(y) for y in graph.outputs],
+        "operators": [
+            {
+                "step": step,
+                "operator": operator_name(node),
+                "inputs": [_tensor_json(x) for x in node.inputs],
+                "outputs": [_tensor_json(y) for y in node.outputs],
+                "macs": node.macs,
+                "weight_bytes": _bytes(node.weights),
+                "live_bytes": live,
+            }
+            for step, (node, live) in enumerate(zip(graph.nodes, found.live_bytes, strict=True), start=1)
+        ],
+        "unknown_operators": list(found.unknown),
+        "macs": macs(graph),
+        "weight_bytes": found.weight_bytes,
+        "peak": {
+            "bytes": found.peak_bytes,
+            "step": found.peak_step + 1,
+            "tensors": [_tensor_json(tensor) for tensor in found.peak_tensors],
+        },
+        "peak_memory_bytes": best.peak_bytes if best else None,
+        "peak_memory_exact": best.exact if best else False,
+        "arena": _arena_json(found.footprint) if found.footprint else None,
+        "best_order": [index + 1 for index in best.order] if best else None,
+    }
+
+
+def _arena_json(footprint: Footprint) -> dict[str, Any]:
+    names = ("arena_bytes", "planned_head_bytes", "greedy_head_bytes", "tail_bytes", "exact", "operators")
+    return {
+        "target": footprint.target.name,
+        "provenance": footprint.target.provenance,
+        "greedy_arena_bytes": footprint.greedy_arena_bytes,
+        **{name: getattr(footprint, name) for name in names},
+    }
+
+
+def operator_name(node: Node) -> str:
+    """What a node is called for people: the IR's name of its operator, or TFLite's where the IR has none."""
+    return node.op.name if isinstance(node.op, Opaque) else type(node.op).__name__
+
+
+def operator_words(node: Node) -> str:
+    """The operator with what matters of its attributes: Conv2D 16 3×3 /2 bn relu."""
+    words = [operator_name(node)]
+    for field in fields(node.op) if not isinstance(node.op, Opaque) else ():  # type: ignore[arg-type]
+        value = getattr(node.op, field.name)
+        match field.name, value:
+            case ("stride", (height, width)):
+                words += (
+                    [f"/{height}" if height == width else f"/{height}×{width}"] if (height, width) != (1, 1) else []
+                )
+            case (("kernel" | "size"), (height, width)):
+                words.append(f"{height}×{width}")
+            case (("filters" | "units"), count):
+                words.append(str(count))
+            case ("batch_norm", True):
+                words.append("bn")
+            case (("activation" | "function"), name) if str(name) != "none":
+                words.append(str(name))
+    return " ".join(words)
+
+
+def _remarks(found: Inspection) -> RenderableType:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column("what", no_wrap=True)
+    table.add_column("figure", overflow="fold")
+    for what, figure in facts(found).items():
+        table.add_row(what, Text(figure))
+    return table
+
+
+def facts(found: Inspection) -> dict[str, str]:
+    """What sets the peak, the totals, and what one must know to read them, in words."""
+    best, file, facts = found.best, found.file, {}
+    if found.graph.nodes:
+        largest = sorted(found.peak_tensors, key=lambda tensor: -tensor.size_bytes)
+        named = [f"{short_name(t.name)} ({quantity('_bytes', t.size_bytes)})" for t in largest[:_NAMED_TENSORS]]
+        rest = [f"{len(largest) - len(named)} more"] if len(largest) > len(named) else []
+        facts["peak"] = f"step {found.peak_step + 1}: {', '.join(named + rest)}"
+    here = quantity("_bytes", found.peak_bytes)
+    if file is None:
+        facts["peak memory"] = here if best and best.exact else f"{here} or less"
+        facts["model size"] = quantity("_bytes", model_size(found.graph))
+    else:
+        lowest = "not searched" if best is None else quantity("_bytes", best.peak_bytes)
+        inexact = "" if best is None or best.exact else " or less"
+        facts["peak memory"] = f"{here} in the file's order, {lowest}{inexact} in the best order"
+        facts["flash"] = (
+            f"{quantity('_bytes', file.size_bytes)}, of it {quantity('_bytes', found.weight_bytes)} weights"
+        )
+    if found.footprint:
+        facts["arena"] = _arena(found.footprint)
+        facts["figures"] = found.footprint.target.provenance
+        if file is None:
+            facts["flash"] = quantity("_bytes", found.footprint.flash_bytes)
+    facts["MACs"] = quantity("macs", macs(found.graph))
+    if found.unknown:
+        facts["not known"] = f"{', '.join(found.unknown)}: memory is exact, MACs are counted where a formula is known"
+    if file and file.dynamic_batch:
+        facts["batch"] = "left open by the file, taken as 1"
+    if file and file.variables:
+        facts["variables"] = f"{quantity('_bytes', _bytes(file.variables))} more, live all the time"
+    return facts
+
+
+def _arena(found: Footprint) -> str:
+    """What the runtime allocates, with and without a memory plan in the file."""
+    words = f"{quantity('_bytes', found.greedy_arena_bytes)} on {found.target.name}"
+    if found.planned_head_bytes < found.greedy_head_bytes:
+        planned = quantity("_bytes", found.arena_bytes)
+        words += f", {planned} with a memory plan in the file" + ("" if found.exact else " (a better one may exist)")
+    head = quantity("_bytes", found.planned_head_bytes)
+    return f"{words}: {head} of buffers, {quantity('_bytes', found.tail_bytes)} that stay"
+
+
+def short_name(name: str, letters: int = 40) -> str:
+    """A tensor's name for people: the first of several that the converter joined, its end where it is long."""
+    first = name.partition(";")[0]
+    return first if len(first) <= letters else "…" + first[1 - letters :]
+
+
+def _shapes(tensors: tuple[Tensor, ...]) -> str:
+    """Shapes without the batch of 1; the element type where it is not int8."""
+    words = []
+    for tensor in tensors:
+        shape = tensor.shape[1:] if len(tensor.shape) > 1 and tensor.shape[0] == 1 else tensor.shape
+        kind = "" if tensor.dtype == "int8" else f" {tensor.dtype}"
+        words.append(("×".join(map(str, shape)) or "scalar") + kind)
+    return ", ".join(words if len(words) <= _NAMED_TENSORS else [*words[:_NAMED_TENSORS], "…"])
+
+
+def _bytes(tensors: tuple[Tensor, ...]) -> int:
+    return sum(tensor.size_bytes for tensor in tensors)
+
+
+def _tensor_json(tensor: Tensor) -> dict[str, Any]:
+    return {
+        "name": tensor.name,
+        "shape": list(tensor.shape),
+        "dtype": tensor.dtype.value,
+        "bytes": tensor.size_bytes,
+    }

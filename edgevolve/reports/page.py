@@ -1,0 +1,133 @@
+"""One self-contained HTML file of one or several runs: no network, and no text of a journal that could act as markup.
+
+Texts reach the page as compressed JSON in base64, and are set there as text. A content security policy allows the
+page's own script by its hash, what that unpacks, and no connection. Plotly and DataTables travel compressed as well: a
+page of a small run takes 2 MB.
+"""
+
+import base64
+import gzip
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import itables
+import jinja2
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from edgevolve.reports.colours import FAINT, FRONT
+from edgevolve.reports.comparison import comparison
+from edgevolve.reports.metrics import metric_names
+from edgevolve.reports.quantities import short, title
+from edgevolve.reports.terminal import metric_words
+from edgevolve.reports.view import View, charts_view, graphs, network_view, rows_view, run_view
+from edgevolve.runs import Run
+from search_algorithms import Rejected
+
+_ASSETS = Path(__file__).parent / "assets"
+_TABLES = Path(itables.__file__).parent / "html"
+_MOST_NETWORKS = 150
+_MOST_NAME = 120
+
+
+def report_page(runs: Sequence[Run], commands: Sequence[str]) -> str:
+    """The page of `runs`; `commands` are their paths as the user gave them, for the commands it shows.
+
+    Without runs it is the page of the empty journal that the first command names. Of a front of more than 150 networks,
+    those in equal steps along it and the best have their details on the page.
+    """
+    if not runs:
+        empty: View = {"runs": [], "compare": None, "live": False}
+        return render(empty, commands[0], "The journal is empty: no search has begun.")
+    views = [_whole_view(run, command) for run, command in zip(runs, commands, strict=True)]
+    data = {"runs": views, "compare": comparison(runs) if len(runs) > 1 else None, "live": False}
+    first = runs[0].started.name
+    names = first if len(runs) == 1 else f"{first} and {len(runs) - 1} more"
+    return render(data, names, views[0]["summary"] if len(runs) == 1 else f"{len(runs)} runs", _static(runs[0]))
+
+
+def render(data: View, name: str, summary: str, static: View | None = None) -> str:
+    """The page of what `reports.view` gives; with `live`, it follows the events of the server it came from."""
+    script = _asset("front.js") + _asset("page.js")
+    return _template().render(
+        title=short(name, _MOST_NAME),
+        summary=summary,
+        live=data["live"],
+        compared=bool(data["compare"]),
+        static=static or {"names": [], "rows": []},
+        script_hash=_hash(script),
+        style=Markup((_TABLES / "dt_bundle.css").read_text(encoding="utf-8") + _asset("page.css")),
+        packed=_libraries() | {"data": _packed(_json(data | {"colours": {"front": FRONT, "faint": FAINT}}))},
+        script=Markup(script),
+    )
+
+
+def finite(value: Any) -> Any:
+    """JSON values in which NaN and infinities are null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {name: finite(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(entry) for entry in value]
+    return value
+
+
+def _whole_view(run: Run, command: str) -> View:
+    evaluated = [record for record in run.records.values() if not isinstance(record.outcome, Rejected)]
+    numbers = _described([record.number for record in run.front], run)
+    networks = {
+        str(number): network_view(run, run.records[number], graph, command)
+        for number, graph in graphs(run, numbers).items()
+    }
+    return run_view(run) | {"rows": rows_view(run, evaluated), "charts": charts_view(run), "networks": networks}
+
+
+def _described(numbers: list[int], run: Run) -> list[int]:
+    step = -(-len(numbers) // _MOST_NETWORKS) or 1
+    always = [record.number for record in (run.best, run.knee) if record]
+    return sorted({*numbers[::step], *always})
+
+
+def _static(run: Run) -> View:
+    names = metric_names(run)
+    rows = []
+    for record in run.front[:_MOST_NETWORKS]:
+        words = metric_words(run, record)
+        rows.append([record.number, *(words.get(name, "") for name in names), short(record.description, 300)])
+    return {"names": ["#", *(short(title(name)) for name in names), "network"], "rows": rows}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(finite(value), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
+def _packed(text: str) -> str:
+    return base64.b64encode(gzip.compress(text.encode(), 6, mtime=0)).decode()
+
+
+@cache
+def _libraries() -> dict[str, str]:
+    tables = (_TABLES / "dt_bundle.js").read_text(encoding="utf-8")
+    return {"plotly": _packed(get_plotlyjs()), "tables": _packed(tables)}
+
+
+def _hash(script: str) -> str:
+    return f"sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}"
+
+
+def _asset(name: str) -> str:
+    return (_ASSETS / name).read_text(encoding="utf-8")
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, loader=jinja2.FileSystemLoader(_ASSETS)
+    )
+    return environment.get_template("page.html")

@@ -1,0 +1,211 @@
+"""Plots for papers, by matplotlib: fronts, error against a resource, the course of a search.
+
+Every function gives a `matplotlib.figure.Figure`; `save` writes one as PNG and SVG.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from numpy.typing import NDArray
+
+from edgevolve.reports.colours import FAINT, FRONT, SCALE, SERIES
+from edgevolve.reports.frames import candidates
+from edgevolve.reports.history import common_box, history
+from edgevolve.reports.metrics import plotted_metrics
+from edgevolve.reports.quantities import axis, short, title
+from edgevolve.runs import Run
+from search_algorithms import Constraint
+
+_LABEL_LENGTH = 40
+
+
+def front_figure(run: Run, x: str | None = None, y: str | None = None, colour: str | None = None) -> Figure:
+    """All that completed over two metrics, a third as colour, with bounds, the best, and the front of the two alone.
+
+    Where the error of a prediction is known, the points of that front have error bars.
+
+    The axis of an error is logarithmic; an error of 0 stands at a tenth of the smallest above it.
+    """
+    names = tuple(given or chosen for given, chosen in zip((x, y, colour), plotted_metrics(run), strict=True))
+    across, upwards, third = names
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    done = _completed(run, names)
+    scales = _label(axes, run.problem.constraints, done, across, upwards)
+    shown = _positions(done, across, upwards, scales)
+    label, divisor = axis(third, _largest(done, third))
+    points = axes.scatter(*shown, c=done[third] / divisor, cmap=SCALE, s=28, zorder=2)
+    step = front_of_two(run, done, across, upwards)
+    stairs = _positions(step, across, upwards, scales)
+    _error_bars(axes, run, step, across, upwards, scales)
+    legend = f"front of {title(upwards)} and {title(across)}"
+    axes.step(*stairs, where="post", color=FRONT, zorder=1, label=short(legend, 2 * _LABEL_LENGTH))
+    if run.best and run.best.number in done.index:
+        best = _positions(done.loc[[run.best.number]], across, upwards, scales)
+        axes.scatter(*best, marker="*", s=220, color=FRONT, edgecolor="white", zorder=3, label="best")
+    axes.set_title(
+        _plain(f"{short(run.started.name, _LABEL_LENGTH)}: {run.evaluations} evaluations; grey: bounds (dashed: soft)")
+    )
+    axes.legend(frameon=False)
+    if len(done):
+        figure.colorbar(points, label=_plain(short(label, _LABEL_LENGTH)))
+    return figure
+
+
+def fronts_figure(runs: Sequence[Run], x: str | None = None, y: str | None = None) -> Figure:
+    """The fronts of several runs over two metrics, both axes logarithmic; what is dominated is faint."""
+    chosen = plotted_metrics(runs[0])
+    across, upwards = x or chosen[0], y or chosen[1]
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    frames = [_completed(run, (across, upwards)) for run in runs]
+    scales = _label(axes, runs[0].problem.constraints, pd.concat(frames), across, upwards)
+    for number, (run, done) in enumerate(zip(runs, frames, strict=True)):
+        colour = SERIES[number % len(SERIES)]
+        axes.scatter(*_positions(done, across, upwards, scales), color=colour, alpha=0.2, s=12, linewidth=0)
+        front = _positions(front_of_two(run, done, across, upwards), across, upwards, scales)
+        name = _plain(short(run.started.name, _LABEL_LENGTH))
+        axes.step(*front, where="post", color=colour, marker=_MARKERS[number % len(_MARKERS)], ms=5, label=name)
+    if any((frame[across] > 0).any() for frame in frames):
+        axes.set_xscale("log")
+        _mark(axes.xaxis)
+    axes.legend(frameon=False)
+    return figure
+
+
+def progress_figure(runs: Sequence[Run], what: str = "hypervolume", over: str = "evaluation") -> Figure:
+    """A column of `history` over `evaluation` or `seconds`, a line a run; hypervolumes are of the runs' common box."""
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.subplots()
+    box = common_box(runs)
+    metric = what.removeprefix("best ")
+    tables = [history(run, box) for run in runs]
+    label, divisor = (
+        (what.replace("_", " "), 1.0) if what == metric else axis(metric, _largest(pd.concat(tables), what))
+    )
+    for number, (run, table) in enumerate(zip(runs, tables, strict=True)):
+        name = _plain(short(run.started.name, _LABEL_LENGTH))
+        line = (table[over], table[what].astype(float) / divisor)
+        axes.step(*line, where="post", color=SERIES[number % len(SERIES)], label=name)
+    upwards = label if what == metric else f"best {label}"
+    axes.set(xlabel={"evaluation": "evaluations", "seconds": "seconds of searching"}[over])
+    axes.set_ylabel(_plain(short(upwards, _LABEL_LENGTH)))
+    axes.legend(frameon=False)
+    return figure
+
+
+def front_of_two(run: Run, frame: pd.DataFrame, across: str, upwards: str) -> pd.DataFrame:
+    """The front of two metrics, small where they are no objective, of what is within all hard bounds, left to right."""
+    costs = pd.DataFrame({"x": frame[across], "y": frame[upwards]})[~frame["broken"].astype(bool)]
+    for objective in run.problem.objectives:
+        for axis_name, metric in (("x", across), ("y", upwards)):
+            if objective.metric == metric:
+                costs[axis_name] = costs[axis_name].map(lambda value, o=objective: o.cost({o.metric: value}))
+    ordered = costs.sort_values(["x", "y"])
+    kept = ordered[ordered["y"] < ordered["y"].cummin().shift(fill_value=float("inf"))]
+    return frame.loc[kept.index].sort_values(across)
+
+
+def save(figure: Figure, path: Path) -> list[Path]:
+    """Write `path` with the endings .png (150 dots an inch) and .svg; gives the two paths."""
+    paths = [path.with_suffix(".png"), path.with_suffix(".svg")]
+    figure.savefig(paths[0], dpi=150)
+    figure.savefig(paths[1], metadata={"Date": None})
+    return paths
+
+
+def write_pictures(runs: Sequence[Run], folder: Path) -> list[Path]:
+    """Every plot as PNG and SVG, and the frames they show as CSV; names are numbered where there are several runs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    written: list[Path] = []
+    for number, run in enumerate(runs, start=1):
+        suffix = f"-{number}" if len(runs) > 1 else ""
+        frame = candidates(run)
+        for name, rows in (("candidates", frame), ("front", frame.loc[[record.number for record in run.front]])):
+            written.append(folder / f"{name}{suffix}.csv")
+            rows.to_csv(written[-1])
+        written += save(front_figure(run), folder / f"front{suffix}")
+    many: dict[str, Callable[[], Figure]] = {
+        "fronts": lambda: fronts_figure(runs),
+        "hypervolume": lambda: progress_figure(runs),
+    }
+    for name, figure in many.items():
+        written += save(figure(), folder / name)
+    return written
+
+
+_MARKERS = "os^Dv*"
+_PLAIN_NUMBERS = FuncFormatter(lambda value, _: f"{value:g}")
+Scales = tuple[float, float, float]
+
+
+def _completed(run: Run, names: Sequence[str]) -> pd.DataFrame:
+    frame = candidates(run)
+    frame = frame[frame["status"] == "completed"]
+    return frame.reindex(columns=list(dict.fromkeys([*names, "broken"]))).dropna()
+
+
+def _label(axes: Axes, bounds: Sequence[Constraint], done: pd.DataFrame, across: str, upwards: str) -> Scales:
+    """Names the axes and draws the bounds; gives the divisors of both axes, and the lowest error there is room for."""
+    x_label, x_divisor = axis(across, _largest(done, across))
+    y_label, y_divisor = axis(upwards, _largest(done, upwards))
+    axes.set_xlabel(_plain(short(x_label, _LABEL_LENGTH)))
+    axes.set_ylabel(_plain(short(y_label, _LABEL_LENGTH)))
+    above = done[upwards][done[upwards] > 0]
+    logarithmic = upwards.partition("@")[0].endswith("error") and len(above) > 0
+    if logarithmic:
+        axes.set_yscale("log")
+        _mark(axes.yaxis)
+    for bound in bounds:
+        style = "-" if bound.hard else "--"
+        if bound.metric == across:
+            axes.axvline(bound.bound / x_divisor, color=FAINT, linestyle=style, linewidth=1)
+        elif bound.metric == upwards:
+            axes.axhline(bound.bound / y_divisor, color=FAINT, linestyle=style, linewidth=1)
+    return x_divisor, y_divisor, above.min() / 10 if logarithmic else float("-inf")
+
+
+def _mark(axis: Axis) -> None:
+    """Ticks of a logarithmic axis at 1, 2 and 5, as on the page, written in full."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(_PLAIN_NUMBERS)
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _positions(
+    frame: pd.DataFrame, across: str, upwards: str, scales: Scales
+) -> tuple["pd.Series[float]", "pd.Series[float]"]:
+    x_divisor, y_divisor, lowest = scales
+    return frame[across] / x_divisor, frame[upwards].clip(lower=lowest) / y_divisor
+
+
+def _error_bars(axes: Axes, run: Run, front: pd.DataFrame, across: str, upwards: str, scales: Scales) -> None:
+    x_lengths, y_lengths = _lengths(run, front, across) / scales[0], _lengths(run, front, upwards) / scales[1]
+    if x_lengths.any() or y_lengths.any():
+        bars = {"xerr": x_lengths, "yerr": y_lengths, "elinewidth": 1, "capsize": 2}
+        x, y = _positions(front, across, upwards, scales)
+        axes.errorbar(x, y, fmt="none", ecolor=FAINT, zorder=1, **bars)  # type: ignore[arg-type]
+
+
+def _lengths(run: Run, frame: pd.DataFrame, metric: str) -> NDArray[np.float64]:
+    """How far the intervals reach below and above each value, two rows; 0 where they are not known."""
+    values = frame[metric].to_numpy(float)
+    ends = [run.record(number).intervals.get(metric) for number in frame.index]
+    low, high = np.array([pair or (at, at) for pair, at in zip(ends, values, strict=True)]).reshape(-1, 2).T
+    lengths: NDArray[np.float64] = np.maximum([values - low, high - values], 0.0)
+    return lengths
+
+
+def _largest(frame: pd.DataFrame, name: str) -> float:
+    return float(frame[name].max()) if len(frame) else 0.0
+
+
+def _plain(text: str) -> str:
+    """Without matplotlib's mathematical notation."""
+    return text.replace("$", r"\$")

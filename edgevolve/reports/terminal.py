@@ -1,0 +1,157 @@
+"""Tables for the terminal: a run's front, and what was exported of it."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edgevolve.reports.colours import FRONT
+from edgevolve.reports.metrics import provenance, sources
+from edgevolve.reports.quantities import duration, interval, quantity, title
+from edgevolve.runs import Record, Run
+from search_algorithms import Failed, Rejected
+
+MARKS = "\n★ best, ◆ knee"
+_WIDTH_OF_A_FILE = 120
+
+
+def console() -> Console:
+    """Standard output, as wide as the terminal; 120 columns where it is none."""
+    return Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_A_FILE)
+
+
+def front_metrics(run: Run) -> list[str]:
+    """The metrics worth a column: error, then the objectives, then what else is bounded."""
+    problem = run.problem
+    names = [*(o.metric for o in problem.objectives), *(c.metric for c in problem.constraints)]
+    return sorted(dict.fromkeys(names), key=lambda name: name != "error")
+
+
+def front_table(run: Run, records: Sequence[Record]) -> RenderableType:
+    """The records as rows, the best of the run starred, its knee marked, and the run in one line below."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("", width=1)
+    table.add_column("#", justify="right")
+    names = front_metrics(run)
+    for name in names:
+        table.add_column(title(name), justify="right", no_wrap=True)
+    table.add_column("network", overflow="fold")
+    best, knee = run.best, run.knee
+    for record in records:
+        known = metric_words(run, record)
+        mark = "◆" if knee and record.number == knee.number else ""
+        mark = "★" if best and record.number == best.number else mark
+        table.add_row(
+            Text(mark, style=FRONT),
+            str(record.number),
+            *(known.get(name, "") for name in names),
+            Text(network_words(record)),
+        )
+    lines = "\n".join([summary(run), *sources(run.devices, names)])
+    return Group(table, Text(""), Text(f"{lines}{MARKS}"))
+
+
+def metric_words(run: Run, record: Record) -> dict[str, str]:
+    """By metric what is known: value and unit, `!` beyond a soft bound, the interval of a prediction."""
+    soft = {c.metric for c in run.problem.constraints if not c.hard and c.broken(record.metrics)}
+    words = {name: quantity(name, value) + (" !" if name in soft else "") for name, value in record.metrics.items()}
+    ranges = {name: interval(name, *ends) for name, ends in record.intervals.items() if name in words}
+    return words | {name: f"{words[name]} {between}" for name, between in ranges.items()}
+
+
+def network_words(record: Record) -> str:
+    """The network in words, and why it has no more metrics, where it has not."""
+    if isinstance(record.outcome, Failed | Rejected):
+        return f"{record.description} ({type(record.outcome).__name__.lower()}: {record.outcome.reason})".strip()
+    return record.description
+
+
+def summary(run: Run) -> str:
+    """The run in one line: how much was evaluated, what share was feasible, how busy the workers were, why it ended."""
+    parts = [
+        f"{run.evaluations} evaluations in {duration(run.active_seconds)}",
+        f"{run.feasible_share:.1%} of {len(run.records) - run.twins} networks within the bounds",
+    ]
+    if run.utilisation is not None:
+        parts.append(f"workers {run.utilisation:.1%} busy")
+    if run.in_flight:
+        parts.append(f"{len(run.in_flight)} in flight")
+    parts.append(f"ended: {run.stopped.reason}" if run.stopped else "not ended")
+    soft = any(not constraint.hard for constraint in run.problem.constraints)
+    return ", ".join(parts) + (" (! beyond a soft bound)" if soft else "")
+
+
+def front_json(run: Run, records: Sequence[Record]) -> list[dict[str, Any]]:
+    """The records as plain values: number, genotype, network in words, metrics.
+
+    Of a run with devices also the intervals, low and high by metric, and where each predicted metric comes from.
+    """
+    rows = [
+        {"number": r.number, "genotype": r.genotype, "network": r.description, "metrics": dict(r.metrics)}
+        for r in records
+    ]
+    if run.devices or any(record.intervals for record in records):
+        for row, record in zip(rows, records, strict=True):
+            row["intervals"] = {name: list(ends) for name, ends in record.intervals.items()}
+            row["provenance"] = provenance(run.devices)
+    return rows
+
+
+def export_table(folder: Path, record: Record, manifest: Mapping[str, Any]) -> RenderableType:
+    """What an export holds, and what its int8 model scored where it was run."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    rows = {
+        "int8 test accuracy": f"{manifest['int8_test_accuracy']:.2%} (float {manifest['float_test_accuracy']:.2%})",
+        "int8 validation accuracy": f"{manifest['int8_validation_accuracy']:.2%}",
+        "int8 model": f"{manifest['tflite_bytes']} bytes",
+        "model size": quantity("model_size_bytes", record.metrics["model_size_bytes"]) + " of weights",
+        "peak memory": quantity("peak_memory_bytes", manifest["peak_memory_bytes"]),
+        "arena": _arena(manifest["arena"]),
+    }
+    beyond = {name: found for name, found in manifest["formats"].items() if name != "tflite"}
+    for name, found in beyond.items():
+        about = f"{found['largest_difference']:.2g} from Keras at most, {found['examples']} examples"
+        rows[name] = f"{about} on {found['checked_on']}"
+        if "host_arena_minimum_bytes" in found:
+            rows["arena on this host"] = quantity("_bytes", found["host_arena_minimum_bytes"])
+            rows |= {f"c {part}": found[part] for part in ("arrays", "main")}
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return Group(Text(f"candidate {record.number} → {folder}: {', '.join(manifest['files'])}, manifest.json"), table)
+
+
+def optimised_table(path: Path, bytes_before: int, found: Mapping[str, Any]) -> RenderableType:
+    """What the rewriting of a file saved, by the planner's replica and on TensorFlow Lite Micro."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("", "before", "after"):
+        table.add_column(name, justify="right" if name else "left")
+    rows = {"planned memory, predicted": found["head_bytes"]}
+    if found["micro_head_bytes"]:
+        rows["planned memory, TensorFlow Lite Micro"] = found["micro_head_bytes"]
+    rows["file"] = (bytes_before, len(found["model"]))
+    for name, values in rows.items():
+        table.add_row(name, *(f"{value} B" for value in values))
+    before, after = found["head_bytes"]
+    saved = f"{1 - after / before:.1%} of the planned memory saved" if after < before else "no plan needs less memory"
+    notes = [saved if after < before or found["exact"] else "no better plan found"]
+    if after < before and not found["exact"]:
+        notes.append("a better plan may exist")
+    if found["micro_says"]:
+        notes.append(found["micro_says"])
+    return Group(Text(str(path)), table, Text("; ".join(notes)))
+
+
+def _arena(arena: Mapping[str, Any]) -> str:
+    """The smallest arena that works, and how it was checked."""
+    words = f"{quantity('arena_bytes', arena['arena_bytes'])} on {arena['target']}"
+    if arena["planned"]:
+        words += f", its head {1 - arena['head_bytes'] / arena['greedy_head_bytes']:.0%} smaller by the memory plan"
+    host = arena["host"]
+    if host is None:
+        return f"{words} (predicted; not run on TensorFlow Lite Micro)"
+    agrees = host["head_bytes"] == host["predicted_head_bytes"]
+    return f"{words}; head on TensorFlow Lite Micro {host['head_bytes']} B{', as predicted' if agrees else ''}"

@@ -1,0 +1,239 @@
+"""What a page shows of a run, as plain JSON values; nothing here is HTML, and nothing is made safe for it yet.
+
+The page is given the values of metrics for sorting and drawing, and their words, so that its numbers are those of the
+terminal.
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from edgevolve.graph import Graph, from_json, reordered
+from edgevolve.reports import charts
+from edgevolve.reports.drawing import drawing
+from edgevolve.reports.frames import seconds_active, status
+from edgevolve.reports.history import history
+from edgevolve.reports.metrics import metric_names, plotted_metrics
+from edgevolve.reports.network import OPERATOR_COLUMNS, facts, inspect_network, operator_rows, operator_words
+from edgevolve.reports.quantities import axis, duration, interval, quantity, title
+from edgevolve.reports.terminal import metric_words, network_words, summary
+from edgevolve.runs import Record, Run
+from edgevolve.runs.events import Asked
+from edgevolve.runs.journal import read
+from resource_models import CORTEX_M, deployed, peak_memory, placed_buffers
+from search_algorithms import Completed, Failed, Rejected
+
+View = dict[str, Any]
+
+_MOST_REJECTED = 1500
+_LONGEST_TEXT = 2000
+_MOST_NUMBERS = 50
+
+
+def run_view(run: Run) -> View:
+    """Everything of a run but its rows, its networks and its charts."""
+    names = metric_names(run)
+    return {
+        "name": _cut(run.started.name, 120),
+        "summary": summary(run),
+        "ended": run.stopped is not None,
+        "metrics": [_metric(run, name) for name in names],
+        "front": [record.number for record in run.front],
+        "best": run.best.number if run.best else None,
+        "knee": run.knee.number if run.knee else None,
+        "axes": [names.index(name) for name in plotted_metrics(run)],
+        "beyond": [
+            n for n, r in run.records.items() if isinstance(r.outcome, Completed) and run.problem.broken(r.metrics)
+        ],
+        "rejected": _rejected(run),
+        "devices": [_cut(f"{d.name}: {d.provenance}", 300) for d in run.devices],
+        "operator_columns": OPERATOR_COLUMNS,
+        "tiles": _tiles(run),
+        "facts": _facts(run),
+        "failures": _failures(run),
+    }
+
+
+def rows_view(run: Run, records: Sequence[Record]) -> list[list[Any]]:
+    """A row a candidate: number, status, words, change, parents, seconds, then value and words of each metric.
+
+    The metrics are those of `run_view`, in its order; one that is not known is null, and empty. Last come the
+    intervals: low and high by the place of the metric, where the error of a prediction is known.
+    """
+    names = metric_names(run)
+    rows = []
+    for record in records:
+        words = metric_words(run, record)
+        row = [record.number, status(record), _cut(network_words(record)), _cut(record.change), list(record.parents)]
+        known, texts = [record.metrics.get(name) for name in names], [words.get(name, "") for name in names]
+        ranges = {place: record.intervals[name] for place, name in enumerate(names) if name in record.intervals}
+        rows.append([*row, seconds_active(run, record)[1], known, texts, ranges])
+    return rows
+
+
+def charts_view(run: Run, table: pd.DataFrame | None = None) -> dict[str, Any]:
+    """The charts of the search by heading; where one has two forms, by evaluations and by seconds."""
+    table = history(run) if table is None else table
+    named = {run.started.name: table}
+    found: dict[str, Any] = {"Hypervolume": charts.course(named, "hypervolume")} if len(table) else {}
+    for objective in run.problem.objectives:
+        column = f"best {objective.metric}"
+        if table[column].notna().any():
+            found[f"Best {_cut(title(objective.metric), 60)}"] = charts.course(named, column, objective.metric)
+    if len(table):
+        found["Feasible share"] = charts.course(named, "feasible_share")
+        found["Workers"] = {"seconds": charts.gantt(run)}
+    return found
+
+
+def network_view(run: Run, record: Record, graph: Graph, command: str) -> View:
+    """A network of the run: drawing, operators, memory, training; `command` is RUN as the user gave it.
+
+    The planned memory is that of the exported operators under TensorFlow Lite Micro, without what lies in the tail of
+    the arena. More charts of a network go into `charts`: the page shows whatever is there, in order.
+    """
+    inspected = inspect_network(graph)
+    words = [operator_words(node) for node in inspected.graph.nodes]
+    found = {"Graph": drawing(graph), "Live memory": charts.live_memory(inspected.live_bytes, words)}
+    operators_run = deployed(graph).graph
+    exported = reordered(operators_run, peak_memory(operators_run).order)
+    names = [operator_words(node) for node in exported.nodes]
+    found["Planned memory on a microcontroller"] = charts.arena_map(placed_buffers(exported, CORTEX_M), names)
+    curves = record.outcome.curves if isinstance(record.outcome, Completed) else {}
+    if any(len(values) for values in curves.values()):
+        found["Training"] = charts.training({name: values for name, values in curves.items() if len(values)})
+    return {
+        "charts": found,
+        "predictions": _predictions(run, record),
+        "operators": operator_rows(inspected),
+        "totals": list(facts(inspected).items()),
+        "export": f"python driver.py export {shlex.quote(command)} --pick {record.number}",
+    }
+
+
+def graphs(run: Run, numbers: Sequence[int]) -> dict[int, Graph]:
+    """The networks of several candidates that were evaluated or are in flight, in one reading of the journal."""
+    wanted = set(numbers)
+    asked = (event for event in read(run.path) if isinstance(event, Asked) and event.number in wanted)
+    return {event.number: from_json(event.graph) for event in asked}
+
+
+def _tiles(run: Run) -> list[list[str]]:
+    """The run in a few figures."""
+    best = run.best
+    names = [name for name in metric_names(run) if best and name in best.metrics][:1]
+    tiles = [[f"best {_cut(title(name), 40)}", quantity(name, best.metrics[name])] for name in names if best]
+    tiles += [["evaluations", f"{run.evaluations}"], ["on the front", f"{len(run.front)}"]]
+    tiles += [["within the bounds", f"{run.feasible_share:.1%}"], ["searching", duration(run.active_seconds)]]
+    if run.utilisation is not None:
+        tiles.append(["workers busy", f"{run.utilisation:.1%}"])
+    return tiles
+
+
+def _metric(run: Run, name: str) -> View:
+    values = [
+        r.metrics[name] for r in run.records.values() if name in r.metrics and not isinstance(r.outcome, Rejected)
+    ]
+    words, divisor = axis(name, max(map(abs, values), default=0.0))
+    aims = [o.direction for o in run.problem.objectives if o.metric == name]
+    bounds = [
+        {"value": c.bound, "hard": c.hard, "words": f"{'≤' if c.sense == 'at_most' else '≥'} {quantity(name, c.bound)}"}
+        for c in run.problem.constraints
+        if c.metric == name
+    ]
+    return {
+        "name": _cut(name),
+        "title": _cut(title(name), 60),
+        "axis": charts.label(words),
+        "divisor": divisor,
+        "aim": aims[0] if aims else None,
+        "bounds": bounds,
+        "logarithmic": name.partition("@")[0].endswith("error"),
+    }
+
+
+def _predictions(run: Run, record: Record) -> list[list[str]]:
+    """A row a figure that a device's predictor gave: metric, value, interval, device, provenance."""
+    return [
+        [
+            _cut(title(name), 60),
+            quantity(name, record.metrics[name]),
+            interval(name, *record.intervals[name]) if name in record.intervals else "not known",
+            _cut(device.name, 60),
+            _cut(device.provenance),
+        ]
+        for device in run.devices
+        for name in device.metrics
+        if name in record.metrics
+    ]
+
+
+def _rejected(run: Run) -> View:
+    """Each metric of rejected candidates, of at most some evenly chosen ones: there may be very many."""
+    beyond = [
+        r.metrics
+        for r in run.records.values()
+        if isinstance(r.outcome, Rejected) and r.outcome.reason.startswith("breaks")
+    ]
+    chosen = np.linspace(0, len(beyond) - 1, min(len(beyond), _MOST_REJECTED)).astype(int)
+    return {"count": len(beyond), "metrics": [[beyond[i].get(name) for i in chosen] for name in metric_names(run)]}
+
+
+def _facts(run: Run) -> list[list[str]]:
+    """What is searched, how and with what, as pairs of words."""
+    config = run.started.config
+
+    def kind(name: str) -> str:
+        entry = config.get(name)
+        return str(entry.get("type", "")) if isinstance(entry, Mapping) else ""
+
+    objectives = [f"{o.direction} {title(o.metric)}" for o in run.problem.objectives]
+    bounds = [
+        f"{title(metric['name'])} {bound['words']}{'' if bound['hard'] else ' (soft)'}"
+        for metric in map(partial(_metric, run), dict.fromkeys(c.metric for c in run.problem.constraints))
+        for bound in metric["bounds"]
+    ]
+    pairs = {
+        "objectives": ", ".join(objectives),
+        "bounds": ", ".join(bounds) or "none",
+        "algorithm": kind("algorithm"),
+        "space": kind("space"),
+        "data": kind("data"),
+        "seed": str(config.get("seed", "")),
+        "workers": ", then ".join(map(str, run.sessions)),
+        "searching": duration(run.active_seconds),
+        "candidates": f"{len(run.records)} asked for, {run.twins} of them twice, {run.infeasible} beyond a hard bound",
+        "versions": ", ".join(f"{name} {version}" for name, version in run.started.versions.items()),
+    }
+    return [[name, _cut(text)] for name, text in pairs.items() if text]
+
+
+def _failures(run: Run) -> list[View]:
+    """Failures by kind and reason, the most frequent first."""
+    groups: dict[tuple[str, str], list[Record]] = {}
+    for record in run.records.values():
+        if isinstance(record.outcome, Failed):
+            groups.setdefault((record.outcome.kind, record.outcome.reason), []).append(record)
+    found = []
+    for (kind, reason), records in sorted(groups.items(), key=lambda item: -len(item[1])):
+        assert isinstance(records[0].outcome, Failed)
+        numbers = [record.number for record in records]
+        trace = records[0].outcome.traceback
+        found.append(
+            {
+                "kind": _cut(kind, 60),
+                "reason": _cut(reason),
+                "count": len(numbers),
+                "numbers": numbers[:_MOST_NUMBERS],
+                "traceback": trace[-4 * _LONGEST_TEXT :],
+            }
+        )
+    return found[:_MOST_NUMBERS]
+
+
+def _cut(text: str, length: int = _LONGEST_TEXT) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

@@ -1,0 +1,190 @@
+"""A live page of a run, served to this machine alone.
+
+The page is the report's; its rows and charts come as server-sent events while the journal grows. The server reads one
+journal and nothing else: no request names a file.
+"""
+
+import json
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from edgevolve.reports.follow import Follower
+from edgevolve.reports.page import finite, render
+from edgevolve.reports.view import charts_view, network_view, rows_view, run_view
+from edgevolve.runs import JournalError, journal_path
+from search_algorithms import Rejected
+
+HOST = "127.0.0.1"
+
+_LOOK_EVERY_S = 0.25
+_TELL_EVERY_S = 1.0
+_MOST_OF_THE_TIME = 0.2
+"""Making news takes at most this share of the time: the larger the run, the rarer they are."""
+_BEAT_EVERY_S = 15.0
+
+
+class LiveRun:
+    """A followed journal that many threads may ask for news."""
+
+    def __init__(self, run: str) -> None:
+        """Follow RUN, `artifacts/NAME` or its journal."""
+        self.command = run
+        self._follower = Follower(_awaited(run))
+        self._moved = threading.Condition()
+        self._problem = ""
+        self._token = secrets.token_hex(4)
+        self._version = 0
+
+    def look(self) -> None:
+        """Read what was written since, and wake those who wait."""
+        with self._moved:
+            try:
+                moved, problem = self._follower.poll(), ""
+            except JournalError as error:
+                moved, problem = False, str(error)
+            if moved or problem != self._problem:
+                self._problem = problem
+                self._version += 1
+                self._moved.notify_all()
+
+    def wait(self, mark: str, timeout_s: float) -> bool:
+        """Wait until there is something after `mark`; gives whether there is."""
+        with self._moved:
+            return self._moved.wait_for(lambda: self._mark() != mark, timeout_s)
+
+    def news(self, mark: str) -> tuple[str, dict[str, Any]]:
+        """What is new after `mark`, and the mark after it; everything, where the mark is not one of this journal."""
+        with self._moved:
+            follower, run = self._follower, self._follower.run
+            if self._problem or run is None:
+                return self._mark(), {"waiting": self._problem or "waiting for the search to begin…"}
+            origin, _, seen = mark.rpartition("-")[0].rpartition("-")
+            known = origin == self._origin() and seen.isdecimal()
+            changed = set(follower.changes[int(seen) :]) if known else set(run.records)
+            records = [run.records[n] for n in sorted(changed) if not isinstance(run.records[n].outcome, Rejected)]
+            rows, view, charts = rows_view(run, records), run_view(run), charts_view(run)
+            return self._mark(), {"fresh": not known, "view": view, "rows": rows, "charts": charts}
+
+    def network(self, number: int) -> dict[str, Any] | None:
+        """What the page shows of one network; None where there is none."""
+        with self._moved:
+            run = self._follower.run
+            graph = self._follower.graph(number)
+            return network_view(run, run.records[number], graph, self.command) if run and graph else None
+
+    def _origin(self) -> str:
+        return f"{self._token}-{self._follower.generation}"
+
+    def _mark(self) -> str:
+        """Of which journal, how many changes are told, and of what moment."""
+        return f"{self._origin()}-{len(self._follower.changes)}-{self._version}"
+
+
+def serve(run: str, port: int, announce: Callable[[str], object]) -> None:
+    """Serve until interrupted; `announce` is given the address. Raises `OSError` for a port that is taken."""
+    with make_server(run, port) as server:
+        announce(f"http://{HOST}:{server.server_port}/")
+        server.serve_forever(poll_interval=0.2)
+
+
+def make_server(run: str, port: int = 0) -> ThreadingHTTPServer:
+    """The server of a run, at a free port of the loopback unless one is given; it follows until it is closed."""
+    live = LiveRun(run)
+    live.look()
+
+    class Handler(_Handler):
+        source = live
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        closing = threading.Event()
+
+        def server_close(self) -> None:
+            self.closing.set()
+            super().server_close()
+
+    server = Server((HOST, port), Handler)
+
+    def keep_looking() -> None:
+        while not server.closing.wait(_LOOK_EVERY_S):
+            live.look()
+
+    threading.Thread(target=keep_looking, daemon=True).start()
+    return server
+
+
+class _Handler(BaseHTTPRequestHandler):
+    source: LiveRun
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        """The page, its events, or a network; nothing for a page of another host that had its name point here."""
+        _, server_port = self.request.getsockname()
+        if self.headers.get("Host") not in (f"{HOST}:{server_port}", f"localhost:{server_port}"):
+            self.send_error(HTTPStatus.FORBIDDEN)
+            return
+        address = urlsplit(self.path)
+        try:
+            match address.path:
+                case "/":
+                    page = render({"runs": [{}], "compare": None, "live": True}, Path(self.source.command).name, "")
+                    self._send(page, "text/html; charset=utf-8")
+                case "/events":
+                    self._events()
+                case "/network":
+                    number = parse_qs(address.query).get("number", [""])[0]
+                    found = self.source.network(int(number)) if number.isdecimal() and len(number) < 12 else None
+                    if found:
+                        self._send(json.dumps(finite(found), allow_nan=False), "application/json")
+                    else:
+                        self.send_error(HTTPStatus.NOT_FOUND)
+                case _:
+                    self.send_error(HTTPStatus.NOT_FOUND)
+        except (BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+
+    def _send(self, text: str, kind: str) -> None:
+        body = text.encode()
+        self.send_response(HTTPStatus.OK)
+        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **_HEADERS}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _events(self) -> None:
+        self.close_connection = True
+        self.send_response(HTTPStatus.OK)
+        for name, value in {"Content-Type": "text/event-stream", **_HEADERS}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        mark = self.headers.get("Last-Event-ID", "")
+        while True:
+            if not self.source.wait(mark, _BEAT_EVERY_S):
+                self.wfile.write(b": still here\n\n")
+                continue
+            began = time.monotonic()
+            mark, news = self.source.news(mark)
+            text = json.dumps(finite(news), allow_nan=False, separators=(",", ":"))
+            self.wfile.write(f"id: {mark}\ndata: {text}\n\n".encode())
+            self.wfile.flush()
+            took = time.monotonic() - began
+            time.sleep(max(_TELL_EVERY_S, took / _MOST_OF_THE_TIME))
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing: the terminal is the user's."""
+
+
+_HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+
+
+def _awaited(run: str) -> Path:
+    """The journal of RUN, also where its folder is not there yet."""
+    path = Path(run)
+    return path if path.suffix == ".jsonl" else journal_path(run) if path.exists() else path / "journal.jsonl"

@@ -1,0 +1,29 @@
+"""What a run is: its configuration, its events, its journal. Neither Ray nor TensorFlow is loaded here."""
+
+from edgevolve.runs.config import ON_RESUME, ConfigError, SearchConfig, config_json, difference
+from edgevolve.runs.journal import EmptyJournalError, Journal, JournalError, create, journal_path
+from edgevolve.runs.measure import Measurement, measure
+from edgevolve.runs.run import Record, Run
+from edgevolve.runs.task import DeviceMemory, Job, MetricProvider, Resources, Task
+
+__all__ = [
+    "ON_RESUME",
+    "ConfigError",
+    "DeviceMemory",
+    "EmptyJournalError",
+    "Job",
+    "Journal",
+    "JournalError",
+    "Measurement",
+    "MetricProvider",
+    "Record",
+    "Resources",
+    "Run",
+    "SearchConfig",
+    "Task",
+    "config_json",
+    "create",
+    "difference",
+    "journal_path",
+    "measure",
+]

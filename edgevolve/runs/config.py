@@ -1,0 +1,234 @@
+"""The configuration of a search, and its JSON form."""
+
+import dataclasses
+from collections import Counter
+from collections.abc import Mapping
+from enum import Enum
+from functools import cached_property
+from pathlib import PurePath
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from edgevolve.data import DataSet
+from edgevolve.runs.devices import DeviceMetrics, device_metrics
+from edgevolve.runs.events import DeviceUsed
+from edgevolve.runs.task import DeviceMemory, MetricProvider, Resources, Task
+from edgevolve.training import TrainingSettings
+from predictors import Device, PredictorError, device
+from search_algorithms import AgingEvolution, Problem, Strategy, SuccessiveHalving
+from search_space import SearchSpace
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be run. The message is one line."""
+
+
+class SearchConfig(BaseModel):
+    """Everything that decides a search.
+
+    `evaluations`, `minutes` and `worker_hours` are budgets; the first one spent ends the search. They, and
+    where it runs (`workers`, `gpus_per_worker`, `deadline_minutes`), may change when a run is resumed.
+
+    `problem` is a `Problem`, or the mapping that `Problem.from_mapping` takes.
+    `start` holds genotypes (or their JSON form) that are evaluated first. `metrics` adds providers to the
+    resource model; `task` replaces training. `workers` is one a core unless given, `gpus_per_worker` an
+    even share of the GPUs that Ray sees. A job that takes longer than `deadline_minutes` fails; after
+    `failures_in_a_row` without a success the search stops.
+
+    `devices` are packaged names, `.yaml` files or objects (`predictors.device`) that add what they predict: one device
+    gives `latency_ms` and so on, each of several `latency_ms@NAME`. The problem may name a packaged device so without
+    its being listed.
+
+    Raises `ConfigError` for a wrong type, an unknown name or a metric that nobody gives.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, strict=True)
+
+    data: DataSet
+    space: SearchSpace[Any]
+    problem: Problem
+    algorithm: Strategy = AgingEvolution()
+    training: TrainingSettings = TrainingSettings()
+    task: Task | None = None
+    metrics: tuple[MetricProvider, ...] = ()
+    devices: tuple[Device, ...] = ()
+    start: tuple[Any, ...] = ()
+    seed: int = Field(default=0, ge=0)
+    evaluations: int | None = Field(default=100, ge=1)
+    minutes: float | None = Field(default=None, gt=0)
+    worker_hours: float | None = Field(default=None, gt=0)
+    workers: int | None = Field(default=None, ge=1)
+    gpus_per_worker: float | None = Field(default=None, ge=0)
+    deadline_minutes: float = Field(default=60, gt=0)
+    failures_in_a_row: int = Field(default=10, ge=1)
+
+    def __init__(self, **fields: Any) -> None:
+        """Check every field, then whether they fit together."""
+        try:
+            super().__init__(**fields)
+        except ValidationError as error:
+            raise ConfigError(_first_line(error)) from None
+        if self.evaluations is None and self.minutes is None and self.worker_hours is None:
+            raise ConfigError("give a budget: evaluations, minutes or worker_hours")
+        shape, classes = (self.data.input_shape, self.data.classes)
+        if (tuple(self.space.input_shape), self.space.classes) != (tuple(shape), classes):
+            raise ConfigError(
+                f"the space takes {self.space.input_shape} and gives {self.space.classes} classes, "
+                f"the data has {tuple(shape)} and {classes}"
+            )
+
+    @field_validator("devices", mode="before")
+    @classmethod
+    def _as_devices(cls, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise ValueError(f"write devices=({value!r},), a tuple, even of one")
+        found = tuple(device(one) for one in value)
+        twice = [name for name, count in Counter(one.name for one in found).items() if count > 1]
+        if twice:
+            raise ValueError(f"two are named {twice[0]}")
+        return found
+
+    @field_validator("data", "space", "problem", "algorithm", "training", "task", "metrics", "devices", mode="before")
+    @classmethod
+    def _no_class(cls, value: Any) -> Any:
+        for part in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(part, type):
+                raise ValueError(f"the class {part.__name__}; write {part.__name__}(...)")
+        return value
+
+    @field_validator("problem", mode="before")
+    @classmethod
+    def _as_problem(cls, value: Any) -> Any:
+        return Problem.from_mapping(value) if isinstance(value, Mapping) else value
+
+    @field_validator("start", "metrics", mode="before")
+    @classmethod
+    def _as_tuple(cls, value: Any) -> Any:
+        return tuple(value) if isinstance(value, list) else value
+
+    @property
+    def providers(self) -> tuple[MetricProvider, ...]:
+        """The resource model, the device's memory where the problem asks for it, then the configuration's own."""
+        memory = DeviceMemory()
+        asked = (memory,) if self.problem.metrics & set(memory.metric_names) else ()
+        return (Resources(), *asked, *self.metrics, *self.device_metrics)
+
+    @cached_property
+    def device_metrics(self) -> tuple[DeviceMetrics, ...]:
+        """What `devices` and those named in the problem predict. Raises `ConfigError` for a name of no device."""
+        given = {name for provider in self.metrics for name in provider.metric_names}
+        given |= set(self.task.metric_names if self.task else ())
+        try:
+            return device_metrics(self.devices, self.problem.metrics, given)
+        except PredictorError as error:
+            raise ConfigError(f"problem: {error}") from error
+
+    @property
+    def devices_used(self) -> tuple[DeviceUsed, ...]:
+        """Each device with its metrics and where they come from, for the journal."""
+        return tuple(
+            DeviceUsed(name=one.name, provenance=one.device.provenance, metrics=one.metric_names)
+            for one in self.device_metrics
+        )
+
+    def check(self, task: Task) -> None:
+        """See whether the parts work together, without evaluating anything.
+
+        Raises `ConfigError` when the problem names a metric that neither `task` nor a provider gives, epochs differ or
+        `start` holds what is no genotype, and `ProblemError` when the algorithm cannot work on the problem.
+        """
+        providers = (*self.providers, DeviceMemory())
+        known = {name for provider in providers for name in provider.metric_names} | set(task.metric_names)
+        unknown = sorted(self.problem.metrics - known)
+        if unknown:
+            hint = "" if self.devices else "; for latency and energy name a device, as devices=('edge_tpu_v6',)"
+            raise ConfigError(f"unknown metric {unknown[0]!r} in problem: known are {', '.join(sorted(known))}{hint}")
+        counts = Counter([*task.metric_names, *(name for one in self.providers for name in one.metric_names)])
+        twice = [name for one in self.device_metrics for name in one.metric_names if counts[name] > 1]
+        if twice:
+            raise ConfigError(f"metric {twice[0]!r} is given by a device and by metrics or task: keep one of them")
+        if isinstance(self.algorithm, SuccessiveHalving) and self.algorithm.epochs != self.training.epochs:
+            raise ConfigError(
+                f"SuccessiveHalving goes up to {self.algorithm.epochs} epochs and training to {self.training.epochs}"
+            )
+        self.algorithm.start(self.space, self.problem, self.seed, lambda genotype: {})
+        try:
+            for genotype in self.start_genotypes:
+                self.space.graph(genotype)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ConfigError(f"start: not a genotype of the space ({error})") from error
+
+    def with_fields(self, **fields: Any) -> "SearchConfig":
+        """A copy with other values, checked like the original."""
+        return SearchConfig(**{**{name: getattr(self, name) for name in SearchConfig.model_fields}, **fields})
+
+    @property
+    def start_genotypes(self) -> list[Any]:
+        """`start`, as genotypes of the space."""
+        plain = [g if isinstance(g, dict | list) else self.space.to_json(g) for g in self.start]
+        return [self.space.from_json(genotype) for genotype in plain]
+
+
+ON_RESUME = ("evaluations", "minutes", "worker_hours", "workers", "gpus_per_worker", "deadline_minutes")
+"""Fields that may differ between a journal and the configuration that resumes it."""
+
+
+def config_json(config: SearchConfig, task: Task) -> dict[str, Any]:
+    """The configuration as plain JSON values, objects as their class and fields; for the journal."""
+    fields = {name: getattr(config, name) for name in SearchConfig.model_fields}
+    start = [config.space.to_json(genotype) for genotype in config.start_genotypes]
+    devices = {one.name: one.device for one in config.device_metrics}
+    values = {**fields, "task": task, "start": start, "devices": devices}
+    if not devices:
+        del values["devices"]  # so that what was started before there were any can be resumed
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def difference(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> list[str]:
+    """Where two JSON configurations differ, as `path: before → after`."""
+    lines = []
+    for name in [*before, *(name for name in after if name not in before)]:
+        old, new = before.get(name), after.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            lines += difference(old, new, f"{path}{name}.")
+        elif old != new:
+            lines.append(f"{path}{name}: {old!r} → {new!r}")
+    return lines
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, PurePath):
+        return str(value)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): _plain(entry) for name, entry in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(entry) for entry in value]
+    fields = {}
+    if dataclasses.is_dataclass(value):
+        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.repr}
+    elif isinstance(value, BaseModel):
+        fields = {name: getattr(value, name) for name in type(value).model_fields}
+    elif isinstance(value, type) or callable(value):
+        return {"type": getattr(value, "__qualname__", type(value).__qualname__)}
+    return {"type": type(value).__qualname__, **{name: _plain(entry) for name, entry in fields.items()}}
+
+
+def _first_line(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"SearchConfig has no field {name!r}"
+    if first["type"] == "missing":
+        return f"SearchConfig needs {name!r}"
+    if first["type"] in ("is_instance_of", "dataclass_exact_type"):
+        context = first.get("ctx", {})
+        expected = str(context.get("class", context.get("class_name", ""))).rpartition(".")[2]
+        return f"{name} must be a {expected}, not {type(first['input']).__name__}"
+    if first["type"] == "value_error":
+        return f"{name}: {first['ctx']['error']}"
+    return f"{name}: {first['msg']}, got {first['input']!r}"

@@ -1,0 +1,55 @@
+"""The devices of a search: what they predict, under the names that a problem uses."""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+
+from edgevolve.graph import Graph
+from predictors import METRICS, Device, Estimated, PredictorError, device
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceMetrics:
+    """The metrics of one device as a provider; `names` gives the device's own name of each."""
+
+    device: Device
+    names: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """The device's."""
+        return self.device.name
+
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """`latency_ms` or `latency_ms@NAME`, and the like."""
+        return tuple(self.names)
+
+    def __call__(self, graph: Graph) -> Mapping[str, Estimated]:
+        """One prediction, under each of its names. Raises `PredictorError` where the device cannot run the network."""
+        found = self.device.predict(graph)
+        return {name: found[own] for name, own in self.names.items()}
+
+
+def device_metrics(listed: Sequence[Device], asked: Set[str], given: Set[str]) -> tuple[DeviceMetrics, ...]:
+    """Providers for the `listed` devices, and for packaged ones that an `asked` name such as `latency_ms@NAME` needs.
+
+    The only device of a list gives `latency_ms`, and `latency_ms@NAME` where that is asked; of several, each gives
+    `latency_ms@NAME` alone. Names that are `given` by others are left to them. Raises `PredictorError` for a name of
+    no device, or of one that does not give the metric.
+    """
+    names: dict[str, dict[str, str]] = {one.name: {} for one in listed}
+    devices = {one.name: one for one in listed}
+    for one in listed:
+        for own in one.metric_names:
+            if len(listed) == 1:
+                names[one.name][own] = own
+            if len(listed) > 1 or f"{own}@{one.name}" in asked:
+                names[one.name][f"{own}@{one.name}"] = own
+    for metric in sorted(asked - given):
+        own, _, name = metric.partition("@")
+        if name and own in METRICS and name not in {one.name for one in listed}:
+            devices.setdefault(name, device(name))
+            if own not in devices[name].metric_names:
+                raise PredictorError(f"{name} gives {' and '.join(devices[name].metric_names)}, not {own}")
+            names.setdefault(name, {})[metric] = own
+    return tuple(DeviceMetrics(devices[name], own) for name, own in names.items())

@@ -1,0 +1,60 @@
+"""What share of a space lies within the bounds: the dry run of a configuration."""
+
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from edgevolve.runs.config import SearchConfig
+from edgevolve.runs.measure import measure
+
+
+@dataclass(frozen=True, slots=True)
+class Feasibility:
+    """Of `samples` random networks, how many keep every bound known before training, and how many break each.
+
+    `lowest` and `highest` are of the bounded metrics, and of those that devices give, over the samples;
+    `refused` gives the first reason of each device that cannot run one of them, `intervals` of how many networks a
+    metric has an interval.
+    """
+
+    samples: int
+    feasible: int
+    broken: Mapping[str, int]
+    lowest: Mapping[str, float]
+    highest: Mapping[str, float]
+    refused: Mapping[str, str] = field(default_factory=dict)
+    intervals: Mapping[str, int] = field(default_factory=dict)
+
+
+def feasibility(config: SearchConfig, samples: int = 1000, seconds: float = 60) -> Feasibility:
+    """Sample the space from the configuration's seed, and measure without training.
+
+    After `seconds` no more are sampled: a device's compiler may take that long for each.
+    """
+    deadline = time.monotonic() + seconds
+    rng = np.random.default_rng([config.seed])
+    broken: Counter[str] = Counter()
+    intervals: Counter[str] = Counter()
+    feasible = 0
+    values: dict[str, list[float]] = {}
+    refused: dict[str, str] = {}
+    wanted = {constraint.metric for constraint in config.problem.constraints}
+    wanted |= {name for one in config.device_metrics for name in one.metric_names}
+    for sampled in range(samples):
+        if sampled and time.monotonic() > deadline:
+            samples = sampled
+            break
+        measured = measure(config.space, config.providers, config.space.sample(rng))
+        metrics = measured.metrics
+        names = [*(str(constraint) for constraint in config.problem.broken(metrics)), *measured.refusals]
+        broken.update(names)
+        intervals.update(measured.intervals.keys())
+        refused = {**measured.refused, **refused}
+        feasible += not names
+        for name in wanted & metrics.keys():
+            values.setdefault(name, []).append(metrics[name])
+    lowest, highest = ({name: pick(found) for name, found in values.items()} for pick in (min, max))
+    return Feasibility(samples, feasible, broken, lowest, highest, refused, intervals)

@@ -1,0 +1,72 @@
+"""From a genotype to what is known of it before training."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from edgevolve.graph import Graph
+from edgevolve.runs.devices import DeviceMetrics
+from edgevolve.runs.task import MetricProvider
+from predictors import Estimated, PredictorError
+from search_algorithms import Problem, ProblemError
+from search_space import SearchSpace
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """A network and its cheap metrics by name.
+
+    `intervals` are low and high of those metrics whose error is known; `refused` gives, by device, the reason why it
+    cannot run the network: its metrics are missing then, as are those of devices that were not asked.
+    """
+
+    graph: Graph
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def refusals(self) -> tuple[str, ...]:
+        """The refusals in the form of broken bounds."""
+        return tuple(f"runs on {name}" for name in self.refused)
+
+
+def measure(
+    space: SearchSpace[Any], providers: Sequence[MetricProvider], genotype: Any, problem: Problem | None = None
+) -> Measurement:
+    """Build the graph once and ask every provider. Raises `ProblemError` for one that does not keep its promise.
+
+    Given a `problem`, devices are not asked once a hard bound is broken: some of them take long.
+    """
+    graph = space.graph(genotype)
+    metrics: dict[str, float] = {}
+    intervals: dict[str, tuple[float, float]] = {}
+    refused: dict[str, str] = {}
+    for provider in providers:
+        if problem and isinstance(provider, DeviceMetrics) and problem.broken(metrics):
+            break
+        who = getattr(provider, "name", type(provider).__name__)
+        try:
+            given = {name: _estimated(value) for name, value in provider(graph).items()}
+        except PredictorError as error:
+            refused[who] = str(error)
+            continue
+        except Exception as error:
+            raise ProblemError(f"metric {who}: {type(error).__name__}: {error}") from error
+        if set(given) != set(provider.metric_names):
+            raise ProblemError(f"metric {who} declares {sorted(provider.metric_names)} and gives {sorted(given)}")
+        odd = [name for name, found in given.items() if not math.isfinite(found.value)]
+        if odd:
+            raise ProblemError(f"metric {who}: {odd[0]} is not finite")
+        metrics |= {name: found.value for name, found in given.items()}
+        intervals |= {
+            name: (found.low, found.high)
+            for name, found in given.items()
+            if found.low is not None and found.high is not None
+        }
+    return Measurement(graph, metrics, intervals, refused)
+
+
+def _estimated(value: float | Estimated) -> Estimated:
+    return value if isinstance(value, Estimated) else Estimated(float(value))

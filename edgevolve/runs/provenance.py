@@ -1,0 +1,46 @@
+"""Where a candidate comes from: the data it was trained on, and the facts for its manifest."""
+
+from typing import Any
+
+from edgevolve.data import DATA_SETS, DataError, DataSet, Splits, fingerprint
+from edgevolve.runs.run import Run
+
+
+def load_data(run: Run, data_set: DataSet | None = None) -> Splits:
+    """The arrays the run was made with: of `data_set`, or of the one its journal names.
+
+    Raises `DataError` when the journal names a data set of the user's own, or when the arrays are other than then.
+    """
+    if data_set is None:
+        recipe = dict(run.started.config.get("data") or {})
+        kind = DATA_SETS.get(recipe.pop("type", ""))
+        if kind is None:
+            raise DataError(f"{run.path}: its data set is defined in its configuration; add --config CONFIG.py")
+        try:
+            data_set = kind(**recipe)
+        except TypeError as error:
+            raise DataError(f"{run.path}: not a data set of this version ({error})") from error
+    splits = data_set.load()
+    if fingerprint(splits) != run.started.data["fingerprint"]:
+        raise DataError(f"{run.path}: the data set is not what it was when the search began")
+    return splits
+
+
+def facts(run: Run, number: int) -> dict[str, Any]:
+    """What the journal knows of a candidate, as plain JSON values."""
+    record = run.record(number)
+    return {
+        "run": run.started.name,
+        "number": number,
+        "genotype": record.genotype,
+        "network": record.description,
+        "metrics": dict(record.metrics),
+        "intervals": {name: list(ends) for name, ends in record.intervals.items()},
+        "devices": [one.model_dump(mode="json") for one in run.devices],
+        "seed": run.started.config["seed"],
+        "training": run.started.config["training"],
+        "epochs": record.epochs,
+        "continues": record.continues,
+        "data": {**run.started.config["data"], **run.started.data},
+        "versions": run.started.versions,
+    }

@@ -1,0 +1,301 @@
+"""A run: what its journal says, folded."""
+
+import json
+import zipfile
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.graph import Graph
+from edgevolve.graph import from_json as graph_from_json
+from edgevolve.runs import events
+from edgevolve.runs.journal import JournalError, journal_path, read
+from search_algorithms import Completed, Constraint, Failed, Objective, Outcome, Problem, Rejected
+from search_algorithms.pareto import Front, knee
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One candidate as the journal knows it; `outcome` is None while it is in flight.
+
+    `genotype_json` is text; times are seconds since 1970; `session` counts the resumes before it ended. `intervals`
+    are low and high of those metrics whose error is known. Of a rejected candidate, genotype and description stay in
+    the journal: there may be very many.
+    """
+
+    number: int
+    genotype_json: str
+    description: str
+    change: str
+    parents: tuple[int, ...]
+    metrics: Mapping[str, float]
+    outcome: Outcome | None = None
+    started: float = 0.0
+    ended: float = 0.0
+    worker: str = ""
+    node: str = ""
+    session: int = 0
+    epochs: int | None = None
+    continues: int | None = None
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def genotype(self) -> Any:
+        """The genotype in its JSON form; None of a rejected candidate."""
+        return json.loads(self.genotype_json) if self.genotype_json else None
+
+
+class Run:
+    """The fold of a journal's events; `apply` takes in the next one while a search is running."""
+
+    def __init__(self, path: Path, started: events.Started) -> None:
+        """The run before its first candidate; `path` is its journal."""
+        self.path = path
+        self.started = started
+        self.problem = _problem(started.config["problem"])
+        self.devices = tuple(
+            events.DeviceUsed(name=_printable(d.name), provenance=_printable(d.provenance), metrics=d.metrics)
+            for d in started.devices
+        )
+        """Whose figures the candidates have; the metrics of each, and where they come from in words."""
+        self.records: dict[int, Record] = {}
+        self.evaluations = 0
+        """Candidates completed or failed."""
+        self.failures: list[Failed] = []
+        """Those in a row up to now, without a success in between."""
+        self.rejections_in_a_row = 0
+        self.infeasible = 0
+        """Candidates that broke a hard bound before training; `broken` counts them by bound."""
+        self.twins = 0
+        """Candidates whose network had been asked for before."""
+        self.broken: Counter[str] = Counter()
+        self.stopped: events.Stopped | None = None
+        self.busy_seconds = 0.0
+        """Worker-seconds inside jobs."""
+        self.active_seconds = 0.0
+        """From the start to the last event, without the time between sessions."""
+        self.sessions = [started.workers]
+        """The workers of each session: one at the start, one more for each resume."""
+        self.idle_seconds = [0.0]
+        """Before each session: what passed between all sessions up to then."""
+        self.last_time = started.time
+        """Of the last event."""
+        self._numbers: dict[str, int] = {}
+        self._in_flight: dict[int, dict[str, Any]] = {}  # with their networks; those of the others stay on the disk
+        self._front: Front[int] = Front()
+
+    @classmethod
+    def open(cls, run: str | Path) -> "Run":
+        """Read `artifacts/NAME`, or its journal. Raises `JournalError`."""
+        path = journal_path(run)
+        history = read(path)
+        first = next(history)
+        try:
+            assert isinstance(first, events.Started)
+            opened = cls(path, first)
+            for event in history:
+                opened.apply(event)
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, JournalError):
+                raise
+            raise JournalError(f"{path}: its events do not fit together ({type(error).__name__}: {error})") from error
+        return opened
+
+    @property
+    def folder(self) -> Path:
+        """Where the run keeps its journal and weights."""
+        return self.path.parent
+
+    @property
+    def front(self) -> list[Record]:
+        """The non-dominated of the candidates that completed within every hard bound, by the first objective."""
+        records = [self.records[number] for number in self._front.items]
+        return sorted(records, key=lambda record: (self.problem.costs(record.metrics), record.number))
+
+    @property
+    def best(self) -> Record | None:
+        """The lowest error on the front, the smaller model on a tie; None while the front is empty.
+
+        Where nothing gives an `error`, the first objective takes its place.
+        """
+        first = self.problem.objectives[0]
+        return min(
+            (self.records[number] for number in self._front.items),
+            key=lambda record: (
+                record.metrics.get("error", first.cost(record.metrics)),
+                record.metrics.get("model_size_bytes", 0),
+                record.number,
+            ),
+            default=None,
+        )
+
+    @property
+    def knee(self) -> Record | None:
+        """Where the front bends (`search_algorithms.pareto.knee`); None while it is empty."""
+        front = self.front
+        return front[knee([self.problem.costs(record.metrics) for record in front])] if front else None
+
+    @property
+    def nearest(self) -> Record | None:
+        """Of the candidates beyond a hard bound the one with the least violation; None where there are none."""
+        beyond = [record for record in self.records.values() if self.problem.broken(record.metrics)]
+        return min(beyond, key=lambda record: self.problem.violation(record.metrics), default=None)
+
+    @property
+    def in_flight(self) -> list[Record]:
+        """Asked and not ended, by number."""
+        return [self.records[number] for number in self._in_flight]
+
+    @property
+    def feasible_share(self) -> float:
+        """The share of candidates, twins left out, that kept every hard bound known before training."""
+        distinct = len(self.records) - self.twins
+        return 1.0 - self.infeasible / distinct if distinct else 1.0
+
+    @property
+    def utilisation(self) -> float | None:
+        """Worker-seconds inside jobs over worker-seconds from each session's first job start to its last job end."""
+        available = 0.0
+        for session, workers in enumerate(self.sessions):
+            ended = [record for record in self.records.values() if record.session == session and record.ended]
+            if ended:
+                available += workers * (max(r.ended for r in ended) - min(r.started for r in ended))
+        return self.busy_seconds / available if available > 0 else None
+
+    def improves(self, metrics: Mapping[str, float]) -> bool:
+        """Whether a candidate with these metrics enters the front: within hard bounds, nothing there as good in all."""
+        return not self.problem.broken(metrics) and self._front.improved_by(self.problem.costs(metrics))
+
+    def twin(self, graph_hash: str) -> Record | None:
+        """The candidate that was asked for before with this network."""
+        number = self._numbers.get(graph_hash)
+        return None if number is None else self.records[number]
+
+    def front_genotypes(self) -> tuple[Any, ...]:
+        """The JSON genotypes of the front, for `SearchConfig(start=...)`."""
+        return tuple(record.genotype for record in self.front)
+
+    def record(self, number: int) -> Record:
+        """Candidate `number`. Raises `JournalError` when there is none."""
+        if number not in self.records:
+            raise JournalError(f"{self.path}: no candidate {number}; they go from 0 to {len(self.records) - 1}")
+        return self.records[number]
+
+    def graph(self, number: int) -> Graph:
+        """The network of a candidate. Raises `JournalError` for one that was rejected: it is not kept."""
+        if isinstance(self.record(number).outcome, Rejected):
+            raise JournalError(f"{self.path}: candidate {number} was rejected, its network is not kept")
+        if number not in self._in_flight:
+            asked = (event for event in read(self.path) if isinstance(event, events.Asked))
+            return graph_from_json(next(event.graph for event in asked if event.number == number))
+        return graph_from_json(self._in_flight[number])
+
+    def weights_path(self, number: int) -> Path:
+        """Where the weights of a candidate are, if it is on the front or may be continued."""
+        return self.folder / "weights" / f"{number}.npz"
+
+    def weights(self, number: int) -> dict[str, NDArray[Any]]:
+        """The trained weights of a candidate on the front. Raises `JournalError` when they were not kept."""
+        try:
+            with self.weights_path(number).open("rb") as file, np.load(file, allow_pickle=False) as archive:
+                return {name: archive[name] for name in archive.files}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            raise JournalError(f"{self.path}: no weights of candidate {number}: only the front's are kept") from error
+
+    def apply(self, event: events.Event) -> None:
+        """Take in the next event. Raises `ValueError` for one that cannot come next."""
+        passed = max(0.0, event.time - self.last_time)
+        if isinstance(event, events.Resumed):
+            self.idle_seconds.append(self.idle_seconds[-1] + passed)
+        else:
+            self.active_seconds += passed
+        self.last_time = event.time
+        match event:
+            case events.Asked():
+                self._add(event, None)
+                self._numbers.setdefault(event.graph_hash, event.number)
+                self._in_flight[event.number] = event.graph
+                self.rejections_in_a_row = 0
+            case events.Rejected():
+                self._add(event, Rejected(event.metrics, event.reason))
+                self.rejections_in_a_row += 1
+                self.twins += event.twin is not None
+                self.infeasible += bool(event.broken)
+                self.broken.update(event.broken)
+            case events.Finished():
+                self._end(event, Completed(event.metrics, event.curves))
+                self.failures.clear()
+                self._offer(event.number)
+            case events.Failed():
+                failed = Failed(event.kind, event.reason, event.traceback)
+                self._end(event, failed)
+                self.failures.append(failed)
+            case events.Resumed():
+                self.stopped = None
+                self.failures.clear()
+                self.rejections_in_a_row = 0
+                self.sessions.append(event.workers)
+            case events.Stopped():
+                self.stopped = event
+
+    def _add(self, event: events.Asked | events.Rejected, outcome: Outcome | None) -> None:
+        if event.number != len(self.records):
+            raise ValueError(f"candidate {event.number} where {len(self.records)} was to come")
+        if event.continues is not None and event.continues not in self.records:
+            raise ValueError(f"candidate {event.number} continues {event.continues}, which was not asked for")
+        self.records[event.number] = Record(
+            number=event.number,
+            genotype_json="" if outcome else json.dumps(event.genotype, separators=(",", ":")),
+            description="" if outcome else _printable(event.description),
+            change=_printable(event.change),
+            parents=event.parents,
+            metrics=event.metrics,
+            outcome=outcome,
+            epochs=event.epochs,
+            continues=event.continues,
+            intervals=event.intervals,
+        )
+
+    def _end(self, event: events.Finished | events.Failed, outcome: Outcome) -> None:
+        if self._in_flight.pop(event.number, None) is None:
+            raise ValueError(f"candidate {event.number} ends, and was not in flight")
+        record = self.records[event.number]
+        self.records[event.number] = replace(
+            record,
+            metrics=outcome.metrics if isinstance(outcome, Completed) else record.metrics,
+            outcome=outcome,
+            started=event.started,
+            ended=event.ended,
+            worker=event.worker,
+            node=event.node,
+            session=len(self.sessions) - 1,
+        )
+        self.evaluations += 1
+        self.busy_seconds += event.ended - event.started
+
+    def _offer(self, number: int) -> None:
+        metrics = self.records[number].metrics
+        if not self.problem.broken(metrics):
+            self._front.offer(self.problem.costs(metrics), number)
+
+
+def _printable(text: str) -> str:
+    """Without the control characters by which a foreign journal could write to a terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
+
+
+def _problem(payload: Mapping[str, Any]) -> Problem:
+    """The problem, from the configuration in a journal."""
+
+    def fields(entry: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in entry.items() if name != "type"}
+
+    return Problem(
+        [Objective(**fields(entry)) for entry in payload["objectives"]],
+        [Constraint(**fields(entry)) for entry in payload["constraints"]],
+    )

@@ -1,0 +1,183 @@
+"""The network as bare TensorFlow operations, for training: a fraction of the cost of building Keras layers."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from edgevolve.graph import (
+    Activate,
+    Activation,
+    Add,
+    AveragePool2D,
+    Concat,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    GlobalAveragePool,
+    Graph,
+    MaxPool2D,
+    Multiply,
+    Node,
+    Pad,
+    Reshape,
+    Softmax,
+)
+from edgevolve.training.weights import BATCH_NORM_EPSILON
+
+Values = Mapping[str, Any]
+"""Tensors by the names of `training.weights`."""
+
+Statistics = dict[str, Any]
+"""Mean and variance of the batch, by the names of the moving values."""
+
+
+def forward(graph: Graph, values: Values, x: Any, last: str) -> tuple[Any, Statistics]:
+    """Run `x`, (batch, height, width, channels) float32, up to the activation named `last`.
+
+    A node whose `gamma` is among the values normalises by its batch, as in training; for inference pass
+    `folded` values, which hold none. Also returns the statistics of those batches.
+    """
+    statistics: Statistics = {}
+    tensors = {graph.inputs[0].name: x}
+    for node in graph.nodes:
+        if last in tensors:
+            break
+        with tf.name_scope(node.name):
+            operands = (tensors[x.name] for x in node.inputs)
+            tensors[node.output.name] = FORWARD[type(node.op)](node, values, statistics, *operands)
+    return tensors[last], statistics
+
+
+def folded(graph: Graph, values: Values) -> dict[str, Any]:
+    """Kernels and biases with batch norm's moving statistics folded in, as they are deployed."""
+    result = {}
+    for node in graph.nodes:
+        name = node.name
+        if f"{name}/kernel" not in values:
+            continue
+        kernel = values[f"{name}/kernel"]
+        if f"{name}/gamma" in values:
+            scale = values[f"{name}/gamma"] * tf.math.rsqrt(values[f"{name}/variance"] + BATCH_NORM_EPSILON)
+            result[f"{name}/bias"] = values[f"{name}/beta"] - values[f"{name}/mean"] * scale
+            by_output = tf.reshape(scale, kernel.shape[2:]) if isinstance(node.op, DepthwiseConv2D) else scale
+            result[f"{name}/kernel"] = kernel * by_output
+        else:
+            result[f"{name}/kernel"] = kernel
+            result[f"{name}/bias"] = values[f"{name}/bias"]
+    return result
+
+
+def _conv(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
+    op: Any = node.op
+    y = tf.nn.conv2d(x, values[f"{node.name}/kernel"], op.stride, op.padding.value.upper())
+    return _finish(node, values, statistics, y)
+
+
+def _depthwise(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
+    op: Any = node.op
+    if x.shape[-1] == 1 and op.kernel == (1, 1):  # oneDNN aborts in its gradient (TensorFlow 2.21)
+        return _conv(node, values, statistics, x)
+    y = tf.nn.depthwise_conv2d(x, values[f"{node.name}/kernel"], (1, *op.stride, 1), op.padding.value.upper())
+    return _finish(node, values, statistics, y)
+
+
+def _dense(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
+    flat = tf.reshape(x, (-1, x.shape[-1])) if len(x.shape) == 4 else x
+    return _finish(node, values, statistics, tf.matmul(flat, values[f"{node.name}/kernel"]))
+
+
+def _finish(node: Node, values: Values, statistics: Statistics, y: Any) -> Any:
+    """Bias or batch norm, then the fused activation."""
+    name = node.name
+    if f"{name}/gamma" in values:
+        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=y,
+            scale=values[f"{name}/gamma"],
+            offset=values[f"{name}/beta"],
+            mean=tf.zeros([0]),
+            variance=tf.zeros([0]),
+            epsilon=BATCH_NORM_EPSILON,
+            is_training=True,
+        )
+        statistics[f"{name}/mean"] = mean
+        statistics[f"{name}/variance"] = variance
+    else:
+        y = tf.nn.bias_add(y, values[f"{name}/bias"])
+    return ACTIVATIONS[node.op.activation](y)  # type: ignore[attr-defined]
+
+
+def _max_pool(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
+    op: Any = node.op
+    return tf.nn.max_pool2d(x, op.size, op.stride, op.padding.value.upper())
+
+
+def _average_pool(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
+    op: Any = node.op
+    return tf.nn.avg_pool2d(x, op.size, op.stride, op.padding.value.upper())
+
+
+def _global_average(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
+    return tf.reduce_mean(x, axis=[1, 2])
+
+
+def _add(node: Node, values: Values, statistics: Statistics, a: Any, b: Any) -> Any:
+    op: Any = node.op
+    return ACTIVATIONS[op.activation](a + b)
+
+
+def _multiply(node: Node, values: Values, statistics: Statistics, a: Any, b: Any) -> Any:
+    op: Any = node.op
+    return ACTIVATIONS[op.activation](a * b)
+
+
+def _concat(node: Node, values: Values, statistics: Statistics, *inputs: Any) -> Any:
+    return tf.concat(inputs, axis=-1)
+
+
+def _pad(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
+    op: Any = node.op
+    return tf.pad(x, [(0, 0), op.height, op.width, (0, 0)])
+
+
+def _reshape(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
+    op: Any = node.op
+    return tf.reshape(x, (-1, *op.shape[1:]))
+
+
+def _activate(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
+    op: Any = node.op
+    return ACTIVATIONS[op.function](x)
+
+
+def _softmax(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
+    return tf.nn.softmax(x)
+
+
+def _hard_swish(x: Any) -> Any:
+    return x * tf.nn.relu6(x + 3) * (1 / 6)
+
+
+ACTIVATIONS: dict[Activation, Callable[[Any], Any]] = {
+    Activation.NONE: lambda x: x,
+    Activation.RELU: tf.nn.relu,
+    Activation.RELU6: tf.nn.relu6,
+    Activation.HARD_SWISH: _hard_swish,
+    Activation.SIGMOID: tf.nn.sigmoid,
+}
+
+FORWARD: dict[type, Callable[..., Any]] = {
+    Conv2D: _conv,
+    DepthwiseConv2D: _depthwise,
+    Dense: _dense,
+    MaxPool2D: _max_pool,
+    AveragePool2D: _average_pool,
+    GlobalAveragePool: _global_average,
+    Add: _add,
+    Multiply: _multiply,
+    Concat: _concat,
+    Pad: _pad,
+    Reshape: _reshape,
+    Activate: _activate,
+    Softmax: _softmax,
+}

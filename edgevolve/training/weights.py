@@ -1,0 +1,98 @@
+"""The values a graph needs: names, shapes in Keras' layout, first values, and their storage."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.graph import Activation, Conv2D, Dense, DepthwiseConv2D, Graph, Node, Shape
+
+Weights = dict[str, NDArray[np.float32]]
+"""Values by name: `NODE/kernel`, and `NODE/bias` or, with batch norm, `NODE/gamma`, `/beta`, `/mean`, `/variance`."""
+
+BATCH_NORM_EPSILON = 1e-3
+BATCH_NORM_MOMENTUM = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One array of weights. Where `deviation` is 0, each element starts as `start`."""
+
+    name: str
+    shape: Shape
+    start: float = 0.0
+    deviation: float = 0.0
+    trainable: bool = True
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return math.prod(self.shape)
+
+    @property
+    def is_kernel(self) -> bool:
+        """Whether weight decay acts on it."""
+        return self.name.endswith("/kernel")
+
+
+def parameters(graph: Graph) -> tuple[Parameter, ...]:
+    """Every parameter of the network, node by node."""
+    return tuple(parameter for node in graph.nodes for parameter in node_parameters(node))
+
+
+def node_parameters(node: Node) -> tuple[Parameter, ...]:
+    """Kernel, and bias or the four vectors of batch norm, which replace it; nothing for a node without weights.
+
+    Kernels are (height, width, channels / groups, filters), (height, width, channels, multiplier) or
+    (features, units), and start as in He et al. (2015), without the factor of two for a linear `Dense`.
+    """
+    op = node.op
+    channels = node.inputs[0].shape[-1]
+    if isinstance(op, Conv2D):
+        kernel: Shape = (*op.kernel, channels // op.groups, op.filters)
+        fan_in, outputs = math.prod(kernel[:3]), op.filters
+    elif isinstance(op, DepthwiseConv2D):
+        kernel = (*op.kernel, channels, op.multiplier)
+        fan_in, outputs = math.prod(op.kernel), channels * op.multiplier
+    elif isinstance(op, Dense):
+        kernel = (channels, op.units)
+        fan_in, outputs = channels, op.units
+    else:
+        return ()
+    gain = 1 if isinstance(op, Dense) and op.activation is Activation.NONE else 2
+    first = Parameter(f"{node.name}/kernel", kernel, deviation=math.sqrt(gain / fan_in))
+    if not getattr(op, "batch_norm", False):
+        return first, Parameter(f"{node.name}/bias", (outputs,))
+    return (
+        first,
+        Parameter(f"{node.name}/gamma", (outputs,), start=1.0),
+        Parameter(f"{node.name}/beta", (outputs,)),
+        Parameter(f"{node.name}/mean", (outputs,), trainable=False),
+        Parameter(f"{node.name}/variance", (outputs,), start=1.0, trainable=False),
+    )
+
+
+def initial_weights(graph: Graph, seed: int) -> Weights:
+    """First values, a function of graph and seed alone: kernels normal, cut at two deviations."""
+    rng = np.random.default_rng(seed)
+    values: Weights = {}
+    for parameter in parameters(graph):
+        if parameter.deviation:
+            noise = rng.standard_normal(parameter.shape, np.float32).clip(-2, 2)
+            values[parameter.name] = noise * np.float32(parameter.deviation)
+        else:
+            values[parameter.name] = np.full(parameter.shape, parameter.start, np.float32)
+    return values
+
+
+def check_weights(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> None:
+    """Raise `ValueError` unless `weights` are exactly those of `graph`."""
+    wanted = {parameter.name: parameter.shape for parameter in parameters(graph)}
+    found = {name: value.shape for name, value in weights.items()}
+    wrong = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    if wrong:
+        name = wrong[0]
+        raise ValueError(f"weights do not fit the network: {name} is {found.get(name)}, not {wanted.get(name)}")
