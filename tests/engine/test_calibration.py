@@ -161,7 +161,8 @@ def test_on_ray_there_is_one_worker_a_node_and_it_measures(tmp_path):
 def test_killed_at_any_moment_the_same_command_measures_the_rest(tmp_path):
     path = tmp_path / "c.csv"
     script = (
-        "import sys; from pathlib import Path; from edgevolve.engine import Measure, calibrate; from edgevolve.engine.corpus import small\n"
+        "import sys; from pathlib import Path\n"
+        "from edgevolve.engine import Measure, calibrate; from edgevolve.engine.corpus import small\n"
         "calibrate(list(small(60, 0, 60_000)), Path(sys.argv[1]), Measure(runs=1))\n"
     )
     command = [sys.executable, "-c", script, str(path)]

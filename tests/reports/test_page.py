@@ -159,7 +159,8 @@ def test_hostile_text_in_a_journal_reaches_the_page_as_text_alone(tmp_path):
 def test_ten_thousand_candidates_make_a_page_below_10_MB_in_less_than_1_GB(tmp_path):
     folder = journals.write(tmp_path / "run", *journals.long_history(10_000))
     script = (
-        "import re, sys; from pathlib import Path; from edgevolve.reports.page import report_page; from edgevolve.runs import Run\n"
+        "import re, sys; from pathlib import Path\n"
+        "from edgevolve.reports.page import report_page; from edgevolve.runs import Run\n"
         "page = report_page([Run.open(sys.argv[1])], sys.argv[1:])\n"
         "peak = re.search(r'VmHWM:\\s+(\\d+) kB', Path('/proc/self/status').read_text())[1]\n"
         "print(len(page.encode()), peak)"

@@ -1,0 +1,58 @@
+"""Journals that earlier versions wrote, one of each family of strategies: they open, show, report and resume."""
+
+import importlib.util
+import shutil
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from edgevolve.engine import Inline, search
+from edgevolve.reports.page import report_page
+from edgevolve.reports.terminal import front_json, front_table
+from edgevolve.runs import Run
+from search_algorithms import Completed
+
+JOURNALS = Path(__file__).parent.parent / "data" / "journals"
+FAMILIES = ("evolution", "surrogate", "halving")
+
+
+def configuration(family):
+    spec = importlib.util.spec_from_file_location(f"old_{family}", JOURNALS / "configs" / f"{family}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.config
+
+
+@pytest.fixture(params=FAMILIES)
+def family(request):
+    return request.param
+
+
+@pytest.fixture
+def folder(family, tmp_path):
+    (tmp_path / family).mkdir()
+    shutil.copy(JOURNALS / f"0.1.0-{family}.jsonl", tmp_path / family / "journal.jsonl")
+    return tmp_path / family
+
+
+def test_an_old_journal_opens_and_is_shown(folder):
+    run = Run.open(folder)
+    assert run.evaluations == 10
+    assert run.best is not None
+    console = Console(width=200, record=True)
+    console.print(front_table(run, run.front))
+    assert all(str(record.number) in console.export_text() for record in run.front)
+    assert {entry["number"] for entry in front_json(run, run.front)} == {record.number for record in run.front}
+    assert run.best.description in report_page([run], [str(folder)])
+
+
+def test_an_old_journal_is_resumed_with_the_configuration_that_began_it(folder, family):
+    before = Run.open(folder)
+    config = configuration(family).with_fields(evaluations=11)
+    run = search(config, family, out=folder.parent, resume=True, evaluator=Inline)
+    assert run.evaluations == 11
+    assert [run.records[number] for number in before.records if before.records[number].ended] == [
+        record for record in before.records.values() if record.ended
+    ]
+    assert isinstance(run.records[len(run.records) - 1].outcome, Completed)
