@@ -42,7 +42,8 @@ def test_an_old_journal_opens_and_is_shown(folder):
     assert run.best is not None
     console = Console(width=200, record=True)
     console.print(front_table(run, run.front))
-    assert all(str(record.number) in console.export_text() for record in run.front)
+    shown = console.export_text()
+    assert all(str(record.number) in shown for record in run.front)
     assert {entry["number"] for entry in front_json(run, run.front)} == {record.number for record in run.front}
     assert run.best.description in report_page([run], [str(folder)])
 
