@@ -5,11 +5,17 @@ Keras downloads the images; or set CIFAR10_NPZ to an .npz with x_train, y_train,
 
 import os
 
-from edgevolve.data import KerasDataset, NpzImages
-from edgevolve.runs import SearchConfig
-from edgevolve.training import TrainingSettings
-from search_algorithms import AgingEvolution, Problem, at_most, minimise
-from search_space import CnnSpace
+from edgevolve import (
+    AgingEvolution,
+    CnnSpace,
+    KerasDataset,
+    NpzImages,
+    Problem,
+    SearchConfig,
+    TrainingSettings,
+    at_most,
+    minimise,
+)
 
 data = NpzImages(os.environ["CIFAR10_NPZ"]) if "CIFAR10_NPZ" in os.environ else KerasDataset("cifar10")
 

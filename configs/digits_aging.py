@@ -3,11 +3,7 @@
 2 600 bytes of weights leave room for the structure of the `.tflite` around them, which takes up to 5 kB.
 """
 
-from edgevolve.data import Digits
-from edgevolve.runs import SearchConfig
-from edgevolve.training import TrainingSettings
-from search_algorithms import AgingEvolution, Problem, at_most, minimise
-from search_space import CnnSpace
+from edgevolve import AgingEvolution, CnnSpace, Digits, Problem, SearchConfig, TrainingSettings, at_most, minimise
 
 data = Digits()
 

@@ -5,7 +5,7 @@ like those that the predictor learned from; the others have no interval (`check`
 """
 
 from configs.digits_aging import config as aging
-from search_algorithms import NSGA3, Problem, at_most, minimise
+from edgevolve import NSGA3, Problem, at_most, minimise
 
 config = aging.with_fields(
     devices=("edge_tpu_v6",),

@@ -5,6 +5,6 @@ the bounds a surrogate that learns from the trained networks chooses the one to 
 """
 
 from configs.digits_aging import config as aging
-from search_algorithms import NSGA3, Screened
+from edgevolve import NSGA3, Screened
 
 config = aging.with_fields(algorithm=Screened(NSGA3(founders=20, crossover=0.5), children=16))

@@ -5,11 +5,17 @@ Keras downloads the images; or set FASHION_NPZ to an .npz with x_train, y_train,
 
 import os
 
-from edgevolve.data import KerasDataset, NpzImages
-from edgevolve.runs import SearchConfig
-from edgevolve.training import TrainingSettings
-from search_algorithms import AgingEvolution, Problem, at_most, minimise
-from search_space import CnnSpace
+from edgevolve import (
+    AgingEvolution,
+    CnnSpace,
+    KerasDataset,
+    NpzImages,
+    Problem,
+    SearchConfig,
+    TrainingSettings,
+    at_most,
+    minimise,
+)
 
 data = NpzImages(os.environ["FASHION_NPZ"]) if "FASHION_NPZ" in os.environ else KerasDataset("fashion_mnist")
 

@@ -6,11 +6,17 @@ Keras downloads the images; or set MNIST_NPZ to an .npz with x_train, y_train, x
 
 import os
 
-from edgevolve.data import KerasDataset, NpzImages
-from edgevolve.runs import SearchConfig
-from edgevolve.training import TrainingSettings
-from search_algorithms import AgingEvolution, Problem, at_most, minimise
-from search_space import CnnSpace
+from edgevolve import (
+    AgingEvolution,
+    CnnSpace,
+    KerasDataset,
+    NpzImages,
+    Problem,
+    SearchConfig,
+    TrainingSettings,
+    at_most,
+    minimise,
+)
 
 data = NpzImages(os.environ["MNIST_NPZ"]) if "MNIST_NPZ" in os.environ else KerasDataset("mnist")
 

@@ -6,11 +6,7 @@ the quick start show that it works.
 
 import os
 
-from edgevolve.data import Digits, NpzImages
-from edgevolve.runs import SearchConfig
-from edgevolve.training import TrainingSettings
-from search_algorithms import NSGA3, Problem, at_most, minimise
-from search_space import MobileSpace
+from edgevolve import NSGA3, Digits, MobileSpace, NpzImages, Problem, SearchConfig, TrainingSettings, at_most, minimise
 
 data = NpzImages(os.environ["IMAGES_NPZ"]) if "IMAGES_NPZ" in os.environ else Digits()
 

@@ -1,1 +1,83 @@
-"""Hardware-aware architecture search for microcontrollers and Edge TPUs."""
+"""Hardware-aware architecture search for microcontrollers and Edge TPUs.
+
+`from edgevolve import ...` gives every name that a configuration or a script needs. A name is loaded when it is first
+asked for, so that importing this package loads neither TensorFlow nor Ray. Where a name lives is private.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edgevolve.data import DataError, DataSet, Digits, KerasDataset, NpzImages, Split, Splits
+    from edgevolve.engine import Inline, VirtualTime, search
+    from edgevolve.graph import Graph, GraphBuilder
+    from edgevolve.runs import ConfigError, Job, JournalError, Record, Run, SearchConfig, Task
+    from edgevolve.training import TrainingSettings
+    from predictors import Device, DevicePredictor, EdgeTPUv6Predictor, Estimated, PredictorError
+    from search_algorithms import (
+        NSGA3,
+        REINFORCE,
+        AgingEvolution,
+        BayesianOptimisation,
+        Completed,
+        Failed,
+        GridSearch,
+        LocalSearch,
+        Problem,
+        ProblemError,
+        RandomSearch,
+        Screened,
+        SuccessiveHalving,
+        SurrogateEvolution,
+        at_least,
+        at_most,
+        maximise,
+        minimise,
+        target,
+    )
+    from search_space import CnnSpace, DeclaredSpace, MlpSpace, MobileSpace, NasBench201Space, SearchSpace
+
+_NAMES = {
+    "edgevolve.data": ("DataError", "DataSet", "Digits", "KerasDataset", "NpzImages", "Split", "Splits"),
+    "edgevolve.engine": ("Inline", "VirtualTime", "search"),
+    "edgevolve.graph": ("Graph", "GraphBuilder"),
+    "edgevolve.runs": ("ConfigError", "Job", "JournalError", "Record", "Run", "SearchConfig", "Task"),
+    "edgevolve.training": ("TrainingSettings",),
+    "predictors": ("Device", "DevicePredictor", "EdgeTPUv6Predictor", "Estimated", "PredictorError"),
+    "search_algorithms": (
+        "NSGA3",
+        "REINFORCE",
+        "AgingEvolution",
+        "BayesianOptimisation",
+        "Completed",
+        "Failed",
+        "GridSearch",
+        "LocalSearch",
+        "Problem",
+        "ProblemError",
+        "RandomSearch",
+        "Screened",
+        "SuccessiveHalving",
+        "SurrogateEvolution",
+        "at_least",
+        "at_most",
+        "maximise",
+        "minimise",
+        "target",
+    ),
+    "search_space": ("CnnSpace", "DeclaredSpace", "MlpSpace", "MobileSpace", "NasBench201Space", "SearchSpace"),
+}
+_HOMES = {name: home for home, names in _NAMES.items() for name in names}
+
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Load `name` from where it lives."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
