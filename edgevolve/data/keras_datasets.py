@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.data.split import DataError, Split, Splits, hold_out
+from edgevolve.data.data_error import DataError
+from edgevolve.data.split import Split, Splits, hold_out
 
 _SHAPES = {"mnist": (28, 28, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 32, 3)}
 

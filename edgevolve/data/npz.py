@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.data.split import DataError, Split, Splits, hold_out
+from edgevolve.data.data_error import DataError
+from edgevolve.data.split import Split, Splits, hold_out
 
 
 @dataclass(frozen=True, slots=True)

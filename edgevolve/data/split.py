@@ -7,24 +7,36 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-
-class DataError(ValueError):
-    """A data set cannot be read, or its arrays do not fit together. The message is one line."""
+from edgevolve.data.data_error import DataError
+from edgevolve.data.groups import held_out_groups
+from edgevolve.data.rows import Rows, chunks, on_demand, take
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Examples and their labels.
+    """Examples and what a network should answer, as rows on demand: `x[rows]`, `y[rows]`.
 
-    `x` is (number, height, width, channels): uint8, which stands for value / 255, or float32 as it is.
-    `y` is (number,), int64 class labels from 0.
+    `x` is (number, ...), such as (number, height, width, channels): uint8, which stands for value / 255, or floating
+    point as it is. `y` is (number,) int64 class labels from 0, or floating point for values. Both lie in memory, or in
+    a file: a memory-mapped array becomes a `StoredArray`, which travels as its path. Examples of one of the `groups`
+    (number,), such as the windows of one person, always stay together.
     """
 
-    x: NDArray[Any]
-    y: NDArray[np.int64]
+    x: Rows
+    y: Any
+    groups: NDArray[Any] | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "x", on_demand(self.x))
+        object.__setattr__(self, "y", on_demand(self.y))
 
     def __len__(self) -> int:
         return len(self.y)
+
+    def take(self, numbers: NDArray[np.int64]) -> "Split":
+        """The examples of these numbers; of arrays in a file nothing is read yet."""
+        groups = None if self.groups is None else np.asarray(self.groups)[numbers]
+        return Split(take(self.x, numbers), take(self.y, numbers), groups)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,24 +70,46 @@ def as_float(x: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def hold_out(part: Split, fraction: float, seed: int) -> tuple[Split, Split]:
-    """Divide `part` into (rest, held out), every class in proportion. Raises `DataError` if a class is too rare."""
-    from sklearn.model_selection import train_test_split
+    """Divide `part` into (rest, held out): every class in proportion, and no group in both.
 
+    With groups, classes come as near to their proportion as whole groups allow, and the rest keeps every class.
+    Labels that are no whole numbers are not kept in proportion. Raises `DataError` if a class is too rare.
+    """
     if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction < 1:
         raise DataError(f"a fraction to hold out must be between 0 and 1, not {fraction!r}")
+    number = len(part)
+    if part.groups is not None:
+        if np.shape(part.groups) != (number,):
+            raise DataError(f"groups must be one for each of {number} examples, they are {np.shape(part.groups)}")
+        labels = part.y[:] if _has_classes(part.y) else np.zeros(number, np.int64)
+        chosen = held_out_groups(np.asarray(part.groups), labels, fraction, seed)
+        rest, held = np.flatnonzero(~chosen), np.flatnonzero(chosen)
+    else:
+        rest, held = _held_out_examples(part, fraction, seed)
+    return part.take(rest), part.take(held)
+
+
+def _held_out_examples(part: Split, fraction: float, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    from sklearn.model_selection import train_test_split
+
+    stratify = part.y[:] if _has_classes(part.y) else None
     try:
-        rest, held = train_test_split(np.arange(len(part)), test_size=fraction, random_state=seed, stratify=part.y)
+        rest, held = train_test_split(np.arange(len(part)), test_size=fraction, random_state=seed, stratify=stratify)
     except ValueError as error:
         raise DataError(f"cannot hold out {fraction:.0%} of {len(part)} examples: {error}") from error
-    rest, held = np.sort(rest), np.sort(held)
-    return Split(part.x[rest], part.y[rest]), Split(part.x[held], part.y[held])
+    return np.sort(rest), np.sort(held)
+
+
+def _has_classes(y: Rows) -> bool:
+    return len(y.shape) == 1 and np.issubdtype(y.dtype, np.integer)
 
 
 def fingerprint(splits: Splits) -> str:
     """128 bits, in hexadecimal, of every array in its split: equal means the same data divided the same way."""
     digest = hashlib.sha256()
     for part in (splits.train, splits.validation, splits.test):
-        for array in (part.x, part.y):
-            digest.update(f"{array.dtype.str}{array.shape}".encode())
-            digest.update(np.ascontiguousarray(array).data)
+        for rows in (part.x, part.y, *(() if part.groups is None else (np.asarray(part.groups),))):
+            digest.update(f"{rows.dtype.str}{rows.shape}".encode())
+            for chunk in chunks(rows):
+                digest.update(np.ascontiguousarray(chunk).data)
     return digest.hexdigest()[:32]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.data import Split, Splits, as_float
+from edgevolve.data import Rows, Split, Splits, as_float
 from edgevolve.deployment.arena_report import ArenaReport, arena_report
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.formats import Source, check_formats, in_batches, write_format
@@ -100,9 +100,10 @@ def _source(graph: Graph, weights: Mapping[str, NDArray[Any]], model: bytes, tes
     return Source(graph, weights, model, keras, images, in_batches(lambda x: keras(x).numpy(), images))
 
 
-def _spread(images: NDArray[Any], number: int) -> NDArray[Any]:
+def _spread(images: Rows, number: int) -> NDArray[Any]:
     """At most `number` of the images, evenly spread over the split."""
-    return images[np.linspace(0, len(images) - 1, min(len(images), number)).round().astype(int)]
+    spread: NDArray[Any] = images[np.linspace(0, len(images) - 1, min(len(images), number)).round().astype(int)]
+    return spread
 
 
 def _digests(folder: Path) -> dict[str, str]:
@@ -130,7 +131,7 @@ def _remove(directory: Path, files: Mapping[str, str]) -> None:
                 file.parent.rmdir()
 
 
-def _checked(operators: Graph, converted: bytes, model: bytes, images: NDArray[Any]) -> ArenaReport:
+def _checked(operators: Graph, converted: bytes, model: bytes, images: Rows) -> ArenaReport:
     """Compare the rewritten file with the converter's on both runtimes."""
     chosen = _spread(images, COMPARED_EXAMPLES)
     before, after = open_model(converted), open_model(model)

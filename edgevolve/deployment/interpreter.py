@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.data import Split, as_float
+from edgevolve.data import Rows, Split, as_float, chunks
 from edgevolve.graph import Shape
 
 
@@ -43,11 +43,11 @@ class Int8Model:
         stored = np.round(as_float(x) / np.float32(self.input.scale)) + self.input.zero_point
         return stored.clip(-128, 127).astype(np.int8)
 
-    def outputs(self, x: NDArray[Any]) -> NDArray[np.int8]:
+    def outputs(self, x: Rows) -> NDArray[np.int8]:
         """Run each of `x`, (number, height, width, channels) uint8 or float; gives (number, outputs) int8."""
-        stored = self.quantised(x)
         outputs = np.empty((len(x), *self.output_shape[1:]), np.int8)
-        for row, image in enumerate(stored):
+        images = (image for chunk in chunks(x) for image in self.quantised(chunk))
+        for row, image in enumerate(images):
             self.interpreter.set_tensor(self.input_index, image[np.newaxis])
             self.interpreter.invoke()
             outputs[row] = self.interpreter.get_tensor(self.output_index)[0]
