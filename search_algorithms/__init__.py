@@ -23,7 +23,7 @@ from search_algorithms.problem import (
     minimise,
     target,
 )
-from search_algorithms.protocol import Continuing, Exhausted, Measure, SearchAlgorithm, Strategy
+from search_algorithms.protocol import Continuing, Exhausted, Measure, Scheduling, SearchAlgorithm, Strategy
 from search_algorithms.random_search import RandomSearch
 from search_algorithms.reinforce import REINFORCE
 from search_algorithms.screened import Screened
@@ -66,6 +66,7 @@ __all__ = [
     "Proposal",
     "RandomSearch",
     "Rejected",
+    "Scheduling",
     "Screened",
     "SearchAlgorithm",
     "Strategy",

@@ -45,3 +45,11 @@ class Strategy(Protocol):
 
     def start(self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure) -> SearchAlgorithm:
         """The algorithm before its first ask. Raises `ProblemError` when it cannot work on `problem`."""
+
+
+@runtime_checkable
+class Scheduling(Protocol):
+    """A strategy that says for how many epochs candidates are trained."""
+
+    def check_epochs(self, epochs: int) -> None:
+        """Raise `ProblemError` where it does not go with the `epochs` of the training settings."""

@@ -54,6 +54,11 @@ class SuccessiveHalving:
         totals.reverse()
         return (totals[0], *(above - below for below, above in pairwise(totals)))
 
+    def check_epochs(self, epochs: int) -> None:
+        """Raise `ProblemError` unless training ends where the top rung stands."""
+        if self.epochs != epochs:
+            raise ProblemError(f"SuccessiveHalving goes up to {self.epochs} epochs and training to {epochs}")
+
     def start(self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure) -> "_SuccessiveHalving":
         """The search before its first ask. Raises `ProblemError` where the strategy does."""
         return _SuccessiveHalving(self, problem, self.strategy.start(space, problem, seed, measure))

@@ -61,12 +61,12 @@ def search(
     if path.exists() != resume:
         hint = "there is no run to resume" if resume else "exists; add --resume to go on, or choose another --name"
         raise JournalError(f"{path}: {hint}")
-    splits = config.data.load()
     about: dict[str, Any] = {"config": config_json(config, task), "versions": installed_versions()}
+    splits = config.data.load()
     data = {"fingerprint": fingerprint(splits), "train": len(splits.train), "validation": len(splits.validation)}
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(path)) if resume else None
-        work = _restore(config, path, about["config"], data) if resume else None
+        work = _restore(config, task, path, data) if resume else None
         pool = (evaluator or _ray(config, ray_address))(task, _without_test(splits))
         stack.callback(pool.close)
         about |= {"time": pool.now(), "workers": pool.workers}
@@ -89,12 +89,15 @@ def task_of(config: SearchConfig) -> Task:
     return config.task or Train(config.training)
 
 
-def _restore(config: SearchConfig, path: Path, config_now: dict[str, Any], data: dict[str, Any]) -> Search:
+def _restore(config: SearchConfig, task: Task, path: Path, data: dict[str, Any]) -> Search:
     history = read(path)
     started = next(history)
     assert isinstance(started, events.Started)
-    kept = {key: value for key, value in started.config.items() if key not in ON_RESUME}
-    changes = config_difference(kept, {key: value for key, value in config_now.items() if key not in ON_RESUME})
+    before, now = (
+        {key: value for key, value in one.items() if key not in ON_RESUME}
+        for one in (started.config, config_json(config, task, started.config))
+    )
+    changes = config_difference(before, now)
     changes += config_difference(started.data, data, "data.")
     if changes:
         raise ConfigError(f"{path}: not the configuration it was started with: {'; '.join(changes)}")

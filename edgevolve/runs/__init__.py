@@ -1,6 +1,7 @@
 """What a run is: its configuration, its events, its journal. Neither Ray nor TensorFlow is loaded here."""
 
-from edgevolve.runs.config import ON_RESUME, ConfigError, SearchConfig, config_json, difference
+from edgevolve.runs.as_json import config_json, difference
+from edgevolve.runs.config import ON_RESUME, ConfigError, SearchConfig
 from edgevolve.runs.journal import EmptyJournalError, Journal, JournalError, create, journal_path
 from edgevolve.runs.measure import Measurement, measure
 from edgevolve.runs.run import Record, Run

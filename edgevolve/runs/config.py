@@ -1,11 +1,8 @@
-"""The configuration of a search, and its JSON form."""
+"""The configuration of a search."""
 
-import dataclasses
 from collections import Counter
 from collections.abc import Mapping
-from enum import Enum
 from functools import cached_property
-from pathlib import PurePath
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -16,7 +13,7 @@ from edgevolve.runs.events import DeviceUsed
 from edgevolve.runs.task import DeviceMemory, MetricProvider, Resources, Task
 from edgevolve.training import TrainingSettings
 from predictors import Device, PredictorError, device
-from search_algorithms import AgingEvolution, Problem, Strategy, SuccessiveHalving
+from search_algorithms import AgingEvolution, Problem, Scheduling, Strategy
 from search_space import SearchSpace
 
 
@@ -135,8 +132,8 @@ class SearchConfig(BaseModel):
     def check(self, task: Task) -> None:
         """See whether the parts work together, without evaluating anything.
 
-        Raises `ConfigError` when the problem names a metric that neither `task` nor a provider gives, epochs differ or
-        `start` holds what is no genotype, and `ProblemError` when the algorithm cannot work on the problem.
+        Raises `ConfigError` when the problem names a metric that neither `task` nor a provider gives or `start` holds
+        what is no genotype, and `ProblemError` when the algorithm cannot work on the problem or with the epochs.
         """
         providers = (*self.providers, DeviceMemory())
         known = {name for provider in providers for name in provider.metric_names} | set(task.metric_names)
@@ -148,10 +145,8 @@ class SearchConfig(BaseModel):
         twice = [name for one in self.device_metrics for name in one.metric_names if counts[name] > 1]
         if twice:
             raise ConfigError(f"metric {twice[0]!r} is given by a device and by metrics or task: keep one of them")
-        if isinstance(self.algorithm, SuccessiveHalving) and self.algorithm.epochs != self.training.epochs:
-            raise ConfigError(
-                f"SuccessiveHalving goes up to {self.algorithm.epochs} epochs and training to {self.training.epochs}"
-            )
+        if isinstance(self.algorithm, Scheduling):
+            self.algorithm.check_epochs(self.training.epochs)
         self.algorithm.start(self.space, self.problem, self.seed, lambda genotype: {})
         try:
             for genotype in self.start_genotypes:
@@ -172,50 +167,6 @@ class SearchConfig(BaseModel):
 
 ON_RESUME = ("evaluations", "minutes", "worker_hours", "workers", "gpus_per_worker", "deadline_minutes")
 """Fields that may differ between a journal and the configuration that resumes it."""
-
-
-def config_json(config: SearchConfig, task: Task) -> dict[str, Any]:
-    """The configuration as plain JSON values, objects as their class and fields; for the journal."""
-    fields = {name: getattr(config, name) for name in SearchConfig.model_fields}
-    start = [config.space.to_json(genotype) for genotype in config.start_genotypes]
-    devices = {one.name: one.device for one in config.device_metrics}
-    values = {**fields, "task": task, "start": start, "devices": devices}
-    if not devices:
-        del values["devices"]  # so that what was started before there were any can be resumed
-    return {name: _plain(value) for name, value in values.items()}
-
-
-def difference(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> list[str]:
-    """Where two JSON configurations differ, as `path: before → after`."""
-    lines = []
-    for name in [*before, *(name for name in after if name not in before)]:
-        old, new = before.get(name), after.get(name)
-        if isinstance(old, Mapping) and isinstance(new, Mapping):
-            lines += difference(old, new, f"{path}{name}.")
-        elif old != new:
-            lines.append(f"{path}{name}: {old!r} → {new!r}")
-    return lines
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, PurePath):
-        return str(value)
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, Mapping):
-        return {str(name): _plain(entry) for name, entry in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_plain(entry) for entry in value]
-    fields = {}
-    if dataclasses.is_dataclass(value):
-        fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.repr}
-    elif isinstance(value, BaseModel):
-        fields = {name: getattr(value, name) for name in type(value).model_fields}
-    elif isinstance(value, type) or callable(value):
-        return {"type": getattr(value, "__qualname__", type(value).__qualname__)}
-    return {"type": type(value).__qualname__, **{name: _plain(entry) for name, entry in fields.items()}}
 
 
 def _first_line(error: ValidationError) -> str:

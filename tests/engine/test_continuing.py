@@ -6,9 +6,18 @@ import pytest
 
 from edgevolve.data import Digits
 from edgevolve.engine import Inline, search
-from edgevolve.runs import ConfigError, Run, SearchConfig
+from edgevolve.runs import Run, SearchConfig
 from edgevolve.training import TrainingSettings
-from search_algorithms import AgingEvolution, Completed, Failed, Problem, SuccessiveHalving, at_most, minimise
+from search_algorithms import (
+    AgingEvolution,
+    Completed,
+    Failed,
+    Problem,
+    ProblemError,
+    SuccessiveHalving,
+    at_most,
+    minimise,
+)
 from search_space import CnnSpace
 
 HALVING = SuccessiveHalving(AgingEvolution(population=6, sample_size=3), epochs=20, least_epochs=2)
@@ -74,7 +83,7 @@ def test_a_worker_that_dies_under_a_promotion_leaves_it_to_be_resumed(config, ru
 
 def test_epochs_other_than_those_of_the_training_are_refused(config):
     odd = config(algorithm=SuccessiveHalving(epochs=9))
-    with pytest.raises(ConfigError, match="goes up to 9 epochs and training to 20"):
+    with pytest.raises(ProblemError, match="goes up to 9 epochs and training to 20"):
         odd.check(odd.task)
 
 
