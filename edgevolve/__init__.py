@@ -7,6 +7,8 @@ asked for, so that importing this package loads neither TensorFlow nor Ray. Wher
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from edgevolve.spelling import suggestion
+
 if TYPE_CHECKING:
     from edgevolve.data import DataError, DataSet, Digits, KerasDataset, NpzImages, Split, Splits
     from edgevolve.engine import Inline, VirtualTime, search
@@ -76,7 +78,7 @@ def __getattr__(name: str) -> Any:
     """Load `name` from where it lives."""
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{suggestion(name, _HOMES)}")
 
 
 def __dir__() -> list[str]:
