@@ -15,9 +15,10 @@ from edgevolve.deployment import ExportError
 from edgevolve.device_commands import DEVICE_COMMANDS
 from edgevolve.engine import ClusterError, WorkersLostError, task_of
 from edgevolve.engine import search as run_search
-from edgevolve.graph import ShapeError, TfliteError, load_tflite
+from edgevolve.graph import ShapeError
 from edgevolve.runs import ConfigError, EmptyJournalError, JournalError, Record, Run, SearchConfig, journal_path
 from edgevolve.runs.events import Event
+from edgevolve.tflite import TfliteError, load_tflite
 from predictors import PredictorError
 from resource_models import TARGETS
 from search_algorithms import ProblemError

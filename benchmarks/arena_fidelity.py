@@ -104,7 +104,7 @@ def result(number: int) -> Result:
     predicted = measure(graph, HOST)
     merged = deployed(graph)
     order = peak_memory(merged.graph).order
-    tensors, scratch = buffers(reordered(merged.graph, order), HOST)
+    placed = buffers(reordered(merged.graph, order), HOST)
     graph = reordered(graph, merged.original_order(order))
     images = np.random.default_rng(number).uniform(0, 1, (8, *graph.inputs[0].shape[1:])).astype(np.float32)
     converted = to_tflite_int8(graph, some_weights(graph, number), images)
@@ -115,7 +115,7 @@ def result(number: int) -> Result:
     assert all(np.array_equal(a, b) for a, b in zip(run.outputs, without.outputs, strict=True)), number
     return Result(
         space=space,
-        buffers=len(tensors) + len(scratch),
+        buffers=len(placed.tensors) + len(placed.scratch),
         predicted=predicted,
         head_bytes=run.head_bytes,
         head_without_plan_bytes=without.head_bytes,

@@ -28,6 +28,10 @@ from edgevolve.graph import (
     MaxPool2D,
     Multiply,
     Node,
+    Opaque,
+    Pad,
+    Reshape,
+    Softmax,
 )
 
 FloatArray = NDArray[np.float64]
@@ -52,7 +56,8 @@ KINDS = (
 """Classes of operators that a device runs alike; `conv_3x3` is any kernel of 2 to 3 pixels a side, `add` any
 sum or product of two tensors."""
 
-_OF_OPERATOR: dict[type, str] = {
+OF_OPERATOR: dict[type, str] = {
+    Conv2D: "conv",
     DepthwiseConv2D: "depthwise",
     Dense: "dense",
     MaxPool2D: "max_pool",
@@ -62,7 +67,12 @@ _OF_OPERATOR: dict[type, str] = {
     Multiply: "add",
     Concat: "concat",
     Activate: "activate",
+    Pad: "other",
+    Reshape: "other",
+    Softmax: "other",
+    Opaque: "other",
 }
+"""The kind of each operator; that of a convolution says its size, too."""
 
 ADDITIVE = (
     *(f"count_{kind}" for kind in KINDS),
@@ -168,7 +178,7 @@ def operator_kind(node: Node) -> str:
     if isinstance(node.op, Conv2D):
         largest = max(node.op.kernel)
         return "conv_1x1" if largest == 1 else "conv_3x3" if largest <= 3 else "conv_large"
-    return _OF_OPERATOR.get(type(node.op), "other")
+    return OF_OPERATOR[type(node.op)]
 
 
 def live_nodes(graph: Graph) -> list[Node]:
@@ -191,7 +201,7 @@ def _bytes(nodes: Sequence[Node]) -> dict[str, float]:
         "bytes_written": sum(y.size_bytes for node in nodes for y in node.outputs),
         "bytes_read": sum(x.size_bytes for node in nodes for x in node.inputs),
         "max_tensor_bytes": max((x.size_bytes for node in nodes for x in (*node.inputs, *node.outputs)), default=0),
-        "max_channels": max((y.shape[-1] for node in nodes for y in node.outputs), default=0),
+        "max_channels": max((y.shape[-1] for node in nodes for y in node.outputs if y.shape), default=0),
     }
 
 
@@ -207,17 +217,17 @@ def _paths(graph: Graph, nodes: Sequence[Node], kinds: Sequence[str], macs: Sequ
     sizes = {x.name: x.size_bytes for x in graph.inputs}
     for node, kind, count in zip(nodes, kinds, macs, strict=True):
         names = {x.name for x in node.inputs}
-        depth = 1 + max(level[name] for name in names)
+        depth = 1 + max((level[name] for name in names), default=0)  # of constants alone: at the start
         for name in names:
             last[name] = max(last[name], depth)
             readers[name] += 1
         made = kind.startswith("conv") or kind in ("depthwise", "dense")
-        longest = made + max(convolutions[name] for name in names)
-        heaviest = count + max(critical[name] for name in names)
+        longest = made + max((convolutions[name] for name in names), default=0)
+        heaviest = count + max((critical[name] for name in names), default=0)
         for y in node.outputs:
             level[y.name], last[y.name], sizes[y.name] = depth, depth + 1, y.size_bytes
             convolutions[y.name], critical[y.name] = longest, heaviest
-    levels = Counter(level[node.output.name] for node in nodes)
+    levels = Counter(level[node.outputs[0].name] for node in nodes)
     depth = max(levels, default=0)
     return {
         "depth": depth,

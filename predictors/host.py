@@ -162,7 +162,7 @@ def _times(constants: FloatArray, work: FloatArray, moved: FloatArray) -> FloatA
 
 
 def _work(node: Node) -> dict[str, float]:
-    op, x, y = node.op, node.inputs[0].shape, node.outputs[0].shape
+    op, x, y = node.op, node.inputs[0].shape if node.inputs else (), node.outputs[0].shape
     work: dict[str, float] = {"ps_per_operator": 1.0}
     if isinstance(op, Conv2D):
         taps = math.prod(op.kernel)

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edgevolve.graph import Graph, ShapeError, from_json, load_tflite
+from edgevolve.graph import Graph, ShapeError, from_json
+from edgevolve.tflite import load_tflite
 from predictors.features import PredictorError
 
 NETWORK = "file"

@@ -21,8 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from edgevolve.graph import Graph, read_tflite
-from edgevolve.graph.skeleton import skeleton
+from edgevolve.graph import Graph
+from edgevolve.tflite import read_tflite, skeleton
 from predictors.features import PredictorError
 
 _EDGE_TPU = re.compile(r"(usb|pci):\d+")

@@ -15,7 +15,7 @@ from tempfile import TemporaryFile
 from typing import IO, Any
 
 from edgevolve.graph import Graph
-from edgevolve.graph.skeleton import skeleton
+from edgevolve.tflite import skeleton
 from predictors.features import PredictorError
 from predictors.sheets import Kind, Sheet
 

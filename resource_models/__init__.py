@@ -10,13 +10,13 @@ An independent library: it reads a `graph.Graph` and needs nothing else.
 52608
 """
 
+from edgevolve.tflite import CORTEX_M, HOST, TARGETS, KernelSet, Target
 from resource_models.arena import Footprint, file_footprint, footprint, measure, memory_plan, placed_buffers
 from resource_models.deployed import Deployed, deployed
 from resource_models.liveness import Lifetime, PlacedBuffer, lifetimes, live_bytes, stacked
 from resource_models.memory import PeakMemory, peak_memory
 from resource_models.plan import Plan
 from resource_models.size import macs, model_size
-from resource_models.target import CORTEX_M, HOST, TARGETS, KernelSet, Target
 
 __all__ = [
     "CORTEX_M",

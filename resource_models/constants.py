@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from edgevolve.graph import DepthwiseConv2D, DType, GlobalAveragePool, Graph, Node, Pad, Reshape
+from edgevolve.graph import Graph
+from edgevolve.tflite import ROWS, operators
 
 
 class Constant(NamedTuple):
@@ -21,26 +22,14 @@ class Constant(NamedTuple):
 def constants(graph: Graph) -> Sequence[Constant]:
     """All constants in the order of their first reader. Equal tables of numbers (axes, shapes, paddings) are one."""
     found: list[Constant] = []
-    tables: set[tuple[object, ...]] = set()
-    for node in graph.nodes:
-        for tensor in node.weights:
-            scales = 0
-            if tensor.dtype is DType.INT8 or len(node.weights) > 1:
-                scales = node.output.shape[-1]
-            elif (table := _table(node)) in tables:
+    tables: set[tuple[str, tuple[int, ...]]] = set()
+    for operator in operators(graph):
+        axis = ROWS[operator.name].channel_axis if operator.name in ROWS else 0
+        for tensor, scales, values in zip(operator.inputs, operator.scales, operator.values, strict=True):
+            if tensor is None or not tensor.constant or (operator.name, values) in tables:
                 continue
-            else:
-                tables.add(table)
-            last_axis = isinstance(node.op, DepthwiseConv2D) and len(tensor.shape) == 4 and scales > 1
+            if values:
+                tables.add((operator.name, values))
+            last_axis = axis > 0 and scales > 1 and len(tensor.shape) == axis + 1
             found.append(Constant(len(tensor.shape), tensor.size_bytes, scales, last_axis))
     return found
-
-
-def _table(node: Node) -> tuple[object, ...]:
-    """What tells one table of numbers from another."""
-    op = node.op
-    if isinstance(op, Reshape):
-        return "shape", *op.shape
-    if isinstance(op, Pad):
-        return "amounts", op.height, op.width
-    return ("axes",) if isinstance(op, GlobalAveragePool) else (node.name,)

@@ -5,28 +5,11 @@ A FlatBuffer grows from its end. Every object is aligned to its own size, and a 
 `deployment.flatbuffer`. Source: the FlatBuffers internals document and TensorFlow Lite's schema.
 """
 
-from collections.abc import Iterator
 from functools import cache
 
-from edgevolve.graph import (
-    Activate,
-    Activation,
-    Add,
-    AveragePool2D,
-    Concat,
-    Conv2D,
-    Dense,
-    DepthwiseConv2D,
-    Graph,
-    MaxPool2D,
-    Multiply,
-    Node,
-    Padding,
-    Reshape,
-    Softmax,
-)
+from edgevolve.graph import Graph
+from edgevolve.tflite import ROWS, Operator, Row, operators
 from resource_models.constants import constants
-from resource_models.kernels import tflite_name
 
 _Fields = tuple[tuple[int, int], ...]
 """The (number, bytes) of each field of a table, in the order of writing."""
@@ -82,9 +65,10 @@ def flash_bytes(graph: Graph, *, planned: bool) -> int:
         planned: whether the file holds a memory plan.
     """
     layout = _Layout()
-    codes = list(dict.fromkeys(tflite_name(node) for node in graph.nodes))
+    listed = operators(graph)
+    codes = list(dict.fromkeys(operator.name for operator in listed))
     for name in codes:
-        layout.table(_CODE_FIELDS.get(name, _USUAL_CODE_FIELDS))
+        layout.table(_code_fields(ROWS[name]))
     layout.vector(len(codes))
     weights = constants(graph)
     tensors = [*graph.inputs, *(y for node in graph.nodes for y in node.outputs)]
@@ -95,8 +79,8 @@ def flash_bytes(graph: Graph, *, planned: bool) -> int:
     layout.vector(len(tensors) + len(weights))
     layout.vector(len(graph.inputs))
     layout.vector(len(graph.outputs))
-    for node in graph.nodes:
-        _write_operator(layout, node, first=tflite_name(node) == codes[0])
+    for operator in listed:
+        _write_operator(layout, operator, first=operator.name == codes[0])
     layout.vector(len(graph.nodes))
     layout.table(tuple((number, 4) for number in range(4)))
     layout.vector(1)
@@ -125,40 +109,19 @@ def _write_tensor(layout: _Layout, rank: int, scales: int, *, constant: bool, la
     layout.table(((0, 4), (1, 1), *buffer, *(((4, 4),) if scales else ())))
 
 
-def _write_operator(layout: _Layout, node: Node, *, first: bool) -> None:
-    layout.vector(3 if isinstance(node.op, Dense) else len(node.inputs) + len(node.weights))
-    layout.vector(len(node.outputs))
+def _write_operator(layout: _Layout, operator: Operator, *, first: bool) -> None:
+    row = ROWS[operator.name]
+    layout.vector(max(len(operator.inputs), row.operands))
+    layout.vector(len(operator.outputs))
     fields: _Fields = ((1, 4), (2, 4)) if first else ((0, 4), (1, 4), (2, 4))
-    if not isinstance(node.op, Activate | Reshape):
-        layout.table(tuple(_options(node)))
+    if row.options:
+        changed = (option for option in row.fields if operator.options[option.key] != option.default)
+        layout.table(tuple((option.number, option.size_bytes) for option in changed))
         fields = (*fields, (3, 1), (4, 4))
     layout.table(fields)
 
 
-def _options(node: Node) -> Iterator[tuple[int, int]]:
-    """The fields of the operator's options that differ from the schema's defaults."""
-    op = node.op
-    fused = getattr(op, "activation", Activation.NONE) is not Activation.NONE
-    if isinstance(op, Conv2D | DepthwiseConv2D | MaxPool2D | AveragePool2D):
-        if op.padding is Padding.VALID:
-            yield 0, 1
-        yield from ((1, 4), (2, 4))
-    if isinstance(op, DepthwiseConv2D):
-        yield 3, 4
-    if isinstance(op, MaxPool2D | AveragePool2D):
-        yield from ((3, 4), (4, 4))
-    if isinstance(op, Concat | Softmax):
-        yield 0, 4
-    if fused:
-        yield _ACTIVATION_FIELD[type(op)], 1
-
-
-_USUAL_CODE_FIELDS: _Fields = ((0, 1), (2, 4), (3, 4))
-_CODE_FIELDS: dict[str, _Fields] = {
-    "ADD": ((2, 4),),
-    "HARD_SWISH": ((0, 1), (3, 4)),
-    "RESHAPE": ((0, 1), (3, 4)),
-}
-"""Fields of an operator's code that differ from the schema's defaults: number, version and number again."""
-
-_ACTIVATION_FIELD: dict[type, int] = {Conv2D: 3, DepthwiseConv2D: 4, Dense: 0, Add: 0, Multiply: 0}
+def _code_fields(row: Row) -> _Fields:
+    """Fields of an operator's code that differ from the schema's defaults: number, version and number again."""
+    number, version = row.code != 0, row.version != 1
+    return (*(((0, 1),) if number else ()), *(((2, 4),) if version else ()), *(((3, 4),) if number else ()))

@@ -6,12 +6,11 @@ and outputs. Source: `micro_allocator.cc`, `micro_interpreter.cc` and `micro_all
 Micro.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from edgevolve.graph import Graph, Node
-from resource_models.constants import constants
-from resource_models.kernels import kept, persistent_tables, tflite_name
-from resource_models.target import Target
+from edgevolve.graph import Graph
+from edgevolve.tflite import Needs, Operator, Target
 
 
 class _Records(NamedTuple):
@@ -45,32 +44,32 @@ class Tail(NamedTuple):
     setup_bytes: int
 
 
-def tail(graph: Graph, target: Target, scratch_buffers: int, tensors: int | None = None) -> Tail:
-    """The tail of the file's operators, of which the kernels ask for `scratch_buffers` buffers in all.
+def tail(graph: Graph, kernels: Sequence[tuple[Operator, Needs | None]], target: Target, tensors: int) -> Tail:
+    """The tail of a file's operators, each with what its kernel needs; None counts as nothing.
 
-    `tensors` is how many a file holds, constants included; those of an exported file unless given.
+    `tensors` is how many the file holds, constants included.
 
     On the host it is within 16 bytes of what the recording allocator reports; for 32 bits it is derived.
     """
     records, pointer = _RECORDS[target.pointer_bytes], target.pointer_bytes
     activations = len(graph.inputs) + sum(len(node.outputs) for node in graph.nodes)
-    tensors = activations + len(constants(graph)) if tensors is None else tensors
     used = _aligned(records.fixed, pointer) + _aligned(records.tensor * tensors, pointer)
-    used += records.operator * len(graph.nodes)
-    kernels = [kept(tflite_name(node), target) for node in graph.nodes]
-    for parameters, alignment, _ in kernels:
+    used += records.operator * len(kernels)
+    modelled = [(operator, needs) for operator, needs in kernels if needs]
+    kept = [needs.kept for _, needs in modelled]
+    scratch_buffers = sum(len(needs.scratch) for _, needs in modelled)
+    for parameters, alignment, _ in kept:
         used = _aligned(used + parameters, alignment)
     used = _aligned(used, _ALIGNMENT)
-    for kernel in kernels:
-        used += _aligned(kernel.data, _ALIGNMENT)
+    for _, _, data in kept:
+        used += _aligned(data, _ALIGNMENT)
     requests = records.request * (scratch_buffers + _REQUESTS_IN_RESERVE)
     setup = 0
-    for node in graph.nodes:
-        tables = persistent_tables(node, target)
-        for table in tables:
+    for operator, needs in modelled:
+        for table in needs.tables:
             used += _aligned(table, _ALIGNMENT)
-        if tables:
-            setup = max(setup, used + _described(node, records))
+        if needs.tables:
+            setup = max(setup, used + _described(operator, records))
     used = _aligned(used + pointer * scratch_buffers, pointer)
     described = records.described * (tensors + scratch_buffers) + pointer
     planning = _aligned(requests + described + used, _ALIGNMENT) + records.planned * (activations + scratch_buffers)
@@ -80,10 +79,11 @@ def tail(graph: Graph, target: Target, scratch_buffers: int, tensors: int | None
     return Tail(_aligned(used, _ALIGNMENT), max(planning, _aligned(setup + requests, _ALIGNMENT)))
 
 
-def _described(node: Node, records: _Records) -> int:
+def _described(operator: Operator, records: _Records) -> int:
     """Bytes of the records, with zero points by channel, of the tensors that a kernel looks at as it is set up."""
-    tensors = len(node.inputs) + len(node.weights) + len(node.outputs)
-    zero_points = 4 * node.output.shape[-1] * len(node.weights)
+    constants = sum(x is not None and x.constant for x in operator.inputs)
+    tensors = sum(x is not None for x in operator.inputs) + len(operator.outputs)
+    zero_points = 4 * operator.outputs[0].shape[-1] * constants
     return tensors * (records.interface_tensor + records.quantisation + _ZERO_POINT_BYTES) + zero_points
 
 

@@ -12,8 +12,8 @@ import pytest
 import driver
 from edgevolve.engine import Inline, calibration, corpus
 from edgevolve.graph import Conv2D, Dense, GlobalAveragePool, GraphBuilder, to_json
-from edgevolve.graph.skeleton import skeleton
-from tests.graph.tflite_files import Builtin, TfliteFile
+from edgevolve.tflite import skeleton
+from tests.tflite.tflite_files import Builtin, TfliteFile
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.graph.tflite_files import small_network
+from tests.tflite.tflite_files import small_network
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from tests.graph.tflite_files import small_network
 from tests.test_driver import edgevolve
+from tests.tflite.tflite_files import small_network
 
 
 def test_inspect_reads_a_tflite_file(tmp_path):

@@ -7,26 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.deployment.export_error import ExportError
-
-RESOLVER_METHODS = {
-    "CONV_2D": "AddConv2D",
-    "DEPTHWISE_CONV_2D": "AddDepthwiseConv2D",
-    "FULLY_CONNECTED": "AddFullyConnected",
-    "MAX_POOL_2D": "AddMaxPool2D",
-    "AVERAGE_POOL_2D": "AddAveragePool2D",
-    "MEAN": "AddMean",
-    "ADD": "AddAdd",
-    "MUL": "AddMul",
-    "CONCATENATION": "AddConcatenation",
-    "PAD": "AddPad",
-    "RESHAPE": "AddReshape",
-    "SOFTMAX": "AddSoftmax",
-    "RELU": "AddRelu",
-    "RELU6": "AddRelu6",
-    "HARD_SWISH": "AddHardSwish",
-    "LOGISTIC": "AddLogistic",
-}
-"""Methods of `tflite::MicroMutableOpResolver` (micro_mutable_op_resolver.h) by TFLite's operator names."""
+from edgevolve.tflite import ROWS
 
 _VALUES_PER_LINE = 20
 
@@ -93,10 +74,10 @@ def arena_size(head_bytes: int, tail_bytes: int, least_bytes: int, margin_bytes:
 def op_resolver(operators: Iterable[str]) -> dict[str, str]:
     """`op_resolver.h`: the operators that the model runs, and no other. Raises `ExportError` for unknown ones."""
     used = sorted(set(operators))
-    unknown = [name for name in used if name not in RESOLVER_METHODS]
+    unknown = [name for name in used if name not in ROWS]
     if unknown:
         raise ExportError(f"TensorFlow Lite Micro's resolver has no known method for {', '.join(unknown)}")
-    added = "".join(f"  if (resolver.{RESOLVER_METHODS[name]}() != kTfLiteOk) return kTfLiteError;\n" for name in used)
+    added = "".join(f"  if (resolver.{ROWS[name].method}() != kTfLiteOk) return kTfLiteError;\n" for name in used)
     return {
         "op_resolver.h": _header(
             "OP_RESOLVER",

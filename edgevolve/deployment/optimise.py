@@ -12,7 +12,8 @@ from edgevolve.deployment.file_plan import current_head, file_buffers, lay_out, 
 from edgevolve.deployment.flatbuffer import bare, packed, unpacked
 from edgevolve.deployment.isolated import IsolatedError, run_isolated
 from edgevolve.deployment.micro import MicroError, run_on_micro
-from edgevolve.graph import Graph, read_tflite
+from edgevolve.graph import Graph
+from edgevolve.tflite import read_tflite
 from resource_models import Plan
 
 _EXAMPLES = 4

@@ -15,11 +15,11 @@ from edgevolve.deployment.formats import Source, distance
 from edgevolve.deployment.interpreter import Operator, open_model
 from edgevolve.deployment.order import in_graph_order
 from edgevolve.graph import Conv2D, Graph, Padding
+from edgevolve.tflite import tflite_name
 from edgevolve.training.forward import folded, forward
 from edgevolve.training.keras_model import save_keras
 from edgevolve.training.session import silenced
 from edgevolve.training.weights import check_weights
-from resource_models.kernels import tflite_name
 
 CALIBRATION_EXAMPLES = 256
 
@@ -100,7 +100,7 @@ def differences(graph: Graph, model: bytes) -> tuple[str, ...]:
     into a VALID convolution that then equals a SAME one, a `Reshape` of a `Reshape`, twins without weights. A network
     that has none of these is deployed as it stands.
     """
-    wanted = [Operator(tflite_name(node), node.output.shape) for node in graph.nodes]
+    wanted = [Operator(tflite_name(node.op), node.output.shape) for node in graph.nodes]
     found = list(open_model(model).operators)
     lines = [
         f"operator {number}: {' '.join(map(str, have))} in the file, {' '.join(map(str, want))} in the graph"

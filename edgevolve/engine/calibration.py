@@ -22,8 +22,8 @@ from edgevolve.engine.cluster import require_cluster
 from edgevolve.engine.corpus import Network
 from edgevolve.engine.evaluator import Evaluator, Inline, JobResult
 from edgevolve.graph import Graph, graph_hash, to_json
-from edgevolve.graph.skeleton import skeleton
 from edgevolve.runs import Job, Task
+from edgevolve.tflite import skeleton
 from predictors import PredictorError
 from predictors.lut import layer_key, layers
 from predictors.profiler import check_device, profile

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from edgevolve.graph import Graph
-from edgevolve.graph.skeleton import skeleton
+from edgevolve.tflite import skeleton
 from search_space import CnnSpace, MlpSpace, SearchSpace
 from search_space.families import FAMILIES, RESOLUTIONS, family
 

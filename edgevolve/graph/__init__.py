@@ -24,7 +24,6 @@ from edgevolve.graph.ops import (
     Weight,
 )
 from edgevolve.graph.tensor import DType, Shape, Tensor
-from edgevolve.graph.tflite import TfliteError, TfliteModel, load_tflite, read_tflite
 
 __all__ = [
     "OPS",
@@ -52,14 +51,10 @@ __all__ = [
     "ShapeError",
     "Softmax",
     "Tensor",
-    "TfliteError",
-    "TfliteModel",
     "Weight",
     "from_json",
     "graph_hash",
     "json_hash",
-    "load_tflite",
-    "read_tflite",
     "reordered",
     "to_json",
 ]

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edgevolve.graph import Graph, TfliteModel, reordered
+from edgevolve.graph import Graph, reordered
 from edgevolve.reports.network import operator_name, short_name
 from edgevolve.reports.quantities import quantity
 from edgevolve.runs import ConfigError
+from edgevolve.tflite import TfliteModel
 from resource_models import PlacedBuffer, Target, deployed, lifetimes, peak_memory, placed_buffers, stacked
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edgevolve.graph import Graph, Node, Opaque, Tensor, TfliteModel, reordered
+from edgevolve.graph import Graph, Node, Opaque, Tensor, reordered
 from edgevolve.reports.quantities import quantity
+from edgevolve.tflite import TfliteModel
 from resource_models import (
     CORTEX_M,
     Footprint,

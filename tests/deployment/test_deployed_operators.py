@@ -21,8 +21,8 @@ from edgevolve.graph import (
     Reshape,
     Softmax,
 )
+from edgevolve.tflite import tflite_name
 from resource_models import deployed
-from resource_models.kernels import tflite_name
 from tests.training.random_graphs import random_graph
 
 RELU, RELU6 = Activate(Activation.RELU), Activate(Activation.RELU6)
@@ -56,7 +56,7 @@ CHAINS = {
 def check(graph, seed=0):
     images = np.random.default_rng(seed).uniform(0, 1, (4, *graph.inputs[0].shape[1:])).astype(np.float32)
     file = open_model(to_tflite_int8(graph, some_weights(graph, seed), images))
-    wanted = [Operator(tflite_name(node), node.output.shape) for node in deployed(graph).graph.nodes]
+    wanted = [Operator(tflite_name(node.op), node.output.shape) for node in deployed(graph).graph.nodes]
     assert list(file.operators) == wanted
 
 

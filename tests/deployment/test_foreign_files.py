@@ -10,7 +10,8 @@ import pytest
 import tensorflow as tf
 
 from edgevolve.deployment.micro import available, run_on_micro
-from edgevolve.graph import DType, Graph, Opaque, TfliteModel, load_tflite
+from edgevolve.graph import DType, Graph, Opaque
+from edgevolve.tflite import TfliteModel, load_tflite
 from edgevolve.training.session import silenced
 from resource_models import HOST, file_footprint, live_bytes, peak_memory
 

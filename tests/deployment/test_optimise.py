@@ -10,9 +10,10 @@ from edgevolve.deployment.interpreter import open_model
 from edgevolve.deployment.micro import available
 from edgevolve.deployment.optimise import lean, optimised, replanned
 from edgevolve.deployment.tflite import to_tflite_int8
-from edgevolve.graph import Add, Conv2D, GraphBuilder, TfliteError, read_tflite
-from tests.graph.test_hostile_tflite import branches, mutated
-from tests.graph.tflite_files import Builtin, TfliteFile, small_network
+from edgevolve.graph import Add, Conv2D, GraphBuilder
+from edgevolve.tflite import TfliteError, read_tflite
+from tests.tflite.test_hostile_tflite import branches, mutated
+from tests.tflite.tflite_files import Builtin, TfliteFile, small_network
 from tests.training.random_graphs import random_graph
 
 SAVING = 29

@@ -17,8 +17,8 @@ from edgevolve.graph import (
     Node,
     Opaque,
     Shape,
-    read_tflite,
 )
+from edgevolve.tflite import read_tflite
 from edgevolve.training.weights import initial_weights
 from resource_models import live_bytes
 from search_space import SPACES
@@ -101,7 +101,7 @@ def test_a_genotype_of_any_space_is_read_back_but_for_what_the_converter_merges(
             assert same.macs == node.macs
             assert [(w.shape, w.dtype) for w in same.weights] == [(w.shape, w.dtype) for w in node.weights]
         else:
-            dropped.append(tflite_name(node))
+            dropped.append(tflite_name(node.op))
     assert not left
     assert dropped
     assert set(dropped) <= DROPPED
@@ -110,6 +110,6 @@ def test_a_genotype_of_any_space_is_read_back_but_for_what_the_converter_merges(
 def unfused(node: Node) -> object:
     """The operator before what follows is fused into it; a pool, which the IR fuses nothing into, by its name."""
     if isinstance(node.op, Opaque | AveragePool2D | MaxPool2D):
-        return node.op.name if isinstance(node.op, Opaque) else tflite_name(node)
+        return node.op.name if isinstance(node.op, Opaque) else tflite_name(node.op)
     plain = [("batch_norm", False), ("activation", Activation.NONE)]
     return replace(node.op, **{name: value for name, value in plain if hasattr(node.op, name)})

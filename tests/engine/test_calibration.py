@@ -14,8 +14,8 @@ from edgevolve.engine import Measure, calibrate
 from edgevolve.engine.calibration import COLUMNS, emit, on_ray, with_layers
 from edgevolve.engine.corpus import small, variants
 from edgevolve.engine.ray_pool import RayPool
-from edgevolve.graph import graph_hash, load_tflite, to_json
-from edgevolve.graph.skeleton import skeleton
+from edgevolve.graph import graph_hash, to_json
+from edgevolve.tflite import load_tflite, skeleton
 from predictors import PredictorError, read_measurements
 from predictors.measurements import read_networks
 from search_space.families import FAMILIES

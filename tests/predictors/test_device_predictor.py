@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from edgevolve.graph import Conv2D, GraphBuilder, read_tflite
-from edgevolve.graph.skeleton import skeleton
+from edgevolve.graph import Conv2D, GraphBuilder
+from edgevolve.tflite import read_tflite, skeleton
 from predictors import DevicePredictor, Kind, PredictorError, Provenance, analyse, host, sheet, vela
 from predictors.device_predictor import _sheet_counters
 from predictors.lut import layers

@@ -4,6 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgevolve.graph import Add, Conv2D, GlobalAveragePool, Graph, GraphBuilder, Multiply, Node, Tensor, reordered
+from edgevolve.tflite import read_tflite
 from predictors.features import (
     FEATURES,
     FeatureTable,
@@ -12,8 +13,10 @@ from predictors.features import (
     graph_features,
     live_nodes,
 )
+from predictors.host import node_work
 from resource_models import macs
 from search_space import NasBench201Space
+from tests.tflite.tflite_files import Builtin, TfliteFile, Type
 from tests.training.random_graphs import random_graph
 
 SPACE = NasBench201Space((32, 32, 3), 10, cells=1)
@@ -108,3 +111,18 @@ def test_a_table_refuses_what_is_not_finite_or_does_not_fit():
         table.with_column("time", [1.0, float("nan")])
     with pytest.raises(PredictorError, match="do not fit rows"):
         FeatureTable(("a",), (True,), np.zeros((3, 2)))
+
+
+def test_an_operator_whose_inputs_are_all_constants_is_counted_and_starts_a_path():
+    net = TfliteFile()
+    x, scalar, wide, y = net.tensor(1, 4), net.tensor(), net.tensor(1, 4), net.tensor(1, 4)
+    kept = net.constant(np.ones((1, 4), np.float16).view(np.int8), Type.FLOAT16, (1, 4))
+    net.operator(Builtin.DEQUANTIZE, [kept], [wide])
+    net.operator(Builtin.ADD, [x, wide], [y], table="AddOptions")
+    net.operator(Builtin.SPLIT, [net.constant(3, Type.INT32), y], [scalar, z := net.tensor(1, 4)], table="SplitOptions")
+    graph = read_tflite(net.content([x], [scalar, z])).graph
+    found = named(graph)
+    assert found["depth"] == 3
+    assert found["count_add"] == 1
+    assert found["count_other"] == 2
+    assert len(node_work(graph.nodes)[1]) == 3

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from edgevolve.graph import Conv2D, Dense, GraphBuilder
-from edgevolve.graph.skeleton import skeleton
+from edgevolve.tflite import skeleton
 from predictors import PredictorError, profile
 from predictors.profiler import _compiled
 from tests.training.random_graphs import random_graph

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from edgevolve.graph import Activate, Activation, Add, Conv2D, Dense, DepthwiseConv2D, GlobalAveragePool, GraphBuilder
-from edgevolve.graph.skeleton import skeleton
+from edgevolve.tflite import skeleton
 from predictors import PredictorError, sheet, sheets
 from predictors.blocks import scale_fetches
 from predictors.layerwise import LayerwiseTransfer, _rows, _steps, _units

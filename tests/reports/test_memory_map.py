@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from edgevolve.graph import Conv2D, Graph, GraphBuilder, Node, Opaque, Tensor, read_tflite
+from edgevolve.graph import Conv2D, Graph, GraphBuilder, Node, Opaque, Tensor
 from edgevolve.reports.memory_map import save_live_map, save_memory_map
 from edgevolve.runs import ConfigError
+from edgevolve.tflite import read_tflite
 from resource_models import PlacedBuffer, stacked
-from tests.graph.tflite_files import Builtin, TfliteFile, small_network
+from tests.tflite.tflite_files import Builtin, TfliteFile, small_network
 
 
 def words(path):

@@ -1,13 +1,15 @@
 import io
 import json
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from rich.console import Console
 
-from edgevolve.graph import Graph, Node, Opaque, Tensor, read_tflite
+from edgevolve.graph import Graph, Node, Opaque, Tensor
 from edgevolve.reports.network import inspect_file, inspect_network, network_json, network_table, short_name
-from tests.graph.tflite_files import Builtin, TfliteFile, small_network
+from edgevolve.tflite import read_tflite
+from tests.tflite.tflite_files import Builtin, TfliteFile, small_network
 from tests.training.random_graphs import random_graph
 
 
@@ -105,8 +107,9 @@ def test_a_network_of_very_many_nodes_is_told_without_a_search():
     tensors = [x, *(Tensor(f"t{i}", (1, 4)) for i in range(1500))]
     op = Opaque("ABS", ((1, 4),))
     nodes = tuple(Node(f"n{i}", op, (a,), (), (b,)) for i, (a, b) in enumerate(pairwise(tensors)))
+    graph = Graph((x,), nodes, (tensors[-1],))
     model = read_tflite(small_network())
-    inspected = inspect_file(type(model)(Graph((x,), nodes, (tensors[-1],)), (), (), 1, False))
+    inspected = inspect_file(replace(model, subgraphs=(replace(model.subgraphs[0], graph=graph),)))
     assert network_json(inspected)["peak_memory_bytes"] is None
     assert "8 B in the file's order, not searched in the best order" in printed(inspected)
 

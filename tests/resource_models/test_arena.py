@@ -14,8 +14,8 @@ from edgevolve.graph import (
     Padding,
     reordered,
 )
+from edgevolve.tflite import needs, operators
 from resource_models import CORTEX_M, HOST, TARGETS, KernelSet, Target, deployed, footprint, measure, memory_plan
-from resource_models.kernels import kept, scratch
 from search_space import CnnSpace
 from tests.training.random_graphs import random_graph
 
@@ -30,8 +30,12 @@ def chain(*ops, shape=(1, 8, 8, 3)):
     return net.build(x)
 
 
+def scratch(graph, target):
+    return needs(operators(graph)[-1], target).scratch
+
+
 def last_scratch(target, *ops):
-    return scratch(chain(*ops).nodes[-1], target)
+    return scratch(chain(*ops), target)
 
 
 def random_cnn(seed):
@@ -59,7 +63,7 @@ def test_each_map_is_rounded_up_and_never_computed_in_place():
 
 def test_a_mean_asks_for_sums_and_for_room_for_its_axes():
     graph = chain(GlobalAveragePool(), shape=(1, 8, 8, 10))
-    assert scratch(graph.nodes[0], CORTEX_M) == (40, 16, 8)
+    assert scratch(graph, CORTEX_M) == (40, 16, 8)
     assert measure(graph).peak_bytes == 640 + 16 + 48 + 16 + 16
 
 
@@ -97,8 +101,8 @@ def test_records_of_a_microcontroller_are_about_half_those_of_the_host():
     device, host = measure(graph), measure(graph, HOST)
     assert device.planned_head_bytes == host.planned_head_bytes
     assert 0.3 < device.tail_bytes / host.tail_bytes < 0.95
-    for name in device.operators:
-        assert kept(name, CORTEX_M).data <= kept(name, HOST).data
+    for operator in operators(deployed(graph).graph):
+        assert needs(operator, CORTEX_M).kept.data <= needs(operator, HOST).kept.data
 
 
 def test_a_resolver_registers_each_operator_once():

@@ -6,9 +6,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from edgevolve.graph import TfliteError, read_tflite
 from edgevolve.reports.network import inspect_file, network_json
-from tests.graph.tflite_files import Builtin, TfliteFile, conv_options, schema, small_network
+from edgevolve.tflite import TfliteError, read_tflite
+from tests.tflite.tflite_files import Builtin, TfliteFile, conv_options, schema, small_network
 
 
 def branches() -> bytes:

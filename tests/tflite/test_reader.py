@@ -22,12 +22,10 @@ from edgevolve.graph import (
     Reshape,
     ShapeError,
     Softmax,
-    TfliteError,
-    load_tflite,
-    read_tflite,
     to_json,
 )
-from tests.graph.tflite_files import Builtin, TfliteFile, Type, conv_options, schema, small_network
+from edgevolve.tflite import TfliteError, load_tflite, read_tflite
+from tests.tflite.tflite_files import Builtin, TfliteFile, Type, conv_options, schema, small_network
 
 X = (1, 9, 7, 4)
 POOL = {"table": "Pool2DOptions", "padding": 1, "strideW": 3, "strideH": 2, "filterWidth": 3, "filterHeight": 2}

@@ -4,19 +4,20 @@ Nothing of the file is trusted: it may be cut short, damaged or made to do harm.
 Lite's schema.fbs, version 3; the names of operators and element types come with LiteRT.
 """
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from edgevolve.graph.flatbuffer import Flatbuffer, FlatbufferError, Table
-from edgevolve.graph.network import Graph, Node
-from edgevolve.graph.ops import ShapeError
-from edgevolve.graph.tensor import DType, Shape, Tensor
-from edgevolve.graph.tflite_operators import FileOperator, op_of
+from edgevolve.graph import DType, Graph, Node, Shape, ShapeError, Tensor
+from edgevolve.tflite.row import Field, Operator
+from edgevolve.tflite.rows import ROWS, read_op
+from edgevolve.tflite.tables import Flatbuffer, FlatbufferError, Table
 
 MAX_FILE_BYTES = 2**31
 """Offsets of a FlatBuffer have 31 bits."""
@@ -29,25 +30,70 @@ _CUSTOM = "CUSTOM"
 _LEFT_OUT = -1
 """Index of an optional input that is not given."""
 
+_MOST_VALUES = 64
+"""Elements of a constant that are read; axes, shapes and amounts have fewer."""
+
+PLAN_NAME = "OfflineMemoryAllocation"
+"""The metadata under which TensorFlow Lite Micro looks for offsets of its tensors."""
+
 
 class TfliteError(ValueError):
     """Not a `.tflite`, a damaged one, or one that edgevolve does not read. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
-class TfliteModel:
-    """What a `.tflite` holds.
+class Subgraph:
+    """One network of a file.
 
-    `tensors` are all of the file's, at their index there, also those that no operator uses. `variables`, which keep
-    their values from one inference to the next, belong to no node. `dynamic_batch` tells that the file leaves the
-    batch open; shapes are those of a batch of 1.
+    `operators` are those of the graph's nodes as the file has them, one for each. `tensors` are all of the subgraph's,
+    at their index there, also those that no operator uses. `variables`, which keep their values from one inference
+    to the next, belong to no node. `dynamic_batch` tells that the file leaves the batch open; shapes are those of a
+    batch of 1.
     """
 
     graph: Graph
+    operators: tuple[Operator, ...]
     tensors: tuple[Tensor, ...]
     variables: tuple[Tensor, ...]
-    size_bytes: int
     dynamic_batch: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TfliteModel:
+    """What a `.tflite` holds: its subgraphs, of which the first is the one that runs.
+
+    `offsets` are those of the memory plan that the file brings, in bytes, one for each tensor and -1 for what the
+    runtime shall place; None where it brings none.
+    """
+
+    subgraphs: tuple[Subgraph, ...]
+    offsets: tuple[int, ...] | None
+    size_bytes: int
+
+    @property
+    def graph(self) -> Graph:
+        """The first subgraph's."""
+        return self.subgraphs[0].graph
+
+    @property
+    def operators(self) -> tuple[Operator, ...]:
+        """The first subgraph's."""
+        return self.subgraphs[0].operators
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The first subgraph's."""
+        return self.subgraphs[0].tensors
+
+    @property
+    def variables(self) -> tuple[Tensor, ...]:
+        """The first subgraph's."""
+        return self.subgraphs[0].variables
+
+    @property
+    def dynamic_batch(self) -> bool:
+        """The first subgraph's."""
+        return self.subgraphs[0].dynamic_batch
 
 
 def load_tflite(path: Path) -> TfliteModel:
@@ -87,26 +133,36 @@ def _model(content: bytes) -> TfliteModel:
     subgraphs = root.length(2, 4)
     if subgraphs != 1:
         raise TfliteError(f"{subgraphs} subgraphs; edgevolve reads models of one")
-    subgraph = root.tables(2)[0]
+    buffers = root.tables(4)
+    codes = [_operator_code(code) for code in root.tables(1)]
+    return TfliteModel(
+        subgraphs=tuple(_subgraph(table, buffers, codes) for table in root.tables(2)),
+        offsets=_stored_offsets(root, buffers),
+        size_bytes=len(content),
+    )
+
+
+def _subgraph(subgraph: Table, buffers: Sequence[Table], codes: Sequence["_Code"]) -> Subgraph:
     if subgraph.length(3, 4) > _MAX_OPERATORS:
         raise TfliteError(f"{subgraph.length(3, 4)} operators; edgevolve reads up to {_MAX_OPERATORS}")
-    tables, operators = subgraph.tables(0), subgraph.tables(3)
-    entries, exits = subgraph.integers(1), subgraph.integers(2)
-    made = {*entries, *(i for operator in operators for i in operator.integers(2))}
+    tables, entries, exits = subgraph.tables(0), subgraph.integers(1), subgraph.integers(2)
+    listed = subgraph.tables(3)
+    made = {*entries, *(i for operator in listed for i in operator.integers(2))}
     for i in (*made, *exits):
         _check_index(i, len(tables), "tensor")
-    tensors = _Tensors(tables, root.tables(4), made)
-    codes = [_operator_name(code) for code in root.tables(1)]
-    nodes = tuple(_node(i, operator, codes, tensors) for i, operator in enumerate(operators))
+    tensors = _Tensors(tables, buffers, made)
+    operators = tuple(_operator(i, operator, codes, tensors) for i, operator in enumerate(listed))
+    variables = tuple(tensors.all[i] for i in sorted(tensors.variables))
     outputs = tuple(tensors.all[i] for i in exits)
     for y in outputs:
         if y.constant:
             raise TfliteError(f"output {y.name} is a constant")
-    return TfliteModel(
+    nodes = tuple(_node(i, operator, {x.name for x in variables}) for i, operator in enumerate(operators))
+    return Subgraph(
         graph=Graph(tuple(tensors.all[i] for i in entries), nodes, outputs),
+        operators=operators,
         tensors=tensors.all,
-        variables=tuple(tensors.all[i] for i in sorted(tensors.variables)),
-        size_bytes=len(content),
+        variables=variables,
         dynamic_batch=_dynamic_batch([tables[i] for i in entries]),
     )
 
@@ -121,12 +177,20 @@ class _Tensors:
         self.all = tuple(self._tensor(i, name, i in made) for i, name in enumerate(names))
 
     def integers(self, index: int) -> tuple[int, ...]:
-        """Values of a constant of int32 or int64, nothing for other types and for what lies outside the FlatBuffer."""
-        dtype = {DType.INT32: "<i4", DType.INT64: "<i8"}.get(self.all[index].dtype)
-        buffer = self._buffers[self._tables[index].integer(2, "I")]
-        if dtype is None or _outside(buffer) or self._tables[index].has(6):
+        """Values of a small constant of int32 or int64, nothing else and none outside the FlatBuffer."""
+        tensor, table = self.all[index], self._tables[index]
+        dtype = {DType.INT32: "<i4", DType.INT64: "<i8"}.get(tensor.dtype)
+        if dtype is None or not tensor.constant or math.prod(tensor.shape) > _MOST_VALUES or table.has(6):
+            return ()
+        buffer = self._buffers[table.integer(2, "I")]
+        if _outside(buffer):
             return ()
         return tuple(np.frombuffer(buffer.data(0), dtype).tolist())
+
+    def scales(self, index: int) -> int:
+        """How many quantisation scales a tensor has."""
+        quantisation = self._tables[index].table(4)
+        return quantisation.length(2, 4) if quantisation else 0
 
     def _tensor(self, index: int, name: str, made: bool) -> Tensor:
         table = self._tables[index]
@@ -157,38 +221,69 @@ class _Tensors:
         return size_bytes
 
 
-def _node(index: int, table: Table, codes: Sequence[str], tensors: _Tensors) -> Node:
-    code = table.integer(0, "I")
-    _check_index(code, len(codes), "operator code")
-    name = f"{codes[code].lower()}_{index}"
-    numbers = [i for i in table.integers(1) if i not in tensors.variables]
+def _operator(index: int, table: Table, codes: Sequence["_Code"], tensors: _Tensors) -> Operator:
+    number = table.integer(0, "I")
+    _check_index(number, len(codes), "operator code")
+    code = codes[number]
+    numbers = table.integers(1)
     for i in numbers:
         if i != _LEFT_OUT:
-            _check_index(i, len(tensors.all), f"tensor, read by {name},")
-    operator = FileOperator(
-        name=codes[code],
-        options=table.table(4) or table.without_fields(),
+            _check_index(i, len(tensors.all), f"tensor, read by {code.name.lower()}_{index},")
+    row, options = ROWS.get(code.name), table.table(4) or table.without_fields()
+    return Operator(
+        name=code.name,
         inputs=tuple(None if i == _LEFT_OUT else tensors.all[i] for i in numbers),
         outputs=tuple(tensors.all[i] for i in table.integers(2)),
-        values=lambda place: tensors.integers(numbers[place]),
+        options={option.key: _option(options, option) for option in row.fields} if row and not code.custom else {},
+        scales=tuple(0 if i == _LEFT_OUT else tensors.scales(i) for i in numbers),
+        values=tuple(() if i == _LEFT_OUT else tensors.integers(i) for i in numbers),
+        custom=code.custom,
     )
-    given = [x for x in operator.inputs if x]
+
+
+def _option(options: Table, option: Field) -> float:
+    if option.kind == "f":
+        return options.real(option.number, option.default)
+    return options.integer(option.number, option.kind, int(option.default))
+
+
+def _node(index: int, operator: Operator, variables: Collection[str]) -> Node:
+    given = [x for x in operator.inputs if x and x.name not in variables]
     return Node(
-        name=name,
-        op=op_of(operator),
+        name=f"{operator.name.lower()}_{index}",
+        op=read_op(operator),
         inputs=tuple(x for x in given if not x.constant),
         weights=tuple(x for x in given if x.constant),
         outputs=operator.outputs,
     )
 
 
-def _operator_name(code: Table) -> str:
-    """The larger of the two codes counts: the older has 8 bits."""
+class _Code(NamedTuple):
+    """An operator's name, and whether it is one that the schema does not number."""
+
+    name: str
+    custom: bool
+
+
+def _operator_code(code: Table) -> _Code:
+    """The larger of the two numbers counts: the older has 8 bits."""
     number = max(code.integer(0, "b"), code.integer(3, "i"))
     name = _names("BuiltinOperator").get(number)
     if name is None:
         raise TfliteError(f"operator code {number} is not known")
-    return _printable(code.text(1)) or _CUSTOM if name == _CUSTOM else name
+    return _Code(_printable(code.text(1)) or _CUSTOM, True) if name == _CUSTOM else _Code(name, False)
+
+
+def _stored_offsets(root: Table, buffers: Sequence[Table]) -> tuple[int, ...] | None:
+    """The memory plan in the file's metadata: two numbers, how many tensors it is for, and their offsets."""
+    for entry in root.tables(6):
+        if entry.text(0) == PLAN_NAME:
+            number = entry.integer(1, "I")
+            _check_index(number, len(buffers), "buffer, that of the memory plan,")
+            content = buffers[number].data(0)
+            numbers = np.frombuffer(content, "<i4", len(content) // 4).tolist()
+            return tuple(numbers[3:]) if len(numbers) >= 3 and len(numbers) == 3 + numbers[2] else None
+    return None
 
 
 def _dtype(number: int, tensor: str) -> DType:

@@ -4,8 +4,8 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edgevolve.graph import OPS, Conv2D, Graph, GraphBuilder, MaxPool2D, ShapeError
-from edgevolve.graph.skeleton import _OPERATORS, skeleton
+from edgevolve.graph import Concat, Conv2D, Dense, Graph, GraphBuilder, MaxPool2D, ShapeError
+from edgevolve.tflite import skeleton
 from resource_models import model_size
 from tests.training.random_graphs import random_graph
 
@@ -61,8 +61,11 @@ def test_litert_runs_every_skeleton_operator_by_operator(seed):
     check_against_litert(random_graph(seed))
 
 
-def test_every_operator_can_be_written():
-    assert set(_OPERATORS) == set(OPS.values())
+def test_vectors_are_joined_along_their_last_axis():
+    net = GraphBuilder()
+    x = net.input((1, 8))
+    graph = net.build(net.add(Concat(), net.add(Dense(3), x), net.add(Dense(5), x)))
+    check_against_litert(graph)
 
 
 def test_a_skeleton_is_the_same_for_the_same_seed_and_another_for_another():

@@ -1,0 +1,42 @@
+"""Files of TensorFlow Lite: reading any `.tflite` without trust, writing ours, one declared row an operator.
+
+>>> model = load_tflite(Path("model.tflite"))
+>>> model.graph, model.operators  # the network, and each operator as the file has it
+>>> write_tflite(graph, constants, quantised)  # bytes of an int8 file, scales by channel
+>>> ROWS["CONV_2D"].method
+'AddConv2D'
+"""
+
+from edgevolve.tflite.reader import Subgraph, TfliteError, TfliteModel, load_tflite, read_tflite
+from edgevolve.tflite.row import Field, Kept, Kernel, Needs, Operator, Row
+from edgevolve.tflite.rows import ROWS, needs, operators, row_of, tflite_name
+from edgevolve.tflite.skeleton import skeleton
+from edgevolve.tflite.targets import CORTEX_M, HOST, TARGETS, KernelSet, Target
+from edgevolve.tflite.writer import Quantisation, write_tflite
+
+__all__ = [
+    "CORTEX_M",
+    "HOST",
+    "ROWS",
+    "TARGETS",
+    "Field",
+    "Kept",
+    "Kernel",
+    "KernelSet",
+    "Needs",
+    "Operator",
+    "Quantisation",
+    "Row",
+    "Subgraph",
+    "Target",
+    "TfliteError",
+    "TfliteModel",
+    "load_tflite",
+    "needs",
+    "operators",
+    "read_tflite",
+    "row_of",
+    "skeleton",
+    "tflite_name",
+    "write_tflite",
+]

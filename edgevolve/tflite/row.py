@@ -1,0 +1,213 @@
+"""What is declared of an operator of TensorFlow Lite: one row, from which everything about its files is read off."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from edgevolve.graph import Op, Shape, ShapeError, Tensor
+from edgevolve.tflite.targets import KernelSet, Target
+
+Options = Mapping[str, float]
+"""An operator's options as numbers, by `Field.key`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """An operator as a file holds it, its inputs in the file's order with None for what is left out.
+
+    `scales` counts the quantisation scales of each input, 0 for none. `values` are those of small constant inputs of
+    int32 or int64, empty for all other inputs.
+    """
+
+    name: str
+    inputs: tuple[Tensor | None, ...]
+    outputs: tuple[Tensor, ...]
+    options: Options
+    scales: tuple[int, ...]
+    values: tuple[tuple[int, ...], ...]
+    custom: bool = False
+
+    def shape(self, place: int) -> Shape:
+        """The shape of the input at `place`, () where there is none."""
+        given = self.inputs[place] if place < len(self.inputs) else None
+        return given.shape if given else ()
+
+    def constant(self, place: int) -> Tensor:
+        """The constant input at `place`. Raises `ShapeError` if there is none."""
+        given = self.inputs[place] if place < len(self.inputs) else None
+        if given is None or not given.constant:
+            raise ShapeError(f"{self.name} has no constant input {place}")
+        return given
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One option: its number in the operator's table, its kind (a letter of `struct`) and what its numbers stand for.
+
+    `name` is the attribute of the graph's operator that it holds, at `place` where the attribute is a pair (height,
+    width). `codes` maps the attribute's values to numbers. An option that is no attribute has `only`: the numbers
+    with which the operator means what the graph's does; the first is written. `default` is the schema's.
+    """
+
+    name: str
+    number: int
+    kind: str
+    place: int | None = None
+    codes: Mapping[Any, int] | None = None
+    only: tuple[float, ...] = ()
+    default: float = 0
+
+    @property
+    def key(self) -> str:
+        """What the option is called in `Operator.options`."""
+        return self.name if self.place is None else f"{self.name}_{'height' if self.place == 0 else 'width'}"
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the number in a file."""
+        return 4 if self.kind in "if" else 1
+
+    def encoded(self, op: Op) -> float:
+        """The number to write for the graph's operator."""
+        if self.only:
+            return self.only[0]
+        value = getattr(op, self.name)
+        if self.place is not None:
+            value = value[self.place]
+        number: float = value if self.codes is None else self.codes[value]
+        return number
+
+    def decoded(self, number: float) -> Any:
+        """The attribute's value. Raises `ShapeError` for a number that has no meaning in the graph."""
+        if self.codes is None:
+            return number
+        for value, code in self.codes.items():
+            if code == number:
+                return value
+        raise ShapeError(f"option {self.key} is {number}")
+
+
+class Kept(NamedTuple):
+    """Bytes that a kernel keeps: its parameters, how they are aligned, and its data (aligned to 16)."""
+
+    parameters: int
+    alignment: int
+    data: int
+
+
+Sizes = Callable[[Operator, Target], tuple[int, ...]]
+"""Bytes of each of several buffers."""
+
+
+def nothing(operator: Operator, target: Target) -> tuple[int, ...]:
+    """No buffers."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """What TensorFlow Lite Micro's kernel keeps and asks for.
+
+    `host` is for pointers of 8 bytes, `device` for 4; `cmsis_data` is what the CMSIS-NN builds keep more. `tables` are
+    what it keeps beside its data, such as multipliers by channel; `scratch` is what it asks for while it runs, in its
+    order, before alignment.
+    """
+
+    host: Kept
+    device: Kept
+    cmsis_data: int = 0
+    tables: Sizes = nothing
+    scratch: Sizes = nothing
+
+    def needs(self, operator: Operator, target: Target) -> "Needs | None":
+        """What it keeps and asks for on `target`; None for an operator of shapes that the kernel does not take."""
+        kept = self.host if target.pointer_bytes == 8 else self.device
+        if target.kernels is not KernelSet.REFERENCE:
+            kept = kept._replace(data=kept.data + self.cmsis_data)
+        try:
+            return Needs(kept, self.tables(operator, target), self.scratch(operator, target))
+        except (ArithmeticError, LookupError, ValueError):
+            return None
+
+
+class Needs(NamedTuple):
+    """Bytes that the kernel of one operator keeps, tables beside its data included, and asks for while it runs."""
+
+    kept: Kept
+    tables: tuple[int, ...]
+    scratch: tuple[int, ...]
+
+
+def _no_attributes(operator: Operator) -> dict[str, Any]:
+    return {}
+
+
+def _no_macs(operator: Operator) -> int:
+    return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One operator of TensorFlow Lite.
+
+    Args:
+        name: TensorFlow Lite's name of it.
+        code: its number among the builtin operators.
+        method: `MicroMutableOpResolver`'s method that registers it.
+        kernel: what TensorFlow Lite Micro's kernel keeps and asks for; None where that is not known.
+        version: of the operator in an int8 file.
+        options: number of its options' table in the schema's union, 0 where it has none.
+        fields: the options.
+        op: the graph's operator, None where the graph has none and it is read as `Opaque`.
+        attributes: those of `op` that the row stands for, as RELU stands for one function of `Activate`.
+        shaped: attributes of `op` that follow from shapes and constants. Raises `ShapeError` where it is no such op.
+        operands: the fewest inputs that a file lists, left-out ones counted.
+        table: contents of the int32 operand that `op` needs (axes, amounts, a shape).
+        channel_axis: axis of the kernel that the scales of its channels belong to.
+        per_tensor: the skeleton gives the kernel one scale for all channels.
+        output_scale: scale and zero point on which int8 kernels insist for the output.
+        macs: multiply-accumulates where `op` does not describe the operator.
+    """
+
+    name: str
+    code: int
+    method: str
+    kernel: Kernel | None
+    version: int = 1
+    options: int = 0
+    fields: tuple[Field, ...] = ()
+    op: type | None = None
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    shaped: Callable[[Operator], dict[str, Any]] = _no_attributes
+    operands: int = 0
+    table: Callable[[Any], tuple[int, ...]] | None = None
+    channel_axis: int = 0
+    per_tensor: bool = False
+    output_scale: tuple[float, int] | None = None
+    macs: Callable[[Operator], int] = _no_macs
+
+    def describes(self, op: Op) -> bool:
+        """Whether the row is the graph's operator."""
+        return type(op) is self.op and all(getattr(op, name) == value for name, value in self.attributes.items())
+
+    def encoded(self, op: Op) -> dict[str, float]:
+        """The options of the graph's operator."""
+        return {option.key: option.encoded(op) for option in self.fields}
+
+    def decoded(self, operator: Operator) -> Op:
+        """The graph's operator for one of a file. Raises `ShapeError` where none describes it exactly."""
+        if self.op is None:
+            raise ShapeError(f"{self.name} is no operator of a graph")
+        values = {**self.attributes, **self.shaped(operator)}
+        pairs: dict[str, list[Any]] = {}
+        for option in self.fields:
+            number = operator.options[option.key]
+            if option.only:
+                if number not in option.only:
+                    raise ShapeError(f"{self.name}: option {option.key} is {number}")
+            elif option.place is None:
+                values.setdefault(option.name, option.decoded(number))
+            else:
+                pairs.setdefault(option.name, [None, None])[option.place] = option.decoded(number)
+        op: Op = self.op(**values, **{name: tuple(pair) for name, pair in pairs.items()})
+        return op

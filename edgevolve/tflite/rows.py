@@ -1,0 +1,392 @@
+"""The operators: one row each. To teach edgevolve's files a new one, add its row; nothing else here knows operators.
+
+Numbers are those of TensorFlow Lite's schema.fbs, version 3. Bytes of the 64-bit kernels were fitted to what the
+runtime of the `tflite-micro` wheel reports; those of 32 bits follow from the same structures with pointers of 4 bytes
+(`builtin_op_data.h` and `kernels/*.h` of TensorFlow Lite Micro).
+"""
+
+import math
+from typing import Any
+
+from edgevolve.graph import (
+    Activate,
+    Activation,
+    Add,
+    AveragePool2D,
+    Concat,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    GlobalAveragePool,
+    Graph,
+    MaxPool2D,
+    Multiply,
+    Node,
+    Op,
+    Opaque,
+    Pad,
+    Padding,
+    Reshape,
+    Shape,
+    ShapeError,
+    Softmax,
+)
+from edgevolve.tflite.kernels import (
+    average_scratch,
+    channel_tables,
+    convolution_scratch,
+    dense_tables,
+    depthwise_scratch,
+    input_tables,
+    mean_scratch,
+)
+from edgevolve.tflite.row import Field, Kept, Kernel, Needs, Operator, Row
+from edgevolve.tflite.targets import Target
+
+_PADDING = {Padding.SAME: 0, Padding.VALID: 1}
+_FUSED = {Activation.NONE: 0, Activation.RELU: 1, Activation.RELU6: 3}
+_SHARE = (1 / 256, -128)
+"""Scale and zero point of what lies between 0 and 1."""
+
+_WINDOW = (
+    Field("padding", 0, "b", codes=_PADDING),
+    Field("stride", 1, "i", place=1),
+    Field("stride", 2, "i", place=0),
+)
+
+
+def _dilation(first: int) -> tuple[Field, ...]:
+    return (
+        Field("dilation_width", first, "i", only=(1,), default=1),
+        Field("dilation_height", first + 1, "i", only=(1,), default=1),
+    )
+
+
+def _activation(number: int) -> Field:
+    return Field("activation", number, "b", codes=_FUSED)
+
+
+def _not_fused(number: int) -> Field:
+    return Field("activation", number, "b", only=(0,))
+
+
+def _image(operator: Operator) -> Shape:
+    """The shape of the first input. Raises `ShapeError` unless it has four dimensions."""
+    if len(operator.shape(0)) != 4:
+        raise ShapeError("not an image")
+    return operator.shape(0)
+
+
+def _convolution(operator: Operator) -> dict[str, Any]:
+    kernel, channels = operator.constant(1).shape, _image(operator)[3]
+    if len(kernel) != 4 or not kernel[3]:
+        raise ShapeError("not a plain convolution")
+    return {"filters": kernel[0], "kernel": kernel[1:3], "groups": channels // kernel[3]}
+
+
+def _depthwise(operator: Operator) -> dict[str, Any]:
+    kernel, channels = operator.constant(1).shape, _image(operator)[3]
+    if len(kernel) != 4 or not channels:
+        raise ShapeError("not a plain depthwise convolution")
+    return {"kernel": kernel[1:3], "multiplier": kernel[3] // channels}
+
+
+def _dense(operator: Operator) -> dict[str, Any]:
+    kernel = operator.constant(1).shape
+    if len(kernel) != 2:
+        raise ShapeError("not a matrix")
+    return {"units": kernel[0]}
+
+
+def _mean(operator: Operator) -> dict[str, Any]:
+    axes = {axis % 4 for axis in operator.values[1]} if operator.constant(1) else set()
+    if axes != {1, 2}:
+        raise ShapeError("not over height and width")
+    return {}
+
+
+def _concat(operator: Operator) -> dict[str, Any]:
+    rank = len(operator.outputs[0].shape) if operator.outputs else 0
+    if operator.options["axis"] not in (-1, rank - 1):
+        raise ShapeError("not along the channels")
+    return {}
+
+
+def _pad(operator: Operator) -> dict[str, Any]:
+    amounts = operator.values[1] if operator.constant(1) else ()
+    if len(amounts) != 8 or any(amounts[:2]) or any(amounts[6:]):
+        raise ShapeError("not of height and width alone")
+    return {"height": (amounts[2], amounts[3]), "width": (amounts[4], amounts[5])}
+
+
+def _reshape(operator: Operator) -> dict[str, Any]:
+    if len(operator.outputs) != 1:
+        raise ShapeError("not one output")
+    return {"shape": operator.outputs[0].shape}
+
+
+def _elements(operator: Operator) -> int:
+    return sum(math.prod(y.shape) for y in operator.outputs)
+
+
+def _macs_of_kernel(first: int, last: int | None) -> Any:
+    """Output elements times the kernel's dimensions `first` to `last`, where it has as many as a plain one."""
+
+    def macs(operator: Operator) -> int:
+        kernel = operator.shape(1)
+        plain = 2 if operator.name == "FULLY_CONNECTED" else 4
+        return _elements(operator) * math.prod(kernel[first:last]) if len(kernel) == plain else 0
+
+    return macs
+
+
+def _macs_of_window(operator: Operator) -> int:
+    return (
+        _elements(operator) * max(int(operator.options["size_width"]), 0) * max(int(operator.options["size_height"]), 0)
+    )
+
+
+def _macs_of_transposed(operator: Operator) -> int:
+    """Input elements times the kernel's area times its filters."""
+    kernel = operator.shape(1)
+    return math.prod(operator.shape(2)) * math.prod(kernel[:3]) if len(kernel) == 4 and len(operator.inputs) > 2 else 0
+
+
+def _macs_of_input(operator: Operator) -> int:
+    return math.prod(operator.shape(0)) if operator.inputs else 0
+
+
+def _pool(name: str, code: int, method: str, op: type, kernel: Kernel) -> Row:
+    size = (Field("size", 3, "i", place=1), Field("size", 4, "i", place=0))
+    fields = (*_WINDOW, *size, _not_fused(5))
+    return Row(
+        name=name,
+        code=code,
+        version=2,
+        method=method,
+        options=5,
+        fields=fields,
+        op=op,
+        kernel=kernel,
+        macs=_macs_of_window,
+    )
+
+
+def _activate(name: str, code: int, version: int, method: str, function: Activation, data: int) -> Row:
+    return Row(
+        name=name,
+        code=code,
+        version=version,
+        method=method,
+        op=Activate,
+        attributes={"function": function},
+        output_scale=_SHARE if function is Activation.SIGMOID else None,
+        kernel=Kernel(Kept(0, 1, data), Kept(0, 1, data)),
+    )
+
+
+_OF_THE_GRAPH: tuple[Row, ...] = (
+    Row(
+        name="CONV_2D",
+        code=3,
+        version=3,
+        method="AddConv2D",
+        options=1,
+        fields=(*_WINDOW, _activation(3), *_dilation(4)),
+        op=Conv2D,
+        shaped=_convolution,
+        macs=_macs_of_kernel(1, None),
+        kernel=Kernel(Kept(28, 4, 80), Kept(28, 4, 56), 4, channel_tables, convolution_scratch),
+    ),
+    Row(
+        name="DEPTHWISE_CONV_2D",
+        code=4,
+        version=3,
+        method="AddDepthwiseConv2D",
+        options=2,
+        fields=(*_WINDOW, Field("multiplier", 3, "i"), _activation(4), *_dilation(5)),
+        op=DepthwiseConv2D,
+        shaped=_depthwise,
+        channel_axis=3,
+        macs=_macs_of_kernel(1, 3),
+        kernel=Kernel(Kept(28, 4, 80), Kept(28, 4, 56), 4, channel_tables, depthwise_scratch),
+    ),
+    Row(
+        name="FULLY_CONNECTED",
+        code=9,
+        version=4,
+        method="AddFullyConnected",
+        options=8,
+        fields=(_activation(0), Field("weights_format", 1, "b", only=(0,))),
+        op=Dense,
+        shaped=_dense,
+        per_tensor=True,
+        operands=3,
+        macs=_macs_of_kernel(1, None),
+        kernel=Kernel(Kept(32, 8, 80), Kept(24, 4, 48), 20, dense_tables),
+    ),
+    _pool("MAX_POOL_2D", 17, "AddMaxPool2D", MaxPool2D, Kernel(Kept(40, 4, 32), Kept(40, 4, 32), 4)),
+    _pool(
+        "AVERAGE_POOL_2D",
+        1,
+        "AddAveragePool2D",
+        AveragePool2D,
+        Kernel(Kept(40, 4, 32), Kept(40, 4, 32), 4, scratch=average_scratch),
+    ),
+    Row(
+        name="MEAN",
+        code=40,
+        version=2,
+        method="AddMean",
+        options=27,
+        fields=(Field("keep_dims", 0, "?", only=(0, 1)),),
+        op=GlobalAveragePool,
+        shaped=_mean,
+        table=lambda op: (1, 2),
+        macs=_macs_of_input,
+        kernel=Kernel(Kept(1, 1, 36), Kept(1, 1, 36), scratch=mean_scratch),
+    ),
+    Row(
+        name="ADD",
+        code=0,
+        version=2,
+        method="AddAdd",
+        options=11,
+        fields=(_activation(0),),
+        op=Add,
+        macs=_elements,
+        kernel=Kernel(Kept(8, 4, 64), Kept(8, 4, 60)),
+    ),
+    Row(
+        name="MUL",
+        code=18,
+        version=2,
+        method="AddMul",
+        options=21,
+        fields=(_activation(0),),
+        op=Multiply,
+        macs=_elements,
+        kernel=Kernel(Kept(4, 4, 48), Kept(4, 4, 48)),
+    ),
+    Row(
+        name="CONCATENATION",
+        code=2,
+        version=2,
+        method="AddConcatenation",
+        options=10,
+        fields=(Field("axis", 0, "i", only=tuple(range(-1, 8))), _not_fused(1)),
+        op=Concat,
+        shaped=_concat,
+        kernel=Kernel(Kept(8, 4, 40), Kept(8, 4, 24), tables=input_tables),
+    ),
+    Row(
+        name="PAD",
+        code=34,
+        version=2,
+        method="AddPad",
+        options=22,
+        op=Pad,
+        shaped=_pad,
+        table=lambda op: (0, 0, *op.height, *op.width, 0, 0),
+        kernel=Kernel(Kept(0, 1, 56), Kept(0, 1, 56)),
+    ),
+    Row(
+        name="RESHAPE",
+        code=22,
+        method="AddReshape",
+        op=Reshape,
+        shaped=_reshape,
+        table=lambda op: op.shape,
+        kernel=Kernel(Kept(32, 4, 0), Kept(36, 4, 0)),
+    ),
+    Row(
+        name="SOFTMAX",
+        code=25,
+        version=2,
+        method="AddSoftmax",
+        options=9,
+        fields=(Field("beta", 0, "f", only=(1.0,)),),
+        op=Softmax,
+        output_scale=_SHARE,
+        kernel=Kernel(Kept(4, 4, 80), Kept(4, 4, 56)),
+    ),
+    _activate("RELU", 19, 2, "AddRelu", Activation.RELU, 32),
+    _activate("RELU6", 21, 2, "AddRelu6", Activation.RELU6, 32),
+    _activate("HARD_SWISH", 117, 1, "AddHardSwish", Activation.HARD_SWISH, 32),
+    _activate("LOGISTIC", 14, 2, "AddLogistic", Activation.SIGMOID, 16),
+)
+
+_OTHERS: tuple[Row, ...] = (
+    Row(name="TRANSPOSE_CONV", code=67, method="AddTransposeConv", macs=_macs_of_transposed, kernel=None),
+)
+"""Operators of files that no graph of ours has."""
+
+ROWS: dict[str, Row] = {row.name: row for row in (*_OF_THE_GRAPH, *_OTHERS)}
+"""All rows, by TensorFlow Lite's name of the operator."""
+
+_BY_OP: dict[type, tuple[Row, ...]] = {
+    op: tuple(row for row in _OF_THE_GRAPH if row.op is op) for op in {row.op for row in _OF_THE_GRAPH} if op
+}
+
+
+def row_of(op: Op) -> Row:
+    """The row of a graph's operator. Raises `ShapeError` where there is none."""
+    for row in _BY_OP.get(type(op), ()):
+        if row.describes(op):
+            return row
+    raise ShapeError(f"{type(op).__name__} cannot be written as TensorFlow Lite")
+
+
+def tflite_name(op: Op) -> str:
+    """TensorFlow Lite's name of a graph's operator, or a custom operator's own."""
+    return op.name if isinstance(op, Opaque) else row_of(op).name
+
+
+def needs(operator: Operator, target: Target) -> Needs | None:
+    """What TensorFlow Lite Micro's kernel keeps and asks for; None where that is not known."""
+    row = None if operator.custom else ROWS.get(operator.name)
+    return row.kernel.needs(operator, target) if row and row.kernel else None
+
+
+def read_op(operator: Operator) -> Op:
+    """The graph's operator if it has the file's very shapes and meaning, else `Opaque`."""
+    row = None if operator.custom else ROWS.get(operator.name)
+    shapes = tuple(y.shape for y in operator.outputs)
+    given = [x for x in operator.inputs if x]
+    try:
+        if row is not None:
+            op = row.decoded(operator)
+            inputs = [x.shape for x in given if not x.constant]
+            constants = [x.shape for x in given if x.constant]
+            made = op.output_shape(*inputs)
+            expected = [weight.shape for weight in op.weights(*inputs)]
+            if (made,) == shapes and constants == expected[: len(constants)]:
+                return op
+    except ShapeError:
+        pass
+    return Opaque(operator.name, shapes, row.macs(operator) if row else 0)
+
+
+def operators(graph: Graph) -> tuple[Operator, ...]:
+    """Each node as an exported int8 file holds it, with its constants of the graph and a scale for each channel.
+
+    Of an `Opaque` node no more is told than its name and tensors.
+    """
+    return tuple(_operator(node) for node in graph.nodes)
+
+
+def _operator(node: Node) -> Operator:
+    inputs = (*node.inputs, *node.weights)
+    if isinstance(node.op, Opaque):
+        return Operator(node.op.name, inputs, node.outputs, {}, (0,) * len(inputs), ((),) * len(inputs))
+    row = row_of(node.op)
+    table = None if row.table is None else row.table(node.op)
+    channels = node.output.shape[-1] if table is None else 0
+    return Operator(
+        name=row.name,
+        inputs=inputs,
+        outputs=node.outputs,
+        options=row.encoded(node.op),
+        scales=(*(1,) * len(node.inputs), *(channels,) * len(node.weights)),
+        values=(*((),) * len(node.inputs), *(table or () for _ in node.weights)),
+    )
