@@ -11,7 +11,16 @@ An independent library: it reads a `graph.Graph` and needs nothing else.
 """
 
 from edgevolve.tflite import CORTEX_M, HOST, TARGETS, KernelSet, Target
-from resource_models.arena import Footprint, file_footprint, footprint, measure, memory_plan, placed_buffers
+from resource_models.arena import (
+    Footprint,
+    buffers,
+    file_footprint,
+    footprint,
+    measure,
+    memory_plan,
+    placed_buffers,
+    stored_head_bytes,
+)
 from resource_models.deployed import Deployed, deployed
 from resource_models.liveness import Lifetime, PlacedBuffer, lifetimes, live_bytes, stacked
 from resource_models.memory import PeakMemory, peak_memory
@@ -30,6 +39,7 @@ __all__ = [
     "PlacedBuffer",
     "Plan",
     "Target",
+    "buffers",
     "deployed",
     "file_footprint",
     "footprint",
@@ -42,4 +52,5 @@ __all__ = [
     "peak_memory",
     "placed_buffers",
     "stacked",
+    "stored_head_bytes",
 ]

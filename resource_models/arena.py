@@ -12,7 +12,7 @@ from resource_models.flash import flash_bytes
 from resource_models.liveness import PlacedBuffer
 from resource_models.memory import peak_memory
 from resource_models.plan import Plan, plan
-from resource_models.planner import Buffer, greedy_offsets
+from resource_models.planner import Buffer, greedy_offsets, height
 from resource_models.size import macs
 from resource_models.tail import tail
 
@@ -103,6 +103,14 @@ def memory_plan(found: Graph | TfliteModel, target: Target = CORTEX_M) -> Plan:
     """The best plan for a file's operators (`deployed`) or for a file, offsets in the order of `buffers`."""
     placed = buffers(found, target)
     return plan(placed.tensors, placed.scratch)
+
+
+def stored_head_bytes(model: TfliteModel, target: Target = CORTEX_M) -> int:
+    """Bytes of the head as the file stands: with the plan that it brings, or the runtime's own where it brings none."""
+    placed = buffers(model, target)
+    fixed = [None if model.offsets is None or model.offsets[i] < 0 else model.offsets[i] for i in placed.numbers]
+    every = [*placed.tensors, *placed.scratch]
+    return height(every, greedy_offsets(every, fixed))
 
 
 def buffers(found: Graph | TfliteModel, target: Target = CORTEX_M) -> Placed:

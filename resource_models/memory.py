@@ -8,7 +8,7 @@ peak stands above the bound are searched (`resource_models.ordering`).
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from edgevolve.graph import Add, Graph
+from edgevolve.graph import Add, Graph, Tensor
 from resource_models.blocks import Program
 from resource_models.ordering import best_order
 
@@ -36,7 +36,12 @@ class _Part(NamedTuple):
 
 
 def peak_memory(
-    graph: Graph, *, count_inputs: bool = True, in_place_add: bool = False, max_states: int | None = None
+    graph: Graph,
+    *,
+    count_inputs: bool = True,
+    in_place_add: bool = False,
+    alignment_bytes: int = 1,
+    max_states: int | None = None,
 ) -> PeakMemory:
     """The smallest peak of live activation bytes over all execution orders, with an order that reaches it.
 
@@ -50,16 +55,13 @@ def peak_memory(
         count_inputs: with False, network inputs take 0 bytes, as in μNAS.
         in_place_add: let an Add of one element type write over one of its inputs, as in μNAS; TFLM does not. That
             input is read by no later node, is no network output, and is no network input of 0 bytes.
+        alignment_bytes: each tensor is rounded up to a multiple of it.
         max_states: how far to search a part of the network; `ordering.MAX_STATES` unless given.
 
     Source: the definition is that of Liberis, Dudziak and Lane, "μNAS" (2021); `ordering` describes the search.
     """
-    return least_peak(_program(graph, count_inputs, in_place_add), len(graph.inputs), max_states)
-
-
-def least_peak(program: Program, inputs: int, max_states: int | None = None) -> PeakMemory:
-    """`peak_memory` of a network as numbers, whose first `inputs` tensors are its inputs."""
-    parts, bound = _parts(program, inputs)
+    program = _program(graph, count_inputs, in_place_add, alignment_bytes)
+    parts, bound = _parts(program, len(graph.inputs))
     peak = bound
     order = list(range(len(program.reads)))
     for part in sorted(parts, reverse=True):
@@ -73,10 +75,14 @@ def least_peak(program: Program, inputs: int, max_states: int | None = None) -> 
     return PeakMemory(peak, tuple(order), peak == bound)
 
 
-def _program(graph: Graph, count_inputs: bool, in_place_add: bool) -> Program:
+def _program(graph: Graph, count_inputs: bool, in_place_add: bool, alignment_bytes: int) -> Program:
     """The graph with its tensors numbered, network inputs first."""
+
+    def size(tensor: Tensor) -> int:
+        return -(-tensor.size_bytes // alignment_bytes) * alignment_bytes
+
     numbers = {x.name: t for t, x in enumerate(graph.inputs)}
-    sizes = [x.size_bytes if count_inputs else 0 for x in graph.inputs]
+    sizes = [size(x) if count_inputs else 0 for x in graph.inputs]
     last_read = [-1] * len(sizes)
     reads: list[tuple[int, ...]] = []
     makes: list[tuple[int, ...]] = []
@@ -88,7 +94,7 @@ def _program(graph: Graph, count_inputs: bool, in_place_add: bool) -> Program:
         first = len(sizes)
         for y in node.outputs:
             numbers[y.name] = len(sizes)
-            sizes.append(y.size_bytes)
+            sizes.append(size(y))
             last_read.append(-1)
         makes.append(tuple(range(first, len(sizes))))
     for y in graph.outputs:

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.deployment.export_error import ExportError
-from edgevolve.deployment.file_plan import current_head, file_buffers, lay_out, put_in_best_order
+from edgevolve.deployment.file_plan import lay_out, put_in_best_order
 from edgevolve.deployment.flatbuffer import bare, packed, unpacked
 from edgevolve.deployment.isolated import IsolatedError, run_isolated
 from edgevolve.deployment.micro import MicroError, run_on_micro
 from edgevolve.graph import Graph
 from edgevolve.tflite import read_tflite
-from resource_models import Plan
+from resource_models import Plan, stored_head_bytes
 
 _EXAMPLES = 4
 _MOST_BYTES = 2**28
@@ -80,7 +80,7 @@ def optimised(model: bytes) -> Optimised:
 def replanned(model: bytes) -> tuple[bytes, int, Plan]:
     """The rewritten file, the head's bytes before, and the plan after; nothing is run. `model` must have been read."""
     content = unpacked(model)
-    before = current_head(content, file_buffers(content))
+    before = stored_head_bytes(read_tflite(model))
     put_in_best_order(content)
     plan = lay_out(content)
     _drop_inner_names(content)

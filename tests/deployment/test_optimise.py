@@ -4,7 +4,6 @@ import tensorflow as tf
 
 from benchmarks.arena_fidelity import network, some_weights
 from edgevolve.deployment import ExportError, isolated
-from edgevolve.deployment.file_plan import current_head, file_buffers
 from edgevolve.deployment.flatbuffer import PLAN_NAME, packed, schema, set_plan, unpacked
 from edgevolve.deployment.interpreter import open_model
 from edgevolve.deployment.micro import available
@@ -12,6 +11,7 @@ from edgevolve.deployment.optimise import lean, optimised, replanned
 from edgevolve.deployment.tflite import to_tflite_int8
 from edgevolve.graph import Add, Conv2D, GraphBuilder
 from edgevolve.tflite import TfliteError, read_tflite
+from resource_models import buffers, stored_head_bytes
 from tests.tflite.test_hostile_tflite import branches, mutated
 from tests.tflite.tflite_files import Builtin, TfliteFile, small_network
 from tests.training.random_graphs import random_graph
@@ -97,13 +97,13 @@ def test_every_buffer_of_a_file_starts_at_a_multiple_of_16_bytes(wasteful):
 
 def test_a_plan_in_the_file_counts_as_its_own():
     content = unpacked(converted(random_graph(0)))
-    found = file_buffers(content)
+    found = buffers(read_tflite(packed(content)))
     wide = [16 * 1000 * place for place in range(len(found.numbers))]
     offsets = [-1] * len(content.subgraphs[0].tensors)
     for number, offset in zip(found.numbers, wide, strict=True):
         offsets[number] = offset
     set_plan(content, offsets)
-    before = current_head(content, found)
+    before = stored_head_bytes(read_tflite(packed(content)))
     assert before > max(wide)
     saved = optimised(packed(content))
     assert saved.head_bytes[0] == before

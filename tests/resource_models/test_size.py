@@ -61,6 +61,7 @@ def test_the_library_exports_these_names() -> None:
         "PlacedBuffer",
         "Plan",
         "Target",
+        "buffers",
         "deployed",
         "file_footprint",
         "footprint",
@@ -73,6 +74,7 @@ def test_the_library_exports_these_names() -> None:
         "peak_memory",
         "placed_buffers",
         "stacked",
+        "stored_head_bytes",
     ]
 
 
