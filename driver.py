@@ -45,7 +45,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_
 
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="a configuration file, or the name of a packaged one")]
 RunPath = Annotated[str, typer.Argument(metavar="RUN", help="artifacts/NAME, or its journal")]
-Pick = Annotated[str, typer.Option(metavar="best|knee|N", help="the lowest error, the front's bend, or a number")]
+Pick = Annotated[str, typer.Option(metavar="best|knee|N", help="the best candidate, the front's bend, or a number")]
 
 
 @app.command()
@@ -116,7 +116,7 @@ def check(config: Config) -> None:
 def show(
     run: RunPath,
     pick: Pick | None = None,
-    sort: Annotated[str | None, typer.Option(metavar="METRIC", help="lowest first")] = None,
+    sort: Annotated[str | None, typer.Option(metavar="METRIC", help="best first")] = None,
     where: Annotated[
         str | None, typer.Option(metavar="CONDITION", help="of the front: 'peak_memory_bytes < 32k and error < 5%'")
     ] = None,
@@ -136,7 +136,7 @@ def show(
         unknown = [record.number for record in records if sort not in record.metrics]
         if unknown:
             raise ConfigError(f"--sort {sort}: candidate {unknown[0]} has {', '.join(sorted(records[0].metrics))}")
-        records = sorted(records, key=lambda record: record.metrics[sort])
+        records = sorted(records, key=lambda record: opened.cost(sort, record.metrics[sort]))
     if as_json:
         print(json.dumps(front_json(opened, records), indent=1))
     else:

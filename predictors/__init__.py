@@ -1,7 +1,7 @@
 """What a network costs on a device: spec sheets, features, analytical and learned predictors of latency and energy."""
 
 from predictors.analytical import analyse
-from predictors.device import METRICS, Device, Estimated, device
+from predictors.device import EFFICIENCY, ENERGY, LATENCY, METRICS, Device, Estimated, device
 from predictors.device_predictor import DevicePredictor
 from predictors.edge_tpu import Estimate, estimate
 from predictors.edge_tpu_v6 import EdgeTPUv6Predictor, Forecast, V6Estimate
@@ -15,7 +15,10 @@ from predictors.transfer import few_shot, with_source
 from predictors.validation import Validation, validate
 
 __all__ = [
+    "EFFICIENCY",
+    "ENERGY",
     "FEATURES",
+    "LATENCY",
     "METRICS",
     "Device",
     "DevicePredictor",

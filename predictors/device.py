@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from edgevolve.graph import Conv2D, Dense, Graph, GraphBuilder, from_json, to_json
+from edgevolve.metric import Metric, register
 from predictors import edge_tpu, vela
 from predictors.analytical import analyse, roofline_ms
 from predictors.device_predictor import FORMAT as OF_DEVICE
@@ -29,7 +30,12 @@ from predictors.files import read_predictor
 from predictors.regressor import PerformanceRegressor, Prediction
 from predictors.sheets import Kind, Sheet, sheet
 
-METRICS = ("latency_ms", "energy_uj", "tops_per_watt")
+LATENCY = Metric("latency_ms", "latency", "ms")
+ENERGY = Metric("energy_uj", "energy", "µJ")
+EFFICIENCY = Metric("tops_per_watt", "TOPS/W", "TOPS/W", better="higher")
+register(LATENCY, ENERGY, EFFICIENCY)
+
+METRICS = (LATENCY.name, ENERGY.name, EFFICIENCY.name)
 """What a device may be asked for: milliseconds and microjoules of one inference, 10¹² operations a joule."""
 
 _BEYOND = "; without interval where unlike what was learned from"

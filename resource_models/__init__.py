@@ -24,12 +24,18 @@ from resource_models.arena import (
 from resource_models.deployed import Deployed, deployed
 from resource_models.liveness import Lifetime, PlacedBuffer, lifetimes, live_bytes, stacked
 from resource_models.memory import PeakMemory, peak_memory
+from resource_models.metrics import ARENA, FLASH, MACS, MODEL_SIZE, PEAK_MEMORY
 from resource_models.plan import Plan
 from resource_models.size import macs, model_size
 
 __all__ = [
+    "ARENA",
     "CORTEX_M",
+    "FLASH",
     "HOST",
+    "MACS",
+    "MODEL_SIZE",
+    "PEAK_MEMORY",
     "TARGETS",
     "Deployed",
     "Footprint",

@@ -7,8 +7,11 @@ from typing import Any, Literal
 
 from numpy.typing import NDArray
 
+from edgevolve.data.target import ERROR
+from resource_models import MODEL_SIZE
+
 Metrics = Mapping[str, float]
-"""Metrics by name; the unit is in the name: `error` (fraction), `peak_memory_bytes`, `model_size_bytes`, `macs`."""
+"""Values by the names of their `edgevolve.metric.Metric`; shares are fractions, sizes are bytes."""
 
 
 class ProblemError(ValueError):
@@ -24,8 +27,8 @@ def _megabytes_to_bytes(value: float) -> float:
 
 
 _ALIASES = {
-    "accuracy": ("error", _accuracy_to_error, True),
-    "model_size_mb": ("model_size_bytes", _megabytes_to_bytes, False),
+    "accuracy": (ERROR.name, _accuracy_to_error, True),
+    "model_size_mb": (MODEL_SIZE.name, _megabytes_to_bytes, False),
 }
 """Other names of a metric: the name it is kept under, how a value converts, and whether up becomes down."""
 

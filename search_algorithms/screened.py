@@ -4,8 +4,8 @@ What training alone can tell is predicted, with its uncertainty, by an ensemble 
 what `measure` knows; that is exact. A candidate that breaks a hard bound is never taken where another is found.
 
 The error of one training scatters by as much as good networks differ, so that the luckiest would be the parents. The
-loss on the same examples scatters less. So where trainings tell it, it is what the trees learn, and the strategy is
-told of each error what they make of it.
+loss on the same examples scatters less. So where trainings tell it, it is what the trees learn in place of the first
+objective that training decides, and the strategy is told of each value what they make of it.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from edgevolve.metric import metric
 from search_algorithms.nsga3 import NSGA3
 from search_algorithms.problem import (
     Candidate,
@@ -26,7 +27,6 @@ from search_algorithms.problem import (
     ProblemError,
     Proposal,
     Rejected,
-    minimise,
 )
 from search_algorithms.protocol import Continuing, Exhausted, Measure, SearchAlgorithm, Strategy
 from search_algorithms.reinforce import REINFORCE
@@ -108,7 +108,7 @@ class _Screened:
         """The metrics that `measure` knows."""
         self._sorted: Costs = np.empty((0, 0))
         """The costs that the surrogates were fitted to, each objective's in order; none before."""
-        self._error_column: int | None = None
+        self._loss_column: int | None = None
         """The place of the error among the objectives, while the strategy is told estimates of it."""
         self._next_fit = _FEWEST
 
@@ -146,9 +146,9 @@ class _Screened:
         losses = outcome.curves.get("validation_loss", ()) if candidate.epochs is None else ()
         self._losses.append(float(np.mean(losses[-_LAST_EPOCHS:])) if losses else np.nan)
         if len(self._costs) >= self._next_fit:
-            estimated = self._error_column is not None
+            estimated = self._loss_column is not None
             self._fit()
-            if estimated or self._error_column is not None:
+            if estimated or self._loss_column is not None:
                 self._tell_anew()
                 return
         self._strategy.tell(candidate, *self._believed([outcome], self._encoded[-1:]))
@@ -187,13 +187,14 @@ class _Screened:
         encoded, costs = np.array(self._encoded), np.array(self._costs)
         self._sorted = np.sort(costs, axis=0)
         self._next_fit = max(len(costs) + 1, int(len(costs) * _GROWTH))
-        self._error_column = None
+        self._loss_column = None
         for column, objective in enumerate(self._problem.objectives):
             if objective.metric in self._names:
                 continue
             values = costs[:, column]
-            if objective == minimise("error", objective.scale) and not np.isnan(self._losses).any():
-                self._error_column, values = column, np.array(self._losses)
+            by_loss = objective.direction != "target" and metric(objective.metric).learned
+            if by_loss and self._loss_column is None and not np.isnan(self._losses).any():
+                self._loss_column, values = column, np.array(self._losses)
             self._surrogates[column] = fit_trees(encoded, _ranks(values)[:, None], self._seed)
 
     def _tell_anew(self) -> None:
@@ -208,14 +209,15 @@ class _Screened:
                 self._strategy.tell(candidate, next(believed) if isinstance(outcome, Completed) else outcome)
 
     def _believed(self, outcomes: Sequence[Completed], rows: Sequence[NDArray[np.float64]]) -> list[Completed]:
-        """The outcomes, each error as the surrogate predicts it."""
-        if self._error_column is None:
+        """The outcomes, the metric that the loss stands for as the surrogate predicts it."""
+        if self._loss_column is None:
             return list(outcomes)
-        ranks, _ = self._surrogates[self._error_column].predict(np.array(rows))
-        errors = self._at_rank(ranks[:, 0], self._error_column)
+        ranks, _ = self._surrogates[self._loss_column].predict(np.array(rows))
+        objective = self._problem.objectives[self._loss_column]
+        values = self._at_rank(ranks[:, 0], self._loss_column) * (-1 if objective.direction == "maximise" else 1)
         return [
-            replace(outcome, metrics={**outcome.metrics, "error": float(error)})
-            for outcome, error in zip(outcomes, errors, strict=True)
+            replace(outcome, metrics={**outcome.metrics, objective.metric: float(value)})
+            for outcome, value in zip(outcomes, values, strict=True)
         ]
 
     def _drawn(self, genotypes: list[Any], metrics: list[Metrics], rng: Generator) -> Costs:

@@ -71,7 +71,9 @@ def search(
         stack.callback(pool.close)
         about |= {"time": pool.now(), "workers": pool.workers}
         if journal is None or work is None:
-            started = events.Started(name=name, data=data, devices=config.devices_used, **about)
+            started = events.Started(
+                name=name, data=data, devices=config.devices_used, metrics=config.described(task), **about
+            )
             create(path, started)
             journal, work = stack.enter_context(Journal(path)), Search(config, Run(path, started))
             observe(work.run, started)

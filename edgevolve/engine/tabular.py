@@ -12,15 +12,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edgevolve.data import Splits
+from edgevolve.data.target import ERROR
 from edgevolve.runs import Job
+from predictors import ENERGY, LATENCY
 from search_algorithms import Completed, Failed, Outcome
 from search_space import NasBench201Space, SearchSpace
 from search_space.nasbench201 import EDGES, OPERATORS
 
 _NASBENCH201_METRICS = {
-    "accuracy_percent": ("error", 1.0, -0.01),
-    "latency_ms": ("latency_ms", 0.0, 1.0),
-    "energy_mj": ("energy_uj", 0.0, 1000.0),
+    "accuracy_percent": (ERROR.name, 1.0, -0.01),
+    "latency_ms": (LATENCY.name, 0.0, 1.0),
+    "energy_mj": (ENERGY.name, 0.0, 1000.0),
 }
 """Arrays of a NAS-Bench-201 file: the metric each one holds, as an offset plus a factor times the array."""
 

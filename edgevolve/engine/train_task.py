@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from edgevolve.data import Splits
+from edgevolve.data.target import ERROR
 from edgevolve.runs import Job
 from edgevolve.training import TrainingDiverged, TrainingSettings
 from search_algorithms import Completed, Failed, Outcome
@@ -18,7 +19,7 @@ class Train:
     @property
     def metric_names(self) -> Sequence[str]:
         """`error`."""
-        return ("error",)
+        return (ERROR.name,)
 
     def prepare(self) -> None:
         """Import TensorFlow, one thread a worker."""
@@ -40,4 +41,4 @@ class Train:
             return Failed("diverged", str(error))
         finally:
             release_memory()
-        return Completed({"error": trained.error}, trained.curves, trained.weights)
+        return Completed({ERROR.name: trained.error}, trained.curves, trained.weights)

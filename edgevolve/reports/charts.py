@@ -10,9 +10,10 @@ import pandas as pd
 import plotly.graph_objects as go
 import plotly.io
 
+from edgevolve.metric import BYTES, Metric, metric
 from edgevolve.reports.colours import FAILED, FAINT, FRONT, SERIES
 from edgevolve.reports.frames import seconds_active, status
-from edgevolve.reports.quantities import axis, duration, quantity, short
+from edgevolve.reports.quantities import PERCENTAGE, axis, duration, quantity, short, size
 from edgevolve.runs import Run
 from resource_models import PlacedBuffer
 
@@ -35,7 +36,7 @@ def label(text: str, length: int = 40) -> str:
     return escape(short(text, length), quote=False)
 
 
-def course(tables: Mapping[str, pd.DataFrame], what: str, metric: str | None = None) -> dict[str, Chart]:
+def course(tables: Mapping[str, pd.DataFrame], what: str, metric: Metric | None = None) -> dict[str, Chart]:
     """A column of `history` as stairs, a line a run: one chart over evaluations, one over seconds of searching."""
     values = [table[what].astype(float) for table in tables.values()]
     largest = max((float(v.max()) for v in values if v.notna().any()), default=0.0)
@@ -45,11 +46,10 @@ def course(tables: Mapping[str, pd.DataFrame], what: str, metric: str | None = N
         figure = go.Figure()
         for number, (name, table) in enumerate(tables.items()):
             kept = _thinned(table, what)
-            format_as = metric or "error"
             figure.add_scatter(
                 x=kept[over].to_numpy(float),
                 y=kept[what].to_numpy(float) / divisor,
-                text=[quantity(format_as, float(value)) for value in kept[what]],
+                text=[quantity(metric or PERCENTAGE, float(value)) for value in kept[what]],
                 name=label(name),
                 mode="lines" if len(kept) > 1 else "markers",
                 line={"shape": "hv", "width": 2.5, "color": SERIES[number % len(SERIES)]},
@@ -60,7 +60,7 @@ def course(tables: Mapping[str, pd.DataFrame], what: str, metric: str | None = N
             yaxis_title=label(words),
             showlegend=len(tables) > 1,
             hovermode="closest",
-            meta={"alt": _spoken(tables, what, over, metric or "error")},
+            meta={"alt": _spoken(tables, what, over, metric or PERCENTAGE)},
         )
         charts[over] = plain(figure)
     return charts
@@ -111,27 +111,24 @@ def gantt(run: Run) -> Chart:
 def live_memory(live: Sequence[int], steps: Sequence[str]) -> Chart:
     """Bytes of live activations at each step, the peak marked."""
     peak = max(live)
-    words, divisor = axis("live_bytes", peak)
+    words, divisor = axis(Metric("live", "live", BYTES), peak)
     numbers = list(range(1, len(live) + 1))
     figure = go.Figure()
     figure.add_bar(
         x=numbers,
         y=[value / divisor for value in live],
         marker_color=[FRONT if value == peak else SERIES[0] for value in live],
-        text=[
-            f"{step}. {label(name)}: {quantity('_bytes', value)}"
-            for step, name, value in zip(numbers, steps, live, strict=True)
-        ],
+        text=[f"{step}. {label(name)}: {size(value)}" for step, name, value in zip(numbers, steps, live, strict=True)],
         textposition="none",
         hovertemplate="%{text}<extra></extra>",
     )
     figure.add_annotation(
-        x=live.index(peak) + 1, y=peak / divisor, text=f"peak {quantity('_bytes', peak)}", showarrow=False, yshift=10
+        x=live.index(peak) + 1, y=peak / divisor, text=f"peak {size(peak)}", showarrow=False, yshift=10
     )
     figure.update_layout(
         xaxis={"title": "step", "dtick": max(1, len(live) // 15)},
         yaxis={"title": words, "range": [0, 1.15 * peak / divisor]},
-        meta={"alt": f"Live memory: peak {quantity('_bytes', peak)} at step {live.index(peak) + 1} of {len(live)}."},
+        meta={"alt": f"Live memory: peak {size(peak)} at step {live.index(peak) + 1} of {len(live)}."},
     )
     return plain(figure)
 
@@ -144,7 +141,7 @@ def arena_map(buffers: Sequence[PlacedBuffer], steps: Sequence[str]) -> Chart:
     ]
     peak = max(tops, default=0)
     highest = tops.index(peak) if tops else 0
-    words, divisor = axis("planned_bytes", peak)
+    words, divisor = axis(Metric("planned", "planned", BYTES), peak)
     kept = [b for b in buffers if b.size_bytes]
     at_peak = {b.name for b in kept if b.first_step <= highest <= b.last_step}
     figure = go.Figure()
@@ -158,8 +155,7 @@ def arena_map(buffers: Sequence[PlacedBuffer], steps: Sequence[str]) -> Chart:
             "line": {"width": 1, "color": "white"},
         },
         text=[
-            f"{label(b.name)}: {quantity('_bytes', b.size_bytes)} at {b.offset_bytes}, "
-            f"steps {b.first_step + 1} to {b.last_step + 1}"
+            f"{label(b.name)}: {size(b.size_bytes)} at {b.offset_bytes}, steps {b.first_step + 1} to {b.last_step + 1}"
             for b in kept
         ],
         textposition="none",
@@ -169,22 +165,20 @@ def arena_map(buffers: Sequence[PlacedBuffer], steps: Sequence[str]) -> Chart:
         barmode="overlay",
         xaxis={"title": "step", "range": [0.5, max(len(steps), 1) + 0.5], "dtick": max(1, len(steps) // 15)},
         yaxis={"title": words, "range": [0, 1.08 * peak / divisor or 1]},
-        meta={
-            "alt": f"Planned memory: {len(kept)} buffers below {quantity('_bytes', peak)}, highest at {highest + 1}."
-        },
+        meta={"alt": f"Planned memory: {len(kept)} buffers below {size(peak)}, highest at {highest + 1}."},
     )
     return plain(figure)
 
 
-def training(curves: Mapping[str, Sequence[float]]) -> Chart:
-    """Training curves by epoch; a measure and its `validation_` twin share one plot."""
+def training(curves: Mapping[str, Sequence[float]], metrics: Mapping[str, Metric]) -> Chart:
+    """Training curves by epoch; a measure and its `validation_` twin share one plot. `metrics` describe them."""
     groups: dict[str, list[str]] = {}
     for name in curves:
         groups.setdefault(name.removeprefix("validation_"), []).append(name)
     figure = go.Figure()
     axes, legends = {}, set()
     for row, (group, names) in enumerate(groups.items(), start=1):
-        words, divisor = axis(group, 1.0)
+        words, divisor = axis(metric(group, metrics), 1.0)
         place = f"y{row}".removesuffix("y1") or "y"
         axes[place.replace("y", "yaxis")] = {"title": {"text": label(words)}}
         for name in names:
@@ -209,7 +203,7 @@ def training(curves: Mapping[str, Sequence[float]]) -> Chart:
     return plain(figure)
 
 
-def _spoken(tables: Mapping[str, pd.DataFrame], what: str, over: str, metric: str) -> str:
+def _spoken(tables: Mapping[str, pd.DataFrame], what: str, over: str, metric: Metric) -> str:
     """A chart of `course` in a sentence a run, for those who do not see it."""
     sentences = []
     for name, table in tables.items():

@@ -13,7 +13,7 @@ from edgevolve.reports.colours import SERIES
 from edgevolve.reports.history import common_box, history
 from edgevolve.reports.metrics import metric_names, plotted_metrics
 from edgevolve.reports.pictures import front_of_two
-from edgevolve.reports.quantities import axis, duration, quantity, short, title
+from edgevolve.reports.quantities import axis, duration, quantity, short
 from edgevolve.reports.view import View
 from edgevolve.runs import ON_RESUME, Run
 from search_algorithms import Completed
@@ -43,9 +43,9 @@ def comparison(runs: Sequence[Run]) -> View:
     rows = []
     for run, (name, table) in zip(runs, tables.items(), strict=True):
         best = run.best
-        metric = "error" if best and "error" in best.metrics else run.problem.objectives[0].metric
+        main = run.main
         row = [name, str(run.started.config.get("seed", "")), str(run.evaluations), duration(run.active_seconds)]
-        row += [str(len(run.front)), quantity(metric, best.metrics[metric]) if best else "–"]
+        row += [str(len(run.front)), quantity(main, best.metrics[main.name]) if best else "–"]
         if box is not None:
             ends = [table["hypervolume"].iloc[:count] for count in (len(table), matched)]
             row += [f"{100 * end.iloc[-1]:.2f} %" if len(end) else "–" for end in ends]
@@ -58,15 +58,18 @@ def _fronts(names: Sequence[str], runs: Sequence[Run]) -> dict[str, Chart]:
     first, upwards, _ = plotted_metrics(runs[0])
     shared = [name for name in metric_names(runs[0]) if all(name in metric_names(run) for run in runs)]
     across = sorted((name for name in shared if name != upwards), key=lambda name: name != first)
-    return {title(name): _front(names, runs, name, upwards) for name in across} if upwards in shared else {}
+    return (
+        {runs[0].metric(name).title: _front(names, runs, name, upwards) for name in across} if upwards in shared else {}
+    )
 
 
 def _front(names: Sequence[str], runs: Sequence[Run], across: str, upwards: str) -> Chart:
     figure = go.Figure()
     frames = [_front_frame(run, across, upwards) for run in runs]
     every = pd.concat(frames)
-    x_label, x_divisor = axis(across, float(every[across].max()) if len(every) else 0.0)
-    y_label, y_divisor = axis(upwards, float(every[upwards].max()) if len(every) else 0.0)
+    x, y = runs[0].metric(across), runs[0].metric(upwards)
+    x_label, x_divisor = axis(x, float(every[across].max()) if len(every) else 0.0)
+    y_label, y_divisor = axis(y, float(every[upwards].max()) if len(every) else 0.0)
     symbols = ("circle", "square", "triangle-up", "diamond", "triangle-down", "star")
     for number, (name, frame) in enumerate(zip(names, frames, strict=True)):
         place = number % len(SERIES)
@@ -74,8 +77,8 @@ def _front(names: Sequence[str], runs: Sequence[Run], across: str, upwards: str)
             x=frame[across].to_numpy() / x_divisor,
             y=frame[upwards].to_numpy() / y_divisor,
             text=[
-                f"{label(name)} #{n}: {quantity(upwards, y)}, {quantity(across, x)}"
-                for n, x, y in zip(frame.index, frame[across], frame[upwards], strict=True)
+                f"{label(name)} #{n}: {quantity(y, up)}, {quantity(x, right)}"
+                for n, right, up in zip(frame.index, frame[across], frame[upwards], strict=True)
             ],
             name=label(name),
             mode="lines+markers",
@@ -83,7 +86,7 @@ def _front(names: Sequence[str], runs: Sequence[Run], across: str, upwards: str)
             marker={"symbol": symbols[place], "size": 9},
             hovertemplate="%{text}<extra></extra>",
         )
-    kind = "log" if upwards.endswith("error") and len(every) and (every[upwards] > 0).all() else "linear"
+    kind = "log" if y.logarithmic and len(every) and (every[upwards] > 0).all() else "linear"
     figure.update_layout(
         xaxis_title=label(x_label),
         yaxis={

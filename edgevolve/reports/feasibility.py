@@ -4,8 +4,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edgevolve.metric import Metric, metric
 from edgevolve.reports.metrics import sources
-from edgevolve.reports.quantities import quantity, title
+from edgevolve.reports.quantities import quantity
 from edgevolve.runs import SearchConfig
 from edgevolve.runs.feasibility import Feasibility
 
@@ -17,23 +18,25 @@ def feasibility_table(config: SearchConfig, found: Feasibility) -> RenderableTyp
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     predicted = [metric for one in config.devices_used for metric in one.metrics]
+    described = {one.name: one for one in config.described(config.task)}
     for name in ("bound", "", "broken by", "lowest", "highest", *(["with interval"] if predicted else [])):
         table.add_column(name, justify="left" if name == "bound" else "right")
     for constraint in config.problem.constraints:
-        metric = constraint.metric
+        known = metric(constraint.metric, described)
         sign = "≤" if constraint.sense == "at_most" else "≥"
-        cells = [f"{title(metric)} {sign} {quantity(metric, constraint.bound)}"]
-        if metric not in found.lowest:
+        cells = [f"{known.title} {sign} {quantity(known, constraint.bound)}"]
+        if known.name not in found.lowest:
             cells += ["soft" if not constraint.hard else "hard", "known after training", "", ""]
         elif constraint.hard:
-            cells += ["hard", f"{found.broken.get(str(constraint), 0) / found.samples:.1%}", *_range(found, metric)]
+            cells += ["hard", f"{found.broken.get(str(constraint), 0) / found.samples:.1%}", *_range(found, known)]
         else:
-            cells += ["soft", "", *_range(found, metric)]
-        table.add_row(*cells, *([_with_interval(found, metric)] if metric in predicted else []))
+            cells += ["soft", "", *_range(found, known)]
+        table.add_row(*cells, *([_with_interval(found, known.name)] if known.name in predicted else []))
     bounded = {constraint.metric for constraint in config.problem.constraints}
-    for metric in dict.fromkeys(predicted):
-        if metric not in bounded:
-            table.add_row(title(metric), "", "no bound", *_range(found, metric), _with_interval(found, metric))
+    for name in dict.fromkeys(predicted):
+        if name not in bounded:
+            known = metric(name, described)
+            table.add_row(known.title, "", "no bound", *_range(found, known), _with_interval(found, name))
     share = f"{found.feasible / found.samples:.1%} of {found.samples} random networks are within all hard bounds"
     if found.broken:
         bound, _ = max(found.broken.items(), key=lambda item: item[1])
@@ -46,10 +49,10 @@ def feasibility_table(config: SearchConfig, found: Feasibility) -> RenderableTyp
     return Group(table, Text(""), Text(share), *notes, untrained)
 
 
-def _range(found: Feasibility, metric: str) -> tuple[str, str]:
-    if metric not in found.lowest:
+def _range(found: Feasibility, known: Metric) -> tuple[str, str]:
+    if known.name not in found.lowest:
         return ("of none", "")
-    return quantity(metric, found.lowest[metric]), quantity(metric, found.highest[metric])
+    return quantity(known, found.lowest[known.name]), quantity(known, found.highest[known.name])
 
 
 def _with_interval(found: Feasibility, metric: str) -> str:

@@ -1,7 +1,7 @@
 """A run as pandas frames, for notebooks, tables and charts.
 
 >>> run = Run.open("artifacts/demo")
->>> candidates(run).query("status == 'completed'").nsmallest(5, "error")
+>>> candidates(run).query("status == 'completed'").nsmallest(5, run.main.name)
 """
 
 from typing import Any

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from edgevolve.graph import Graph, reordered
 from edgevolve.reports.network import operator_name, short_name
-from edgevolve.reports.quantities import quantity
+from edgevolve.reports.quantities import size
 from edgevolve.runs import ConfigError
 from edgevolve.tflite import TfliteModel
 from resource_models import PlacedBuffer, Target, deployed, lifetimes, peak_memory, placed_buffers, stacked
@@ -76,7 +76,7 @@ def save_memory_map(path: Path, graph: Graph, buffers: Sequence[PlacedBuffer], t
         axes.set_xticks(range(1, len(tops) + 1), names, rotation=90, fontsize=7)
     axes.set_xlabel("step")
     where = f" at step {tops.index(peak) + 1} of {len(tops)}" if tops else ""
-    axes.set_title(f"{_plain(title)}: {quantity('_bytes', peak)}{where}", fontsize=11, loc="left")
+    axes.set_title(f"{_plain(title)}: {size(peak)}{where}", fontsize=11, loc="left")
     settings = {"svg.hashsalt": "edgevolve", "svg.fonttype": "none"}
     with matplotlib.rc_context(settings):  # type: ignore[arg-type]
         try:
@@ -107,7 +107,7 @@ def _draw(axes: "Axes", buffers: Sequence[PlacedBuffer], peak_step: int, bytes_a
     shades = [colours.get(buffer.name, _REST) for buffer in buffers]
     axes.add_collection(PolyCollection(boxes, facecolors=shades, edgecolors="white", linewidths=0.6))
     named = [
-        Patch(color=colours[b.name], label=f"{quantity('_bytes', b.size_bytes)}  {_plain(short_name(b.name))}")
+        Patch(color=colours[b.name], label=f"{size(b.size_bytes)}  {_plain(short_name(b.name))}")
         for b in at_peak[:_MOST_NAMED_BUFFERS]
     ]
     if len(at_peak) > _MOST_NAMED_BUFFERS:

@@ -4,15 +4,21 @@ from collections.abc import Collection, Sequence
 
 from edgevolve.runs import Run
 from edgevolve.runs.events import DeviceUsed
+from resource_models import MODEL_SIZE
+
+
+def front_metrics(run: Run) -> list[str]:
+    """The metrics worth a column: the main one, then the objectives, then what else is bounded."""
+    named = [*(o.metric for o in run.problem.objectives), *(c.metric for c in run.problem.constraints)]
+    main = run.main.name
+    return sorted(dict.fromkeys(named), key=lambda name: name != main)
 
 
 def metric_names(run: Run) -> list[str]:
-    """Every metric of the run: error, the objectives, what is bounded, then the others by name."""
-    problem = run.problem
-    named = [*(o.metric for o in problem.objectives), *(c.metric for c in problem.constraints)]
-    known = dict.fromkeys(name for record in run.records.values() for name in record.metrics)
-    ordered = sorted(dict.fromkeys(named), key=lambda name: name != "error")
-    return [*ordered, *sorted(name for name in known if name not in named)]
+    """Every metric of the run: those of `front_metrics`, then the others by name."""
+    first = front_metrics(run)
+    known = {name for record in run.records.values() for name in record.metrics}
+    return [*first, *sorted(known.difference(first))]
 
 
 def plotted_metrics(run: Run) -> tuple[str, str, str]:
@@ -21,11 +27,11 @@ def plotted_metrics(run: Run) -> tuple[str, str, str]:
     Objectives come before other metrics; the model size is across where it is among those that come first.
     """
     objectives = [objective.metric for objective in run.problem.objectives]
-    upwards = "error" if "error" in objectives else objectives[0]
+    upwards = run.main.name if run.main.name in objectives else objectives[0]
     resources = [name for name in objectives if name != upwards]
     rest = [name for name in metric_names(run) if name not in objectives]
     candidates = resources or rest or [upwards]
-    across = "model_size_bytes" if "model_size_bytes" in candidates else candidates[0]
+    across = MODEL_SIZE.name if MODEL_SIZE.name in candidates else candidates[0]
     others = [name for name in (*rest[::-1], *resources) if name != across]
     return across, upwards, others[-1] if others else across
 

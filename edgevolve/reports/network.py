@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgevolve.graph import Graph, Node, Opaque, Tensor, reordered
-from edgevolve.reports.quantities import quantity
+from edgevolve.reports.quantities import count, size
 from edgevolve.tflite import TfliteModel
 from resource_models import (
     CORTEX_M,
@@ -97,10 +97,10 @@ def operator_rows(found: Inspection) -> list[list[str]]:
             operator_words(node),
             _shapes(node.inputs),
             _shapes(node.outputs),
-            quantity("macs", node.macs),
-            quantity("_bytes", _bytes(node.weights)),
-            quantity("_bytes", _bytes(node.outputs)),
-            quantity("_bytes", live) + ("  ← peak" if live == found.peak_bytes else ""),
+            count(node.macs),
+            size(_bytes(node.weights)),
+            size(_bytes(node.outputs)),
+            size(live) + ("  ← peak" if live == found.peak_bytes else ""),
         ]
         for step, (node, live) in enumerate(zip(found.graph.nodes, found.live_bytes, strict=True), start=1)
     ]
@@ -203,43 +203,41 @@ def facts(found: Inspection) -> dict[str, str]:
     best, file, facts = found.best, found.file, {}
     if found.graph.nodes:
         largest = sorted(found.peak_tensors, key=lambda tensor: -tensor.size_bytes)
-        named = [f"{short_name(t.name)} ({quantity('_bytes', t.size_bytes)})" for t in largest[:_NAMED_TENSORS]]
+        named = [f"{short_name(t.name)} ({size(t.size_bytes)})" for t in largest[:_NAMED_TENSORS]]
         rest = [f"{len(largest) - len(named)} more"] if len(largest) > len(named) else []
         facts["peak"] = f"step {found.peak_step + 1}: {', '.join(named + rest)}"
-    here = quantity("_bytes", found.peak_bytes)
+    here = size(found.peak_bytes)
     if file is None:
         facts["peak memory"] = here if best and best.exact else f"{here} or less"
-        facts["model size"] = quantity("_bytes", model_size(found.graph))
+        facts["model size"] = size(model_size(found.graph))
     else:
-        lowest = "not searched" if best is None else quantity("_bytes", best.peak_bytes)
+        lowest = "not searched" if best is None else size(best.peak_bytes)
         inexact = "" if best is None or best.exact else " or less"
         facts["peak memory"] = f"{here} in the file's order, {lowest}{inexact} in the best order"
-        facts["flash"] = (
-            f"{quantity('_bytes', file.size_bytes)}, of it {quantity('_bytes', found.weight_bytes)} weights"
-        )
+        facts["flash"] = f"{size(file.size_bytes)}, of it {size(found.weight_bytes)} weights"
     if found.footprint:
         facts["arena"] = _arena(found.footprint)
         facts["figures"] = found.footprint.target.provenance
         if file is None:
-            facts["flash"] = quantity("_bytes", found.footprint.flash_bytes)
-    facts["MACs"] = quantity("macs", macs(found.graph))
+            facts["flash"] = size(found.footprint.flash_bytes)
+    facts["MACs"] = count(macs(found.graph))
     if found.unknown:
         facts["not known"] = f"{', '.join(found.unknown)}: memory is exact, MACs are counted where a formula is known"
     if file and file.dynamic_batch:
         facts["batch"] = "left open by the file, taken as 1"
     if file and file.variables:
-        facts["variables"] = f"{quantity('_bytes', _bytes(file.variables))} more, live all the time"
+        facts["variables"] = f"{size(_bytes(file.variables))} more, live all the time"
     return facts
 
 
 def _arena(found: Footprint) -> str:
     """What the runtime allocates, with and without a memory plan in the file."""
-    words = f"{quantity('_bytes', found.greedy_arena_bytes)} on {found.target.name}"
+    words = f"{size(found.greedy_arena_bytes)} on {found.target.name}"
     if found.planned_head_bytes < found.greedy_head_bytes:
-        planned = quantity("_bytes", found.arena_bytes)
+        planned = size(found.arena_bytes)
         words += f", {planned} with a memory plan in the file" + ("" if found.exact else " (a better one may exist)")
-    head = quantity("_bytes", found.planned_head_bytes)
-    return f"{words}: {head} of buffers, {quantity('_bytes', found.tail_bytes)} that stay"
+    head = size(found.planned_head_bytes)
+    return f"{words}: {head} of buffers, {size(found.tail_bytes)} that stay"
 
 
 def short_name(name: str, letters: int = 40) -> str:

@@ -23,7 +23,7 @@ from plotly.offline import get_plotlyjs
 from edgevolve.reports.colours import FAINT, FRONT
 from edgevolve.reports.comparison import comparison
 from edgevolve.reports.metrics import metric_names
-from edgevolve.reports.quantities import short, title
+from edgevolve.reports.quantities import short
 from edgevolve.reports.terminal import metric_words
 from edgevolve.reports.view import View, charts_view, graphs, network_view, rows_view, run_view
 from edgevolve.runs import Run
@@ -100,7 +100,7 @@ def _static(run: Run) -> View:
     for record in run.front[:_MOST_NETWORKS]:
         words = metric_words(run, record)
         rows.append([record.number, *(words.get(name, "") for name in names), short(record.description, 300)])
-    return {"names": ["#", *(short(title(name)) for name in names), "network"], "rows": rows}
+    return {"names": ["#", *(short(run.metric(name).title) for name in names), "network"], "rows": rows}
 
 
 def _json(value: Any) -> str:

@@ -18,9 +18,8 @@ from edgevolve.reports.colours import FAINT, FRONT, SCALE, SERIES
 from edgevolve.reports.frames import candidates
 from edgevolve.reports.history import common_box, history
 from edgevolve.reports.metrics import plotted_metrics
-from edgevolve.reports.quantities import axis, short, title
+from edgevolve.reports.quantities import axis, short
 from edgevolve.runs import Run
-from search_algorithms import Constraint
 
 _LABEL_LENGTH = 40
 
@@ -30,21 +29,21 @@ def front_figure(run: Run, x: str | None = None, y: str | None = None, colour: s
 
     Where the error of a prediction is known, the points of that front have error bars.
 
-    The axis of an error is logarithmic; an error of 0 stands at a tenth of the smallest above it.
+    The axis of an error is logarithmic; one of 0 stands at a tenth of the smallest above it.
     """
     names = tuple(given or chosen for given, chosen in zip((x, y, colour), plotted_metrics(run), strict=True))
     across, upwards, third = names
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     done = _completed(run, names)
-    scales = _label(axes, run.problem.constraints, done, across, upwards)
+    scales = _label(axes, run, done, across, upwards)
     shown = _positions(done, across, upwards, scales)
-    label, divisor = axis(third, _largest(done, third))
+    label, divisor = axis(run.metric(third), _largest(done, third))
     points = axes.scatter(*shown, c=done[third] / divisor, cmap=SCALE, s=28, zorder=2)
     step = front_of_two(run, done, across, upwards)
     stairs = _positions(step, across, upwards, scales)
     _error_bars(axes, run, step, across, upwards, scales)
-    legend = f"front of {title(upwards)} and {title(across)}"
+    legend = f"front of {run.metric(upwards).title} and {run.metric(across).title}"
     axes.step(*stairs, where="post", color=FRONT, zorder=1, label=short(legend, 2 * _LABEL_LENGTH))
     if run.best and run.best.number in done.index:
         best = _positions(done.loc[[run.best.number]], across, upwards, scales)
@@ -65,7 +64,7 @@ def fronts_figure(runs: Sequence[Run], x: str | None = None, y: str | None = Non
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     frames = [_completed(run, (across, upwards)) for run in runs]
-    scales = _label(axes, runs[0].problem.constraints, pd.concat(frames), across, upwards)
+    scales = _label(axes, runs[0], pd.concat(frames), across, upwards)
     for number, (run, done) in enumerate(zip(runs, frames, strict=True)):
         colour = SERIES[number % len(SERIES)]
         axes.scatter(*_positions(done, across, upwards, scales), color=colour, alpha=0.2, s=12, linewidth=0)
@@ -87,7 +86,9 @@ def progress_figure(runs: Sequence[Run], what: str = "hypervolume", over: str = 
     metric = what.removeprefix("best ")
     tables = [history(run, box) for run in runs]
     label, divisor = (
-        (what.replace("_", " "), 1.0) if what == metric else axis(metric, _largest(pd.concat(tables), what))
+        (what.replace("_", " "), 1.0)
+        if what == metric
+        else axis(runs[0].metric(metric), _largest(pd.concat(tables), what))
     )
     for number, (run, table) in enumerate(zip(runs, tables, strict=True)):
         name = _plain(short(run.started.name, _LABEL_LENGTH))
@@ -101,12 +102,11 @@ def progress_figure(runs: Sequence[Run], what: str = "hypervolume", over: str = 
 
 
 def front_of_two(run: Run, frame: pd.DataFrame, across: str, upwards: str) -> pd.DataFrame:
-    """The front of two metrics, small where they are no objective, of what is within all hard bounds, left to right."""
-    costs = pd.DataFrame({"x": frame[across], "y": frame[upwards]})[~frame["broken"].astype(bool)]
-    for objective in run.problem.objectives:
-        for axis_name, metric in (("x", across), ("y", upwards)):
-            if objective.metric == metric:
-                costs[axis_name] = costs[axis_name].map(lambda value, o=objective: o.cost({o.metric: value}))
+    """The front of two metrics, each as its objective says or as is better, within all hard bounds, left to right."""
+    within = frame[~frame["broken"].astype(bool)]
+    columns = {"x": across, "y": upwards}
+    costs = pd.DataFrame({x: [run.cost(name, value) for value in within[name]] for x, name in columns.items()})
+    costs.index = within.index
     ordered = costs.sort_values(["x", "y"])
     kept = ordered[ordered["y"] < ordered["y"].cummin().shift(fill_value=float("inf"))]
     return frame.loc[kept.index].sort_values(across)
@@ -151,18 +151,18 @@ def _completed(run: Run, names: Sequence[str]) -> pd.DataFrame:
     return frame.reindex(columns=list(dict.fromkeys([*names, "broken"]))).dropna()
 
 
-def _label(axes: Axes, bounds: Sequence[Constraint], done: pd.DataFrame, across: str, upwards: str) -> Scales:
+def _label(axes: Axes, run: Run, done: pd.DataFrame, across: str, upwards: str) -> Scales:
     """Names the axes and draws the bounds; gives the divisors of both axes, and the lowest error there is room for."""
-    x_label, x_divisor = axis(across, _largest(done, across))
-    y_label, y_divisor = axis(upwards, _largest(done, upwards))
+    x_label, x_divisor = axis(run.metric(across), _largest(done, across))
+    y_label, y_divisor = axis(run.metric(upwards), _largest(done, upwards))
     axes.set_xlabel(_plain(short(x_label, _LABEL_LENGTH)))
     axes.set_ylabel(_plain(short(y_label, _LABEL_LENGTH)))
     above = done[upwards][done[upwards] > 0]
-    logarithmic = upwards.partition("@")[0].endswith("error") and len(above) > 0
+    logarithmic = run.metric(upwards).logarithmic and len(above) > 0
     if logarithmic:
         axes.set_yscale("log")
         _mark(axes.yaxis)
-    for bound in bounds:
+    for bound in run.problem.constraints:
         style = "-" if bound.hard else "--"
         if bound.metric == across:
             axes.axvline(bound.bound / x_divisor, color=FAINT, linestyle=style, linewidth=1)

@@ -5,7 +5,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from edgevolve.reports.quantities import quantity, title
+from edgevolve.reports.quantities import quantity
 from edgevolve.runs import Run, events
 
 
@@ -58,8 +58,8 @@ class ProgressDisplay:
                 self._update(run, event.time)
 
     def _figures(self, run: Run, event: events.Finished) -> str:
-        names = [objective.metric for objective in run.problem.objectives]
-        return "  ".join(f"{title(name)} {quantity(name, event.metrics[name])}" for name in names)
+        shown = [run.metric(objective.metric) for objective in run.problem.objectives]
+        return "  ".join(f"{one.title} {quantity(one, event.metrics[one.name])}" for one in shown)
 
     def _line(self, run: Run, number: int, text: str) -> None:
         if not self._console.is_terminal:
@@ -69,12 +69,11 @@ class ProgressDisplay:
     def _update(self, run: Run, now: float) -> None:
         done, seconds = run.evaluations - self._begun_at, now - self._began
         best = run.best
-        first = run.problem.objectives[0].metric
-        name = "error" if best and "error" in best.metrics else first
+        main = run.main
         self._bar.update(
             self._task,
             completed=run.evaluations,
             rate=f"{3600 * done / seconds:.0f}/h" if done and seconds > 0 else "",
-            best=(f"best {title(name)} {quantity(name, best.metrics[name])}  " if best else "")
+            best=(f"best {main.title} {quantity(main, best.metrics[main.name])}  " if best else "")
             + f"feasible {run.feasible_share:.0%}",
         )

@@ -1,73 +1,60 @@
 """How metrics are written for people: one name, one unit, one number format everywhere."""
 
-_TITLES = {
-    "error": "error",
-    "peak_memory_bytes": "peak memory",
-    "model_size_bytes": "model size",
-    "arena_bytes": "arena",
-    "flash_bytes": "flash",
-    "macs": "MACs",
-    "tops_per_watt": "TOPS/W",
-}
+from edgevolve.metric import BYTES, SHARE, Metric
+
+PERCENTAGE = Metric("share", "share", SHARE, better="higher")
+"""A share without a metric of its own, such as a hypervolume."""
 
 
-def title(metric: str) -> str:
-    """A heading: the metric's name without its unit."""
-    name, at, where = metric.partition("@")
-    if name in _TITLES:
-        return f"{_TITLES[name]}{at}{where}"
-    for unit in ("_bytes", "_ms", "_uj"):
-        name = name.replace(unit, "")
-    return f"{name.replace('_', ' ')}{at}{where}"
-
-
-def quantity(metric: str, value: float) -> str:
+def quantity(metric: Metric, value: float) -> str:
     """A value with its unit, in three or four significant digits.
 
-    Errors are percentages, KiB are 1 024 bytes, k and M are thousands and millions.
+    Shares are percentages, KiB are 1 024 bytes, k and M are thousands and millions.
     """
-    name = metric.partition("@")[0]
     if not abs(value) < 1e12:
         return f"{value:.3g}"
-    if name.endswith("error"):
+    if metric.unit == SHARE:
         return f"{100 * value:.2f} %"
-    if name.endswith("_bytes"):
-        return f"{value:.0f} B" if value < 1024 else f"{value / 1024:.2f} KiB"
-    if name.endswith("_ms"):
-        return f"{value:.4g} ms"
-    if name.endswith("_uj"):
-        return f"{value:.4g} µJ"
-    if name == "tops_per_watt":
-        return f"{value:.3g}"
-    for unit, size in (("M", 1e6), ("k", 1e3)):
-        if abs(value) >= size:
-            return f"{value / size:.2f} {unit}"
-    return f"{value:g}"
+    if metric.unit == BYTES:
+        return size(value)
+    if metric.unit:
+        return f"{value:.4g} {metric.unit}"
+    for unit, least in (("M", 1e6), ("k", 1e3)):
+        if abs(value) >= least:
+            return f"{value / least:.2f} {unit}"
+    return f"{value:.4g}"
 
 
-def interval(metric: str, low: float, high: float) -> str:
+def size(bytes_: float) -> str:
+    """Bytes, in KiB of 1 024 from the first on."""
+    return f"{bytes_:.0f} B" if bytes_ < 1024 else f"{bytes_ / 1024:.2f} KiB"
+
+
+def count(number: float) -> str:
+    """A number without unit; k and M are thousands and millions."""
+    return quantity(Metric("", ""), number)
+
+
+def interval(metric: Metric, low: float, high: float) -> str:
     """An interval behind a value: `[3.9, 4.6]`, in the value's unit."""
-    if metric.partition("@")[0].endswith(("_ms", "_uj", "tops_per_watt")):
+    if metric.unit and metric.unit not in (SHARE, BYTES):
         return f"[{low:.3g}, {high:.3g}]"
     return f"[{quantity(metric, low)}, {quantity(metric, high)}]"
 
 
-def axis(metric: str, largest: float) -> tuple[str, float]:
+def axis(metric: Metric, largest: float) -> tuple[str, float]:
     """The label of an axis, with the unit that suits values up to `largest`, and what to divide values by."""
-    name = metric.partition("@")[0]
-    if name.endswith("error"):
-        return f"{title(metric)}, %", 0.01
-    if name.endswith("_bytes"):
+    if metric.unit == SHARE:
+        return f"{metric.title}, %", 0.01
+    if metric.unit == BYTES:
         unit, divisor = ("B", 1.0) if largest < 1024 else ("KiB", 1024.0)
-        return f"{title(metric)}, {unit}", divisor
-    if name.endswith("_ms"):
-        return f"{title(metric)}, ms", 1.0
-    if name.endswith("_uj"):
-        return f"{title(metric)}, µJ", 1.0
-    for unit, size in (("millions", 1e6), ("thousands", 1e3)):
-        if largest >= size:
-            return f"{title(metric)}, {unit}", size
-    return title(metric), 1.0
+        return f"{metric.title}, {unit}", divisor
+    if metric.unit:
+        return metric.title if metric.unit == metric.title else f"{metric.title}, {metric.unit}", 1.0
+    for unit, least in (("millions", 1e6), ("thousands", 1e3)):
+        if largest >= least:
+            return f"{metric.title}, {unit}", least
+    return metric.title, 1.0
 
 
 def short(text: str, length: int = 60) -> str:

@@ -29,9 +29,9 @@ def front_scatter(run: Run, records: Sequence[Record], width: int) -> Text:
     if len(groups[_FRONT]) < 2:
         return Text("")
     every = groups[_FAINT]
-    x_label, x_divisor = axis(across, max(r.metrics[across] for r in every))
-    y_label, y_divisor = axis(upwards, max(r.metrics[upwards] for r in every))
-    logarithmic = "error" in upwards and all(r.metrics[upwards] > 0 for r in every)
+    x_label, x_divisor = axis(run.metric(across), max(r.metrics[across] for r in every))
+    y_label, y_divisor = axis(run.metric(upwards), max(r.metrics[upwards] for r in every))
+    logarithmic = run.metric(upwards).logarithmic and all(r.metrics[upwards] > 0 for r in every)
     figure = plotext.figure
     figure.clear()
     figure.plot_size(min(width, _WIDEST), _HEIGHT)

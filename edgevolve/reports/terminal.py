@@ -10,9 +10,10 @@ from rich.table import Table
 from rich.text import Text
 
 from edgevolve.reports.colours import FRONT
-from edgevolve.reports.metrics import provenance, sources
-from edgevolve.reports.quantities import duration, interval, quantity, title
+from edgevolve.reports.metrics import front_metrics, provenance, sources
+from edgevolve.reports.quantities import duration, interval, quantity, size
 from edgevolve.runs import Record, Run
+from resource_models import MODEL_SIZE
 from search_algorithms import Failed, Rejected
 
 MARKS = "\n★ best, ◆ knee"
@@ -24,13 +25,6 @@ def console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_A_FILE)
 
 
-def front_metrics(run: Run) -> list[str]:
-    """The metrics worth a column: error, then the objectives, then what else is bounded."""
-    problem = run.problem
-    names = [*(o.metric for o in problem.objectives), *(c.metric for c in problem.constraints)]
-    return sorted(dict.fromkeys(names), key=lambda name: name != "error")
-
-
 def front_table(run: Run, records: Sequence[Record]) -> RenderableType:
     """The records as rows, the best of the run starred, its knee marked, and the run in one line below."""
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -38,7 +32,7 @@ def front_table(run: Run, records: Sequence[Record]) -> RenderableType:
     table.add_column("#", justify="right")
     names = front_metrics(run)
     for name in names:
-        table.add_column(title(name), justify="right", no_wrap=True)
+        table.add_column(run.metric(name).title, justify="right", no_wrap=True)
     table.add_column("network", overflow="fold")
     best, knee = run.best, run.knee
     for record in records:
@@ -58,8 +52,11 @@ def front_table(run: Run, records: Sequence[Record]) -> RenderableType:
 def metric_words(run: Run, record: Record) -> dict[str, str]:
     """By metric what is known: value and unit, `!` beyond a soft bound, the interval of a prediction."""
     soft = {c.metric for c in run.problem.constraints if not c.hard and c.broken(record.metrics)}
-    words = {name: quantity(name, value) + (" !" if name in soft else "") for name, value in record.metrics.items()}
-    ranges = {name: interval(name, *ends) for name, ends in record.intervals.items() if name in words}
+    words = {
+        name: quantity(run.metric(name), value) + (" !" if name in soft else "")
+        for name, value in record.metrics.items()
+    }
+    ranges = {name: interval(run.metric(name), *ends) for name, ends in record.intervals.items() if name in words}
     return words | {name: f"{words[name]} {between}" for name, between in ranges.items()}
 
 
@@ -108,8 +105,8 @@ def export_table(folder: Path, record: Record, manifest: Mapping[str, Any]) -> R
         "int8 test accuracy": f"{manifest['int8_test_accuracy']:.2%} (float {manifest['float_test_accuracy']:.2%})",
         "int8 validation accuracy": f"{manifest['int8_validation_accuracy']:.2%}",
         "int8 model": f"{manifest['tflite_bytes']} bytes",
-        "model size": quantity("model_size_bytes", record.metrics["model_size_bytes"]) + " of weights",
-        "peak memory": quantity("peak_memory_bytes", manifest["peak_memory_bytes"]),
+        "model size": size(record.metrics[MODEL_SIZE.name]) + " of weights",
+        "peak memory": size(manifest["peak_memory_bytes"]),
         "arena": _arena(manifest["arena"]),
     }
     beyond = {name: found for name, found in manifest["formats"].items() if name != "tflite"}
@@ -117,7 +114,7 @@ def export_table(folder: Path, record: Record, manifest: Mapping[str, Any]) -> R
         about = f"{found['largest_difference']:.2g} from Keras at most, {found['examples']} examples"
         rows[name] = f"{about} on {found['checked_on']}"
         if "host_arena_minimum_bytes" in found:
-            rows["arena on this host"] = quantity("_bytes", found["host_arena_minimum_bytes"])
+            rows["arena on this host"] = size(found["host_arena_minimum_bytes"])
             rows |= {f"c {part}": found[part] for part in ("arrays", "main")}
     for name, value in rows.items():
         table.add_row(name, value)
@@ -147,7 +144,7 @@ def optimised_table(path: Path, bytes_before: int, found: Mapping[str, Any]) -> 
 
 def _arena(arena: Mapping[str, Any]) -> str:
     """The smallest arena that works, and how it was checked."""
-    words = f"{quantity('arena_bytes', arena['arena_bytes'])} on {arena['target']}"
+    words = f"{size(arena['arena_bytes'])} on {arena['target']}"
     if arena["planned"]:
         words += f", its head {1 - arena['head_bytes'] / arena['greedy_head_bytes']:.0%} smaller by the memory plan"
     host = arena["host"]

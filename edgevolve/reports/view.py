@@ -19,7 +19,7 @@ from edgevolve.reports.frames import seconds_active, status
 from edgevolve.reports.history import history
 from edgevolve.reports.metrics import metric_names, plotted_metrics
 from edgevolve.reports.network import OPERATOR_COLUMNS, facts, inspect_network, operator_rows, operator_words
-from edgevolve.reports.quantities import axis, duration, interval, quantity, title
+from edgevolve.reports.quantities import axis, duration, interval, quantity
 from edgevolve.reports.terminal import metric_words, network_words, summary
 from edgevolve.runs import Record, Run
 from edgevolve.runs.events import Asked
@@ -83,7 +83,8 @@ def charts_view(run: Run, table: pd.DataFrame | None = None) -> dict[str, Any]:
     for objective in run.problem.objectives:
         column = f"best {objective.metric}"
         if table[column].notna().any():
-            found[f"Best {_cut(title(objective.metric), 60)}"] = charts.course(named, column, objective.metric)
+            metric = run.metric(objective.metric)
+            found[f"Best {_cut(metric.title, 60)}"] = charts.course(named, column, metric)
     if len(table):
         found["Feasible share"] = charts.course(named, "feasible_share")
         found["Workers"] = {"seconds": charts.gantt(run)}
@@ -105,7 +106,9 @@ def network_view(run: Run, record: Record, graph: Graph, command: str) -> View:
     found["Planned memory on a microcontroller"] = charts.arena_map(placed_buffers(exported, CORTEX_M), names)
     curves = record.outcome.curves if isinstance(record.outcome, Completed) else {}
     if any(len(values) for values in curves.values()):
-        found["Training"] = charts.training({name: values for name, values in curves.items() if len(values)})
+        found["Training"] = charts.training(
+            {name: values for name, values in curves.items() if len(values)}, run.metrics
+        )
     return {
         "charts": found,
         "predictions": _predictions(run, record),
@@ -125,8 +128,8 @@ def graphs(run: Run, numbers: Sequence[int]) -> dict[int, Graph]:
 def _tiles(run: Run) -> list[list[str]]:
     """The run in a few figures."""
     best = run.best
-    names = [name for name in metric_names(run) if best and name in best.metrics][:1]
-    tiles = [[f"best {_cut(title(name), 40)}", quantity(name, best.metrics[name])] for name in names if best]
+    main = run.main
+    tiles = [[f"best {_cut(main.title, 40)}", quantity(main, best.metrics[main.name])]] if best else []
     tiles += [["evaluations", f"{run.evaluations}"], ["on the front", f"{len(run.front)}"]]
     tiles += [["within the bounds", f"{run.feasible_share:.1%}"], ["searching", duration(run.active_seconds)]]
     if run.utilisation is not None:
@@ -138,21 +141,27 @@ def _metric(run: Run, name: str) -> View:
     values = [
         r.metrics[name] for r in run.records.values() if name in r.metrics and not isinstance(r.outcome, Rejected)
     ]
-    words, divisor = axis(name, max(map(abs, values), default=0.0))
+    metric = run.metric(name)
+    words, divisor = axis(metric, max(map(abs, values), default=0.0))
     aims = [o.direction for o in run.problem.objectives if o.metric == name]
     bounds = [
-        {"value": c.bound, "hard": c.hard, "words": f"{'≤' if c.sense == 'at_most' else '≥'} {quantity(name, c.bound)}"}
+        {
+            "value": c.bound,
+            "hard": c.hard,
+            "words": f"{'≤' if c.sense == 'at_most' else '≥'} {quantity(metric, c.bound)}",
+        }
         for c in run.problem.constraints
         if c.metric == name
     ]
     return {
         "name": _cut(name),
-        "title": _cut(title(name), 60),
+        "title": _cut(metric.title, 60),
         "axis": charts.label(words),
         "divisor": divisor,
         "aim": aims[0] if aims else None,
         "bounds": bounds,
-        "logarithmic": name.partition("@")[0].endswith("error"),
+        "better": metric.better,
+        "logarithmic": metric.logarithmic,
     }
 
 
@@ -160,9 +169,9 @@ def _predictions(run: Run, record: Record) -> list[list[str]]:
     """A row a figure that a device's predictor gave: metric, value, interval, device, provenance."""
     return [
         [
-            _cut(title(name), 60),
-            quantity(name, record.metrics[name]),
-            interval(name, *record.intervals[name]) if name in record.intervals else "not known",
+            _cut(run.metric(name).title, 60),
+            quantity(run.metric(name), record.metrics[name]),
+            interval(run.metric(name), *record.intervals[name]) if name in record.intervals else "not known",
             _cut(device.name, 60),
             _cut(device.provenance),
         ]
@@ -191,9 +200,9 @@ def _facts(run: Run) -> list[list[str]]:
         entry = config.get(name)
         return str(entry.get("type", "")) if isinstance(entry, Mapping) else ""
 
-    objectives = [f"{o.direction} {title(o.metric)}" for o in run.problem.objectives]
+    objectives = [f"{o.direction} {run.metric(o.metric).title}" for o in run.problem.objectives]
     bounds = [
-        f"{title(metric['name'])} {bound['words']}{'' if bound['hard'] else ' (soft)'}"
+        f"{metric['title']} {bound['words']}{'' if bound['hard'] else ' (soft)'}"
         for metric in map(partial(_metric, run), dict.fromkeys(c.metric for c in run.problem.constraints))
         for bound in metric["bounds"]
     ]

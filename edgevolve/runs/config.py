@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from edgevolve.data import DataSet
+from edgevolve.metric import Metric, metrics_of
 from edgevolve.runs.devices import DeviceMetrics, device_metrics
 from edgevolve.runs.events import DeviceUsed
 from edgevolve.runs.task import DeviceMemory, MetricProvider, Resources, Task
@@ -128,6 +130,11 @@ class SearchConfig(BaseModel):
             DeviceUsed(name=one.name, provenance=one.device.provenance, metrics=one.metric_names)
             for one in self.device_metrics
         )
+
+    def described(self, task: Task | None) -> tuple[Metric, ...]:
+        """What every metric of the run is, those of the task first: training decides them."""
+        learned = (replace(one, learned=True) for one in metrics_of(task)) if task else ()
+        return (*learned, *(one for provider in self.providers for one in metrics_of(provider)))
 
     def check(self, task: Task) -> None:
         """See whether the parts work together, without evaluating anything.

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from edgevolve.graph import Graph
+from edgevolve.metric import Metric, metric, metrics_of
 from predictors import METRICS, Device, Estimated, PredictorError, device
 
 
@@ -23,6 +24,12 @@ class DeviceMetrics:
     def metric_names(self) -> tuple[str, ...]:
         """`latency_ms` or `latency_ms@NAME`, and the like."""
         return tuple(self.names)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What they are: as the device describes its own."""
+        own = {one.name: one for one in metrics_of(self.device)}
+        return tuple(metric(name, own) for name in self.names)
 
     def __call__(self, graph: Graph) -> Mapping[str, Estimated]:
         """One prediction, under each of its names. Raises `PredictorError` where the device cannot run the network."""
@@ -45,11 +52,11 @@ def device_metrics(listed: Sequence[Device], asked: Set[str], given: Set[str]) -
                 names[one.name][own] = own
             if len(listed) > 1 or f"{own}@{one.name}" in asked:
                 names[one.name][f"{own}@{one.name}"] = own
-    for metric in sorted(asked - given):
-        own, _, name = metric.partition("@")
+    for wanted in sorted(asked - given):
+        own, _, name = wanted.partition("@")
         if name and own in METRICS and name not in {one.name for one in listed}:
             devices.setdefault(name, device(name))
             if own not in devices[name].metric_names:
                 raise PredictorError(f"{name} gives {' and '.join(devices[name].metric_names)}, not {own}")
-            names.setdefault(name, {})[metric] = own
+            names.setdefault(name, {})[wanted] = own
     return tuple(DeviceMetrics(devices[name], own) for name, own in names.items())

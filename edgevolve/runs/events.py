@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from edgevolve.metric import Metric
+
 
 class _Event(BaseModel):
     """Seconds since 1970 at which it was written."""
@@ -24,7 +26,7 @@ class DeviceUsed(BaseModel):
 
 
 class Started(_Event):
-    """The first line: the whole configuration, the versions in use and the data's fingerprint."""
+    """The first line: the whole configuration, the versions in use, the data's fingerprint, what the metrics are."""
 
     event: Literal["started"] = "started"
     version: Literal[1] = 1
@@ -34,6 +36,7 @@ class Started(_Event):
     data: dict[str, Any]
     workers: int
     devices: tuple[DeviceUsed, ...] = ()
+    metrics: tuple[Metric, ...] = ()
 
 
 class Resumed(_Event):

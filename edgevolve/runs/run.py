@@ -1,6 +1,7 @@
 """A run: what its journal says, folded."""
 
 import json
+import math
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 
 from edgevolve.graph import Graph
 from edgevolve.graph import from_json as graph_from_json
+from edgevolve.metric import Metric, metric
 from edgevolve.runs import events
 from edgevolve.runs.journal import JournalError, journal_path, read
+from resource_models import MODEL_SIZE
 from search_algorithms import Completed, Constraint, Failed, Objective, Outcome, Problem, Rejected
 from search_algorithms.pareto import Front, knee
 
@@ -63,6 +66,10 @@ class Run:
             for d in started.devices
         )
         """Whose figures the candidates have; the metrics of each, and where they come from in words."""
+        self.metrics = {
+            one.name: replace(one, title=_printable(one.title), unit=_printable(one.unit)) for one in started.metrics
+        }
+        """What its metrics are, by name, those of the task first; empty in journals that are older than that."""
         self.records: dict[int, Record] = {}
         self.evaluations = 0
         """Candidates completed or failed."""
@@ -117,18 +124,34 @@ class Run:
         records = [self.records[number] for number in self._front.items]
         return sorted(records, key=lambda record: (self.problem.costs(record.metrics), record.number))
 
+    def metric(self, name: str) -> Metric:
+        """What a metric is: as the journal describes it, or as this version knows it."""
+        return metric(name, self.metrics)
+
+    def cost(self, name: str, value: float) -> float:
+        """A value of a metric as one to minimise: by the objective where it is one, else by what is better of it."""
+        objective = next((one for one in self.problem.objectives if one.metric == name), None)
+        return objective.cost({name: value}) if objective else self.metric(name).sign * value
+
+    @property
+    def main(self) -> Metric:
+        """By what a candidate is best: the first metric that training decides, of objectives, bounds and all others.
+
+        Where training decides nothing, the first objective.
+        """
+        named = [*(o.metric for o in self.problem.objectives), *(c.metric for c in self.problem.constraints)]
+        every = map(self.metric, dict.fromkeys([*named, *self.metrics]))
+        return next((one for one in every if one.learned), self.metric(named[0]))
+
     @property
     def best(self) -> Record | None:
-        """The lowest error on the front, the smaller model on a tie; None while the front is empty.
-
-        Where nothing gives an `error`, the first objective takes its place.
-        """
-        first = self.problem.objectives[0]
+        """The best by `main` on the front, the smaller model on a tie; None while the front is empty."""
+        main = self.main.name
         return min(
             (self.records[number] for number in self._front.items),
             key=lambda record: (
-                record.metrics.get("error", first.cost(record.metrics)),
-                record.metrics.get("model_size_bytes", 0),
+                self.cost(main, record.metrics[main]) if main in record.metrics else math.inf,
+                record.metrics.get(MODEL_SIZE.name, 0),
                 record.number,
             ),
             default=None,

@@ -9,7 +9,19 @@ from numpy.typing import NDArray
 from edgevolve.data import Splits
 from edgevolve.graph import Graph, from_json, to_json
 from predictors import Estimated
-from resource_models import CORTEX_M, Target, macs, measure, model_size, peak_memory
+from resource_models import (
+    ARENA,
+    CORTEX_M,
+    FLASH,
+    MACS,
+    MODEL_SIZE,
+    PEAK_MEMORY,
+    Target,
+    macs,
+    measure,
+    model_size,
+    peak_memory,
+)
 from search_algorithms import Metrics, Outcome
 
 
@@ -35,7 +47,10 @@ class Job:
 
 @runtime_checkable
 class Task(Protocol):
-    """How a job becomes an outcome. Sent to the workers by value."""
+    """How a job becomes an outcome. Sent to the workers by value.
+
+    Its attribute `metrics` may describe metrics that are its own: a tuple of `edgevolve.metric.Metric`.
+    """
 
     @property
     def metric_names(self) -> Sequence[str]:
@@ -50,7 +65,7 @@ class Task(Protocol):
 
 @runtime_checkable
 class MetricProvider(Protocol):
-    """Metrics that follow from the graph alone, before training."""
+    """Metrics that follow from the graph alone, before training; `metrics` may describe them, as of a `Task`."""
 
     @property
     def metric_names(self) -> Sequence[str]:
@@ -70,14 +85,14 @@ class Resources:
     @property
     def metric_names(self) -> Sequence[str]:
         """Three names; `resource_models` says what each counts."""
-        return ("peak_memory_bytes", "model_size_bytes", "macs")
+        return (PEAK_MEMORY.name, MODEL_SIZE.name, MACS.name)
 
     def __call__(self, graph: Graph) -> Mapping[str, float]:
         """A value for each name."""
         return {
-            "peak_memory_bytes": peak_memory(graph).peak_bytes,
-            "model_size_bytes": model_size(graph),
-            "macs": macs(graph),
+            PEAK_MEMORY.name: peak_memory(graph).peak_bytes,
+            MODEL_SIZE.name: model_size(graph),
+            MACS.name: macs(graph),
         }
 
 
@@ -94,7 +109,7 @@ class DeviceMemory:
     @property
     def metric_names(self) -> Sequence[str]:
         """The smallest arena that works, with the file's memory plan, and the size of the `.tflite`."""
-        return (f"arena_bytes@{self.target.name}",) if self.target else ("arena_bytes", "flash_bytes")
+        return (f"{ARENA.name}@{self.target.name}",) if self.target else (ARENA.name, FLASH.name)
 
     def __call__(self, graph: Graph) -> Mapping[str, float]:
         """A value for each name, for the graph in canonical order, as it is exported."""

@@ -15,7 +15,7 @@ from edgevolve.reports.comparison import comparison
 from edgevolve.reports.metrics import metric_names, plotted_metrics
 from edgevolve.reports.page import report_page
 from edgevolve.reports.pictures import front_figure, fronts_figure, progress_figure, write_pictures
-from edgevolve.reports.quantities import axis, quantity, title
+from edgevolve.reports.quantities import axis, quantity
 from edgevolve.reports.scatter import front_scatter
 from edgevolve.reports.terminal import front_metrics, front_table
 from edgevolve.runs import Run
@@ -63,7 +63,7 @@ def test_a_figure_is_the_same_words_in_terminal_page_static_table_and_csv(run, p
             rows[number][name] for name in metric_names(run)
         ]
         for name in names:
-            assert rows[number][name].startswith(quantity(name, csv.loc[number, name]))
+            assert rows[number][name].startswith(quantity(run.metric(name), csv.loc[number, name]))
 
 
 def test_axes_have_the_same_words_and_units_everywhere(run, page):
@@ -83,10 +83,10 @@ def test_axes_have_the_same_words_and_units_everywhere(run, page):
     assert labels[across] in terminal
     assert labels[upwards] in terminal
     best = progress_figure([run], f"best {upwards}").axes[0].get_ylabel()
-    chart = view["charts"][f"Best {title(upwards)}"]["evaluation"]["layout"]["yaxis"]["title"]["text"]
+    chart = view["charts"][f"Best {run.metric(upwards).title}"]["evaluation"]["layout"]["yaxis"]["title"]["text"]
     assert best == f"best {html.unescape(chart)}"
     for name, words in labels.items():
-        assert words == axis(name, max(abs(record.metrics[name]) for record in done))[0]
+        assert words == axis(run.metric(name), max(abs(record.metrics[name]) for record in done))[0]
 
 
 def test_logarithmic_axes_have_ticks_in_full_at_1_2_and_5(run):

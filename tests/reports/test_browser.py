@@ -13,7 +13,7 @@ import pytest
 from journals import ODD, hostile_history
 
 from edgevolve.reports.page import report_page
-from edgevolve.reports.quantities import quantity
+from edgevolve.reports.quantities import size
 from edgevolve.reports.watch import HOST, make_server
 from edgevolve.runs import Run
 from tests.reports.open_page import WAIT_S, Page, drawn
@@ -55,7 +55,7 @@ def test_the_table_sorts_filters_and_searches(page, made):
     page.until("window.Plotly && document.querySelector('#scatter .main-svg')")
     page.bring("#table")
     sizes = [record.metrics["model_size_bytes"] for record in run.front]
-    words = [quantity("model_size_bytes", size) for size in sorted(sizes)]
+    words = [size(bytes_) for bytes_ in sorted(sizes)]
     for expected in (words[:10], words[::-1][:10]):
         page.one("#table thead th:nth-child(4)").click()
         page.becomes(4, expected)

@@ -16,6 +16,7 @@ from journals import HOSTILE, ODD, hostile_history
 from edgevolve.reports.page import report_page
 from edgevolve.reports.quantities import quantity
 from edgevolve.runs import Run
+from predictors import LATENCY
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -45,7 +46,7 @@ def test_the_page_has_the_rows_charts_and_networks_of_the_run(tmp_path):
         known = dict(zip(names, rows[record.number][6], strict=True))
         assert {name: value for name, value in known.items() if value is not None} == record.metrics
         for name, words in zip(names, rows[record.number][7], strict=True):
-            expected = quantity(name, record.metrics[name]) if name in record.metrics else ""
+            expected = quantity(run.metric(name), record.metrics[name]) if name in record.metrics else ""
             assert words.removesuffix(" !") == expected
     assert view["front"] == [record.number for record in run.front]
     assert set(view["networks"]) == {str(record.number) for record in run.front}
@@ -97,9 +98,9 @@ def test_predictions_are_shown_with_interval_device_and_provenance(tmp_path):
         record = run.records[row[0]]
         low, high = record.intervals["latency_ms"]
         assert row[8] == {str(place): [low, high]}
-        assert row[7][place] == f"{quantity('latency_ms', record.metrics['latency_ms'])} [{low:.3g}, {high:.3g}]"
+        assert row[7][place] == f"{quantity(LATENCY, record.metrics['latency_ms'])} [{low:.3g}, {high:.3g}]"
     for number, network in view["networks"].items():
-        value = quantity("latency_ms", run.records[int(number)].metrics["latency_ms"])
+        value = quantity(LATENCY, run.records[int(number)].metrics["latency_ms"])
         ((metric, predicted, between, device, provenance),) = network["predictions"]
         assert (metric, predicted, device) == ("latency", value, "edge_tpu_v9")
         assert between.startswith("[")

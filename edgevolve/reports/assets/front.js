@@ -145,7 +145,7 @@ function hover(row) {
 }
 
 function stairs(rows, x, y) {
-  const sign = (m) => (run.metrics[m].aim === "maximise" ? -1 : 1);
+  const sign = (m) => (run.metrics[m].aim === "maximise" || (!run.metrics[m].aim && run.metrics[m].better === "higher") ? -1 : 1);
   if (run.metrics[x].aim === "target" || run.metrics[y].aim === "target") return [];
   let best = Infinity;
   return rows.filter((row) => !run.broken.has(row[NUMBER]))

@@ -1,0 +1,72 @@
+"""What a number means: its title, its unit, and whether more of it is better.
+
+Whoever computes a metric gives a `Metric` beside it: a task or a provider of metrics in its attribute `metrics`, this
+project's own parts by `register`. Tables, charts, axes, directions and messages read it; nothing reads the name.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+SHARE = "%"
+"""Unit of a share: values from 0 to 1, written as percentages."""
+
+BYTES = "B"
+"""Unit of sizes, written in KiB of 1 024 bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric under `name`, as tables and journals have it; `title` is a heading without the unit.
+
+    `unit` is written behind a value, such as "ms". `SHARE` and `BYTES` are converted; of "" thousands and millions are
+    written as k and M. `learned` says that it is known only after training: a candidate is best by such a metric.
+    """
+
+    name: str
+    title: str
+    unit: str = ""
+    better: Literal["lower", "higher"] = "lower"
+    learned: bool = False
+
+    @property
+    def sign(self) -> int:
+        """1 where lower values are better, -1 where higher ones are: `sign * value` is to be minimised."""
+        return -1 if self.better == "higher" else 1
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether an axis is logarithmic unless told: of a share that is to fall, its factors matter."""
+        return self.unit == SHARE and self.better == "lower"
+
+
+_KNOWN: dict[str, Metric] = {}
+_NONE: Mapping[str, Metric] = {}
+
+
+def register(*metrics: Metric) -> None:
+    """Make metrics known by name, for runs whose journal does not describe them."""
+    _KNOWN.update({one.name: one for one in metrics})
+
+
+def metric(name: str, known: Mapping[str, Metric] = _NONE) -> Metric:
+    """The metric of this name: of those in `known`, else of the registry.
+
+    `NAME@DEVICE` is the metric NAME on that device. Of a name that nobody gave a `Metric`, nothing but the name is
+    known: it is a plain number, and lower is taken to be better.
+    """
+    found = known.get(name) or _KNOWN.get(name)
+    if found:
+        return found
+    base, at, device = name.partition("@")
+    if at:
+        of = metric(base, known)
+        return replace(of, name=name, title=f"{of.title}@{device}")
+    return Metric(name, name.replace("_", " "))
+
+
+def metrics_of(giver: Any) -> tuple[Metric, ...]:
+    """The metrics that a task or a provider gives: its `metrics`, and by name what is not among them."""
+    given = getattr(giver, "metrics", ())
+    described = {one.name: one for one in given if isinstance(one, Metric)} if isinstance(given, tuple | list) else {}
+    return tuple(metric(name, described) for name in giver.metric_names)
