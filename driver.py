@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from edgevolve.data import DataError
+from edgevolve.data import DataError, examine, load_splits
 from edgevolve.deployment import ExportError
 from edgevolve.device_commands import DEVICE_COMMANDS
 from edgevolve.engine import ClusterError, WorkersLostError, task_of
@@ -100,12 +100,15 @@ def search(
 
 @app.command()
 def check(config: Config) -> None:
-    """See whether a configuration is valid and what share of its space lies within the bounds; trains nothing."""
+    """Look at the data, and see whether a configuration is valid and what share of its space lies within the bounds."""
     from edgevolve.reports.feasibility import feasibility_table
     from edgevolve.runs.feasibility import feasibility
 
     chosen = load_config(config)
     chosen.check(task_of(chosen))
+    seen = examine(chosen.data, load_splits(chosen.data))
+    for line in (*seen.lines, *(f"note: {note}" for note in seen.notes), ""):
+        _console().print(line, highlight=False, markup=False, soft_wrap=True)
     found = feasibility(chosen)
     _console().print(feasibility_table(chosen, found))
     if not found.feasible:

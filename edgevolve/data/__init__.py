@@ -2,6 +2,8 @@
 
 from edgevolve.data.data_error import DataError
 from edgevolve.data.digits import Digits
+from edgevolve.data.examine import DataReport, examine, load_splits
+from edgevolve.data.front_end import FrontEnd, Prepared, Standardise
 from edgevolve.data.keras_datasets import KerasDataset
 from edgevolve.data.npz import NpzImages
 from edgevolve.data.rows import Rows, StoredArray, chunks
@@ -10,19 +12,29 @@ from edgevolve.data.split import DataSet, Split, Splits, as_float, fingerprint, 
 DATA_SETS = {"Digits": Digits, "NpzImages": NpzImages, "KerasDataset": KerasDataset}
 """What an export can load again from a journal, by the name of its class."""
 
+BEFORE = {"NpzImages": {"normalise": False, "channels_first": False}}
+"""What a data set did before it had a field for it: a journal that lacks the field was written so."""
+
 __all__ = [
+    "BEFORE",
     "DATA_SETS",
     "DataError",
+    "DataReport",
     "DataSet",
     "Digits",
+    "FrontEnd",
     "KerasDataset",
     "NpzImages",
+    "Prepared",
     "Rows",
     "Split",
     "Splits",
+    "Standardise",
     "StoredArray",
     "as_float",
     "chunks",
+    "examine",
     "fingerprint",
     "hold_out",
+    "load_splits",
 ]

@@ -8,7 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevolve.data import layout
 from edgevolve.data.data_error import DataError
+from edgevolve.data.front_end import FrontEnd, Prepared, Standardise
+from edgevolve.data.npz_file import Archive, read_npz
+from edgevolve.data.rows import Rows
 from edgevolve.data.split import Split, Splits, hold_out
 
 
@@ -17,8 +21,15 @@ class NpzImages:
     """An `.npz` with `x_train`, `y_train` and, if there is an official test set, `x_test`, `y_test`.
 
     `x` is (number, height, width) or (number, height, width, channels), uint8 (read as value / 255) or
-    floating point (taken as it is); `y` holds whole numbers from 0. Without a test set, `test_fraction` of
-    the examples is held out; `validation_fraction` is held out of what is left for training.
+    floating point; `y` holds whole numbers from 0. Without a test set, `test_fraction` of
+    the examples is held out; `validation_fraction` is held out of what is left for training. Examples of the same
+    value in `groups_train`, if the file has it, stay together.
+
+    Floating point that is neither within −1…1 nor of mean 0 and deviation 1 is standardised by constants of each
+    channel, which reach the journal and the C code; `normalise` True or False decides it for any.
+    `channels_first` says how `x` of four axes is to be read where its shape leaves that open. An uncompressed array of
+    more than 256 MiB stays in the file and is read in pieces.
+
     Raises `DataError` when the file or its arrays are not so.
     """
 
@@ -26,74 +37,99 @@ class NpzImages:
     validation_fraction: float = 0.1
     test_fraction: float = 0.2
     seed: int = 0
+    normalise: bool | None = None
+    channels_first: bool | None = None
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(height, width, channels)."""
-        _, height, width, channels = self._parts()[0].x.shape
+        _, height, width, channels = self._parts().train.x.shape
         return height, width, channels
 
     @property
     def classes(self) -> int:
         """The highest label plus one."""
-        return int(self._parts()[0].y.max()) + 1
+        return int(self._parts().train.y.max()) + 1
 
     def load(self) -> Splits:
         """Read and split; the same arrays each time."""
-        train, test = self._parts()
+        found = self._parts()
+        train, test, notes = found.train, found.test, found.notes
         if test is None:
             train, test = hold_out(train, self.test_fraction, self.seed)
         train, validation = hold_out(train, self.validation_fraction, self.seed)
-        return Splits(train, validation, test)
+        splits = Splits(train, validation, test, notes=notes)
+        return _standardised(splits) if layout.needs_standardising(train.x, self.normalise) else splits
 
-    def _parts(self) -> tuple[Split, Split | None]:
+    def _parts(self) -> "_Parts":
         try:
-            return _read(self.path, Path(self.path).stat().st_mtime_ns)
-        except OSError as error:
-            raise DataError(f"{self.path}: {error.strerror or 'cannot be read'}") from error
+            status = Path(self.path).stat()
+        except (OSError, ValueError):
+            return _read.__wrapped__(self.path, 0, self.channels_first)
+        return _read(self.path, status.st_mtime_ns, self.channels_first)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    train: Split
+    test: Split | None
+    notes: tuple[str, ...]
+
+
+_NAMES = ("x_train", "y_train", "x_test", "y_test", "groups_train")
 
 
 @lru_cache(maxsize=1)
-def _read(path: str, modified_ns: int) -> tuple[Split, Split | None]:
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files if name in _NAMES}
-    except OSError:
-        raise
-    except Exception as error:  # NumPy and zipfile raise a dozen kinds for hostile files
-        raise DataError(f"{path}: not an .npz of plain arrays ({type(error).__name__}: {error})") from error
-    odd = [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]
-    if odd:
-        raise DataError(f"{path}: {odd[0]} is not an array")
+def _read(path: str, modified_ns: int, channels_first: bool | None) -> _Parts:
+    archive = read_npz(path, _NAMES)
+    arrays = archive.arrays
     missing = [name for name in _NAMES[:2] if name not in arrays]
     if missing:
-        raise DataError(f"{path}: has no {' and no '.join(missing)}")
-    train = _split(path, "train", arrays["x_train"], arrays["y_train"])
+        has = f"; it has {', '.join(archive.others)}, save them again by these names" if archive.others else ""
+        raise DataError(f"{path}: has no {' and no '.join(missing)}{has}")
+    notes = _left_aside(archive)
+    train = _split(path, "train", arrays, channels_first, notes)
     if "x_test" not in arrays or "y_test" not in arrays:
-        return train, None
-    test = _split(path, "test", arrays["x_test"], arrays["y_test"])
-    if test.x.shape[1:] != train.x.shape[1:] or test.y.max() > train.y.max() or test.x.dtype != train.x.dtype:
-        raise DataError(f"{path}: test images or labels do not match those for training")
-    return train, test
+        return _Parts(train, None, tuple(notes))
+    test = _split(path, "test", arrays, channels_first, [])
+    layout.check_match(path, train, test)
+    return _Parts(train, test, tuple(notes))
 
 
-_MOST_CLASSES = 100_000
-_NAMES = ("x_train", "y_train", "x_test", "y_test")
+def _left_aside(archive: Archive) -> list[str]:
+    notes = []
+    for here, absent in (("x_test", "y_test"), ("y_test", "x_test")):
+        if here in archive.arrays and absent not in archive.arrays:
+            notes.append(f"{here} is left aside: there is no {absent}; the test split is held out of x_train")
+    if archive.others:
+        hint = "; as groups_train its examples of one value stay together" if len(archive.others) == 1 else ""
+        notes.append(f"left aside: {', '.join(archive.others)}{hint}")
+    return notes
 
 
-def _split(path: str, part: str, x: NDArray[Any], y: NDArray[Any]) -> Split:
-    if x.ndim == 3:
-        x = x[..., np.newaxis]
-    if x.ndim != 4 or min(x.shape) < 1:
-        raise DataError(f"{path}: x_{part} must be (number, height, width[, channels]), it is {x.shape}")
-    if x.dtype != np.uint8 and not np.issubdtype(x.dtype, np.floating):
-        raise DataError(f"{path}: x_{part} must be uint8 or floating point, it is {x.dtype}")
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.shape != x.shape[:1] or not np.issubdtype(y.dtype, np.integer) or y.min() < 0 or y.max() > _MOST_CLASSES:
-        raise DataError(f"{path}: y_{part} must be {x.shape[0]} whole numbers from 0, it is {y.dtype} {y.shape}")
-    if x.dtype != np.uint8:
-        x = x.astype(np.float32)
-        if not np.isfinite(x).all():
-            raise DataError(f"{path}: x_{part} holds values that are not finite")
-    return Split(x, y.astype(np.int64))
+def _split(path: str, part: str, arrays: dict[str, Rows], channels_first: bool | None, notes: list[str]) -> Split:
+    x = layout.images(path, f"x_{part}", arrays[f"x_{part}"], channels_first, notes)
+    y = layout.labels(path, f"y_{part}", arrays[f"y_{part}"][:], len(x))
+    groups: NDArray[Any] | None = arrays["groups_train"][:] if part == "train" and "groups_train" in arrays else None
+    if groups is not None and groups.shape != y.shape:
+        raise DataError(f"{path}: groups_train must be one for each of {len(y)} images, it is {groups.shape}")
+    return Split(x, y, groups)
+
+
+def _standardised(splits: Splits) -> Splits:
+    raw = splits.train.x
+    front_end = Standardise.fit(raw)
+    train, validation, test = (
+        Split(_prepared(part.x, front_end), part.y, part.groups)
+        for part in (splits.train, splits.validation, splits.test)
+    )
+    lowest, highest = layout.value_range(raw)
+    note = (
+        f"x_train holds floats from {lowest:g} to {highest:g}: standardised, each channel by its mean and deviation, "
+        "which reach the journal, the manifest and the C code; NpzImages(…, normalise=False) takes them as they are"
+    )
+    return Splits(train, validation, test, front_end, splits.test.x, (*splits.notes, note))
+
+
+def _prepared(rows: Rows, front_end: FrontEnd) -> Rows:
+    return front_end.apply(rows) if isinstance(rows, np.ndarray) else Prepared(rows, front_end)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.data.data_error import DataError
+from edgevolve.data.front_end import FrontEnd
 from edgevolve.data.groups import held_out_groups
 from edgevolve.data.rows import Rows, chunks, on_demand, take
 
@@ -41,11 +42,18 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """The three parts of a data set. The search sees `train` and `validation`; `test` is for the end."""
+    """The three parts of a data set. The search sees `train` and `validation`; `test` is for the end.
+
+    Where a `front_end` made every `x` of what the device reads, `raw` are the test examples as read, in their order.
+    `notes` are lines on what the reader noticed.
+    """
 
     train: Split
     validation: Split
     test: Split
+    front_end: FrontEnd | None = None
+    raw: Rows | None = None
+    notes: tuple[str, ...] = ()
 
 
 @runtime_checkable

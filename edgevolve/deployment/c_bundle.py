@@ -13,6 +13,7 @@ import tflite_micro
 from numpy.typing import NDArray
 
 from edgevolve.deployment import c_sources
+from edgevolve.deployment.c_front_end import steps_from_python
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.formats import Source, distance
 from edgevolve.deployment.interpreter import Int8Model, open_model
@@ -62,6 +63,8 @@ def write(folder: Path, source: Source) -> dict[str, Any]:
         **c_sources.op_resolver(operator.name for operator in model.operators),
         "main.cc": c_sources.MAIN.substitute(flags=_FLAGS, downloads=_DOWNLOADS),
     }
+    if source.front_end is not None:
+        files["front_end.h"] = source.front_end.c_source()
     (folder / "c").mkdir()
     for name, text in files.items():
         (folder / "c" / name).write_text(text, encoding="ascii")
@@ -73,7 +76,20 @@ def write(folder: Path, source: Source) -> dict[str, Any]:
         "host_arena_minimum_bytes": least_bytes,
         "arrays": check_arrays(folder / "c", source.tflite + b"".join(part.tobytes() for part in golden)),
         "main": run_main(folder / "c"),
+        **_front_end(source, model),
     }
+
+
+def _front_end(source: Source, model: Int8Model) -> dict[str, Any]:
+    """What came of running the front end in C beside the one in Python."""
+    if source.front_end is None or source.raw is None:
+        return {}
+    steps = steps_from_python(source.front_end, source.raw, model.input)
+    if steps is None:
+        return {"front_end": "not compiled: no C compiler found; CC names one"}
+    if steps > 1:
+        raise ExportError(f"c/front_end.h: features are up to {steps} steps of int8 from Python's")
+    return {"front_end": f"compiled, run on {len(source.raw)} examples: at most {steps} steps of int8 from Python's"}
 
 
 def _beside_litert(outputs: NDArray[np.int8], model: Int8Model, source: Source) -> dict[str, Any]:

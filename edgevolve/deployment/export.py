@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.data import Rows, Split, Splits, as_float
+from edgevolve.data import Rows, Splits, as_float
 from edgevolve.deployment.arena_report import ArenaReport, arena_report
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.formats import Source, check_formats, in_batches, write_format
@@ -61,7 +61,7 @@ def export(
     model = lean(converted)
     arena = _checked(operators, converted, model, splits.test.x)
     opened = open_model(model)
-    source = _source(graph, weights, model, splits.test)
+    source = _source(graph, weights, model, splits)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=directory, prefix=".partial-") as name:
@@ -94,10 +94,12 @@ def export(
     return manifest
 
 
-def _source(graph: Graph, weights: Mapping[str, NDArray[Any]], model: bytes, test: Split) -> Source:
-    images = as_float(_spread(test.x, CHECKED_EXAMPLES))
+def _source(graph: Graph, weights: Mapping[str, NDArray[Any]], model: bytes, splits: Splits) -> Source:
+    images = as_float(_spread(splits.test.x, CHECKED_EXAMPLES))
+    raw = None if splits.raw is None else _spread(splits.raw, CHECKED_EXAMPLES)
     keras = keras_model(graph, weights)
-    return Source(graph, weights, model, keras, images, in_batches(lambda x: keras(x).numpy(), images))
+    outputs = in_batches(lambda x: keras(x).numpy(), images)
+    return Source(graph, weights, model, keras, images, outputs, splits.front_end, raw)
 
 
 def _spread(images: Rows, number: int) -> NDArray[Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevolve.data import FrontEnd
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.graph import Graph
 
@@ -18,7 +19,8 @@ class Source:
     """What the files of every format are made from, and checked against.
 
     `graph` runs in the order of its nodes; `tflite` is the int8 file and `keras` the float model of it. `images` are
-    examples of the test split, (number, height, width, channels) float32, `outputs` what Keras gives for them.
+    examples of the test split, (number, height, width, channels) float32, `outputs` what Keras gives for them. Where
+    a `front_end` made the images, `raw` are some examples as the device reads them.
     """
 
     graph: Graph
@@ -27,6 +29,8 @@ class Source:
     keras: Any
     images: NDArray[np.float32]
     outputs: NDArray[np.float32]
+    front_end: FrontEnd | None = None
+    raw: NDArray[Any] | None = None
 
 
 Write = Callable[[Path, Source], dict[str, Any]]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edgevolve.data import Split, Splits, fingerprint
+from edgevolve.data import Split, Splits, examine, fingerprint, load_splits
 from edgevolve.engine.cluster import require_cluster
 from edgevolve.engine.evaluator import Evaluator
 from edgevolve.engine.loop import Observer, Search
@@ -62,7 +62,8 @@ def search(
         hint = "there is no run to resume" if resume else "exists; add --resume to go on, or choose another --name"
         raise JournalError(f"{path}: {hint}")
     about: dict[str, Any] = {"config": config_json(config, task), "versions": installed_versions()}
-    splits = config.data.load()
+    splits = load_splits(config.data)
+    seen = _seen(config, splits)
     data = {"fingerprint": fingerprint(splits), "train": len(splits.train), "validation": len(splits.validation)}
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(path)) if resume else None
@@ -72,7 +73,7 @@ def search(
         about |= {"time": pool.now(), "workers": pool.workers}
         if journal is None or work is None:
             started = events.Started(
-                name=name, data=data, devices=config.devices_used, metrics=config.described(task), **about
+                name=name, data=data | seen, devices=config.devices_used, metrics=config.described(task), **about
             )
             create(path, started)
             journal, work = stack.enter_context(Journal(path)), Search(config, Run(path, started))
@@ -91,6 +92,15 @@ def task_of(config: SearchConfig) -> Task:
     return config.task or Train(config.training)
 
 
+def _seen(config: SearchConfig, splits: Splits) -> dict[str, Any]:
+    """What the journal says of the data beside their fingerprint: notes and front end, where there are any."""
+    notes = examine(config.data, splits).notes
+    seen: dict[str, Any] = {"notes": list(notes)} if notes else {}
+    if splits.front_end is not None:
+        seen["front_end"] = {"name": splits.front_end.name, "parameters": dict(splits.front_end.parameters)}
+    return seen
+
+
 def _restore(config: SearchConfig, task: Task, path: Path, data: dict[str, Any]) -> Search:
     history = read(path)
     started = next(history)
@@ -100,7 +110,7 @@ def _restore(config: SearchConfig, task: Task, path: Path, data: dict[str, Any])
         for one in (started.config, config_json(config, task, started.config))
     )
     changes = config_difference(before, now)
-    changes += config_difference(started.data, data, "data.")
+    changes += config_difference({name: started.data.get(name) for name in data}, data, "data.")
     if changes:
         raise ConfigError(f"{path}: not the configuration it was started with: {'; '.join(changes)}")
     work = Search(config, Run(path, started))
@@ -134,4 +144,4 @@ def _ray(config: SearchConfig, address: str | None) -> EvaluatorFactory:
 
 def _without_test(splits: Splits) -> Splits:
     nothing = Split(splits.test.x[:0], np.empty(0, np.int64))
-    return replace(splits, test=nothing)
+    return replace(splits, test=nothing, raw=None)

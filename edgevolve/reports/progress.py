@@ -47,6 +47,8 @@ class ProgressDisplay:
                 workers = f"{event.workers} worker{'s' if event.workers > 1 else ''}"
                 begun = f", going on after {run.evaluations} evaluations" if run.evaluations else ""
                 self._console.print(f"{run.started.name}: {workers}{begun}", highlight=False)
+                for note in run.started.data.get("notes", ()):
+                    self._console.print(f"data: {note}", highlight=False, markup=False, soft_wrap=True)
                 self._update(run, event.time)
             case events.Rejected() if self._console.is_terminal and len(run.records) % 50 == 0:
                 self._update(run, event.time)

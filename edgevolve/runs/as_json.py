@@ -53,7 +53,7 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any], path: str = 
         old, new = before.get(name), after.get(name)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             lines += difference(old, new, f"{path}{name}.")
-        elif old != new:
+        elif old != new and (name in before or new is not False):  # what the journal does not name yet was off
             lines.append(f"{path}{name}: {old!r} → {new!r}")
     return lines
 

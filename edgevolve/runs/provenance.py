@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from edgevolve.data import DATA_SETS, DataError, DataSet, Splits, fingerprint
+from edgevolve.data import BEFORE, DATA_SETS, DataError, DataSet, Splits, fingerprint, load_splits
 from edgevolve.runs.run import Run
 
 
@@ -13,14 +13,15 @@ def load_data(run: Run, data_set: DataSet | None = None) -> Splits:
     """
     if data_set is None:
         recipe = dict(run.started.config.get("data") or {})
-        kind = DATA_SETS.get(recipe.pop("type", ""))
+        name = recipe.pop("type", "")
+        kind = DATA_SETS.get(name)
         if kind is None:
             raise DataError(f"{run.path}: its data set is defined in its configuration; add --config CONFIG.py")
         try:
-            data_set = kind(**recipe)
+            data_set = kind(**{**BEFORE.get(name, {}), **recipe})
         except TypeError as error:
             raise DataError(f"{run.path}: not a data set of this version ({error})") from error
-    splits = data_set.load()
+    splits = load_splits(data_set)
     if fingerprint(splits) != run.started.data["fingerprint"]:
         raise DataError(f"{run.path}: the data set is not what it was when the search began")
     return splits

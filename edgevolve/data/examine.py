@@ -1,0 +1,198 @@
+"""Look at what a data set gives before anything is trained on it: refuse what cannot be meant, note what looks odd."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.data.data_error import DataError
+from edgevolve.data.layout import is_one_hot, needs_standardising, value_range
+from edgevolve.data.rows import chunks, size_bytes
+from edgevolve.data.split import DataSet, Split, Splits
+
+_PARTS = ("train", "validation", "test")
+_COMPARED_BYTES = 512 << 20
+"""Duplicates are looked for in data of up to this size."""
+_MOST_LINES = 20
+"""Classes are listed up to this number."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataReport:
+    """What was seen, as lines to print, and `notes`: what looks wrong but may be meant, a line each."""
+
+    lines: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def load_splits(data: DataSet) -> Splits:
+    """What `data.load()` gives, or `DataError` in one line for whatever else it raises or gives."""
+    name = type(data).__name__
+    try:
+        splits = data.load()
+    except DataError:
+        raise
+    except Exception as error:  # code of the user's own
+        raise DataError(
+            f"{name}.load() failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        ) from error
+    if not isinstance(splits, Splits):
+        raise DataError(f"{name}.load() gives a {type(splits).__name__}; it must give Splits(train, validation, test)")
+    return splits
+
+
+def examine(data: DataSet, splits: Splits) -> DataReport:
+    """Check what `data` gave. Raises `DataError` for what cannot be trained on; the message names part and value."""
+    name = type(data).__name__
+    shape = tuple(data.input_shape)
+    parts = {part: getattr(splits, part) for part in _PARTS}
+    for part, split in parts.items():
+        _check_arrays(f"{name}: {part}", split, shape)
+    for part in _PARTS[:2]:
+        if not len(parts[part]):
+            raise DataError(f"{name}: {part} has no example; training and validation need at least one each")
+    ranges = {part: _check_values(f"{name}: {part}", split) for part, split in parts.items()}
+    classes = getattr(data, "classes", None)
+    if classes is not None:
+        for part, split in parts.items():
+            _check_labels(f"{name}: {part}", split, int(classes))
+    low, high = ranges["train"]
+    if low == high:
+        raise DataError(f"{name}: every value of train is {low:g}; there is nothing to learn from")
+    lines = [
+        f"{name}: examples of {'×'.join(map(str, shape))}, {parts['train'].x.dtype}, values from {low:g} to {high:g}",
+        "examples: " + ", ".join(f"{len(split)} {part}" for part, split in parts.items()),
+    ]
+    notes = [*splits.notes, *_range_notes(splits, ranges)]
+    if classes is not None:
+        counts = {part: np.bincount(split.y[:], minlength=int(classes)) for part, split in parts.items()}
+        lines += _class_lines(counts)
+        notes += _class_notes(name, counts)
+    notes += [*_shared_groups(parts), *_duplicates(parts)]
+    return DataReport(tuple(lines), tuple(notes))
+
+
+def _check_arrays(where: str, split: Any, shape: tuple[int, ...]) -> None:
+    if not isinstance(split, Split):
+        raise DataError(f"{where} is a {type(split).__name__}; it must be a Split(x, y)")
+    for name, rows in (("x", split.x), ("y", split.y)):
+        if not hasattr(rows, "shape") or not hasattr(rows, "dtype"):
+            raise DataError(f"{where}.{name} is a {type(rows).__name__}; write np.asarray({name})")
+        if not len(rows.shape):
+            raise DataError(f"{where}.{name} is a single value; it must hold one for each example")
+    if split.x.dtype.kind not in "buif":
+        raise DataError(f"{where}.x holds {split.x.dtype}, not numbers; give uint8 or float32")
+    if tuple(split.x.shape[1:]) != shape:
+        raise DataError(f"{where}.x has examples of {tuple(split.x.shape[1:])}, input_shape says {shape}")
+    if len(split.x) != len(split.y):
+        raise DataError(f"{where} has {len(split.x)} examples in x and {len(split.y)} in y; give one for each")
+    if split.groups is not None and np.shape(split.groups) != (len(split.y),):
+        raise DataError(
+            f"{where}.groups is {np.shape(split.groups)}; it must name one group for each of {len(split.y)}"
+        )
+
+
+def _check_values(where: str, split: Split) -> tuple[float, float]:
+    """Lowest and highest value, all finite."""
+    number = 0
+    for chunk in chunks(split.x) if split.x.dtype.kind == "f" else ():
+        finite = np.isfinite(chunk).reshape(len(chunk), -1).all(axis=1)
+        if not finite.all():
+            row = int(finite.argmin())
+            value = chunk[row][~np.isfinite(chunk[row])].ravel()[0]
+            raise DataError(f"{where}.x holds {value} in row {number + row} ({(~finite).sum()} such rows); remove them")
+        number += len(chunk)
+    return value_range(split.x)
+
+
+def _check_labels(where: str, split: Split, classes: int) -> None:
+    y = split.y[:]
+    if y.ndim == 2 and len(y) and y.shape[1] > 1 and is_one_hot(y):
+        raise DataError(f"{where}.y is one-hot, {y.shape}; labels are whole numbers: y.argmax(1)")
+    if y.ndim != 1:
+        raise DataError(f"{where}.y is {y.shape}; labels are one whole number for each of {len(y)} examples")
+    if not np.issubdtype(y.dtype, np.integer):
+        raise DataError(f"{where}.y is {y.dtype}; labels are whole numbers from 0: y.astype(np.int64)")
+    if len(y) and (y.min() < 0 or y.max() >= max(classes, 2)):
+        odd = y.min() if y.min() < 0 else y.max()
+        raise DataError(f"{where}.y holds label {odd}; {classes} classes have labels from 0 to {max(classes, 2) - 1}")
+
+
+def _class_lines(counts: dict[str, NDArray[np.int64]]) -> Iterable[str]:
+    classes = len(counts["train"])
+    if classes > _MOST_LINES:
+        yield f"{classes} classes, of {counts['train'].min()} to {counts['train'].max()} examples in train"
+        return
+    for part, count in counts.items():
+        if count.sum():
+            yield f"{classes} classes in {part}: " + ", ".join(
+                f"{label}: {number}" for label, number in enumerate(count)
+            )
+
+
+def _class_notes(name: str, counts: dict[str, NDArray[np.int64]]) -> Iterable[str]:
+    total = np.sum(list(counts.values()), axis=0)
+    there = np.flatnonzero(total)
+    if len(there) == 1:
+        raise DataError(f"{name}: every label is {there[0]}; there is nothing to tell apart")
+    absent = np.flatnonzero(total == 0)
+    if absent.size:
+        remedy = "y - 1" if absent.tolist() == [0] else "np.unique(y, return_inverse=True)[1]"
+        yield f"no example has label {_some(absent)}, but networks get an output for it; {remedy} leaves it out"
+    for part in ("train", "validation", "test"):
+        lacking = np.flatnonzero((counts[part] == 0) & (total > 0))
+        if lacking.size and counts[part].sum():
+            yield f"{part} has no example of class {_some(lacking)}"
+
+
+def _range_notes(splits: Splits, ranges: dict[str, tuple[float, float]]) -> Iterable[str]:
+    train = splits.train
+    low, high = ranges["train"]
+    largest = max(abs(low), abs(high))
+    if train.x.dtype == np.uint8 and high <= 1:
+        yield f"x is uint8 from {low:g} to {high:g} and read as value / 255: nearly 0; write x.astype(np.float32)"
+    elif train.x.dtype != np.uint8 and splits.front_end is None and needs_standardising(train.x, None):
+        yield (
+            f"x holds {train.x.dtype} from {low:g} to {high:g}, taken as it is; many networks learn nothing from such "
+            "values: scale them to 0…1, or to mean 0 and deviation 1"
+        )
+    for part in ("validation", "test"):
+        other = max(map(abs, ranges[part]))
+        if len(getattr(splits, part)) and not largest / 20 <= other <= largest * 20:
+            yield f"{part} reaches {other:g} and train {largest:g}: are both scaled alike?"
+
+
+def _shared_groups(parts: dict[str, Split]) -> Iterable[str]:
+    names = {part: set(np.unique(split.groups)) for part, split in parts.items() if split.groups is not None}
+    for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        both = sorted(names.get(one, set()) & names.get(other, set()))
+        if both:
+            yield f"group {both[0]} is in {one} and in {other} ({len(both)} such groups)"
+
+
+def _duplicates(parts: dict[str, Split]) -> Iterable[str]:
+    if sum(size_bytes(split.x) for split in parts.values()) > _COMPARED_BYTES:
+        return
+    seen: dict[bytes, tuple[str, int]] = {}
+    for part, split in parts.items():
+        twins: Counter[str] = Counter()
+        first = ""
+        row = 0
+        for chunk in chunks(split.x):
+            for example in np.ascontiguousarray(chunk):
+                before, number = seen.setdefault(blake2b(example.data, digest_size=16).digest(), (part, row))
+                if before != part:
+                    first = first or f"the first: row {row}, row {number} of {before}"
+                    twins[before] += 1
+                row += 1
+        for before, count in twins.items():
+            yield f"{count} of {row} examples of {part} are in {before} too ({first}): scores on them say little"
+
+
+def _some(labels: NDArray[np.int64]) -> str:
+    shown = ", ".join(map(str, labels[:5]))
+    return shown if len(labels) <= 5 else f"{shown} and {len(labels) - 5} more"

@@ -1,0 +1,146 @@
+"""What a device does to what it reads before the network sees it: in Python, and the same in C."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from math import prod
+from string import Template
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.data.rows import Rows, chunks
+
+
+@runtime_checkable
+class FrontEnd(Protocol):
+    """A function from raw examples to features, by constants that follow from the training split or are chosen."""
+
+    @property
+    def name(self) -> str:
+        """A word for journal and manifest."""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Everything that decides `apply`, as plain JSON values."""
+
+    @property
+    def raw_type(self) -> str:
+        """The type of what is read, by NumPy's name: float32, int16, uint8 or int8."""
+
+    def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
+        """Features of (number, ...) raw examples, float32 as the network is fed."""
+
+    def c_source(self) -> str:
+        """A header in C99 that needs no other and does the same for one example.
+
+        It defines `static inline void front_end(const RAW* raw, float scale, int zero_point, signed char* features)`,
+        where scale and zero point are those of the model's int8 input. Features are at most one step from Python's.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Standardise:
+    """(value − mean) / deviation, by constants of each channel, which is the last of an example's axes.
+
+    `shape` is that of an example. Constants are float32 values.
+    """
+
+    shape: tuple[int, ...]
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, rows: Rows) -> "Standardise":
+        """Mean and standard deviation over all of `rows`, (number, ..., channels); 1 for a channel that is constant."""
+        number, mean, squares = 0, np.zeros(rows.shape[-1]), np.zeros(rows.shape[-1])
+        for chunk in chunks(rows):
+            values = chunk.reshape(-1, rows.shape[-1]).astype(np.float64)
+            there = values.mean(axis=0)
+            shift, before, number = there - mean, number, number + len(values)
+            squares += ((values - there) ** 2).sum(axis=0) + shift**2 * (before * len(values) / number)
+            mean = mean + shift * (len(values) / number)
+        deviation = np.sqrt(squares / max(number, 1)).astype(np.float32)
+        deviation[deviation == 0] = 1
+        return cls(tuple(rows.shape[1:]), tuple(mean.astype(np.float32).tolist()), tuple(deviation.tolist()))
+
+    @property
+    def name(self) -> str:
+        """`standardise`."""
+        return "standardise"
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Shape, means and deviations."""
+        return {name: list(values) for name, values in asdict(self).items()}
+
+    @property
+    def raw_type(self) -> str:
+        """`float32`."""
+        return "float32"
+
+    def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
+        """Standardised values, float32."""
+        features: NDArray[np.float32] = raw.astype(np.float32) - np.array(self.mean, np.float32)
+        features /= np.array(self.deviation, np.float32)
+        return features
+
+    def c_source(self) -> str:
+        """The same for one example of `shape`, channels last."""
+        constants = {name: ", ".join(f"{value!r}f" for value in getattr(self, name)) for name in ("mean", "deviation")}
+        return _STANDARDISE.substitute(constants, channels=len(self.mean), values=prod(self.shape))
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """What a front end makes of raw rows, when they are asked for."""
+
+    raw: Rows
+    front_end: FrontEnd
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(number, ...) of the features."""
+        return (len(self.raw), *self[:1].shape[1:])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32."""
+        return np.dtype(np.float32)
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def __getitem__(self, index: Any) -> NDArray[np.float32]:
+        """Features of the rows."""
+        return self.front_end.apply(self.raw[index])
+
+
+_STANDARDISE = Template("""\
+// (value - mean) / deviation of each channel, stored as the model's int8 input. Constants of the training split.
+#ifndef EDGEVOLVE_FRONT_END_H_
+#define EDGEVOLVE_FRONT_END_H_
+
+enum { kFrontEndValues = $values, kFrontEndChannels = $channels };
+
+static const float kFrontEndMean[kFrontEndChannels] = {$mean};
+static const float kFrontEndDeviation[kFrontEndChannels] = {$deviation};
+
+// raw: kFrontEndValues values, channels last; scale and zero_point: of the model's input.
+static inline void front_end(const float* raw, float scale, int zero_point, signed char* features) {
+  int i;
+  for (i = 0; i < kFrontEndValues; ++i) {
+    const int channel = i % kFrontEndChannels;
+    const float value = (raw[i] - kFrontEndMean[channel]) / kFrontEndDeviation[channel] / scale + (float)zero_point;
+    if (value <= -128.0f) {
+      features[i] = -128;
+    } else if (value >= 127.0f) {
+      features[i] = 127;
+    } else {
+      features[i] = (signed char)(value < 0.0f ? value - 0.5f : value + 0.5f);
+    }
+  }
+}
+
+#endif  // EDGEVOLVE_FRONT_END_H_
+""")
