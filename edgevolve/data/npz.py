@@ -128,7 +128,8 @@ def _standardised(splits: Splits) -> Splits:
         f"x_train holds floats from {lowest:g} to {highest:g}: standardised, each channel by its mean and deviation, "
         "which reach the journal, the manifest and the C code; NpzImages(…, normalise=False) takes them as they are"
     )
-    return Splits(train, validation, test, front_end, splits.test.x, (*splits.notes, note))
+    notes = (*splits.notes, note)
+    return Splits(train, validation, test, front_end=front_end, raw=splits.test.x, notes=notes)
 
 
 def _prepared(rows: Rows, front_end: FrontEnd) -> Rows:

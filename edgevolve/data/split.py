@@ -1,7 +1,7 @@
 """Arrays, and how they are divided: train, validation and test, once, by seed."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -51,6 +51,7 @@ class Splits:
     train: Split
     validation: Split
     test: Split
+    _: KW_ONLY
     front_end: FrontEnd | None = None
     raw: Rows | None = None
     notes: tuple[str, ...] = ()
