@@ -10,6 +10,7 @@ from search_algorithms.problem import (
     Completed,
     Constraint,
     Failed,
+    Inherit,
     Metrics,
     Objective,
     Outcome,
@@ -23,7 +24,7 @@ from search_algorithms.problem import (
     minimise,
     target,
 )
-from search_algorithms.protocol import Continuing, Exhausted, Measure, Scheduling, SearchAlgorithm, Strategy
+from search_algorithms.protocol import Continuing, Exhausted, Measure, Scheduling, SearchAlgorithm, Strategy, Watching
 from search_algorithms.random_search import RandomSearch
 from search_algorithms.reinforce import REINFORCE
 from search_algorithms.screened import Screened
@@ -56,6 +57,7 @@ __all__ = [
     "Exhausted",
     "Failed",
     "GridSearch",
+    "Inherit",
     "LocalSearch",
     "Measure",
     "Metrics",
@@ -72,6 +74,7 @@ __all__ = [
     "Strategy",
     "SuccessiveHalving",
     "SurrogateEvolution",
+    "Watching",
     "at_least",
     "at_most",
     "maximise",

@@ -33,10 +33,18 @@ class SearchAlgorithm(Protocol):
 
 @runtime_checkable
 class Continuing(Protocol):
-    """A search algorithm that asks for candidates which continue others."""
+    """A search algorithm that asks for candidates which continue others, or inherit from them."""
 
     def continuable(self) -> Collection[int]:
-        """The candidates that may still be continued, as things stand: their weights are kept."""
+        """The candidates whose weights may still be asked for, as things stand: they are kept."""
+
+
+@runtime_checkable
+class Watching(Protocol):
+    """A search algorithm that follows jobs while they run. Its state is a function of these calls too."""
+
+    def progressed(self, candidate: Candidate, step: int, metrics: Metrics) -> bool:
+        """A job in flight reports; gives whether it is to go on, False to have it end with what it has."""
 
 
 @runtime_checkable

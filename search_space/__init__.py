@@ -9,19 +9,21 @@ from search_space.declared import DeclaredSpace
 from search_space.mlp import MlpSpace
 from search_space.mobile import MobileSpace
 from search_space.nasbench201 import NasBench201Space
-from search_space.protocol import DegenerateSpaceError, GenotypeError, Json, SearchSpace
+from search_space.protocol import DegenerateSpaceError, Elastic, GenotypeError, Json, SearchSpace, WithRecipe
 
 __all__ = [
     "SPACES",
     "CnnSpace",
     "DeclaredSpace",
     "DegenerateSpaceError",
+    "Elastic",
     "GenotypeError",
     "Json",
     "MlpSpace",
     "MobileSpace",
     "NasBench201Space",
     "SearchSpace",
+    "WithRecipe",
 ]
 
 SPACES: dict[str, type] = {

@@ -1,7 +1,7 @@
 """What a search space answers, and how it refuses."""
 
-from collections.abc import Iterator
-from typing import Protocol, TypeVar, runtime_checkable
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from numpy import float64
 from numpy.random import Generator
@@ -13,6 +13,7 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 """What `json.dumps` writes and `json.loads` reads."""
 
 G = TypeVar("G")
+G_in = TypeVar("G_in", contravariant=True)
 
 
 class GenotypeError(ValueError):
@@ -28,7 +29,8 @@ class SearchSpace(Protocol[G]):
     """A set of networks with a neighbourhood; `G` is its genotype, frozen and hashable.
 
     A genotype is what algorithms handle, its graph is the phenotype; two phenotypes are the same when
-    their `graph_hash` is. All randomness comes from `rng`; equal generators give equal results.
+    their `graph_hash` is, and the recipe of a space that has some (`WithRecipe`). All randomness comes from `rng`;
+    equal generators give equal results.
     """
 
     @property
@@ -71,3 +73,22 @@ class SearchSpace(Protocol[G]):
 
     def from_json(self, value: object) -> G:
         """Read what `to_json` wrote. Raises `GenotypeError`, with the path to the fault, for anything else."""
+
+
+@runtime_checkable
+class WithRecipe(Protocol[G_in]):
+    """A space whose genotypes also say how a network is trained."""
+
+    def recipe(self, genotype: G_in) -> Mapping[str, Json]:
+        """What training does to the network beside its shape: sparsity, bits, learning rate; empty for nothing.
+
+        It is part of the phenotype, and travels to the task in `Job.recipe`.
+        """
+
+
+@runtime_checkable
+class Elastic(Protocol[G_in]):
+    """A space whose genotypes can take over weights of another, or weights that all share."""
+
+    def inherit(self, genotype: G_in, weights: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+        """First weights for the genotype's network. Raises `ValueError` where these hold none for it."""

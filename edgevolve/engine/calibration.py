@@ -23,6 +23,7 @@ from edgevolve.engine.corpus import Network
 from edgevolve.engine.evaluator import Evaluator, Inline, JobResult
 from edgevolve.graph import Graph, graph_hash, to_json
 from edgevolve.runs import Job, Task
+from edgevolve.runs.task import Progress, unheard
 from edgevolve.tflite import skeleton
 from predictors import PredictorError
 from predictors.lut import layer_key, layers
@@ -54,7 +55,7 @@ class Measure:
         """See that the device is there."""
         check_device(self.device)
 
-    def __call__(self, job: Job, splits: Splits) -> Outcome:
+    def __call__(self, job: Job, splits: Splits, progress: Progress = unheard) -> Outcome:
         """Measure; a network that the device cannot run is a failure."""
         try:
             found = profile(job.graph, self.device, threads=self.threads, cores=self.cores, runs=self.runs)
@@ -87,12 +88,12 @@ def calibrate(
     a file that is no calibration or is being written to, before anything is written; `WorkersLostError`.
     """
     hashes = [graph_hash(network.graph) for network in networks]
-    failed: dict[str, str] = {}
+    failed: dict[int, Failed] = {}
     known = _known(path, measure)
     numbers = {name: number for number, name in enumerate(hashes) if name not in known}
     waiting = {number: name for name, number in numbers.items()}
     if not waiting:
-        return Calibrated(0, len(networks), failed)
+        return Calibrated(0, len(networks), {})
     pool = evaluator(measure, _nothing())
     try:
         with _appending(path) as file:
@@ -101,14 +102,15 @@ def calibrate(
             for done, result in enumerate(_results(pool, networks, waiting), start=1):
                 network, name = networks[result.number], waiting[result.number]
                 if isinstance(result.outcome, Failed):
-                    failed[network.description] = result.outcome.reason
+                    failed[result.number] = result.outcome
                 else:
                     _write_graph(folder / f"{name}.json", network.graph)
                     _append(file, _row(f"{folder.name}/{name}.json", name, network, measure, result))
                 observe(done, len(waiting))
     finally:
         pool.close()
-    return Calibrated(len(waiting) - len(failed), len(networks) - len(waiting), failed)
+    reasons = {networks[number].description: outcome.reason for number, outcome in failed.items()}
+    return Calibrated(len(waiting) - len(failed), len(networks) - len(waiting), reasons)
 
 
 def on_ray(address: str | None) -> Callable[[Task, Splits], Evaluator]:
@@ -155,11 +157,9 @@ def _results(pool: Evaluator, networks: Sequence[Network], waiting: dict[int, st
     jobs = iter(waiting)
     running = 0
     while True:
-        for number in jobs:
+        while running < pool.capacity and (number := next(jobs, None)) is not None:
             pool.submit(Job(number, None, networks[number].graph, 0, {}))
             running += 1
-            if running >= pool.capacity:
-                break
         if not running:
             return
         for result in pool.wait(timeout_s=60.0):

@@ -1,19 +1,33 @@
 """The loop: ask, check, submit, wait, journal, tell. It knows neither Ray nor TensorFlow."""
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+from collections.abc import Callable
+from dataclasses import replace
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edgevolve.engine.evaluation import JobProgress
 from edgevolve.engine.evaluator import Evaluator, JobResult
 from edgevolve.engine.stopping import reason_to_stop
-from edgevolve.engine.weights import keep_weights, write_weights
 from edgevolve.graph import json_hash, to_json
 from edgevolve.runs import Job, Journal, JournalError, Measurement, Run, SearchConfig, events, measure
-from search_algorithms import Candidate, Continuing, Exhausted, Failed, Metrics, Proposal
-from search_space import DegenerateSpaceError
+from edgevolve.runs.artefacts import Arrays, keep_weights, write_weights
+from edgevolve.runs.measure import measure_graph
+from edgevolve.runs.phenotype import identity
+from search_algorithms import (
+    Candidate,
+    Completed,
+    Continuing,
+    Exhausted,
+    Failed,
+    Inherit,
+    Metrics,
+    ProblemError,
+    Proposal,
+    Watching,
+)
+from search_space import DegenerateSpaceError, Elastic
 
 Observer = Callable[[Run, events.Event], None]
 """Called after each event of a session."""
@@ -35,14 +49,18 @@ class Search:
         self._algorithm = config.algorithm.start(config.space, config.problem, config.seed, self._known)
         self._start = config.start_genotypes
         self._in_flight: dict[int, Candidate] = {}
+        self._submitted: set[int] = set()
+        self._going_on: dict[int, bool] = {}
+        self._arrays = lru_cache(maxsize=1)(run.artefacts.arrays)
 
     def replay(self, event: events.Event) -> None:
         """Take in an event that stands in the journal."""
         match event:
             case events.Asked() | events.Rejected():
                 genotype = self._config.space.from_json(event.genotype)
-                candidate = Candidate(event.number, genotype, event.parents, event.epochs, event.continues)
-                self._take(event, candidate)
+                inherits = Inherit(event.inherits.artefact, event.inherits.how) if event.inherits else None
+                about = event.number, genotype, event.parents, event.epochs, event.continues, inherits
+                self._take(event, Candidate(*about))
             case _:
                 self._take(event)
 
@@ -53,25 +71,35 @@ class Search:
         """
 
         def write(event: events.Event, candidate: Candidate | None = None) -> None:
-            journal.append(event, sync=not isinstance(event, events.Asked | events.Rejected))  # they can be asked again
+            journal.append(event, sync=_lasting(event))
             self._take(event, candidate)
             observe(self.run, event)
 
         self._keep_weights()
+        self._keep_artefacts()
+        heard = partial(self._hear, evaluator, write)
         try:
-            for number in self._in_flight:
-                evaluator.submit(self._job(number))
             stopped = None
             while stopped is None:
+                self._submit(evaluator)
                 stopped = self._fill(evaluator, write)
                 if self._in_flight:
                     stopped = None
-                    for result in evaluator.wait(timeout_s=1.0):
+                    for result in evaluator.wait(1.0, heard):
                         self._finish(result, evaluator.now(), write)
             write(stopped)
         except KeyboardInterrupt:
             write(events.Stopped(time=evaluator.now(), cause="interrupted", reason="interrupted"))
             raise
+
+    def _submit(self, evaluator: Evaluator) -> None:
+        """Hand over what is in flight, of an earlier session too, as far as the workers go."""
+        for number in self._in_flight:
+            if len(self._submitted) >= evaluator.capacity:
+                return
+            if number not in self._submitted:
+                self._submitted.add(number)
+                evaluator.submit(self._job(number))
 
     def _known(self, genotype: Any) -> Metrics:
         """What an algorithm sees before it asks: what no device tells is as bad as can be."""
@@ -94,11 +122,10 @@ class Search:
                 if self._in_flight:
                     return None
                 return events.Stopped(time=evaluator.now(), cause="exhausted", reason="the algorithm asks no more")
-            candidate = proposal.under(number)
+            candidate = self._inheriting(proposal.under(number))
             event = self._judge(candidate, proposal.change, evaluator.now())
             write(event, candidate)
-            if isinstance(event, events.Asked):
-                evaluator.submit(self._job(number))
+            self._submit(evaluator)
 
     def _propose(self, number: int) -> Proposal | None:
         if number < len(self._start):
@@ -108,6 +135,7 @@ class Search:
     def _judge(self, candidate: Candidate, change: str, now: float) -> events.Asked | events.Rejected:
         """Measure what is cheap; a candidate that breaks a hard bound, or repeats a network, is rejected."""
         measured: Measurement = self._measure(candidate.genotype)
+        heir = candidate.inherits
         about: dict[str, Any] = {
             "time": now,
             "number": candidate.number,
@@ -119,6 +147,8 @@ class Search:
             "intervals": measured.intervals,
             "epochs": candidate.epochs,
             "continues": candidate.continues,
+            "recipe": measured.recipe,
+            "inherits": events.Inherited(artefact=heir.artefact, how=dict(heir.how)) if heir else None,
         }
         broken = [str(constraint) for constraint in self._config.problem.broken(measured.metrics)]
         if measured.refused:
@@ -127,11 +157,12 @@ class Search:
         if broken:
             return events.Rejected(**about, broken=tuple(broken), reason=f"breaks {', '.join(broken)}")
         graph = to_json(measured.graph)
-        twin = self.run.twin(json_hash(graph)) if candidate.continues is None else None
+        name = json_hash(graph)
+        twin = self.run.twin(identity(name, measured.recipe, candidate.epochs)) if candidate.continues is None else None
         if twin:
             about["metrics"] = twin.metrics
             return events.Rejected(**about, twin=twin.number, reason=f"the same network as candidate {twin.number}")
-        return events.Asked(**about, graph=graph, graph_hash=json_hash(graph))
+        return events.Asked(**about, graph=graph, graph_hash=name)
 
     def _job(self, number: int) -> Job:
         record = self.run.records[number]
@@ -144,36 +175,108 @@ class Search:
             record.metrics,
             record.epochs,
             record.continues,
-            None if record.continues is None else self._weights(record.continues),
+            self._first_weights(self._in_flight[number]),
+            record.recipe,
+            record.inherits,
+            self._artefact(record.checkpoint),
         )
 
-    def _weights(self, number: int) -> Mapping[str, NDArray[Any]] | None:
+    def _inheriting(self, candidate: Candidate) -> Candidate:
+        """What was prepared is inherited by each candidate that says nothing else, of a space that can."""
+        elastic = isinstance(self._config.space, Elastic) and self.run.prepared and self.run.prepared.artefact
+        if elastic and candidate.continues is None and candidate.inherits is None:
+            return replace(candidate, inherits=Inherit("prepared"))
+        return candidate
+
+    def _first_weights(self, candidate: Candidate) -> Arrays | None:
+        """Of the candidate continued, or of what is inherited, made the genotype's own where the space can."""
+        source = candidate.inherits.artefact if candidate.inherits else candidate.continues
+        if source == "prepared":
+            source = self.run.prepared.artefact if self.run.prepared else None
+        given = self._artefact(source) if isinstance(source, str) else self._weights(source)
+        if given is None or candidate.inherits is None or not isinstance(self._config.space, Elastic):
+            return given
         try:
-            return self.run.weights(number)
+            return self._config.space.inherit(candidate.genotype, given)
+        except ValueError:
+            return None
+
+    def _weights(self, number: int | None) -> Arrays | None:
+        try:
+            return None if number is None else self.run.weights(number)
         except JournalError:
             return None
 
+    def _artefact(self, name: str | None) -> Arrays | None:
+        try:
+            return None if name is None else self._arrays(name)
+        except JournalError:
+            return None
+
+    def _hear(self, evaluator: Evaluator, write: Callable[..., None], progress: JobProgress) -> bool:
+        """Journal what a job reports, its checkpoint first; gives whether it is to go on."""
+        artefact = None if progress.checkpoint is None else self.run.artefacts.put(progress.checkpoint)
+        about = {"number": progress.number, "step": progress.step, "metrics": dict(progress.metrics)}
+        write(events.Progressed(time=evaluator.now(), artefact=artefact, **about))
+        if artefact:
+            self._keep_artefacts()
+        if isinstance(self._algorithm, Watching):
+            return self._going_on.get(progress.number, True)
+        return True
+
     def _finish(self, result: JobResult, now: float, write: Callable[..., None]) -> None:
         """Weights first, then the journal, then the algorithm: what is told is on the disk."""
+        self._submitted.discard(result.number)
         ran = {name: getattr(result, name) for name in ("number", "started", "ended", "worker", "node", "attempts")}
-        outcome = result.outcome
+        checkpoint = self.run.records[result.number].checkpoint
+        outcome, changed = self._remeasured(result.outcome)
         if isinstance(outcome, Failed):
             write(events.Failed(time=now, **ran, kind=outcome.kind, reason=outcome.reason, traceback=outcome.traceback))
-            return
-        wanted = isinstance(self._algorithm, Continuing) or self.run.improves(outcome.metrics)
-        if wanted and outcome.weights is not None:
-            write_weights(self.run.weights_path(result.number), outcome.weights)
-        write(events.Finished(time=now, **ran, metrics=dict(outcome.metrics), curves=dict(outcome.curves)))
-        if wanted:
-            self._keep_weights()
+        else:
+            wanted = isinstance(self._algorithm, Continuing) or self.run.improves(outcome.metrics)
+            if wanted and outcome.weights is not None:
+                write_weights(self.run.weights_path(result.number), outcome.weights)
+            about = {"metrics": dict(outcome.metrics), "curves": dict(outcome.curves), **changed}
+            write(events.Finished(time=now, **ran, **about))
+            if wanted:
+                self._keep_weights()
+        if checkpoint:
+            self._keep_artefacts()
+
+    def _remeasured(self, outcome: Completed | Failed) -> tuple[Completed | Failed, dict[str, Any]]:
+        """The outcome with the metrics of the network that training made, where it made one; and what is journaled."""
+        if isinstance(outcome, Failed) or outcome.graph is None:
+            return outcome, {}
+        try:
+            measured = measure_graph(outcome.graph, self._config.providers)
+        except ProblemError as error:
+            return Failed("MetricError", f"of the network that training made: {error}"), {}
+        if measured.refused:
+            return Failed("refused", "; ".join(measured.refused.values())), {}
+        metrics = {**outcome.metrics, **measured.metrics}
+        return replace(outcome, metrics=metrics), {"graph": to_json(outcome.graph), "intervals": measured.intervals}
 
     def _keep_weights(self) -> None:
         """Of the front, of what is being continued and of what may be: no others."""
         kept = {record.number for record in self.run.front}
         kept |= {c.continues for c in self._in_flight.values() if c.continues is not None}
+        kept |= {
+            c.inherits.artefact for c in self._in_flight.values() if c.inherits and type(c.inherits.artefact) is int
+        }
         if isinstance(self._algorithm, Continuing):
             kept |= set(self._algorithm.continuable())
         keep_weights(self.run.folder / "weights", kept)
+
+    def _keep_artefacts(self) -> None:
+        """What was prepared, what jobs in flight start from, and their last checkpoints: no others."""
+        kept = {self.run.prepared.artefact if self.run.prepared else None}
+        kept |= {self.run.preparing.artefact if self.run.preparing else None}
+        for number, candidate in self._in_flight.items():
+            kept |= {
+                self.run.records[number].checkpoint,
+                str(candidate.inherits.artefact) if candidate.inherits else None,
+            }
+        self.run.artefacts.keep({name for name in kept if name})
 
     def _take(self, event: events.Event, candidate: Candidate | None = None) -> None:
         """The run takes in the event, and with it the algorithm."""
@@ -187,10 +290,21 @@ class Search:
                 assert candidate
                 self._algorithm.asked(candidate)
                 self._tell(candidate)
+            case events.Progressed() if event.number is not None and isinstance(self._algorithm, Watching):
+                going_on = self._algorithm.progressed(self._in_flight[event.number], event.step, event.metrics)
+                self._going_on[event.number] = going_on
             case events.Finished() | events.Failed():
+                self._going_on.pop(event.number, None)
                 self._tell(self._in_flight.pop(event.number))
 
     def _tell(self, candidate: Candidate) -> None:
         outcome = self.run.records[candidate.number].outcome
         assert outcome is not None
         self._algorithm.tell(candidate, outcome)
+
+
+def _lasting(event: events.Event) -> bool:
+    """Whether an event must be on the disk before the search goes on: what was asked can be asked again."""
+    if isinstance(event, events.Progressed):
+        return event.artefact is not None
+    return not isinstance(event, events.Asked | events.Rejected)

@@ -6,7 +6,7 @@ import sysconfig
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,52 +18,32 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from edgevolve.data import Splits
 from edgevolve.engine.cluster import ClusterError
-from edgevolve.engine.evaluator import JobResult, WorkersLostError, evaluate
+from edgevolve.engine.evaluation import JobProgress
+from edgevolve.engine.evaluator import JobResult, Progressed, WorkersLostError, steady_clock
+from edgevolve.engine.ray_worker import Ran, Worker
 from edgevolve.engine.versions import installed_versions
 from edgevolve.runs import Job, Task
+from edgevolve.runs.artefacts import Arrays
+from edgevolve.runs.task import Needs
 from search_algorithms import Completed, Failed
 
 _ATTEMPTS = 3
-"""A job whose worker is lost is tried again, up to this many times in all."""
+"""A job whose worker is lost is tried again, up to this many times in all after its last checkpoint; so is a start."""
 _JOBS_PER_WORKER = 500
 _WORKER_MEMORY_BYTES = 4 << 30
 """A worker is replaced after so many jobs, or above so much resident memory: TensorFlow grows."""
 _START_DEADLINE_S = 300.0
+_FIRST_DEADLINE_S, _LEAST_DEADLINE_S, _TIMES_THE_LONGEST = 3600.0, 120.0, 20
+"""Unless a deadline is given: before any job has ended, and then by the longest that was seen."""
+_ASK_EVERY_S = 1.0
 _PACKAGES = ("edgevolve", "predictors", "resource_models", "search_algorithms", "search_space")
-
-
-@dataclass(frozen=True, slots=True)
-class _Ran:
-    outcome: Completed | Failed
-    started: float
-    ended: float
-    memory_bytes: int
-
-
-class _Worker:
-    """The actor. It never sees the test split."""
-
-    def __init__(self, task: Task, splits: Splits) -> None:
-        self._task, self._splits = task, splits
-        task.prepare()
-
-    def versions(self) -> dict[str, str]:
-        return installed_versions()
-
-    def node(self) -> str:
-        return str(ray.get_runtime_context().get_node_id())[:8]
-
-    def run(self, job: Job) -> _Ran:
-        started = time.time()
-        outcome = evaluate(self._task, job, self._splits)
-        return _Ran(outcome, started, time.time(), _resident_bytes())
 
 
 @dataclass(slots=True)
 class _Slot:
     """A worker's place: its actor, the node it runs on, and how many jobs the actor has done.
 
-    `pinned` is the node that every actor of this place runs on, where there is one.
+    `pinned` is the node that every actor of this place runs on, where there is one; `failed_starts` are those in a row.
     """
 
     name: str
@@ -71,22 +51,38 @@ class _Slot:
     node: str = ""
     jobs: int = 0
     pinned: str | None = None
+    failed_starts: int = 0
 
 
 @dataclass(frozen=True, slots=True)
+class _Try:
+    """A job, which attempt at it this is, and the first one after its last checkpoint."""
+
+    job: Job
+    attempt: int = 1
+    since: int = 1
+
+
+@dataclass(slots=True)
 class _Running:
     slot: _Slot
-    job: Job
-    attempt: int
+    tried: _Try
     submitted: float
+    heard: float
+    asked: float
+    reported: bool = False
+    going_on: bool = True
 
 
 class RayPool:
     """An evaluator on a Ray cluster: the one at `address`, or one of its own on this machine.
 
-    `workers` is one a CPU unless given, and one on each node with `one_a_node`; `gpus_per_worker` an even share of
-    the GPUs unless given. The task and the data travel once through the object store. See that the cluster answers
-    first: `engine.cluster`.
+    `workers` is one for each CPU, or for as many as the task needs, unless given, and one on each node with
+    `one_a_node`; `gpus_per_worker` what the task needs or an even share of the GPUs unless given. The task and the data
+    travel once through the object store. See that the cluster answers first: `engine.cluster`.
+
+    A job fails that has neither ended nor reported anything for `deadline_s`: unless given, for 20 times the longest
+    that any job took so far, and at least 2 minutes.
     """
 
     def __init__(
@@ -96,7 +92,7 @@ class RayPool:
         *,
         workers: int | None = None,
         gpus_per_worker: float | None = None,
-        deadline_s: float = 3600.0,
+        deadline_s: float | None = None,
         address: str | None = None,
         one_a_node: bool = False,
     ) -> None:
@@ -104,52 +100,70 @@ class RayPool:
         self._owns_cluster = _connect(address, workers)
         resources = ray.cluster_resources()
         nodes = _nodes() if one_a_node else []
-        self.workers = len(nodes) or workers or max(1, int(resources.get("CPU", 1)))
-        self.capacity = self.workers + max(1, self.workers // 4)  # those that wait hide the time it takes to ask
+        needs = getattr(task, "needs", None) or Needs()
+        self.workers = len(nodes) or workers or max(1, int(resources.get("CPU", 1)) // needs.cpus)
         gpus = resources.get("GPU", 0.0)
-        share = min(1.0, gpus / self.workers) if gpus_per_worker is None else gpus_per_worker
-        _require(resources, self.workers, share, gpus)
-        self._actor_class = ray.remote(num_cpus=1, num_gpus=share, max_restarts=0, max_task_retries=0)(_Worker)
+        asked = needs.gpus if gpus_per_worker is None else gpus_per_worker
+        share = min(1.0, gpus / self.workers) if asked is None else asked
+        _require(resources, self.workers, needs.cpus, share, gpus)
+        self._actor_class = ray.remote(
+            num_cpus=needs.cpus, num_gpus=share, max_restarts=0, max_task_retries=0, concurrency_groups={"news": 1}
+        )(Worker)
         _ship_by_value(task)
         self._task, self._splits = ray.put(task), ray.put(splits)
+        self._prepared: Any = None
         self._deadline_s = deadline_s
-        self._queue: deque[tuple[Job, int]] = deque()
+        self._longest_s = 0.0
+        self._clock = steady_clock()
+        self._queue: deque[_Try] = deque()
         self._idle: deque[_Slot] = deque()
         self._busy: dict[Any, _Running] = {}
         self._starting: dict[Any, _Slot] = {}
-        self._failed_starts = 0
+        self._asked: dict[Any, _Running] = {}
         self._starting_since = time.monotonic()
         for index in range(self.workers):
             self._start(str(index), nodes[index] if nodes else None)
 
+    @property
+    def capacity(self) -> int:
+        """One job more for every four workers: those that wait hide the time it takes to ask."""
+        return self.workers + max(1, self.workers // 4)
+
     def submit(self, job: Job) -> None:
         """Give the job to a free worker, or to the first that becomes free."""
-        self._queue.append((job, 1))
+        self._queue.append(_Try(job))
         self._dispatch()
 
-    def wait(self, timeout_s: float) -> Sequence[JobResult]:
+    def share(self, prepared: Arrays | None) -> None:
+        """Put it into the object store, once a node."""
+        self._prepared = None if prepared is None else ray.put(dict(prepared))
+
+    def wait(self, timeout_s: float, progressed: Progressed = lambda progress: True) -> Sequence[JobResult]:
         """Jobs that ended; also replaces lost workers and kills overdue ones."""
         until = time.monotonic() + timeout_s
         results: list[JobResult] = []
         while not results and (remaining := until - time.monotonic()) > 0:
-            waiting = [*self._busy, *self._starting]
+            self._ask_for_news()
+            waiting = [*self._busy, *self._starting, *self._asked]
             if not waiting:  # idle: nothing to wait for
                 time.sleep(remaining)
                 break
-            ready, _ = ray.wait(waiting, num_returns=1, timeout=remaining)
+            ready, _ = ray.wait(waiting, num_returns=1, timeout=min(remaining, _ASK_EVERY_S))
             for reference in ready:
                 if reference in self._starting:
                     self._started(reference)
+                elif reference in self._asked:
+                    self._hear(self._asked.pop(reference), reference, progressed)
                 else:
-                    results += self._ended(reference)
-            results += self._overdue()
+                    results += self._ended(reference, progressed)
+            results += self._overdue(progressed)
             self._check_starts()
             self._dispatch()
         return results
 
     def now(self) -> float:
-        """The wall clock."""
-        return time.time()
+        """Seconds since 1970, by a clock that runs evenly."""
+        return self._clock()
 
     def close(self) -> None:
         """Kill the workers, and leave the cluster."""
@@ -167,10 +181,10 @@ class RayPool:
         if self._idle or self._busy:
             self._starting_since = time.monotonic()
 
-    def _start(self, name: str, pinned: str | None = None) -> None:
+    def _start(self, name: str, pinned: str | None = None, failed_starts: int = 0) -> None:
         where = NodeAffinitySchedulingStrategy(pinned, soft=False) if pinned else "DEFAULT"
         actor = self._actor_class.options(scheduling_strategy=where).remote(self._task, self._splits)
-        slot = _Slot(name, actor, pinned=pinned)
+        slot = _Slot(name, actor, pinned=pinned, failed_starts=failed_starts)
         self._starting[slot.actor.versions.remote()] = slot
 
     def _started(self, reference: Any) -> None:
@@ -179,71 +193,105 @@ class RayPool:
             versions = ray.get(reference)
             slot.node = ray.get(slot.actor.node.remote())
         except exceptions.RayError as error:
-            self._failed_starts += 1
-            if self._failed_starts >= _ATTEMPTS * self.workers:
+            if slot.failed_starts + 1 < _ATTEMPTS:
+                self._start(slot.name, slot.pinned, slot.failed_starts + 1)
+                return
+            if not (self._starting or self._idle or self._busy):
                 raise WorkersLostError(f"no worker starts: {_last_line(error)}") from error
-            self._start(slot.name, slot.pinned)
+            self.workers -= 1  # this place is given up, the others work on
             return
         mine = installed_versions()
         other = [f"{name} {versions.get(name)}, not {mine[name]}" for name in mine if versions.get(name) != mine[name]]
         if other:
             raise ClusterError(f"node {slot.node} has {', '.join(other)}; install the same versions there")
-        self._failed_starts = 0
+        slot.failed_starts = 0
         self._idle.append(slot)
 
     def _dispatch(self) -> None:
         while self._queue and self._idle:
-            job, attempt = self._queue.popleft()
-            slot = self._idle.popleft()
-            self._busy[slot.actor.run.remote(job)] = _Running(slot, job, attempt, time.monotonic())
+            tried, slot, now = self._queue.popleft(), self._idle.popleft(), time.monotonic()
+            reference = slot.actor.run.remote(tried.job, self._prepared)
+            self._busy[reference] = _Running(slot, tried, submitted=now, heard=now, asked=now + _ASK_EVERY_S)
 
-    def _ended(self, reference: Any) -> list[JobResult]:
+    def _ask_for_news(self) -> None:
+        """Of jobs that run for some seconds; short ones cost nothing more."""
+        now, asked = time.monotonic(), {id(running) for running in self._asked.values()}
+        for running in self._busy.values():
+            if now - running.asked >= _ASK_EVERY_S and id(running) not in asked:
+                running.asked = now
+                self._asked[running.slot.actor.news.remote(running.going_on)] = running
+
+    def _hear(self, running: _Running, reference: Any, progressed: Progressed) -> None:
+        if running not in self._busy.values():
+            return
+        try:
+            news: list[JobProgress] = ray.get(reference)
+        except exceptions.RayError:
+            return  # the job's own reference says so too
+        for progress in news:
+            self._take(running, progress, progressed)
+
+    def _take(self, running: _Running, progress: JobProgress, progressed: Progressed) -> None:
+        now = time.monotonic()
+        self._longest_s = max(self._longest_s, now - running.heard)
+        running.heard, running.reported = now, True
+        if progress.checkpoint is not None:
+            job = replace(running.tried.job, checkpoint=progress.checkpoint)
+            running.tried = replace(running.tried, job=job, since=running.tried.attempt + 1)
+        running.going_on = progressed(progress)
+
+    def _ended(self, reference: Any, progressed: Progressed) -> list[JobResult]:
         running = self._busy.pop(reference)
         try:
-            ran: _Ran = ray.get(reference)
+            ran: Ran = ray.get(reference)
         except exceptions.RayTaskError as error:
             self._idle.append(running.slot)
-            return [_failure(running, type(error.cause).__name__, _last_line(error))]
+            return [self._failure(running, type(error.cause).__name__, _last_line(error))]
         except exceptions.RayError as error:
             self._replace(running.slot)
-            if running.attempt < _ATTEMPTS:
-                self._queue.appendleft((running.job, running.attempt + 1))
+            tried = running.tried
+            if tried.attempt - tried.since + 1 < _ATTEMPTS:
+                self._queue.appendleft(replace(tried, attempt=tried.attempt + 1))
                 return []
-            return [_failure(running, "worker lost", f"{running.attempt} workers died on it: {_last_line(error)}")]
+            return [self._failure(running, "worker lost", f"{tried.attempt} workers died on it: {_last_line(error)}")]
+        for progress in ran.news:
+            self._take(running, progress, progressed)
+        self._longest_s = max(self._longest_s, time.monotonic() - running.heard)
         running.slot.jobs += 1
         if running.slot.jobs >= _JOBS_PER_WORKER or ran.memory_bytes > _WORKER_MEMORY_BYTES:
             self._replace(running.slot)
         else:
             self._idle.append(running.slot)
-        return [_result(running, ran.outcome, ran.started, ran.ended)]
+        return [self._result(running, ran.outcome, ran.seconds)]
 
-    def _overdue(self) -> list[JobResult]:
+    def _overdue(self, progressed: Progressed) -> list[JobResult]:
         now = time.monotonic()
-        late = [reference for reference, r in self._busy.items() if now - r.submitted > self._deadline_s]
+        seen_s = max(_LEAST_DEADLINE_S, _TIMES_THE_LONGEST * self._longest_s) if self._longest_s else _FIRST_DEADLINE_S
+        deadline_s = self._deadline_s or seen_s
+        late = [reference for reference, r in self._busy.items() if now - r.heard > deadline_s]
         done, _ = ray.wait(late, num_returns=len(late), timeout=0) if late else ([], [])
         results = []
         for reference in late:
             if reference in done:
-                results += self._ended(reference)
+                results += self._ended(reference, progressed)
                 continue
             running = self._busy.pop(reference)
             self._replace(running.slot)
-            results.append(_failure(running, "deadline", f"took longer than {self._deadline_s / 60:g} minutes"))
+            what = "reported nothing for" if running.reported else "took longer than"
+            results.append(self._failure(running, "deadline", f"{what} {deadline_s / 60:g} minutes"))
         return results
 
     def _replace(self, slot: _Slot) -> None:
         ray.kill(slot.actor)
         self._start(slot.name, slot.pinned)
 
+    def _result(self, running: _Running, outcome: Completed | Failed, seconds: float) -> JobResult:
+        """By the clock of this process, whatever those of other nodes say."""
+        now, slot, tried = self._clock(), running.slot, running.tried
+        return JobResult(tried.job.number, outcome, now - seconds, now, slot.name, slot.node, tried.attempt)
 
-def _result(running: _Running, outcome: Completed | Failed, started: float, ended: float) -> JobResult:
-    slot = running.slot
-    return JobResult(running.job.number, outcome, started, ended, slot.name, slot.node, running.attempt)
-
-
-def _failure(running: _Running, kind: str, reason: str) -> JobResult:
-    now = time.time()
-    return _result(running, Failed(kind, reason), now - (time.monotonic() - running.submitted), now)
+    def _failure(self, running: _Running, kind: str, reason: str) -> JobResult:
+        return self._result(running, Failed(kind, reason), time.monotonic() - running.submitted)
 
 
 def _connect(address: str | None, workers: int | None) -> bool:
@@ -271,13 +319,13 @@ def _nodes() -> list[str]:
     return [node["NodeID"] for node in ray.nodes() if node["Alive"] and node["Resources"].get("CPU", 0) >= 1]
 
 
-def _require(resources: dict[str, float], workers: int, share: float, gpus: float) -> None:
+def _require(resources: dict[str, float], workers: int, each: int, share: float, gpus: float) -> None:
     """Raise `ClusterError` when the cluster as a whole cannot hold the workers: they would be waited for for ever."""
     cpus = resources.get("CPU", 0.0)
     if share > 1 and share != int(share):
         raise ClusterError(f"gpus_per_worker must be at most 1 or a whole number, not {share:g}")
-    if workers > cpus or workers * share > gpus + 1e-9:
-        need = f"{workers} CPUs and {workers * share:g} GPUs"
+    if workers * each > cpus or workers * share > gpus + 1e-9:
+        need = f"{workers * each} CPUs and {workers * share:g} GPUs"
         raise ClusterError(f"{workers} workers need {need}, the cluster has {cpus:g} and {gpus:g}; ask for fewer")
 
 
@@ -293,12 +341,3 @@ def _ship_by_value(task: Task) -> None:
 def _last_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__
-
-
-def _resident_bytes() -> int:
-    """Resident memory of this process; 0 where the system does not say."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")

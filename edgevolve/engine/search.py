@@ -135,7 +135,7 @@ def _ray(config: SearchConfig, address: str | None) -> EvaluatorFactory:
             splits,
             workers=config.workers,
             gpus_per_worker=config.gpus_per_worker,
-            deadline_s=60 * config.deadline_minutes,
+            deadline_s=config.deadline_minutes and 60 * config.deadline_minutes,
             address=address,
         )
 

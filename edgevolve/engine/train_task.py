@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from edgevolve.data import Splits
 from edgevolve.data.target import ERROR
 from edgevolve.runs import Job
+from edgevolve.runs.task import Progress, unheard
 from edgevolve.training import TrainingDiverged, TrainingSettings
 from search_algorithms import Completed, Failed, Outcome
 
@@ -27,13 +28,14 @@ class Train:
 
         configure_tensorflow(threads=1)
 
-    def __call__(self, job: Job, splits: Splits) -> Outcome:
+    def __call__(self, job: Job, splits: Splits, progress: Progress = unheard) -> Outcome:
         """Train from the job's seed, and from its weights if it continues. A loss that is not finite is a failure."""
         from edgevolve.training.session import release_memory
         from edgevolve.training.trainer import train
 
-        if job.continues is not None and job.weights is None:
-            return Failed("weights lost", f"there are no weights of candidate {job.continues} to go on from")
+        if job.weights is None and (job.continues is not None or job.inherits is not None):
+            source = f"candidate {job.continues}" if job.inherits is None else f"{job.inherits.artefact}"
+            return Failed("weights lost", f"there are no weights of {source} to go on from")
         settings = replace(self.settings, epochs=job.epochs or self.settings.epochs)
         try:
             trained = train(job.graph, splits.train, splits.validation, settings, job.seed, job.weights)

@@ -32,8 +32,9 @@ class SearchConfig(BaseModel):
     `problem` is a `Problem`, or the mapping that `Problem.from_mapping` takes.
     `start` holds genotypes (or their JSON form) that are evaluated first. `metrics` adds providers to the
     resource model; `task` replaces training. `workers` is one a core unless given, `gpus_per_worker` an
-    even share of the GPUs that Ray sees. A job that takes longer than `deadline_minutes` fails; after
-    `failures_in_a_row` without a success the search stops.
+    even share of the GPUs that Ray sees. A job that neither ends nor reports for `deadline_minutes`
+    fails (unless given, 20 times the longest that was seen, and at least 2); after `failures_in_a_row` without a
+    success the search stops.
 
     `devices` are packaged names, `.yaml` files or objects (`predictors.device`) that add what they predict: one device
     gives `latency_ms` and so on, each of several `latency_ms@NAME`. The problem may name a packaged device so without
@@ -59,7 +60,7 @@ class SearchConfig(BaseModel):
     worker_hours: float | None = Field(default=None, gt=0)
     workers: int | None = Field(default=None, ge=1)
     gpus_per_worker: float | None = Field(default=None, ge=0)
-    deadline_minutes: float = Field(default=60, gt=0)
+    deadline_minutes: float | None = Field(default=None, gt=0)
     failures_in_a_row: int = Field(default=10, ge=1)
 
     def __init__(self, **fields: Any) -> None:

@@ -25,6 +25,15 @@ class DeviceUsed(BaseModel):
     metrics: tuple[str, ...]
 
 
+class Inherited(BaseModel):
+    """As `search_algorithms.Inherit`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    artefact: int | str
+    how: dict[str, Any] = {}
+
+
 class Started(_Event):
     """The first line: the whole configuration, the versions in use, the data's fingerprint, what the metrics are."""
 
@@ -58,6 +67,8 @@ class _Asked(_Event):
     intervals: dict[str, tuple[float, float]] = {}
     epochs: int | None = None
     continues: int | None = None
+    recipe: dict[str, Any] = {}
+    inherits: Inherited | None = None
 
 
 class Asked(_Asked):
@@ -80,8 +91,7 @@ class Rejected(_Asked):
     broken: tuple[str, ...] = ()
 
 
-class _Ended(_Event):
-    number: int = Field(ge=0)
+class _Ran(_Event):
     started: float
     ended: float
     worker: str
@@ -89,12 +99,43 @@ class _Ended(_Event):
     attempts: int = 1
 
 
+class Prepared(_Ran):
+    """The job before the search ended; `artefact` is what it gave, if anything."""
+
+    event: Literal["prepared"] = "prepared"
+    metrics: dict[str, float]
+    curves: dict[str, tuple[float, ...]] = {}
+    artefact: str | None = None
+
+
+class Progressed(_Event):
+    """A job reports while it runs; that before the search has no number.
+
+    `artefact` is a checkpoint from which the job goes on where it is tried again or resumed.
+    """
+
+    event: Literal["progressed"] = "progressed"
+    number: int | None = Field(ge=0)
+    step: int
+    metrics: dict[str, float]
+    artefact: str | None = None
+
+
+class _Ended(_Ran):
+    number: int = Field(ge=0)
+
+
 class Finished(_Ended):
-    """All metrics of an evaluated candidate, and its training curves by epoch."""
+    """All metrics of an evaluated candidate, and its training curves by epoch.
+
+    Where training made another network of it, `graph` is that one's canonical JSON, and `intervals` are its.
+    """
 
     event: Literal["finished"] = "finished"
     metrics: dict[str, float]
     curves: dict[str, tuple[float, ...]] = {}
+    graph: dict[str, Any] | None = None
+    intervals: dict[str, tuple[float, float]] = {}
 
 
 class Failed(_Ended):
@@ -114,7 +155,7 @@ class Stopped(_Event):
     reason: str
 
 
-Event = Started | Resumed | Asked | Rejected | Finished | Failed | Stopped
+Event = Started | Resumed | Prepared | Asked | Rejected | Progressed | Finished | Failed | Stopped
 
 EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 """Reads and checks one line."""

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgevolve.graph import Graph
 from edgevolve.runs.devices import DeviceMetrics
+from edgevolve.runs.phenotype import recipe_of
 from edgevolve.runs.task import MetricProvider
 from predictors import Estimated, PredictorError
 from search_algorithms import Problem, ProblemError
@@ -18,13 +19,15 @@ class Measurement:
     """A network and its cheap metrics by name.
 
     `intervals` are low and high of those metrics whose error is known; `refused` gives, by device, the reason why it
-    cannot run the network: its metrics are missing then, as are those of devices that were not asked.
+    cannot run the network: its metrics are missing then, as are those of devices that were not asked. `recipe` is what
+    training does to the network beside its shape.
     """
 
     graph: Graph
     metrics: Mapping[str, float]
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def refusals(self) -> tuple[str, ...]:
@@ -35,11 +38,16 @@ class Measurement:
 def measure(
     space: SearchSpace[Any], providers: Sequence[MetricProvider], genotype: Any, problem: Problem | None = None
 ) -> Measurement:
-    """Build the graph once and ask every provider. Raises `ProblemError` for one that does not keep its promise.
+    """Build the graph once and ask every provider; raises as `measure_graph`."""
+    measured = measure_graph(space.graph(genotype), providers, problem)
+    return replace(measured, recipe=recipe_of(space, genotype))
+
+
+def measure_graph(graph: Graph, providers: Sequence[MetricProvider], problem: Problem | None = None) -> Measurement:
+    """What every provider says of a network. Raises `ProblemError` for one that does not keep its promise.
 
     Given a `problem`, devices are not asked once a hard bound is broken: some of them take long.
     """
-    graph = space.graph(genotype)
     metrics: dict[str, float] = {}
     intervals: dict[str, tuple[float, float]] = {}
     refused: dict[str, str] = {}

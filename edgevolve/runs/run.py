@@ -2,23 +2,23 @@
 
 import json
 import math
-import zipfile
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.graph import Graph
 from edgevolve.graph import from_json as graph_from_json
 from edgevolve.metric import Metric, metric
 from edgevolve.runs import events
+from edgevolve.runs.artefacts import Artefacts, read_weights
 from edgevolve.runs.journal import JournalError, journal_path, read
+from edgevolve.runs.phenotype import identity
 from resource_models import MODEL_SIZE
-from search_algorithms import Completed, Constraint, Failed, Objective, Outcome, Problem, Rejected
+from search_algorithms import Completed, Constraint, Failed, Inherit, Objective, Outcome, Problem, Rejected
 from search_algorithms.pareto import Front, knee
 
 
@@ -27,7 +27,9 @@ class Record:
     """One candidate as the journal knows it; `outcome` is None while it is in flight.
 
     `genotype_json` is text; times are seconds since 1970; `session` counts the resumes before it ended. `intervals`
-    are low and high of those metrics whose error is known. Of a rejected candidate, genotype and description stay in
+    are low and high of those metrics whose error is known. `recipe` is what training does beside `epochs`; `reshaped`
+    says that it made another network. `checkpoint` is the artefact that a job in flight wrote last, at its step
+    `step`, where it reports `progress`. Of a rejected candidate, genotype and description stay in
     the journal: there may be very many.
     """
 
@@ -46,6 +48,12 @@ class Record:
     epochs: int | None = None
     continues: int | None = None
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    inherits: Inherit | None = None
+    reshaped: bool = False
+    step: int | None = None
+    progress: Mapping[str, float] = field(default_factory=dict)
+    checkpoint: str | None = None
 
     @property
     def genotype(self) -> Any:
@@ -92,8 +100,12 @@ class Run:
         """Before each session: what passed between all sessions up to then."""
         self.last_time = started.time
         """Of the last event."""
+        self.prepared: events.Prepared | None = None
+        """What the job before the search gave, once it ended."""
+        self.preparing: events.Progressed | None = None
+        """The last report of that job while it runs, with its last checkpoint."""
         self._numbers: dict[str, int] = {}
-        self._in_flight: dict[int, dict[str, Any]] = {}  # with their networks; those of the others stay on the disk
+        self._in_flight: dict[int, events.Asked] = {}  # with their networks; those of the others stay on the disk
         self._front: Front[int] = Front()
 
     @classmethod
@@ -194,9 +206,9 @@ class Run:
         """Whether a candidate with these metrics enters the front: within hard bounds, nothing there as good in all."""
         return not self.problem.broken(metrics) and self._front.improved_by(self.problem.costs(metrics))
 
-    def twin(self, graph_hash: str) -> Record | None:
-        """The candidate that was asked for before with this network."""
-        number = self._numbers.get(graph_hash)
+    def twin(self, identity: str) -> Record | None:
+        """The candidate of this identity (`runs.phenotype`) that completed, is in flight or failed for good."""
+        number = self._numbers.get(identity)
         return None if number is None else self.records[number]
 
     def front_genotypes(self) -> tuple[Any, ...]:
@@ -210,13 +222,24 @@ class Run:
         return self.records[number]
 
     def graph(self, number: int) -> Graph:
-        """The network of a candidate. Raises `JournalError` for one that was rejected: it is not kept."""
-        if isinstance(self.record(number).outcome, Rejected):
+        """The network of a candidate: as training left it, or as it was asked for.
+
+        Raises `JournalError` for one that was rejected: it is not kept.
+        """
+        record = self.record(number)
+        if isinstance(record.outcome, Rejected):
             raise JournalError(f"{self.path}: candidate {number} was rejected, its network is not kept")
-        if number not in self._in_flight:
-            asked = (event for event in read(self.path) if isinstance(event, events.Asked))
-            return graph_from_json(next(event.graph for event in asked if event.number == number))
-        return graph_from_json(self._in_flight[number])
+        if number in self._in_flight:
+            return graph_from_json(self._in_flight[number].graph)
+        for event in read(self.path):
+            if isinstance(event, events.Finished if record.reshaped else events.Asked) and event.number == number:
+                return graph_from_json(event.graph or {})
+        raise JournalError(f"{self.path}: the network of candidate {number} is no longer there")
+
+    @property
+    def artefacts(self) -> Artefacts:
+        """Checkpoints, and what was prepared."""
+        return Artefacts(self.folder / "artefacts")
 
     def weights_path(self, number: int) -> Path:
         """Where the weights of a candidate are, if it is on the front or may be continued."""
@@ -225,9 +248,8 @@ class Run:
     def weights(self, number: int) -> dict[str, NDArray[Any]]:
         """The trained weights of a candidate on the front. Raises `JournalError` when they were not kept."""
         try:
-            with self.weights_path(number).open("rb") as file, np.load(file, allow_pickle=False) as archive:
-                return {name: archive[name] for name in archive.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            return read_weights(self.weights_path(number))
+        except JournalError as error:
             raise JournalError(f"{self.path}: no weights of candidate {number}: only the front's are kept") from error
 
     def apply(self, event: events.Event) -> None:
@@ -241,8 +263,8 @@ class Run:
         match event:
             case events.Asked():
                 self._add(event, None)
-                self._numbers.setdefault(event.graph_hash, event.number)
-                self._in_flight[event.number] = event.graph
+                self._numbers.setdefault(identity(event.graph_hash, event.recipe, event.epochs), event.number)
+                self._in_flight[event.number] = event
                 self.rejections_in_a_row = 0
             case events.Rejected():
                 self._add(event, Rejected(event.metrics, event.reason))
@@ -250,6 +272,10 @@ class Run:
                 self.twins += event.twin is not None
                 self.infeasible += bool(event.broken)
                 self.broken.update(event.broken)
+            case events.Prepared():
+                self.prepared, self.preparing = event, None
+            case events.Progressed():
+                self._progress(event)
             case events.Finished():
                 self._end(event, Completed(event.metrics, event.curves))
                 self.failures.clear()
@@ -282,12 +308,33 @@ class Run:
             epochs=event.epochs,
             continues=event.continues,
             intervals=event.intervals,
+            recipe=event.recipe,
+            inherits=Inherit(event.inherits.artefact, event.inherits.how) if event.inherits else None,
+        )
+
+    def _progress(self, event: events.Progressed) -> None:
+        if event.number is None:
+            last = self.preparing.artefact if self.preparing else None
+            self.preparing = event.model_copy(update={"artefact": event.artefact or last})
+            return
+        if event.number not in self._in_flight:
+            raise ValueError(f"candidate {event.number} reports, and is not in flight")
+        record = self.records[event.number]
+        self.records[event.number] = replace(
+            record, step=event.step, progress=event.metrics, checkpoint=event.artefact or record.checkpoint
         )
 
     def _end(self, event: events.Finished | events.Failed, outcome: Outcome) -> None:
-        if self._in_flight.pop(event.number, None) is None:
+        asked = self._in_flight.pop(event.number, None)
+        if asked is None:
             raise ValueError(f"candidate {event.number} ends, and was not in flight")
+        if isinstance(outcome, Failed) and outcome.transient:
+            key = identity(asked.graph_hash, asked.recipe, asked.epochs)
+            if self._numbers.get(key) == event.number:
+                del self._numbers[key]
         record = self.records[event.number]
+        if isinstance(event, events.Finished) and event.graph is not None:
+            record = replace(record, intervals=event.intervals, reshaped=True)
         self.records[event.number] = replace(
             record,
             metrics=outcome.metrics if isinstance(outcome, Completed) else record.metrics,
@@ -297,6 +344,9 @@ class Run:
             worker=event.worker,
             node=event.node,
             session=len(self.sessions) - 1,
+            step=None,
+            progress={},
+            checkpoint=None,
         )
         self.evaluations += 1
         self.busy_seconds += event.ended - event.started

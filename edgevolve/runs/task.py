@@ -1,13 +1,12 @@
 """What is computed for a candidate: cheap metrics from the graph, and a task for the rest."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
-
-from numpy.typing import NDArray
 
 from edgevolve.data import Splits
 from edgevolve.graph import Graph, from_json, to_json
+from edgevolve.runs.artefacts import Arrays
 from predictors import Estimated
 from resource_models import (
     ARENA,
@@ -22,7 +21,24 @@ from resource_models import (
     model_size,
     peak_memory,
 )
-from search_algorithms import Metrics, Outcome
+from search_algorithms import Inherit, Metrics, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What one job of a task takes: processors, GPUs (None: an even share of those there are) and threads."""
+
+    cpus: int = 1
+    gpus: float | None = None
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        for name, least in (("cpus", 1), ("threads", 1)):
+            value = getattr(self, name)
+            if type(value) is not int or value < least:
+                raise ValueError(f"Needs: {name} must be a whole number of at least {least}, not {value!r}")
+        if self.gpus is not None and not self.gpus >= 0:
+            raise ValueError(f"Needs: gpus must be at least 0, not {self.gpus!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +46,12 @@ class Job:
     """One evaluation: everything that decides its outcome.
 
     `genotype` is the JSON form; `graph` stands in canonical order; `seed` is a function of the run's seed
-    and the candidate's number; `metrics` are those known before the job. Where the candidate `continues` another,
-    `weights` are those that one ended with, or None where they are lost; `epochs` are those to train for, None for as
-    many as the training settings say.
+    and the candidate's number; `metrics` are those known before the job. Where the candidate `continues` another or
+    `inherits`, `weights` are those to start from, or None where they are lost; `epochs` are those to train for, None
+    for as many as the training settings say; `recipe` is what the genotype says of training.
+
+    `checkpoint` is what an earlier attempt at this job reported last. `prepared` is what the configuration's `prepare`
+    gave. The job before the search is number -1: its graph is the network's input alone.
     """
 
     number: int
@@ -42,7 +61,27 @@ class Job:
     metrics: Metrics
     epochs: int | None = None
     continues: int | None = None
-    weights: Mapping[str, NDArray[Any]] | None = None
+    weights: Arrays | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    inherits: Inherit | None = None
+    checkpoint: Arrays | None = None
+    prepared: Arrays | None = None
+
+
+class Progress(Protocol):
+    """What a task calls while it works; it costs little, and may be called often."""
+
+    def __call__(self, step: int, metrics: Metrics, checkpoint: Arrays | None = None) -> bool:
+        """Report; gives whether to go on: False asks the task to end with what it has.
+
+        The deadline of a job counts from its last report. A job that is tried again, on another worker or after a
+        resume, finds the last `checkpoint` in `Job.checkpoint`: all that it needs to end as it would have.
+        """
+
+
+def unheard(step: int, metrics: Metrics, checkpoint: Arrays | None = None) -> bool:
+    """A `Progress` that nobody listens to."""
+    return True
 
 
 @runtime_checkable
@@ -50,6 +89,7 @@ class Task(Protocol):
     """How a job becomes an outcome. Sent to the workers by value.
 
     Its attribute `metrics` may describe metrics that are its own: a tuple of `edgevolve.metric.Metric`.
+    A task may leave out `progress` and take two arguments. It may have an attribute `needs`, a `Needs`.
     """
 
     @property
@@ -59,7 +99,7 @@ class Task(Protocol):
     def prepare(self) -> None:
         """Called once in each worker before its first job, to import and set up."""
 
-    def __call__(self, job: Job, splits: Splits) -> Outcome:
+    def __call__(self, job: Job, splits: Splits, progress: Progress) -> Outcome:
         """Evaluate. An exception counts as `Failed`. `splits.test` is empty here."""
 
 

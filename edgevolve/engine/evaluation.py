@@ -1,0 +1,131 @@
+"""One job, from the task's call to an outcome that the journal can hold, whatever the task does."""
+
+import inspect
+import math
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevolve.data import Splits
+from edgevolve.graph import Graph
+from edgevolve.runs import Job, Task
+from edgevolve.runs.artefacts import Arrays
+from search_algorithms import Completed, Failed, Metrics, Outcome
+
+_LONGEST_KIND, _LONGEST_REASON, _LONGEST_TRACEBACK = 100, 300, 20_000
+_LONGEST_NAME = 200
+_LONGEST_CURVE = 10_000
+_MOST_NAMES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class JobProgress:
+    """What a job reports while it runs."""
+
+    number: int
+    step: int
+    metrics: Metrics
+    checkpoint: Arrays | None = None
+
+
+class MetricError(ValueError):
+    """What a task gives is no metric, curve or array that a journal can hold."""
+
+
+def evaluate(
+    task: Task, job: Job, splits: Splits, progressed: Callable[[JobProgress], bool] = lambda progress: True
+) -> Completed | Failed:
+    """Run a job. An exception, or metrics that are missing or not finite, are a failure, of a text that can be kept."""
+
+    def progress(step: int, metrics: Metrics, checkpoint: Arrays | None = None) -> bool:
+        arrays = None if checkpoint is None else _arrays("checkpoint", checkpoint)
+        return progressed(JobProgress(job.number, int(step), _numbers(metrics), arrays))
+
+    try:
+        call: Callable[..., Outcome] = task
+        outcome = call(job, splits, progress) if _takes_progress(type(task)) else call(job, splits)
+        if isinstance(outcome, Failed):
+            return _failed(outcome.kind, outcome.reason, outcome.traceback)
+        if not isinstance(outcome, Completed):
+            return Failed("TaskError", f"the task gave a {type(outcome).__name__}, not Completed or Failed")
+        return _checked(outcome, job, task)
+    except Exception as error:
+        return _failed(type(error).__name__, error, traceback.format_exc())
+
+
+@lru_cache(maxsize=64)
+def _takes_progress(kind: type) -> bool:
+    """Whether a task of this class takes a third argument beside job and splits, rather than an option of its own."""
+    try:
+        third = list(inspect.signature(kind.__call__).parameters.values())[3]
+    except (IndexError, TypeError, ValueError):
+        return False
+    positional = third.kind in (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return positional and (third.default is inspect.Parameter.empty or third.name == "progress")
+
+
+def _failed(kind: Any, reason: Any, trace: Any) -> Failed:
+    said = " ".join(_text(reason).split())
+    return Failed(_text(kind)[:_LONGEST_KIND], said[:_LONGEST_REASON], _text(trace)[-_LONGEST_TRACEBACK:])
+
+
+def _text(value: Any) -> str:
+    """A text that encodes, without the user's home."""
+    try:
+        said = str(value)
+    except Exception as error:
+        said = f"(a text that cannot be shown: {type(error).__name__})"
+    return said.replace(str(Path.home()), "~").encode("utf-8", "backslashreplace").decode()
+
+
+def _checked(outcome: Completed, job: Job, task: Task) -> Completed:
+    """The outcome as plain numbers and arrays, all finite and all there. Raises `MetricError`."""
+    given = _numbers(outcome.metrics)
+    overwritten = [name for name in given if given[name] != job.metrics.get(name, given[name])]
+    if overwritten := [name for name in overwritten if name not in task.metric_names]:
+        raise MetricError(f"{overwritten[0]} is known before, and not among the task's metric_names")
+    metrics = {**job.metrics, **given}
+    curves = {_name(name): tuple(float(value) for value in values) for name, values in outcome.curves.items()}
+    missing = [name for name in task.metric_names if name not in metrics]
+    if missing:
+        raise MetricError(f"{missing[0]} is missing")
+    long = [name for name, values in curves.items() if len(values) > _LONGEST_CURVE]
+    if long:
+        raise MetricError(f"curve {long[0]} has {len(curves[long[0]])} points; {_LONGEST_CURVE} are the most")
+    if len(metrics) + len(curves) > _MOST_NAMES:
+        raise MetricError(f"{len(metrics) + len(curves)} metrics and curves; {_MOST_NAMES} are the most")
+    for name, values in curves.items():
+        if not all(math.isfinite(value) for value in values):
+            raise MetricError(f"{name} is not finite")
+    if outcome.graph is not None and not isinstance(outcome.graph, Graph):
+        raise MetricError(f"graph is a {type(outcome.graph).__name__}")
+    weights = None if outcome.weights is None else _arrays("weights", outcome.weights)
+    return Completed(metrics, curves, weights, outcome.graph)
+
+
+def _numbers(metrics: Mapping[Any, Any]) -> dict[str, float]:
+    found = {_name(name): float(value) for name, value in metrics.items()}
+    odd = [name for name, value in found.items() if not math.isfinite(value)]
+    if odd:
+        raise MetricError(f"{odd[0]} is not finite")
+    return found
+
+
+def _name(given: Any) -> str:
+    name = _text(given)
+    if len(name) > _LONGEST_NAME:
+        raise MetricError(f"a name of {len(name)} characters: {name[:50]}…; {_LONGEST_NAME} are the most")
+    return name
+
+
+def _arrays(what: str, given: Arrays) -> dict[str, Any]:
+    arrays = {_name(name): np.asarray(value) for name, value in given.items()}
+    objects = [name for name, value in arrays.items() if value.dtype.hasobject]
+    if objects:
+        raise MetricError(f"{what} {objects[0]} are not numbers")
+    return arrays

@@ -1,0 +1,30 @@
+"""What makes two candidates the same: the network, what training does to it, and for how long."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from search_algorithms import ProblemError
+from search_space import SearchSpace, WithRecipe
+
+
+def recipe_of(space: SearchSpace[Any], genotype: Any) -> dict[str, Any]:
+    """The recipe of a genotype as plain JSON; empty for a space that has none. Raises `ProblemError` for no JSON."""
+    if not isinstance(space, WithRecipe):
+        return {}
+    given = space.recipe(genotype)
+    try:
+        recipe = json.loads(json.dumps(dict(given), allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise ProblemError(f"{type(space).__name__}: recipe gives {given!r}, which is no JSON ({error})") from error
+    assert isinstance(recipe, dict)
+    return recipe
+
+
+def identity(graph_hash: str, recipe: Mapping[str, Any], epochs: int | None) -> str:
+    """A key that two candidates share only when graph, recipe and epochs agree: the graph's hash where it is alone."""
+    if not recipe and epochs is None:
+        return graph_hash
+    text = json.dumps([graph_hash, recipe, epochs], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
