@@ -16,8 +16,8 @@ from edgevolve.deployment import c_sources
 from edgevolve.deployment.c_front_end import steps_from_python
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.formats import Source, distance
-from edgevolve.deployment.interpreter import Int8Model, open_model
 from edgevolve.deployment.micro import MicroError, run_on_micro
+from edgevolve.quantisation.litert import Int8Model, open_model
 
 GOLDEN_EXAMPLES = 8
 ARENA_MARGIN = 0.05

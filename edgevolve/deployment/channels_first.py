@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from edgevolve.graph import DepthwiseConv2D, Graph, Node, Padding, Shape
-from edgevolve.training.forward import folded
+from edgevolve.training.weights import folded
 
 
 def constants(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[np.float32]]:
@@ -17,9 +16,7 @@ def constants(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> dict[str, ND
     Kernels are (filters, channels / groups, height, width), a depthwise one (channels · multiplier, 1, height, width),
     or (units, features).
     """
-    values = {
-        name: value.numpy() for name, value in folded(graph, {k: tf.constant(v) for k, v in weights.items()}).items()
-    }
+    values = folded(graph, weights)
     for node in graph.nodes:
         name = f"{node.name}/kernel"
         if name not in values:

@@ -7,7 +7,7 @@ from typing import Any
 
 from edgevolve.deployment.arena_report import ArenaReport
 from edgevolve.deployment.export_error import ExportError
-from edgevolve.deployment.interpreter import Quantisation
+from edgevolve.quantisation.litert import Quantisation
 
 FORMAT = "edgevolve-model"
 VERSION = 1

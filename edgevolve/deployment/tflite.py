@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from edgevolve.data import Split, as_float
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.formats import Source, distance
-from edgevolve.deployment.interpreter import Operator, open_model
 from edgevolve.deployment.order import in_graph_order
 from edgevolve.graph import Conv2D, Graph, Padding
+from edgevolve.quantisation.litert import Operator, open_model
 from edgevolve.tflite import tflite_name
-from edgevolve.training.forward import folded, forward
+from edgevolve.training.forward import forward
 from edgevolve.training.keras_model import save_keras
 from edgevolve.training.session import silenced
-from edgevolve.training.weights import check_weights
+from edgevolve.training.weights import check_weights, folded
 
 CALIBRATION_EXAMPLES = 256
 
@@ -56,7 +56,7 @@ def to_tflite_int8(graph: Graph, weights: Mapping[str, NDArray[Any]], calibratio
             f"calibration needs float32 images of {shape[1:]}, not {calibration.dtype} {calibration.shape}"
         )
     _check_calibrated(graph)
-    values = {name: value.numpy() for name, value in folded(graph, _tensors(weights)).items()}
+    values = folded(graph, weights)
 
     def network(x: Any) -> Any:
         return forward(graph, _tensors(values), x, graph.outputs[0].name)[0]

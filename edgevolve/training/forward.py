@@ -1,6 +1,6 @@
 """The network as bare TensorFlow operations, for training: a fraction of the cost of building Keras layers."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -23,10 +23,7 @@ from edgevolve.graph import (
     Reshape,
     Softmax,
 )
-from edgevolve.training.weights import BATCH_NORM_EPSILON
-
-Values = Mapping[str, Any]
-"""Tensors by the names of `training.weights`."""
+from edgevolve.training.weights import BATCH_NORM_EPSILON, Values
 
 Statistics = dict[str, Any]
 """Mean and variance of the batch, by the names of the moving values."""
@@ -47,25 +44,6 @@ def forward(graph: Graph, values: Values, x: Any, last: str) -> tuple[Any, Stati
             operands = (tensors[x.name] for x in node.inputs)
             tensors[node.output.name] = FORWARD[type(node.op)](node, values, statistics, *operands)
     return tensors[last], statistics
-
-
-def folded(graph: Graph, values: Values) -> dict[str, Any]:
-    """Kernels and biases with batch norm's moving statistics folded in, as they are deployed."""
-    result = {}
-    for node in graph.nodes:
-        name = node.name
-        if f"{name}/kernel" not in values:
-            continue
-        kernel = values[f"{name}/kernel"]
-        if f"{name}/gamma" in values:
-            scale = values[f"{name}/gamma"] * tf.math.rsqrt(values[f"{name}/variance"] + BATCH_NORM_EPSILON)
-            result[f"{name}/bias"] = values[f"{name}/beta"] - values[f"{name}/mean"] * scale
-            by_output = tf.reshape(scale, kernel.shape[2:]) if isinstance(node.op, DepthwiseConv2D) else scale
-            result[f"{name}/kernel"] = kernel * by_output
-        else:
-            result[f"{name}/kernel"] = kernel
-            result[f"{name}/bias"] = values[f"{name}/bias"]
-    return result
 
 
 def _conv(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:

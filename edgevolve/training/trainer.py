@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 from edgevolve.data import Split
 from edgevolve.graph import Activate, Activation, Graph, Softmax
 from edgevolve.training.augment import augmented
-from edgevolve.training.forward import folded, forward
+from edgevolve.training.forward import forward
 from edgevolve.training.settings import TrainingDiverged, TrainingSettings
 from edgevolve.training.weights import (
     BATCH_NORM_MOMENTUM,
     Parameter,
     Weights,
     check_weights,
+    folded,
     initial_weights,
     parameters,
 )
@@ -99,7 +100,7 @@ def evaluate(graph: Graph, weights: Mapping[str, NDArray[Any]], split: Split) ->
     """The float network on a split, batch norm folded. Raises `ValueError` when they do not fit each other."""
     logits = check_fit(graph, split)
     check_weights(graph, weights)
-    values = folded(graph, {name: tf.constant(value) for name, value in weights.items()})
+    values = {name: tf.constant(value) for name, value in folded(graph, weights).items()}
     loss, error = tf.function(partial(_validate, graph, values, logits), autograph=False)(*_arrays(split))
     return Evaluated(float(loss), _share(float(error), len(split)))
 
@@ -216,7 +217,7 @@ def _epoch(
         lambda index, *_: index < steps, step, (0, tf.constant(0.0), *state), parallel_iterations=1
     )
     values = layout.tensors(layout.trainable, state[0]) | layout.tensors(layout.moving, state[1])
-    figures = _validate(graph, folded(graph, values), logits, x_validation, y_validation)
+    figures = _validate(graph, folded(graph, values, tf.reshape), logits, x_validation, y_validation)
     return tuple(state), tf.stack([total / steps, *figures])
 
 

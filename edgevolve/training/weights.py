@@ -1,7 +1,7 @@
 """The values a graph needs: names, shapes in Keras' layout, first values, and their storage."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,9 @@ from edgevolve.graph import Activation, Conv2D, Dense, DepthwiseConv2D, Graph, N
 
 Weights = dict[str, NDArray[np.float32]]
 """Values by name: `NODE/kernel`, and `NODE/bias` or, with batch norm, `NODE/gamma`, `/beta`, `/mean`, `/variance`."""
+
+Values = Mapping[str, Any]
+"""Arrays or tensors, by the same names."""
 
 BATCH_NORM_EPSILON = 1e-3
 BATCH_NORM_MOMENTUM = 0.9
@@ -96,3 +99,25 @@ def check_weights(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> None:
     if wrong:
         name = wrong[0]
         raise ValueError(f"weights do not fit the network: {name} is {found.get(name)}, not {wanted.get(name)}")
+
+
+def folded(graph: Graph, values: Values, reshape: Callable[[Any, Shape], Any] = np.reshape) -> dict[str, Any]:
+    """Kernels and biases with batch norm's moving statistics folded in, as they are deployed.
+
+    Of NumPy arrays, or of tensors with their `reshape`.
+    """
+    result = {}
+    for node in graph.nodes:
+        name = node.name
+        if f"{name}/kernel" not in values:
+            continue
+        kernel = values[f"{name}/kernel"]
+        if f"{name}/gamma" in values:
+            scale = values[f"{name}/gamma"] * (values[f"{name}/variance"] + BATCH_NORM_EPSILON) ** -0.5
+            result[f"{name}/bias"] = values[f"{name}/beta"] - values[f"{name}/mean"] * scale
+            by_output = reshape(scale, kernel.shape[2:]) if isinstance(node.op, DepthwiseConv2D) else scale
+            result[f"{name}/kernel"] = kernel * by_output
+        else:
+            result[f"{name}/kernel"] = kernel
+            result[f"{name}/bias"] = values[f"{name}/bias"]
+    return result

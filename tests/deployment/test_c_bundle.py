@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from edgevolve.deployment import ExportError, c_sources
-from edgevolve.deployment.interpreter import open_model
 from edgevolve.deployment.micro import run_on_micro
+from edgevolve.quantisation.litert import open_model
 from edgevolve.tflite import ROWS
 from tests.deployment.sources import every_operator, source_of
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from benchmarks.arena_fidelity import network, some_weights
-from edgevolve.deployment.interpreter import Operator, open_model
 from edgevolve.deployment.tflite import to_tflite_int8
 from edgevolve.graph import (
     Activate,
@@ -21,6 +20,7 @@ from edgevolve.graph import (
     Reshape,
     Softmax,
 )
+from edgevolve.quantisation.litert import Operator, open_model
 from edgevolve.tflite import tflite_name
 from resource_models import deployed
 from tests.training.random_graphs import random_graph

@@ -7,8 +7,8 @@ import pytest
 
 from edgevolve.data import Split, Splits
 from edgevolve.deployment.export import ExportError, export
-from edgevolve.deployment.interpreter import int8_accuracy, open_model
 from edgevolve.graph import Conv2D, Dense, GlobalAveragePool, GraphBuilder, from_json, graph_hash, reordered, to_json
+from edgevolve.quantisation.litert import int8_accuracy, open_model
 from edgevolve.training.trainer import evaluate
 from edgevolve.training.weights import initial_weights
 from resource_models import live_bytes, peak_memory

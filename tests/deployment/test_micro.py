@@ -6,7 +6,6 @@ import sys
 import numpy as np
 import pytest
 
-from edgevolve.deployment.interpreter import open_model
 from edgevolve.deployment.micro import MicroError, run_on_micro
 from edgevolve.graph import (
     Activate,
@@ -26,6 +25,7 @@ from edgevolve.graph import (
     Reshape,
     Softmax,
 )
+from edgevolve.quantisation.litert import open_model
 from tests.deployment.sources import networks, source_of
 
 pytest.importorskip("tflite_micro")

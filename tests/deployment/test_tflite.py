@@ -3,7 +3,6 @@ import pytest
 import tensorflow as tf
 
 from edgevolve.data import Digits, Split
-from edgevolve.deployment.interpreter import int8_accuracy, open_model
 from edgevolve.deployment.tflite import (
     CALIBRATION_EXAMPLES,
     ConversionError,
@@ -26,6 +25,7 @@ from edgevolve.graph import (
     Reshape,
     reordered,
 )
+from edgevolve.quantisation.litert import int8_accuracy, open_model
 from edgevolve.tflite import tflite_name
 from edgevolve.training import TrainingSettings
 from edgevolve.training.keras_model import keras_model

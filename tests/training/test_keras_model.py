@@ -4,9 +4,9 @@ import pytest
 import tensorflow as tf
 
 from edgevolve.graph import OPS, Activate, Activation, Conv2D, Dense, GlobalAveragePool, GraphBuilder, to_json
-from edgevolve.training.forward import FORWARD, folded, forward
+from edgevolve.training.forward import FORWARD, forward
 from edgevolve.training.keras_model import LOWER, assign, keras_model, save_keras, values_of
-from edgevolve.training.weights import initial_weights, parameters
+from edgevolve.training.weights import folded, initial_weights, parameters
 from tests.training.random_graphs import random_graph
 
 SEEDS = range(20)
@@ -60,8 +60,7 @@ def test_the_training_network_computes_what_the_keras_model_computes(seed):
     weights = busy_weights(graph, seed)
     x = images(graph, 5)
     model = keras_model(graph, weights)
-    values = {name: tf.constant(value) for name, value in weights.items()}
-    deployed, none = forward(graph, folded(graph, values), tf.constant(x), graph.outputs[0].name)
+    deployed, none = forward(graph, folded(graph, weights), tf.constant(x), graph.outputs[0].name)
     assert none == {}
     np.testing.assert_allclose(deployed, model(x, training=False), rtol=1e-3, atol=1e-4)
 

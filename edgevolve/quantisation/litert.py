@@ -60,12 +60,8 @@ class Int8Model:
 
 def open_model(model: bytes) -> Int8Model:
     """Load a `.tflite`. Raises `ValueError` unless it is an int8 model of one input and one output."""
-    litert = runtime()
-    plain_kernels = litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
-        interpreter = litert.Interpreter(
-            model_content=model, num_threads=1, experimental_op_resolver_type=plain_kernels
-        )
+        interpreter = started(model)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise ValueError(f"not a model that LiteRT can run: {error}") from error
@@ -104,6 +100,20 @@ def int8_accuracy(model: bytes, split: Split) -> float:
         middle = 0.5 if loaded.operators[-1].name == "LOGISTIC" else 0.0
         predicted = loaded.output.scale * (outputs[:, 0].astype(np.float64) - loaded.output.zero_point) > middle
     return float(np.mean(predicted == split.y))
+
+
+def started(model: bytes, *, keep_all: bool = False) -> Any:
+    """LiteRT's interpreter of a file, one thread, plain kernels; `keep_all` keeps what lies between the operators.
+
+    Raises `ValueError` or `RuntimeError` for what is no model.
+    """
+    litert = runtime()
+    return litert.Interpreter(
+        model_content=model,
+        num_threads=1,
+        experimental_op_resolver_type=litert.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        experimental_preserve_all_tensors=keep_all,
+    )
 
 
 def runtime() -> Any:
