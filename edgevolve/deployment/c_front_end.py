@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgevolve.data import FrontEnd
 from edgevolve.deployment.export_error import ExportError
-from edgevolve.deployment.interpreter import Quantisation
+from edgevolve.quantisation.litert import Quantisation
 
 C_TYPES = {"float32": "float", "int16": "short", "uint8": "unsigned char", "int8": "signed char"}
 _FLAGS = ("-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-pedantic")

@@ -12,8 +12,8 @@ from edgevolve.data import FrontEnd, Standardise
 from edgevolve.deployment import ExportError
 from edgevolve.deployment.c_front_end import steps_from_python
 from edgevolve.deployment.export import export
-from edgevolve.deployment.interpreter import Quantisation
 from edgevolve.engine import Inline
+from edgevolve.quantisation.litert import Quantisation
 from edgevolve.runs.provenance import facts, load_data
 from search_algorithms import Problem, RandomSearch
 from search_space import MlpSpace
