@@ -5,7 +5,6 @@ command goes on where the file ends.
 """
 
 import csv
-import fcntl
 import io
 import json
 import os
@@ -23,6 +22,7 @@ from edgevolve.engine.corpus import Network
 from edgevolve.engine.evaluator import Evaluator, Inline, JobResult
 from edgevolve.graph import Graph, graph_hash, to_json
 from edgevolve.runs import Job, Task
+from edgevolve.runs.disk import lock
 from edgevolve.runs.task import Progress, unheard
 from edgevolve.tflite import skeleton
 from predictors import PredictorError
@@ -196,7 +196,7 @@ def _appending(path: Path) -> Iterator[IO[bytes]]:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                lock(file)
             except OSError as error:
                 raise PredictorError(f"{path}: another calibration is writing to it") from error
             file.seek(0)

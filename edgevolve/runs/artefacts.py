@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.runs.journal import JournalError, sync_folder
+from edgevolve.runs.disk import sync_folder
+from edgevolve.runs.journal import JournalError
 
 Arrays = Mapping[str, NDArray[Any]]
 

@@ -1,16 +1,17 @@
 """The journal of a run: JSON lines, only ever appended, one writer."""
 
-import fcntl
+import gc
 import json
 import os
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO
 
 from pydantic import ValidationError
 
+from edgevolve.runs import disk
 from edgevolve.runs.events import EVENT, Event, Started
 
 
@@ -34,24 +35,92 @@ def read(path: Path) -> Iterator[Event]:
     A last line that was cut off while it was being written is left out. Raises `JournalError` for
     a file that is not there, is not a journal, or has a line elsewhere that cannot be read.
     """
+    reader = Reader(path)
+    yield from reader.new()
+    if reader.offset == 0:
+        if path.stat().st_size == 0:
+            raise EmptyJournalError(f"{path}: empty, no search has begun")
+        raise JournalError(_explain(path, 1))
+
+
+class Reader:
+    """Reads a journal, and later what was written since; it neither writes nor locks."""
+
+    def __init__(self, path: Path) -> None:
+        """A reader of the journal at `path`, which need not exist before `new`."""
+        self.path = path
+        self.at = 0
+        """The byte at which the last event began."""
+        self.offset = 0
+        """The byte after it."""
+        self.generation = 0
+        """Counts the times that another journal took the place of the one before."""
+        self._inode = 0
+        self._line = 0
+
+    def new(self) -> Generator[Event, None, None]:
+        """The events written since, in order; a last line that is not whole yet is left for the next time.
+
+        Where another journal has taken the place of the one before, its events from the first one on. Raises
+        `JournalError`.
+        """
+        try:
+            disk.require_regular(self.path)
+            with self.path.open("rb") as file:
+                yield from self._events(file)
+        except OSError as error:
+            raise JournalError(f"{self.path}: {error.strerror or error}") from error
+
+    def _events(self, file: IO[bytes]) -> Iterator[Event]:
+        state = os.fstat(file.fileno())
+        if self._inode and (state.st_ino != self._inode or state.st_size < self.offset):
+            self.at = self.offset = self._line = 0
+            self.generation += 1
+        self._inode = state.st_ino
+        file.seek(self.offset)
+        line = file.readline()
+        while line:
+            following = file.readline()
+            if not line.endswith(b"\n") or (self._line and not following and _torn(line)):
+                return  # torn, or being written
+            event = self._event(line)
+            self.at, self.offset, self._line = self.offset, self.offset + len(line), self._line + 1
+            yield event
+            line = following
+
+    def _event(self, line: bytes) -> Event:
+        try:
+            event = EVENT.validate_json(line)
+        except ValidationError as error:
+            raise JournalError(_explain(self.path, self._line + 1, error)) from None
+        if (self._line == 0) != isinstance(event, Started):
+            raise JournalError(f"{self.path}: line {self._line + 1}: a journal has one 'started' event, its first line")
+        return event
+
+
+@contextmanager
+def many_objects() -> Iterator[None]:
+    """While very many objects are made that stay, Python does not look for garbage among them: it would take longer."""
+    enabled = gc.isenabled()
+    gc.disable()
     try:
-        with path.open("rb") as file:
-            yield from _events(path, file)
-    except OSError as error:
-        raise JournalError(f"{path}: {error.strerror or error}") from error
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def create(path: Path, started: Started) -> None:
     """Make a journal with its first line, whole or not at all. Raises `JournalError` where one exists."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".journal-") as file:
-            os.fchmod(file.fileno(), 0o644)
-            file.write(_line(started))
-            file.flush()
-            os.fsync(file.fileno())
-            os.link(file.name, path)
-        sync_folder(path.parent)
+    except OSError as error:
+        at = error.filename or path.parent
+        raise JournalError(
+            f"{at}: no folder can be made there ({error.strerror or error}); choose another --out"
+        ) from error
+    try:
+        disk.write_new(path, _line(started))
     except FileExistsError:
         raise JournalError(f"{path}: exists; add --resume to go on, or choose another --name") from None
     except OSError as error:
@@ -71,25 +140,48 @@ class Journal:
         self._path = path
         next(read(path))
         try:
-            self._file = path.open("ab+")
+            self._file = path.open("ab+", buffering=0)
         except OSError as error:
             raise JournalError(f"{path}: {error.strerror or error}") from error
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            disk.lock(self._file)
         except OSError as error:
             self._file.close()
             raise JournalError(f"{path}: another search is writing to it") from error
-        self._file.truncate(_sound_bytes(self._file))
+        self._size = _sound_bytes(self._file)
+        self._file.truncate(self._size)
 
     def append(self, event: Event, sync: bool = True) -> None:
-        """Write one event."""
+        """Write one event. Raises `JournalError` where the disk refuses it, or another program changed the file."""
+        line = _line(event)
         try:
-            self._file.write(_line(event))
-            self._file.flush()
+            if sync:
+                self._require_untouched()
+            while line:
+                written = self._file.write(line) or 0
+                self._size += written
+                line = line[written:]
             if sync:
                 os.fsync(self._file.fileno())
         except OSError as error:
-            raise JournalError(f"{self._path}: {error.strerror or error}") from error
+            reason = error.strerror or error
+            raise JournalError(f"{self._path}: {reason}; what finished is kept: add --resume to go on") from error
+
+    def _require_untouched(self) -> None:
+        mine = os.fstat(self._file.fileno())
+        try:
+            there = self._path.stat()
+        except FileNotFoundError:
+            raise JournalError(
+                f"{self._path}: was removed while the search wrote to it; the search has ended"
+            ) from None
+        if (there.st_dev, there.st_ino) != (mine.st_dev, mine.st_ino):
+            raise JournalError(f"{self._path}: was replaced while the search wrote to it; the search has ended")
+        if there.st_size != self._size:
+            raise JournalError(
+                f"{self._path}: another program wrote to it or cut it off: {there.st_size} bytes in place of "
+                f"{self._size}; the search has ended"
+            )
 
     def __enter__(self) -> "Journal":
         return self
@@ -100,26 +192,6 @@ class Journal:
 
 def _line(event: Event) -> bytes:
     return event.model_dump_json().encode() + b"\n"
-
-
-def _events(path: Path, file: IO[bytes]) -> Iterator[Event]:
-    number = 0
-    line = file.readline()
-    while line:
-        number += 1
-        following = file.readline()
-        if number > 1 and (not line.endswith(b"\n") or (not following and _torn(line))):
-            return  # torn, or being written
-        try:
-            event = EVENT.validate_json(line)
-        except ValidationError as error:
-            raise JournalError(_explain(path, number, error)) from None
-        if (number == 1) != isinstance(event, Started):
-            raise JournalError(f"{path}: line {number}: a journal has one 'started' event, its first line")
-        yield event
-        line = following
-    if number == 0:
-        raise EmptyJournalError(f"{path}: empty, no search has begun")
 
 
 def _torn(line: bytes) -> bool:
@@ -133,8 +205,8 @@ def _torn(line: bytes) -> bool:
     return False
 
 
-def _explain(path: Path, number: int, error: ValidationError) -> str:
-    if number == 1:
+def _explain(path: Path, number: int, error: ValidationError | None = None) -> str:
+    if number == 1 or error is None:
         return f"{path}: not a journal that this version of edgevolve reads"
     detail = error.errors()[0]
     where = ".".join(str(part) for part in detail["loc"])
@@ -151,12 +223,3 @@ def _sound_bytes(file: IO[bytes]) -> int:
         tail = file.read(size - position)
     last = tail[tail.rfind(b"\n", 0, -1) + 1 :]
     return size - len(last) if _torn(last) else size
-
-
-def sync_folder(folder: Path) -> None:
-    """Put the names in a folder on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -3,7 +3,8 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from edgevolve.graph import from_json as graph_from_json
 from edgevolve.metric import Metric, metric
 from edgevolve.runs import events
 from edgevolve.runs.artefacts import Artefacts, read_weights
-from edgevolve.runs.journal import JournalError, journal_path, read
+from edgevolve.runs.journal import JournalError, journal_path, many_objects, read
 from edgevolve.runs.phenotype import identity
 from resource_models import MODEL_SIZE
 from search_algorithms import Completed, Constraint, Failed, Inherit, Objective, Outcome, Problem, Rejected
@@ -114,15 +115,11 @@ class Run:
         path = journal_path(run)
         history = read(path)
         first = next(history)
-        try:
-            assert isinstance(first, events.Started)
+        assert isinstance(first, events.Started)
+        with fitting(path), many_objects():
             opened = cls(path, first)
             for event in history:
                 opened.apply(event)
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, JournalError):
-                raise
-            raise JournalError(f"{path}: its events do not fit together ({type(error).__name__}: {error})") from error
         return opened
 
     @property
@@ -355,6 +352,17 @@ class Run:
         metrics = self.records[number].metrics
         if not self.problem.broken(metrics):
             self._front.offer(self.problem.costs(metrics), number)
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Raise `JournalError` where the events of the journal at `path`, which anybody may have written, say nonsense."""
+    try:
+        yield
+    except JournalError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise JournalError(f"{path}: its events do not fit together ({type(error).__name__}: {error})") from error
 
 
 def _printable(text: str) -> str:

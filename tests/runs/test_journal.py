@@ -1,11 +1,17 @@
 import json
+import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
+from pretend import virtual
 
+from edgevolve.engine import search
+from edgevolve.reports.follow import Follower
 from edgevolve.runs import Journal, JournalError, Run, create, events
 from edgevolve.runs.events import Started
-from edgevolve.runs.journal import read
+from edgevolve.runs.journal import Reader, read
 from search_algorithms import Completed, Rejected
 
 
@@ -156,16 +162,114 @@ def test_a_line_that_is_being_written_is_not_taken_for_a_broken_one(journal):
     whole = journal.read_bytes()
     lines = whole.splitlines(keepends=True)
     journal.write_bytes(b"".join(lines[:-1]) + lines[-1][:30])
-    with journal.open("rb") as file:
-        from edgevolve.runs.journal import _events
-
-        reader = _events(journal, file)
-        seen = [next(reader) for _ in range(len(lines) - 2)]
-        with journal.open("ab") as writer:
-            writer.write(lines[-1][30:] + lines[-1])
-        assert len(seen + list(reader)) >= len(lines) - 2
+    reader = Reader(journal)
+    reading = reader.new()
+    seen = [next(reading) for _ in range(len(lines) - 2)]
+    with journal.open("ab") as writer:
+        writer.write(lines[-1][30:])
+    assert len([*seen, *reading, *reader.new()]) == len(lines)
 
 
 def test_control_characters_of_a_foreign_journal_do_not_reach_the_terminal(journal):
     journal.write_text(journal.read_text().replace('"change":"random"', '"change":"\\u001b[2Jrandom"'))
     assert not any("\x1b" in record.change for record in Run.open(journal).records.values())
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (lambda path: path.unlink(), "was removed"),
+        (lambda path: path.write_bytes(b""), "0 bytes in place of"),
+        (lambda path: shutil.copy(path, path.with_name("copy")) and path.with_name("copy").replace(path), "replaced"),
+        (lambda path: shutil.rmtree(path.parent), "was removed|No such file"),
+        (lambda path: path.write_bytes(path.read_bytes() + b"{}\n"), "another program wrote to it"),
+    ],
+)
+def test_a_journal_that_another_program_takes_away_or_changes_ends_the_search(tmp_path, config, fault, words):
+    def evaluator(task, splits):
+        pool = virtual()(task, splits)
+        submit = pool.submit
+
+        def submitting(job):
+            if job.number >= 3 and not done:
+                done.append(fault(tmp_path / "run" / "journal.jsonl"))
+            submit(job)
+
+        pool.submit = submitting
+        return pool
+
+    done = []
+    with pytest.raises(JournalError, match=words):
+        search(config(evaluations=30), "run", out=tmp_path, evaluator=evaluator)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_is_one_error_in_one_line(journal):
+    with Journal(journal) as writer:
+        full = os.open("/dev/full", os.O_WRONLY)
+        os.dup2(full, writer._file.fileno())
+        os.close(full)
+        with pytest.raises(JournalError, match="No space left on device; what finished is kept") as caught:
+            writer.append(rejected(0), sync=False)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_system_without_hard_links_holds_a_run(journal, tmp_path, monkeypatch):
+    def refuse(source, target):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    started = next(read(journal))
+    path = tmp_path / "exfat" / "journal.jsonl"
+    create(path, started)
+    assert next(read(path)) == started
+    assert [file.name for file in path.parent.iterdir()] == ["journal.jsonl"]
+    with pytest.raises(JournalError, match="exists; add --resume"):
+        create(path, started)
+
+
+def test_a_journal_has_the_rights_that_the_user_asks_for(journal, tmp_path):
+    before = os.umask(0o077)
+    try:
+        create(tmp_path / "private" / "journal.jsonl", next(read(journal)))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "private" / "journal.jsonl").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_folder_that_cannot_be_made_is_named(journal, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(JournalError, match="link: no folder can be made there"):
+        create(tmp_path / "link" / "journal.jsonl", next(read(journal)))
+
+
+def test_what_has_no_end_is_no_journal(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        with pytest.raises(JournalError, match="not a regular file"):
+            Run.open(path)
+
+
+def test_a_second_started_line_is_refused_by_whoever_reads(journal):
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:4], lines[0], *lines[4:]]))
+    for reading in (lambda: Run.open(journal), lambda: Follower(journal).poll()):
+        with pytest.raises(JournalError, match="line 5: a journal has one 'started' event"):
+            reading()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('"objectives":[{', '"objectives":[5,{'),
+        ('"bound":', '"bound":1' + "0" * 400 + ',"x":'),
+        ('"direction":"minimise"', '"direction":[]'),
+    ],
+)
+def test_a_problem_of_a_stranger_is_one_error(journal, before, after):
+    text = journal.read_text()
+    assert before in text
+    journal.write_text(text.replace(before, after, 1))
+    for reading in (lambda: Run.open(journal), lambda: Follower(journal).poll()):
+        with pytest.raises(JournalError, match=r"journal\.jsonl"):
+            reading()

@@ -1,0 +1,73 @@
+"""Files on any system: a lock, a new file that is whole or not there, and names that outlive a loss of power."""
+
+import os
+import secrets
+import stat
+import sys
+from pathlib import Path
+from typing import IO
+
+if sys.platform == "win32":
+    import msvcrt
+
+    _FAR = 1 << 40
+
+    def lock(file: IO[bytes]) -> None:
+        """Lock an open file against every other process that locks it. Raises `OSError` where one has."""
+        at = file.tell()
+        file.seek(_FAR)  # a lock of Windows keeps others from reading what it covers: this covers nothing
+        try:
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        finally:
+            file.seek(at)
+
+else:
+    import fcntl
+
+    def lock(file: IO[bytes]) -> None:
+        """Lock an open file against every other process that locks it. Raises `OSError` where one has."""
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def write_new(path: Path, content: bytes) -> None:
+    """Write a file that does not exist yet, whole or not at all. Raises `FileExistsError` where it does.
+
+    A file system without hard links (exFAT, SMB) may keep the beginning of it when the power fails.
+    """
+    temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}")
+    try:
+        _write(temporary, content)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            raise
+        except OSError:
+            _write(path, content)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Put the names in a folder on the disk, where the system can."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def require_regular(path: Path) -> None:
+    """Raise `OSError` for what has no end or no beginning, such as a pipe or `/dev/zero`."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise OSError(0, "not a regular file")
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
