@@ -10,7 +10,7 @@ import numpy as np
 from edgevolve.engine.evaluation import JobProgress
 from edgevolve.engine.evaluator import Evaluator, JobResult
 from edgevolve.engine.stopping import reason_to_stop
-from edgevolve.graph import json_hash, to_json
+from edgevolve.graph import GraphBuilder, json_hash, to_json
 from edgevolve.runs import Job, Journal, JournalError, Measurement, Run, SearchConfig, events, measure
 from edgevolve.runs.artefacts import Arrays, keep_weights, write_weights
 from edgevolve.runs.measure import measure_graph
@@ -64,17 +64,16 @@ class Search:
             case _:
                 self._take(event)
 
+    def resume(self, resumed: events.Resumed, journal: Journal, observe: Observer) -> None:
+        """A session begins after those of earlier events."""
+        self._writer(journal, observe)(resumed)
+
     def drive(self, evaluator: Evaluator, journal: Journal, observe: Observer) -> None:
         """Evaluate until a budget is spent or nothing is left to try; the last event is `stopped`.
 
         An interrupt is journaled and raised again; what is in flight then is evaluated on resume.
         """
-
-        def write(event: events.Event, candidate: Candidate | None = None) -> None:
-            journal.append(event, sync=_lasting(event))
-            self._take(event, candidate)
-            observe(self.run, event)
-
+        write = self._writer(journal, observe)
         self._keep_weights()
         self._keep_artefacts()
         heard = partial(self._hear, evaluator, write)
@@ -91,6 +90,47 @@ class Search:
         except KeyboardInterrupt:
             write(events.Stopped(time=evaluator.now(), cause="interrupted", reason="interrupted"))
             raise
+
+    def prepare(self, evaluator: Evaluator, journal: Journal, observe: Observer) -> None:
+        """Run the job before the search, from its last checkpoint; where it fails, the last event is `stopped`."""
+        write = self._writer(journal, observe)
+        last = self.run.preparing.artefact if self.run.preparing else None
+        shape = (1, *self._config.space.input_shape)
+        net = GraphBuilder()
+        graph = net.build(net.input(shape))
+        try:
+            evaluator.submit(Job(-1, None, graph, self._config.seed, {}, checkpoint=self._artefact(last)))
+            while not (results := evaluator.wait(1.0, partial(self._hear, evaluator, write))):
+                pass
+        except KeyboardInterrupt:
+            write(events.Stopped(time=evaluator.now(), cause="interrupted", reason="interrupted"))
+            raise
+        outcome, now = results[0].outcome, evaluator.now()
+        ran = {name: getattr(results[0], name) for name in ("started", "ended", "worker", "node", "attempts")}
+        if isinstance(outcome, Failed):
+            failure = events.Failure(kind=outcome.kind, reason=outcome.reason, traceback=outcome.traceback)
+            write(events.Prepared(time=now, **ran, failure=failure))
+            reason = f"prepare failed: {outcome.kind}: {outcome.reason}"
+            write(events.Stopped(time=now, cause="failures", reason=reason))
+            return
+        artefact = None if outcome.weights is None else self.run.artefacts.put(outcome.weights)
+        about = {"metrics": dict(outcome.metrics), "curves": dict(outcome.curves), "artefact": artefact}
+        write(events.Prepared(time=now, **ran, **about))
+        self._keep_artefacts()
+
+    @property
+    def prepared(self) -> Arrays | None:
+        """What the job before the search gave. Raises `JournalError` where its file is gone."""
+        name = self.run.prepared.artefact if self.run.prepared else None
+        return None if name is None else self._arrays(name)
+
+    def _writer(self, journal: Journal, observe: Observer) -> Callable[..., None]:
+        def write(event: events.Event, candidate: Candidate | None = None) -> None:
+            journal.append(event, sync=_lasting(event))
+            self._take(event, candidate)
+            observe(self.run, event)
+
+        return write
 
     def _submit(self, evaluator: Evaluator) -> None:
         """Hand over what is in flight, of an earlier session too, as far as the workers go."""
@@ -216,13 +256,12 @@ class Search:
     def _hear(self, evaluator: Evaluator, write: Callable[..., None], progress: JobProgress) -> bool:
         """Journal what a job reports, its checkpoint first; gives whether it is to go on."""
         artefact = None if progress.checkpoint is None else self.run.artefacts.put(progress.checkpoint)
-        about = {"number": progress.number, "step": progress.step, "metrics": dict(progress.metrics)}
+        number = progress.number if progress.number >= 0 else None
+        about = {"number": number, "step": progress.step, "metrics": dict(progress.metrics)}
         write(events.Progressed(time=evaluator.now(), artefact=artefact, **about))
         if artefact:
             self._keep_artefacts()
-        if isinstance(self._algorithm, Watching):
-            return self._going_on.get(progress.number, True)
-        return True
+        return self._going_on.get(progress.number, True)
 
     def _finish(self, result: JobResult, now: float, write: Callable[..., None]) -> None:
         """Weights first, then the journal, then the algorithm: what is told is on the disk."""

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -63,27 +63,30 @@ def search(
         raise JournalError(f"{path}: {hint}")
     about: dict[str, Any] = {"config": config_json(config, task), "versions": installed_versions()}
     splits = load_splits(config.data)
-    seen = _seen(config, splits)
     data = {"fingerprint": fingerprint(splits), "train": len(splits.train), "validation": len(splits.validation)}
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(path)) if resume else None
         work = _restore(config, task, path, data) if resume else None
-        pool = (evaluator or _ray(config, ray_address))(task, _without_test(splits))
-        stack.callback(pool.close)
-        about |= {"time": pool.now(), "workers": pool.workers}
-        if journal is None or work is None:
-            started = events.Started(
-                name=name, data=data | seen, devices=config.devices_used, metrics=config.described(task), **about
-            )
-            create(path, started)
-            journal, work = stack.enter_context(Journal(path)), Search(config, Run(path, started))
-            observe(work.run, started)
-        else:
-            resumed = events.Resumed(**about)
-            journal.append(resumed)
-            work.replay(resumed)
-            observe(work.run, resumed)
-        work.drive(pool, journal, observe)
+        about |= {"data": data | _seen(config, splits), "devices": config.devices_used}
+        about |= {"name": name, "metrics": config.described(task)}
+        before = [config.prepare] if config.prepare and not (work and work.run.prepared) else []
+        for doing in [*before, task]:
+            with closing((evaluator or _ray(config, ray_address))(doing, _without_test(splits))) as pool:
+                about |= {"time": pool.now(), "workers": pool.workers}
+                if journal is None or work is None:
+                    create(path, begun := events.Started(**about))
+                    journal, work = stack.enter_context(Journal(path)), Search(config, Run(path, begun))
+                    observe(work.run, begun)
+                else:
+                    work.resume(events.Resumed(**about), journal, observe)
+                if doing is config.prepare:
+                    work.prepare(pool, journal, observe)
+                else:
+                    pool.share(work.prepared)
+                    work.drive(pool, journal, observe)
+            if work.run.stopped:
+                break
+    assert work
     return work.run
 
 
@@ -133,7 +136,7 @@ def _ray(config: SearchConfig, address: str | None) -> EvaluatorFactory:
         return RayPool(
             task,
             splits,
-            workers=config.workers,
+            workers=1 if task is config.prepare else config.workers,
             gpus_per_worker=config.gpus_per_worker,
             deadline_s=config.deadline_minutes and 60 * config.deadline_minutes,
             address=address,

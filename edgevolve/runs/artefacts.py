@@ -120,7 +120,8 @@ def unpacked(data: bytes) -> dict[str, NDArray[Any]]:
 
 def _keep(folder: Path, names: Collection[str], own: Callable[[str], bool]) -> None:
     for path in folder.glob("*"):
-        if path.name not in names and (own(path.name) or re.fullmatch(r"\.(new|weights)-[\w.]+", path.name)):
+        ours = own(path.name) or re.fullmatch(r"\.(new|weights)-[\w.]+", path.name)
+        if ours and path.name not in names and not path.is_dir():
             path.unlink(missing_ok=True)
 
 

@@ -31,10 +31,12 @@ class SearchConfig(BaseModel):
 
     `problem` is a `Problem`, or the mapping that `Problem.from_mapping` takes.
     `start` holds genotypes (or their JSON form) that are evaluated first. `metrics` adds providers to the
-    resource model; `task` replaces training. `workers` is one a core unless given, `gpus_per_worker` an
-    even share of the GPUs that Ray sees. A job that neither ends nor reports for `deadline_minutes`
-    fails (unless given, 20 times the longest that was seen, and at least 2); after `failures_in_a_row` without a
-    success the search stops.
+    resource model; `task` replaces training. `prepare` is a task that runs once, before the search: the weights that it
+    completes with are in `Job.prepared` of every candidate's job, and are what `Inherit("prepared")` means.
+
+    `workers` is one a core unless given, `gpus_per_worker` an even share of the GPUs that Ray sees. A job that neither
+    ends nor reports for `deadline_minutes` fails (unless given, 20 times the longest that was seen, and at least 2);
+    after `failures_in_a_row` without a success the search stops.
 
     `devices` are packaged names, `.yaml` files or objects (`predictors.device`) that add what they predict: one device
     gives `latency_ms` and so on, each of several `latency_ms@NAME`. The problem may name a packaged device so without
@@ -51,6 +53,7 @@ class SearchConfig(BaseModel):
     algorithm: Strategy = AgingEvolution()
     training: TrainingSettings = TrainingSettings()
     task: Task | None = None
+    prepare: Task | None = None
     metrics: tuple[MetricProvider, ...] = ()
     devices: tuple[Device, ...] = ()
     start: tuple[Any, ...] = ()
@@ -89,7 +92,9 @@ class SearchConfig(BaseModel):
             raise ValueError(f"two are named {twice[0]}")
         return found
 
-    @field_validator("data", "space", "problem", "algorithm", "training", "task", "metrics", "devices", mode="before")
+    @field_validator(
+        "data", "space", "problem", "algorithm", "training", "task", "prepare", "metrics", "devices", mode="before"
+    )
     @classmethod
     def _no_class(cls, value: Any) -> Any:
         for part in value if isinstance(value, list | tuple) else (value,):

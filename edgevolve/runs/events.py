@@ -99,13 +99,24 @@ class _Ran(_Event):
     attempts: int = 1
 
 
+class Failure(BaseModel):
+    """As `search_algorithms.Failed`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    kind: str
+    reason: str
+    traceback: str = ""
+
+
 class Prepared(_Ran):
     """The job before the search ended; `artefact` is what it gave, if anything."""
 
     event: Literal["prepared"] = "prepared"
-    metrics: dict[str, float]
+    metrics: dict[str, float] = {}
     curves: dict[str, tuple[float, ...]] = {}
     artefact: str | None = None
+    failure: Failure | None = None
 
 
 class Progressed(_Event):

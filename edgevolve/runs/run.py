@@ -269,8 +269,10 @@ class Run:
                 self.twins += event.twin is not None
                 self.infeasible += bool(event.broken)
                 self.broken.update(event.broken)
-            case events.Prepared():
+            case events.Prepared(failure=None):
                 self.prepared, self.preparing = event, None
+            case events.Prepared(failure=events.Failure() as failure):
+                self.failures.append(Failed(failure.kind, failure.reason, failure.traceback))
             case events.Progressed():
                 self._progress(event)
             case events.Finished():

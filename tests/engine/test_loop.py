@@ -246,3 +246,40 @@ def test_a_metric_that_breaks_its_promise_is_named(config, run_search, gives, me
 def test_a_name_that_leads_elsewhere_is_refused(config, run_search, name):
     with pytest.raises(ConfigError, match="is no name for a run"):
         run_search(config(), name)
+
+
+class Unsayable(Exception):
+    def __str__(self):
+        raise RuntimeError("no")
+
+
+@pytest.mark.parametrize(
+    ("act", "kind"),
+    [
+        (lambda: ValueError("caf\udce9.png: not an image"), "ValueError"),
+        (lambda: Unsayable(), "Unsayable"),
+        (lambda: Failed("k\udce9", {1: 2}, 3), "k\\udce9"),
+        (lambda: Failed("odd", "x" * 10**6, "y" * 10**6), "odd"),
+        (lambda: Completed({"error": 0.5, "n\udce9": 1}), None),
+        (lambda: Completed({"error": 0.5, "n" * 1000: 1}), "MetricError"),
+        (lambda: Completed({"error": 0.5}, {"loss": [1.0] * 10_001}), "MetricError"),
+        (lambda: Completed({"error": 0.5}, {str(n): [1.0] for n in range(2000)}), "MetricError"),
+        (lambda: Completed({"error": 0.5, "macs": 1}), "MetricError"),
+        (lambda: Completed({"error": 0.5}, graph="conv"), "MetricError"),
+    ],
+)
+def test_whatever_a_task_says_is_one_outcome_of_bounded_size_and_the_search_goes_on(config, tmp_path, act, kind):
+    def say(job, splits):
+        if job.number == 1:
+            found = act()
+            if isinstance(found, Exception):
+                raise found
+            return found
+        return Completed({"error": 0.5})
+
+    settings = config(task=Scripted(say), evaluations=4, problem=Problem([minimise("error", scale=1)]))
+    run = search(settings, out=tmp_path, evaluator=Inline)
+    assert run.evaluations == 4
+    outcome = Run.open(run.folder).records[1].outcome
+    assert getattr(outcome, "kind", None) == kind
+    assert max(map(len, run.path.read_bytes().splitlines())) < 50_000

@@ -4,15 +4,17 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import ray
 from pretend import Noise, make_config
 
-from edgevolve.engine import ClusterError, WorkersLostError, search
+from edgevolve.engine import ClusterError, Inline, WorkersLostError, search
 from edgevolve.engine.ray_pool import RayPool
 from edgevolve.graph import Dense, GraphBuilder
 from edgevolve.runs import Job, Run
 from search_algorithms import Completed, Failed
+from tests.engine.jobs import STEPS, Killed, Stepwise
 
 
 @dataclass(frozen=True)
@@ -161,3 +163,99 @@ def test_a_worker_killed_from_outside_during_a_search_loses_nothing(cluster, tmp
     assert run.evaluations == 20
     ended = [record.outcome for record in Run.open(run.folder).records.values() if record.ended]
     assert [outcome for outcome in ended if not isinstance(outcome, Completed)] == []
+
+
+def test_a_job_whose_worker_is_killed_at_every_checkpoint_ends_with_bit_equal_weights(cluster, tmp_path):
+    evaluator = Inline(Stepwise(), Noise().load())
+    evaluator.submit(job(0))
+    (whole,) = evaluator.wait(1)
+    pool = RayPool(Stepwise(Killed(str(tmp_path))), Noise().load(), workers=1)
+    pool.submit(job(0))
+    result = collect(pool, 1, patience_s=300)[0]
+    pool.close()
+    assert len(list(tmp_path.iterdir())) == STEPS == result.attempts - 1
+    assert result.outcome.weights["walk"].tobytes() == whole.outcome.weights["walk"].tobytes()
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Takes 6 s, and reports each half second if its genotype says so; ends early where it is asked to."""
+
+    metric_names = ("error",)
+
+    def prepare(self):
+        pass
+
+    def __call__(self, job, splits, progress):
+        for step in range(12):
+            time.sleep(0.5)
+            if job.genotype == "reports" and not progress(step, {}):
+                return Completed({"error": step})
+        return Completed({"error": float(job.prepared["w"][0])})
+
+
+def test_a_job_that_reports_outlives_its_deadline_and_one_that_does_not_is_killed(cluster):
+    pool = RayPool(Slow(), Noise().load(), workers=2, deadline_s=4)
+    pool.share({"w": np.array([0.75])})
+    pool.submit(job(0, "reports"))
+    pool.submit(job(1, "is silent"))
+    results = collect(pool, 2)
+    pool.close()
+    assert results[0].outcome.metrics["error"] == 0.75
+    assert results[0].ended - results[0].started > 4
+    assert results[1].outcome.kind == "deadline"
+
+
+def test_a_job_ends_with_what_it_has_where_it_is_asked_to(cluster):
+    pool = RayPool(Slow(), Noise().load(), workers=1)
+    pool.submit(job(0, "reports"))
+    steps, results = [], []
+
+    def progressed(progress):
+        steps.append(progress.step)
+        return False
+
+    while not results:
+        results += pool.wait(1, progressed)
+    pool.close()
+    assert 0 < results[0].outcome.metrics["error"] == steps[-1] < 11
+
+
+def test_a_deadline_that_is_not_given_follows_from_what_was_seen(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr("edgevolve.engine.ray_pool._LEAST_DEADLINE_S", 3)
+    pool = RayPool(Unruly(str(tmp_path)), Noise().load(), workers=1)
+    pool.submit(job(0))
+    assert isinstance(collect(pool, 1)[0].outcome, Completed)
+    pool.submit(job(1, "hangs"))
+    failed = collect(pool, 1)[1]
+    pool.close()
+    assert failed.outcome.kind == "deadline"
+    assert 3 <= failed.ended - failed.started < 60
+
+
+@dataclass(frozen=True)
+class OnOneNode:
+    """A task that only one worker at a time can prepare."""
+
+    folder: str
+    metric_names = ("error",)
+
+    def prepare(self):
+        Path(self.folder, "taken").touch(exist_ok=False)
+
+    def __call__(self, job, splits):
+        return Completed({"error": 0.25})
+
+
+def test_a_place_where_no_worker_starts_is_given_up_and_the_others_work_on(cluster, tmp_path):
+    pool = RayPool(OnOneNode(str(tmp_path)), Noise().load(), workers=2)
+    for number in range(3):
+        pool.submit(job(number))
+    assert len(collect(pool, 3)) == 3
+    until = time.monotonic() + 60
+    while pool.workers == 2 and time.monotonic() < until:
+        pool.wait(1)
+    assert (pool.workers, pool.capacity) == (1, 2)
+    pool.submit(job(3))
+    assert isinstance(collect(pool, 1)[3].outcome, Completed)
+    pool.close()

@@ -117,3 +117,13 @@ def test_temporary_weights_of_a_killed_writer_do_no_harm(config, run_search):
     again = run_search(config(evaluations=9), resume=True)
     assert again.evaluations == 9
     assert all(isinstance(r.outcome, Completed) for r in again.front)
+
+
+def test_a_run_resumed_on_fewer_workers_submits_no_more_than_they_hold(config, run_search, tmp_path):
+    whole = run_search(config(evaluations=20), "whole", workers=8)
+    ends = [i + 1 for i, byte in enumerate(whole.path.read_bytes()) if byte == ord("\n")]
+    cut_copy(whole, tmp_path / "cut", ends[25])
+    assert len(Run.open(tmp_path / "cut").in_flight) == 8
+    resumed = run_search(config(evaluations=20), "cut", workers=2, resume=True)
+    assert resumed.evaluations == 20
+    assert not resumed.in_flight
