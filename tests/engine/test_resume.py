@@ -123,7 +123,7 @@ def test_a_run_resumed_on_fewer_workers_submits_no_more_than_they_hold(config, r
     whole = run_search(config(evaluations=20), "whole", workers=8)
     ends = [i + 1 for i, byte in enumerate(whole.path.read_bytes()) if byte == ord("\n")]
     cut_copy(whole, tmp_path / "cut", ends[25])
-    assert len(Run.open(tmp_path / "cut").in_flight) == 8
+    assert len(Run.open(tmp_path / "cut").in_flight) > 2
     resumed = run_search(config(evaluations=20), "cut", workers=2, resume=True)
     assert resumed.evaluations == 20
     assert not resumed.in_flight
