@@ -40,7 +40,7 @@ def likeliest_prior(encoded: Array, values: Array) -> Prior:
 
     length = float(np.clip(np.sqrt(encoded.shape[1]) / 4, *_LENGTHS))
     kernel = ConstantKernel(1.0, _VARIANCES) * RBF(length, _LENGTHS) + WhiteKernel(1e-2, _NOISES)
-    with warnings.catch_warnings(), _one_thread():
+    with warnings.catch_warnings(), one_thread():
         warnings.simplefilter("ignore", ConvergenceWarning)  # at a bound, which is where it may end
         fitted = GaussianProcessRegressor(kernel, normalize_y=True).fit(encoded, values).kernel_
     return Prior(fitted.k1, fitted.k2.noise_level)
@@ -54,13 +54,13 @@ def draw(prior: Prior, encoded: Array, values: Array, at: Array, rng: Generator)
     if not np.ptp(values):
         return np.full(len(at), values[0])
     model = GaussianProcessRegressor(prior.kernel, alpha=prior.noise, optimizer=None, normalize_y=True)
-    with _one_thread():
+    with one_thread():
         mean, covariance = model.fit(encoded, values).predict(at, return_cov=True)
         jitter = _JITTER * values.var() * prior.kernel.diag(at)
         return np.asarray(mean + np.linalg.cholesky(covariance + np.diag(jitter)) @ standard)
 
 
-def _one_thread() -> Any:
+def one_thread() -> Any:
     """Linear algebra on one thread: the cores are the workers', and sums keep their order on every machine."""
     return _thread_pools().limit(limits=1)
 

@@ -30,7 +30,7 @@ from search_algorithms.problem import (
 )
 from search_algorithms.protocol import Continuing, Exhausted, Measure, SearchAlgorithm, Strategy
 from search_algorithms.reinforce import REINFORCE
-from search_algorithms.surrogate import Surrogate, fit_trees
+from search_algorithms.surrogate import Surrogate, best_rows, fit_trees
 from search_space import SearchSpace
 
 Costs = NDArray[np.float64]
@@ -195,7 +195,9 @@ class _Screened:
             by_loss = objective.direction != "target" and metric(objective.metric).learned
             if by_loss and self._loss_column is None and not np.isnan(self._losses).any():
                 self._loss_column, values = column, np.array(self._losses)
-            self._surrogates[column] = fit_trees(encoded, _ranks(values)[:, None], self._seed)
+            ranks = _ranks(values)[:, None]
+            rows = best_rows(ranks)
+            self._surrogates[column] = fit_trees(encoded[rows], ranks[rows], self._seed)
 
     def _tell_anew(self) -> None:
         """Start the strategy again, and tell it all that it was told, as is now believed."""

@@ -1,10 +1,13 @@
 """Models that predict the costs of a genotype from its encoding, with how unsure they are."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from search_algorithms.gaussian_process import one_thread
 
 Array = NDArray[np.float64]
 
@@ -38,28 +41,29 @@ class Surrogate(Protocol):
         """Mean and standard deviation of the costs: rows x objectives, in the units of the costs."""
 
 
-def choose_kernels(encoded: Array, costs: Array) -> tuple[Kernel, ...]:
-    """For each objective the most likely of a grid (Rasmussen, Williams 2006, section 5.4.1), by at most 250 rows."""
-    rows = _best_rows(costs, _ROWS_TO_CHOOSE_BY)
+def choose_kernels(encoded: Array, costs: Array, learned: Sequence[int]) -> tuple[Kernel, ...]:
+    """For each of the columns `learned` the most likely of a grid, by at most 250 rows of the best costs.
+
+    The likelihood is the marginal one (Rasmussen, Williams 2006, section 5.4.1).
+    """
+    rows = best_rows(costs, _ROWS_TO_CHOOSE_BY)
     grid = [Kernel(length, noise) for length in _LENGTHS for noise in _NOISES]
 
     def likelihood(kernel: Kernel, column: Array) -> float:
         return float(_fit_process(encoded[rows], column, kernel).log_marginal_likelihood_value_)
 
-    return tuple(max(grid, key=lambda kernel: likelihood(kernel, column)) for column in costs[rows].T)
+    return tuple(max(grid, key=lambda kernel: likelihood(kernel, column)) for column in costs[rows][:, learned].T)
 
 
 def fit_processes(encoded: Array, costs: Array, kernels: tuple[Kernel, ...]) -> Surrogate:
-    """A Gaussian process an objective, on at most 500 rows: the latest, and the best by rank."""
-    rows = _best_rows(costs, _MOST_ROWS)
-    columns = zip(costs[rows].T, kernels, strict=True)
-    return _Processes(tuple(_fit_process(encoded[rows], column, kernel) for column, kernel in columns))
+    """A Gaussian process for each column of `costs`."""
+    columns = zip(costs.T, kernels, strict=True)
+    return _Processes(tuple(_fit_process(encoded, column, kernel) for column, kernel in columns))
 
 
 def fit_trees(encoded: Array, costs: Array, seed: int) -> Surrogate:
-    """An ensemble of boosted trees an objective, on at most 500 rows: the latest, and the best by rank."""
-    rows = _best_rows(costs, _MOST_ROWS)
-    return _Trees(tuple(_fit_ensemble(encoded[rows], column, seed) for column in costs[rows].T))
+    """An ensemble of boosted trees for each column of `costs`."""
+    return _Trees(tuple(_fit_ensemble(encoded, column, seed) for column in costs.T))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,10 @@ class _Processes:
     models: tuple[Any, ...]
 
     def predict(self, encoded: Array) -> tuple[Array, Array]:
-        means, spreads = zip(*(model.predict(encoded, return_std=True) for model in self.models), strict=True)
+        if not self.models:
+            return np.zeros((len(encoded), 0)), np.zeros((len(encoded), 0))
+        with one_thread():
+            means, spreads = zip(*(model.predict(encoded, return_std=True) for model in self.models), strict=True)
         return np.stack(means, axis=1), np.stack(spreads, axis=1)
 
 
@@ -76,6 +83,8 @@ class _Trees:
     ensembles: tuple[tuple[Any, ...], ...]
 
     def predict(self, encoded: Array) -> tuple[Array, Array]:
+        if not self.ensembles:
+            return np.zeros((len(encoded), 0)), np.zeros((len(encoded), 0))
         drawn = np.array([[member.inplace_predict(encoded) for member in members] for members in self.ensembles])
         return drawn.mean(axis=1).T.astype(np.float64), drawn.std(axis=1, ddof=1).T.astype(np.float64)
 
@@ -85,7 +94,8 @@ def _fit_process(encoded: Array, costs: Array, kernel: Kernel) -> Any:
     from sklearn.gaussian_process.kernels import RBF
 
     model = GaussianProcessRegressor(RBF(kernel.length), alpha=kernel.noise, optimizer=None, normalize_y=True)
-    return model.fit(encoded, costs)
+    with one_thread():
+        return model.fit(encoded, costs)
 
 
 def _fit_ensemble(encoded: Array, costs: Array, seed: int) -> tuple[Any, ...]:
@@ -100,7 +110,7 @@ def _fit_ensemble(encoded: Array, costs: Array, seed: int) -> tuple[Any, ...]:
     )
 
 
-def _best_rows(costs: Array, most: int) -> NDArray[np.int64]:
+def best_rows(costs: Array, most: int = _MOST_ROWS) -> NDArray[np.int64]:
     """At most so many places, in their order: the latest half, and of the others those of the best ranks."""
     if len(costs) <= most:
         return np.arange(len(costs))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from search_algorithms.problem import Candidate, Completed, Outcome, Problem, ProblemError, Proposal
 from search_algorithms.protocol import Measure
-from search_algorithms.surrogate import Kernel, Surrogate, choose_kernels, fit_processes, fit_trees
+from search_algorithms.surrogate import Kernel, Surrogate, best_rows, choose_kernels, fit_processes, fit_trees
 from search_space import SearchSpace
 
 Costs = NDArray[np.float64]
@@ -45,8 +45,10 @@ _DRAWS = 8
 """Draws of the predictions, over which a gain is averaged."""
 
 _NEIGHBOURS = 32
-_MEASURED = 64
-"""A pool is cut down to so many where `measure` has to build each of their networks."""
+_MEASURED = 20
+_FEWER = 4
+"""Where `measure` knows an objective it builds each network, which takes a millisecond or two: a pool is made of so many
+times fewer parents, crossovers and samples there, and cut down to `_MEASURED`."""
 
 _RECENT = 500
 """Of what is not on the front, parents are the best of the latest so many, so that an ask costs the same for ever."""
@@ -63,8 +65,8 @@ class SurrogateEvolution:
     share of the surrogate's standard deviation that its predictions are drawn with. The surrogate is a Gaussian
     process (`process`) or an XGBoost ensemble (`trees`) over the space's encoding; it is fitted to the first n told
     candidates, n growing by 1 % a fit (trees: 3 %), and to at most 500 of those: the latest half, and the best by
-    non-dominated rank. Objectives that `measure` gives are exact and need no surrogate. Only gains within all bounds
-    count, soft ones too.
+    non-dominated rank. Objectives that `measure` gives are read, not learned. Only gains within all bounds count, soft
+    ones too.
     """
 
     founders: int = 12
@@ -111,6 +113,10 @@ class _SurrogateEvolution:
         self._front: list[int] = []
         """Places among the told: the feasible that nothing feasible dominates."""
         self._behind: list[int] = []
+        self._exact = False
+        """Whether `measure` gives metrics before training."""
+        self._learned: list[int] = []
+        """The objectives that it does not give."""
         self._surrogate: Surrogate | None = None
         self._kernels: tuple[Kernel, ...] = ()
         self._next_fit, self._next_choice = settings.founders, settings.founders
@@ -151,14 +157,19 @@ class _SurrogateEvolution:
     def _fit(self) -> None:
         """By all that is told; a function of how many that is, so of a prefix of the tells."""
         told = len(self._told)
+        known = self._measure(self._told[0].genotype)
+        self._exact = bool(known)
+        self._learned = [i for i, o in enumerate(self._problem.objectives) if o.metric not in known]
         encoded, costs = np.array(self._encoded), np.array(self._costs)
+        rows = best_rows(costs)
+        learned = costs[rows][:, self._learned]
         if self._settings.surrogate == "trees":
-            self._surrogate = fit_trees(encoded, costs, self._seed)
+            self._surrogate = fit_trees(encoded[rows], learned, self._seed)
         else:
             if told >= self._next_choice:
-                self._kernels = choose_kernels(encoded, costs)
+                self._kernels = choose_kernels(encoded, costs, self._learned)
                 self._next_choice = int(told * _CHOICE_GROWTH) + 1
-            self._surrogate = fit_processes(encoded, costs, self._kernels)
+            self._surrogate = fit_processes(encoded[rows], learned, self._kernels)
         self._next_fit = max(told + 1, int(told * _REFIT_GROWTH[self._settings.surrogate]))
 
     def _rank(self, place: int, feasible: bool) -> None:
@@ -196,7 +207,8 @@ class _SurrogateEvolution:
     def _pool(self, rng: Generator, costs: Costs, parents: NDArray[np.int64]) -> dict[Any, tuple[int, ...]]:
         """Unknown candidates, each with the places of its parents among the told."""
         pool: dict[Any, tuple[int, ...]] = {}
-        number, pairs = self._settings.parents, self._settings.crossovers
+        wanted = (self._settings.parents, self._settings.crossovers, self._settings.samples)
+        number, pairs, samples = (-(-n // _FEWER) for n in wanted) if self._exact else wanted
         chosen = _towards(costs[parents], parents, number + 2 * pairs, rng).tolist()
         for turn, parent in enumerate(chosen[:number]):
             children = list(self._space.neighbours(self._told[parent].genotype, rng))
@@ -207,7 +219,7 @@ class _SurrogateEvolution:
             pool |= {children[int(i)]: (parent,) for i in kept}
         for a, b in zip(chosen[number : number + pairs], chosen[number + pairs :], strict=True):
             pool[self._space.crossover(self._told[a].genotype, self._told[b].genotype, rng)] = (a, b)
-        for _ in range(self._settings.samples):
+        for _ in range(samples):
             pool[self._space.sample(rng)] = ()
         return {genotype: places for genotype, places in pool.items() if genotype not in self._known}
 
@@ -229,19 +241,21 @@ class _SurrogateEvolution:
 
     def _predicted(self, genotypes: list[Any], surrogate: Surrogate) -> tuple[Costs, Costs]:
         """Mean and spread of each genotype's costs; exact where `measure` knows them."""
-        costs, spread = surrogate.predict(np.array([self._space.encode(genotype) for genotype in genotypes]))
         measured = [self._measure(genotype) for genotype in genotypes]
+        costs = np.zeros((len(genotypes), len(self._problem.objectives)))
+        spread = np.zeros_like(costs)
+        encoded = np.array([self._space.encode(genotype) for genotype in genotypes])
+        costs[:, self._learned], spread[:, self._learned] = surrogate.predict(encoded)
         for column, objective in enumerate(self._problem.objectives):
-            if all(objective.metric in metrics for metrics in measured):
+            if column not in self._learned:
                 costs[:, column] = [objective.cost(metrics) for metrics in measured]
-                spread[:, column] = 0.0
         broken = np.array([bool(self._problem.broken(metrics)) for metrics in measured])
         costs[broken] = np.inf
         return costs, spread
 
     def _measurable(self, genotypes: list[Any], rng: Generator) -> list[Any]:
         """All of the pool, or some of it where each of them has to be measured."""
-        if len(genotypes) <= _MEASURED or not self._measure(genotypes[0]):
+        if len(genotypes) <= _MEASURED or not self._exact:
             return genotypes
         return [genotypes[int(i)] for i in rng.permutation(len(genotypes))[:_MEASURED]]
 

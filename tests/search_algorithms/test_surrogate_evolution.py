@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from search_algorithms import Problem, ProblemError, SurrogateEvolution, at_most, minimise
-from search_algorithms.surrogate import _best_rows, choose_kernels, fit_processes, fit_trees
+from search_algorithms.surrogate import best_rows, choose_kernels, fit_processes, fit_trees
 from search_algorithms.surrogate_evolution import _gains, _non_dominated, _open_points
 from tests.pretend import unmeasured
 from tests.search_algorithms.cells import SPACE, made_up, played
@@ -57,7 +57,7 @@ def test_a_surrogate_knows_more_than_the_mean():
     encoded = np.array([SPACE.encode(cell) for cell in cells])
     costs = np.array([list(made_up(cell).values()) for cell in cells])
     for model in (
-        fit_processes(encoded[:100], costs[:100], choose_kernels(encoded[:100], costs[:100])),
+        fit_processes(encoded[:100], costs[:100], choose_kernels(encoded[:100], costs[:100], (0, 1))),
         fit_trees(encoded[:100], costs[:100], seed=0),
     ):
         mean, spread = model.predict(encoded[100:])
@@ -73,13 +73,13 @@ def test_a_process_learns_from_measurements_that_scatter():
     costs = np.array([list(made_up(cell).values()) for cell in cells])
     twice, truth = np.repeat(encoded[:100], 2, axis=0), np.repeat(costs[:100], 2, axis=0)
     scattered = truth + 0.45 * costs.std(axis=0) * rng.standard_normal(truth.shape)
-    mean, _ = fit_processes(twice, scattered, choose_kernels(twice, scattered)).predict(encoded[100:])
+    mean, _ = fit_processes(twice, scattered, choose_kernels(twice, scattered, (0, 1))).predict(encoded[100:])
     assert (((mean - costs[100:]) ** 2).mean(axis=0) < 0.3 * costs[100:].var(axis=0)).all()
 
 
 def test_the_latest_are_fitted_to_however_bad_they_are():
     costs = np.array([[3.0, 3.0], [1.0, 1.0], [2.0, 2.0], [0.5, 2.0], [9.0, 9.0], [8.0, 8.0]])
-    assert _best_rows(costs, 4).tolist() == [1, 3, 4, 5]
+    assert best_rows(costs, 4).tolist() == [1, 3, 4, 5]
 
 
 def test_what_hardly_beats_the_front_is_no_gain():
@@ -110,3 +110,20 @@ def test_gains_beyond_a_soft_bound_do_not_count():
         algorithm = SurrogateEvolution(founders=6, unscreened=0.0).start(SPACE, goal, 0, unmeasured)
         within[name] = sum(made_up(proposal.genotype)["error"] <= 0.2 for proposal in played(algorithm, 50))
     assert within["goal"] > 1.5 * within["none"]
+
+
+def test_what_is_measured_is_read_and_never_learned(monkeypatch):
+    columns = []
+
+    def fit(encoded, costs, kernels):
+        columns.append(costs.shape[1])
+        return fit_processes(encoded, costs, kernels)
+
+    monkeypatch.setattr("search_algorithms.surrogate_evolution.fit_processes", fit)
+    problem = Problem([minimise("error", scale=1.0), minimise("macs", scale=1.0)])
+
+    def measure(genotype):
+        return {"macs": made_up(genotype)["macs"]}
+
+    played(SurrogateEvolution(founders=4).start(SPACE, problem, 0, measure), 20)
+    assert set(columns) == {1}
