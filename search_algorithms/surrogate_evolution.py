@@ -47,8 +47,8 @@ _DRAWS = 8
 _NEIGHBOURS = 32
 _MEASURED = 20
 _FEWER = 4
-"""Where `measure` knows an objective it builds each network, which takes a millisecond or two: a pool is made of so many
-times fewer parents, crossovers and samples there, and cut down to `_MEASURED`."""
+"""Where `measure` knows an objective it builds each network, which takes a millisecond or two: a pool is made of so
+many times fewer parents, crossovers and samples there, and cut down to `_MEASURED`."""
 
 _RECENT = 500
 """Of what is not on the front, parents are the best of the latest so many, so that an ask costs the same for ever."""
