@@ -17,8 +17,9 @@ from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.formats import Source, check_formats, in_batches, write_format
 from edgevolve.deployment.manifest import Manifest, check_directory
 from edgevolve.deployment.optimise import lean
-from edgevolve.deployment.tflite import calibration_examples, differences, to_tflite_int8
+from edgevolve.deployment.tflite import differences, to_tflite_int8
 from edgevolve.graph import Graph, graph_hash, reordered, to_json
+from edgevolve.quantisation import calibration_examples
 from edgevolve.quantisation.litert import int8_accuracy, open_model
 from edgevolve.training.keras_model import keras_model
 from edgevolve.training.trainer import evaluate

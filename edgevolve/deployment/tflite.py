@@ -9,7 +9,6 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgevolve.data import Split, as_float
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.formats import Source, distance
 from edgevolve.deployment.order import in_graph_order
@@ -20,8 +19,6 @@ from edgevolve.training.forward import forward
 from edgevolve.training.keras_model import save_keras
 from edgevolve.training.session import silenced
 from edgevolve.training.weights import check_weights, folded
-
-CALIBRATION_EXAMPLES = 256
 
 
 class ConversionError(ExportError):
@@ -34,12 +31,6 @@ def write(folder: Path, source: Source) -> dict[str, Any]:
     save_keras(source.keras, folder / "model.keras")
     model = open_model(source.tflite)
     return distance("LiteRT", model.real(model.outputs(source.images)), source)
-
-
-def calibration_examples(train: Split) -> NDArray[np.float32]:
-    """Up to 256 training images, evenly spread over the split, as float32."""
-    chosen = np.linspace(0, len(train) - 1, min(len(train), CALIBRATION_EXAMPLES)).round().astype(int)
-    return as_float(train.x[chosen])
 
 
 def to_tflite_int8(graph: Graph, weights: Mapping[str, NDArray[Any]], calibration: NDArray[np.float32]) -> bytes:

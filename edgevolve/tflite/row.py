@@ -165,6 +165,7 @@ class Row:
         table: contents of the int32 operand that `op` needs (axes, amounts, a shape).
         channel_axis: axis of the kernel that the scales of its channels belong to.
         per_tensor: the skeleton gives the kernel one scale for all channels.
+        keeps_scale: int8 kernels insist on one scale and zero point for all that it reads and writes.
         output_scale: scale and zero point on which int8 kernels insist for the output.
         macs: multiply-accumulates where `op` does not describe the operator.
     """
@@ -183,6 +184,7 @@ class Row:
     table: Callable[[Any], tuple[int, ...]] | None = None
     channel_axis: int = 0
     per_tensor: bool = False
+    keeps_scale: bool = False
     output_scale: tuple[float, int] | None = None
     macs: Callable[[Operator], int] = _no_macs
 

@@ -167,6 +167,7 @@ def _pool(name: str, code: int, method: str, op: type, kernel: Kernel) -> Row:
         options=5,
         fields=fields,
         op=op,
+        keeps_scale=True,
         kernel=kernel,
         macs=_macs_of_window,
     )
@@ -276,6 +277,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         options=10,
         fields=(Field("axis", 0, "i", only=tuple(range(-1, 8))), _not_fused(1)),
         op=Concat,
+        keeps_scale=True,
         shaped=_concat,
         kernel=Kernel(Kept(8, 4, 40), Kept(8, 4, 24), tables=input_tables),
     ),
@@ -286,6 +288,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         method="AddPad",
         options=22,
         op=Pad,
+        keeps_scale=True,
         shaped=_pad,
         table=lambda op: (0, 0, *op.height, *op.width, 0, 0),
         kernel=Kernel(Kept(0, 1, 56), Kept(0, 1, 56)),
@@ -295,8 +298,9 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         code=22,
         method="AddReshape",
         op=Reshape,
+        keeps_scale=True,
         shaped=_reshape,
-        table=lambda op: op.shape,
+        table=lambda op: (-1, *op.shape[1:]),  # any batch
         kernel=Kernel(Kept(32, 4, 0), Kept(36, 4, 0)),
     ),
     Row(

@@ -4,9 +4,7 @@ import tensorflow as tf
 
 from edgevolve.data import Digits, Split
 from edgevolve.deployment.tflite import (
-    CALIBRATION_EXAMPLES,
     ConversionError,
-    calibration_examples,
     differences,
     to_tflite_int8,
 )
@@ -25,6 +23,7 @@ from edgevolve.graph import (
     Reshape,
     reordered,
 )
+from edgevolve.quantisation.calibrate import CALIBRATION_EXAMPLES, calibration_examples
 from edgevolve.quantisation.litert import int8_accuracy, open_model
 from edgevolve.tflite import tflite_name
 from edgevolve.training import TrainingSettings

@@ -1,0 +1,122 @@
+"""Floats to int8 as TensorFlow Lite's quantisation specification has it.
+
+Kernels are symmetric, a scale for each output channel; biases are int32 of the input's scale times the kernel's;
+activations have a scale and a zero point that spread their range, zero included, over the 256 integers. Operators that
+only move or choose values (pools, concatenation, ...) have one scale for all that they read and write.
+https://ai.google.dev/edge/litert/models/quantization_spec
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.graph import Graph
+from edgevolve.quantisation.calibrate import Ranges
+from edgevolve.quantisation.float_network import FloatNetwork
+from edgevolve.tflite import Quantisation, row_of, write_tflite
+
+LARGEST_BIAS = 2**30
+"""Of a stored bias. A channel whose kernel is so small that its bias would be larger has a coarser kernel instead."""
+
+LEAST_WEIGHT, LEAST_ACTIVATION = 5e-7, 1e-6
+"""What a channel and an activation are taken to reach at least, as in TensorFlow."""
+
+
+class QuantisationError(ValueError):
+    """The network has no int8 form. The message is one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Int8Network:
+    """The file's operators, their constants as stored, and what the integers of every tensor stand for."""
+
+    graph: Graph
+    constants: Mapping[str, NDArray[Any]]
+    scales: Mapping[str, Quantisation]
+
+    def tflite(self) -> bytes:
+        """The bytes of its file."""
+        return write_tflite(self.graph, self.constants, self.scales)
+
+
+def quantise(network: FloatNetwork, activations: Mapping[str, Quantisation]) -> Int8Network:
+    """Quantise a network whose activations have these scales, by name."""
+    scales = dict(activations)
+    constants: dict[str, NDArray[Any]] = {}
+    for node in network.graph.nodes:
+        kernel, bias = f"{node.name}/kernel", f"{node.name}/bias"
+        if kernel not in network.constants:
+            continue
+        axis = row_of(node.op).channel_axis
+        by_channel = np.moveaxis(network.constants[kernel], axis, -1)
+        (given,) = activations[node.inputs[0].name].scales
+        steps = _kernel_steps(by_channel, network.constants.get(bias), given)
+        stored = _rounded(by_channel, steps).clip(-127, 127).astype(np.int8)
+        constants[kernel] = np.ascontiguousarray(np.moveaxis(stored, -1, axis))
+        zeros = np.zeros(len(steps), np.int64)
+        scales[kernel] = Quantisation(steps, zeros, axis)
+        if bias in network.constants:
+            steps = np.float32(given) * steps
+            constants[bias] = _rounded(network.constants[bias], steps).astype(np.int32)
+            scales[bias] = Quantisation(steps, zeros)
+    return Int8Network(network.graph, constants, scales)
+
+
+def _kernel_steps(
+    by_channel: NDArray[np.float32], bias: NDArray[np.float32] | None, given: float
+) -> NDArray[np.float32]:
+    """The kernel's scale of each channel; `given` is the input's scale."""
+    largest = np.abs(by_channel).reshape(-1, by_channel.shape[-1]).max(axis=0).astype(float)
+    steps = np.maximum(largest, LEAST_WEIGHT) / 127
+    if bias is not None:
+        steps = np.maximum(steps, np.abs(bias) / (given * LARGEST_BIAS))
+    return np.asarray(steps, np.float32)
+
+
+def activation_scales(graph: Graph, ranges: Ranges) -> dict[str, Quantisation]:
+    """Scale and zero point of each activation by name: of its range, or of the ranges of all those that share one.
+
+    Raises `QuantisationError` where an operator insists on a scale that its neighbours cannot have.
+    """
+    fixed = {node.output.name: row_of(node.op).output_scale for node in graph.nodes}
+    found: dict[str, Quantisation] = {}
+    for group in _of_one_scale(graph):
+        least, largest = min(ranges[name][0] for name in group), max(ranges[name][1] for name in group)
+        scale, zero = _scale(least, largest)
+        for name in sorted(group):
+            scale, zero = fixed.get(name) or (scale, zero)
+        if least < (-129 - zero) * scale or largest > (128 - zero) * scale:
+            raise QuantisationError(
+                f"{', '.join(sorted(group))} must share one scale, and a sigmoid or softmax among them has a fixed one"
+            )
+        found |= dict.fromkeys(group, Quantisation((scale,), (zero,)))
+    return found
+
+
+def _of_one_scale(graph: Graph) -> list[set[str]]:
+    """Names of activations, in sets that share a scale."""
+    groups = {x.name: {x.name} for x in graph.inputs}
+    for node in graph.nodes:
+        group = {node.output.name}
+        if row_of(node.op).keeps_scale:
+            group = group.union(*(groups[x.name] for x in node.inputs))
+        groups |= dict.fromkeys(group, group)
+    return list({id(group): group for group in groups.values()}.values())
+
+
+def _scale(least: float, largest: float) -> tuple[float, int]:
+    least, largest = min(least, 0.0), max(largest, 0.0)
+    if max(-least, largest) < LEAST_ACTIVATION:
+        least, largest = -LEAST_ACTIVATION, LEAST_ACTIVATION
+    scale = (largest - least) / 255
+    return scale, round(-128 - least / scale)
+
+
+def _rounded(values: NDArray[np.float32], steps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Values in steps, to the nearest whole number, away from 0 where two are as near, as TensorFlow rounds them."""
+    numbers = values * (np.float32(1) / steps)
+    rounded: NDArray[np.float32] = np.trunc(numbers + np.copysign(np.float32(0.5), numbers))
+    return rounded
