@@ -3,8 +3,8 @@
     from edgevolve.testing import check_space
     def test_my_space(): check_space(MySpace((8, 8, 1), 10))
 
-There is a kit for spaces, algorithms, data sets, front ends, tasks and evaluators. Each `check_...` runs a list of checks,
-and raises `AssertionError` where a promise is broken. The lists are public, so that a test can run check by check.
+There is a kit for spaces, algorithms, data sets, front ends, tasks and evaluators. Each `check_...` runs a list of
+checks, and raises `AssertionError` where a promise is broken. The lists are public, so that a test can run check by check.
 """
 
 from edgevolve.testing.algorithms import ALGORITHM_CHECKS, check_algorithm
