@@ -13,7 +13,7 @@ import typer
 from edgevolve.data import DataError, examine, load_splits
 from edgevolve.deployment import ExportError
 from edgevolve.device_commands import DEVICE_COMMANDS
-from edgevolve.engine import ClusterError, WorkersLostError, task_of
+from edgevolve.engine import ClusterError, WorkersLostError, task_of, try_task
 from edgevolve.engine import search as run_search
 from edgevolve.graph import ShapeError
 from edgevolve.runs import ConfigError, EmptyJournalError, JournalError, Record, Run, SearchConfig, journal_path
@@ -105,9 +105,11 @@ def check(config: Config) -> None:
     from edgevolve.runs.feasibility import feasibility
 
     chosen = load_config(config)
-    chosen.check(task_of(chosen))
-    seen = examine(chosen.data, load_splits(chosen.data))
-    for line in (*seen.lines, *(f"note: {note}" for note in seen.notes), ""):
+    task = task_of(chosen)
+    chosen.check(task)
+    splits = load_splits(chosen.data)
+    seen = examine(chosen.data, splits)
+    for line in (*seen.lines, *(f"note: {note}" for note in (*seen.notes, *try_task(chosen, task, splits))), ""):
         _console().print(line, highlight=False, markup=False, soft_wrap=True)
     found = feasibility(chosen)
     _console().print(feasibility_table(chosen, found))

@@ -6,6 +6,7 @@ from edgevolve.engine.evaluator import Evaluator, Inline, JobResult, VirtualTime
 from edgevolve.engine.search import search, task_of
 from edgevolve.engine.tabular import TableError, Tabular
 from edgevolve.engine.train_task import Train
+from edgevolve.engine.trial import try_task
 
 __all__ = [
     "ClusterError",
@@ -21,4 +22,5 @@ __all__ = [
     "calibrate",
     "search",
     "task_of",
+    "try_task",
 ]

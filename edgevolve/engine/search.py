@@ -15,6 +15,7 @@ from edgevolve.engine.cluster import require_cluster
 from edgevolve.engine.evaluator import Evaluator
 from edgevolve.engine.loop import Observer, Search
 from edgevolve.engine.train_task import Train
+from edgevolve.engine.trial import try_task
 from edgevolve.engine.versions import installed_versions
 from edgevolve.runs import (
     ON_RESUME,
@@ -63,11 +64,14 @@ def search(
         raise JournalError(f"{path}: {hint}")
     about: dict[str, Any] = {"config": config_json(config, task), "versions": installed_versions()}
     splits = load_splits(config.data)
+    seen = _seen(config, splits)
+    if evaluator is None and not resume:
+        try_task(config, task, splits)
     data = {"fingerprint": fingerprint(splits), "train": len(splits.train), "validation": len(splits.validation)}
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(path)) if resume else None
         work = _restore(config, task, path, data) if resume else None
-        about |= {"data": data | _seen(config, splits), "devices": config.devices_used}
+        about |= {"data": data | seen, "devices": config.devices_used}
         about |= {"name": name, "metrics": config.described(task)}
         before = [config.prepare] if config.prepare and not (work and work.run.prepared) else []
         for doing in [*before, task]:

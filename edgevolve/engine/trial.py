@@ -1,0 +1,115 @@
+"""Try a task of the user's own on a few examples, as a worker would, before a search begins."""
+
+import os
+import pickle
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edgevolve.data import Split, Splits
+from edgevolve.engine.evaluator import evaluate
+from edgevolve.graph import from_json, to_json
+from edgevolve.runs import ConfigError, Job, SearchConfig, Task
+from edgevolve.runs.measure import measure
+from search_algorithms import Failed
+
+EXAMPLES = 256
+"""At most so many of each split, evenly spread."""
+NETWORKS = 20
+"""So many random ones are looked at; the one of fewest multiply-accumulates within the bounds is tried."""
+PATIENCE_S = 60.0
+
+
+def try_task(config: SearchConfig, task: Task, splits: Splits, patience_s: float = PATIENCE_S) -> tuple[str, ...]:
+    """Run `task` once in a process of its own; gives a line where it did not end in time.
+
+    The project's own tasks are not tried: what they need of the data, `edgevolve.data.examine` has seen. Raises
+    `ConfigError` when the task cannot be sent to a worker, fails, or kills its process.
+    """
+    if type(task).__module__.startswith("edgevolve."):
+        return ()
+    name = type(task).__name__
+    try:
+        sent = _by_value((task, _job(config), _few(splits)))
+    except Exception as error:  # pickle raises what the user's objects raise
+        reason = " ".join(str(error).split())[:200]
+        raise ConfigError(f"task: {name} cannot be sent to a worker ({type(error).__name__}: {reason})") from error
+    path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
+    command = [sys.executable, "-c", "from edgevolve.engine.trial import answer; answer()"]
+    try:
+        done = subprocess.run(
+            command, input=sent, capture_output=True, timeout=patience_s, env={**os.environ, "PYTHONPATH": path}
+        )
+    except subprocess.TimeoutExpired:
+        return (f"task {name} was tried on a few examples for {patience_s:.0f} s and did not end",)
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        reason = f"signal {-done.returncode}" if done.returncode < 0 else said[-1] if said else "no word"
+        raise ConfigError(f"task: {name} ended its worker on the first job: {reason}")
+    reason = done.stdout.decode("utf-8", errors="replace").rpartition(_MARK)[2].strip()
+    if reason:
+        raise ConfigError(f"task: {name} failed on a few examples of the data: {reason}")
+    return ()
+
+
+_MARK = "\nedgevolve: "
+
+
+def answer() -> None:
+    """What the process does: run the job of standard input, and print why it failed or nothing."""
+    task, job, splits = pickle.load(sys.stdin.buffer)  # written by `try_task`, a moment ago
+    task.prepare()
+    outcome = evaluate(task, job, splits)
+    said = f"{outcome.kind}: {outcome.reason}{_place(outcome.traceback)}" if isinstance(outcome, Failed) else ""
+    sys.stdout.buffer.write((_MARK + said).encode("utf-8", errors="replace"))
+
+
+def _place(trace: str) -> str:
+    """The last line of the user's own code in a traceback."""
+    ours = str(Path(__file__).resolve().parents[1]).replace(str(Path.home()), "~")
+    frames = [line.strip() for line in trace.splitlines() if line.strip().startswith('File "')]
+    own = [line for line in frames if ours not in line and "site-packages" not in line]
+    if not own:
+        return ""
+    file, line = own[-1].removeprefix('File "').split('", line ')
+    return f" ({Path(file).name}, line {line.partition(',')[0]})"
+
+
+def _by_value(content: Any) -> bytes:
+    """Pickled as Ray does it: the code of modules that are not installed goes along."""
+    from ray import cloudpickle
+
+    module = sys.modules[type(content[0]).__module__]
+    file = Path(getattr(module, "__file__", None) or "").resolve()
+    if module.__name__ != "__main__" and not file.is_relative_to(Path(sysconfig.get_path("purelib")).resolve()):
+        cloudpickle.register_pickle_by_value(module)
+    sent: bytes = cloudpickle.dumps(content)
+    return sent
+
+
+def _few(splits: Splits) -> Splits:
+    """Some examples of each split, in memory; none of the test split, as in a search."""
+    return Splits(_some(splits.train), _some(splits.validation), splits.test.take(np.arange(0)))
+
+
+def _some(part: Split) -> Split:
+    number = min(len(part), EXAMPLES)
+    chosen = part.take(np.linspace(0, len(part) - 1, number).round().astype(np.int64))
+    return Split(chosen.x[:], chosen.y[:], chosen.groups)
+
+
+def _job(config: SearchConfig) -> Job:
+    """A small network of the space, as the search would ask for it."""
+    rng = np.random.default_rng([config.seed])
+    genotypes: Sequence[Any] = [config.space.sample(rng) for _ in range(NETWORKS)]
+    quick = [provider for provider in config.providers if provider not in config.device_metrics]
+    measured = [(genotype, measure(config.space, quick, genotype).metrics) for genotype in genotypes]
+    within = [one for one in measured if not config.problem.broken(one[1])] or measured
+    genotype, _ = min(within, key=lambda one: one[1]["macs"])
+    found = measure(config.space, config.providers, genotype)
+    return Job(0, config.space.to_json(genotype), from_json(to_json(found.graph)), config.seed, found.metrics)
