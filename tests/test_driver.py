@@ -332,7 +332,11 @@ def test_a_run_that_fails_again_and_again_shows_the_first_traceback_and_exits_wi
 class Broken:
     metric_names = ("error",)
     def prepare(self): pass
-    def __call__(self, job, splits): raise OSError("the probe is not connected")
+    def __call__(self, job, splits, progress):
+        if len(splits.train) < 1000:  # tried on a few examples, it works
+            from edgevolve import Completed
+            return Completed({"error": 0.5})
+        raise OSError("the probe is not connected")
 
 config = SearchConfig(task=Broken(), failures_in_a_row=2,""",
     )
@@ -341,6 +345,40 @@ config = SearchConfig(task=Broken(), failures_in_a_row=2,""",
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert re.search(r"[23] failures in a row; the first: OSError: the probe is not connected\n$", done.stderr)
+
+
+def test_a_task_and_data_of_a_users_own_are_tried_by_check_in_one_line(tmp_path):
+    task = TINY.replace(
+        "config = SearchConfig(",
+        """
+class Mine:
+    metric_names = ("error",)
+    def prepare(self): pass
+    def __call__(self, job, splits): return splits.train.x.mean(axis="rows")
+
+config = SearchConfig(task=Mine(),""",
+    )
+    data = TINY.replace(
+        "config = SearchConfig(",
+        """
+class Mine(Digits):
+    __slots__ = ()
+    def load(self):
+        splits = super().load()
+        return splits.train, splits.validation, splits.test
+
+data = Mine()
+config = SearchConfig(""",
+    )
+    wanted = {
+        task: r"edgevolve: task: Mine failed on a few examples of the data: TypeError: .* \(mine.py, line \d+\)\n",
+        data: r"edgevolve: Mine.load\(\) gives a tuple; it must give Splits\(train, validation, test\)\n",
+    }
+    for text, message in wanted.items():
+        (tmp_path / "mine.py").write_text(text)
+        done = edgevolve("check", "mine.py", cwd=tmp_path)
+        assert done.returncode == 2
+        assert re.fullmatch(message, done.stderr), done.stderr
 
 
 LOOKING = [

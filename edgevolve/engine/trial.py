@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgevolve.data import Split, Splits
-from edgevolve.engine.evaluator import evaluate
+from edgevolve.engine.evaluation import evaluate
 from edgevolve.graph import from_json, to_json
 from edgevolve.runs import ConfigError, Job, SearchConfig, Task
 from edgevolve.runs.measure import measure
@@ -28,10 +28,11 @@ PATIENCE_S = 60.0
 def try_task(config: SearchConfig, task: Task, splits: Splits, patience_s: float = PATIENCE_S) -> tuple[str, ...]:
     """Run `task` once in a process of its own; gives a line where it did not end in time.
 
-    The project's own tasks are not tried: what they need of the data, `edgevolve.data.examine` has seen. Raises
+    The project's own tasks are not tried, what they need of the data `edgevolve.data.examine` has seen; neither are
+    those that need what a long job prepares. Raises
     `ConfigError` when the task cannot be sent to a worker, fails, or kills its process.
     """
-    if type(task).__module__.startswith("edgevolve."):
+    if type(task).__module__.startswith("edgevolve.") or getattr(config, "prepare", None) is not None:
         return ()
     name = type(task).__name__
     try:
@@ -112,4 +113,11 @@ def _job(config: SearchConfig) -> Job:
     within = [one for one in measured if not config.problem.broken(one[1])] or measured
     genotype, _ = min(within, key=lambda one: one[1]["macs"])
     found = measure(config.space, config.providers, genotype)
-    return Job(0, config.space.to_json(genotype), from_json(to_json(found.graph)), config.seed, found.metrics)
+    return Job(
+        0,
+        config.space.to_json(genotype),
+        from_json(to_json(found.graph)),
+        config.seed,
+        found.metrics,
+        recipe=found.recipe,
+    )
