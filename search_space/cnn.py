@@ -12,7 +12,7 @@ from search_space.cnn_assembly import assemble
 from search_space.cnn_genotype import Block, Conv, Depthwise, Layer, Net, Pointwise, Pool
 from search_space.declared import DeclaredSpace
 from search_space.genome import Choice, Flag, IntRange, Items, Maybe, Record, Variable, Variants
-from search_space.head import describe_classifier, hidden_layer
+from search_space.head import describe_hidden, hidden_layer
 from search_space.protocol import GenotypeError
 
 __all__ = ["Block", "CnnSpace", "Conv", "Depthwise", "Layer", "Net", "Pointwise", "Pool"]
@@ -45,7 +45,7 @@ class CnnSpace(DeclaredSpace[Net]):
 
     def graph(self, genotype: Net) -> Graph:
         """The network."""
-        return assemble(genotype, self.input_shape, self.classes)
+        return assemble(genotype, self.input_shape, self.units)
 
     def describe(self, genotype: Net) -> str:
         """`[conv 3×3 12 bn relu, dw 5×5/2] + branch [1×1 8] → max-pool 2 → dense 64 → 10 logits`."""
@@ -54,7 +54,7 @@ class CnnSpace(DeclaredSpace[Net]):
             layers = f"[{', '.join(map(_describe_layer, block.layers))}]"
             words += f" + branch {layers}" if block.branch else f" → {layers}" if words else layers
         pool = [f"{genotype.pool.kind}-pool {genotype.pool.size}"] if genotype.pool else []
-        return " → ".join([words, *pool, *describe_classifier(genotype.dense, self.classes)])
+        return " → ".join([words, *pool, *describe_hidden(genotype.dense), self.ending])
 
 
 class _Blocks(Items[Block]):

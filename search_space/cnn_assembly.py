@@ -21,12 +21,12 @@ from edgevolve.graph import (
     Tensor,
 )
 from search_space.cnn_genotype import Block, Depthwise, Layer, Net, Pointwise
-from search_space.head import add_classifier
+from search_space.head import add_head
 
 Pair = tuple[int, int]
 
 
-def assemble(genotype: Net, input_shape: tuple[int, ...], classes: int) -> Graph:
+def assemble(genotype: Net, input_shape: tuple[int, ...], outputs: int) -> Graph:
     """The network for an input of (height, width, channels)."""
     net = GraphBuilder()
     source = net.input((1, *input_shape))
@@ -40,7 +40,7 @@ def assemble(genotype: Net, input_shape: tuple[int, ...], classes: int) -> Graph
     x = _join(net, pending)
     if genotype.pool:
         x = _add_pool(net, AveragePool2D if genotype.pool.kind == "avg" else MaxPool2D, genotype.pool.size, x)
-    return net.build(add_classifier(net, x, genotype.dense, classes))
+    return net.build(add_head(net, x, genotype.dense, outputs))
 
 
 def _add_block(net: GraphBuilder, block: Block, x: Tensor, channels: int | None = None) -> Tensor:

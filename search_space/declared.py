@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from edgevolve.graph import Graph, graph_hash
 from search_space.genome import Variable
+from search_space.head import logits
 from search_space.protocol import DegenerateSpaceError, Json
 
 G = TypeVar("G")
@@ -25,20 +26,36 @@ _CHANGES_TOLD = 3
 class DeclaredSpace(ABC, Generic[G]):
     """A `SearchSpace` that follows from its `genome`; a subclass adds `genome`, `graph` and `describe`.
 
-    `input_shape` is (height, width, channels), without the batch. Raises `ValueError` for sizes below 1.
+    `input_shape` is (height, width, channels), without the batch. A network has one logit for two `classes`, else one a
+    class; with `outputs` in place of classes it has so many values. Raises `ValueError` for sizes below 1.
     """
 
     input_shape: tuple[int, ...]
-    classes: int
+    classes: int | None = None
+    outputs: int | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if not isinstance(self.input_shape, tuple) or not self.input_shape:
             raise ValueError(
                 f"the input shape must be a tuple such as (height, width, channels), not {self.input_shape}"
             )
-        if not all(type(size) is int and size >= 1 for size in (*self.input_shape, self.classes)):
-            raise ValueError(f"input shape {self.input_shape} and {self.classes} classes must be whole and at least 1")
+        if (self.classes is None) == (self.outputs is None):
+            raise ValueError("give classes, how many there are, or outputs=, how many values a network gives")
+        ends, what = (self.classes, "classes") if self.outputs is None else (self.outputs, "outputs")
+        if not all(type(size) is int and size >= 1 for size in (*self.input_shape, ends)):
+            raise ValueError(f"input shape {self.input_shape} and {ends} {what} must be whole and at least 1")
         _ = self.genome  # refuses impossible bounds now rather than at the first draw
+
+    @property
+    def units(self) -> int:
+        """How many values a network gives."""
+        return logits(self.classes) if self.classes is not None else self.outputs or 0
+
+    @property
+    def ending(self) -> str:
+        """The last layer in words."""
+        what = "logit" if self.classes is not None else "output"
+        return f"{self.units} {what}{'s' if self.units > 1 else ''}"
 
     @property
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The classifier that ends a network: hidden layers and logits."""
+"""What ends a network: hidden layers and linear outputs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ def hidden_layer(max_units: int, moves: tuple[int, ...]) -> Record[Hidden]:
     return Record(Hidden, units=IntRange(10, max_units, moves=moves))
 
 
-def add_classifier(net: GraphBuilder, x: Tensor, hidden: Iterable[Hidden], classes: int) -> Tensor:
-    """Flatten `x`, add the hidden layers and linear logits, (1, 1) for two classes, else (1, classes)."""
+def add_head(net: GraphBuilder, x: Tensor, hidden: Iterable[Hidden], outputs: int) -> Tensor:
+    """Flatten `x`, add the hidden layers and linear outputs, (1, outputs)."""
     x = net.flatten(x)
     for layer in hidden:
         x = net.add(Dense(layer.units, activation=Activation.RELU), x)
-    return net.add(Dense(logits(classes)), x)
+    return net.add(Dense(outputs), x)
 
 
 def logits(classes: int) -> int:
@@ -32,7 +32,6 @@ def logits(classes: int) -> int:
     return 1 if classes == 2 else classes
 
 
-def describe_classifier(hidden: Iterable[Hidden], classes: int) -> list[str]:
+def describe_hidden(hidden: Iterable[Hidden]) -> list[str]:
     """The layers in words."""
-    outputs = logits(classes)
-    return [*(f"dense {layer.units}" for layer in hidden), f"{outputs} logit{'s' if outputs > 1 else ''}"]
+    return [f"dense {layer.units}" for layer in hidden]

@@ -6,7 +6,7 @@ from functools import cache
 from edgevolve.graph import Graph, GraphBuilder
 from search_space.declared import DeclaredSpace
 from search_space.genome import Items, Record
-from search_space.head import Hidden, add_classifier, describe_classifier, hidden_layer
+from search_space.head import Hidden, add_head, describe_hidden, hidden_layer
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,11 @@ class MlpSpace(DeclaredSpace[Mlp]):
     def graph(self, genotype: Mlp) -> Graph:
         """The network."""
         net = GraphBuilder()
-        return net.build(add_classifier(net, net.input((1, *self.input_shape)), genotype.hidden, self.classes))
+        return net.build(add_head(net, net.input((1, *self.input_shape)), genotype.hidden, self.units))
 
     def describe(self, genotype: Mlp) -> str:
         """`dense 64 → dense 32 → 10 logits`."""
-        return " → ".join(describe_classifier(genotype.hidden, self.classes))
+        return " → ".join([*describe_hidden(genotype.hidden), self.ending])
 
 
 @cache

@@ -12,7 +12,6 @@ from typing import Any
 from edgevolve.graph import AveragePool2D, Dense, Graph, GraphBuilder, Tensor
 from search_space.declared import DeclaredSpace
 from search_space.genome import Choice, Flag, IntRange, Items, Record, Variable, Variants
-from search_space.head import describe_classifier, logits
 from search_space.mobile_blocks import Function, convolution, fused_mbconv, mbconv, pooled, residual, rounded
 
 FILTERS = (8, 16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 192, 256, 320)
@@ -129,13 +128,13 @@ class MobileSpace(DeclaredSpace[Mobile]):
                 x = _add_block(net, x, stage.block, rounded(stage.filters * width), stride, function)
         if genotype.head:
             x = convolution(net, x, rounded(genotype.head * width), 1, 1, function)
-        return net.build(net.add(Dense(logits(self.classes)), pooled(net, x)))
+        return net.build(net.add(Dense(self.units), pooled(net, x)))
 
     def describe(self, genotype: Mobile) -> str:
         """`96 px ×0.75 relu6: conv 32 → 2× mbconv6 3×3 24/2 se → 1280 → 10 logits`."""
         head = [f"1×1 {genotype.head}"] if genotype.head else []
         layers = [f"conv {genotype.stem}", *map(_describe_stage, genotype.stages), *head]
-        words = " → ".join([*layers, *describe_classifier((), self.classes)])
+        words = " → ".join([*layers, self.ending])
         return f"{genotype.resolution} px ×{genotype.width_percent / 100:g} {genotype.activation}: {words}"
 
 

@@ -32,7 +32,6 @@ from edgevolve.graph import (
 )
 from search_space.declared import DeclaredSpace
 from search_space.genome import Choice, Record, Variable
-from search_space.head import logits
 
 OPERATORS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 """What an edge may carry, by the benchmark's own names and in its order."""
@@ -123,7 +122,7 @@ class NasBench201Space(DeclaredSpace[Cell]):
                 for _ in range(self.cells):
                     x = _add_cell(net, genotype, x)
         x = net.add(GlobalAveragePool(), net.add(Activate(Activation.RELU), x))
-        return _fused(net.build(net.add(Dense(logits(self.classes)), net.flatten(x))), merge)
+        return _fused(net.build(net.add(Dense(self.units), net.flatten(x))), merge)
 
     def encode(self, genotype: Cell) -> NDArray[float64]:
         """What the network computes first, then the genotype: 94 numbers.

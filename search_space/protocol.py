@@ -38,8 +38,11 @@ class SearchSpace(Protocol[G]):
         """The network's input: (height, width, channels), without the batch."""
 
     @property
-    def classes(self) -> int:
-        """Number of classes; a network has one logit for two classes, else one a class."""
+    def classes(self) -> int | None:
+        """Number of classes; a network has one logit for two classes, else one a class.
+
+        None of a space of networks that give values; then `outputs` says how many.
+        """
 
     def sample(self, rng: Generator) -> G:
         """Draw a genotype; every genotype can be reached."""

@@ -8,6 +8,7 @@ from edgevolve.data.keras_datasets import KerasDataset
 from edgevolve.data.npz import NpzImages
 from edgevolve.data.rows import Rows, StoredArray, chunks
 from edgevolve.data.split import DataSet, Split, Splits, as_float, fingerprint, hold_out
+from edgevolve.data.target import Classes, Itself, Target, Values, target_of
 
 DATA_SETS = {"Digits": Digits, "NpzImages": NpzImages, "KerasDataset": KerasDataset}
 """What an export can load again from a journal, by the name of its class."""
@@ -18,11 +19,13 @@ BEFORE = {"NpzImages": {"normalise": False, "channels_first": False}}
 __all__ = [
     "BEFORE",
     "DATA_SETS",
+    "Classes",
     "DataError",
     "DataReport",
     "DataSet",
     "Digits",
     "FrontEnd",
+    "Itself",
     "KerasDataset",
     "NpzImages",
     "Prepared",
@@ -31,10 +34,13 @@ __all__ = [
     "Splits",
     "Standardise",
     "StoredArray",
+    "Target",
+    "Values",
     "as_float",
     "chunks",
     "examine",
     "fingerprint",
     "hold_out",
     "load_splits",
+    "target_of",
 ]

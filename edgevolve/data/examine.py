@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -13,6 +13,7 @@ from edgevolve.data.data_error import DataError
 from edgevolve.data.layout import is_one_hot, needs_standardising, value_range
 from edgevolve.data.rows import chunks, size_bytes
 from edgevolve.data.split import DataSet, Split, Splits
+from edgevolve.data.target import Classes, Target, target_of
 
 _PARTS = ("train", "validation", "test")
 _COMPARED_BYTES = 512 << 20
@@ -30,7 +31,7 @@ class DataReport:
 
 
 def load_splits(data: DataSet) -> Splits:
-    """What `data.load()` gives, or `DataError` in one line for whatever else it raises or gives."""
+    """What `data.load()` gives, with its target, or `DataError` in one line for whatever else it raises or gives."""
     name = type(data).__name__
     try:
         splits = data.load()
@@ -42,7 +43,14 @@ def load_splits(data: DataSet) -> Splits:
         ) from error
     if not isinstance(splits, Splits):
         raise DataError(f"{name}.load() gives a {type(splits).__name__}; it must give Splits(train, validation, test)")
-    return splits
+    target = target_of(data)
+    if hasattr(data, "target"):
+        for part in _PARTS:
+            split = getattr(splits, part)
+            if isinstance(split, Split) and len(split):
+                _check_target(f"{name}: {part}", target, split)
+        target = target.fitted(splits.train)
+    return replace(splits, target=target)
 
 
 def examine(data: DataSet, splits: Splits) -> DataReport:
@@ -56,10 +64,11 @@ def examine(data: DataSet, splits: Splits) -> DataReport:
         if not len(parts[part]):
             raise DataError(f"{name}: {part} has no example; training and validation need at least one each")
     ranges = {part: _check_values(f"{name}: {part}", split) for part, split in parts.items()}
-    classes = getattr(data, "classes", None)
+    target = target_of(data)
+    classes = target.number if isinstance(target, Classes) else None
     if classes is not None:
         for part, split in parts.items():
-            _check_labels(f"{name}: {part}", split, int(classes))
+            _check_labels(f"{name}: {part}", split, classes)
     low, high = ranges["train"]
     if low == high:
         raise DataError(f"{name}: every value of train is {low:g}; there is nothing to learn from")
@@ -69,7 +78,7 @@ def examine(data: DataSet, splits: Splits) -> DataReport:
     ]
     notes = [*splits.notes, *_range_notes(splits, ranges)]
     if classes is not None:
-        counts = {part: np.bincount(split.y[:], minlength=int(classes)) for part, split in parts.items()}
+        counts = {part: np.bincount(split.y[:], minlength=classes) for part, split in parts.items()}
         lines += _class_lines(counts)
         notes += _class_notes(name, counts)
     notes += [*_shared_groups(parts), *_duplicates(parts)]
@@ -94,6 +103,13 @@ def _check_arrays(where: str, split: Any, shape: tuple[int, ...]) -> None:
         raise DataError(
             f"{where}.groups is {np.shape(split.groups)}; it must name one group for each of {len(split.y)}"
         )
+
+
+def _check_target(where: str, target: Target, split: Split) -> None:
+    try:
+        target.check(split)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from None
 
 
 def _check_values(where: str, split: Split) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from edgevolve.data.data_error import DataError
 from edgevolve.data.front_end import FrontEnd
 from edgevolve.data.groups import held_out_groups
 from edgevolve.data.rows import Rows, chunks, on_demand, take
+
+if TYPE_CHECKING:
+    from edgevolve.data.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,8 @@ class Splits:
     """The three parts of a data set. The search sees `train` and `validation`; `test` is for the end.
 
     Where a `front_end` made every `x` of what the device reads, `raw` are the test examples as read, in their order.
-    `notes` are lines on what the reader noticed.
+    `notes` are lines on what the reader noticed. `target` is what examples are answered with, fitted to the training
+    split; `load_splits` sets it.
     """
 
     train: Split
@@ -55,19 +59,19 @@ class Splits:
     front_end: FrontEnd | None = None
     raw: Rows | None = None
     notes: tuple[str, ...] = ()
+    target: "Target | None" = None
 
 
 @runtime_checkable
 class DataSet(Protocol):
-    """A data set: its shape is known before its arrays are loaded."""
+    """A data set: its shape and what it is answered with are known before its arrays are loaded.
+
+    It has an attribute `target`, a `Target`, or else `classes`, how many labels there are.
+    """
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(height, width, channels)."""
-
-    @property
-    def classes(self) -> int:
-        """How many labels there are."""
 
     def load(self) -> Splits:
         """Read and split; the same arrays each time. Raises `DataError`."""

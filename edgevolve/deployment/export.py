@@ -69,7 +69,7 @@ def export(
             folder = Path(name)
             checks = {format_name: write_format(format_name, folder, source) for format_name in formats}
             manifest = Manifest(
-                float_test_accuracy=1 - evaluate(graph, weights, splits.test).error,
+                float_test_accuracy=1 - evaluate(graph, weights, splits.test).metrics["error"],
                 int8_test_accuracy=int8_accuracy(model, splits.test),
                 int8_validation_accuracy=int8_accuracy(model, splits.validation),
                 tflite_bytes=len(model),

@@ -23,8 +23,8 @@ from edgevolve.engine.evaluator import Evaluator, Inline, JobResult
 from edgevolve.graph import Graph, graph_hash, to_json
 from edgevolve.runs import Job, Task
 from edgevolve.runs.disk import lock
-from edgevolve.runs.task import Progress, unheard
 from edgevolve.tflite import skeleton
+from edgevolve.training import Progress, unheard
 from predictors import PredictorError
 from predictors.lut import layer_key, layers
 from predictors.profiler import check_device, profile

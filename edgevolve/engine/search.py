@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from edgevolve.data import Split, Splits, examine, fingerprint, load_splits
+from edgevolve.data import Split, Splits, examine, fingerprint, load_splits, target_of
 from edgevolve.engine.cluster import require_cluster
 from edgevolve.engine.evaluator import Evaluator
 from edgevolve.engine.loop import Observer, Search
@@ -95,8 +95,9 @@ def search(
 
 
 def task_of(config: SearchConfig) -> Task:
-    """The configuration's task, or training from scratch."""
-    return config.task or Train(config.training)
+    """The configuration's task, or training from scratch, scored as the problem asks: by the main metric at least."""
+    main, *others = target_of(config.data).metrics
+    return config.task or Train(config.training, (main, *(one for one in others if one.name in config.problem.metrics)))
 
 
 def _seen(config: SearchConfig, splits: Splits) -> dict[str, Any]:

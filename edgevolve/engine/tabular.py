@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from edgevolve.data import Splits
 from edgevolve.data.target import ERROR
 from edgevolve.runs import Job
-from edgevolve.runs.task import Progress, unheard
+from edgevolve.training import Progress, unheard
 from predictors import ENERGY, LATENCY
 from search_algorithms import Completed, Failed, Outcome
 from search_space import NasBench201Space, SearchSpace

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from edgevolve.data import DataSet
+from edgevolve.data import Classes, DataError, DataSet, target_of
 from edgevolve.metric import Metric, metrics_of
 from edgevolve.runs.devices import DeviceMetrics, device_metrics
 from edgevolve.runs.events import DeviceUsed
@@ -74,11 +74,22 @@ class SearchConfig(BaseModel):
             raise ConfigError(_first_line(error)) from None
         if self.evaluations is None and self.minutes is None and self.worker_hours is None:
             raise ConfigError("give a budget: evaluations, minutes or worker_hours")
-        shape, classes = (self.data.input_shape, self.data.classes)
-        if (tuple(self.space.input_shape), self.space.classes) != (tuple(shape), classes):
+        self._check_fit()
+
+    def _check_fit(self) -> None:
+        """Raise `ConfigError` unless the networks take the data's examples and give what its target asks for."""
+        try:
+            target = target_of(self.data)
+        except DataError as error:
+            raise ConfigError(f"data: {error}") from error
+        what, wanted = ("classes", target.number) if isinstance(target, Classes) else ("outputs", target.outputs)
+        given = {name: getattr(self.space, name, None) for name in ("classes", "outputs")}
+        fits = given[what] == wanted or given["outputs"] == target.outputs
+        if tuple(self.space.input_shape) != tuple(self.data.input_shape) or not fits:
+            name, count = ("outputs", given["outputs"]) if given["classes"] is None else ("classes", given["classes"])
             raise ConfigError(
-                f"the space takes {self.space.input_shape} and gives {self.space.classes} classes, "
-                f"the data has {tuple(shape)} and {classes}"
+                f"the space takes {self.space.input_shape} and gives {count} {name}, "
+                f"the data has {tuple(self.data.input_shape)} and {wanted}{'' if name == what else f' {what}'}"
             )
 
     @field_validator("devices", mode="before")

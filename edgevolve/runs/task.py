@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 from edgevolve.data import Splits
 from edgevolve.graph import Graph, from_json, to_json
 from edgevolve.runs.artefacts import Arrays
+from edgevolve.training import Progress
 from predictors import Estimated
 from resource_models import (
     ARENA,
@@ -66,22 +67,6 @@ class Job:
     inherits: Inherit | None = None
     checkpoint: Arrays | None = None
     prepared: Arrays | None = None
-
-
-class Progress(Protocol):
-    """What a task calls while it works; it costs little, and may be called often."""
-
-    def __call__(self, step: int, metrics: Metrics, checkpoint: Arrays | None = None) -> bool:
-        """Report; gives whether to go on: False asks the task to end with what it has.
-
-        The deadline of a job counts from its last report. A job that is tried again, on another worker or after a
-        resume, finds the last `checkpoint` in `Job.checkpoint`: all that it needs to end as it would have.
-        """
-
-
-def unheard(step: int, metrics: Metrics, checkpoint: Arrays | None = None) -> bool:
-    """A `Progress` that nobody listens to."""
-    return True
 
 
 @runtime_checkable

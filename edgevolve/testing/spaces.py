@@ -51,7 +51,8 @@ def a_graph_takes_the_input_and_gives_the_outputs(space: Space, seed: int) -> No
     genotype, _ = _drawn(space, seed)
     graph = space.graph(genotype)
     assert [x.shape for x in graph.inputs] == [(1, *space.input_shape)]
-    assert [y.shape for y in graph.outputs] == [(1, 1 if space.classes == 2 else space.classes)]
+    outputs = getattr(space, "outputs", None) if space.classes is None else 1 if space.classes == 2 else space.classes
+    assert [y.shape for y in graph.outputs] == [(1, outputs)]
     assert space.graph(genotype) == graph
     read = {x.name for node in graph.nodes for x in node.inputs} | {y.name for y in graph.outputs}
     assert all(node.output.name in read for node in graph.nodes)

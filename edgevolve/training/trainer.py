@@ -13,11 +13,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgevolve.data import Split
+from edgevolve.data import Classes, Split, Target
 from edgevolve.graph import Activate, Activation, Graph, Softmax
 from edgevolve.training.augment import augmented
 from edgevolve.training.forward import forward
+from edgevolve.training.losses import BatchLoss, batch_loss
 from edgevolve.training.settings import TrainingDiverged, TrainingSettings
+from edgevolve.training.stage import Progress, unheard
 from edgevolve.training.weights import (
     BATCH_NORM_MOMENTUM,
     Parameter,
@@ -37,12 +39,12 @@ EVALUATION_BATCH = 256
 class Trained:
     """What a training gives.
 
-    `error` is the lowest validation error of any epoch, as a fraction, and `weights` are those of that epoch, the
-    first of equals. `curves` hold one value an epoch: "loss" (mean over the training steps), "validation_loss" and
-    "validation_error".
+    The epoch kept is that of the lowest validation loss, the first of equals: `metrics` are the target's scores on the
+    validation split then, and `weights` those it ended with. `curves` hold one value an epoch: "loss" (mean over the
+    training steps), "validation_loss", and "validation_NAME" of the target's first metric.
     """
 
-    error: float
+    metrics: dict[str, float]
     curves: dict[str, tuple[float, ...]]
     weights: Weights
 
@@ -54,63 +56,76 @@ def train(
     settings: TrainingSettings,
     seed: int,
     start: Mapping[str, NDArray[Any]] | None = None,
+    target: Target | None = None,
+    progress: Progress = unheard,
 ) -> Trained:
-    """Train from the weights `start`, or from scratch.
+    """Train from the weights `start`, or from scratch, for `target`: as many classes as there are outputs unless given.
 
-    On CPU the same seed, threads and machine give the same weights to the last bit.
+    On CPU the same seed, threads and machine give the same weights to the last bit. `progress` is told of every epoch,
+    counted from 1, and ends the training where it says so.
 
-    One output means a binary network: its value is a logit, labels are 0 and 1. Raises `ValueError` when graph and
-    data, or weights, do not fit each other and `TrainingDiverged` when the loss is no longer finite.
+    One output of classes means a binary network: its value is a logit, labels are 0 and 1. Raises `ValueError` when
+    graph and data, or weights, do not fit each other and `TrainingDiverged` when the loss is no longer finite.
     """
-    logits = check_fit(graph, train, validation)
+    target = target or _classes(graph)
+    logits = check_fit(graph, target, train, validation)
     layout = _Layout.of(graph)
     if start is not None:
         check_weights(graph, start)
     values = initial_weights(graph, seed) if start is None else start
     keys = np.random.SeedSequence(seed).generate_state(1, np.uint32)
-    epoch_function = tf.function(partial(_epoch, graph, layout, settings, logits), autograph=False)
-    arrays = (*_arrays(train), *_arrays(validation))
+    epoch_function = tf.function(
+        partial(_epoch, graph, layout, settings, batch_loss(target, settings), logits), autograph=False
+    )
+    arrays = (*_arrays(train, target), tf.constant(validation.x[:]))
     state = _start(layout, settings, values)
-    curves: list[tuple[float, ...]] = []
-    best = state
+    main = target.metrics[0].name
+    curves: list[tuple[float, float, float]] = []
+    best, metrics = state, {main: float("inf")}
     for number in range(settings.epochs):
-        state, figures = epoch_function(arrays, state, tf.constant([keys[0], number], tf.int64))
-        loss, validation_loss, wrong = (float(figure) for figure in figures.numpy())
-        figures = (loss, validation_loss, _share(wrong, len(validation)))
-        if not np.isfinite(figures).all():
+        state, loss, outputs = epoch_function(arrays, state, tf.constant([keys[0], number], tf.int64))
+        outputs = outputs.numpy()
+        losses = (float(loss), target.mean_loss(outputs, validation))
+        if not np.isfinite(losses).all():
             raise TrainingDiverged(number + 1)
-        if not curves or figures[2] < min(curve[2] for curve in curves):
-            best = state
-        curves.append(figures)
-    names = ("loss", "validation_loss", "validation_error")
+        scores = target.score(outputs, validation)
+        if not curves or losses[1] < min(curve[1] for curve in curves):
+            best, metrics = state, scores
+        curves.append((*losses, scores[main]))
+        if not progress(number + 1, {"loss": losses[0], "validation_loss": losses[1], main: scores[main]}):
+            break
+    names = ("loss", "validation_loss", f"validation_{main}")
     by_name = dict(zip(names, zip(*curves, strict=True), strict=True))
     kept = layout.values(best[0].numpy(), best[1].numpy())
-    return Trained(min(by_name["validation_error"]), by_name, {p.name: kept[p.name] for p in parameters(graph)})
+    return Trained(metrics, by_name, {p.name: kept[p.name] for p in parameters(graph)})
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """Mean cross-entropy in nats and the fraction of examples classified wrongly."""
+    """The mean loss, such as cross-entropy in nats, and the target's scores."""
 
     loss: float
-    error: float
+    metrics: dict[str, float]
 
 
-def evaluate(graph: Graph, weights: Mapping[str, NDArray[Any]], split: Split) -> Evaluated:
+def evaluate(
+    graph: Graph, weights: Mapping[str, NDArray[Any]], split: Split, target: Target | None = None
+) -> Evaluated:
     """The float network on a split, batch norm folded. Raises `ValueError` when they do not fit each other."""
-    logits = check_fit(graph, split)
+    target = target or _classes(graph)
+    logits = check_fit(graph, target, split)
     check_weights(graph, weights)
     values = {name: tf.constant(value) for name, value in folded(graph, weights).items()}
-    loss, error = tf.function(partial(_validate, graph, values, logits), autograph=False)(*_arrays(split))
-    return Evaluated(float(loss), _share(float(error), len(split)))
+    outputs = tf.function(partial(_outputs, graph, values, logits), autograph=False)(tf.constant(split.x[:])).numpy()
+    return Evaluated(target.mean_loss(outputs, split), target.score(outputs, split))
 
 
-def _share(error: float, examples: int) -> float:
-    """A float32 fraction as the exact one that it stands for."""
-    return round(error * examples) / examples if np.isfinite(error) else error
+def _classes(graph: Graph) -> Target:
+    """As many classes as the network has outputs, and two of one."""
+    return Classes(max(2, graph.outputs[0].shape[-1]))
 
 
-def check_fit(graph: Graph, *parts: Split) -> str:
+def check_fit(graph: Graph, target: Target, *parts: Split) -> str:
     """Name of the activation that holds the logits.
 
     A Softmax or sigmoid at the very end belongs to the loss. Raises `ValueError` for a network that cannot be trained
@@ -120,26 +135,32 @@ def check_fit(graph: Graph, *parts: Split) -> str:
         raise ValueError("training needs a network of one input and one output")
     output = graph.outputs[0]
     if len(output.shape) != 2:
-        raise ValueError(f"training needs an output of shape (1, classes), not {output.shape}")
+        raise ValueError(f"training needs an output of shape (1, outputs), not {output.shape}")
     units = output.shape[1]
+    two = isinstance(target, Classes) and target.number == 2 and units in (1, 2)
+    if units != target.outputs and not two:
+        raise ValueError(f"a network of {units} output(s) does not fit a target of {target.outputs}")
     for part in parts:
         if part.x.shape[1:] != graph.inputs[0].shape[1:]:
             raise ValueError(f"images of {part.x.shape[1:]} do not fit an input of {graph.inputs[0].shape[1:]}")
         if not len(part):
             raise ValueError("training and validation need at least one example each")
-        if part.y.min() < 0 or part.y.max() >= max(units, 2):
-            raise ValueError(f"labels from {part.y.min()} to {part.y.max()} do not fit {units} output(s)")
+        target.check(part)
     last = next(node for node in graph.nodes if node.output == output)
     if isinstance(last.op, Softmax) and units == 1:
         raise ValueError("a softmax over one output is always 1; leave it out for a binary network")
+    if target.loss != "cross-entropy":
+        return output.name
     sigmoid = isinstance(last.op, Activate) and last.op.function is Activation.SIGMOID
     if isinstance(last.op, Softmax) or (sigmoid and units == 1):
         return last.inputs[0].name
     return output.name
 
 
-def _arrays(split: Split) -> tuple[Any, Any]:
-    return tf.constant(split.x), tf.constant(split.y.astype(np.int32))
+def _arrays(split: Split, target: Target) -> tuple[Any, Any]:
+    """Examples, and what they are to be answered with; nothing of the latter where that is the input."""
+    answers = target.answers(split.y[:])
+    return tf.constant(split.x[:]), tf.zeros((len(split), 0)) if answers is None else tf.constant(answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,10 +205,17 @@ def _start(layout: _Layout, settings: TrainingSettings, values: Mapping[str, NDA
 
 
 def _epoch(
-    graph: Graph, layout: _Layout, settings: TrainingSettings, logits: str, arrays: Any, state: Any, seed: Any
-) -> tuple[Any, Any]:
-    """One pass over the training examples in a new order, then validation: (state, the three figures)."""
-    x, y, x_validation, y_validation = arrays
+    graph: Graph,
+    layout: _Layout,
+    settings: TrainingSettings,
+    batch_loss: BatchLoss,
+    logits: str,
+    arrays: Any,
+    state: Any,
+    seed: Any,
+) -> tuple[Any, Any, Any]:
+    """One pass over the training examples in a new order, then validation: (state, mean loss, outputs)."""
+    x, y, x_validation = arrays
     number = x.shape[0]
     steps = -(-number // settings.batch_size)
     bounds = tf.constant(np.arange(steps + 1) * number // steps, tf.int32)
@@ -198,13 +226,14 @@ def _epoch(
     def step(index: Any, total: Any, *state: Any) -> tuple[Any, ...]:
         trainable, moving, *slots = state
         chosen = order[bounds[index] : bounds[index + 1]]
-        images, labels = tf.gather(x, chosen), tf.gather(y, chosen)
+        images, answers = tf.gather(x, chosen), tf.gather(y, chosen)
         done = tf.cast(seed[1], tf.int32) * steps + index
         if settings.augment:
             images = augmented(images, settings, tf.stack([seed[0] + 1, tf.cast(done, tf.int64)]))
         values = layout.tensors(layout.trainable, trainable)
-        output, statistics = forward(graph, values, _as_float(images), logits)
-        loss = _loss(output, labels, settings.label_smoothing)
+        images = _as_float(images)
+        output, statistics = forward(graph, values, images, logits)
+        loss = batch_loss(output, answers, images)
         (gradient,) = tf.gradients(loss, trainable)
         rate = _learning_rate(settings, done, settings.epochs * steps)
         trainable, slots = OPTIMISE[settings.optimiser](trainable, gradient, slots, rate, decay, done)
@@ -217,41 +246,22 @@ def _epoch(
         lambda index, *_: index < steps, step, (0, tf.constant(0.0), *state), parallel_iterations=1
     )
     values = layout.tensors(layout.trainable, state[0]) | layout.tensors(layout.moving, state[1])
-    figures = _validate(graph, folded(graph, values, tf.reshape), logits, x_validation, y_validation)
-    return tuple(state), tf.stack([total / steps, *figures])
+    return tuple(state), total / steps, _outputs(graph, folded(graph, values, tf.reshape), logits, x_validation)
 
 
-def _validate(graph: Graph, values: dict[str, Any], logits: str, x: Any, y: Any) -> tuple[Any, Any]:
-    """Mean loss and error fraction."""
+def _outputs(graph: Graph, values: dict[str, Any], logits: str, x: Any) -> Any:
+    """What the network gives for every example, (number, outputs)."""
     number = x.shape[0]
+    batches = -(-number // EVALUATION_BATCH)
 
-    def step(start: Any, loss: Any, wrong: Any) -> tuple[Any, ...]:
-        labels = y[start : start + EVALUATION_BATCH]
-        output, _ = forward(graph, values, _as_float(x[start : start + EVALUATION_BATCH]), logits)
-        count = tf.cast(tf.shape(labels)[0], tf.float32)
-        missed = tf.reduce_sum(tf.cast(predictions(output) != labels, tf.int32))
-        return start + EVALUATION_BATCH, loss + _loss(output, labels, 0.0) * count, wrong + missed
+    def step(batch: Any, outputs: Any) -> tuple[Any, Any]:
+        begin = batch * EVALUATION_BATCH
+        output, _ = forward(graph, values, _as_float(x[begin : begin + EVALUATION_BATCH]), logits)
+        return batch + 1, outputs.write(batch, output)
 
-    _, loss, wrong = tf.while_loop(lambda start, *_: start < number, step, (0, 0.0, 0), parallel_iterations=1)
-    return loss / number, tf.cast(wrong, tf.float32) / number
-
-
-def predictions(logits: Any) -> Any:
-    """Class of each row, int32: the largest of several logits, or whether a single one is above 0."""
-    if logits.shape[1] == 1:
-        return tf.cast(logits[:, 0] > 0, tf.int32)
-    return tf.argmax(logits, axis=1, output_type=tf.int32)
-
-
-def _loss(logits: Any, labels: Any, smoothing: float) -> Any:
-    """Mean cross-entropy of a batch, in nats; smoothing as in Szegedy et al. (2016)."""
-    if logits.shape[1] == 1:
-        wanted = tf.cast(labels, tf.float32) * (1 - smoothing) + smoothing / 2
-        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(wanted, logits[:, 0]))
-    hard = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
-    if not smoothing:
-        return hard
-    return (1 - smoothing) * hard - smoothing * tf.reduce_mean(tf.nn.log_softmax(logits))
+    empty = tf.TensorArray(tf.float32, batches, infer_shape=False, element_shape=(None, graph.outputs[0].shape[1]))
+    _, outputs = tf.while_loop(lambda batch, _: batch < batches, step, (0, empty), parallel_iterations=1)
+    return outputs.concat()
 
 
 def _as_float(images: Any) -> Any:

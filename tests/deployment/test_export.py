@@ -46,7 +46,7 @@ def test_an_export_holds_models_and_manifest(tmp_path, graph, splits):
     assert stored["tflite_bytes"] == len(model)
     assert stored["int8_test_accuracy"] == int8_accuracy(model, splits.test)
     assert stored["int8_validation_accuracy"] == int8_accuracy(model, splits.validation)
-    assert stored["float_test_accuracy"] == 1 - evaluate(graph, weights, splits.test).error
+    assert stored["float_test_accuracy"] == 1 - evaluate(graph, weights, splits.test).metrics["error"]
     assert stored["input"]["scale"] == pytest.approx(1 / 255, rel=0.02)
     assert stored["input"]["zero_point"] == -128
     assert stored["differences"] == []

@@ -136,7 +136,7 @@ def test_int8_accuracy_is_close_to_float_accuracy():
     trained = train(graph, splits.train, splits.validation, TrainingSettings(epochs=10), 0)
     model = to_tflite_int8(graph, trained.weights, calibration_examples(splits.train))
     assert int8_accuracy(model, splits.test) == pytest.approx(
-        1 - evaluate(graph, trained.weights, splits.test).error, abs=0.02
+        1 - evaluate(graph, trained.weights, splits.test).metrics["error"], abs=0.02
     )
     as_bytes = Split((splits.test.x * 255).round().astype(np.uint8), splits.test.y)
     assert int8_accuracy(model, as_bytes) == pytest.approx(int8_accuracy(model, splits.test), abs=0.02)
@@ -151,7 +151,7 @@ def test_int8_accuracy_of_one_output(ends):
     graph = digits_network(1, *ends)
     trained = train(graph, train_part, held, TrainingSettings(epochs=10), 0)
     model = to_tflite_int8(graph, trained.weights, calibration_examples(train_part))
-    accuracy = 1 - evaluate(graph, trained.weights, test).error
+    accuracy = 1 - evaluate(graph, trained.weights, test).metrics["error"]
     assert accuracy > 0.85
     assert int8_accuracy(model, test) == pytest.approx(accuracy, abs=0.03)
 

@@ -71,6 +71,7 @@ def test_the_json_form_names_every_object_and_its_fields(config):
         "type": "CnnSpace",
         "input_shape": [8, 8, 1],
         "classes": 3,
+        "outputs": None,
         "max_blocks": 10,
         "max_layers": 3,
         "max_filters": 128,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from edgevolve.data import Digits, Split, as_float
+from edgevolve.data import Classes, Digits, Split, as_float
 from edgevolve.graph import (
     Activate,
     Activation,
@@ -22,7 +22,7 @@ from edgevolve.training import TrainingDiverged, TrainingSettings
 from edgevolve.training.augment import augmented
 from edgevolve.training.keras_model import keras_model
 from edgevolve.training.session import configure_tensorflow, release_memory
-from edgevolve.training.trainer import evaluate, predictions, train
+from edgevolve.training.trainer import evaluate, train
 from edgevolve.training.weights import initial_weights, parameters
 
 FAST = TrainingSettings(epochs=6, batch_size=64)
@@ -60,8 +60,8 @@ def same(a, b):
 )
 def test_digits_are_learnt_in_a_few_epochs(digits, settings):
     trained = train(network(), digits.train, digits.validation, settings, 0)
-    assert trained.error < 0.1
-    assert evaluate(network(), trained.weights, digits.test).error < 0.12
+    assert trained.metrics["error"] < 0.1
+    assert evaluate(network(), trained.weights, digits.test).metrics["error"] < 0.12
     assert {len(curve) for curve in trained.curves.values()} == {settings.epochs}
     assert trained.curves["loss"][-1] < trained.curves["loss"][0] / 3
 
@@ -78,7 +78,7 @@ def test_training_goes_on_from_the_weights_it_is_given(digits):
     first = train(network(), digits.train, digits.validation, FAST, 0)
     further = train(network(), digits.train, digits.validation, FAST, 1, first.weights)
     assert further.curves["loss"][0] < 0.5 * first.curves["loss"][0]
-    assert further.error < first.error
+    assert further.metrics["error"] < first.metrics["error"]
     with pytest.raises(ValueError, match="weights do not fit"):
         train(network(batch_norm=False), digits.train, digits.validation, FAST, 1, first.weights)
 
@@ -96,8 +96,9 @@ def test_the_kept_weights_give_the_reported_error_in_keras(digits):
     settings = TrainingSettings(epochs=5, learning_rate=0.3, schedule="constant")
     trained = train(network(), digits.train, digits.validation, settings, 0)
     logits = keras_model(network(), trained.weights).predict(digits.validation.x, verbose=0)
-    assert np.mean(logits.argmax(1) != digits.validation.y) == pytest.approx(trained.error, abs=1e-6)
-    assert trained.error == min(trained.curves["validation_error"])
+    assert np.mean(logits.argmax(1) != digits.validation.y) == pytest.approx(trained.metrics["error"], abs=1e-6)
+    kept = int(np.argmin(trained.curves["validation_loss"]))
+    assert trained.metrics["error"] == trained.curves["validation_error"][kept]
     assert [*trained.weights] == [parameter.name for parameter in parameters(network())]
 
 
@@ -105,7 +106,9 @@ def test_evaluation_agrees_with_keras_on_uint8_images(digits):
     weights = initial_weights(network(), 3)
     split = Split((digits.test.x * 255).astype(np.uint8), digits.test.y)
     logits = keras_model(network(), weights).predict(as_float(split.x), verbose=0)
-    assert evaluate(network(), weights, split).error == pytest.approx(np.mean(logits.argmax(1) != split.y), abs=1e-6)
+    assert evaluate(network(), weights, split).metrics["error"] == pytest.approx(
+        np.mean(logits.argmax(1) != split.y), abs=1e-6
+    )
 
 
 def test_one_step_of_sgd_is_the_step_that_keras_takes(digits):
@@ -158,14 +161,14 @@ def test_a_softmax_at_the_end_changes_nothing_in_training(digits):
 def test_one_output_is_a_logit_with_its_threshold_at_zero(digits, ends):
     binary = [Split(part.x, (part.y >= 5).astype(np.int64)) for part in (digits.train, digits.validation)]
     trained = train(network(1, *ends), *binary, TrainingSettings(epochs=15), 0)
-    assert trained.error < 0.1
+    assert trained.metrics["error"] < 0.1
     outputs = keras_model(network(1, *ends), trained.weights).predict(binary[1].x, verbose=0)[:, 0]
     chosen = outputs > (0.5 if ends else 0)
-    assert np.mean(chosen != binary[1].y) == pytest.approx(trained.error, abs=1e-6)
+    assert np.mean(chosen != binary[1].y) == pytest.approx(trained.metrics["error"], abs=1e-6)
 
 
 def test_a_logit_between_zero_and_a_half_means_class_one():
-    assert predictions(tf.constant([[0.3], [-0.3], [0.7]])).numpy().tolist() == [1, 0, 1]
+    assert Classes(2).predicted(np.array([[0.3], [-0.3], [0.7]])).tolist() == [1, 0, 1]
 
 
 def test_a_loss_that_is_not_finite_ends_the_training(digits):
@@ -180,7 +183,7 @@ def test_a_loss_that_is_not_finite_ends_the_training(digits):
 
 def test_fewer_examples_than_a_batch_will_do(digits):
     tiny = first_of(digits.train, 11)
-    assert 0 <= train(network(), tiny, tiny, TrainingSettings(epochs=2), 0).error <= 1
+    assert 0 <= train(network(), tiny, tiny, TrainingSettings(epochs=2), 0).metrics["error"] <= 1
 
 
 def test_data_that_does_not_fit_is_refused(digits):
@@ -221,12 +224,12 @@ def test_a_depthwise_convolution_of_one_pixel_and_one_channel_trains(digits):
     x = net.add(Conv2D(1, (8, 8), padding=Padding.VALID), net.input((1, 8, 8, 1)))
     x = net.add(DepthwiseConv2D((1, 1), batch_norm=True), x)
     trained = train(net.build(net.add(Dense(10), x)), digits.train, digits.validation, TrainingSettings(epochs=1), 0)
-    assert trained.error < 1
+    assert trained.metrics["error"] < 1
 
 
 def test_errors_are_exact_fractions_of_the_split(digits):
     trained = train(network(), digits.train, digits.validation, TrainingSettings(epochs=2), 0)
-    wrong = trained.error * len(digits.validation)
+    wrong = trained.metrics["error"] * len(digits.validation)
     assert wrong == round(wrong)
     possible = {number / len(digits.validation) for number in range(289)}
     assert set(trained.curves["validation_error"]) <= possible

@@ -1,0 +1,40 @@
+"""The losses of targets, on a batch, as TensorFlow operations."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+
+from edgevolve.data import Classes, Target
+from edgevolve.training.settings import TrainingSettings
+
+BatchLoss = Callable[[Any, Any, Any], Any]
+"""From the outputs of a batch, the answers wanted and the batch itself, float, to the mean loss."""
+
+
+def batch_loss(target: Target, settings: TrainingSettings) -> BatchLoss:
+    """The loss of a target under the settings' label smoothing."""
+    if isinstance(target, Classes):
+        smoothing, weights = settings.label_smoothing, target.weights
+        return lambda outputs, labels, x: _weighted(_cross_entropy(outputs, labels, smoothing), labels, weights)
+    return _squared_error
+
+
+def _squared_error(outputs: Any, answers: Any, x: Any) -> Any:
+    wanted = answers if answers.shape[1] else tf.reshape(x, (-1, outputs.shape[1]))
+    return tf.reduce_mean(tf.math.squared_difference(outputs, wanted))
+
+
+def _weighted(each: Any, labels: Any, weights: Any) -> Any:
+    return tf.reduce_mean(each if weights is None else each * tf.gather(tf.constant(weights, tf.float32), labels))
+
+
+def _cross_entropy(logits: Any, labels: Any, smoothing: float) -> Any:
+    """Cross-entropy of each example, in nats; smoothing as in Szegedy et al. (2016)."""
+    if logits.shape[1] == 1:
+        wanted = tf.cast(labels, tf.float32) * (1 - smoothing) + smoothing / 2
+        return tf.nn.sigmoid_cross_entropy_with_logits(wanted, logits[:, 0])
+    hard = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    if not smoothing:
+        return hard
+    return (1 - smoothing) * hard - smoothing * tf.reduce_mean(tf.nn.log_softmax(logits), axis=1)

@@ -1,0 +1,70 @@
+"""Training as stages, each of which makes of a network and its weights another: fit, distil, prune, quantise.
+
+A stage is a frozen object; TensorFlow is loaded when it is called, not when it is made.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.data import Splits
+from edgevolve.graph import Graph
+from edgevolve.training.settings import TrainingSettings
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class Progress(Protocol):
+    """What a task calls while it works; it costs little, and may be called often."""
+
+    def __call__(self, step: int, metrics: Mapping[str, float], checkpoint: Arrays | None = None) -> bool:
+        """Report; gives whether to go on: False asks the task to end with what it has.
+
+        The deadline of a job counts from its last report. A job that is tried again, on another worker or after a
+        resume, finds the last `checkpoint` in `Job.checkpoint`: all that it needs to end as it would have.
+        """
+
+
+def unheard(step: int, metrics: Mapping[str, float], checkpoint: Arrays | None = None) -> bool:
+    """A `Progress` that nobody listens to."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class TrainState:
+    """What a stage is given, and gives: the network, its weights (None: not trained yet) and curves by epoch.
+
+    `metrics` are the target's scores on the validation split with these weights.
+    """
+
+    graph: Graph
+    weights: Arrays | None = None
+    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+class Stage(Protocol):
+    """A step of training. Everything random comes from `rng`; `data.test` is empty."""
+
+    def __call__(self, state: TrainState, data: Splits, rng: np.random.Generator, progress: Progress) -> TrainState:
+        """The network, weights, curves and scores after the stage. Raises `TrainingDiverged`, `ValueError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Train the weights by gradient descent, from scratch or from those there are."""
+
+    settings: TrainingSettings
+
+    def __call__(self, state: TrainState, data: Splits, rng: np.random.Generator, progress: Progress) -> TrainState:
+        """Train for `data.target`; the epoch kept is that of the lowest validation loss."""
+        from edgevolve.training.trainer import train
+
+        seed = int(rng.integers(2**63))
+        parts = (data.train, data.validation)
+        trained = train(state.graph, *parts, self.settings, seed, state.weights, data.target, progress)
+        curves = {name: (*state.curves.get(name, ()), *values) for name, values in trained.curves.items()}
+        return replace(state, weights=trained.weights, curves={**state.curves, **curves}, metrics=trained.metrics)
