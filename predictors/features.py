@@ -13,26 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.graph import (
-    Activate,
-    Activation,
-    Add,
-    AveragePool2D,
-    Concat,
-    Conv2D,
-    Dense,
-    DepthwiseConv2D,
-    DType,
-    GlobalAveragePool,
-    Graph,
-    MaxPool2D,
-    Multiply,
-    Node,
-    Opaque,
-    Pad,
-    Reshape,
-    Softmax,
-)
+from edgevolve.graph import Activation, Conv2D, DType, Graph, Node, Opaque
+from edgevolve.tflite import row_of
 
 FloatArray = NDArray[np.float64]
 
@@ -55,24 +37,6 @@ KINDS = (
 )
 """Classes of operators that a device runs alike; `conv_3x3` is any kernel of 2 to 3 pixels a side, `add` any
 sum or product of two tensors."""
-
-OF_OPERATOR: dict[type, str] = {
-    Conv2D: "conv",
-    DepthwiseConv2D: "depthwise",
-    Dense: "dense",
-    MaxPool2D: "max_pool",
-    AveragePool2D: "average_pool",
-    GlobalAveragePool: "mean",
-    Add: "add",
-    Multiply: "add",
-    Concat: "concat",
-    Activate: "activate",
-    Pad: "other",
-    Reshape: "other",
-    Softmax: "other",
-    Opaque: "other",
-}
-"""The kind of each operator; that of a convolution says its size, too."""
 
 ADDITIVE = (
     *(f"count_{kind}" for kind in KINDS),
@@ -178,7 +142,7 @@ def operator_kind(node: Node) -> str:
     if isinstance(node.op, Conv2D):
         largest = max(node.op.kernel)
         return "conv_1x1" if largest == 1 else "conv_3x3" if largest <= 3 else "conv_large"
-    return OF_OPERATOR[type(node.op)]
+    return "other" if isinstance(node.op, Opaque) else row_of(node.op).kind
 
 
 def live_nodes(graph: Graph) -> list[Node]:

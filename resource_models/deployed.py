@@ -105,8 +105,8 @@ def _equals_same(pad: Pad, op: Conv2D | DepthwiseConv2D, x: Tensor) -> bool:
     """Whether a VALID convolution of the padded map is a SAME one of the map."""
     if op.padding is not Padding.VALID:
         return False
-    for amounts, size, kernel, stride in zip((pad.height, pad.width), x.shape[1:3], op.kernel, op.stride, strict=True):
-        total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    for amounts, size, window, stride in zip((pad.height, pad.width), x.shape[1:3], op.window, op.stride, strict=True):
+        total = max((-(-size // stride) - 1) * stride + window - size, 0)
         if amounts != (total // 2, total - total // 2):
             return False
     return True

@@ -39,8 +39,8 @@ def margins(node: Node) -> tuple[int, int, int, int]:
     if op.padding is Padding.VALID:
         return 0, 0, 0, 0
     amounts: list[int] = []
-    for size, kernel, stride in zip(node.inputs[0].shape[1:3], op.kernel, op.stride, strict=True):
-        total = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+    for size, window, stride in zip(node.inputs[0].shape[1:3], op.window, op.stride, strict=True):
+        total = max((-(-size // stride) - 1) * stride + window - size, 0)
         amounts += (total // 2, total - total // 2)
     return amounts[0], amounts[1], amounts[2], amounts[3]
 

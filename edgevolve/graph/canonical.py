@@ -7,13 +7,13 @@ topological order that takes the smallest colour first. Equal texts always mean 
 import hashlib
 import heapq
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
 from edgevolve.graph.attributes import Activation, Padding
 from edgevolve.graph.network import Graph, GraphBuilder
 from edgevolve.graph.opaque import Opaque
-from edgevolve.graph.ops import COMMUTATIVE, OPS, Op, ShapeError
+from edgevolve.graph.ops import COMMUTATIVE, LATER, OPS, Op, ShapeError
 from edgevolve.graph.tensor import DType, Tensor
 
 
@@ -33,7 +33,7 @@ def to_json(graph: Graph) -> dict[str, Any]:
         inputs = [numbers[x.name] for x in node.inputs]
         if type(node.op) in COMMUTATIVE:
             inputs.sort()
-        nodes.append({"op": type(node.op).__name__, "inputs": inputs, **asdict(node.op)})  # type: ignore[call-overload]
+        nodes.append({"op": type(node.op).__name__, "inputs": inputs, **_attributes(node.op)})
         numbers[node.output.name] = len(numbers)
     return {
         "inputs": [{"shape": list(x.shape), "dtype": x.dtype.value} for x in graph.inputs],
@@ -66,6 +66,14 @@ def json_hash(payload: dict[str, Any]) -> str:
     """`graph_hash` of a network whose canonical JSON is at hand."""
     text = json.dumps(payload, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _attributes(op: Any) -> dict[str, Any]:
+    """The operator's attributes but those that came later and hold their default: older hashes stay as they are."""
+    later = {
+        field.name for field in fields(op) if field.metadata.get(LATER) and getattr(op, field.name) == field.default
+    }
+    return {name: value for name, value in asdict(op).items() if name not in later}
 
 
 def _op(name: str, attributes: dict[str, Any]) -> Op:

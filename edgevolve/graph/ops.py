@@ -12,7 +12,30 @@ from typing import NamedTuple, Protocol
 from edgevolve.graph.attributes import Activation, Padding
 from edgevolve.graph.tensor import DType, Shape
 
+__all__ = [
+    "OPS",
+    "Activate",
+    "Add",
+    "AveragePool2D",
+    "Concat",
+    "Conv2D",
+    "Dense",
+    "DepthwiseConv2D",
+    "GlobalAveragePool",
+    "MaxPool2D",
+    "Multiply",
+    "Op",
+    "Pad",
+    "Reshape",
+    "ShapeError",
+    "Softmax",
+    "Weight",
+]
+
 Pair = tuple[int, int]
+
+LATER = "later"
+"""Metadata of an attribute that an operator got later: it stands last, and canonical JSON has it only where it is set."""
 
 
 class ShapeError(ValueError):
@@ -75,6 +98,11 @@ class Conv2D:
         _check_positive(self, self.filters, *self.kernel, *self.stride, self.groups)
         _check_fusable(self, self.activation)
 
+    @property
+    def window(self) -> Pair:
+        """Height and width of what the kernel spans, in pixels."""
+        return self.kernel
+
     def output_shape(self, *inputs: Shape) -> Shape:
         """(1, height, width, filters)."""
         (x,) = _expect(self, inputs, rank=4)
@@ -110,6 +138,11 @@ class DepthwiseConv2D:
     def __post_init__(self) -> None:
         _check_positive(self, *self.kernel, *self.stride, self.multiplier)
         _check_fusable(self, self.activation)
+
+    @property
+    def window(self) -> Pair:
+        """Height and width of what the kernel spans, in pixels."""
+        return self.kernel
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """(1, height, width, channels · multiplier)."""
@@ -168,6 +201,11 @@ class _Pool2D(_WithoutWeights):
     @property
     def kernel(self) -> Pair:
         """The window, under the name convolutions use."""
+        return self.size
+
+    @property
+    def window(self) -> Pair:
+        """The same."""
         return self.size
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -375,10 +413,10 @@ def _expect(op: object, inputs: tuple[Shape, ...], count: int = 1, rank: int | N
 def _window(op: Conv2D | DepthwiseConv2D | _Pool2D, x: Shape) -> Pair:
     """Output height and width of a sliding window (TensorFlow's convention for SAME and VALID)."""
     sizes = []
-    for size, kernel, stride in zip(x[1:3], op.kernel, op.stride, strict=True):
-        if op.padding is Padding.VALID and kernel > size:
+    for size, window, stride in zip(x[1:3], op.window, op.stride, strict=True):
+        if op.padding is Padding.VALID and window > size:
             raise ShapeError(f"{op} does not fit a map of {x}")
-        span = size if op.padding is Padding.SAME else size - kernel + 1
+        span = size if op.padding is Padding.SAME else size - window + 1
         sizes.append(-(-span // stride))
     return sizes[0], sizes[1]
 

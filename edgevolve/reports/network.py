@@ -182,6 +182,8 @@ def operator_words(node: Node) -> str:
                 words.append(f"{height}×{width}")
             case (("filters" | "units"), count):
                 words.append(str(count))
+            case ("dilation", (height, width)) if (height, width) != (1, 1):
+                words.append(f"dilated {height}" if height == width else f"dilated {height}×{width}")
             case ("batch_norm", True):
                 words.append("bn")
             case (("activation" | "function"), name) if str(name) != "none":

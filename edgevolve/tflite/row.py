@@ -45,8 +45,9 @@ class Field:
     """One option: its number in the operator's table, its kind (a letter of `struct`) and what its numbers stand for.
 
     `name` is the attribute of the graph's operator that it holds, at `place` where the attribute is a pair (height,
-    width). `codes` maps the attribute's values to numbers. An option that is no attribute has `only`: the numbers
-    with which the operator means what the graph's does; the first is written. `default` is the schema's.
+    width). `codes` maps the attribute's values to numbers. An option that is no attribute is written as `fixed`; it is
+    read as that or as one of `others`, or as anything where they are None and `Row.shaped` judges it. `default` is the
+    schema's.
     """
 
     name: str
@@ -54,7 +55,8 @@ class Field:
     kind: str
     place: int | None = None
     codes: Mapping[Any, int] | None = None
-    only: tuple[float, ...] = ()
+    fixed: float | None = None
+    others: tuple[float, ...] | None = ()
     default: float = 0
 
     @property
@@ -69,8 +71,8 @@ class Field:
 
     def encoded(self, op: Op) -> float:
         """The number to write for the graph's operator."""
-        if self.only:
-            return self.only[0]
+        if self.fixed is not None:
+            return self.fixed
         value = getattr(op, self.name)
         if self.place is not None:
             value = value[self.place]
@@ -158,11 +160,12 @@ class Row:
         version: of the operator in an int8 file.
         options: number of its options' table in the schema's union, 0 where it has none.
         fields: the options.
+        kind: the class of operators that devices run alike, of `predictors.features.KINDS`.
         op: the graph's operator, None where the graph has none and it is read as `Opaque`.
         attributes: those of `op` that the row stands for, as RELU stands for one function of `Activate`.
         shaped: attributes of `op` that follow from shapes and constants. Raises `ShapeError` where it is no such op.
         operands: the fewest inputs that a file lists, left-out ones counted.
-        table: contents of the int32 operand that `op` needs (axes, amounts, a shape).
+        contents: of the int32 operands that `op` needs (axes, amounts, a shape), by the role of each.
         channel_axis: axis of the kernel that the scales of its channels belong to.
         per_tensor: the skeleton gives the kernel one scale for all channels.
         keeps_scale: int8 kernels insist on one scale and zero point for all that it reads and writes.
@@ -177,11 +180,12 @@ class Row:
     version: int = 1
     options: int = 0
     fields: tuple[Field, ...] = ()
+    kind: str = "other"
     op: type | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     shaped: Callable[[Operator], dict[str, Any]] = _no_attributes
     operands: int = 0
-    table: Callable[[Any], tuple[int, ...]] | None = None
+    contents: Mapping[str, Callable[[Any], tuple[int, ...]]] = field(default_factory=dict)
     channel_axis: int = 0
     per_tensor: bool = False
     keeps_scale: bool = False
@@ -204,8 +208,8 @@ class Row:
         pairs: dict[str, list[Any]] = {}
         for option in self.fields:
             number = operator.options[option.key]
-            if option.only:
-                if number not in option.only:
+            if option.fixed is not None:
+                if option.others is not None and number not in (option.fixed, *option.others):
                     raise ShapeError(f"{self.name}: option {option.key} is {number}")
             elif option.place is None:
                 values.setdefault(option.name, option.decoded(number))

@@ -57,8 +57,8 @@ _WINDOW = (
 
 def _dilation(first: int) -> tuple[Field, ...]:
     return (
-        Field("dilation_width", first, "i", only=(1,), default=1),
-        Field("dilation_height", first + 1, "i", only=(1,), default=1),
+        Field("dilation_width", first, "i", fixed=1, default=1),
+        Field("dilation_height", first + 1, "i", fixed=1, default=1),
     )
 
 
@@ -67,7 +67,7 @@ def _activation(number: int) -> Field:
 
 
 def _not_fused(number: int) -> Field:
-    return Field("activation", number, "b", only=(0,))
+    return Field("activation", number, "b", fixed=0)
 
 
 def _image(operator: Operator) -> Shape:
@@ -156,7 +156,7 @@ def _macs_of_input(operator: Operator) -> int:
     return math.prod(operator.shape(0)) if operator.inputs else 0
 
 
-def _pool(name: str, code: int, method: str, op: type, kernel: Kernel) -> Row:
+def _pool(name: str, code: int, method: str, kind: str, op: type, kernel: Kernel) -> Row:
     size = (Field("size", 3, "i", place=1), Field("size", 4, "i", place=0))
     fields = (*_WINDOW, *size, _not_fused(5))
     return Row(
@@ -166,6 +166,7 @@ def _pool(name: str, code: int, method: str, op: type, kernel: Kernel) -> Row:
         method=method,
         options=5,
         fields=fields,
+        kind=kind,
         op=op,
         keeps_scale=True,
         kernel=kernel,
@@ -179,6 +180,7 @@ def _activate(name: str, code: int, version: int, method: str, function: Activat
         code=code,
         version=version,
         method=method,
+        kind="activate",
         op=Activate,
         attributes={"function": function},
         output_scale=_SHARE if function is Activation.SIGMOID else None,
@@ -194,6 +196,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         method="AddConv2D",
         options=1,
         fields=(*_WINDOW, _activation(3), *_dilation(4)),
+        kind="conv",
         op=Conv2D,
         shaped=_convolution,
         macs=_macs_of_kernel(1, None),
@@ -206,6 +209,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         method="AddDepthwiseConv2D",
         options=2,
         fields=(*_WINDOW, Field("multiplier", 3, "i"), _activation(4), *_dilation(5)),
+        kind="depthwise",
         op=DepthwiseConv2D,
         shaped=_depthwise,
         channel_axis=3,
@@ -218,7 +222,8 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         version=4,
         method="AddFullyConnected",
         options=8,
-        fields=(_activation(0), Field("weights_format", 1, "b", only=(0,))),
+        fields=(_activation(0), Field("weights_format", 1, "b", fixed=0)),
+        kind="dense",
         op=Dense,
         shaped=_dense,
         per_tensor=True,
@@ -226,11 +231,12 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         macs=_macs_of_kernel(1, None),
         kernel=Kernel(Kept(32, 8, 80), Kept(24, 4, 48), 20, dense_tables),
     ),
-    _pool("MAX_POOL_2D", 17, "AddMaxPool2D", MaxPool2D, Kernel(Kept(40, 4, 32), Kept(40, 4, 32), 4)),
+    _pool("MAX_POOL_2D", 17, "AddMaxPool2D", "max_pool", MaxPool2D, Kernel(Kept(40, 4, 32), Kept(40, 4, 32), 4)),
     _pool(
         "AVERAGE_POOL_2D",
         1,
         "AddAveragePool2D",
+        "average_pool",
         AveragePool2D,
         Kernel(Kept(40, 4, 32), Kept(40, 4, 32), 4, scratch=average_scratch),
     ),
@@ -240,10 +246,11 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         version=2,
         method="AddMean",
         options=27,
-        fields=(Field("keep_dims", 0, "?", only=(0, 1)),),
+        fields=(Field("keep_dims", 0, "?", fixed=0, others=(1,)),),
+        kind="mean",
         op=GlobalAveragePool,
         shaped=_mean,
-        table=lambda op: (1, 2),
+        contents={"axes": lambda op: (1, 2)},
         macs=_macs_of_input,
         kernel=Kernel(Kept(1, 1, 36), Kept(1, 1, 36), scratch=mean_scratch),
     ),
@@ -254,6 +261,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         method="AddAdd",
         options=11,
         fields=(_activation(0),),
+        kind="add",
         op=Add,
         macs=_elements,
         kernel=Kernel(Kept(8, 4, 64), Kept(8, 4, 60)),
@@ -265,6 +273,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         method="AddMul",
         options=21,
         fields=(_activation(0),),
+        kind="add",
         op=Multiply,
         macs=_elements,
         kernel=Kernel(Kept(4, 4, 48), Kept(4, 4, 48)),
@@ -275,7 +284,8 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         version=2,
         method="AddConcatenation",
         options=10,
-        fields=(Field("axis", 0, "i", only=tuple(range(-1, 8))), _not_fused(1)),
+        fields=(Field("axis", 0, "i", fixed=-1, others=None), _not_fused(1)),
+        kind="concat",
         op=Concat,
         keeps_scale=True,
         shaped=_concat,
@@ -287,20 +297,22 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         version=2,
         method="AddPad",
         options=22,
+        kind="other",
         op=Pad,
         keeps_scale=True,
         shaped=_pad,
-        table=lambda op: (0, 0, *op.height, *op.width, 0, 0),
+        contents={"amounts": lambda op: (0, 0, *op.height, *op.width, 0, 0)},
         kernel=Kernel(Kept(0, 1, 56), Kept(0, 1, 56)),
     ),
     Row(
         name="RESHAPE",
         code=22,
         method="AddReshape",
+        kind="other",
         op=Reshape,
         keeps_scale=True,
         shaped=_reshape,
-        table=lambda op: (-1, *op.shape[1:]),  # any batch
+        contents={"shape": lambda op: (-1, *op.shape[1:])},  # any batch
         kernel=Kernel(Kept(32, 4, 0), Kept(36, 4, 0)),
     ),
     Row(
@@ -309,7 +321,8 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         version=2,
         method="AddSoftmax",
         options=9,
-        fields=(Field("beta", 0, "f", only=(1.0,)),),
+        fields=(Field("beta", 0, "f", fixed=1.0),),
+        kind="other",
         op=Softmax,
         output_scale=_SHARE,
         kernel=Kernel(Kept(4, 4, 80), Kept(4, 4, 56)),
@@ -384,13 +397,13 @@ def _operator(node: Node) -> Operator:
     if isinstance(node.op, Opaque):
         return Operator(node.op.name, inputs, node.outputs, {}, (0,) * len(inputs), ((),) * len(inputs))
     row = row_of(node.op)
-    table = None if row.table is None else row.table(node.op)
-    channels = node.output.shape[-1] if table is None else 0
+    roles = [weight.role for weight in node.op.weights(*(x.shape for x in node.inputs))]
+    tables = [row.contents[role](node.op) if role in row.contents else () for role in roles[: len(node.weights)]]
     return Operator(
         name=row.name,
         inputs=inputs,
         outputs=node.outputs,
         options=row.encoded(node.op),
-        scales=(*(1,) * len(node.inputs), *(channels,) * len(node.weights)),
-        values=(*((),) * len(node.inputs), *(table or () for _ in node.weights)),
+        scales=(*(1,) * len(node.inputs), *(0 if table else node.output.shape[-1] for table in tables)),
+        values=(*((),) * len(node.inputs), *tables),
     )

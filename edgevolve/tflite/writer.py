@@ -134,8 +134,8 @@ class _Writer:
         values = self.constants.get(name)
         if values is None and role == "bias":
             return _LEFT_OUT
-        if values is None and row.table is not None:
-            values = np.array(row.table(node.op), "<i4").reshape(shape)
+        if values is None and role in row.contents:
+            values = np.array(row.contents[role](node.op), "<i4").reshape(shape)
         if values is None or values.shape != shape:
             raise ShapeError(f"{name} is {'missing' if values is None else values.shape}, it must be {shape}")
         number = self.stored.get(id(values), len(self.buffers))

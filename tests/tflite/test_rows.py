@@ -6,7 +6,7 @@ from edgevolve.deployment import onnx_model
 from edgevolve.graph import OPS, Activate, Activation, Conv2D, GraphBuilder, Opaque, ShapeError
 from edgevolve.tflite import CORTEX_M, ROWS, needs, operators, read_tflite, row_of, skeleton
 from edgevolve.training import forward, keras_model
-from predictors.features import OF_OPERATOR
+from predictors.features import KINDS
 from tests.graph.test_network import CASES
 
 TABLES = {
@@ -14,7 +14,6 @@ TABLES = {
     "training": set(forward.FORWARD),
     "Keras": set(keras_model.LOWER),
     "ONNX": set(onnx_model.LOWER),
-    "features": set(OF_OPERATOR),
 }
 
 
@@ -40,7 +39,8 @@ def test_an_operator_of_the_graph_has_a_kernel_and_an_attribute_behind_each_opti
         if row.op is not None:
             assert row.kernel is not None, row.name
             attributes = set(row.op.__dataclass_fields__)
-            assert {field.name for field in row.fields if not field.only} <= attributes, row.name
+            assert {field.name for field in row.fields if field.fixed is None} <= attributes, row.name
+            assert row.kind in (*KINDS, "conv"), row.name
 
 
 @pytest.mark.parametrize(("op", "shapes"), [case[:2] for case in CASES], ids=str)
