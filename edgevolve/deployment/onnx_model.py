@@ -104,9 +104,16 @@ def _window(node: Node) -> dict[str, Any]:
     return {"kernel_shape": op.kernel, "strides": op.stride, "pads": (top, left, bottom, right)}
 
 
+def _dilations(node: Node) -> dict[str, Any]:
+    op: Any = node.op
+    return {"dilations": op.dilation} if max(op.dilation) > 1 else {}
+
+
 def _conv(to: _Writer, node: Node, x: str) -> None:
     groups = node.op.groups if isinstance(node.op, Conv2D) else node.inputs[0].shape[3]
-    to.fused(node, "Conv", [x, f"{node.name}/kernel", f"{node.name}/bias"], group=groups, **_window(node))
+    to.fused(
+        node, "Conv", [x, f"{node.name}/kernel", f"{node.name}/bias"], group=groups, **_window(node), **_dilations(node)
+    )
 
 
 def _dense(to: _Writer, node: Node, x: str) -> None:

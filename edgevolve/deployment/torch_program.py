@@ -83,7 +83,8 @@ def _padded(node: Node, x: Any, value: float = 0.0) -> Any:
 def _conv(network: TorchNetwork, node: Node, x: Any) -> Any:
     op: Any = node.op
     groups = op.groups if isinstance(op, Conv2D) else node.inputs[0].shape[3]
-    y = functional.conv2d(_padded(node, x), *network.values(node), stride=op.stride, groups=groups)
+    padded, (kernel, bias) = _padded(node, x), network.values(node)
+    y = functional.conv2d(padded, kernel, bias, stride=op.stride, dilation=op.dilation, groups=groups)
     return ACTIVATIONS[op.activation](y)
 
 

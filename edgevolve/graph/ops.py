@@ -6,7 +6,7 @@ in `OPS` and give it a Keras lowering in `training/`; a test fails until both ex
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from edgevolve.graph.attributes import Activation, Padding
@@ -35,7 +35,7 @@ __all__ = [
 Pair = tuple[int, int]
 
 LATER = "later"
-"""Metadata of an attribute that an operator got later: it stands last, and canonical JSON has it only where it is set."""
+"""Metadata of an attribute that an operator got later: it stands last, and JSON has it only where it is set."""
 
 
 class ShapeError(ValueError):
@@ -82,7 +82,8 @@ class _WithoutWeights:
 class Conv2D:
     """2-D convolution, TFLite's CONV_2D; grouped when `groups` > 1.
 
-    `kernel` and `stride` are (height, width) in pixels. Kernel weights are
+    `kernel` and `stride` are (height, width) in pixels, `dilation` the distance of the kernel's taps; it or the stride
+    is 1. Kernel weights are
     (filters, height, width, channels / groups). Batch norm is folded at deployment and costs nothing here.
     """
 
@@ -93,15 +94,17 @@ class Conv2D:
     groups: int = 1
     activation: Activation = Activation.NONE
     batch_norm: bool = False
+    dilation: Pair = field(default=(1, 1), metadata={LATER: True})
 
     def __post_init__(self) -> None:
         _check_positive(self, self.filters, *self.kernel, *self.stride, self.groups)
         _check_fusable(self, self.activation)
+        _check_dilation(self, self.stride, self.dilation)
 
     @property
     def window(self) -> Pair:
         """Height and width of what the kernel spans, in pixels."""
-        return self.kernel
+        return _dilated(self.kernel, self.dilation)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """(1, height, width, filters)."""
@@ -124,7 +127,8 @@ class Conv2D:
 class DepthwiseConv2D:
     """`multiplier` filters a channel, TFLite's DEPTHWISE_CONV_2D.
 
-    `kernel` and `stride` are (height, width) in pixels. Kernel weights are
+    `kernel` and `stride` are (height, width) in pixels, `dilation` the distance of the kernel's taps; it or the stride
+    is 1. Kernel weights are
     (1, height, width, channels · multiplier). Batch norm is folded at deployment and costs nothing here.
     """
 
@@ -134,15 +138,17 @@ class DepthwiseConv2D:
     multiplier: int = 1
     activation: Activation = Activation.NONE
     batch_norm: bool = False
+    dilation: Pair = field(default=(1, 1), metadata={LATER: True})
 
     def __post_init__(self) -> None:
         _check_positive(self, *self.kernel, *self.stride, self.multiplier)
         _check_fusable(self, self.activation)
+        _check_dilation(self, self.stride, self.dilation)
 
     @property
     def window(self) -> Pair:
         """Height and width of what the kernel spans, in pixels."""
-        return self.kernel
+        return _dilated(self.kernel, self.dilation)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """(1, height, width, channels · multiplier)."""
@@ -419,6 +425,17 @@ def _window(op: Conv2D | DepthwiseConv2D | _Pool2D, x: Shape) -> Pair:
         span = size if op.padding is Padding.SAME else size - window + 1
         sizes.append(-(-span // stride))
     return sizes[0], sizes[1]
+
+
+def _dilated(kernel: Pair, dilation: Pair) -> Pair:
+    """Pixels that a kernel spans whose taps are `dilation` apart."""
+    return 1 + (kernel[0] - 1) * dilation[0], 1 + (kernel[1] - 1) * dilation[1]
+
+
+def _check_dilation(op: object, stride: Pair, dilation: Pair) -> None:
+    _check_positive(op, *dilation)
+    if max(stride) > 1 and max(dilation) > 1:
+        raise ShapeError(f"{op}: stride and dilation cannot both be above 1")
 
 
 def _kernel_and_bias(kernel: Shape, channels: int) -> tuple[Weight, ...]:

@@ -57,8 +57,8 @@ _WINDOW = (
 
 def _dilation(first: int) -> tuple[Field, ...]:
     return (
-        Field("dilation_width", first, "i", fixed=1, default=1),
-        Field("dilation_height", first + 1, "i", fixed=1, default=1),
+        Field("dilation", first, "i", place=1, default=1),
+        Field("dilation", first + 1, "i", place=0, default=1),
     )
 
 

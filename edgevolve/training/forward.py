@@ -48,7 +48,11 @@ def forward(graph: Graph, values: Values, x: Any, last: str) -> tuple[Any, Stati
 
 def _conv(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
     op: Any = node.op
-    y = tf.nn.conv2d(x, values[f"{node.name}/kernel"], op.stride, op.padding.value.upper())
+    kernel, padding = values[f"{node.name}/kernel"], op.padding.value.upper()
+    if max(op.dilation) > 1:  # the plain operator has no gradient on a CPU where it is dilated
+        y = tf.nn.convolution(x, kernel, op.stride, padding, dilations=op.dilation)
+    else:
+        y = tf.nn.conv2d(x, kernel, op.stride, padding)
     return _finish(node, values, statistics, y)
 
 
@@ -56,7 +60,8 @@ def _depthwise(node: Node, values: Values, statistics: Statistics, x: Any) -> An
     op: Any = node.op
     if x.shape[-1] == 1 and op.kernel == (1, 1):  # oneDNN aborts in its gradient (TensorFlow 2.21)
         return _conv(node, values, statistics, x)
-    y = tf.nn.depthwise_conv2d(x, values[f"{node.name}/kernel"], (1, *op.stride, 1), op.padding.value.upper())
+    kernel, padding = values[f"{node.name}/kernel"], op.padding.value.upper()
+    y = tf.nn.depthwise_conv2d(x, kernel, (1, *op.stride, 1), padding, dilations=op.dilation)
     return _finish(node, values, statistics, y)
 
 
