@@ -27,6 +27,7 @@ from edgevolve.graph import (
     Node,
     Pad,
     Reshape,
+    Slice,
     Softmax,
 )
 
@@ -163,6 +164,14 @@ def _reshape(to: _Writer, node: Node, x: str) -> None:
         to.node("Transpose", [y], node.name, perm=[0, 3, 1, 2])
 
 
+def _slice(to: _Writer, node: Node, x: str) -> None:
+    op: Any = node.op
+    axes = [2, 3, 1] if len(node.output.shape) == 4 else [1 + i for i in range(len(op.begin))]
+    bounds = {"begin": op.begin, "end": op.end, "axes": axes, "stride": op.stride}
+    constants = [to.constant(f"{node.name}/{name}", np.array(numbers)) for name, numbers in bounds.items()]
+    to.node("Slice", [x, *constants], node.name)
+
+
 def _activate(to: _Writer, node: Node, x: str) -> None:
     op: Any = node.op
     to.activated(op.function, x, node.name)
@@ -190,6 +199,7 @@ LOWER: dict[type, Callable[..., None]] = {
     Concat: _concat,
     Pad: _pad,
     Reshape: _reshape,
+    Slice: _slice,
     Activate: _activate,
     Softmax: _softmax,
 }

@@ -25,6 +25,7 @@ from edgevolve.graph import (
     Node,
     Pad,
     Reshape,
+    Slice,
     Softmax,
 )
 
@@ -135,6 +136,12 @@ def _reshape(network: TorchNetwork, node: Node, x: Any) -> Any:
     return y.permute(0, 3, 1, 2) if y.ndim == 4 else y
 
 
+def _slice(network: TorchNetwork, node: Node, x: Any) -> Any:
+    op: Any = node.op
+    taken = [slice(*bounds) for bounds in zip(op.begin, op.end, op.stride, strict=True)]
+    return x[(slice(None), *(taken[-1:] + taken[:-1] if x.ndim == 4 else taken))]
+
+
 def _activate(network: TorchNetwork, node: Node, x: Any) -> Any:
     op: Any = node.op
     return ACTIVATIONS[op.function](x)
@@ -168,6 +175,7 @@ FORWARD: dict[type, Callable[..., Any]] = {
     Concat: _concat,
     Pad: _pad,
     Reshape: _reshape,
+    Slice: _slice,
     Activate: _activate,
     Softmax: _softmax,
 }

@@ -28,6 +28,7 @@ __all__ = [
     "Pad",
     "Reshape",
     "ShapeError",
+    "Slice",
     "Softmax",
     "Weight",
 ]
@@ -336,6 +337,41 @@ class Pad:
 
 
 @dataclass(frozen=True, slots=True)
+class Slice:
+    """Every `stride`-th element from `begin` up to, without, `end`, TFLite's STRIDED_SLICE.
+
+    Each has a number for each axis but the batch, counted from 0.
+    """
+
+    begin: Shape
+    end: Shape
+    stride: Shape
+
+    def __post_init__(self) -> None:
+        _check_positive(self, *self.end, *self.stride)
+        if not len(self.begin) == len(self.end) == len(self.stride) or min(self.begin, default=0) < 0:
+            raise ShapeError(f"{self} needs as many begins, of at least 0, as ends and strides")
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """The batch of 1, then how many elements each axis keeps."""
+        (x,) = _expect(self, inputs, rank=1 + len(self.begin))
+        if any(not begin < end <= size for begin, end, size in zip(self.begin, self.end, x[1:], strict=True)):
+            raise ShapeError(f"{self} does not lie within {x}")
+        kept = tuple(-(-(e - b) // s) for b, e, s in zip(self.begin, self.end, self.stride, strict=True))
+        if kept == x[1:]:
+            raise ShapeError(f"{self} takes all of {x}")
+        return (1, *kept)
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        """Begin, end and stride, the batch included."""
+        return tuple(Weight(role, (1 + len(self.begin),), DType.INT32) for role in ("begin", "end", "stride"))
+
+    def macs(self, *inputs: Shape) -> int:
+        """None: a copy."""
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
 class Reshape:
     """The same elements in another shape, TFLite's RESHAPE; `shape` includes the batch of 1."""
 
@@ -398,6 +434,7 @@ OPS: dict[str, type] = {
         Concat,
         Pad,
         Reshape,
+        Slice,
         Activate,
         Softmax,
     )

@@ -29,6 +29,7 @@ from edgevolve.graph import (
     Reshape,
     Shape,
     ShapeError,
+    Slice,
     Softmax,
 )
 from edgevolve.tflite.kernels import (
@@ -45,6 +46,7 @@ from edgevolve.tflite.targets import Target
 
 _PADDING = {Padding.SAME: 0, Padding.VALID: 1}
 _FUSED = {Activation.NONE: 0, Activation.RELU: 1, Activation.RELU6: 3}
+_OTHER_MASKS = ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
 _SHARE = (1 / 256, -128)
 """Scale and zero point of what lies between 0 and 1."""
 
@@ -117,6 +119,20 @@ def _pad(operator: Operator) -> dict[str, Any]:
     if len(amounts) != 8 or any(amounts[:2]) or any(amounts[6:]):
         raise ShapeError("not of height and width alone")
     return {"height": (amounts[2], amounts[3]), "width": (amounts[4], amounts[5])}
+
+
+def _slice(operator: Operator) -> dict[str, Any]:
+    """A bit of a mask says that the axis begins at 0, or ends at its end; numbers below 0 count from the end."""
+    shape, (begins, ends, strides) = operator.shape(0), operator.values[1:4]
+    if not len(begins) == len(ends) == len(strides) == len(shape) > 0 or shape[0] != 1 or 0 in shape:
+        raise ShapeError("not a slice of one example")
+    first, last = int(operator.options["begin_mask"]), int(operator.options["end_mask"])
+    axes = range(1, len(shape))
+    return {
+        "begin": tuple(0 if first >> i & 1 else begins[i] % shape[i] for i in axes),
+        "end": tuple(shape[i] if last >> i & 1 or ends[i] >= shape[i] else ends[i] % shape[i] for i in axes),
+        "stride": strides[1:],
+    }
 
 
 def _reshape(operator: Operator) -> dict[str, Any]:
@@ -314,6 +330,26 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         shaped=_reshape,
         contents={"shape": lambda op: (-1, *op.shape[1:])},  # any batch
         kernel=Kernel(Kept(32, 4, 0), Kept(36, 4, 0)),
+    ),
+    Row(
+        name="STRIDED_SLICE",
+        code=45,
+        version=2,
+        method="AddStridedSlice",
+        options=32,
+        fields=(
+            Field("begin_mask", 0, "i", fixed=1, others=None),
+            Field("end_mask", 1, "i", fixed=1, others=None),
+            *(Field(name, number, "i", fixed=0) for number, name in enumerate(_OTHER_MASKS, start=2)),
+        ),
+        op=Slice,
+        shaped=_slice,
+        contents={
+            "begin": lambda op: (0, *op.begin),
+            "end": lambda op: (0, *op.end),
+            "stride": lambda op: (1, *op.stride),
+        },
+        kernel=Kernel(Kept(24, 4, 84), Kept(24, 4, 84)),
     ),
     Row(
         name="SOFTMAX",

@@ -21,6 +21,7 @@ from edgevolve.graph import (
     Node,
     Pad,
     Reshape,
+    Slice,
     Softmax,
 )
 from edgevolve.training.weights import BATCH_NORM_EPSILON, Values
@@ -128,6 +129,11 @@ def _reshape(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
     return tf.reshape(x, (-1, *op.shape[1:]))
 
 
+def _slice(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
+    op: Any = node.op
+    return tf.strided_slice(x, (0, *op.begin), (0, *op.end), (1, *op.stride), begin_mask=1, end_mask=1)
+
+
 def _activate(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
     op: Any = node.op
     return ACTIVATIONS[op.function](x)
@@ -161,6 +167,7 @@ FORWARD: dict[type, Callable[..., Any]] = {
     Concat: _concat,
     Pad: _pad,
     Reshape: _reshape,
+    Slice: _slice,
     Activate: _activate,
     Softmax: _softmax,
 }

@@ -24,6 +24,7 @@ from edgevolve.graph import (
     Node,
     Pad,
     Reshape,
+    Slice,
     Softmax,
 )
 from edgevolve.training.weights import (
@@ -177,6 +178,12 @@ def _reshape(node: Node, x: Any) -> Any:
     return keras.layers.Reshape(op.shape[1:], name=node.name)(x)
 
 
+def _slice(node: Node, x: Any) -> Any:
+    op: Any = node.op
+    taken = (slice(*bounds) for bounds in zip(op.begin, op.end, op.stride, strict=True))
+    return keras.layers.Identity(name=node.name)(x[(slice(None), *taken)])
+
+
 def _activate(node: Node, x: Any) -> Any:
     op: Any = node.op
     return keras.layers.Activation(KERAS_NAMES[op.function], name=node.name)(x)
@@ -206,6 +213,7 @@ LOWER: dict[type, Callable[..., Any]] = {
     Concat: _concat,
     Pad: _pad,
     Reshape: _reshape,
+    Slice: _slice,
     Activate: _activate,
     Softmax: _softmax,
 }

@@ -20,6 +20,7 @@ from edgevolve.graph import (
     Pad,
     Padding,
     Reshape,
+    Slice,
     Softmax,
 )
 from edgevolve.training.keras_model import keras_model
@@ -65,6 +66,7 @@ def every_operator():
     _, height, width, channels = x.shape
     x = net.add(Reshape((1, width, channels, height)), x)
     x = net.add(Softmax(), net.add(AveragePool2D((2, 2), (1, 1)), x))
+    x = net.add(Slice((0, 0, 1), x.shape[1:], (2, 1, 1)), x)
     left = net.add(Dense(3), net.add(GlobalAveragePool(), x))
     x = net.add(Concat(), left, net.add(Dense(4, Activation.RELU), net.flatten(x)))
     return net.build(net.add(Dense(5), net.add(Dense(7), net.add(Reshape((1, 1, 1, 7)), x))))

@@ -19,6 +19,7 @@ from edgevolve.graph import (
     Pad,
     Padding,
     Reshape,
+    Slice,
     Softmax,
     Tensor,
 )
@@ -125,6 +126,8 @@ def random_graph(seed: int, input_shape: tuple[int, int, int] | None = None, cla
     if seed % 5 == 2:
         x = net.add(Conv2D(3, (3, 2), dilation=(1, 2), activation=Activation.RELU, batch_norm=True), x)
         x = net.add(DepthwiseConv2D((2, 3), dilation=(2, 2)), x)
+    if seed % 5 == 4:
+        x = net.add(Slice((0, 0, 0), (*x.shape[1:3], 1), (2, 1, 1)), net.add(Conv2D(4, (1, 1)), x))
     flat = rng.integers(2) and x.shape[1:3] != (1, 1)
     x = net.flatten(x) if flat else net.add(GlobalAveragePool(), x)
     if rng.integers(2):
