@@ -22,14 +22,14 @@ class Constant(NamedTuple):
 def constants(graph: Graph) -> Sequence[Constant]:
     """All constants in the order of their first reader. Equal tables of numbers (axes, shapes, paddings) are one."""
     found: list[Constant] = []
-    tables: set[tuple[str, tuple[int, ...]]] = set()
+    tables: set[tuple[int, ...]] = set()
     for operator in operators(graph):
         axis = ROWS[operator.name].channel_axis if operator.name in ROWS else 0
         for tensor, scales, values in zip(operator.inputs, operator.scales, operator.values, strict=True):
-            if tensor is None or not tensor.constant or (operator.name, values) in tables:
+            if tensor is None or not tensor.constant or values in tables:
                 continue
             if values:
-                tables.add((operator.name, values))
+                tables.add(values)
             last_axis = axis > 0 and scales > 1 and len(tensor.shape) == axis + 1
             found.append(Constant(len(tensor.shape), tensor.size_bytes, scales, last_axis))
     return found

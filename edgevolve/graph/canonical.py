@@ -12,8 +12,9 @@ from typing import Any
 
 from edgevolve.graph.attributes import Activation, Padding
 from edgevolve.graph.network import Graph, GraphBuilder
+from edgevolve.graph.op import LATER, Op, ShapeError
 from edgevolve.graph.opaque import Opaque
-from edgevolve.graph.ops import COMMUTATIVE, LATER, OPS, Op, ShapeError
+from edgevolve.graph.ops import COMMUTATIVE, OPS
 from edgevolve.graph.tensor import DType, Tensor
 
 

@@ -4,8 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edgevolve.graph.op import Op, ShapeError
 from edgevolve.graph.opaque import Opaque
-from edgevolve.graph.ops import Op, Reshape, ShapeError
+from edgevolve.graph.ops import Reshape
 from edgevolve.graph.tensor import DType, Shape, Tensor
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from edgevolve.graph.ops import ShapeError, Weight
+from edgevolve.graph.op import ShapeError, Weight
 from edgevolve.graph.tensor import Shape
 
 

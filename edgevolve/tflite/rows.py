@@ -5,9 +5,6 @@ runtime of the `tflite-micro` wheel reports; those of 32 bits follow from the sa
 (`builtin_op_data.h` and `kernels/*.h` of TensorFlow Lite Micro).
 """
 
-import math
-from typing import Any
-
 from edgevolve.graph import (
     Activate,
     Activation,
@@ -27,7 +24,6 @@ from edgevolve.graph import (
     Pad,
     Padding,
     Reshape,
-    Shape,
     ShapeError,
     Slice,
     Softmax,
@@ -42,6 +38,21 @@ from edgevolve.tflite.kernels import (
     mean_scratch,
 )
 from edgevolve.tflite.row import Field, Kept, Kernel, Needs, Operator, Row
+from edgevolve.tflite.shapes import (
+    concat,
+    convolution,
+    dense,
+    depthwise,
+    elements,
+    macs_of_input,
+    macs_of_kernel,
+    macs_of_transposed,
+    macs_of_window,
+    mean,
+    pad,
+    reshape,
+    slice,
+)
 from edgevolve.tflite.targets import Target
 
 _PADDING = {Padding.SAME: 0, Padding.VALID: 1}
@@ -72,106 +83,6 @@ def _not_fused(number: int) -> Field:
     return Field("activation", number, "b", fixed=0)
 
 
-def _image(operator: Operator) -> Shape:
-    """The shape of the first input. Raises `ShapeError` unless it has four dimensions."""
-    if len(operator.shape(0)) != 4:
-        raise ShapeError("not an image")
-    return operator.shape(0)
-
-
-def _convolution(operator: Operator) -> dict[str, Any]:
-    kernel, channels = operator.constant(1).shape, _image(operator)[3]
-    if len(kernel) != 4 or not kernel[3]:
-        raise ShapeError("not a plain convolution")
-    return {"filters": kernel[0], "kernel": kernel[1:3], "groups": channels // kernel[3]}
-
-
-def _depthwise(operator: Operator) -> dict[str, Any]:
-    kernel, channels = operator.constant(1).shape, _image(operator)[3]
-    if len(kernel) != 4 or not channels:
-        raise ShapeError("not a plain depthwise convolution")
-    return {"kernel": kernel[1:3], "multiplier": kernel[3] // channels}
-
-
-def _dense(operator: Operator) -> dict[str, Any]:
-    kernel = operator.constant(1).shape
-    if len(kernel) != 2:
-        raise ShapeError("not a matrix")
-    return {"units": kernel[0]}
-
-
-def _mean(operator: Operator) -> dict[str, Any]:
-    axes = {axis % 4 for axis in operator.values[1]} if operator.constant(1) else set()
-    if axes != {1, 2}:
-        raise ShapeError("not over height and width")
-    return {}
-
-
-def _concat(operator: Operator) -> dict[str, Any]:
-    rank = len(operator.outputs[0].shape) if operator.outputs else 0
-    if operator.options["axis"] not in (-1, rank - 1):
-        raise ShapeError("not along the channels")
-    return {}
-
-
-def _pad(operator: Operator) -> dict[str, Any]:
-    amounts = operator.values[1] if operator.constant(1) else ()
-    if len(amounts) != 8 or any(amounts[:2]) or any(amounts[6:]):
-        raise ShapeError("not of height and width alone")
-    return {"height": (amounts[2], amounts[3]), "width": (amounts[4], amounts[5])}
-
-
-def _slice(operator: Operator) -> dict[str, Any]:
-    """A bit of a mask says that the axis begins at 0, or ends at its end; numbers below 0 count from the end."""
-    shape, (begins, ends, strides) = operator.shape(0), operator.values[1:4]
-    if not len(begins) == len(ends) == len(strides) == len(shape) > 0 or shape[0] != 1 or 0 in shape:
-        raise ShapeError("not a slice of one example")
-    first, last = int(operator.options["begin_mask"]), int(operator.options["end_mask"])
-    axes = range(1, len(shape))
-    return {
-        "begin": tuple(0 if first >> i & 1 else begins[i] % shape[i] for i in axes),
-        "end": tuple(shape[i] if last >> i & 1 or ends[i] >= shape[i] else ends[i] % shape[i] for i in axes),
-        "stride": strides[1:],
-    }
-
-
-def _reshape(operator: Operator) -> dict[str, Any]:
-    if len(operator.outputs) != 1:
-        raise ShapeError("not one output")
-    return {"shape": operator.outputs[0].shape}
-
-
-def _elements(operator: Operator) -> int:
-    return sum(math.prod(y.shape) for y in operator.outputs)
-
-
-def _macs_of_kernel(first: int, last: int | None) -> Any:
-    """Output elements times the kernel's dimensions `first` to `last`, where it has as many as a plain one."""
-
-    def macs(operator: Operator) -> int:
-        kernel = operator.shape(1)
-        plain = 2 if operator.name == "FULLY_CONNECTED" else 4
-        return _elements(operator) * math.prod(kernel[first:last]) if len(kernel) == plain else 0
-
-    return macs
-
-
-def _macs_of_window(operator: Operator) -> int:
-    return (
-        _elements(operator) * max(int(operator.options["size_width"]), 0) * max(int(operator.options["size_height"]), 0)
-    )
-
-
-def _macs_of_transposed(operator: Operator) -> int:
-    """Input elements times the kernel's area times its filters."""
-    kernel = operator.shape(1)
-    return math.prod(operator.shape(2)) * math.prod(kernel[:3]) if len(kernel) == 4 and len(operator.inputs) > 2 else 0
-
-
-def _macs_of_input(operator: Operator) -> int:
-    return math.prod(operator.shape(0)) if operator.inputs else 0
-
-
 def _pool(name: str, code: int, method: str, kind: str, op: type, kernel: Kernel) -> Row:
     size = (Field("size", 3, "i", place=1), Field("size", 4, "i", place=0))
     fields = (*_WINDOW, *size, _not_fused(5))
@@ -186,7 +97,7 @@ def _pool(name: str, code: int, method: str, kind: str, op: type, kernel: Kernel
         op=op,
         keeps_scale=True,
         kernel=kernel,
-        macs=_macs_of_window,
+        macs=macs_of_window,
     )
 
 
@@ -214,8 +125,8 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         fields=(*_WINDOW, _activation(3), *_dilation(4)),
         kind="conv",
         op=Conv2D,
-        shaped=_convolution,
-        macs=_macs_of_kernel(1, None),
+        shaped=convolution,
+        macs=macs_of_kernel(1, None),
         kernel=Kernel(Kept(28, 4, 80), Kept(28, 4, 56), 4, channel_tables, convolution_scratch),
     ),
     Row(
@@ -227,9 +138,9 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         fields=(*_WINDOW, Field("multiplier", 3, "i"), _activation(4), *_dilation(5)),
         kind="depthwise",
         op=DepthwiseConv2D,
-        shaped=_depthwise,
+        shaped=depthwise,
         channel_axis=3,
-        macs=_macs_of_kernel(1, 3),
+        macs=macs_of_kernel(1, 3),
         kernel=Kernel(Kept(28, 4, 80), Kept(28, 4, 56), 4, channel_tables, depthwise_scratch),
     ),
     Row(
@@ -241,10 +152,10 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         fields=(_activation(0), Field("weights_format", 1, "b", fixed=0)),
         kind="dense",
         op=Dense,
-        shaped=_dense,
+        shaped=dense,
         per_tensor=True,
         operands=3,
-        macs=_macs_of_kernel(1, None),
+        macs=macs_of_kernel(1, None),
         kernel=Kernel(Kept(32, 8, 80), Kept(24, 4, 48), 20, dense_tables),
     ),
     _pool("MAX_POOL_2D", 17, "AddMaxPool2D", "max_pool", MaxPool2D, Kernel(Kept(40, 4, 32), Kept(40, 4, 32), 4)),
@@ -265,9 +176,9 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         fields=(Field("keep_dims", 0, "?", fixed=0, others=(1,)),),
         kind="mean",
         op=GlobalAveragePool,
-        shaped=_mean,
+        shaped=mean,
         contents={"axes": lambda op: (1, 2)},
-        macs=_macs_of_input,
+        macs=macs_of_input,
         kernel=Kernel(Kept(1, 1, 36), Kept(1, 1, 36), scratch=mean_scratch),
     ),
     Row(
@@ -279,7 +190,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         fields=(_activation(0),),
         kind="add",
         op=Add,
-        macs=_elements,
+        macs=elements,
         kernel=Kernel(Kept(8, 4, 64), Kept(8, 4, 60)),
     ),
     Row(
@@ -291,7 +202,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         fields=(_activation(0),),
         kind="add",
         op=Multiply,
-        macs=_elements,
+        macs=elements,
         kernel=Kernel(Kept(4, 4, 48), Kept(4, 4, 48)),
     ),
     Row(
@@ -304,7 +215,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         kind="concat",
         op=Concat,
         keeps_scale=True,
-        shaped=_concat,
+        shaped=concat,
         kernel=Kernel(Kept(8, 4, 40), Kept(8, 4, 24), tables=input_tables),
     ),
     Row(
@@ -316,7 +227,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         kind="other",
         op=Pad,
         keeps_scale=True,
-        shaped=_pad,
+        shaped=pad,
         contents={"amounts": lambda op: (0, 0, *op.height, *op.width, 0, 0)},
         kernel=Kernel(Kept(0, 1, 56), Kept(0, 1, 56)),
     ),
@@ -327,8 +238,8 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         kind="other",
         op=Reshape,
         keeps_scale=True,
-        shaped=_reshape,
-        contents={"shape": lambda op: (-1, *op.shape[1:])},  # any batch
+        shaped=reshape,
+        contents={"shape": lambda op: (-1, *op.shape[1:])},
         kernel=Kernel(Kept(32, 4, 0), Kept(36, 4, 0)),
     ),
     Row(
@@ -343,7 +254,8 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
             *(Field(name, number, "i", fixed=0) for number, name in enumerate(_OTHER_MASKS, start=2)),
         ),
         op=Slice,
-        shaped=_slice,
+        keeps_scale=True,
+        shaped=slice,
         contents={
             "begin": lambda op: (0, *op.begin),
             "end": lambda op: (0, *op.end),
@@ -370,7 +282,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
 )
 
 _OTHERS: tuple[Row, ...] = (
-    Row(name="TRANSPOSE_CONV", code=67, method="AddTransposeConv", macs=_macs_of_transposed, kernel=None),
+    Row(name="TRANSPOSE_CONV", code=67, method="AddTransposeConv", macs=macs_of_transposed, kernel=None),
 )
 """Operators of files that no graph of ours has."""
 

@@ -1,0 +1,80 @@
+"""What every operator is: shapes, weights and multiply-accumulates that follow from the shapes of its inputs."""
+
+from typing import NamedTuple, Protocol
+
+from edgevolve.graph.attributes import Activation
+from edgevolve.graph.tensor import DType, Shape
+
+Pair = tuple[int, int]
+
+LATER = "later"
+"""Metadata of an attribute that an operator got later: it stands last, and JSON has it only where it is set."""
+
+
+class ShapeError(ValueError):
+    """An operator cannot take inputs of these shapes, or has impossible attributes."""
+
+
+class Weight(NamedTuple):
+    """A constant operand: its role (kernel, bias, axes, ...), TFLite shape and element type."""
+
+    role: str
+    shape: Shape
+    dtype: DType
+
+
+class Op(Protocol):
+    """What every operator answers about inputs of given shapes; all raise `ShapeError`."""
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """Shape of the one output."""
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        """Constant operands in TFLite's order."""
+
+    def macs(self, *inputs: Shape) -> int:
+        """Multiply-accumulates of one inference.
+
+        As in μNAS, an addition of a pooling window, of a mean or of Add counts as one; so does a product of Multiply.
+        """
+
+
+class WithoutWeights:
+    """An operator of activations alone."""
+
+    __slots__ = ()
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        """None."""
+        return ()
+
+    def macs(self, *inputs: Shape) -> int:
+        """None."""
+        return 0
+
+
+def expect(op: object, inputs: tuple[Shape, ...], count: int = 1, rank: int | None = None) -> tuple[Shape, ...]:
+    """`inputs`, if they are as many and of that rank. Raises `ShapeError`."""
+    if len(inputs) != count:
+        raise ShapeError(f"{op} takes {count} input(s), got {len(inputs)}")
+    for x in inputs:
+        if rank is not None and len(x) != rank:
+            raise ShapeError(f"{op} takes a shape of {rank} dimensions, got {x}")
+    return inputs
+
+
+def check_positive(op: object, *values: int) -> None:
+    """Raise `ShapeError` unless all are whole numbers of at least 1."""
+    if not all(isinstance(value, int) and value >= 1 for value in values):
+        raise ShapeError(f"{op} needs whole numbers of at least 1")
+
+
+def check_fusable(op: object, activation: Activation) -> None:
+    """Raise `ShapeError` unless TFLite fuses the activation."""
+    if not activation.fusable:
+        raise ShapeError(f"{op}: {activation} does not fuse; use Activate after it")
+
+
+def kernel_and_bias(kernel: Shape, channels: int) -> tuple[Weight, ...]:
+    """A kernel and a bias for each of its output channels."""
+    return (Weight("kernel", kernel, DType.INT8), Weight("bias", (channels,), DType.INT32))

@@ -1,0 +1,166 @@
+"""Operators that slide a window over a map: convolutions and pools."""
+
+import math
+from dataclasses import dataclass, field
+
+from edgevolve.graph.attributes import Activation, Padding
+from edgevolve.graph.op import (
+    LATER,
+    Pair,
+    ShapeError,
+    Weight,
+    WithoutWeights,
+    check_fusable,
+    check_positive,
+    expect,
+    kernel_and_bias,
+)
+from edgevolve.graph.tensor import Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Conv2D:
+    """2-D convolution, TFLite's CONV_2D; grouped when `groups` > 1.
+
+    `kernel` and `stride` are (height, width) in pixels, `dilation` the distance of the kernel's taps; it or the stride
+    is 1. Kernel weights are
+    (filters, height, width, channels / groups). Batch norm is folded at deployment and costs nothing here.
+    """
+
+    filters: int
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: Padding = Padding.SAME
+    groups: int = 1
+    activation: Activation = Activation.NONE
+    batch_norm: bool = False
+    dilation: Pair = field(default=(1, 1), metadata={LATER: True})
+
+    def __post_init__(self) -> None:
+        check_positive(self, self.filters, *self.kernel, *self.stride, self.groups)
+        check_fusable(self, self.activation)
+        _check_dilation(self, self.stride, self.dilation)
+
+    @property
+    def window(self) -> Pair:
+        """Height and width of what the kernel spans, in pixels."""
+        return _dilated(self.kernel, self.dilation)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """(1, height, width, filters)."""
+        (x,) = expect(self, inputs, rank=4)
+        if x[3] % self.groups or self.filters % self.groups:
+            raise ShapeError(f"{self} cannot split {x[3]} channels into {self.groups} groups")
+        return (1, *_window(self, x), self.filters)
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        """Kernel and bias."""
+        channels = inputs[0][3] // self.groups
+        return kernel_and_bias((self.filters, *self.kernel, channels), self.filters)
+
+    def macs(self, *inputs: Shape) -> int:
+        """Height · width · filters · kernel area · channels / groups."""
+        return math.prod(self.output_shape(*inputs)) * math.prod(self.kernel) * (inputs[0][3] // self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class DepthwiseConv2D:
+    """`multiplier` filters a channel, TFLite's DEPTHWISE_CONV_2D.
+
+    `kernel` and `stride` are (height, width) in pixels, `dilation` the distance of the kernel's taps; it or the stride
+    is 1. Kernel weights are
+    (1, height, width, channels · multiplier). Batch norm is folded at deployment and costs nothing here.
+    """
+
+    kernel: Pair
+    stride: Pair = (1, 1)
+    padding: Padding = Padding.SAME
+    multiplier: int = 1
+    activation: Activation = Activation.NONE
+    batch_norm: bool = False
+    dilation: Pair = field(default=(1, 1), metadata={LATER: True})
+
+    def __post_init__(self) -> None:
+        check_positive(self, *self.kernel, *self.stride, self.multiplier)
+        check_fusable(self, self.activation)
+        _check_dilation(self, self.stride, self.dilation)
+
+    @property
+    def window(self) -> Pair:
+        """Height and width of what the kernel spans, in pixels."""
+        return _dilated(self.kernel, self.dilation)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """(1, height, width, channels · multiplier)."""
+        (x,) = expect(self, inputs, rank=4)
+        return (1, *_window(self, x), x[3] * self.multiplier)
+
+    def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
+        """Kernel and bias."""
+        channels = inputs[0][3] * self.multiplier
+        return kernel_and_bias((1, *self.kernel, channels), channels)
+
+    def macs(self, *inputs: Shape) -> int:
+        """Height · width · channels · multiplier · kernel area."""
+        return math.prod(self.output_shape(*inputs)) * math.prod(self.kernel)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool2D(WithoutWeights):
+    size: Pair
+    stride: Pair
+    padding: Padding = Padding.VALID
+
+    def __post_init__(self) -> None:
+        check_positive(self, *self.size, *self.stride)
+
+    @property
+    def kernel(self) -> Pair:
+        """The window, under the name convolutions use."""
+        return self.size
+
+    @property
+    def window(self) -> Pair:
+        """The same."""
+        return self.size
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """(1, height, width, channels)."""
+        (x,) = expect(self, inputs, rank=4)
+        return (1, *_window(self, x), x[3])
+
+    def macs(self, *inputs: Shape) -> int:
+        """One for each element of each window."""
+        return math.prod(self.output_shape(*inputs)) * math.prod(self.size)
+
+
+@dataclass(frozen=True, slots=True)
+class MaxPool2D(_Pool2D):
+    """Largest value of each window, TFLite's MAX_POOL_2D; `size` and `stride` are (height, width)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AveragePool2D(_Pool2D):
+    """Mean of each window, TFLite's AVERAGE_POOL_2D; padded positions do not count."""
+
+
+def _window(op: Conv2D | DepthwiseConv2D | _Pool2D, x: Shape) -> Pair:
+    """Output height and width of a sliding window (TensorFlow's convention for SAME and VALID)."""
+    sizes = []
+    for size, window, stride in zip(x[1:3], op.window, op.stride, strict=True):
+        if op.padding is Padding.VALID and window > size:
+            raise ShapeError(f"{op} does not fit a map of {x}")
+        span = size if op.padding is Padding.SAME else size - window + 1
+        sizes.append(-(-span // stride))
+    return sizes[0], sizes[1]
+
+
+def _dilated(kernel: Pair, dilation: Pair) -> Pair:
+    """Pixels that a kernel spans whose taps are `dilation` apart."""
+    return 1 + (kernel[0] - 1) * dilation[0], 1 + (kernel[1] - 1) * dilation[1]
+
+
+def _check_dilation(op: object, stride: Pair, dilation: Pair) -> None:
+    check_positive(op, *dilation)
+    if max(stride) > 1 and max(dilation) > 1:
+        raise ShapeError(f"{op}: stride and dilation cannot both be above 1")
