@@ -4,7 +4,8 @@
     def test_my_space(): check_space(MySpace((8, 8, 1), 10))
 
 There is a kit for spaces, algorithms, data sets, front ends, tasks and evaluators. Each `check_...` runs a list of
-checks, and raises `AssertionError` where a promise is broken. The lists are public, so that a test can run check by check.
+checks, and raises `AssertionError` where a promise is broken. The lists are public, so that a test can run check by
+check.
 """
 
 from edgevolve.testing.algorithms import ALGORITHM_CHECKS, check_algorithm
