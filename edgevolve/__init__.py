@@ -10,10 +10,24 @@ from typing import TYPE_CHECKING, Any
 from edgevolve.spelling import suggestion
 
 if TYPE_CHECKING:
-    from edgevolve.data import DataError, DataSet, Digits, KerasDataset, NpzImages, Split, Splits
+    from edgevolve.data import (
+        Classes,
+        DataError,
+        DataSet,
+        Digits,
+        Itself,
+        KerasDataset,
+        NpzImages,
+        Split,
+        Splits,
+        Standardise,
+        Values,
+        hold_out,
+    )
     from edgevolve.engine import Inline, VirtualTime, search
     from edgevolve.graph import Graph, GraphBuilder
-    from edgevolve.runs import ConfigError, Job, JournalError, Record, Run, SearchConfig, Task
+    from edgevolve.metric import Metric
+    from edgevolve.runs import ConfigError, Job, JournalError, Needs, Record, Run, SearchConfig, Task
     from edgevolve.training import TrainingSettings
     from predictors import Device, DevicePredictor, EdgeTPUv6Predictor, Estimated, PredictorError
     from search_algorithms import (
@@ -40,10 +54,24 @@ if TYPE_CHECKING:
     from search_space import CnnSpace, DeclaredSpace, MlpSpace, MobileSpace, NasBench201Space, SearchSpace
 
 _NAMES = {
-    "edgevolve.data": ("DataError", "DataSet", "Digits", "KerasDataset", "NpzImages", "Split", "Splits"),
+    "edgevolve.data": (
+        "Classes",
+        "DataError",
+        "DataSet",
+        "Digits",
+        "Itself",
+        "KerasDataset",
+        "NpzImages",
+        "Split",
+        "Splits",
+        "Standardise",
+        "Values",
+        "hold_out",
+    ),
     "edgevolve.engine": ("Inline", "VirtualTime", "search"),
     "edgevolve.graph": ("Graph", "GraphBuilder"),
-    "edgevolve.runs": ("ConfigError", "Job", "JournalError", "Record", "Run", "SearchConfig", "Task"),
+    "edgevolve.metric": ("Metric",),
+    "edgevolve.runs": ("ConfigError", "Job", "JournalError", "Needs", "Record", "Run", "SearchConfig", "Task"),
     "edgevolve.training": ("TrainingSettings",),
     "predictors": ("Device", "DevicePredictor", "EdgeTPUv6Predictor", "Estimated", "PredictorError"),
     "search_algorithms": (

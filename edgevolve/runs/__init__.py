@@ -5,7 +5,7 @@ from edgevolve.runs.config import ON_RESUME, ConfigError, SearchConfig
 from edgevolve.runs.journal import EmptyJournalError, Journal, JournalError, create, journal_path
 from edgevolve.runs.measure import Measurement, measure
 from edgevolve.runs.run import Record, Run
-from edgevolve.runs.task import DeviceMemory, Job, MetricProvider, Resources, Task
+from edgevolve.runs.task import DeviceMemory, Job, MetricProvider, Needs, Resources, Task
 
 __all__ = [
     "ON_RESUME",
@@ -17,6 +17,7 @@ __all__ = [
     "JournalError",
     "Measurement",
     "MetricProvider",
+    "Needs",
     "Record",
     "Resources",
     "Run",
