@@ -17,6 +17,7 @@ from edgevolve.engine.loop import Observer, Search
 from edgevolve.engine.train_task import Train
 from edgevolve.engine.trial import try_task
 from edgevolve.engine.versions import installed_versions
+from edgevolve.quantisation import ScoreInt8, int8_metric
 from edgevolve.runs import (
     ON_RESUME,
     ConfigError,
@@ -95,9 +96,15 @@ def search(
 
 
 def task_of(config: SearchConfig) -> Task:
-    """The configuration's task, or training from scratch, scored as the problem asks: by the main metric at least."""
+    """The configuration's task, or training from scratch, scored as the problem asks: by the main metric at least.
+
+    `NAME_int8` is the score NAME of the target for the int8 network.
+    """
     main, *others = target_of(config.data).metrics
-    return config.task or Train(config.training, (main, *(one for one in others if one.name in config.problem.metrics)))
+    in_int8 = [int8_metric(one) for one in (main, *others)]
+    asked = [one for one in (*others, *in_int8) if one.name in config.problem.metrics]
+    stages = (ScoreInt8(),) if any(one in in_int8 for one in asked) else ()
+    return config.task or Train(config.training, (main, *asked), stages)
 
 
 def _seen(config: SearchConfig, splits: Splits) -> dict[str, Any]:

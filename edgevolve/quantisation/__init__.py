@@ -4,43 +4,26 @@
 >>> open_model(network.tflite()).outputs(splits.validation.x)  # int8, an example a row
 """
 
-from collections.abc import Mapping
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
-
-from edgevolve.graph import Graph
 from edgevolve.quantisation.calibrate import activation_ranges, calibration_examples
 from edgevolve.quantisation.float_network import FloatNetwork, float_network
 from edgevolve.quantisation.litert import Int8Model, open_model
+from edgevolve.quantisation.network import int8_network
 from edgevolve.quantisation.quantise import Int8Network, QuantisationError, activation_scales, quantise
+from edgevolve.quantisation.score import ScoreInt8, int8_metric, int8_scores
 
 __all__ = [
     "FloatNetwork",
     "Int8Model",
     "Int8Network",
     "QuantisationError",
+    "ScoreInt8",
     "activation_ranges",
     "activation_scales",
     "calibration_examples",
     "float_network",
+    "int8_metric",
     "int8_network",
+    "int8_scores",
     "open_model",
     "quantise",
 ]
-
-
-def int8_network(graph: Graph, weights: Mapping[str, NDArray[Any]], examples: NDArray[np.float32]) -> Int8Network:
-    """The trained network with int8 kernels, activations, input and output.
-
-    Args:
-        graph: as it was trained; the file runs the operators of `resource_models.deployed`, in their order.
-        weights: by the names of `training.weights`.
-        examples: (number, height, width, channels) as the network is fed; activations are spread over the range that
-            they have on these.
-
-    Raises `ValueError` where weights or examples do not fit, `QuantisationError` for a network without int8 form.
-    """
-    network = float_network(graph, weights)
-    return quantise(network, activation_scales(network.graph, activation_ranges(network, examples)))

@@ -1,0 +1,27 @@
+"""From a trained network to its int8 form, in one step."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.graph import Graph
+from edgevolve.quantisation.calibrate import activation_ranges
+from edgevolve.quantisation.float_network import float_network
+from edgevolve.quantisation.quantise import Int8Network, activation_scales, quantise
+
+
+def int8_network(graph: Graph, weights: Mapping[str, NDArray[Any]], examples: NDArray[np.float32]) -> Int8Network:
+    """The trained network with int8 kernels, activations, input and output.
+
+    Args:
+        graph: as it was trained; the file runs the operators of `resource_models.deployed`, in their order.
+        weights: by the names of `training.weights`.
+        examples: (number, height, width, channels) as the network is fed; activations are spread over the range that
+            they have on these.
+
+    Raises `ValueError` where weights or examples do not fit, `QuantisationError` for a network without int8 form.
+    """
+    network = float_network(graph, weights)
+    return quantise(network, activation_scales(network.graph, activation_ranges(network, examples)))
