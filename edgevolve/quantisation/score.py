@@ -35,7 +35,7 @@ def _logits(model: Int8Model, outputs: NDArray[np.float32]) -> NDArray[np.float3
     if last not in ("SOFTMAX", "LOGISTIC"):
         return outputs
     shares = outputs.clip(_HALF_A_STEP, 1 - _HALF_A_STEP)
-    return np.log(shares) if last == "SOFTMAX" else np.log(shares / (1 - shares))
+    return np.asarray(np.log(shares if last == "SOFTMAX" else shares / (1 - shares)), np.float32)
 
 
 @dataclass(frozen=True, slots=True)
