@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from edgevolve.graph import Graph
+from edgevolve.graph import Graph, graph_hash
 from predictors import edge_tpu, host, vela
 from predictors.analytical import analyse
 from predictors.features import FeatureTable, FloatArray, PredictorError, feature_table
@@ -29,7 +30,7 @@ FORMAT = "edgevolve-device-predictor-1"
 Counters = dict[str, FloatArray]
 _FOLDS = 5
 _CROSSED = 20
-"""From so many networks on, the physics is fitted without those whose errors are learned from."""
+"""From so many different networks on, the physics is fitted without those whose errors are learned from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +94,23 @@ class DevicePredictor:
     ) -> "DevicePredictor":
         """Learn from networks and what they were measured to take; networks of one layer teach about layers.
 
-        Raises `PredictorError` for fewer than five different networks of more than a layer, or bad values.
+        A network may stand in several rows: its measurements count as one sample. Raises `PredictorError` for fewer
+        than five different networks of more than a layer, or bad values.
         """
         values = np.asarray(measured, dtype=np.float64)
         if values.shape != (len(graphs),) or not (np.isfinite(values) & (values > 0)).all():
             raise PredictorError(f"{len(graphs)} networks need as many latencies, all positive and finite")
         whole = np.array([len(graph.nodes) > 1 for graph in graphs], dtype=bool)
         networks, singles = [[g for g, w in zip(graphs, whole, strict=True) if w == kind] for kind in (True, False)]
-        if len(networks) < 5:
-            raise PredictorError(f"at least 5 networks of more than one layer are needed, not {len(networks)}")
+        groups = _groups(networks)
+        different = len(np.unique(groups))
+        if different < 5:
+            raise PredictorError(f"at least 5 different networks of more than one layer are needed, not {different}")
         measured_ms = (values[whole], values[~whole])
         physics = Physics.fit(_name(device), networks, singles, *measured_ms, rng)
-        counters = _held_out(physics, networks, singles, *measured_ms, rng)
+        counters = _held_out(physics, networks, singles, *measured_ms, groups, rng)
         table = _table(networks, counters | _sheet_counters(sheet, networks))
-        regressor = PerformanceRegressor.fit(table, values[whole], rng)
+        regressor = PerformanceRegressor.fit(table, values[whole], rng, groups=groups)
         return cls(device, physics, sheet, None, regressor)
 
     def improved(
@@ -114,7 +118,7 @@ class DevicePredictor:
     ) -> "DevicePredictor":
         """A predictor that weighs and bends this one's figures by new measurements. Raises `PredictorError`."""
         following = replace(self, base=self)
-        regressor = PerformanceRegressor.fit(following.table(graphs), measured, rng)
+        regressor = PerformanceRegressor.fit(following.table(graphs), measured, rng, groups=_groups(graphs))
         return replace(following, regressor=regressor)
 
     @property
@@ -173,21 +177,27 @@ class DevicePredictor:
             raise PredictorError(f"not a predictor: {type(error).__name__}") from error
 
 
+def _groups(graphs: Sequence[Graph]) -> NDArray[np.int64]:
+    """A number for each network, equal for isomorphic ones."""
+    return np.unique([graph_hash(graph) for graph in graphs], return_inverse=True)[1].astype(np.int64)
+
+
 def _held_out(
     physics: Physics,
     networks: Sequence[Graph],
     singles: Sequence[Graph],
     network_ms: FloatArray,
     single_ms: FloatArray,
+    groups: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> Counters:
     """The counters of networks by physics that was fitted to others, so that it errs as it will on unseen ones.
 
     Layers that none of the others has are left out too. Few networks have the counters of `physics`, which saw them.
     """
-    if len(networks) < _CROSSED:
+    if len(np.unique(groups)) < _CROSSED:
         return physics.counters(networks)
-    fold = folds(np.arange(len(networks)), _FOLDS, rng)
+    fold = folds(groups, _FOLDS, rng)
     keys = [layer_key(single.nodes[0]) for single in singles]
     found = {name: np.zeros(len(networks)) for name in physics.counters(networks[:1])}
     for part in range(_FOLDS):

@@ -76,22 +76,25 @@ class PerformanceRegressor:
     ) -> "PerformanceRegressor":
         """Learn from measurements, one of at least 0 for each row of `table`.
 
-        Rows of one of the `groups` (isomorphic networks, a family) are never on both sides of a cross-validation.
+        Rows of one of the `groups` (several measurements of one network, isomorphic networks, a family) are never on
+        both sides of a cross-validation, and count as one sample.
         Raises `PredictorError` for fewer than five groups, or values that are not positive and finite.
         """
         measured = np.asarray(values, dtype=np.float64)
         _check(table, measured, coverage)
-        group = np.arange(len(measured)) if groups is None else np.asarray(groups, dtype=np.int64)
-        if len(np.unique(group)) < _FEWEST:
-            raise PredictorError(f"at least {_FEWEST} different networks are needed, not {len(np.unique(group))}")
-        fold = folds(group, min(10 if len(measured) <= _SCATTERED else 5, len(np.unique(group))), rng)
+        given = np.arange(len(measured)) if groups is None else np.asarray(groups, dtype=np.int64)
+        unique, group = np.unique(given, return_inverse=True)
+        count = len(unique)
+        if count < _FEWEST:
+            raise PredictorError(f"at least {_FEWEST} different networks are needed, not {count}")
+        fold = folds(group, min(10 if count <= _SCATTERED else 5, count), rng)
         seed = int(rng.integers(2**31))
-        logarithms = {name: _held_out(table, measured, fold, name, seed) for name in _learners(table, len(measured))}
-        chosen = _choose(logarithms)
-        centre = float(np.median(logarithms[chosen])) * len(measured) / (len(measured) + _SURE)
+        logarithms = {name: _held_out(table, measured, fold, name, seed) for name in _learners(table, count)}
+        chosen = _choose(logarithms, group)
+        centre = float(np.median(logarithms[chosen])) * count / (count + _SURE)
         learned = _fit(table, measured, chosen, seed).scaled(math.exp(centre))
-        standard = Standard.fit(table.rows)
-        points = standard(table.rows)
+        points = Standard.fit(table.rows)(table.rows)
+        points = points[np.sort(np.unique(points.round(9), axis=0, return_index=True)[1])]
         return cls(
             metric=metric,
             names=table.names,
@@ -99,11 +102,11 @@ class PerformanceRegressor:
             version=table.version,
             learner=chosen,
             learned=learned,
-            width=_quantile(abs(logarithms[chosen] - centre), coverage),
+            width=_quantile(abs(logarithms[chosen] - centre), group, coverage),
             coverage=coverage,
             cross_validated={name: float(np.mean(abs(np.expm1(-error)))) for name, error in logarithms.items()},
             samples=points,
-            reach=_FAR * float(_nearest(points, points, itself=True).max()),
+            reach=_FAR * float(_nearest(points, points, itself=True).max()) if len(points) > 1 else 0.0,
         )
 
     def predict(self, table: FeatureTable) -> Prediction:
@@ -239,21 +242,26 @@ def _held_out(table: FeatureTable, values: FloatArray, fold: NDArray[np.int64], 
     return logarithms
 
 
-def _choose(logarithms: dict[str, FloatArray]) -> str:
-    """The simplest learner, or a later one that is ahead of it by a standard error."""
-    names = list(logarithms)
+def _choose(logarithms: dict[str, FloatArray], group: NDArray[np.int64]) -> str:
+    """The simplest learner, or a later one that is ahead of it by a standard error; each group is one sample."""
+    names, sizes = list(logarithms), np.bincount(group)
     best = names[0]
     for name in names[1:]:
-        gain = abs(logarithms[best]) - abs(logarithms[name])
+        gain = np.bincount(group, abs(logarithms[best]) - abs(logarithms[name])) / sizes
         if gain.mean() > gain.std() / math.sqrt(len(gain)):
             best = name
     return best
 
 
-def _quantile(errors: FloatArray, coverage: float) -> float:
-    """The conformal quantile: of n errors the ⌈(n + 1) · coverage⌉-th, or the largest."""
-    rank = math.ceil((len(errors) + 1) * coverage)
-    return float(np.sort(errors)[min(rank, len(errors)) - 1])
+def _quantile(errors: FloatArray, group: NDArray[np.int64], coverage: float) -> float:
+    """The conformal quantile: of n errors the ⌈(n + 1) · coverage⌉-th, or the largest.
+
+    n counts groups: the errors of a group share its weight of 1.
+    """
+    sizes, order = np.bincount(group), np.argsort(errors)
+    reached = np.cumsum((1 / sizes[group])[order])
+    index = int(np.searchsorted(reached, math.ceil((len(sizes) + 1) * coverage) - 1e-9))
+    return float(errors[order][min(index, len(errors) - 1)])
 
 
 def _nearest(points: FloatArray, samples: FloatArray, itself: bool = False) -> FloatArray:

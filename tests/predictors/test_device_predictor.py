@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from edgevolve.graph import Conv2D, GraphBuilder
+from edgevolve.graph import Conv2D, GraphBuilder, graph_hash
 from edgevolve.tflite import read_tflite, skeleton
 from predictors import DevicePredictor, Kind, PredictorError, Provenance, analyse, host, sheet, vela
 from predictors.device_predictor import _sheet_counters
@@ -106,3 +106,38 @@ def test_what_arms_compiler_says_is_a_counter_too():
 def test_bad_latencies_are_refused(values):
     with pytest.raises(PredictorError, match="all positive and finite"):
         DevicePredictor.fit("cpu", GRAPHS[:10], values, np.random.default_rng(0))
+
+
+def own_ways(graphs, seed, rows):
+    """Each network is 15 % off the physics in its own way, which nobody can learn; its `rows` differ by 3 %."""
+    rng = np.random.default_rng(seed)
+    truth = np.array([device(graph) for graph in graphs]) * rng.lognormal(0, 0.15, len(graphs))
+    return np.repeat(truth, rows) * rng.lognormal(0, 0.03, rows * len(graphs))
+
+
+def test_intervals_hold_for_unseen_networks_where_each_network_was_measured_three_times():
+    different = list(
+        {graph_hash(graph): graph for graph in map(random_graph, range(310)) if len(graph.nodes) > 2}.values()
+    )
+    seen, unseen = different[:100], different[100:300]
+    rows = [graph for graph in seen for _ in range(3)]
+    fitted = DevicePredictor.fit("cpu", rows, own_ways(seen, 0, rows=3), np.random.default_rng(0))
+    found, measured = fitted.predict(unseen), own_ways(unseen, 1, rows=1)
+    assert len(unseen) == 200
+    assert 0.87 <= np.mean((found.low <= measured) & (measured <= found.high)) <= 0.95
+    assert found.in_domain.mean() > 0.9, "rows of one network are no neighbours of each other"
+    said = fitted.regressor.cross_validated[fitted.regressor.learner]
+    assert said == pytest.approx(np.mean(abs(found.value / measured - 1)), rel=0.3)
+
+
+def test_improving_by_several_rows_of_a_network_says_the_error_of_unseen_ones(fitted):
+    seen = GRAPHS[60:90]
+    rows = [graph for graph in seen for _ in range(3)]
+    better = fitted.improved(rows, own_ways(seen, 0, rows=3), np.random.default_rng(0))
+    found, measured = better.predict(GRAPHS[90:]), own_ways(GRAPHS[90:], 1, rows=1)
+    assert np.mean((found.low <= measured) & (measured <= found.high)) > 0.8
+
+
+def test_five_rows_of_one_network_are_not_five_networks():
+    with pytest.raises(PredictorError, match="at least 5 different networks of more than one layer are needed, not 1"):
+        DevicePredictor.fit("cpu", GRAPHS[:1] * 5, [1.0, 1.1, 1.2, 1.0, 1.1], np.random.default_rng(0))
