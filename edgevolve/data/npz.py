@@ -28,7 +28,7 @@ class NpzImages:
     Floating point that is neither within −1…1 nor of mean 0 and deviation 1 is standardised by constants of each
     channel, which reach the journal and the C code; `normalise` True or False decides it for any.
     `channels_first` says how `x` of four axes is to be read where its shape leaves that open. An uncompressed array of
-    more than 256 MiB stays in the file and is read in pieces.
+    more than 64 MiB stays in the file and is read in pieces.
 
     Raises `DataError` when the file or its arrays are not so.
     """

@@ -11,10 +11,7 @@ from typing import IO, Any
 import numpy as np
 
 from edgevolve.data.data_error import DataError
-from edgevolve.data.rows import Rows, StoredArray, memory_bytes
-
-IN_MEMORY_BYTES = 256 << 20
-"""An uncompressed array that is larger stays in the file."""
+from edgevolve.data.rows import IN_MEMORY_BYTES, Rows, StoredArray, memory_bytes
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 

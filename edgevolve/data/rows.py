@@ -14,6 +14,9 @@ from edgevolve.data.data_error import DataError
 CHUNK_BYTES = 16 << 20
 """How much is read at once where every row is looked at."""
 
+IN_MEMORY_BYTES = 64 << 20
+"""What lies in a file and is larger than this is read in pieces, and never held as a whole."""
+
 
 class Rows(Protocol):
     """What a split holds: `rows[index]` gives an array. A NumPy array is one."""

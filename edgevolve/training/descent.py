@@ -1,0 +1,171 @@
+"""Gradient descent on one flat vector of parameters, as TensorFlow operations that are compiled by their caller.
+
+The optimiser is a handful of operations whatever the network, and a step is a pure function of the vector.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from edgevolve.graph import Graph
+from edgevolve.training.augment import augmented
+from edgevolve.training.forward import forward
+from edgevolve.training.losses import BatchLoss
+from edgevolve.training.settings import TrainingSettings
+from edgevolve.training.weights import BATCH_NORM_MOMENTUM, Parameter, folded, parameters
+
+MOMENTUM = 0.9
+BETA_1, BETA_2, ADAM_EPSILON = 0.9, 0.999, 1e-7
+EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where each parameter lies in the two flat vectors: what gradients change, and moving statistics."""
+
+    trainable: tuple[Parameter, ...]
+    moving: tuple[Parameter, ...]
+
+    @classmethod
+    def of(cls, graph: Graph) -> "Layout":
+        """That of a network. Raises `ValueError` for one without weights."""
+        every = parameters(graph)
+        if not every:
+            raise ValueError("the network has no weights to train")
+        return cls(tuple(p for p in every if p.trainable), tuple(p for p in every if not p.trainable))
+
+    def flat(self, values: Mapping[str, NDArray[Any]]) -> list[NDArray[np.float32]]:
+        """The vectors [trainable, moving]."""
+        empty = [np.zeros(0, np.float32)]
+        parts = (self.trainable, self.moving)
+        return [np.concatenate([values[p.name].ravel() for p in part] or empty) for part in parts]
+
+    def values(self, trainable: Any, moving: Any) -> dict[str, Any]:
+        """NumPy arrays by name."""
+        result: dict[str, Any] = {}
+        for part, vector in ((self.trainable, trainable), (self.moving, moving)):
+            pieces = np.split(vector, np.cumsum([p.size for p in part])[:-1]) if part else []
+            result |= {p.name: piece.reshape(p.shape) for p, piece in zip(part, pieces, strict=True)}
+        return result
+
+    def tensors(self, part: tuple[Parameter, ...], vector: Any) -> dict[str, Any]:
+        """Tensors by name, of one part."""
+        pieces = tf.split(vector, [p.size for p in part]) if part else []
+        return {p.name: tf.reshape(piece, p.shape) for p, piece in zip(part, pieces, strict=True)}
+
+
+@dataclass(frozen=True, slots=True)
+class Descent:
+    """What stays the same while a network is trained: it, the loss of a batch, and which activation is the answer.
+
+    A state is (trainable, moving, slots of the optimiser ...), flat vectors.
+    """
+
+    graph: Graph
+    layout: Layout
+    settings: TrainingSettings
+    batch_loss: BatchLoss
+    logits: str
+
+    @property
+    def state_like(self) -> tuple[Any, ...]:
+        """The shapes of a state."""
+        trainable, moving = (sum(p.size for p in part) for part in (self.layout.trainable, self.layout.moving))
+        slots = 1 if self.settings.optimiser == "sgd" else 2
+        return tuple(tf.TensorSpec((size,), tf.float32) for size in (trainable, moving, *(trainable,) * slots))
+
+    def start(self, values: Mapping[str, NDArray[Any]]) -> tuple[Any, ...]:
+        """The state with these weights."""
+        trainable, moving = (tf.constant(vector) for vector in self.layout.flat(values))
+        slots = 1 if self.settings.optimiser == "sgd" else 2
+        return trainable, moving, *(tf.zeros_like(trainable) for _ in range(slots))
+
+    def steps(self, x: Any, y: Any, bounds: Any, state: Any, seed: Any, begin: Any, whole: int) -> tuple[Any, Any]:
+        """One pass over examples `x` and answers `y` in a new order: the state, and the sum of the steps' losses.
+
+        `bounds` say where batches begin and end, `seed` (two int64) shuffles, `begin` steps were made before, of
+        `whole` in the training.
+        """
+        settings, layout = self.settings, self.layout
+        number = x.shape[0] if x.shape[0] is not None else tf.shape(x)[0]
+        count = bounds.shape[0] - 1 if bounds.shape[0] is not None else tf.shape(bounds)[0] - 1
+        order = tf.random.experimental.stateless_shuffle(tf.range(number), seed)
+        decay = tf.constant(np.concatenate([np.full(p.size, p.is_kernel, np.float32) for p in layout.trainable]))
+        decay *= settings.weight_decay
+
+        def step(index: Any, total: Any, *state: Any) -> tuple[Any, ...]:
+            trainable, moving, *slots = state
+            chosen = order[bounds[index] : bounds[index + 1]]
+            images, answers = tf.gather(x, chosen), tf.gather(y, chosen)
+            done = begin + index
+            if settings.augment:
+                images = augmented(images, settings, tf.stack([seed[0] + 1, tf.cast(done, tf.int64)]))
+            values = layout.tensors(layout.trainable, trainable)
+            images = _as_float(images)
+            output, statistics = forward(self.graph, values, images, self.logits)
+            loss = self.batch_loss(output, answers, images)
+            (gradient,) = tf.gradients(loss, trainable)
+            rate = _learning_rate(settings, done, whole)
+            trainable, slots = OPTIMISE[settings.optimiser](trainable, gradient, slots, rate, decay, done)
+            if layout.moving:
+                batch = tf.concat([statistics[p.name] for p in layout.moving], axis=0)
+                moving = BATCH_NORM_MOMENTUM * moving + (1 - BATCH_NORM_MOMENTUM) * batch
+            return index + 1, total + loss, trainable, moving, *slots
+
+        _, total, *state = tf.while_loop(
+            lambda index, *_: index < count, step, (0, tf.constant(0.0), *state), parallel_iterations=1
+        )
+        return tuple(state), total
+
+    def outputs(self, state: Any, x: Any) -> Any:
+        """What the network of a state gives for every example, batch norm folded: (number, outputs)."""
+        layout = self.layout
+        values = layout.tensors(layout.trainable, state[0]) | layout.tensors(layout.moving, state[1])
+        return outputs(self.graph, folded(self.graph, values, tf.reshape), self.logits, x)
+
+
+def outputs(graph: Graph, values: dict[str, Any], logits: str, x: Any) -> Any:
+    """What the network gives for every example, (number, outputs)."""
+    number = x.shape[0] if x.shape[0] is not None else tf.shape(x)[0]
+    batches = -(-number // EVALUATION_BATCH)
+
+    def step(batch: Any, outputs: Any) -> tuple[Any, Any]:
+        begin = batch * EVALUATION_BATCH
+        output, _ = forward(graph, values, _as_float(x[begin : begin + EVALUATION_BATCH]), logits)
+        return batch + 1, outputs.write(batch, output)
+
+    empty = tf.TensorArray(tf.float32, batches, infer_shape=False, element_shape=(None, graph.outputs[0].shape[1]))
+    _, outputs = tf.while_loop(lambda batch, _: batch < batches, step, (0, empty), parallel_iterations=1)
+    return outputs.concat()
+
+
+def _as_float(images: Any) -> Any:
+    """As `data.as_float`."""
+    pixels = tf.cast(images, tf.float32)
+    return pixels / 255 if images.dtype == tf.uint8 else pixels
+
+
+def _learning_rate(settings: TrainingSettings, done: Any, steps: int) -> Any:
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    return settings.learning_rate * 0.5 * (1 + tf.cos(tf.cast(done, tf.float32) * (np.pi / steps)))
+
+
+def _sgd(p: Any, gradient: Any, slots: Any, rate: Any, decay: Any, done: Any) -> tuple[Any, Any]:
+    velocity = MOMENTUM * slots[0] - rate * (gradient + decay * p)
+    return p + velocity, (velocity,)
+
+
+def _adamw(p: Any, gradient: Any, slots: Any, rate: Any, decay: Any, done: Any) -> tuple[Any, Any]:
+    first = BETA_1 * slots[0] + (1 - BETA_1) * gradient
+    second = BETA_2 * slots[1] + (1 - BETA_2) * tf.square(gradient)
+    count = tf.cast(done, tf.float32) + 1
+    unbiased = rate * tf.sqrt(1 - BETA_2**count) / (1 - BETA_1**count)
+    return p - unbiased * first / (tf.sqrt(second) + ADAM_EPSILON) - rate * decay * p, (first, second)
+
+
+OPTIMISE = {"sgd": _sgd, "adamw": _adamw}

@@ -1,0 +1,101 @@
+"""Data larger than memory, chunk by chunk: every chunk is one call of the same compiled function."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from edgevolve.data import Rows, Split, Target, chunks
+from edgevolve.data.rows import CHUNK_BYTES, IN_MEMORY_BYTES, size_bytes
+from edgevolve.training.descent import Descent
+
+BLOCK_BYTES = 128 << 10
+"""Rows that are read together: so much of the file at once, from a random place."""
+
+Epoch = Callable[[Any, int], tuple[Any, float, NDArray[np.float32]]]
+"""From a state and the number of the epoch to the state after it, the mean loss and the validation outputs."""
+
+
+def is_streamed(*parts: Rows) -> bool:
+    """Whether some of these stay in a file, and all are together more than is taken into memory."""
+    in_files = any(not isinstance(rows, np.ndarray) for rows in parts)
+    return in_files and sum(map(size_bytes, parts)) > IN_MEMORY_BYTES
+
+
+def fed(rows: NDArray[Any]) -> NDArray[Any]:
+    """Rows as a compiled function takes them: uint8 as it is, anything else as float32."""
+    return rows if rows.dtype == np.uint8 else rows.astype(np.float32, copy=False)
+
+
+def answers(split: Split, target: Target) -> Any:
+    """What examples are to be answered with; nothing, (number, 0), where that is the input."""
+    wanted = target.answers(split.y[:])
+    return tf.zeros((len(split), 0)) if wanted is None else tf.constant(wanted)
+
+
+def in_chunks(descent: Descent, train: Split, validation: Split, target: Target, key: int) -> Epoch:
+    """An epoch is a call for each chunk of the training split, in another order each time, then validation's chunks."""
+    wanted = answers(train, target)
+    batches = [_batches(size, descent.settings.batch_size) for size in np.diff(_bounds(train.x)).tolist()]
+    each = sum(len(bounds) - 1 for bounds in batches)
+
+    def call(x: Any, y: Any, bounds: Any, state: Any, seed: Any, begin: Any) -> tuple[Any, Any]:
+        return descent.steps(x, y, bounds, state, seed, begin, descent.settings.epochs * each)
+
+    state_like = descent.state_like
+    x_like, y_like = _like(train.x), tf.TensorSpec((None, *wanted.shape[1:]), wanted.dtype)
+    numbers, pair, one = (tf.TensorSpec((None,), tf.int32), tf.TensorSpec((2,), tf.int64), tf.TensorSpec((), tf.int32))
+    compiled = tf.function(call, autograph=False, input_signature=(x_like, y_like, numbers, state_like, pair, one))
+    validate = tf.function(descent.outputs, autograph=False, input_signature=(state_like, _like(validation.x)))
+
+    def epoch(state: Any, number: int) -> tuple[Any, float, NDArray[np.float32]]:
+        total, done = 0.0, number * each
+        for rows, bounds in zip(shuffled_chunks(train.x, (key, number)), batches, strict=True):
+            x, y = tf.constant(fed(train.x[rows])), tf.gather(wanted, rows)
+            seed, begin = tf.constant([key, done], tf.int64), tf.constant(done)
+            state, loss = compiled(x, y, tf.constant(bounds), state, seed, begin)
+            total, done = total + float(loss), done + len(bounds) - 1
+        return state, total / each, outputs_in_chunks(partial(validate, state), validation.x)
+
+    return epoch
+
+
+def outputs_in_chunks(compiled: Callable[[Any], Any], rows: Rows) -> NDArray[np.float32]:
+    """What a compiled function gives for all rows; those that do not fit into memory are read in chunks."""
+    pieces = chunks(rows) if is_streamed(rows) else (rows[:],)
+    return np.concatenate([compiled(tf.constant(fed(piece))).numpy() for piece in pieces])
+
+
+def shuffled_chunks(rows: Rows, seed: tuple[int, int]) -> Iterator[NDArray[np.int64]]:
+    """Every row's number once, in chunks of about `CHUNK_BYTES`, each sorted. Equal seeds give equal chunks.
+
+    A chunk is made of blocks of neighbouring rows from all over the file, so that reading is quick and data that are
+    sorted by class are mixed all the same.
+    """
+    block = max(1, BLOCK_BYTES * len(rows) // max(1, size_bytes(rows)))
+    blocks = np.random.default_rng(seed).permutation(-(-len(rows) // block))
+    order = (blocks[:, np.newaxis] * block + np.arange(block)).ravel()
+    order = order[order < len(rows)]
+    bounds = _bounds(rows)
+    for begin, end in pairwise(bounds.tolist()):
+        yield np.sort(order[begin:end])
+
+
+def _like(rows: Rows) -> Any:
+    """Any number of examples, as a compiled function takes them."""
+    return tf.TensorSpec((None, *rows.shape[1:]), tf.uint8 if rows.dtype == np.uint8 else tf.float32)
+
+
+def _bounds(rows: Rows) -> NDArray[np.int64]:
+    """Where chunks begin and end, all of one size but for a row."""
+    number = -(-size_bytes(rows) // CHUNK_BYTES)
+    return np.arange(number + 1) * len(rows) // number
+
+
+def _batches(size: int, batch_size: int) -> NDArray[np.int32]:
+    steps = -(-size // batch_size)
+    return (np.arange(steps + 1) * size // steps).astype(np.int32)
