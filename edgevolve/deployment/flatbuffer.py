@@ -20,18 +20,44 @@ def schema() -> Any:
 
 
 def unpacked(model: bytes) -> Any:
-    """The file as a `ModelT`. Raises `ExportError` for what is no `.tflite` of one subgraph."""
+    """The file as a `ModelT`, with what it keeps after the FlatBuffer taken inside.
+
+    Raises `ExportError` for what is no `.tflite` of one subgraph.
+    """
     try:
         if model[4:8] != _IDENTIFIER:
             raise ValueError("it lacks the file identifier")
         read = schema()
         found = read.ModelT.InitFromObj(read.Model.GetRootAs(bytearray(model), 0))
         subgraphs = len(found.subgraphs)
+        _take_inside(found, model)
     except Exception as error:  # the generated readers follow offsets without checking them
         raise ExportError(f"not a .tflite file: {' '.join(str(error).split()) or type(error).__name__}") from error
     if subgraphs != 1:
         raise ExportError(f"a .tflite of one subgraph is needed, this one has {subgraphs}")
     return found
+
+
+def keeps_weights_outside(model: bytes) -> bool:
+    """Whether a `.tflite` has data after the FlatBuffer, which TensorFlow Lite Micro does not read."""
+    root = schema().Model.GetRootAs(model, 0)
+    return any(root.Buffers(i).Offset() > 1 for i in range(root.BuffersLength()))
+
+
+def _take_inside(model: Any, content: bytes) -> None:
+    """Copy the data of buffers and custom options that lie after the FlatBuffer into the `ModelT`."""
+    if not model.buffers:
+        raise ValueError("it has no list of buffers")
+    for buffer in model.buffers:
+        if buffer.offset > 1:
+            buffer.data = np.frombuffer(content, np.uint8, buffer.size, buffer.offset)
+        buffer.offset = buffer.size = 0
+    for subgraph in model.subgraphs:
+        for operator in subgraph.operators or ():
+            if operator.largeCustomOptionsOffset > 1:
+                size, start = operator.largeCustomOptionsSize, operator.largeCustomOptionsOffset
+                operator.customOptions = np.frombuffer(content, np.uint8, size, start)
+            operator.largeCustomOptionsOffset = operator.largeCustomOptionsSize = 0
 
 
 def packed(model: Any) -> bytes:

@@ -38,7 +38,8 @@ def run_isolated(script: str, model: bytes, inputs: Sequence[NDArray[Any]], *opt
         script: it is given a folder with `model.tflite` and `inputs.npz`, then the options; it writes `outputs.npz`
             and, if it likes, `found.json` there.
         model: the file.
-        inputs: for each input of the model the stored values of every example, (number, *shape without the batch).
+        inputs: for each input of the model the stored values of every example, (number, *shape of the tensor), or
+            without its batch of 1.
         options: further arguments.
 
     Raises `IsolatedError` where it fails, crashes or does not end within `TIMEOUT_S`.

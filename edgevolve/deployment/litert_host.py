@@ -28,7 +28,8 @@ def main(folder: Path) -> None:
         rows = []
         for example in zip(*inputs, strict=True):
             for tensor, values in zip(interpreter.get_input_details(), example, strict=True):
-                interpreter.set_tensor(tensor["index"], values[np.newaxis] if len(tensor["shape"]) else values)
+                whole = values.ndim == len(tensor["shape"])
+                interpreter.set_tensor(tensor["index"], values if whole else values[np.newaxis])
             interpreter.invoke()
             rows.append([interpreter.get_tensor(tensor["index"]) for tensor in interpreter.get_output_details()])
     except (ValueError, RuntimeError) as error:

@@ -47,7 +47,8 @@ def run_on_micro(model: bytes, inputs: Sequence[NDArray[Any]], *, least_arena: b
 
     Args:
         model: the file.
-        inputs: for each input of the model the stored values of every example, (number, *shape without the batch).
+        inputs: for each input of the model the stored values of every example, (number, *shape of the tensor), or
+            without its batch of 1.
         least_arena: look for the smallest arena as well, by bisection.
 
     Raises `MicroError` where the runtime is missing, refuses the model or crashes.

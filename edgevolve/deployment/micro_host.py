@@ -26,7 +26,8 @@ def main(folder: Path, arena_bytes: int, wants_least: bool) -> None:
     rows: list[list[Any]] = []
     for example in zip(*inputs, strict=True):
         for index, values in enumerate(example):
-            interpreter.set_input(values[np.newaxis], index)
+            whole = values.ndim == len(interpreter.get_input_details(index)["shape"])
+            interpreter.set_input(values if whole else values[np.newaxis], index)
         interpreter.invoke()
         rows.append([np.array(values) for values in _outputs(interpreter)])
     interpreter.print_allocations()

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevolve.deployment.archive import with_archive_of
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.file_plan import lay_out, put_in_best_order
-from edgevolve.deployment.flatbuffer import bare, packed, unpacked
+from edgevolve.deployment.flatbuffer import bare, keeps_weights_outside, packed, unpacked
 from edgevolve.deployment.isolated import IsolatedError, run_isolated
 from edgevolve.deployment.micro import MicroError, run_on_micro
 from edgevolve.graph import Graph
@@ -27,7 +28,8 @@ class Optimised:
 
     `head_bytes` of the runtime's planned memory before and after, by the replica of its planner; `micro_head_bytes`
     are the same two as TensorFlow Lite Micro reports them, or None where it cannot run the file, for `micro_says`.
-    `exact` tells that no plan needs less in the order that was chosen.
+    `litert_says` is why LiteRT cannot run it, where only TensorFlow Lite Micro can. `exact` tells that no plan needs
+    less in the order that was chosen.
     """
 
     model: bytes
@@ -35,6 +37,7 @@ class Optimised:
     micro_head_bytes: tuple[int, int] | None
     micro_says: str
     exact: bool
+    litert_says: str = ""
 
     @property
     def saving(self) -> float:
@@ -54,27 +57,49 @@ def lean(model: bytes) -> bytes:
 def optimised(model: bytes) -> Optimised:
     """The file with its operators in the order of least peak memory and the best plan found.
 
-    Names of tensors between input and output go; where nothing is saved, the file comes back as it was. The result
-    is run beside the original on LiteRT and, if it can, on TensorFlow Lite Micro, on random inputs.
+    Names of tensors between input and output go; an archive at the end of the file, metadata, signatures and custom
+    options stay; weights after the FlatBuffer, which TensorFlow Lite Micro does not read, come inside. Where nothing is
+    saved, the file comes back as it was. The result is run beside the original, on random inputs, on LiteRT and on
+    TensorFlow Lite Micro; one of them has to run it.
 
-    Raises `TfliteError` for what `read_tflite` refuses, `ExportError` for what LiteRT refuses or if outputs differ.
+    Raises `TfliteError` for what `read_tflite` refuses, `ExportError` for what neither runs or if outputs differ.
     """
     graph = read_tflite(model).graph  # checks every offset before anything here follows it
+    outside = keeps_weights_outside(model)
     after, before, plan = replanned(model)
-    if plan.head_bytes > before or (plan.head_bytes == before and len(after) >= len(model)):
+    if not outside and (plan.head_bytes > before or (plan.head_bytes == before and len(after) >= len(model))):
         return Optimised(model, (before, before), None, "nothing to save", plan.exact and plan.head_bytes == before)
     inputs = _random_inputs(graph)
-    if not _same(_outputs(model, inputs), _outputs(after, inputs)):
-        raise ExportError("the rewritten file computes something else on LiteRT; it was not written")
+    litert_says = _compared_on_litert(model, after, inputs)
+    heads = (before, plan.head_bytes)
     try:
-        old, new = run_on_micro(model, inputs), run_on_micro(after, inputs)
+        new = run_on_micro(after, inputs)
+        old = new if outside else run_on_micro(model, inputs)
     except MicroError as error:
-        return Optimised(after, (before, plan.head_bytes), None, str(error), plan.exact)
+        if litert_says:
+            raise ExportError(f"no runtime here runs it: LiteRT: {litert_says}; {error}") from None
+        return Optimised(after, heads, None, str(error), plan.exact)
     if not _same(old.outputs, new.outputs):
         raise ExportError("the rewritten file computes something else on TensorFlow Lite Micro; it was not written")
+    says = "its weights lie inside the FlatBuffer now; TensorFlow Lite Micro does not read others" if outside else ""
     if new.head_bytes > old.head_bytes:
-        return Optimised(model, (before, before), (old.head_bytes,) * 2, "", False)
-    return Optimised(after, (before, plan.head_bytes), (old.head_bytes, new.head_bytes), "", plan.exact)
+        return Optimised(model, (before, before), (old.head_bytes,) * 2, "", False, litert_says)
+    return Optimised(after, heads, (old.head_bytes, new.head_bytes), says, plan.exact, litert_says)
+
+
+def _compared_on_litert(model: bytes, after: bytes, inputs: Sequence[NDArray[Any]]) -> str:
+    """Empty where both files give the same there; why LiteRT does not run the original. Raises `ExportError`."""
+    try:
+        wanted = run_isolated("litert_host.py", model, inputs).outputs
+    except IsolatedError as error:
+        return str(error)
+    try:
+        same = _same(wanted, run_isolated("litert_host.py", after, inputs).outputs)
+    except IsolatedError:
+        same = False
+    if not same:
+        raise ExportError("the rewritten file computes something else on LiteRT; it was not written")
+    return ""
 
 
 def replanned(model: bytes) -> tuple[bytes, int, Plan]:
@@ -84,7 +109,7 @@ def replanned(model: bytes) -> tuple[bytes, int, Plan]:
     put_in_best_order(content)
     plan = lay_out(content)
     _drop_inner_names(content)
-    return packed(content), before, plan
+    return with_archive_of(model, packed(content)), before, plan
 
 
 def _drop_inner_names(content: Any) -> None:
@@ -96,13 +121,13 @@ def _drop_inner_names(content: Any) -> None:
 
 
 def _random_inputs(graph: Graph) -> list[NDArray[Any]]:
-    """Examples for each input, (number, *shape without the batch): any integers, floats from -1 to 1."""
+    """Examples for each input, (number, *shape of the tensor): any integers, floats from -1 to 1."""
     rng = np.random.default_rng(0)
     inputs: list[NDArray[Any]] = []
     for tensor in graph.inputs:
         if tensor.dtype.value not in np.sctypeDict or tensor.size_bytes > _MOST_BYTES:
             raise ExportError(f"cannot be tried: an input of {tensor.dtype.value} and {tensor.size_bytes} bytes")
-        shape, kind = (_EXAMPLES, *tensor.shape[1:]), np.dtype(tensor.dtype.value)
+        shape, kind = (_EXAMPLES, *tensor.shape), np.dtype(tensor.dtype.value)
         if kind.kind == "f":
             inputs.append(rng.uniform(-1, 1, shape).astype(kind))
         elif kind.kind in "iu" and kind.itemsize <= 2:
@@ -111,13 +136,6 @@ def _random_inputs(graph: Graph) -> list[NDArray[Any]]:
         else:
             inputs.append(rng.integers(0, 2, shape).astype(kind))
     return inputs
-
-
-def _outputs(model: bytes, inputs: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], ...]:
-    try:
-        return run_isolated("litert_host.py", model, inputs).outputs
-    except IsolatedError as error:
-        raise ExportError(f"not a model that LiteRT can run: {error}") from None
 
 
 def _same(a: Sequence[NDArray[Any]], b: Sequence[NDArray[Any]]) -> bool:

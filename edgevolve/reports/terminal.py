@@ -137,6 +137,8 @@ def optimised_table(path: Path, bytes_before: int, found: Mapping[str, Any]) -> 
     notes = [saved if after < before or found["exact"] else "no better plan found"]
     if after < before and not found["exact"]:
         notes.append("a better plan may exist")
+    if found["litert_says"]:
+        notes.append(f"checked on TensorFlow Lite Micro alone; LiteRT: {found['litert_says']}")
     if found["micro_says"]:
         notes.append(found["micro_says"])
     return Group(Text(str(path)), table, Text("; ".join(notes)))

@@ -153,10 +153,9 @@ def _subgraph(subgraph: Table, buffers: Sequence[Table], codes: Sequence["_Code"
     tensors = _Tensors(tables, buffers, made)
     operators = tuple(_operator(i, operator, codes, tensors) for i, operator in enumerate(listed))
     variables = tuple(tensors.all[i] for i in sorted(tensors.variables))
-    outputs = tuple(tensors.all[i] for i in exits)
-    for y in outputs:
-        if y.constant:
-            raise TfliteError(f"output {y.name} is a constant")
+    outputs = tuple(tensors.all[i] for i in exits if not tensors.all[i].constant)  # a constant is not computed
+    if exits and not outputs:
+        raise TfliteError("all its outputs are constants")
     nodes = tuple(_node(i, operator, {x.name for x in variables}) for i, operator in enumerate(operators))
     return Subgraph(
         graph=Graph(tuple(tensors.all[i] for i in entries), nodes, outputs),

@@ -182,7 +182,7 @@ def test_an_input_too_large_to_try_is_refused_before_anything_is_run():
 def test_a_runtime_that_dies_is_reported_and_nothing_is_given(wasteful, monkeypatch, tmp_path):
     (tmp_path / "litert_host.py").write_text("import os\nos.abort()\n")
     monkeypatch.setattr(isolated, "__file__", str(tmp_path / "isolated.py"))
-    with pytest.raises(ExportError, match="not a model that LiteRT can run: it died of signal 6"):
+    with pytest.raises(ExportError, match="no runtime here runs it: LiteRT: it died of signal 6"):
         optimised(wasteful)
 
 

@@ -288,7 +288,7 @@ def outside_the_file(net, x, y):
         (lambda net, x, y: ([x, x], [y]), "not a network that can run: a graph needs outputs, and inputs"),
         (lambda net, x, y: ([x], []), "not a network that can run: a graph needs outputs, and inputs"),
         (lambda net, x, y: ([x], [9]), "damaged: it names tensor 9 of 2"),
-        (lambda net, x, y: ([x], [net.kernel(3)]), "output t2 is a constant"),
+        (lambda net, x, y: ([x], [net.kernel(3)]), "all its outputs are constants"),
         (lambda net, x, y: ([x, net.kernel(3)], [y]), "tensor t2 is a constant and is written to"),
         (lambda net, x, y: ([x], [y], 2), "2 subgraphs; edgevolve reads models of one"),
         (lambda net, x, y: ([x], [y], 0), "0 subgraphs; edgevolve reads models of one"),
