@@ -28,7 +28,7 @@ _TAKES_ACTIVATION = (Conv2D, DepthwiseConv2D, Dense, Add, Multiply, MaxPool2D, A
 class Deployed(NamedTuple):
     """A graph of the file's operators, and for each of them the indices of the nodes that it stands for.
 
-    Merged nodes take the name and place of the last of them. A pooling that took over an activation does not show it.
+    Merged nodes take the name and place of the last of them.
     """
 
     graph: Graph
@@ -79,8 +79,6 @@ def _merged(first: Node, second: Node) -> Node | None:
     if isinstance(b, Activate):
         if not b.function.fusable or not isinstance(a, _TAKES_ACTIVATION):
             return None
-        if isinstance(a, MaxPool2D | AveragePool2D):
-            return replace(second, op=a, inputs=first.inputs)
         if a.activation is not Activation.NONE:
             return None
         return replace(second, op=replace(a, activation=b.function), inputs=first.inputs, weights=first.weights)

@@ -123,11 +123,11 @@ def _dense(to: _Writer, node: Node, x: str) -> None:
 
 
 def _max_pool(to: _Writer, node: Node, x: str) -> None:
-    to.node("MaxPool", [x], node.name, **_window(node))
+    to.fused(node, "MaxPool", [x], **_window(node))
 
 
 def _average_pool(to: _Writer, node: Node, x: str) -> None:
-    to.node("AveragePool", [x], node.name, count_include_pad=0, **_window(node))
+    to.fused(node, "AveragePool", [x], count_include_pad=0, **_window(node))
 
 
 def _global_average(to: _Writer, node: Node, x: str) -> None:

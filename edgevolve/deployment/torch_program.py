@@ -96,14 +96,14 @@ def _dense(network: TorchNetwork, node: Node, x: Any) -> Any:
 
 def _max_pool(network: TorchNetwork, node: Node, x: Any) -> Any:
     op: Any = node.op
-    return functional.max_pool2d(_padded(node, x, -torch.inf), op.size, op.stride)
+    return ACTIVATIONS[op.activation](functional.max_pool2d(_padded(node, x, -torch.inf), op.size, op.stride))
 
 
 def _average_pool(network: TorchNetwork, node: Node, x: Any) -> Any:
     """The share of each window that lies on the map divides the mean, since TFLite leaves out margins."""
     op: Any = node.op
     covered = functional.avg_pool2d(_padded(node, torch.ones_like(x[:1, :1])), op.size, op.stride)
-    return functional.avg_pool2d(_padded(node, x), op.size, op.stride) / covered
+    return ACTIVATIONS[op.activation](functional.avg_pool2d(_padded(node, x), op.size, op.stride) / covered)
 
 
 def _global_average(network: TorchNetwork, node: Node, x: Any) -> Any:

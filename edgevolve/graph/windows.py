@@ -110,9 +110,11 @@ class _Pool2D(WithoutWeights):
     size: Pair
     stride: Pair
     padding: Padding = Padding.VALID
+    activation: Activation = field(default=Activation.NONE, metadata={LATER: True})
 
     def __post_init__(self) -> None:
         check_positive(self, *self.size, *self.stride)
+        check_fusable(self, self.activation)
 
     @property
     def kernel(self) -> Pair:

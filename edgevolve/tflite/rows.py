@@ -85,7 +85,7 @@ def _not_fused(number: int) -> Field:
 
 def _pool(name: str, code: int, method: str, kind: str, op: type, kernel: Kernel) -> Row:
     size = (Field("size", 3, "i", place=1), Field("size", 4, "i", place=0))
-    fields = (*_WINDOW, *size, _not_fused(5))
+    fields = (*_WINDOW, *size, _activation(5))
     return Row(
         name=name,
         code=code,

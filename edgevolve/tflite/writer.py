@@ -85,6 +85,7 @@ class _Writer:
         self.numbers: dict[str, int] = {}
         self.codes: dict[str, int] = {}
         self.stored: dict[int, int] = {}
+        self.tables: dict[tuple[Shape, bytes], int] = {}
         self.written: dict[Any, int] = {}
         """Lists and quantisations that stand in the file already: it may point to them many times."""
 
@@ -131,19 +132,25 @@ class _Writer:
     def constant(self, name: str, role: str, shape: Shape, row: Row, node: Node) -> int:
         if name in self.numbers:
             return self.numbers[name]
+        if role in row.contents:
+            return self.table_of_numbers(name, np.array(row.contents[role](node.op), "<i4").reshape(shape))
         values = self.constants.get(name)
         if values is None and role == "bias":
             return _LEFT_OUT
-        if values is None and role in row.contents:
-            values = np.array(row.contents[role](node.op), "<i4").reshape(shape)
         if values is None or values.shape != shape:
             raise ShapeError(f"{name} is {'missing' if values is None else values.shape}, it must be {shape}")
-        number = self.stored.get(id(values), len(self.buffers))
-        if number == len(self.buffers):
+        if id(values) not in self.stored:
+            self.stored[id(values)] = len(self.buffers)
             self.buffers.append(self.buffer(values))
-        if name in self.constants:  # others do not live long enough to be known by their id
-            self.stored[id(values)] = number
-        return self.tensor(name, shape, DType(values.dtype.name), number)
+        return self.tensor(name, shape, DType(values.dtype.name), self.stored[id(values)])
+
+    def table_of_numbers(self, name: str, values: NDArray[np.int32]) -> int:
+        """Axes, amounts, a shape: those that are equal are one tensor."""
+        key = (values.shape, values.tobytes())
+        if key not in self.tables:
+            self.buffers.append(self.buffer(values))
+            self.tables[key] = self.tensor(name, values.shape, DType.INT32, len(self.buffers) - 1)
+        return self.tables[key]
 
     def tensor(self, name: str, shape: Shape, dtype: DType, buffer: int) -> int:
         fields: list[tuple[str, int, Any]] = []

@@ -93,12 +93,12 @@ def _finish(node: Node, values: Values, statistics: Statistics, y: Any) -> Any:
 
 def _max_pool(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
     op: Any = node.op
-    return tf.nn.max_pool2d(x, op.size, op.stride, op.padding.value.upper())
+    return ACTIVATIONS[op.activation](tf.nn.max_pool2d(x, op.size, op.stride, op.padding.value.upper()))
 
 
 def _average_pool(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
     op: Any = node.op
-    return tf.nn.avg_pool2d(x, op.size, op.stride, op.padding.value.upper())
+    return ACTIVATIONS[op.activation](tf.nn.avg_pool2d(x, op.size, op.stride, op.padding.value.upper()))
 
 
 def _global_average(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:

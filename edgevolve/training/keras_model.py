@@ -144,12 +144,12 @@ def _finish(node: Node, y: Any) -> Any:
 
 def _max_pool(node: Node, x: Any) -> Any:
     op: Any = node.op
-    return keras.layers.MaxPooling2D(op.size, op.stride, op.padding.value, name=node.name)(x)
+    return _finish(node, keras.layers.MaxPooling2D(op.size, op.stride, op.padding.value, name=node.name)(x))
 
 
 def _average_pool(node: Node, x: Any) -> Any:
     op: Any = node.op
-    return keras.layers.AveragePooling2D(op.size, op.stride, op.padding.value, name=node.name)(x)
+    return _finish(node, keras.layers.AveragePooling2D(op.size, op.stride, op.padding.value, name=node.name)(x))
 
 
 def _global_average(node: Node, x: Any) -> Any:

@@ -54,9 +54,10 @@ def every_operator():
     x = net.add(Conv2D(4, (2, 4), (2, 1), activation=Activation.RELU6, batch_norm=True), net.input((1, 13, 10, 3)))
     x = net.add(Conv2D(6, (3, 2), groups=2, activation=Activation.RELU, batch_norm=True), x)
     x = net.add(DepthwiseConv2D((2, 3), (1, 2), multiplier=2, batch_norm=True), net.add(Pad((1, 2), (0, 3)), x))
-    pooled = net.add(MaxPool2D((2, 3), (2, 2), Padding.SAME), x)
+    pooled = net.add(MaxPool2D((2, 3), (2, 2), Padding.SAME, Activation.RELU6), x)
     x = net.add(Activate(Activation.HARD_SWISH), x)
-    mean = net.add(AveragePool2D((2, 3), (2, 2), Padding.SAME), net.add(Activate(Activation.SIGMOID), x))
+    rectified = AveragePool2D((2, 3), (2, 2), Padding.SAME, Activation.RELU)
+    mean = net.add(rectified, net.add(Activate(Activation.SIGMOID), x))
     x = net.add(Concat(), net.add(Add(Activation.RELU), pooled, mean), pooled)
     x = net.add(Conv2D(5, (2, 2), padding=Padding.VALID), x)
     gate = net.add(

@@ -45,9 +45,6 @@ from edgevolve.training.weights import folded, initial_weights
 from tests.deployment.test_deployed_operators import CHAINS
 from tests.training.random_graphs import random_graph
 
-POOLED = ("relu after a largest", "relu6 after an average")
-"""An activation that a pooling takes over does not show in `deployed` yet."""
-
 
 def images(graph, number=16, seed=0):
     return np.random.default_rng(seed).uniform(0, 1, (number, *graph.inputs[0].shape[1:])).astype(np.float32)
@@ -137,7 +134,7 @@ def test_networks_of_every_space_are_quantised_as_the_converter_does(number):
     check_against_the_converter(network(number)[1], number)
 
 
-@pytest.mark.parametrize("ops", [ops for name, ops in CHAINS.items() if name not in POOLED])
+@pytest.mark.parametrize("ops", CHAINS.values(), ids=CHAINS)
 def test_merged_operators_are_quantised_as_the_converter_does(ops):
     graph = chain(*ops, shape=(1, 6, 8, 2))
     scales, theirs = check_against_the_converter(graph, 1)
