@@ -18,6 +18,7 @@ from edgevolve.engine import search as run_search
 from edgevolve.graph import ShapeError
 from edgevolve.runs import ConfigError, EmptyJournalError, JournalError, Record, Run, SearchConfig, journal_path
 from edgevolve.runs.events import Event
+from edgevolve.spelling import suggestion
 from edgevolve.tflite import TfliteError, load_tflite
 from predictors import PredictorError
 from resource_models import TARGETS
@@ -138,9 +139,9 @@ def show(
         condition = parse(where, set(metric_names(opened)))
         records = [record for record in records if condition(record.metrics)]
     if sort:
-        unknown = [record.number for record in records if sort not in record.metrics]
-        if unknown:
-            raise ConfigError(f"--sort {sort}: candidate {unknown[0]} has {', '.join(sorted(records[0].metrics))}")
+        known = metric_names(opened)
+        if any(sort not in record.metrics for record in records):
+            raise ConfigError(f"--sort {sort}: choose one of {', '.join(known)}{suggestion(sort, known)}")
         records = sorted(records, key=lambda record: opened.cost(sort, record.metrics[sort]))
     if as_json:
         print(json.dumps(front_json(opened, records), indent=1))
@@ -276,7 +277,7 @@ def inspect(
     if plot:
         check_picture(plot)
     if target not in TARGETS:
-        raise ConfigError(f"--target {target}: give one of {', '.join(TARGETS)}")
+        raise ConfigError(f"--target {target}: give one of {', '.join(TARGETS)}{suggestion(target, TARGETS)}")
     device = TARGETS[target]
     path, colon, pick = network.rpartition(":")
     if network.lower().endswith(".tflite") or Path(network).is_file():

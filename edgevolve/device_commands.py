@@ -12,13 +12,12 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from edgevolve.quantity import quantity
 from predictors import DevicePredictor, PredictorError, profile, sheet, sheets
 from predictors import validate as compare
 from predictors.manifest import read_predictions, write_predictions
 from predictors.measurements import read_measurements, read_networks
 from predictors.profiler import check_device
-
-_UNITS = {"": 1, "k": 10**3, "M": 10**6, "Ki": 2**10, "Mi": 2**20}
 
 Measured = Annotated[str, typer.Option("--device", metavar="cpu|usb:0|pci:0", help="what to measure on")]
 Threads = Annotated[int, typer.Option(help="of the interpreter")]
@@ -101,7 +100,7 @@ def calibrate(
     if not emit and not ray_address:
         check_device(device)
     try:
-        source = corpus.small(networks, seed, _size(at_most)) if at_most else corpus.variants(networks, seed)
+        source = corpus.small(networks, seed, int(quantity(at_most))) if at_most else corpus.variants(networks, seed)
         chosen = list(source)
     except ValueError as error:
         raise PredictorError(f"--at-most {at_most}: {error}") from None
@@ -216,14 +215,6 @@ def _cores(text: str | None) -> tuple[int, ...]:
     if not re.fullmatch(r"\d+(,\d+)*", text):
         raise PredictorError(f"--cores {text}: write numbers, such as 0,1")
     return tuple(map(int, text.split(",")))
-
-
-def _size(text: str) -> int:
-    """Bytes of `250k` or `64Ki`."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(k|M|Ki|Mi)?B?", text)
-    if not found:
-        raise ValueError("write bytes, such as 250k or 64Ki")
-    return int(float(found[1]) * _UNITS[found[2] or ""])
 
 
 DEVICE_COMMANDS: Mapping[str, Callable[..., None]] = {

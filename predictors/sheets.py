@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from edgevolve.spelling import suggestion
 from predictors.features import PredictorError
 
 FOLDER = Path(__file__).parent / "devices"
@@ -140,7 +141,10 @@ def sheet(name: str) -> Sheet:
         return sheets()[name]
     if name.endswith((".yaml", ".yml")):
         return read_sheet(name)
-    raise PredictorError(f"unknown device {name!r}: give a .yaml file, or one of {', '.join(sheets())}")
+    known = ", ".join(sheets())
+    raise PredictorError(
+        f"unknown device {name[:100]!r}: give a .yaml file, or one of {known}{suggestion(name, sheets())}"
+    )
 
 
 def _first(error: Exception) -> str:

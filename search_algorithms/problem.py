@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 
 from edgevolve.data.target import ERROR
 from edgevolve.graph import Graph
+from edgevolve.metric import SHARE
+from edgevolve.metric import metric as described
+from edgevolve.quantity import quantity
 from resource_models import MODEL_SIZE
 
 Metrics = Mapping[str, float]
@@ -36,6 +39,9 @@ _ALIASES = {
 
 _VERY_LARGE = 1e12
 
+_SHARE_SCALES = {"minimise": 0.1, "maximise": 1.0}
+"""What counts as one of a share without scale or bound: a tenth of error, all of an accuracy."""
+
 _WORST = 10.0
 """A metric of ten times its bound and one of a hundred times are equally bad (μNAS)."""
 
@@ -44,8 +50,8 @@ _WORST = 10.0
 class Objective:
     """A metric to make small, large, or close to a target. Write `minimise`, `maximise` or `target` instead.
 
-    `scale` is the amount that counts as one, in the metric's unit; where it is None, the bound on the
-    same metric serves.
+    `scale` is the amount that counts as one, in the metric's unit; where it is None, the bound on the same metric
+    serves, or the target, or 0.1 for a share that is to be small and 1 for one that is to be large.
     """
 
     metric: str
@@ -103,27 +109,27 @@ class Constraint:
         return f"{self.metric} {'≤' if self.sense == 'at_most' else '≥'} {self.bound:g}"
 
 
-def minimise(metric: str, scale: float | None = None) -> Objective:
-    """The smaller the better."""
+def minimise(metric: str, scale: float | str | None = None) -> Objective:
+    """The smaller the better. Numbers, here and below, may be text with a unit: `"64k"`, `"5%"`."""
     return _objective(metric, "minimise", scale=scale)
 
 
-def maximise(metric: str, scale: float | None = None) -> Objective:
+def maximise(metric: str, scale: float | str | None = None) -> Objective:
     """The larger the better."""
     return _objective(metric, "maximise", scale=scale)
 
 
-def target(metric: str, value: float, scale: float | None = None) -> Objective:
+def target(metric: str, value: float | str, scale: float | str | None = None) -> Objective:
     """The closer to `value` the better."""
     return _objective(metric, "target", value, scale)
 
 
-def at_most(metric: str, bound: float, soft: bool = False) -> Constraint:
-    """An upper bound."""
+def at_most(metric: str, bound: float | str, soft: bool = False) -> Constraint:
+    """An upper bound. One on a share lies from 0 to 1: 0.05, or `"5%"`."""
     return _constraint(metric, bound, "at_most", soft)
 
 
-def at_least(metric: str, bound: float, soft: bool = False) -> Constraint:
+def at_least(metric: str, bound: float | str, soft: bool = False) -> Constraint:
     """A lower bound."""
     return _constraint(metric, bound, "at_least", soft)
 
@@ -200,6 +206,7 @@ class Problem:
     def scales(self) -> tuple[float, ...]:
         """The amount of each objective that counts as one: its scale, its soft bound, its hard bound or its target.
 
+        Of a share without any of these it is a tenth where it is to be small, and all of it where it is to be large.
         Raises `ProblemError` where none of them is given.
         """
         hard_first = sorted(self.constraints, key=lambda constraint: not constraint.hard)
@@ -207,6 +214,8 @@ class Problem:
         scales = []
         for objective in self.objectives:
             scale = objective.scale or bounds.get(objective.metric) or abs(objective.target or 0.0)
+            if not scale and described(objective.metric).unit == SHARE:
+                scale = _SHARE_SCALES.get(objective.direction, 0.1)
             if not scale:
                 raise ProblemError(
                     f"objective {objective.metric} has no scale: add at_most({objective.metric!r}, ..., soft=True) "
@@ -314,25 +323,47 @@ Outcome = Completed | Rejected | Failed
 def _objective(
     metric: str,
     direction: Literal["minimise", "maximise", "target"],
-    value: float | None = None,
-    scale: float | None = None,
+    value: float | str | None = None,
+    scale: float | str | None = None,
 ) -> Objective:
+    aim, unit = _share(metric, "target of", value), _number(f"scale of {metric}", scale)
     if metric in _ALIASES:
         metric, convert, flips = _ALIASES[metric]
-        value = None if value is None else convert(value)
-        scale = scale if scale is None or flips else convert(scale)
+        aim = None if aim is None else convert(aim)
+        unit = unit if unit is None or flips else convert(unit)
         if flips and direction != "target":
             direction = "minimise" if direction == "maximise" else "maximise"
-    return Objective(metric, direction, value, scale)
+    return Objective(metric, direction, aim, unit)
 
 
-def _constraint(metric: str, bound: float, sense: Literal["at_most", "at_least"], soft: bool) -> Constraint:
+def _constraint(metric: str, given: float | str, sense: Literal["at_most", "at_least"], soft: bool) -> Constraint:
+    bound = _share(metric, "bound on", given)
+    if bound is None:
+        raise ProblemError(f"bound on {metric} must be a number, not None")
     if metric in _ALIASES:
         metric, convert, flips = _ALIASES[metric]
         bound = convert(bound)
         if flips:
             sense = "at_least" if sense == "at_most" else "at_most"
     return Constraint(metric, bound, sense, hard=not soft)
+
+
+def _number(what: str, value: float | str | None) -> float | None:
+    """The value, also where it is text. Raises `ProblemError` for text that is no number."""
+    try:
+        return quantity(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ProblemError(f"{what}: {error}") from None
+
+
+def _share(metric: str, what: str, given: float | str | None) -> float | None:
+    """The value as a number. Raises `ProblemError` for what is none, and for a share that is not from 0 to 1."""
+    value = _number(f"{what} {metric}", given)
+    _check_number(f"{what} {metric}", value)
+    name = _ALIASES[metric][0] if metric in _ALIASES else metric
+    if value is not None and described(name).unit == SHARE and not 0 <= value <= 1:
+        raise ProblemError(f"{what} {metric} is a share from 0 to 1, such as 0.05 or '5%', not {value:g}")
+    return value
 
 
 def _aimed(metric: str, aim: Any) -> Objective | Constraint:

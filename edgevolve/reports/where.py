@@ -4,7 +4,9 @@ import operator
 import re
 from collections.abc import Callable
 
+from edgevolve.quantity import NUMBER, UNIT, quantity
 from edgevolve.runs import ConfigError
+from edgevolve.spelling import suggestion
 from search_algorithms import Metrics
 
 Condition = Callable[[Metrics], bool]
@@ -19,18 +21,14 @@ _SIGNS: dict[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     ">": operator.gt,
 }
-_UNITS = {"": 1.0, "%": 0.01, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30}
-_SUFFIXES = _UNITS | {f"{unit}B": size for unit, size in _UNITS.items() if unit != "%"}
-_COMPARISON = re.compile(
-    r"\s*([A-Za-z_]\S*?)\s*(<=|>=|==|!=|≤|≥|<|>)\s*(-?[\d.]+(?:e[+-]?\d+)?)\s*(%|(?:[kMG]|[KMG]i)B?|B)?\s*"
-)
+_COMPARISON = re.compile(rf"\s*([A-Za-z_]\S*?)\s*(<=|>=|==|!=|≤|≥|<|>)\s*({NUMBER}\s*(?:{UNIT}))\s*")
 
 
 def parse(expression: str, known: set[str]) -> Condition:
     """The condition that `expression` states of a candidate's metrics; one that is not known meets none.
 
-    A comparison is `METRIC < NUMBER`, with <, <=, >, >=, == or !=; k, M and G are powers of 1 000, Ki, Mi and Gi of
-    1 024, B may follow, % is a hundredth. `and` binds closer than `or`; there are no parentheses.
+    A comparison is `METRIC < NUMBER`, with <, <=, >, >=, == or !=; units as in `edgevolve.quantity`. `and` binds closer
+    than `or`; there are no parentheses.
     Raises `ConfigError` for anything else, or a metric that is not in `known`.
     """
     choices = [
@@ -42,14 +40,12 @@ def parse(expression: str, known: set[str]) -> Condition:
 
 def _comparison(text: str, expression: str, known: set[str]) -> Condition:
     found = _COMPARISON.fullmatch(text)
-    try:
-        if not found:
-            raise ValueError
-        name, sign, number, unit = found.groups()
-        value = float(number) * _SUFFIXES[unit or ""]
-    except (ValueError, KeyError):
-        raise ConfigError(f"--where {expression}: write METRIC < NUMBER, such as peak_memory_bytes < 32k") from None
+    if not found:
+        raise ConfigError(f"--where {expression[:200]}: write METRIC < NUMBER, such as peak_memory_bytes < 32k")
+    name, sign, number = found.groups()
+    value = quantity(number)
     if name not in known:
-        raise ConfigError(f"--where {expression}: no metric {name}; there are {', '.join(sorted(known))}")
+        near = suggestion(name, known)
+        raise ConfigError(f"--where {expression[:200]}: no metric {name}; there are {', '.join(sorted(known))}{near}")
     compare = _SIGNS[sign]
     return lambda metrics: name in metrics and compare(metrics[name], value)

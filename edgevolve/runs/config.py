@@ -13,8 +13,10 @@ from edgevolve.metric import Metric, metrics_of
 from edgevolve.runs.devices import DeviceMetrics, device_metrics
 from edgevolve.runs.events import DeviceUsed
 from edgevolve.runs.task import DeviceMemory, MetricProvider, Resources, Task
+from edgevolve.spelling import suggestion
 from edgevolve.training import TrainingSettings
 from predictors import Device, PredictorError, device
+from resource_models import TARGETS
 from search_algorithms import AgingEvolution, Problem, Scheduling, Strategy
 from search_space import SearchSpace
 
@@ -40,7 +42,7 @@ class SearchConfig(BaseModel):
 
     `devices` are packaged names, `.yaml` files or objects (`predictors.device`) that add what they predict: one device
     gives `latency_ms` and so on, each of several `latency_ms@NAME`. The problem may name a packaged device so without
-    its being listed.
+    its being listed, and a build of TensorFlow Lite Micro as `arena_bytes@cortex-m-dsp`.
 
     Raises `ConfigError` for a wrong type, an unknown name or a metric that nobody gives.
     """
@@ -124,19 +126,24 @@ class SearchConfig(BaseModel):
         return tuple(value) if isinstance(value, list) else value
 
     @property
+    def _given(self) -> set[str]:
+        """Metrics that the configuration's own parts give."""
+        givers = (*self.metrics, *([self.task] if self.task else ()))
+        return {name for giver in givers for name in giver.metric_names}
+
+    @property
     def providers(self) -> tuple[MetricProvider, ...]:
-        """The resource model, the device's memory where the problem asks for it, then the configuration's own."""
-        memory = DeviceMemory()
-        asked = (memory,) if self.problem.metrics & set(memory.metric_names) else ()
+        """The resource model, the memory of devices where the problem asks for it, then the configuration's own."""
+        wanted = self.problem.metrics - self._given
+        memories = (DeviceMemory(), *map(DeviceMemory, TARGETS.values()))
+        asked = (memory for memory in memories if wanted & set(memory.metric_names))
         return (Resources(), *asked, *self.metrics, *self.device_metrics)
 
     @cached_property
     def device_metrics(self) -> tuple[DeviceMetrics, ...]:
         """What `devices` and those named in the problem predict. Raises `ConfigError` for a name of no device."""
-        given = {name for provider in self.metrics for name in provider.metric_names}
-        given |= set(self.task.metric_names if self.task else ())
         try:
-            return device_metrics(self.devices, self.problem.metrics, given)
+            return device_metrics(self.devices, self.problem.metrics, self._given)
         except PredictorError as error:
             raise ConfigError(f"problem: {error}") from error
 
@@ -163,7 +170,9 @@ class SearchConfig(BaseModel):
         known = {name for provider in providers for name in provider.metric_names} | set(task.metric_names)
         unknown = sorted(self.problem.metrics - known)
         if unknown:
+            named = {name for target in TARGETS.values() for name in DeviceMemory(target).metric_names}
             hint = "" if self.devices else "; for latency and energy name a device, as devices=('edge_tpu_v6',)"
+            hint = suggestion(unknown[0], known | named) or hint
             raise ConfigError(f"unknown metric {unknown[0]!r} in problem: known are {', '.join(sorted(known))}{hint}")
         counts = Counter([*task.metric_names, *(name for one in self.providers for name in one.metric_names)])
         twice = [name for one in self.device_metrics for name in one.metric_names if counts[name] > 1]
@@ -197,7 +206,7 @@ def _first_line(error: ValidationError) -> str:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"SearchConfig has no field {name!r}"
+        return f"SearchConfig has no field {name!r}{suggestion(name, SearchConfig.model_fields)}"
     if first["type"] == "missing":
         return f"SearchConfig needs {name!r}"
     if first["type"] in ("is_instance_of", "dataclass_exact_type"):

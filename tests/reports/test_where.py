@@ -54,6 +54,11 @@ def test_anything_else_is_refused_in_one_line(expression):
     assert "\n" not in str(caught.value)
 
 
+def test_a_slip_suggests_the_nearest_metric():
+    with pytest.raises(ConfigError, match="no metric eror; there are .*; did you mean 'error'?"):
+        parse("eror < 5%", KNOWN)
+
+
 @settings(deadline=None)
 @given(st.floats(-1e9, 1e9), st.floats(0, 1e9, allow_subnormal=False).map(lambda x: round(x, 3)))
 def test_comparisons_are_those_of_numbers(value, bound):

@@ -127,4 +127,30 @@ def test_other_targets_give_a_metric_of_their_own(config):
     made.check(made.task)
     graph = made.space.graph(made.space.sample(np.random.default_rng(0)))
     found = measure_footprint(from_json(to_json(graph)), target)
-    assert DeviceMemory(target)(graph) == {"arena_bytes@cortex-m-mve": found.arena_bytes}
+    by_name = config(problem=problem)
+    by_name.check(by_name.task)
+    for one in (made, by_name):
+        values = [value for provider in one.providers for name, value in provider(graph).items() if "@" in name]
+        assert values == [found.arena_bytes]
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [
+        ("eror", "error"),
+        ("peak_memory", "peak_memory_bytes"),
+        ("arena_bytes@cortex-m-dps", "arena_bytes@cortex-m-dsp"),
+        ("arena_bytes@cortex_m", "arena_bytes@cortex-m"),
+    ],
+)
+def test_a_slip_in_a_metric_suggests_the_nearest(config, slip, meant):
+    made = config(problem=Problem([minimise(slip, scale=1)]))
+    with pytest.raises(ConfigError, match=f"unknown metric '{slip}' in problem: .*; did you mean '{meant}'?"):
+        made.check(made.task)
+
+
+def test_a_slip_in_a_field_or_a_device_suggests_the_nearest(config):
+    with pytest.raises(ConfigError, match="SearchConfig has no field 'evaluation'; did you mean 'evaluations'?"):
+        config(evaluation=3)
+    with pytest.raises(ConfigError, match="unknown device 'edge_tpu_v7'.*; did you mean 'edge_tpu_v6'?"):
+        config(devices=("edge_tpu_v7",))

@@ -125,3 +125,28 @@ def test_a_limit_is_the_largest_cost_that_every_bound_allows():
         ],
     )
     assert problem.limits() == (0.1, -3.0, math.inf, math.inf)
+
+
+def test_a_share_needs_no_scale():
+    problem = Problem([minimise("error"), maximise("macro_f1"), target("auc", 0.0)])
+    assert problem.scales() == (0.1, 1.0, 0.1)
+    assert Problem([minimise("error")], [at_most("error", 0.2)]).scales() == (0.2,)
+
+
+@pytest.mark.parametrize("make", [at_most, at_least, target])
+@pytest.mark.parametrize("share", [5, "500%", -0.1, 1.001])
+def test_a_share_beyond_0_to_1_is_refused_with_what_was_meant(make, share):
+    with pytest.raises(ProblemError, match="error is a share from 0 to 1, such as 0.05 or '5%', not"):
+        make("error", share)
+    with pytest.raises(ProblemError, match="accuracy"):
+        make("accuracy", share)
+
+
+def test_numbers_are_read_with_their_units():
+    assert at_most("flash_bytes", "64k") == at_most("flash_bytes", 64_000)
+    assert at_most("error", "5%") == at_most("error", 0.05)
+    assert at_most("model_size_mb", "1.5") == at_most("model_size_bytes", 1_500_000)
+    assert minimise("arena_bytes", scale="32Ki") == minimise("arena_bytes", scale=32_768)
+    assert Problem.from_mapping({"accuracy": "maximize", "macs": ("max", "2M")}).constraints == (at_most("macs", 2e6),)
+    with pytest.raises(ProblemError, match="bound on flash_bytes: write a number such as .*, not '64 kilo'"):
+        at_most("flash_bytes", "64 kilo")

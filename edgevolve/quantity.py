@@ -1,0 +1,24 @@
+"""Numbers as people write them: `64k`, `32 KiB`, `5%`."""
+
+import re
+
+_UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30}
+_SUFFIXES = {"%": 0.01, **_UNITS, **{f"{unit}B": size for unit, size in _UNITS.items()}}
+
+NUMBER = r"-?(?:\d{1,300}(?:\.\d{0,300})?|\.\d{1,300})(?:e[+-]?\d{1,3})?"
+UNIT = r"%|(?:[kMG]|[KMG]i)?B?"
+"""Patterns of the two parts, for a parser of longer text."""
+
+_QUANTITY = re.compile(rf"\s*({NUMBER})\s*({UNIT})\s*")
+
+
+def quantity(text: str) -> float:
+    """The number that `text` states: k, M and G are powers of 1 000, Ki, Mi and Gi of 1 024, % is a hundredth.
+
+    B may follow. Raises `ValueError` for anything else; its message says what to write.
+    """
+    found = _QUANTITY.fullmatch(text)
+    unit = found[2] if found else None
+    if not found or unit not in _SUFFIXES:
+        raise ValueError(f"write a number such as 0.05, 5%, 64k or 32KiB, not {text[:40]!r}")
+    return float(found[1]) * _SUFFIXES[unit]
