@@ -70,17 +70,18 @@ def _takes_progress(kind: type) -> bool:
 
 
 def _failed(kind: Any, reason: Any, trace: Any) -> Failed:
-    said = " ".join(_text(reason).split())
-    return Failed(_text(kind)[:_LONGEST_KIND], said[:_LONGEST_REASON], _text(trace)[-_LONGEST_TRACEBACK:])
+    """The text of a failure, without the user's home."""
+    said, trace = (_text(text).replace(str(Path.home()), "~") for text in (reason, trace))
+    return Failed(_text(kind)[:_LONGEST_KIND], " ".join(said.split())[:_LONGEST_REASON], trace[-_LONGEST_TRACEBACK:])
 
 
 def _text(value: Any) -> str:
-    """A text that encodes, without the user's home."""
+    """A text that encodes."""
     try:
         said = str(value)
     except Exception as error:
         said = f"(a text that cannot be shown: {type(error).__name__})"
-    return said.replace(str(Path.home()), "~").encode("utf-8", "backslashreplace").decode()
+    return said.encode("utf-8", "backslashreplace").decode()
 
 
 def _checked(outcome: Completed, job: Job, task: Task) -> Completed:

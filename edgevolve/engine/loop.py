@@ -47,6 +47,8 @@ class Search:
             lambda genotype: measure(config.space, config.providers, genotype, config.problem)
         )
         self._algorithm = config.algorithm.start(config.space, config.problem, config.seed, self._known)
+        self._continuing = isinstance(self._algorithm, Continuing)
+        self._elastic = isinstance(config.space, Elastic)
         self._start = config.start_genotypes
         self._in_flight: dict[int, Candidate] = {}
         self._submitted: set[int] = set()
@@ -134,6 +136,8 @@ class Search:
 
     def _submit(self, evaluator: Evaluator) -> None:
         """Hand over what is in flight, of an earlier session too, as far as the workers go."""
+        if len(self._submitted) == len(self._in_flight):
+            return
         for number in self._in_flight:
             if len(self._submitted) >= evaluator.capacity:
                 return
@@ -223,8 +227,8 @@ class Search:
 
     def _inheriting(self, candidate: Candidate) -> Candidate:
         """What was prepared is inherited by each candidate that says nothing else, of a space that can."""
-        elastic = isinstance(self._config.space, Elastic) and self.run.prepared and self.run.prepared.artefact
-        if elastic and candidate.continues is None and candidate.inherits is None:
+        shared = self._elastic and self.run.prepared and self.run.prepared.artefact
+        if shared and candidate.continues is None and candidate.inherits is None:
             return replace(candidate, inherits=Inherit("prepared"))
         return candidate
 
@@ -272,7 +276,7 @@ class Search:
         if isinstance(outcome, Failed):
             write(events.Failed(time=now, **ran, kind=outcome.kind, reason=outcome.reason, traceback=outcome.traceback))
         else:
-            wanted = isinstance(self._algorithm, Continuing) or self.run.improves(outcome.metrics)
+            wanted = self._continuing or self.run.improves(outcome.metrics)
             if wanted and outcome.weights is not None:
                 write_weights(self.run.weights_path(result.number), outcome.weights)
             about = {"metrics": dict(outcome.metrics), "curves": dict(outcome.curves), **changed}
