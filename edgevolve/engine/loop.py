@@ -29,6 +29,8 @@ from search_algorithms import (
 )
 from search_space import DegenerateSpaceError, Elastic
 
+_REPORT_EVERY_S = 10.0
+
 Observer = Callable[[Run, events.Event], None]
 """Called after each event of a session."""
 
@@ -53,6 +55,7 @@ class Search:
         self._in_flight: dict[int, Candidate] = {}
         self._submitted: set[int] = set()
         self._going_on: dict[int, bool] = {}
+        self._heard: dict[int, float] = {}
         self._arrays = lru_cache(maxsize=1)(run.artefacts.arrays)
 
     def replay(self, event: events.Event) -> None:
@@ -258,11 +261,18 @@ class Search:
             return None
 
     def _hear(self, evaluator: Evaluator, write: Callable[..., None], progress: JobProgress) -> bool:
-        """Journal what a job reports, its checkpoint first; gives whether it is to go on."""
+        """Journal what a job reports, its checkpoint first; gives whether it is to go on.
+
+        What comes without a checkpoint is journaled every ten seconds at most: short jobs leave nothing.
+        """
+        now, heard = evaluator.now(), self._heard.setdefault(progress.number, evaluator.now())
+        if progress.checkpoint is None and now - heard < _REPORT_EVERY_S:
+            return self._going_on.get(progress.number, True)
+        self._heard[progress.number] = now
         artefact = None if progress.checkpoint is None else self.run.artefacts.put(progress.checkpoint)
         number = progress.number if progress.number >= 0 else None
         about = {"number": number, "step": progress.step, "metrics": dict(progress.metrics)}
-        write(events.Progressed(time=evaluator.now(), artefact=artefact, **about))
+        write(events.Progressed(time=now, artefact=artefact, **about))
         if artefact:
             self._keep_artefacts()
         return self._going_on.get(progress.number, True)
@@ -270,6 +280,7 @@ class Search:
     def _finish(self, result: JobResult, now: float, write: Callable[..., None]) -> None:
         """Weights first, then the journal, then the algorithm: what is told is on the disk."""
         self._submitted.discard(result.number)
+        self._heard.pop(result.number, None)
         ran = {name: getattr(result, name) for name in ("number", "started", "ended", "worker", "node", "attempts")}
         checkpoint = self.run.records[result.number].checkpoint
         outcome, changed = self._remeasured(result.outcome)

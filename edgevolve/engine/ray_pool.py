@@ -155,8 +155,8 @@ class RayPool:
                 elif reference in self._asked:
                     self._hear(self._asked.pop(reference), reference, progressed)
                 else:
-                    results += self._ended(reference, progressed)
-            results += self._overdue(progressed)
+                    results += self._ended(reference)
+            results += self._overdue()
             self._check_starts()
             self._dispatch()
         return results
@@ -240,7 +240,7 @@ class RayPool:
             running.tried = replace(running.tried, job=job, since=running.tried.attempt + 1)
         running.going_on = progressed(progress)
 
-    def _ended(self, reference: Any, progressed: Progressed) -> list[JobResult]:
+    def _ended(self, reference: Any) -> list[JobResult]:
         running = self._busy.pop(reference)
         try:
             ran: Ran = ray.get(reference)
@@ -254,8 +254,6 @@ class RayPool:
                 self._queue.appendleft(replace(tried, attempt=tried.attempt + 1))
                 return []
             return [self._failure(running, "worker lost", f"{tried.attempt} workers died on it: {_last_line(error)}")]
-        for progress in ran.news:
-            self._take(running, progress, progressed)
         self._longest_s = max(self._longest_s, time.monotonic() - running.heard)
         running.slot.jobs += 1
         if running.slot.jobs >= _JOBS_PER_WORKER or ran.memory_bytes > _WORKER_MEMORY_BYTES:
@@ -264,7 +262,7 @@ class RayPool:
             self._idle.append(running.slot)
         return [self._result(running, ran.outcome, ran.seconds)]
 
-    def _overdue(self, progressed: Progressed) -> list[JobResult]:
+    def _overdue(self) -> list[JobResult]:
         now = time.monotonic()
         seen_s = max(_LEAST_DEADLINE_S, _TIMES_THE_LONGEST * self._longest_s) if self._longest_s else _FIRST_DEADLINE_S
         deadline_s = self._deadline_s or seen_s
@@ -273,7 +271,7 @@ class RayPool:
         results = []
         for reference in late:
             if reference in done:
-                results += self._ended(reference, progressed)
+                results += self._ended(reference)
                 continue
             running = self._busy.pop(reference)
             self._replace(running.slot)

@@ -21,12 +21,11 @@ _MOST_NEWS = 100
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a worker gives for a job: the outcome, its duration, the resident memory, and reports not fetched yet."""
+    """What a worker gives for a job: the outcome, its duration, and the resident memory."""
 
     outcome: Completed | Failed
     seconds: float
     memory_bytes: int
-    news: list[JobProgress]
 
 
 class Worker:
@@ -53,8 +52,8 @@ class Worker:
         started = time.monotonic()
         self._going_on = True
         outcome = evaluate(self._task, replace(job, prepared=prepared), self._splits, self._report)
-        left = [replace(progress, checkpoint=None) for progress in self.news(True)]
-        return Ran(outcome, time.monotonic() - started, _resident_bytes(), left)
+        self._news = []  # the outcome says more
+        return Ran(outcome, time.monotonic() - started, _resident_bytes())
 
     @ray.method(concurrency_group="news")  # type: ignore[untyped-decorator]
     def news(self, going_on: bool) -> list[JobProgress]:

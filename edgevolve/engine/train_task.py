@@ -1,25 +1,36 @@
 """The task of a search: train a candidate, stage by stage, and score it on the validation split."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edgevolve.data import Splits
 from edgevolve.data.target import ERROR
+from edgevolve.graph import from_json, to_json
 from edgevolve.metric import Metric
 from edgevolve.runs import Job
+from edgevolve.runs.task import Needs
 from edgevolve.training import Fit, Progress, Stage, TrainingDiverged, TrainingSettings, TrainState, unheard
 from search_algorithms import Completed, Failed, Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """Train with `settings`, then go through `stages`; gives the `metrics` that the data's target scores."""
+    """Train with `settings`, then go through `stages`; gives the `metrics` that the data's target scores.
+
+    A job that takes longer than `checkpoint_s` seconds leaves a checkpoint as often, and goes on from the last one.
+    """
 
     settings: TrainingSettings
     metrics: tuple[Metric, ...] = (ERROR,)
     stages: tuple[Stage, ...] = ()
+    checkpoint_s: float = 60.0
+    needs: Needs = field(default_factory=Needs)
 
     @property
     def metric_names(self) -> Sequence[str]:
@@ -27,10 +38,10 @@ class Train:
         return tuple(metric.name for metric in self.metrics)
 
     def prepare(self) -> None:
-        """Import TensorFlow, one thread a worker."""
+        """Import TensorFlow, with as many threads as the task needs."""
         from edgevolve.training.session import configure_tensorflow
 
-        configure_tensorflow(threads=1)
+        configure_tensorflow(threads=self.needs.threads)
 
     def __call__(self, job: Job, splits: Splits, progress: Progress = unheard) -> Outcome:
         """Train from the job's seed, and from its weights if it continues. A loss that is not finite is a failure."""
@@ -39,11 +50,15 @@ class Train:
         if job.weights is None and (job.continues is not None or job.inherits is not None):
             source = f"candidate {job.continues}" if job.inherits is None else f"{job.inherits.artefact}"
             return Failed("weights lost", f"there are no weights of {source} to go on from")
-        first = Fit(replace(self.settings, epochs=job.epochs or self.settings.epochs))
-        state = TrainState(job.graph, job.weights)
+        first = Fit(replace(self.settings, epochs=job.epochs or self.settings.epochs), self.checkpoint_s)
+        state, begun = TrainState(job.graph, job.weights), 0
+        if job.checkpoint is not None:
+            state, begun = _restored(job.checkpoint)
         try:
-            for number, stage in enumerate((first, *self.stages)):
-                state = stage(state, splits, np.random.default_rng([job.seed, number]), progress)
+            for number, stage in list(enumerate((first, *self.stages)))[begun:]:
+                rng = np.random.default_rng([job.seed, number])
+                state = stage(state, splits, rng, partial(_report, progress, number, state))
+                state = replace(state, checkpoint=None)
         except TrainingDiverged as error:
             return Failed("diverged", str(error))
         finally:
@@ -51,3 +66,33 @@ class Train:
         found = {name: state.metrics[name] for name in self.metric_names}
         changed = None if state.graph == job.graph else state.graph
         return Completed(found, state.curves, state.weights, changed)
+
+
+def _report(
+    progress: Progress,
+    number: int,
+    before: TrainState,
+    step: int,
+    metrics: Mapping[str, float],
+    checkpoint: Mapping[str, NDArray[Any]] | None = None,
+) -> bool:
+    """Report for stage `number`; its checkpoint travels with what the stages before it gave."""
+    if checkpoint is None:
+        return progress(step, metrics)
+    about = {"stage": number, "graph": to_json(before.graph), "curves": before.curves, "metrics": before.metrics}
+    arrays = {"about": np.frombuffer(json.dumps(about).encode(), np.uint8)}
+    arrays |= {f"weights/{name}": value for name, value in (before.weights or {}).items()}
+    arrays |= {f"stage/{name}": value for name, value in checkpoint.items()}
+    return progress(step, metrics, arrays)
+
+
+def _restored(checkpoint: Mapping[str, NDArray[Any]]) -> tuple[TrainState, int]:
+    """What the stage that `_report` was called in begins with, and its number."""
+
+    def part(name: str) -> dict[str, NDArray[Any]]:
+        return {key.partition("/")[2]: value for key, value in checkpoint.items() if key.startswith(f"{name}/")}
+
+    about = json.loads(checkpoint["about"].tobytes())
+    curves = {name: tuple(values) for name, values in about["curves"].items()}
+    state = TrainState(from_json(about["graph"]), part("weights") or None, curves, about["metrics"])
+    return replace(state, checkpoint=part("stage")), about["stage"]

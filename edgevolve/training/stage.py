@@ -4,7 +4,7 @@ A stage is a frozen object; TensorFlow is loaded when it is called, not when it 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,13 +37,15 @@ def unheard(step: int, metrics: Mapping[str, float], checkpoint: Arrays | None =
 class TrainState:
     """What a stage is given, and gives: the network, its weights (None: not trained yet) and curves by epoch.
 
-    `metrics` are the target's scores on the validation split with these weights.
+    `metrics` are the target's scores on the validation split with these weights. `checkpoint` is what an earlier
+    attempt at the stage reported last.
     """
 
     graph: Graph
     weights: Arrays | None = None
     curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
     metrics: Mapping[str, float] = field(default_factory=dict)
+    checkpoint: Arrays | None = None
 
 
 class Stage(Protocol):
@@ -55,9 +57,10 @@ class Stage(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Train the weights by gradient descent, from scratch or from those there are."""
+    """Train the weights by gradient descent, from scratch or from those there are; long ones leave checkpoints."""
 
     settings: TrainingSettings
+    checkpoint_s: float = 60.0
 
     def __call__(self, state: TrainState, data: Splits, rng: np.random.Generator, progress: Progress) -> TrainState:
         """Train for `data.target`; the epoch kept is that of the lowest validation loss."""
@@ -65,6 +68,16 @@ class Fit:
 
         seed = int(rng.integers(2**63))
         parts = (data.train, data.validation)
-        trained = train(state.graph, *parts, self.settings, seed, state.weights, data.target, progress)
+        trained = train(
+            state.graph,
+            *parts,
+            self.settings,
+            seed,
+            state.weights,
+            data.target,
+            progress,
+            state.checkpoint,
+            self.checkpoint_s,
+        )
         curves = {name: (*state.curves.get(name, ()), *values) for name, values in trained.curves.items()}
-        return replace(state, weights=trained.weights, curves={**state.curves, **curves}, metrics=trained.metrics)
+        return TrainState(state.graph, trained.weights, {**state.curves, **curves}, trained.metrics)

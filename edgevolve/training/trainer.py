@@ -4,6 +4,7 @@ Data that stay in a file because they are larger than memory take a call a chunk
 between epochs or candidates.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -46,11 +47,14 @@ def train(
     start: Mapping[str, NDArray[Any]] | None = None,
     target: Target | None = None,
     progress: Progress = unheard,
+    checkpoint: Mapping[str, NDArray[Any]] | None = None,
+    checkpoint_s: float = 60.0,
 ) -> Trained:
     """Train from the weights `start`, or from scratch, for `target`: as many classes as there are outputs unless given.
 
     On CPU the same seed, threads and machine give the same weights to the last bit. `progress` is told of every epoch,
-    counted from 1, and ends the training where it says so.
+    counted from 1, and ends the training where it says so; every `checkpoint_s` seconds it is given a checkpoint. Given
+    one, the training goes on from there and ends as it would have.
 
     One output of classes means a binary network: its value is a logit, labels are 0 and 1. Raises `ValueError` when
     graph and data, or weights, do not fit each other and `TrainingDiverged` when the loss is no longer finite.
@@ -65,11 +69,14 @@ def train(
     descent = Descent(graph, layout, settings, batch_loss(target, settings), logits)
     every_epoch = in_chunks if is_streamed(train.x, validation.x) else _at_once
     epoch = every_epoch(descent, train, validation, target, int(keys[0]))
-    state = descent.start(values)
     main = target.metrics[0].name
-    curves: list[tuple[float, float, float]] = []
-    best, metrics = state, {main: float("inf")}
-    for number in range(settings.epochs):
+    if checkpoint is None:
+        state = best = descent.start(values)
+        curves, metrics = list[tuple[float, float, float]](), {main: float("inf")}
+    else:
+        state, best, curves, metrics = _restored(checkpoint)
+    saved_at = time.monotonic()
+    for number in range(len(curves), settings.epochs):
         state, loss, outputs = epoch(state, number)
         losses = (loss, target.mean_loss(outputs, validation))
         if not np.isfinite(losses).all():
@@ -78,12 +85,37 @@ def train(
         if not curves or losses[1] < min(curve[1] for curve in curves):
             best, metrics = state, scores
         curves.append((*losses, scores[main]))
-        if not progress(number + 1, {"loss": losses[0], "validation_loss": losses[1], main: scores[main]}):
+        said: Mapping[str, NDArray[Any]] | None = None
+        if time.monotonic() - saved_at >= checkpoint_s and number + 1 < settings.epochs:
+            said, saved_at = _saved(state, best, curves, metrics), time.monotonic()
+        if not progress(number + 1, {"loss": losses[0], "validation_loss": losses[1], main: scores[main]}, said):
             break
     names = ("loss", "validation_loss", f"validation_{main}")
     by_name = dict(zip(names, zip(*curves, strict=True), strict=True))
     kept = layout.values(best[0].numpy(), best[1].numpy())
     return Trained(metrics, by_name, {p.name: kept[p.name] for p in parameters(graph)})
+
+
+def _saved(
+    state: tuple[Any, ...], best: tuple[Any, ...], curves: list[tuple[float, float, float]], metrics: dict[str, float]
+) -> dict[str, NDArray[Any]]:
+    """All that the epochs to come depend on, as arrays."""
+    parts = {"state": state, "best": best[:2]}
+    arrays = {f"{name}/{place}": one.numpy() for name, part in parts.items() for place, one in enumerate(part)}
+    return {**arrays, "curves": np.array(curves), **{f"metrics/{name}": np.array(v) for name, v in metrics.items()}}
+
+
+def _restored(
+    checkpoint: Mapping[str, NDArray[Any]],
+) -> tuple[tuple[Any, ...], tuple[Any, ...], list[tuple[float, float, float]], dict[str, float]]:
+    """What `_saved` was given."""
+
+    def part(name: str) -> dict[str, NDArray[Any]]:
+        return {key.partition("/")[2]: v for key, v in checkpoint.items() if key.startswith(f"{name}/")}
+
+    state, best = (tuple(tf.constant(v) for v in part(name).values()) for name in ("state", "best"))
+    curves = [(float(row[0]), float(row[1]), float(row[2])) for row in checkpoint["curves"]]
+    return state, best, curves, {name: float(v) for name, v in part("metrics").items()}
 
 
 @dataclass(frozen=True, slots=True)
