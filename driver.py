@@ -240,7 +240,7 @@ def export(
     folder = out or opened.folder / "export" / str(record.number)
     graph = opened.graph(record.number)
     manifest = export_model(folder, graph, weights, splits, facts(opened, record.number), chosen)
-    _console().print(export_table(folder, record, asdict(manifest)))
+    _console().print(export_table(opened, folder, record, json.loads(manifest.to_json())))
 
 
 @app.command()

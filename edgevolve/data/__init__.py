@@ -1,16 +1,17 @@
 """Data sets as NumPy arrays with leak-proof splits."""
 
 from edgevolve.data.data_error import DataError
-from edgevolve.data.digits import Digits
+from edgevolve.data.diabetes import Diabetes
+from edgevolve.data.digits import Digits, DigitsAnomalies
 from edgevolve.data.examine import DataReport, examine, load_splits
 from edgevolve.data.front_end import FrontEnd, Prepared, Standardise
 from edgevolve.data.keras_datasets import KerasDataset
 from edgevolve.data.npz import NpzImages
 from edgevolve.data.rows import Rows, StoredArray, chunks
 from edgevolve.data.split import DataSet, Split, Splits, as_float, fingerprint, hold_out
-from edgevolve.data.target import Classes, Itself, Target, Values, target_of
+from edgevolve.data.target import Classes, Itself, Target, Values, classes_of, target_of
 
-DATA_SETS = {"Digits": Digits, "NpzImages": NpzImages, "KerasDataset": KerasDataset}
+DATA_SETS = {kind.__name__: kind for kind in (Digits, DigitsAnomalies, Diabetes, NpzImages, KerasDataset)}
 """What an export can load again from a journal, by the name of its class."""
 
 BEFORE = {"NpzImages": {"normalise": False, "channels_first": False}}
@@ -23,7 +24,9 @@ __all__ = [
     "DataError",
     "DataReport",
     "DataSet",
+    "Diabetes",
     "Digits",
+    "DigitsAnomalies",
     "FrontEnd",
     "Itself",
     "KerasDataset",
@@ -38,6 +41,7 @@ __all__ = [
     "Values",
     "as_float",
     "chunks",
+    "classes_of",
     "examine",
     "fingerprint",
     "hold_out",

@@ -5,14 +5,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.data import layout
 from edgevolve.data.data_error import DataError
-from edgevolve.data.front_end import FrontEnd, Prepared, Standardise
 from edgevolve.data.npz_file import Archive, read_npz
 from edgevolve.data.rows import Rows
+from edgevolve.data.scaling import standardised
 from edgevolve.data.split import Split, Splits, hold_out
 
 
@@ -117,20 +116,9 @@ def _split(path: str, part: str, arrays: dict[str, Rows], channels_first: bool |
 
 
 def _standardised(splits: Splits) -> Splits:
-    raw = splits.train.x
-    front_end = Standardise.fit(raw)
-    train, validation, test = (
-        Split(_prepared(part.x, front_end), part.y, part.groups)
-        for part in (splits.train, splits.validation, splits.test)
-    )
-    lowest, highest = layout.value_range(raw)
+    lowest, highest = layout.value_range(splits.train.x)
     note = (
         f"x_train holds floats from {lowest:g} to {highest:g}: standardised, each channel by its mean and deviation, "
         "which reach the journal, the manifest and the C code; NpzImages(…, normalise=False) takes them as they are"
     )
-    notes = (*splits.notes, note)
-    return Splits(train, validation, test, front_end=front_end, raw=splits.test.x, notes=notes)
-
-
-def _prepared(rows: Rows, front_end: FrontEnd) -> Rows:
-    return front_end.apply(rows) if isinstance(rows, np.ndarray) else Prepared(rows, front_end)
+    return standardised(splits, note)

@@ -3,7 +3,7 @@
 `score` is NumPy alone and the same for the float network, the int8 file, TensorFlow Lite Micro and C.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -52,6 +52,9 @@ class Target(Protocol):
 
     def answers(self, y: NDArray[Any]) -> NDArray[Any] | None:
         """What a network is to give for the labels `y`; None where that is its input."""
+
+    def constants(self) -> dict[str, Any]:
+        """Everything that decides it, as plain JSON values."""
 
     def mean_loss(self, outputs: NDArray[Any], split: Split) -> float:
         """The loss over a split, as in training without smoothing."""
@@ -119,6 +122,10 @@ class Classes:
         """The labels."""
         return y.astype(np.int32)
 
+    def constants(self) -> dict[str, Any]:
+        """Its fields."""
+        return asdict(self)
+
     def mean_loss(self, outputs: NDArray[Any], split: Split) -> float:
         """Cross-entropy in nats, weighted."""
         y = np.asarray(split.y[:])
@@ -144,6 +151,12 @@ class Classes:
             ranks = outputs[:, 0] if outputs.shape[1] == 1 else outputs[:, 1] - outputs[:, 0]
             scores[AUC.name] = area_under_curve(ranks, y == 1)
         return scores
+
+    def confusion(self, outputs: NDArray[Any], split: Split) -> NDArray[np.int64]:
+        """How many examples of each class (row) were answered with each class (column)."""
+        matrix = np.zeros((self.number, self.number), np.int64)
+        np.add.at(matrix, (np.asarray(split.y[:]), self.predicted(outputs)), 1)
+        return matrix
 
     def predicted(self, outputs: NDArray[Any]) -> NDArray[np.int64]:
         """The class of each row: the largest output, or whether a single one is above 0."""
@@ -220,6 +233,10 @@ class Values:
         values: NDArray[np.float64] = outputs.astype(np.float64) * self.deviation + self.mean
         return values
 
+    def constants(self) -> dict[str, Any]:
+        """Its fields."""
+        return asdict(self)
+
     def mean_loss(self, outputs: NDArray[Any], split: Split) -> float:
         """Mean squared error of the standardised values."""
         return float(np.mean((outputs.astype(np.float64) - self.answers(split.y[:])) ** 2))
@@ -295,6 +312,10 @@ class Itself:
             begin += len(rows)
         return scores
 
+    def constants(self) -> dict[str, Any]:
+        """Its fields."""
+        return asdict(self)
+
     def mean_loss(self, outputs: NDArray[Any], split: Split) -> float:
         """The mean score of what is usual."""
         usual = np.asarray(split.y[:]) == 0
@@ -316,6 +337,11 @@ def target_of(data: Any) -> Target:
     if not isinstance(classes, int | np.integer):
         raise DataError(f"{type(data).__name__} needs `target`, such as Classes(10), or `classes`, how many there are")
     return Classes(int(classes))
+
+
+def classes_of(outputs: int) -> Classes:
+    """As many classes as a network has outputs, and two of one."""
+    return Classes(max(2, outputs))
 
 
 def area_under_curve(scores: NDArray[Any], positive: NDArray[np.bool_]) -> float:

@@ -12,7 +12,8 @@ import numpy as np
 import tflite_micro
 from numpy.typing import NDArray
 
-from edgevolve.deployment import c_sources
+from edgevolve.data import Classes, Target, classes_of
+from edgevolve.deployment import c_answer, c_sources
 from edgevolve.deployment.c_front_end import steps_from_python
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.formats import Source, distance
@@ -63,6 +64,9 @@ def write(folder: Path, source: Source) -> dict[str, Any]:
         **c_sources.op_resolver(operator.name for operator in model.operators),
         "main.cc": c_sources.MAIN.substitute(flags=_FLAGS, downloads=_DOWNLOADS),
     }
+    target = source.target or classes_of(model.output_shape[1])
+    files["answer.h"] = c_answer.c_source(target, model)
+    wanted = c_answer.answers(target, model, *golden)
     if source.front_end is not None:
         files["front_end.h"] = source.front_end.c_source()
     (folder / "c").mkdir()
@@ -70,12 +74,14 @@ def write(folder: Path, source: Source) -> dict[str, Any]:
         (folder / "c" / name).write_text(text, encoding="ascii")
     return {
         **distance(host, model.real(outputs), source),
-        **_beside_litert(outputs, model, source),
+        **_beside_litert(outputs, model, source, target),
         "host_arena_head_bytes": run.head_bytes,
         "host_arena_tail_bytes": run.tail_bytes,
         "host_arena_minimum_bytes": least_bytes,
         "arrays": check_arrays(folder / "c", source.tflite + b"".join(part.tobytes() for part in golden)),
         "main": run_main(folder / "c"),
+        "answer": c_answer.check(files["answer.h"], wanted, *golden),
+        "golden_answers": wanted.tolist(),
         **_front_end(source, model),
     }
 
@@ -92,17 +98,17 @@ def _front_end(source: Source, model: Int8Model) -> dict[str, Any]:
     return {"front_end": f"compiled, run on {len(source.raw)} examples: at most {steps} steps of int8 from Python's"}
 
 
-def _beside_litert(outputs: NDArray[np.int8], model: Int8Model, source: Source) -> dict[str, Any]:
-    """TFLM's outputs beside LiteRT's: steps of int8, outputs that are equal, examples of another class."""
+def _beside_litert(outputs: NDArray[np.int8], model: Int8Model, source: Source, target: Target) -> dict[str, Any]:
+    """TFLM's outputs beside LiteRT's: steps of int8, outputs that are equal; of classes, examples of another one."""
     litert = model.outputs(source.images)
     steps = np.abs(outputs.astype(int) - litert)
     if steps.mean() > LARGEST_MEAN_STEPS:
         raise ExportError(f"TensorFlow Lite Micro's outputs are {steps.mean():.1f} steps from LiteRT's on average")
-    return {
-        "largest_steps_from_litert": int(steps.max()),
-        "outputs_equal_to_litert": float(np.mean(steps == 0)),
-        "classes_other_than_litert": float(np.mean(outputs.argmax(1) != litert.argmax(1))),
-    }
+    found = {"largest_steps_from_litert": int(steps.max()), "outputs_equal_to_litert": float(np.mean(steps == 0))}
+    if isinstance(target, Classes):
+        ours, theirs = (target.predicted(model.as_answers(each, target)) for each in (outputs, litert))
+        found["classes_other_than_litert"] = float(np.mean(ours != theirs))
+    return found
 
 
 def check_arrays(bundle: Path, wanted: bytes) -> str:

@@ -1,11 +1,6 @@
 """A front end's C twin, compiled by the system's compiler and run beside the one in Python."""
 
-import os
-import shutil
-import subprocess
-import tempfile
 from math import prod
-from pathlib import Path
 from string import Template
 from typing import Any
 
@@ -13,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.data import FrontEnd
+from edgevolve.deployment.c_program import run_c99
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.quantisation.litert import Quantisation
 
 C_TYPES = {"float32": "float", "int16": "short", "uint8": "unsigned char", "int8": "signed char"}
-_FLAGS = ("-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-pedantic")
 
 
 def steps_from_python(front_end: FrontEnd, raw: NDArray[Any], stored: Quantisation) -> int | None:
@@ -25,11 +20,6 @@ def steps_from_python(front_end: FrontEnd, raw: NDArray[Any], stored: Quantisati
 
     `stored` is the quantisation of the model's input. Raises `ExportError` when the C source does not compile or run.
     """
-    compiler = next(
-        (name for name in (os.environ.get("CC"), "cc", "gcc", "clang") if name and shutil.which(name)), None
-    )
-    if compiler is None:
-        return None
     features = front_end.apply(raw)
     wanted = np.round(features / np.float32(stored.scale)) + stored.zero_point
     main = _MAIN.substitute(
@@ -39,25 +29,14 @@ def steps_from_python(front_end: FrontEnd, raw: NDArray[Any], stored: Quantisati
         scale=repr(float(np.float32(stored.scale))),
         zero_point=stored.zero_point,
     )
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "front_end.h").write_text(front_end.c_source(), encoding="ascii")
-        (folder / "check.c").write_text(main, encoding="ascii")
-        _run([compiler, *_FLAGS, str(folder / "check.c"), "-lm", "-o", str(folder / "check")], b"")
-        output = _run([str(folder / "check")], np.ascontiguousarray(raw, front_end.raw_type).tobytes())
+    given = np.ascontiguousarray(raw, front_end.raw_type).tobytes()
+    output = run_c99({"front_end.h": front_end.c_source(), "check.c": main}, given)
+    if output is None:
+        return None
     if len(output) != features.size:
         raise ExportError(f"front_end.h: {len(output)} features in C, {features.size} in Python")
     found = np.frombuffer(output, np.int8).reshape(features.shape)
     return int(np.abs(found - wanted.clip(-128, 127)).max(initial=0))
-
-
-def _run(command: list[str], given: bytes) -> bytes:
-    done = subprocess.run(command, input=given, capture_output=True, check=False)
-    if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        reason = next((line for line in said if "error" in line), said[0] if said else f"status {done.returncode}")
-        raise ExportError(f"front_end.h: {Path(command[0]).name} failed: {reason}")
-    return done.stdout
 
 
 _MAIN = Template("""\

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.data import Rows, Splits, as_float
+from edgevolve.data import Classes, Rows, Split, Splits, Target, as_float, classes_of
 from edgevolve.deployment.arena_report import ArenaReport, arena_report
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.formats import Source, check_formats, in_batches, write_format
@@ -20,7 +20,7 @@ from edgevolve.deployment.optimise import lean
 from edgevolve.deployment.tflite import differences, to_tflite_int8
 from edgevolve.graph import Graph, graph_hash, reordered, to_json
 from edgevolve.quantisation import calibration_examples
-from edgevolve.quantisation.litert import int8_accuracy, open_model
+from edgevolve.quantisation.litert import int8_scores, open_model
 from edgevolve.training.keras_model import keras_model
 from edgevolve.training.trainer import evaluate
 from resource_models import deployed, footprint, live_bytes, peak_memory
@@ -30,6 +30,9 @@ CHECKED_EXAMPLES = 1000
 
 COMPARED_EXAMPLES = 512
 """Test images on which the rewritten file must give what the converter's gives, on LiteRT and TensorFlow Lite Micro."""
+
+_MOST_CONFUSED = 100
+"""Classes up to which the manifest has a confusion matrix."""
 
 
 def export(
@@ -62,16 +65,24 @@ def export(
     model = lean(converted)
     arena = _checked(operators, converted, model, splits.test.x)
     opened = open_model(model)
-    source = _source(graph, weights, model, splits)
+    target = splits.target or classes_of(graph.outputs[0].shape[-1])
+    answers = opened.answers(splits.test.x, target)
+    source = _source(graph, weights, model, splits, target)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=directory, prefix=".partial-") as name:
             folder = Path(name)
             checks = {format_name: write_format(format_name, folder, source) for format_name in formats}
             manifest = Manifest(
-                float_test_accuracy=1 - evaluate(graph, weights, splits.test).metrics["error"],
-                int8_test_accuracy=int8_accuracy(model, splits.test),
-                int8_validation_accuracy=int8_accuracy(model, splits.validation),
+                target={"type": type(target).__name__, **target.constants()},
+                scores={
+                    "test": {
+                        "float": evaluate(graph, weights, splits.test, target).metrics,
+                        "int8": target.score(answers, splits.test),
+                    },
+                    "validation": {"int8": int8_scores(model, splits.validation, target)},
+                },
+                confusion=_confusion(target, answers, splits.test),
                 tflite_bytes=len(model),
                 peak_memory_bytes=max(live_bytes(operators)),
                 arena=arena,
@@ -95,12 +106,17 @@ def export(
     return manifest
 
 
-def _source(graph: Graph, weights: Mapping[str, NDArray[Any]], model: bytes, splits: Splits) -> Source:
+def _source(graph: Graph, weights: Mapping[str, NDArray[Any]], model: bytes, splits: Splits, target: Target) -> Source:
     images = as_float(_spread(splits.test.x, CHECKED_EXAMPLES))
     raw = None if splits.raw is None else _spread(splits.raw, CHECKED_EXAMPLES)
     keras = keras_model(graph, weights)
     outputs = in_batches(lambda x: keras(x).numpy(), images)
-    return Source(graph, weights, model, keras, images, outputs, splits.front_end, raw)
+    return Source(graph, weights, model, keras, images, outputs, splits.front_end, raw, target)
+
+
+def _confusion(target: Target, answers: NDArray[np.float32], split: Split) -> list[list[int]] | None:
+    few = isinstance(target, Classes) and target.number <= _MOST_CONFUSED
+    return target.confusion(answers, split).tolist() if isinstance(target, Classes) and few else None
 
 
 def _spread(images: Rows, number: int) -> NDArray[Any]:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.data import FrontEnd
+from edgevolve.data import FrontEnd, Target
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.graph import Graph
 
@@ -20,7 +20,8 @@ class Source:
 
     `graph` runs in the order of its nodes; `tflite` is the int8 file and `keras` the float model of it. `images` are
     examples of the test split, (number, height, width, channels) float32, `outputs` what Keras gives for them. Where
-    a `front_end` made the images, `raw` are some examples as the device reads them.
+    a `front_end` made the images, `raw` are some examples as the device reads them. `target` says what outputs mean:
+    as many classes as there are outputs unless given.
     """
 
     graph: Graph
@@ -31,6 +32,7 @@ class Source:
     outputs: NDArray[np.float32]
     front_end: FrontEnd | None = None
     raw: NDArray[Any] | None = None
+    target: Target | None = None
 
 
 Write = Callable[[Path, Source], dict[str, Any]]

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from edgevolve.data.target import ERROR
 from edgevolve.deployment.arena_report import ArenaReport
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.quantisation.litert import Quantisation
@@ -17,7 +18,10 @@ VERSION = 1
 class Manifest:
     """What was exported, as `manifest.json` says it.
 
-    Accuracies are fractions of the split that they name; the test split takes no part in search or training.
+    `scores` are the target's metrics by split and by form of the network: {"test": {"float": {...}, "int8": {...}},
+    "validation": {"int8": {...}}}; the test split takes no part in search or training. `target` says what outputs mean,
+    with every constant. Of classes, `confusion` counts the test examples of each (row) by the int8 model's answer
+    (column), and the file has three accuracies beside.
     `peak_memory_bytes` is that of the file's own order of operators, alignment and scratch not counted; `arena` is
     what the device really needs. `files` holds the SHA-256 of each file. `differences` tells where the file's
     operators are not the graph's nodes. `formats` holds, for each format written, the runtime on which it was run and
@@ -25,9 +29,9 @@ class Manifest:
     fingerprint; in the file they stand beside the others.
     """
 
-    float_test_accuracy: float
-    int8_test_accuracy: float
-    int8_validation_accuracy: float
+    target: dict[str, Any]
+    scores: dict[str, dict[str, dict[str, float]]]
+    confusion: list[list[int]] | None
     tflite_bytes: int
     peak_memory_bytes: int
     arena: ArenaReport
@@ -43,12 +47,21 @@ class Manifest:
     def to_json(self) -> str:
         """The text of `manifest.json`. Raises `ValueError` for facts that JSON cannot hold."""
         payload = {"format": FORMAT, "version": VERSION, **asdict(self)}
-        payload = {**payload.pop("facts"), **payload}
+        payload = {**payload.pop("facts"), **self._accuracies(), **payload}
         payload |= {"input": self.input._asdict(), "output": self.output._asdict()}
         try:
             return json.dumps(payload, indent=2, allow_nan=False) + "\n"
         except (TypeError, ValueError) as error:
             raise ValueError(f"the facts of an export must be plain JSON values: {error}") from error
+
+    def _accuracies(self) -> dict[str, float]:
+        """Under the names that manifests have had from the first."""
+        return {
+            f"{form}_{split}_accuracy": 1 - metrics[ERROR.name]
+            for split, forms in self.scores.items()
+            for form, metrics in forms.items()
+            if ERROR.name in metrics
+        }
 
 
 def check_directory(directory: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.data import Rows, Split, as_float, chunks
+from edgevolve.data import Rows, Split, Target, as_float, chunks, classes_of
 from edgevolve.graph import Shape
 
 
@@ -57,6 +57,21 @@ class Int8Model:
         """Stored outputs as the real values that they stand for."""
         return np.float32(self.output.scale) * (outputs.astype(np.float32) - np.float32(self.output.zero_point))
 
+    def answers(self, x: Rows, target: Target) -> NDArray[np.float32]:
+        """Outputs as `target` scores them: real values, and logits where the model ends in probabilities."""
+        return self.as_answers(self.outputs(x), target)
+
+    def as_answers(self, outputs: NDArray[np.int8], target: Target) -> NDArray[np.float32]:
+        """The same of outputs that some runtime gave."""
+        values, last = self.real(outputs), self.operators[-1].name
+        if target.loss != "cross-entropy" or last not in ("SOFTMAX", "LOGISTIC"):
+            return values
+        least = np.float32(1e-7)
+        logits: NDArray[np.float32] = np.log(values.clip(least, None))
+        if last == "LOGISTIC":
+            logits -= np.log((1 - values).clip(least, None))
+        return logits
+
 
 def open_model(model: bytes) -> Int8Model:
     """Load a `.tflite`. Raises `ValueError` unless it is an int8 model of one input and one output."""
@@ -84,22 +99,16 @@ def open_model(model: bytes) -> Int8Model:
     )
 
 
-def int8_accuracy(model: bytes, split: Split) -> float:
-    """Fraction of the examples that the model classifies rightly.
+def int8_scores(model: bytes, split: Split, target: Target | None = None) -> dict[str, float]:
+    """The target's scores of the model on a split; as many classes as there are outputs unless given.
 
-    Several outputs: the largest decides. One output: class 1 above a logit of 0, or above a probability of one half
-    if the model ends in a sigmoid. Raises `ValueError` when the images do not fit the model.
+    Raises `ValueError` when the images do not fit the model.
     """
     loaded = open_model(model)
     if split.x.shape[1:] != loaded.input_shape[1:] or len(loaded.output_shape) != 2:
         raise ValueError(f"images of {split.x.shape[1:]} do not fit a model of {loaded.input_shape[1:]}")
-    outputs = loaded.outputs(split.x)
-    if loaded.output_shape[1] > 1:
-        predicted = outputs.argmax(axis=1)
-    else:
-        middle = 0.5 if loaded.operators[-1].name == "LOGISTIC" else 0.0
-        predicted = loaded.output.scale * (outputs[:, 0].astype(np.float64) - loaded.output.zero_point) > middle
-    return float(np.mean(predicted == split.y))
+    target = target or classes_of(loaded.output_shape[1])
+    return target.score(loaded.answers(split.x, target), split)
 
 
 def started(model: bytes, *, keep_all: bool = False) -> Any:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from edgevolve.reports.colours import FRONT
 from edgevolve.reports.metrics import front_metrics, provenance, sources
-from edgevolve.reports.quantities import duration, interval, quantity, size
+from edgevolve.reports.quantities import PERCENTAGE, duration, interval, quantity, size
 from edgevolve.runs import Record, Run
 from resource_models import MODEL_SIZE
 from search_algorithms import Failed, Rejected
@@ -98,12 +98,11 @@ def front_json(run: Run, records: Sequence[Record]) -> list[dict[str, Any]]:
     return rows
 
 
-def export_table(folder: Path, record: Record, manifest: Mapping[str, Any]) -> RenderableType:
+def export_table(run: Run, folder: Path, record: Record, manifest: Mapping[str, Any]) -> RenderableType:
     """What an export holds, and what its int8 model scored where it was run."""
     table = Table(box=None, pad_edge=False, show_header=False)
     rows = {
-        "int8 test accuracy": f"{manifest['int8_test_accuracy']:.2%} (float {manifest['float_test_accuracy']:.2%})",
-        "int8 validation accuracy": f"{manifest['int8_validation_accuracy']:.2%}",
+        **_scores(run, manifest),
         "int8 model": f"{manifest['tflite_bytes']} bytes",
         "model size": size(record.metrics[MODEL_SIZE.name]) + " of weights",
         "peak memory": size(manifest["peak_memory_bytes"]),
@@ -115,10 +114,26 @@ def export_table(folder: Path, record: Record, manifest: Mapping[str, Any]) -> R
         rows[name] = f"{about} on {found['checked_on']}"
         if "host_arena_minimum_bytes" in found:
             rows["arena on this host"] = size(found["host_arena_minimum_bytes"])
-            rows |= {f"c {part}": found[part] for part in ("arrays", "main")}
+            rows |= {f"c {part}": found[part] for part in ("arrays", "main", "answer") if part in found}
     for name, value in rows.items():
         table.add_row(name, value)
     return Group(Text(f"candidate {record.number} → {folder}: {', '.join(manifest['files'])}, manifest.json"), table)
+
+
+def _scores(run: Run, manifest: Mapping[str, Any]) -> dict[str, str]:
+    """A row a metric on the test split; of classes the accuracy takes the place of the first."""
+    rows, test = {}, manifest["scores"]["test"]
+    names = list(test["int8"])
+    if "int8_test_accuracy" in manifest:
+        float_words = quantity(PERCENTAGE, manifest["float_test_accuracy"])
+        rows["int8 test accuracy"] = f"{quantity(PERCENTAGE, manifest['int8_test_accuracy'])} (float {float_words})"
+        rows["int8 validation accuracy"] = quantity(PERCENTAGE, manifest["int8_validation_accuracy"])
+        del names[0]
+    for name in names:
+        metric = run.metric(name)
+        words = {form: quantity(metric, found[name]) for form, found in test.items()}
+        rows[f"int8 test {metric.title}"] = f"{words['int8']} (float {words['float']})"
+    return rows
 
 
 def optimised_table(path: Path, bytes_before: int, found: Mapping[str, Any]) -> RenderableType:

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgevolve.data import Classes, Split, Target
+from edgevolve.data import Classes, Split, Target, classes_of
 from edgevolve.graph import Activate, Activation, Graph, Softmax
 from edgevolve.training.descent import Descent, Layout, outputs
 from edgevolve.training.losses import batch_loss
@@ -59,7 +59,7 @@ def train(
     One output of classes means a binary network: its value is a logit, labels are 0 and 1. Raises `ValueError` when
     graph and data, or weights, do not fit each other and `TrainingDiverged` when the loss is no longer finite.
     """
-    target = target or _classes(graph)
+    target = target or classes_of(graph.outputs[0].shape[-1])
     logits = check_fit(graph, target, train, validation)
     layout = Layout.of(graph)
     if start is not None:
@@ -130,18 +130,13 @@ def evaluate(
     graph: Graph, weights: Mapping[str, NDArray[Any]], split: Split, target: Target | None = None
 ) -> Evaluated:
     """The float network on a split, batch norm folded. Raises `ValueError` when they do not fit each other."""
-    target = target or _classes(graph)
+    target = target or classes_of(graph.outputs[0].shape[-1])
     logits = check_fit(graph, target, split)
     check_weights(graph, weights)
     values = {name: tf.constant(value) for name, value in folded(graph, weights).items()}
     compiled = tf.function(partial(outputs, graph, values, logits), autograph=False, reduce_retracing=True)
     given = outputs_in_chunks(compiled, split.x)
     return Evaluated(target.mean_loss(given, split), target.score(given, split))
-
-
-def _classes(graph: Graph) -> Target:
-    """As many classes as the network has outputs, and two of one."""
-    return Classes(max(2, graph.outputs[0].shape[-1]))
 
 
 def check_fit(graph: Graph, target: Target, *parts: Split) -> str:

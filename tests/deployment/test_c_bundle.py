@@ -65,6 +65,7 @@ def test_the_bundle_holds_the_model_its_operators_and_golden_examples(bundle, so
         "arena_size.h",
         "op_resolver.h",
         "main.cc",
+        "answer.h",
     }
     assert bytes(numbers((folder / "model_data.cc").read_text(), "kModel")) == source.tflite
     model = open_model(source.tflite)

@@ -8,11 +8,16 @@ import pytest
 from edgevolve.data import Split, Splits
 from edgevolve.deployment.export import ExportError, export
 from edgevolve.graph import Conv2D, Dense, GlobalAveragePool, GraphBuilder, from_json, graph_hash, reordered, to_json
-from edgevolve.quantisation.litert import int8_accuracy, open_model
+from edgevolve.quantisation.litert import int8_scores, open_model
 from edgevolve.training.trainer import evaluate
 from edgevolve.training.weights import initial_weights
 from resource_models import live_bytes, peak_memory
 from search_space import CnnSpace
+
+
+def int8_accuracy(model, split):
+    return 1 - int8_scores(model, split)["error"]
+
 
 FACTS = {"genotype": {"filters": 4}, "seed": 3}
 

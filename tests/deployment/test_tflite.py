@@ -24,7 +24,7 @@ from edgevolve.graph import (
     reordered,
 )
 from edgevolve.quantisation.calibrate import CALIBRATION_EXAMPLES, calibration_examples
-from edgevolve.quantisation.litert import int8_accuracy, open_model
+from edgevolve.quantisation.litert import int8_scores, open_model
 from edgevolve.tflite import tflite_name
 from edgevolve.training import TrainingSettings
 from edgevolve.training.keras_model import keras_model
@@ -32,6 +32,10 @@ from edgevolve.training.trainer import evaluate, train
 from edgevolve.training.weights import initial_weights
 from search_space import CnnSpace
 from tests.training.random_graphs import random_graph
+
+
+def int8_accuracy(model, split):
+    return 1 - int8_scores(model, split)["error"]
 
 
 def images(graph, number=32, seed=0):

@@ -36,7 +36,7 @@ from edgevolve.quantisation import (
     open_model,
     quantise,
 )
-from edgevolve.quantisation.litert import int8_accuracy, started
+from edgevolve.quantisation.litert import int8_scores, started
 from edgevolve.tflite import Quantisation
 from edgevolve.training import TrainingSettings
 from edgevolve.training.forward import forward
@@ -44,6 +44,10 @@ from edgevolve.training.trainer import train
 from edgevolve.training.weights import folded, initial_weights
 from tests.deployment.test_deployed_operators import CHAINS
 from tests.training.random_graphs import random_graph
+
+
+def int8_accuracy(model, split):
+    return 1 - int8_scores(model, split)["error"]
 
 
 def images(graph, number=16, seed=0):

@@ -1,0 +1,19 @@
+"""A regression: the progression of diabetes from ten measurements, by dense layers in 4 kB of weights."""
+
+from edgevolve import AgingEvolution, Diabetes, MlpSpace, Problem, SearchConfig, TrainingSettings, at_most, minimise
+
+data = Diabetes()
+
+config = SearchConfig(
+    data=data,
+    space=MlpSpace(data.input_shape, outputs=data.target.outputs, max_layers=3, max_units=64),
+    problem=Problem(
+        objectives=[minimise("rmse", scale=60), minimise("model_size_bytes")],
+        constraints=[at_most("model_size_bytes", 4_000)],
+    ),
+    algorithm=AgingEvolution(population=20, sample_size=5),
+    training=TrainingSettings(
+        epochs=40, batch_size=32, optimiser="adamw", learning_rate=0.01, weight_decay=0.05, schedule="cosine"
+    ),
+    evaluations=60,
+)

@@ -1,0 +1,174 @@
+"""What a model's outputs mean, in C: the class, the values or the score of an example; run beside Python."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.data import Classes, Target, Values
+from edgevolve.deployment.c_program import run_c99
+from edgevolve.deployment.export_error import ExportError
+from edgevolve.quantisation.litert import Int8Model, Quantisation
+
+TOLERANCE = 1e-4
+"""Largest difference from Python, as a fraction of the largest answer or of 1."""
+
+
+def answers(target: Target, model: Int8Model, inputs: NDArray[np.int8], outputs: NDArray[np.int8]) -> NDArray[Any]:
+    """Of each example the class, the values or the score, (number, 1 or more) float64, as `c_source` gives them."""
+    if isinstance(target, Classes):
+        return target.predicted(model.as_answers(outputs, target))[:, np.newaxis].astype(float)
+    if isinstance(target, Values):
+        return target.real(model.real(outputs))
+    examples = model.input.scale * (inputs.reshape(len(inputs), -1).astype(float) - model.input.zero_point)
+    scores: NDArray[Any] = ((model.real(outputs) - examples) ** 2).mean(axis=1, keepdims=True)
+    return scores
+
+
+def c_source(target: Target, model: Int8Model) -> str:
+    """`answer.h`, a header in C99 that needs no other. Every `answer_...` takes int8 inputs or outputs of the model."""
+    if isinstance(target, Classes):
+        body = _of_classes(target, model)
+    elif isinstance(target, Values):
+        body = _of_values(target, model.output)
+    else:
+        body = _of_score(int(np.prod(model.input_shape)), model.input, model.output)
+    return f"#ifndef EDGEVOLVE_ANSWER_H_\n#define EDGEVOLVE_ANSWER_H_\n\n{body}\n#endif  // EDGEVOLVE_ANSWER_H_\n"
+
+
+def check(header: str, wanted: NDArray[Any], inputs: NDArray[np.int8], outputs: NDArray[np.int8]) -> str:
+    """Compile `header` and run it on examples. Says what was done; `ExportError` where it differs from Python."""
+    main = _MAIN.format(inputs=inputs[0].size, outputs=outputs[0].size, answers=wanted.shape[1], call=_call(header))
+    rows = zip(inputs.reshape(len(inputs), -1), outputs.reshape(len(outputs), -1), strict=True)
+    given = b"".join(x.tobytes() + y.tobytes() for x, y in rows)
+    output = run_c99({"answer.h": header, "check.c": main}, given)
+    if output is None:
+        return "not compiled: no C compiler found; CC names one"
+    found = np.frombuffer(output, np.float32).reshape(wanted.shape)
+    off = float(np.abs(found - wanted).max())
+    if not off <= TOLERANCE * max(1.0, float(np.abs(wanted).max())):
+        raise ExportError(f"c/answer.h: answers are up to {off:.3g} from Python's")
+    return f"compiled, run on {len(wanted)} golden examples: at most {off:.2g} from Python's"
+
+
+def _call(header: str) -> str:
+    if "answer_class" in header:
+        return "answers[0] = (float)answer_class(outputs); (void)inputs"
+    if "answer_value" in header:
+        return "for (i = 0; i < kAnswers; ++i) { answers[i] = answer_value(outputs, i); }\n    (void)inputs"
+    return "answers[0] = answer_score(inputs, outputs)"
+
+
+def _of_classes(target: Classes, model: Int8Model) -> str:
+    names = target.names if isinstance(target.names, tuple) else tuple(map(str, range(target.number)))
+    lines = [
+        "// The class of an example, and the names of the classes in UTF-8.",
+        f"enum {{ kClasses = {target.number}, kClassOutputs = {model.output_shape[1]} }};",
+        "",
+        f"static const char* const kClassNames[kClasses] = {{{', '.join(map(_c_text, names))}}};",
+        "",
+    ]
+    if model.output_shape[1] > 1:
+        lines += [
+            "// outputs: kClassOutputs values of the model; the largest decides.",
+            "static inline int answer_class(const signed char* outputs) {",
+            "  int i, best = 0;",
+            "  for (i = 1; i < kClassOutputs; ++i) {",
+            "    if (outputs[i] > outputs[best]) best = i;",
+            "  }",
+            "  return best;",
+            "}",
+        ]
+    else:
+        steps = np.arange(-128, 128, dtype=np.int8)[:, np.newaxis]
+        least = int(np.count_nonzero(target.predicted(model.as_answers(steps, target)) == 0)) - 128
+        lines += [
+            "// outputs: the model's only value, above its threshold for class 1.",
+            f"static inline int answer_class(const signed char* outputs) {{ return outputs[0] >= {least}; }}",
+        ]
+    return "\n".join([*lines, "static inline const char* answer_name(int i) { return kClassNames[i]; }", ""])
+
+
+def _of_values(target: Values, stored: Quantisation) -> str:
+    units = target.units or ("",) * len(target.names)
+    return "\n".join(
+        [
+            "// The values that an example stands for, their names and units in UTF-8.",
+            f"enum {{ kValues = {len(target.names)} }};",
+            "",
+            f"static const char* const kValueNames[kValues] = {{{', '.join(map(_c_text, target.names))}}};",
+            f"static const char* const kValueUnits[kValues] = {{{', '.join(map(_c_text, units))}}};",
+            f"static const float kValueMean[kValues] = {{{_floats(target.mean)}}};",
+            f"static const float kValueDeviation[kValues] = {{{_floats(target.deviation)}}};",
+            "",
+            "// outputs: kValues values of the model; i: which value.",
+            "static inline float answer_value(const signed char* outputs, int i) {",
+            f"  return (float)(outputs[i] - ({stored.zero_point})) * {_float(stored.scale)} * kValueDeviation[i]"
+            " + kValueMean[i];",
+            "}",
+            "static inline const char* answer_name(int i) { return kValueNames[i]; }",
+            "static inline const char* answer_unit(int i) { return kValueUnits[i]; }",
+            "",
+        ]
+    )
+
+
+def _of_score(size: int, taken: Quantisation, given: Quantisation) -> str:
+    return "\n".join(
+        [
+            "// How unusual an example is: the mean squared error of its reconstruction.",
+            f"enum {{ kScoreValues = {size} }};",
+            "",
+            "// inputs, outputs: kScoreValues values each, what the model was given and what it gave.",
+            "static inline float answer_score(const signed char* inputs, const signed char* outputs) {",
+            "  float sum = 0.0f;",
+            "  int i;",
+            "  for (i = 0; i < kScoreValues; ++i) {",
+            f"    const float off = (float)(outputs[i] - ({given.zero_point})) * {_float(given.scale)}",
+            f"                    - (float)(inputs[i] - ({taken.zero_point})) * {_float(taken.scale)};",
+            "    sum += off * off;",
+            "  }",
+            "  return sum / (float)kScoreValues;",
+            "}",
+            "",
+        ]
+    )
+
+
+def _floats(values: Iterable[float]) -> str:
+    return ", ".join(map(_float, values))
+
+
+def _float(value: float) -> str:
+    text = repr(float(np.float32(value)))
+    return f"{text}f"
+
+
+def _c_text(text: str) -> str:
+    """A string literal of the UTF-8 of a text, in ASCII."""
+    plain = set(range(32, 127)) - set(b'"\\?')
+    return '"' + "".join(chr(byte) if byte in plain else f"\\{byte:03o}" for byte in text.encode()) + '"'
+
+
+_MAIN = """\
+#include <stdio.h>
+
+#include "answer.h"
+
+enum {{ kAnswers = {answers} }};
+
+static signed char inputs[{inputs}];
+static signed char outputs[{outputs}];
+static float answers[kAnswers];
+
+int main(void) {{
+  int i = 0;
+  while (fread(inputs, sizeof inputs, 1, stdin) == 1 && fread(outputs, sizeof outputs, 1, stdin) == 1) {{
+    {call};
+    (void)i;
+    if (fwrite(answers, sizeof answers, 1, stdout) != 1) return 1;
+  }}
+  return 0;
+}}
+"""
