@@ -13,9 +13,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -62,12 +65,27 @@ def profile(
     """Measure a `.tflite`, or the skeleton of a graph, on `cpu`, `usb:0` or `pci:0`.
 
     Times at least `runs` inferences, and for 10 ms, after a warm-up of 2 ms; `cores` are those that it is held to.
-    Raises `PredictorError` for a device that is unknown or not installed, or that cannot run the network.
+    A file is measured in a process of its own, which it may bring down. Raises `PredictorError` for a device that is
+    unknown or not installed, or that cannot run the network.
     """
     check_device(device)
     if threads < 1 or runs < 1:
         raise PredictorError(f"threads and runs must be at least 1, not {threads} and {runs}")
-    model = skeleton(network) if isinstance(network, Graph) else network
+    if isinstance(network, Graph):
+        return _profile(skeleton(network), device, threads, cores, runs)
+    with ProcessPoolExecutor(1, get_context("spawn"), initializer=_mute) as process:
+        try:
+            return process.submit(_profile, network, device, threads, cores, runs).result()
+        except BrokenProcessPool:
+            raise PredictorError(f"{device} cannot run the network: the runtime died of it") from None
+
+
+def _mute() -> None:
+    """Nothing on the standard error of this process: what a runtime says when it dies is for nobody."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+
+def _profile(model: bytes, device: str, threads: int, cores: Sequence[int], runs: int) -> Profile:
     with _held_to(cores):
         interpreter = _interpreter(model, device, threads)
         _timed(interpreter, 1, _WARM_UP_MS)
@@ -99,6 +117,9 @@ def _interpreter(model: bytes, device: str, threads: int) -> Any:
             )
             interpreter.allocate_tensors()
         for entry in interpreter.get_input_details():
+            open_shape = tuple(int(size) for size in entry["shape_signature"])
+            if -1 in open_shape[1:]:
+                raise PredictorError(f"input {entry['name']} has no fixed shape: {open_shape}")
             drawn = rng.integers(0, 2 if np.dtype(entry["dtype"]).kind == "b" else 100, entry["shape"])
             interpreter.set_tensor(entry["index"], drawn.astype(entry["dtype"]))
         interpreter.invoke()

@@ -1,11 +1,13 @@
 import os
 
+import numpy as np
 import pytest
 
 from edgevolve.graph import Conv2D, Dense, GraphBuilder
 from edgevolve.tflite import skeleton
 from predictors import PredictorError, profile
 from predictors.profiler import _compiled
+from tests.tflite.tflite_files import Builtin, TfliteFile
 from tests.training.random_graphs import random_graph
 
 
@@ -57,3 +59,47 @@ def test_a_model_goes_through_corals_compiler_where_there_is_one(tmp_path, monke
 def test_a_vector_needs_no_image():
     net = GraphBuilder()
     assert profile(net.build(net.add(Dense(5), net.input((1, 7)))), runs=1).latency_ms > 0
+
+
+def test_a_file_that_brings_the_runtime_down_is_refused():
+    with pytest.raises(PredictorError, match="the runtime died of it"):
+        profile(svdf_with_int8_state(), runs=1)
+
+
+def svdf_with_int8_state():
+    """TensorFlow Lite Micro runs it; LiteRT corrupts its heap."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    file = TfliteFile()
+
+    def scaled(scale):
+        made = schema.QuantizationParametersT()
+        made.scale, made.zeroPoint = [scale], [0]
+        return made
+
+    units, memory, features, rank = 16, 10, 40, 2
+    x = file.tensor(1, features, quantization=scaled(0.05))
+    by_feature = file.constant(np.ones((units * rank, features)))
+    by_time = file.constant(np.ones((units * rank, memory)))
+    bias = file.bias(units)
+    state = file.tensor(1, units * rank * memory, isVariable=True, quantization=scaled(0.05))
+    y = file.tensor(1, units, quantization=scaled(0.05))
+    for number, scale in ((by_feature, 0.01), (by_time, 0.01), (bias, 0.0005)):
+        file.tensors[number].quantization = scaled(scale)
+    file.operator(
+        Builtin.SVDF,
+        [x, by_feature, by_time, bias, state],
+        [y],
+        table="SVDFOptions",
+        rank=rank,
+        fusedActivationFunction=1,
+    )
+    return file.content([x], [y])
+
+
+def test_a_file_that_leaves_more_than_the_batch_open_is_refused():
+    file = TfliteFile()
+    x, y = (file.tensor(1, 1, 1, 3, shapeSignature=[1, -1, -1, 3]) for _ in range(2))
+    file.operator(Builtin.RELU, [x], [y])
+    with pytest.raises(PredictorError, match="no fixed shape"):
+        profile(file.content([x], [y]), runs=1)
