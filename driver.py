@@ -18,7 +18,7 @@ from edgevolve.engine import search as run_search
 from edgevolve.graph import ShapeError
 from edgevolve.runs import ConfigError, EmptyJournalError, JournalError, Record, Run, SearchConfig, journal_path
 from edgevolve.runs.events import Event
-from edgevolve.spelling import suggestion
+from edgevolve.spelling import misspelt, suggestion
 from edgevolve.tflite import TfliteError, load_tflite
 from predictors import PredictorError
 from resource_models import TARGETS
@@ -318,7 +318,8 @@ def load_config(name: str) -> SearchConfig:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == spec.origin]
         line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else "?"
         kind = "" if isinstance(error, BAD_INPUT) else f"{type(error).__name__}: "
-        raise ConfigError(f"{name}: line {line}: {kind}{' '.join(str(error).split())}") from error
+        said = f"{' '.join(str(error).split())}{misspelt(error, vars(module))}"
+        raise ConfigError(f"{name}: line {line}: {kind}{said}") from error
     config = getattr(module, "config", None)
     if not isinstance(config, SearchConfig):
         found = "defines no `config`" if config is None else f"`config` is a {type(config).__name__}"

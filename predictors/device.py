@@ -90,7 +90,8 @@ def device(source: Any, predictor: str | PathLike[str] | None = None) -> Device:
     With `predictor`, a JSON file that `DevicePredictor.save` or `PerformanceRegressor.save` wrote, its metric is
     learned from measurements; a file of the former names its device, so that it may also stand alone. An object has
     either `ops_per_second` and `memory_bandwidth` (bytes a second), or `predict(graph)`, which returns numbers by
-    metric, or one number for `latency_ms`; `name`, `metric_names` and `provenance` if it likes.
+    metric, or one number for `latency_ms`, or `predict_latency(graph)`, which returns that number; `name`,
+    `metric_names` and `provenance` if it likes. Its own function is called, not its rates, where it has both.
 
     Raises `PredictorError`, in one line, for what is no device, or a device that cannot predict.
     """
@@ -271,7 +272,7 @@ def _own(source: Any) -> Device:
     provenance = getattr(source, "provenance", "as the configuration has it")
     if not isinstance(provenance, str) or not provenance.isprintable():
         raise PredictorError(f"{name}: provenance must be a line of text, not {provenance!r}")
-    if callable(getattr(source, "predict", None)):
+    if _method(source):
         return _OwnDevice(source, name, _names(source, name), provenance)
     if not hasattr(source, "ops_per_second") or not hasattr(source, "memory_bandwidth"):
         raise PredictorError(
@@ -283,6 +284,11 @@ def _own(source: Any) -> Device:
         if not _is_number(value) or value <= 0:
             raise PredictorError(f"{name}: {part} must be a number above 0, not {value!r}")
     return _RooflineDevice(name, float(source.ops_per_second), float(source.memory_bandwidth), provenance)
+
+
+def _method(source: Any) -> str:
+    """The name of the object's own function of a graph; "" where it has none."""
+    return next((name for name in ("predict", "predict_latency") if callable(getattr(source, name, None))), "")
 
 
 def _names(source: Any, name: str) -> tuple[str, ...]:
@@ -299,23 +305,24 @@ def _names(source: Any, name: str) -> tuple[str, ...]:
 
 
 def _asked(source: Any, name: str, graph: Graph) -> dict[str, Estimated]:
-    """What the object's own `predict` gives, as checked numbers."""
+    """What the object's own `predict` or `predict_latency` gives, as checked numbers."""
+    method = _method(source)
     try:
-        found = source.predict(graph)
+        found = getattr(source, method)(graph)
     except PredictorError as error:
         raise PredictorError(f"{name}: {error}") from error
     except Exception as error:
         raise PredictorError(
-            f"{name}: predict fails: {type(error).__name__}: {' '.join(str(error).split())}"
+            f"{name}: {method} fails: {type(error).__name__}: {' '.join(str(error).split())}"
         ) from error
     if not isinstance(found, Mapping):
         found = {"latency_ms": found}
     if not found:
-        raise PredictorError(f"{name}: predict gives no metric")
+        raise PredictorError(f"{name}: {method} gives no metric")
     odd = [metric for metric in found if not _is_name(metric)]
     if odd:
-        raise PredictorError(f"{name}: predict gives {odd[0]!r}, which is no name such as latency_ms")
-    return {metric: _checked(f"{name}: predict gives {metric}", value) for metric, value in found.items()}
+        raise PredictorError(f"{name}: {method} gives {odd[0]!r}, which is no name such as latency_ms")
+    return {metric: _checked(f"{name}: {method} gives {metric}", value) for metric, value in found.items()}
 
 
 def _checked(what: str, given: Any) -> Estimated:

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 
 from edgevolve.graph import Graph
+from edgevolve.spelling import suggestion
 from edgevolve.tflite import read_tflite, skeleton
 from predictors.features import PredictorError
 
@@ -99,7 +100,8 @@ def check_device(device: str) -> None:
     if device == "cpu":
         return
     if not _EDGE_TPU.fullmatch(device):
-        raise PredictorError(f"unknown device {device!r}: what can be measured is cpu, usb:0 or pci:0")
+        near = suggestion(device, ("cpu", "usb:0", "pci:0"))
+        raise PredictorError(f"unknown device {device!r}: what can be measured is cpu, usb:0 or pci:0{near}")
     _edge_tpu(device)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from edgevolve.quantity import quantity
 from edgevolve.spelling import suggestion
 from predictors.features import PredictorError
 
@@ -38,7 +39,7 @@ class Figure(BaseModel):
     def _no_bool(cls, value: Any) -> Any:
         if isinstance(value, bool):
             raise ValueError("a figure is a number")
-        return value
+        return quantity(value) if isinstance(value, str) else value
 
 
 class Kind(StrEnum):

@@ -212,7 +212,7 @@ class _SurrogateEvolution:
         chosen = _towards(costs[parents], parents, number + 2 * pairs, rng).tolist()
         for turn, parent in enumerate(chosen[:number]):
             children = list(self._space.neighbours(self._told[parent].genotype, rng))
-            if turn % 3 == 0:
+            if children and turn % 3 == 0:
                 step = children[int(rng.integers(len(children)))]
                 children = list(self._space.neighbours(step, rng))
             kept = rng.permutation(len(children))[:_NEIGHBOURS]

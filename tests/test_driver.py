@@ -244,6 +244,16 @@ def test_an_unknown_device_is_one_line_and_exit_status_2():
     assert done.stderr.startswith("edgevolve: unknown device 'tpu9'") and done.stderr.count("\n") == 1
 
 
+def test_a_slip_on_the_command_line_gets_the_name_that_is_near(run):
+    for arguments, meant in (
+        (("inspect", "any.tflite", "--target", "cortex-m-dps"), "cortex-m-dsp"),
+        (("show", run[0], "--sort", "eror"), "error"),
+    ):
+        done = edgevolve(*arguments)
+        assert done.returncode == 2
+        assert done.stderr.endswith(f"; did you mean {meant!r}?\n") and done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -253,7 +263,8 @@ def test_an_unknown_device_is_one_line_and_exit_status_2():
         ("import nothing_of_this_name", "line 1: ModuleNotFoundError"),
         ("\n\nconfig = = 3", "line 3: SyntaxError"),
         ("\n1 / 0", "line 2: ZeroDivisionError"),
-        (TINY.replace("evaluations=6", "evaluation=6"), "SearchConfig has no field 'evaluation'"),
+        (TINY.replace("evaluations=6", "evaluation=6"), "SearchConfig has no field 'evaluation'; did you mean"),
+        (TINY.replace("epochs=4", "optimizer='adam'"), "unexpected keyword argument 'optimizer'; it takes epochs"),
         (TINY.replace("evaluations=6", "evaluations='six'"), "evaluations: "),
         (TINY.replace("space=MlpSpace(", "space=list("), "line "),
         (TINY.replace('minimise("error")', 'minimise("eror", scale=1)'), "unknown metric 'eror'"),

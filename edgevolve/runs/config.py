@@ -17,7 +17,7 @@ from edgevolve.spelling import suggestion
 from edgevolve.training import TrainingSettings
 from predictors import Device, PredictorError, device
 from resource_models import TARGETS
-from search_algorithms import AgingEvolution, Problem, Scheduling, Strategy
+from search_algorithms import STRATEGIES, AgingEvolution, Problem, Scheduling, Strategy
 from search_space import SearchSpace
 
 
@@ -202,17 +202,36 @@ ON_RESUME = ("evaluations", "minutes", "worker_hours", "workers", "gpus_per_work
 """Fields that may differ between a journal and the configuration that resumes it."""
 
 
+_CALLED_ELSEWHERE = {
+    "dataset": "data",
+    "generations": "evaluations",
+    "objectives": "problem",
+    "optimizer": "algorithm",
+    "search_space": "space",
+    "strategy": "algorithm",
+    "trials": "evaluations",
+}
+"""What other programs call a field."""
+
+
+def _near_field(name: str) -> str:
+    """The field that is meant, or else all that there are."""
+    near = suggestion(_CALLED_ELSEWHERE.get(name, name), SearchConfig.model_fields)
+    return near or f"; it has {', '.join(SearchConfig.model_fields)}"
+
+
 def _first_line(error: ValidationError) -> str:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return f"SearchConfig has no field {name!r}{suggestion(name, SearchConfig.model_fields)}"
+        return f"SearchConfig has no field {name!r}{_near_field(name)}"
     if first["type"] == "missing":
         return f"SearchConfig needs {name!r}"
     if first["type"] in ("is_instance_of", "dataclass_exact_type"):
         context = first.get("ctx", {})
         expected = str(context.get("class", context.get("class_name", ""))).rpartition(".")[2]
-        return f"{name} must be a {expected}, not {type(first['input']).__name__}"
+        near = suggestion(first["input"], STRATEGIES) if isinstance(first["input"], str) and name == "algorithm" else ""
+        return f"{name} must be a {expected}, not {type(first['input']).__name__}{near}"
     if first["type"] == "value_error":
         return f"{name}: {first['ctx']['error']}"
     return f"{name}: {first['msg']}, got {first['input']!r}"

@@ -114,6 +114,25 @@ def test_an_object_with_rates_is_the_roofline_sheet_of_the_same_rates(tmp_path):
         assert one.predict(graph) == other.predict(graph)
 
 
+def test_an_objects_own_predict_latency_is_called_although_it_has_rates_too():
+    class Accelerator:
+        ops_per_second, memory_bandwidth = 1e12, 1e10
+
+        def predict_latency(self, graph):
+            return 1.25
+
+    found = device(Accelerator())
+    assert found.metric_names == ("latency_ms",)
+    assert found.predict(GRAPHS[0])["latency_ms"].value == 1.25
+
+    class Fails(Accelerator):
+        def predict_latency(self, graph):
+            return graph.layers
+
+    with pytest.raises(PredictorError, match="Fails: predict_latency fails: AttributeError"):
+        device(Fails())
+
+
 def test_an_object_predicts_in_its_own_way_and_its_metrics_need_no_declaring():
     plain = device(Measured(lambda graph: {"latency_ms": len(graph.nodes), "energy_uj": np.float32(2)}))
     assert (plain.name, plain.provenance) == ("bench", "measured on the bench")
