@@ -264,7 +264,10 @@ def test_a_slip_on_the_command_line_gets_the_name_that_is_near(run):
         ("\n\nconfig = = 3", "line 3: SyntaxError"),
         ("\n1 / 0", "line 2: ZeroDivisionError"),
         (TINY.replace("evaluations=6", "evaluation=6"), "SearchConfig has no field 'evaluation'; did you mean"),
-        (TINY.replace("epochs=4", "optimizer='adam'"), "unexpected keyword argument 'optimizer'; it takes epochs"),
+        (
+            TINY.replace("epochs=4", "optimizer='adam'"),
+            "unexpected keyword argument 'optimizer'; did you mean 'optimiser'?",
+        ),
         (TINY.replace("evaluations=6", "evaluations='six'"), "evaluations: "),
         (TINY.replace("space=MlpSpace(", "space=list("), "line "),
         (TINY.replace('minimise("error")', 'minimise("eror", scale=1)'), "unknown metric 'eror'"),
