@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from edgevolve.graph import Graph, GraphBuilder
     from edgevolve.metric import Metric
     from edgevolve.runs import ConfigError, Job, JournalError, Needs, Record, Run, SearchConfig, Task
-    from edgevolve.training import TrainingSettings
+    from edgevolve.training import Progress, TrainingSettings
     from predictors import Device, DevicePredictor, EdgeTPUv6Predictor, Estimated, PredictorError
     from search_algorithms import (
         NSGA3,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
         Completed,
         Failed,
         GridSearch,
+        Inherit,
         LocalSearch,
         Problem,
         ProblemError,
@@ -76,7 +77,7 @@ _NAMES = {
     "edgevolve.graph": ("Graph", "GraphBuilder"),
     "edgevolve.metric": ("Metric",),
     "edgevolve.runs": ("ConfigError", "Job", "JournalError", "Needs", "Record", "Run", "SearchConfig", "Task"),
-    "edgevolve.training": ("TrainingSettings",),
+    "edgevolve.training": ("Progress", "TrainingSettings"),
     "predictors": ("Device", "DevicePredictor", "EdgeTPUv6Predictor", "Estimated", "PredictorError"),
     "search_algorithms": (
         "NSGA3",
@@ -86,6 +87,7 @@ _NAMES = {
         "Completed",
         "Failed",
         "GridSearch",
+        "Inherit",
         "LocalSearch",
         "Problem",
         "ProblemError",

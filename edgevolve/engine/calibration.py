@@ -186,7 +186,14 @@ def _known(path: Path, measure: Measure) -> set[str]:
     reader = csv.DictReader(io.StringIO(text, newline=""))
     if content and tuple(reader.fieldnames or ()) != COLUMNS:
         raise PredictorError(f"{path}: not a calibration of this version; choose another --out")
-    return {row["hash"] for row in reader if (row["device"], row["threads"]) == (measure.device, str(measure.threads))}
+    rows = list(reader)
+    other = sorted({row["threads"] for row in rows if row["device"] == measure.device} - {str(measure.threads)})
+    if other:
+        raise PredictorError(
+            f"{path}: holds {measure.device} with {other[0]} thread(s), and a predictor is fitted to one number; "
+            f"give --threads {other[0]} or another --out"
+        )
+    return {row["hash"] for row in rows if row["device"] == measure.device}
 
 
 @contextmanager

@@ -3,7 +3,18 @@
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-_PACKAGES = ("edgevolve", "keras", "numpy", "ray", "scikit-learn", "tensorflow")
+_PACKAGES = (
+    "ai-edge-litert",
+    "edgevolve",
+    "keras",
+    "numpy",
+    "pymoo",
+    "ray",
+    "scikit-learn",
+    "scipy",
+    "tensorflow",
+    "xgboost",
+)
 
 
 def installed_versions() -> dict[str, str]:

@@ -23,7 +23,7 @@ class Follower:
         self.changes: list[int] = []
         """The numbers of the candidates that were asked for, ended or rejected, in that order; only appended to."""
         self._reader = Reader(path)
-        self._asked_at: dict[int, int] = {}
+        self._network_at: dict[int, int] = {}
 
     @property
     def generation(self) -> int:
@@ -53,12 +53,14 @@ class Follower:
 
     def graph(self, number: int) -> Graph | None:
         """The network of a candidate that was asked for; None of any other."""
-        if number not in self._asked_at:
+        if number not in self._network_at:
             return None
         with self.path.open("rb") as file:
-            file.seek(self._asked_at[number])
+            file.seek(self._network_at[number])
             event = EVENT.validate_json(file.readline())
-        return from_json(event.graph) if isinstance(event, Asked) and event.number == number else None
+        if not isinstance(event, Asked | Finished) or event.number != number or event.graph is None:
+            return None
+        return from_json(event.graph)
 
     def _take(self, event: Event) -> None:
         if self.run is None:
@@ -68,11 +70,11 @@ class Follower:
             return
         with fitting(self.path):
             self.run.apply(event)
-        if isinstance(event, Asked):
-            self._asked_at[event.number] = self._reader.at
+        if isinstance(event, Asked) or (isinstance(event, Finished) and event.graph is not None):
+            self._network_at[event.number] = self._reader.at
         if isinstance(event, Asked | Rejected | Finished | FailedEvent):
             self.changes.append(event.number)
 
     def _begin_again(self) -> int:
-        self.run, self.changes, self._asked_at = None, [], {}
+        self.run, self.changes, self._network_at = None, [], {}
         return self.generation

@@ -22,7 +22,7 @@ from edgevolve.reports.network import OPERATOR_COLUMNS, facts, inspect_network, 
 from edgevolve.reports.quantities import axis, duration, interval, quantity
 from edgevolve.reports.terminal import metric_words, network_words, summary
 from edgevolve.runs import Record, Run
-from edgevolve.runs.events import Asked
+from edgevolve.runs.events import Asked, Finished
 from edgevolve.runs.journal import read
 from resource_models import CORTEX_M, deployed, peak_memory, placed_buffers
 from search_algorithms import Completed, Failed, Rejected
@@ -121,8 +121,12 @@ def network_view(run: Run, record: Record, graph: Graph, command: str) -> View:
 def graphs(run: Run, numbers: Sequence[int]) -> dict[int, Graph]:
     """The networks of several candidates that were evaluated or are in flight, in one reading of the journal."""
     wanted = set(numbers)
-    asked = (event for event in read(run.path) if isinstance(event, Asked) and event.number in wanted)
-    return {event.number: from_json(event.graph) for event in asked}
+    found = {
+        event.number: event.graph
+        for event in read(run.path)
+        if isinstance(event, Asked | Finished) and event.number in wanted and event.graph is not None
+    }
+    return {number: from_json(graph) for number, graph in found.items()}
 
 
 def _tiles(run: Run) -> list[list[str]]:

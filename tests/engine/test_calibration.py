@@ -70,7 +70,15 @@ def test_what_was_measured_is_not_measured_again(tmp_path, counted):
     assert (found.measured, found.known) == (2, 10)
     assert path.read_bytes().startswith(before)
     assert sorted(Counted.seen) == sorted({graph_hash(network.graph) for network in asked})
-    assert calibrate(asked, path, Measure(runs=1, threads=2)).measured == 6
+
+
+def test_other_threads_in_one_file_are_refused_before_anything_is_measured(tmp_path, counted):
+    path = tmp_path / "c.csv"
+    calibrate(networks(1), path, counted)
+    before = path.read_bytes()
+    with pytest.raises(PredictorError, match="with 1 thread.* give --threads 1 or another --out"):
+        calibrate(networks(2), path, Measure(runs=1, threads=2))
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("cut", [1, 30, 200])

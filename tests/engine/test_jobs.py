@@ -1,6 +1,7 @@
 """Jobs: who is a twin, where weights come from, progress and checkpoints, and the job before the search."""
 
 import json
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +9,8 @@ import pytest
 
 from edgevolve.engine import Inline, search
 from edgevolve.graph import to_json
+from edgevolve.reports.follow import Follower
+from edgevolve.reports.view import graphs
 from edgevolve.runs import Run
 from search_algorithms import Completed, Failed, Inherit, Problem, Proposal, Rejected, at_most, minimise
 from search_space.head import Hidden
@@ -174,7 +177,9 @@ def test_a_network_that_training_changes_is_measured_and_takes_the_place_of_the_
     assert run.records[0].metrics["macs"] == 64 * 4 + 4 * 3
     assert run.problem.broken(run.records[1].metrics)
     opened = Run.open(run.folder)
-    assert to_json(opened.graph(0)) == to_json(smaller)
+    follower = Follower(run.path)
+    follower.poll()
+    assert to_json(opened.graph(0)) == to_json(smaller) == to_json(follower.graph(0)) == to_json(graphs(opened, [0])[0])
     assert to_json(opened.graph(2)) == to_json(space.graph(mlp(10)))
     assert opened.records == run.records
 
@@ -232,3 +237,47 @@ def test_the_time_of_a_preparation_counts(config, run_search):
     run = run_search(config(problem=ERROR, evaluations=None, minutes=1.0, prepare=prepare))
     assert run.stopped.reason == "1 minutes"
     assert not run.records
+
+
+def test_short_jobs_leave_no_reports_and_others_one_in_ten_seconds(config, tmp_path):
+    now = [0.0]
+
+    def tick():
+        now[0] += 0.5
+        return now[0]
+
+    @dataclass(frozen=True)
+    class Chatty:
+        steps: int
+        metric_names = ("error",)
+
+        def prepare(self):
+            pass
+
+        def __call__(self, job, splits, progress):
+            assert all(progress(step, {"loss": 1.0}) for step in range(self.steps))
+            return Completed({"error": 0.5})
+
+    counts = {}
+    for steps in (8, 100):
+        settings = config(task=Chatty(steps), problem=ERROR, evaluations=1)
+        run = search(
+            settings, f"s{steps}", out=tmp_path, evaluator=lambda task, splits: Inline(task, splits, clock=tick)
+        )
+        counts[steps] = [event["step"] for event in lines(run) if event["event"] == "progressed"]
+    assert counts[8] == []
+    assert 3 <= len(counts[100]) <= 12
+
+
+def test_a_system_clock_that_jumps_ends_no_search(config, tmp_path, monkeypatch):
+    jumped = time.time() + 30 * 86400
+
+    def act(job):
+        monkeypatch.setattr("time.time", lambda: jumped)
+        return Completed({"error": 0.5})
+
+    settings = config(task=Doing(act), problem=ERROR, evaluations=3, minutes=5.0)
+    run = search(settings, out=tmp_path, evaluator=Inline)
+    assert run.stopped.reason == "3 evaluations"
+    assert run.active_seconds < 60
+    assert run.busy_seconds < 60
