@@ -20,8 +20,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from edgevolve.deployment.flatbuffer import bare, packed, unpacked
 from edgevolve.deployment.micro import run_on_micro
 from edgevolve.deployment.optimise import lean
-from edgevolve.deployment.tflite import to_tflite_int8
 from edgevolve.graph import Graph, from_json, reordered, to_json
+from edgevolve.quantisation import int8_network
 from edgevolve.training.session import configure_tensorflow
 from edgevolve.training.weights import Weights, initial_weights
 from resource_models import HOST, Footprint, deployed, measure, peak_memory
@@ -107,11 +107,11 @@ def result(number: int) -> Result:
     placed = buffers(reordered(merged.graph, order), HOST)
     graph = reordered(graph, merged.original_order(order))
     images = np.random.default_rng(number).uniform(0, 1, (8, *graph.inputs[0].shape[1:])).astype(np.float32)
-    converted = to_tflite_int8(graph, some_weights(graph, number), images)
-    model = lean(converted)
+    written = int8_network(graph, some_weights(graph, number), images).tflite()
+    model = lean(written)
     stored = np.random.default_rng(number).integers(-128, 128, images.shape, np.int8)
     run = run_on_micro(model, [stored])
-    without = run_on_micro(_without_plan(converted), [stored])
+    without = run_on_micro(_without_plan(written), [stored])
     assert all(np.array_equal(a, b) for a, b in zip(run.outputs, without.outputs, strict=True)), number
     return Result(
         space=space,
@@ -124,8 +124,8 @@ def result(number: int) -> Result:
     )
 
 
-def _without_plan(converted: bytes) -> bytes:
-    content = unpacked(converted)
+def _without_plan(written: bytes) -> bytes:
+    content = unpacked(written)
     bare(content)
     return packed(content)
 

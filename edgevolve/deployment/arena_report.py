@@ -48,12 +48,12 @@ class ArenaReport:
 
 
 def arena_report(graph: Graph, found: Footprint, before: bytes, after: bytes, stored: NDArray[np.int8]) -> ArenaReport:
-    """Check the exported file `after` against the converter's `before` on TensorFlow Lite Micro.
+    """Check the exported file `after` against `before`, which holds no plan, on TensorFlow Lite Micro.
 
     Args:
         graph: the file's operators, as `found` measured them.
         found: the figures of the target.
-        before: the converter's file.
+        before: the file without a plan.
         after: the file as it is handed over.
         stored: examples as the model reads them, (number, height, width, channels).
 

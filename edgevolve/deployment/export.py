@@ -17,9 +17,9 @@ from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.formats import Source, check_formats, in_batches, write_format
 from edgevolve.deployment.manifest import Manifest, check_directory
 from edgevolve.deployment.optimise import lean
-from edgevolve.deployment.tflite import differences, to_tflite_int8
+from edgevolve.deployment.tflite import differences
 from edgevolve.graph import Graph, graph_hash, reordered, to_json
-from edgevolve.quantisation import calibration_examples
+from edgevolve.quantisation import calibration_examples, int8_network
 from edgevolve.quantisation.litert import int8_scores, open_model
 from edgevolve.training.keras_model import keras_model
 from edgevolve.training.trainer import evaluate
@@ -29,7 +29,7 @@ CHECKED_EXAMPLES = 1000
 """Examples of the test split on which the files of each format are run."""
 
 COMPARED_EXAMPLES = 512
-"""Test images on which the rewritten file must give what the converter's gives, on LiteRT and TensorFlow Lite Micro."""
+"""Test images on which the file must give the same with a memory plan and without, on LiteRT and its Micro."""
 
 _MOST_CONFUSED = 100
 """Classes up to which the manifest has a confusion matrix."""
@@ -46,14 +46,14 @@ def export(
     """Write the files of `formats` (names in `deployment.formats.FORMATS`) and `manifest.json` into `directory`.
 
     The int8 file is made and scored whatever the formats. It runs the operators in the order of least peak memory, and
-    holds the memory plan that needs the smallest arena where it saves something; it was run beside the converter's
-    own file with the same outputs.
+    holds the memory plan that needs the smallest arena where it saves something; it was run beside the file without a
+    plan with the same outputs. Its kernels, scales and operators are those of `int8_network`, as the search scores it.
 
     The directory must be absent, empty, or hold an earlier export, whose files are then replaced, and removed where
     they are unchanged and no longer made, while others are left alone. Files are written elsewhere beside it and
     renamed, the manifest last. Raises `ExportError` for any other directory, for an unknown format or one whose
-    packages are missing, when a file does not agree with the network, or when the disk refuses; `ValueError` and
-    `ConversionError` as `to_tflite_int8`.
+    packages are missing, when a file does not agree with the network, or when the disk refuses; `ValueError` as
+    `int8_network`.
     """
     check_formats(formats)
     check_directory(directory)
@@ -61,9 +61,9 @@ def export(
     order = peak_memory(merged.graph).order
     operators = reordered(merged.graph, order)
     graph = reordered(graph, merged.original_order(order))
-    converted = to_tflite_int8(graph, weights, calibration_examples(splits.train))
-    model = lean(converted)
-    arena = _checked(operators, converted, model, splits.test.x)
+    written = int8_network(graph, weights, calibration_examples(splits.train)).tflite()
+    model = lean(written)
+    arena = _checked(operators, written, model, splits.test.x)
     opened = open_model(model)
     target = splits.target or classes_of(graph.outputs[0].shape[-1])
     answers = opened.answers(splits.test.x, target)
@@ -150,13 +150,13 @@ def _remove(directory: Path, files: Mapping[str, str]) -> None:
                 file.parent.rmdir()
 
 
-def _checked(operators: Graph, converted: bytes, model: bytes, images: Rows) -> ArenaReport:
-    """Compare the rewritten file with the converter's on both runtimes."""
+def _checked(operators: Graph, written: bytes, model: bytes, images: Rows) -> ArenaReport:
+    """Compare the file that holds a memory plan with the one without on both runtimes."""
     chosen = _spread(images, COMPARED_EXAMPLES)
-    before, after = open_model(converted), open_model(model)
+    before, after = open_model(written), open_model(model)
     if not np.array_equal(before.outputs(chosen), after.outputs(chosen)):
         raise ExportError("the rewritten file computes something else on LiteRT; please report this")
-    return arena_report(operators, footprint(operators), converted, model, after.quantised(chosen))
+    return arena_report(operators, footprint(operators), written, model, after.quantised(chosen))
 
 
 def _sha256(file: Path) -> str:

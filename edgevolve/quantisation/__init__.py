@@ -6,10 +6,10 @@
 
 from edgevolve.quantisation.calibrate import activation_ranges, calibration_examples
 from edgevolve.quantisation.float_network import FloatNetwork, float_network
-from edgevolve.quantisation.litert import Int8Model, open_model
+from edgevolve.quantisation.litert import Int8Model, int8_scores, open_model
 from edgevolve.quantisation.network import int8_network
 from edgevolve.quantisation.quantise import Int8Network, QuantisationError, activation_scales, quantise
-from edgevolve.quantisation.score import ScoreInt8, int8_metric, int8_scores
+from edgevolve.quantisation.score import ScoreInt8, int8_metric
 
 __all__ = [
     "FloatNetwork",

@@ -3,7 +3,6 @@
 import numpy as np
 
 from edgevolve.deployment.formats import Source
-from edgevolve.deployment.tflite import to_tflite_int8
 from edgevolve.graph import (
     Activate,
     Activation,
@@ -23,6 +22,7 @@ from edgevolve.graph import (
     Slice,
     Softmax,
 )
+from edgevolve.quantisation import int8_network
 from edgevolve.training.keras_model import keras_model
 from edgevolve.training.weights import initial_weights
 from search_space import SPACES
@@ -41,7 +41,7 @@ def source_of(graph, number=16, *, int8=True):
     return Source(
         graph,
         weights,
-        to_tflite_int8(graph, weights, images) if int8 else b"",
+        int8_network(graph, weights, images).tflite() if int8 else b"",
         keras,
         images,
         keras(images).numpy(),

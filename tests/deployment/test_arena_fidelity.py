@@ -6,8 +6,8 @@ import pytest
 from benchmarks.arena_fidelity import result, some_weights, summary
 from edgevolve.deployment.micro import MicroError, available, run_on_micro
 from edgevolve.deployment.optimise import lean
-from edgevolve.deployment.tflite import to_tflite_int8
 from edgevolve.graph import Activation, Dense, GraphBuilder, reordered
+from edgevolve.quantisation import int8_network
 from resource_models import HOST, deployed, footprint, peak_memory
 from tests.training.random_graphs import random_graph
 
@@ -20,7 +20,7 @@ def exported(graph, seed):
     order = peak_memory(merged.graph).order
     graph = reordered(graph, merged.original_order(order))
     images = np.random.default_rng(seed).uniform(0, 1, (4, *graph.inputs[0].shape[1:])).astype(np.float32)
-    model = lean(to_tflite_int8(graph, some_weights(graph, seed), images))
+    model = lean(int8_network(graph, some_weights(graph, seed), images).tflite())
     return reordered(merged.graph, order), model
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from benchmarks.arena_fidelity import network, some_weights
-from edgevolve.deployment.tflite import to_tflite_int8
 from edgevolve.graph import (
     Activate,
     Activation,
@@ -23,6 +22,7 @@ from edgevolve.graph import (
 from edgevolve.quantisation.litert import Operator, open_model
 from edgevolve.tflite import tflite_name
 from resource_models import deployed
+from tests.deployment.converter import to_tflite_int8
 from tests.training.random_graphs import random_graph
 
 RELU, RELU6 = Activate(Activation.RELU), Activate(Activation.RELU6)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgevolve.deployment.tflite import differences, tflite_name, to_tflite_int8
+from edgevolve.deployment.tflite import differences
 from edgevolve.graph import (
     Activation,
     AveragePool2D,
@@ -18,24 +18,26 @@ from edgevolve.graph import (
     Opaque,
     Shape,
 )
-from edgevolve.tflite import read_tflite
+from edgevolve.quantisation import int8_network
+from edgevolve.tflite import read_tflite, tflite_name
 from edgevolve.training.weights import initial_weights
 from resource_models import live_bytes
 from search_space import SPACES
 from tests.training.random_graphs import random_graph
 
 DROPPED = {"RESHAPE", "MAX_POOL_2D", "AVERAGE_POOL_2D", "RELU", "RELU6"}
-"""What the converter leaves out: see `deployment.tflite.differences`."""
+"""What a file leaves out: see `deployment.tflite.differences`."""
 
 
 def exported(graph: Graph, seed: int) -> bytes:
-    """As after training: the converter leaves out biases that are all 0."""
+    """As after training."""
     rng = np.random.default_rng(seed)
     weights = initial_weights(graph, seed)
     for name, value in weights.items():
         if name.endswith(("/bias", "/beta")):
             weights[name] = rng.normal(0, 0.1, value.shape).astype(np.float32)
-    return to_tflite_int8(graph, weights, rng.uniform(0, 1, (4, *graph.inputs[0].shape[1:])).astype(np.float32))
+    images = rng.uniform(0, 1, (4, *graph.inputs[0].shape[1:])).astype(np.float32)
+    return int8_network(graph, weights, images).tflite()
 
 
 def facts(node: Node) -> tuple[object, ...]:
@@ -46,7 +48,7 @@ def facts(node: Node) -> tuple[object, ...]:
 
 
 def deployed(graph: Graph) -> list[Node]:
-    """The nodes, where a linear Dense that feeds a Dense alone has no bias: the converter moves it into the second."""
+    """The nodes, where a linear Dense that feeds a Dense alone has no bias: it is moved into the second."""
     nodes = list(graph.nodes)
     for i, node in enumerate(nodes):
         readers = [graph.nodes[reader] for reader in graph.consumers[node.output.name]]
@@ -85,7 +87,7 @@ def test_a_network_that_is_deployed_as_it_stands_is_read_back_whole(seed):
 
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("seed", range(6))
-def test_a_genotype_of_any_space_is_read_back_but_for_what_the_converter_merges(space, seed):
+def test_a_genotype_of_any_space_is_read_back_but_for_what_is_merged(space, seed):
     shape: Shape = [(20, 20, 1), (8, 12, 3), (33, 17, 2)][seed % 3]
     built = SPACES[space](shape, 10)
     graph = built.graph(built.sample(np.random.default_rng(seed)))

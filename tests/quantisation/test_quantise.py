@@ -8,7 +8,6 @@ import pytest
 from benchmarks.arena_fidelity import network, some_weights
 from edgevolve.data import Digits
 from edgevolve.deployment.micro import available, run_on_micro
-from edgevolve.deployment.tflite import to_tflite_int8
 from edgevolve.graph import (
     Activate,
     Activation,
@@ -42,6 +41,7 @@ from edgevolve.training import TrainingSettings
 from edgevolve.training.forward import forward
 from edgevolve.training.trainer import train
 from edgevolve.training.weights import folded, initial_weights
+from tests.deployment.converter import to_tflite_int8
 from tests.deployment.test_deployed_operators import CHAINS
 from tests.training.random_graphs import random_graph
 

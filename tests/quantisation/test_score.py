@@ -13,7 +13,6 @@ from edgevolve.quantisation import (
     int8_metric,
     int8_network,
     int8_scores,
-    open_model,
 )
 from edgevolve.runs import Run
 from edgevolve.training import Fit, TrainingSettings, TrainState, unheard
@@ -91,7 +90,7 @@ def test_images_that_do_not_fit_are_refused():
     data = splits_of(Classes(3), lambda x: np.arange(len(x)) % 3)
     graph = dense(3)
     state = scored(graph, data, epochs=1)
-    model = open_model(int8_network(graph, state.weights, calibration_examples(data.train)).tflite())
+    model = int8_network(graph, state.weights, calibration_examples(data.train)).tflite()
     with pytest.raises(ValueError, match="do not fit a model"):
         int8_scores(model, Split(np.zeros((1, 3, 3, 1), np.uint8), np.zeros(1, np.int64)), data.target)
     with pytest.raises(ValueError, match="after it was trained"):
@@ -119,7 +118,7 @@ def test_the_int8_error_is_an_objective_and_a_bound(tmp_path):
     assert run.front
     for record in run.front:
         weights = run.weights(record.number)
-        model = open_model(int8_network(run.graph(record.number), weights, calibration_examples(splits.train)).tflite())
+        model = int8_network(run.graph(record.number), weights, calibration_examples(splits.train)).tflite()
         wanted = int8_scores(model, splits.validation, Classes(10))["error"]
         assert record.metrics["error_int8"] == wanted < 0.9
         float_error = evaluate(run.graph(record.number), weights, splits.validation).metrics["error"]
