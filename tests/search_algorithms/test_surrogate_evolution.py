@@ -44,11 +44,13 @@ def test_objectives_that_are_measured_are_exact_and_hard_bounds_are_kept():
 
 def test_three_objectives_of_which_two_are_the_same_are_no_trouble():
     problem = Problem([minimise(name, scale=1.0) for name in ("error", "macs", "again")])
-    played(
-        SurrogateEvolution(founders=2).start(SPACE, problem, 0, unmeasured),
-        30,
+    told = played(
+        SurrogateEvolution(founders=4).start(SPACE, problem, 0, unmeasured),
+        40,
         lambda genotype: {**made_up(genotype), "again": made_up(genotype)["macs"]},
     )
+    assert all(proposal.change != "random" for proposal in told[5:])
+    assert len({proposal.genotype for proposal in told}) == 40
 
 
 def test_a_surrogate_knows_more_than_the_mean():
