@@ -12,8 +12,6 @@ config = SearchConfig(
         constraints=[at_most("model_size_bytes", 4_000)],
     ),
     algorithm=AgingEvolution(population=20, sample_size=5),
-    training=TrainingSettings(
-        epochs=40, batch_size=32, optimiser="adamw", learning_rate=0.01, weight_decay=0.05, schedule="cosine"
-    ),
+    training=TrainingSettings(epochs=60, batch_size=32, learning_rate=0.005, weight_decay=0.1),
     evaluations=60,
 )
