@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edgevolve.data.data_error import DataError
 
-CHUNK_BYTES = 16 << 20
+CHUNK_BYTES = 8 << 20
 """How much is read at once where every row is looked at."""
 
 IN_MEMORY_BYTES = 64 << 20

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,8 @@ def _by_value(content: Any) -> bytes:
 
 def _few(splits: Splits) -> Splits:
     """Some examples of each split, in memory; none of the test split, as in a search."""
-    return Splits(_some(splits.train), _some(splits.validation), splits.test.take(np.arange(0)))
+    nothing = splits.test.take(np.arange(0))
+    return replace(splits, train=_some(splits.train), validation=_some(splits.validation), test=nothing, raw=None)
 
 
 def _some(part: Split) -> Split:

@@ -11,6 +11,7 @@ import pytest
 from pretend import make_config
 
 from edgevolve import ConfigError, DataError, Split, Splits, search
+from edgevolve.data import load_splits
 from edgevolve.engine import Train, try_task
 from edgevolve.training import TrainingSettings
 from search_algorithms import Completed
@@ -28,7 +29,7 @@ class Mine:
             import nowhere_to_be_found  # noqa: F401
 
     def __call__(self, job, splits):
-        assert len(splits.train) == 256 and len(splits.test) == 0
+        assert len(splits.train) == 256 and len(splits.test) == 0 and splits.target.outputs == 3
         if self.kind == "raises":
             raise KeyError("label 7")
         if self.kind == "dies":
@@ -63,13 +64,13 @@ REFUSED = {
 def test_a_task_that_fails_is_refused_in_one_line(kind):
     config = make_config(data=Large(), task=Mine(kind))
     with pytest.raises(ConfigError, match=REFUSED[kind]) as caught:
-        try_task(config, config.task, config.data.load())
+        try_task(config, config.task, load_splits(config.data))
     assert "\n" not in str(caught.value)
 
 
 def test_a_task_that_works_is_tried_without_a_word():
     config = make_config(data=Large(), task=Mine("works"))
-    assert try_task(config, config.task, config.data.load()) == ()
+    assert try_task(config, config.task, load_splits(config.data)) == ()
 
 
 def test_a_task_that_takes_long_is_not_waited_for():
@@ -82,7 +83,7 @@ def test_a_task_that_cannot_be_sent_is_refused():
     task = Mine(threading.Lock())
     config = make_config(data=Large(), task=task)
     with pytest.raises(ConfigError, match="Mine cannot be sent to a worker"):
-        try_task(config, task, config.data.load())
+        try_task(config, task, load_splits(config.data))
 
 
 def test_training_of_our_own_is_not_tried():

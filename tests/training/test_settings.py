@@ -7,7 +7,7 @@ from edgevolve.training import TrainingDiverged, TrainingSettings
 
 
 def test_importing_training_loads_no_tensorflow():
-    code = "import sys, training; sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras')))"
+    code = "import sys, edgevolve.training; sys.exit(any(name in sys.modules for name in ('tensorflow', 'keras')))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
