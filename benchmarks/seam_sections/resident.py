@@ -3,8 +3,8 @@
     python benchmarks/seam_sections/resident.py [MEGABYTES]
 
 Makes random images of 32×32×3 bytes, brighter by class, in a file of that size (2000 unless given), searches on them
-with one worker of a real pool, and prints the largest resident memory that the worker had, in megabytes of 10⁶ bytes, and
-the seconds that the search took.
+with one worker of a real pool, and prints the largest resident memory that the worker had, in megabytes of 10⁶ bytes,
+and the seconds that the search took.
 """
 
 import sys

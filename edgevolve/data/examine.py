@@ -13,7 +13,7 @@ from edgevolve.data.data_error import DataError
 from edgevolve.data.layout import is_one_hot, needs_standardising, value_range
 from edgevolve.data.rows import chunks, size_bytes
 from edgevolve.data.split import DataSet, Split, Splits
-from edgevolve.data.target import Classes, Target, target_of
+from edgevolve.data.target import Classes, Target, Values, target_of
 
 _PARTS = ("train", "validation", "test")
 _COMPARED_BYTES = 512 << 20
@@ -31,7 +31,10 @@ class DataReport:
 
 
 def load_splits(data: DataSet) -> Splits:
-    """What `data.load()` gives, with its target, or `DataError` in one line for whatever else it raises or gives."""
+    """What `data.load()` gives, with its target.
+
+    Raises `DataError`, one line that names part and value, for whatever else it raises or gives.
+    """
     name = type(data).__name__
     try:
         splits = data.load()
@@ -44,31 +47,24 @@ def load_splits(data: DataSet) -> Splits:
     if not isinstance(splits, Splits):
         raise DataError(f"{name}.load() gives a {type(splits).__name__}; it must give Splits(train, validation, test)")
     target = target_of(data)
-    if hasattr(data, "target"):
-        for part in _PARTS:
-            split = getattr(splits, part)
-            if isinstance(split, Split) and len(split):
-                _check_target(f"{name}: {part}", target, split)
-        target = target.fitted(splits.train)
-    return replace(splits, target=target)
+    for part in _PARTS:
+        split = getattr(splits, part)
+        _check_arrays(f"{name}: {part}", split, tuple(data.input_shape))
+        if len(split):
+            _check_target(f"{name}: {part}", target, split)
+    if not len(splits.train) or not len(splits.validation):
+        part = "validation" if len(splits.train) else "train"
+        raise DataError(f"{name}: {part} has no example; training and validation need at least one each")
+    return replace(splits, target=target.fitted(splits.train) if hasattr(data, "target") else target)
 
 
 def examine(data: DataSet, splits: Splits) -> DataReport:
-    """Check what `data` gave. Raises `DataError` for what cannot be trained on; the message names part and value."""
+    """Look at the values of what `load_splits` gave. Raises `DataError` for what cannot be trained on."""
     name = type(data).__name__
     shape = tuple(data.input_shape)
     parts = {part: getattr(splits, part) for part in _PARTS}
-    for part, split in parts.items():
-        _check_arrays(f"{name}: {part}", split, shape)
-    for part in _PARTS[:2]:
-        if not len(parts[part]):
-            raise DataError(f"{name}: {part} has no example; training and validation need at least one each")
     ranges = {part: _check_values(f"{name}: {part}", split) for part, split in parts.items()}
     target = target_of(data)
-    classes = target.number if isinstance(target, Classes) else None
-    if classes is not None:
-        for part, split in parts.items():
-            _check_labels(f"{name}: {part}", split, classes)
     low, high = ranges["train"]
     if low == high:
         raise DataError(f"{name}: every value of train is {low:g}; there is nothing to learn from")
@@ -77,10 +73,12 @@ def examine(data: DataSet, splits: Splits) -> DataReport:
         "examples: " + ", ".join(f"{len(split)} {part}" for part, split in parts.items()),
     ]
     notes = [*splits.notes, *_range_notes(splits, ranges)]
-    if classes is not None:
-        counts = {part: np.bincount(split.y[:], minlength=classes) for part, split in parts.items()}
-        lines += _class_lines(counts)
+    if isinstance(target, Classes):
+        counts = {part: np.bincount(split.y[:], minlength=target.number) for part, split in parts.items()}
+        lines += _class_lines(counts, target.names)
         notes += _class_notes(name, counts)
+    elif isinstance(target, Values):
+        lines += _value_lines(target, parts["train"])
     notes += [*_shared_groups(parts), *_duplicates(parts)]
     return DataReport(tuple(lines), tuple(notes))
 
@@ -106,6 +104,8 @@ def _check_arrays(where: str, split: Any, shape: tuple[int, ...]) -> None:
 
 
 def _check_target(where: str, target: Target, split: Split) -> None:
+    if isinstance(target, Classes):
+        _check_labels(where, split, target.number)
     try:
         target.check(split)
     except DataError as error:
@@ -138,16 +138,23 @@ def _check_labels(where: str, split: Split, classes: int) -> None:
         raise DataError(f"{where}.y holds label {odd}; {classes} classes have labels from 0 to {max(classes, 2) - 1}")
 
 
-def _class_lines(counts: dict[str, NDArray[np.int64]]) -> Iterable[str]:
+def _class_lines(counts: dict[str, NDArray[np.int64]], names: tuple[str, ...] | int) -> Iterable[str]:
     classes = len(counts["train"])
     if classes > _MOST_LINES:
         yield f"{classes} classes, of {counts['train'].min()} to {counts['train'].max()} examples in train"
         return
+    labels = range(classes) if isinstance(names, int) else names
     for part, count in counts.items():
         if count.sum():
-            yield f"{classes} classes in {part}: " + ", ".join(
-                f"{label}: {number}" for label, number in enumerate(count)
-            )
+            each = ", ".join(f"{label}: {number}" for label, number in zip(labels, count, strict=False))
+            yield f"{classes} classes in {part}: {each}"
+
+
+def _value_lines(target: Values, train: Split) -> Iterable[str]:
+    y = np.asarray(train.y[:]).reshape(len(train), -1)
+    units = target.units or ("",) * len(target.names)
+    for name, unit, low, high in zip(target.names, units, y.min(axis=0), y.max(axis=0), strict=True):
+        yield f"{name} from {low:g} to {high:g} {unit}".rstrip()
 
 
 def _class_notes(name: str, counts: dict[str, NDArray[np.int64]]) -> Iterable[str]:

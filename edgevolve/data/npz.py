@@ -13,6 +13,7 @@ from edgevolve.data.npz_file import Archive, read_npz
 from edgevolve.data.rows import Rows
 from edgevolve.data.scaling import standardised
 from edgevolve.data.split import Split, Splits, hold_out
+from edgevolve.data.target import Classes
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class NpzImages:
     `x` is (number, height, width) or (number, height, width, channels), uint8 (read as value / 255) or
     floating point; `y` holds whole numbers from 0. Without a test set, `test_fraction` of
     the examples is held out; `validation_fraction` is held out of what is left for training. Examples of the same
-    value in `groups_train`, if the file has it, stay together.
+    value in `groups_train`, if the file has it, stay together. `class_names`, text, are the classes in the order of
+    their labels.
 
     Floating point that is neither within −1…1 nor of mean 0 and deviation 1 is standardised by constants of each
     channel, which reach the journal and the C code; `normalise` True or False decides it for any.
@@ -47,8 +49,14 @@ class NpzImages:
 
     @property
     def classes(self) -> int:
-        """The highest label plus one."""
-        return int(self._parts().train.y.max()) + 1
+        """The highest label plus one, or as many as there are names."""
+        return self.target.number
+
+    @property
+    def target(self) -> Classes:
+        """The classes, by name where the file has them."""
+        found = self._parts()
+        return Classes(found.names or int(found.train.y.max()) + 1)
 
     def load(self) -> Splits:
         """Read and split; the same arrays each time."""
@@ -73,9 +81,10 @@ class _Parts:
     train: Split
     test: Split | None
     notes: tuple[str, ...]
+    names: tuple[str, ...]
 
 
-_NAMES = ("x_train", "y_train", "x_test", "y_test", "groups_train")
+_NAMES = ("x_train", "y_train", "x_test", "y_test", "groups_train", "class_names")
 
 
 @lru_cache(maxsize=1)
@@ -88,11 +97,12 @@ def _read(path: str, modified_ns: int, channels_first: bool | None) -> _Parts:
         raise DataError(f"{path}: has no {' and no '.join(missing)}{has}")
     notes = _left_aside(archive)
     train = _split(path, "train", arrays, channels_first, notes)
+    names = _class_names(path, arrays, int(train.y.max()) + 1)
     if "x_test" not in arrays or "y_test" not in arrays:
-        return _Parts(train, None, tuple(notes))
+        return _Parts(train, None, tuple(notes), names)
     test = _split(path, "test", arrays, channels_first, [])
     layout.check_match(path, train, test)
-    return _Parts(train, test, tuple(notes))
+    return _Parts(train, test, tuple(notes), names)
 
 
 def _left_aside(archive: Archive) -> list[str]:
@@ -104,6 +114,15 @@ def _left_aside(archive: Archive) -> list[str]:
         hint = "; as groups_train its examples of one value stay together" if len(archive.others) == 1 else ""
         notes.append(f"left aside: {', '.join(archive.others)}{hint}")
     return notes
+
+
+def _class_names(path: str, arrays: dict[str, Rows], least: int) -> tuple[str, ...]:
+    if "class_names" not in arrays:
+        return ()
+    names = np.asarray(arrays["class_names"][:])
+    if names.ndim != 1 or names.dtype.kind not in "US" or len(names) < least:
+        raise DataError(f"{path}: class_names must be {least} words or more, it is {names.dtype} {names.shape}")
+    return tuple(names.astype(str).tolist())
 
 
 def _split(path: str, part: str, arrays: dict[str, Rows], channels_first: bool | None, notes: list[str]) -> Split:

@@ -1,3 +1,6 @@
+import os
+import pickle
+
 import numpy as np
 import pytest
 
@@ -79,6 +82,8 @@ def test_uint8_stands_for_value_over_255_and_float_for_itself():
         ({"y_train": np.linspace(0, 2, 60)}, "whole numbers from 0"),
         ({"x_test": np.zeros((12, 7, 5), np.uint8)}, r"x_test are \(7, 5, 1\), those of x_train \(6, 5, 1\)"),
         ({"y_test": np.arange(12)}, "y_test holds label 11, the highest of y_train is 2"),
+        ({"class_names": np.array(["cat", "dog"])}, r"class_names must be 3 words or more, it is <U3 \(2,\)"),
+        ({"groups_train": np.arange(59)}, r"groups_train must be one for each of 60 images, it is \(59,\)"),
         ({"x_train": np.array([{}] * 60)}, "not an .npz of plain arrays"),
         ({"y_train": np.array([0] * 57 + [1, 1, 2])}, "cannot hold out"),
     ],
@@ -110,3 +115,43 @@ def test_keras_sets_know_their_shape_without_a_download_and_refuse_other_names()
 
 def test_every_data_set_is_registered_under_the_name_of_its_class():
     assert all(name == kind.__name__ for name, kind in DATA_SETS.items())
+
+
+def test_class_names_of_an_npz_are_those_of_its_target(archive):
+    data = NpzImages(archive(class_names=np.array(["cat", "dog", "cow", "none"])))
+    assert data.target.names == ("cat", "dog", "cow", "none")
+    assert data.classes == 4
+    assert NpzImages(archive()).target.names == 3
+
+
+def test_groups_of_an_npz_stay_together(archive):
+    splits = NpzImages(archive(groups_train=np.arange(60) // 4, x_test=None, y_test=None)).load()
+    groups = [set(part.groups) for part in parts(splits)]
+    assert sum(map(len, groups)) == len(set.union(*groups)) == 15
+
+
+@pytest.mark.parametrize("factor", [1, 0.7 / 255, 3.0], ids=["bytes", "floats", "floats to be standardised"])
+def test_a_large_npz_stays_in_its_file_and_is_the_same_data(archive, monkeypatch, factor):
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 255, (60, 6, 5), np.uint8)
+    path = archive(x_train=x if factor == 1 else x * factor, x_test=None, y_test=None)
+    in_memory = NpzImages(path).load()
+    monkeypatch.setattr("edgevolve.data.npz_file.IN_MEMORY_BYTES", 1000)
+    os.utime(path, ns=(1, 1))
+    on_disk = NpzImages(path).load()
+    assert isinstance(in_memory.train.x, np.ndarray) and not isinstance(on_disk.train.x, np.ndarray)
+    assert (on_disk.front_end is None) == (factor != 3.0)
+    assert on_disk.front_end == in_memory.front_end
+    for stored, array in zip(parts(on_disk), parts(in_memory), strict=True):
+        assert np.array_equal(as_float(stored.x[:]), as_float(array.x))
+        assert np.array_equal(as_float(stored.x[3:5]), as_float(array.x[3:5]))
+        assert (stored.x.shape, len(stored.x)) == (array.x.shape, len(array.x))
+    assert len(pickle.dumps(on_disk)) < 10_000
+
+
+def test_a_compressed_npz_is_read_whole(archive, monkeypatch):
+    monkeypatch.setattr("edgevolve.data.npz_file.IN_MEMORY_BYTES", 1000)
+    path = archive()
+    with np.load(path) as file:
+        np.savez_compressed(path, **file)
+    assert isinstance(NpzImages(path).load().train.x, np.ndarray)
