@@ -1,5 +1,6 @@
 """What a sheet alone says of a network: one entrance for every kind of device that needs no measurement."""
 
+import math
 from collections.abc import Callable, Mapping
 
 from edgevolve.graph import Graph
@@ -14,7 +15,14 @@ def analyse(sheet: Sheet, graph: Graph) -> Metrics:
     """`latency_ms`, and `energy_uj` and `tops_per_watt` where the sheet tells. Raises `PredictorError`."""
     if sheet.kind not in _MODELS or not sheet.figures:
         raise PredictorError(f"{sheet.name}: a {sheet.kind} device is not predicted from its sheet")
-    return _MODELS[sheet.kind](sheet, graph)
+    try:
+        found = _MODELS[sheet.kind](sheet, graph)
+    except ArithmeticError as error:
+        raise PredictorError(f"{sheet.name}: its figures are beyond all numbers ({error})") from error
+    for name, value in found.items():
+        if not (math.isfinite(value) and value >= 0):
+            raise PredictorError(f"{sheet.name}: its figures give {name} = {value}")
+    return found
 
 
 def _systolic(sheet: Sheet, graph: Graph) -> Metrics:

@@ -1,6 +1,7 @@
-"""Predictors as JSON files: nothing in them is executed when they are read."""
+"""Predictors as JSON files, and how every file of this package is read: nothing in it is executed."""
 
 import json
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,6 +9,26 @@ from typing import Any, TypeVar
 from predictors.features import PredictorError
 
 T = TypeVar("T")
+
+
+_MOST_BYTES = 1 << 28
+
+
+def read_text(path: Path, most: int = _MOST_BYTES) -> str:
+    """The text of a regular file of at most so many bytes.
+
+    Raises `OSError` or `ValueError` for another file; the message does not name it.
+    """
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("not a regular file")
+    if found.st_size > most:
+        raise ValueError(f"{found.st_size} bytes; at most {most} are read")
+    return path.read_text(encoding="utf-8-sig")
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def write_predictor(path: Path | str, payload: Mapping[str, Any]) -> None:
@@ -18,7 +39,7 @@ def write_predictor(path: Path | str, payload: Mapping[str, Any]) -> None:
 def read_predictor(path: Path | str, from_json: Callable[[Any], T], kind: str = "predictor") -> T:
     """What `from_json` makes of a file. Raises `PredictorError`, in one line that names the file."""
     try:
-        payload = json.loads(Path(path).read_text())
+        payload = json.loads(read_text(Path(path)), parse_constant=_no_constant)
     except (OSError, ValueError, RecursionError) as error:
         raise PredictorError(f"{path}: cannot be read as a {kind} ({type(error).__name__})") from error
     try:

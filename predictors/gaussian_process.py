@@ -67,7 +67,10 @@ class GaussianProcess:
         targets = np.array(payload["targets"], dtype=np.float64)
         if points.ndim != 2 or targets.shape != (len(points),):
             raise ValueError("points and targets do not fit")
-        return cls(points, targets, *(float(payload[name]) for name in ("amplitude", "length", "noise")))
+        scales = [float(payload[name]) for name in ("amplitude", "length", "noise")]
+        if not (np.isfinite(points).all() and np.isfinite(targets).all() and all(0 < s < np.inf for s in scales)):
+            raise ValueError("points, targets and scales must be finite, and scales above 0")
+        return cls(points, targets, *scales)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,21 @@
 """Measurements in CSV: one row a network, only ever appended.
 
-The column `file` names the network, a `.tflite` or a graph's canonical JSON, from the folder that the CSV is in, so
+The column `file` names the network, a `.tflite` or a graph's canonical JSON, within the folder that the CSV is in, so
 that its features can be computed again; `latency_ms` is what was measured. Other columns tell how.
 """
 
 import csv
 import json
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from edgevolve.graph import Graph, ShapeError, from_json
-from edgevolve.tflite import load_tflite
+from edgevolve.tflite import TfliteError, load_tflite
 from predictors.features import PredictorError
+from predictors.files import read_text
 
 NETWORK = "file"
 """The column that names the network."""
@@ -30,8 +32,9 @@ class Measurement:
 def read_measurements(path: Path | str, columns: Sequence[str], device: str | None = None) -> list[Measurement]:
     """The rows of a CSV with the `columns` as numbers; of one `device` where that is given.
 
-    A last line that was cut off while it was being written is left out. Raises `PredictorError`, in one line, for a
-    file or column that is not there, a cell that is missing or not a number, rows of several devices or numbers of
+    Cells are parted by commas, or by semicolons where numbers have a decimal comma. A last line that was cut off while
+    it was being written is left out. Raises `PredictorError`, in one line, for a file or column that is not there, two
+    columns of one name, a cell that is missing or not a number, rows of several devices or numbers of
     threads, and where no row is left.
     """
     rows = _rows(Path(path), (NETWORK, *columns, *(["device"] if device else [])))
@@ -51,16 +54,24 @@ def read_measurements(path: Path | str, columns: Sequence[str], device: str | No
 
 
 def read_network(csv_path: Path | str, file: str) -> Graph:
-    """The network that a row names. Raises `PredictorError`, `TfliteError` or `ShapeError`, with the file's name."""
-    path = Path(csv_path).parent / file
-    if path.suffix.lower() == ".tflite":
-        return load_tflite(path).graph
+    """The network that a row names: a regular file within the folder of the CSV.
+
+    Raises `PredictorError`, `TfliteError` or `ShapeError`, with the file's name.
+    """
+    folder = Path(csv_path).parent
+    path = folder / file
     try:
-        return from_json(json.loads(path.read_text()))
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise PredictorError(f"{csv_path}: {file[:200]}: lies outside the folder of the CSV; move it there")
+        if path.suffix.lower() == ".tflite":
+            return load_tflite(path).graph
+        return from_json(json.loads(read_text(path)))
     except OSError as error:
-        raise PredictorError(f"{csv_path}: {path}: {error.strerror or error}") from error
+        raise PredictorError(f"{csv_path}: {str(path)[:300]}: {error.strerror or error}") from error
+    except (PredictorError, TfliteError):
+        raise
     except (ValueError, RecursionError, ShapeError) as error:
-        raise PredictorError(f"{path}: not a network: {' '.join(str(error).split())[:200]}") from error
+        raise PredictorError(f"{str(path)[:300]!s}: not a network: {' '.join(str(error).split())[:200]}") from error
 
 
 def read_networks(csv_path: Path | str, files: Sequence[str]) -> list[Graph]:
@@ -71,25 +82,38 @@ def read_networks(csv_path: Path | str, files: Sequence[str]) -> list[Graph]:
 
 def _rows(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PredictorError(f"{path}: cannot be read ({getattr(error, 'strerror', None) or 'not text'})") from error
-    lines = text.splitlines(keepends=True)
+        lines = read_text(path).splitlines(keepends=True)
+    except (OSError, ValueError) as error:
+        reason = "not text" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None) or error
+        raise PredictorError(f"{path}: cannot be read ({reason})") from error
+    try:
+        return list(_split(path, lines, needed))
+    except csv.Error as error:
+        raise PredictorError(f"{path}: not a CSV: {error}") from error
+
+
+def _split(path: Path, lines: list[str], needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """The rows by column, each with its line; of a CSV with semicolons decimal commas become points."""
     torn = bool(lines) and not lines[-1].endswith(("\n", "\r"))
-    reader = csv.reader(lines)
+    semicolons = bool(lines) and ";" in lines[0] and "," not in lines[0]
+    reader = csv.reader(lines, delimiter=";" if semicolons else ",")
     header = next(reader, [])
     missing = [name for name in needed if name not in header]
     if missing:
         raise PredictorError(f"{path}: no column {missing[0]}; it has {', '.join(header)[:200] or 'nothing'}")
-    rows = []
+    twice = [name for name, count in Counter(header).items() if name and count > 1]
+    if twice:
+        raise PredictorError(f"{path}: two columns are named {twice[0][:100]}; remove or rename one")
     for cells in reader:
         last = reader.line_num == len(lines)
         if len(cells) != len(header):
             if not cells or (last and torn):
                 continue
             raise PredictorError(f"{path}: line {reader.line_num}: {len(cells)} cells, the header has {len(header)}")
-        rows.append((reader.line_num, dict(zip(header, cells, strict=True))))
-    return rows
+        row = dict(zip(header, cells, strict=True))
+        if semicolons:
+            row |= {name: row[name].replace(",", ".") for name in needed if name not in (NETWORK, "device")}
+        yield reader.line_num, row
 
 
 def _number(path: Path | str, line: int, name: str, cell: str) -> float:
@@ -100,5 +124,7 @@ def _number(path: Path | str, line: int, name: str, cell: str) -> float:
     except ValueError:
         raise PredictorError(f"{path}: line {line}: {name} is not a number: {cell[:40]!r}") from None
     if not (math.isfinite(value) and value > 0):
-        raise PredictorError(f"{path}: line {line}: {name} must be positive and finite, not {cell}")
+        raise PredictorError(f"{path}: line {line}: {name} must be positive and finite, not {cell[:40]}")
+    if not 1e-9 <= value <= 1e12:
+        raise PredictorError(f"{path}: line {line}: {name} must be from 1e-9 to 1e12, not {cell[:40]}")
     return value

@@ -119,9 +119,13 @@ class PerformanceRegressor:
                 f"the predictor knows version {self.version} of {len(self.names)} features, "
                 f"not version {table.version} of {len(table.names)}"
             )
-        value = self.learned(table.rows)
-        factor = math.exp(self.width)
-        return Prediction(value, value / factor, value * factor, self._in_domain(table.rows))
+        with np.errstate(all="ignore"):
+            value = self.learned(table.rows)
+            low, high = value / np.exp(self.width), value * np.exp(self.width)
+            known = self._in_domain(table.rows)
+        if not (np.isfinite(high) & (value >= 0)).all():
+            raise PredictorError(f"the predictor gives no finite {self.metric} of at least 0; fit it again")
+        return Prediction(value, low, high, known)
 
     def save(self, path: Path | str) -> None:
         """Write JSON; nothing in it is executed when it is read."""
@@ -184,7 +188,7 @@ class PerformanceRegressor:
                 scales,
                 correction_from_json(payload["correction"]),
             )
-            return cls(
+            found = cls(
                 metric=str(payload["metric"]),
                 names=names,
                 additive=tuple(map(bool, payload["additive"])),
@@ -197,10 +201,28 @@ class PerformanceRegressor:
                 samples=np.array(payload["samples"], dtype=np.float64).reshape(-1, int(np.sum(scales.deviations > 0))),
                 reach=float(payload["reach"]),
             )
+            found._check_read()
+            return found
         except PredictorError:
             raise
         except Exception as error:
             raise PredictorError(f"not a predictor: {type(error).__name__}: {' '.join(str(error).split())}") from error
+
+    def _check_read(self) -> None:
+        """Raise unless every number is finite and in its range, and every array fits the features."""
+        work, standard = self.learned.work, self.learned.standard
+        numbers = (*work.weights, work.constant, work.floor, self.width, self.coverage, self.reach)
+        numbers += tuple(self.cross_validated.values())
+        if not all(math.isfinite(value) and value >= 0 for value in numbers) or not (work.floor and self.coverage < 1):
+            raise PredictorError("not a predictor: a number is out of its range")
+        arrays = (standard.means, standard.deviations, self.samples)
+        if not all(np.isfinite(array).all() for array in arrays) or (standard.deviations < 0).any():
+            raise PredictorError("not a predictor: a number is not finite")
+        lengths = len(self.additive) == len(self.names) and len(work.weights) == len(work.columns)
+        if not lengths or not all(0 <= column < len(self.names) for column in work.columns) or not len(self.samples):
+            raise PredictorError("not a predictor: columns, weights and names do not fit")
+        with np.errstate(all="ignore"):
+            self.learned(standard.means[None])  # arrays that do not fit one another raise here
 
     def _in_domain(self, rows: FloatArray) -> NDArray[np.bool_]:
         standard = self.learned.standard

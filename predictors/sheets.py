@@ -12,8 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from edgevolve.quantity import quantity
 from edgevolve.spelling import suggestion
 from predictors.features import PredictorError
+from predictors.files import read_text
 
 FOLDER = Path(__file__).parent / "devices"
+
+_MOST_BYTES = 1 << 16
+_MOST_KEYS = 1000
+_OF_YAML = (yaml.YAMLError, ValueError, RecursionError, AttributeError, TypeError, LookupError, ArithmeticError)
+"""What PyYAML raises where a text is no YAML, or its own constructors meet what they do not expect."""
 
 
 class Provenance(StrEnum):
@@ -32,7 +38,7 @@ class Figure(BaseModel):
 
     value: float = Field(gt=0, allow_inf_nan=False)
     provenance: Provenance
-    source: str = Field(min_length=1)
+    source: str = Field(min_length=1, max_length=2000)
 
     @field_validator("value", mode="before")
     @classmethod
@@ -40,6 +46,13 @@ class Figure(BaseModel):
         if isinstance(value, bool):
             raise ValueError("a figure is a number")
         return quantity(value) if isinstance(value, str) else value
+
+    @field_validator("value")
+    @classmethod
+    def _within_reason(cls, value: float) -> float:
+        if not 1e-30 <= value <= 1e30:
+            raise ValueError("a figure is from 1e-30 to 1e30")
+        return value
 
 
 class Kind(StrEnum):
@@ -80,9 +93,9 @@ class Sheet(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)
     kind: Kind
-    description: str = Field(min_length=1)
+    description: str = Field(min_length=1, max_length=2000)
     options: dict[str, str] = {}
     figures: dict[str, Figure] = {}
 
@@ -113,20 +126,29 @@ class Sheet(BaseModel):
         return max((figure.provenance for figure in self.figures.values()), key=order.index, default=order[0])
 
 
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+    """PyYAML's safe loader, but mappings have at most 1 000 keys: merges of merges double at every level."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        super().flatten_mapping(node)
+        if len(node.value) > _MOST_KEYS:
+            raise yaml.constructor.ConstructorError(None, None, f"a mapping of over {_MOST_KEYS} keys", node.start_mark)
+
+
 def read_sheet(path: Path | str) -> Sheet:
     """Read and check a sheet. Raises `PredictorError`, in one line that says what and where."""
     try:
-        payload = yaml.safe_load(Path(path).read_text())
+        payload = yaml.load(read_text(Path(path), _MOST_BYTES), _Loader)
     except OSError as error:
         raise PredictorError(f"{path}: {error.strerror or error}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise PredictorError(f"{path}: not YAML: {' '.join(str(error).split())}") from error
+    except _OF_YAML as error:
+        raise PredictorError(f"{path}: not a sheet in YAML: {' '.join(str(error).split())[:300]}") from error
     if not isinstance(payload, dict):
         raise PredictorError(f"{path}: a sheet is a mapping, not {type(payload).__name__}")
     try:
         return Sheet(**payload)
     except (ValidationError, TypeError) as error:
-        raise PredictorError(f"{path}: {_first(error)}") from error
+        raise PredictorError(f"{path}: {_first(error)[:300]}") from error
 
 
 @cache

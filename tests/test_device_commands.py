@@ -229,7 +229,7 @@ def test_what_was_fitted_predicts_validates_and_improves(edgevolve, tmp_path):
         ([], "file,latency_ms", "no row"),
         (["0.json,1,a", "1.json,1,b"], "file,latency_ms,device", "rows of device a and b: choose one with --device"),
         (["0.json,1,1", "1.json,1,2"], "file,latency_ms,threads", "rows of threads 1 and 2: keep them in files"),
-        ([f"{i}.json,1" for i in range(4)], "file,latency_ms", "at least 5 networks"),
+        ([f"{i}.json,1" for i in range(4)], "file,latency_ms", "at least 5 different networks"),
     ],
 )
 def test_bad_measurements_are_one_line_that_says_where(edgevolve, tmp_path, rows, header, message):

@@ -152,7 +152,7 @@ def test_a_predictor_reads_back_exactly(tmp_path, simulated):
         (json.dumps({**PAYLOAD, "columns": ["array_ms"]}), "other columns"),
         (json.dumps({**PAYLOAD, "sheets": {}}), "made for other figures than the sheets"),
         (json.dumps({**PAYLOAD, "points": [[1.0]]}), "not a v6 predictor: ValueError"),
-        (json.dumps({**PAYLOAD, "reach": float("nan")}), "not a v6 predictor: ValueError"),
+        (json.dumps({**PAYLOAD, "reach": float("nan")}), "cannot be read as a v6 predictor .ValueError"),
         (json.dumps({**PAYLOAD, "means": 3}), "not a v6 predictor: ValueError"),
     ],
 )
