@@ -65,7 +65,7 @@ class Placed(NamedTuple):
 
 
 def measure(graph: Graph, target: Target = CORTEX_M) -> Footprint:
-    """What `deployment.export` makes of the graph: the converter's operators in the order of least peak memory."""
+    """What `deployment.export` makes of the graph: the file's operators in the order of least peak memory."""
     merged = deployed(graph).graph
     return footprint(reordered(merged, peak_memory(merged).order), target)
 

@@ -1,4 +1,4 @@
-"""The operators that TensorFlow Lite's converter makes of a graph: what costs nothing is merged into its neighbour."""
+"""The operators of an exported file: what costs nothing is merged into its neighbour, as TensorFlow does it."""
 
 import math
 from dataclasses import replace
@@ -72,7 +72,7 @@ def deployed(graph: Graph) -> Deployed:
 
 
 def _merged(first: Node, second: Node) -> Node | None:
-    """One node for two of which the second alone reads the first, or None where the converter keeps both."""
+    """One node for two of which the second alone reads the first, or None where the file keeps both."""
     a, b = first.op, second.op
     if _changes_nothing(first, second):
         return replace(second, op=a, inputs=first.inputs, weights=first.weights)

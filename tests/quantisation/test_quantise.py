@@ -42,6 +42,7 @@ from edgevolve.training.forward import forward
 from edgevolve.training.trainer import train
 from edgevolve.training.weights import folded, initial_weights
 from tests.deployment.converter import to_tflite_int8
+from tests.deployment.sources import every_operator
 from tests.deployment.test_deployed_operators import CHAINS
 from tests.training.random_graphs import random_graph
 
@@ -107,7 +108,8 @@ def overwritten(network: FloatNetwork, ranges):
     return found
 
 
-def check_against_the_converter(graph, seed):
+def with_the_converters_scales(graph, seed):
+    """Of the same scales of activations everything else is the same: constants, operators, outputs."""
     weights, x = some_weights(graph, seed), images(graph)
     network = float_network(graph, weights)
     theirs = converted(graph, weights, x, network)
@@ -120,6 +122,11 @@ def check_against_the_converter(graph, seed):
     ours, reference = open_model(as_theirs.tflite()), open_model(theirs.model)
     np.testing.assert_array_equal(ours.outputs(x), reference.outputs(x))
     assert ours.operators == reference.operators
+    return network, x, theirs
+
+
+def check_against_the_converter(graph, seed):
+    network, x, theirs = with_the_converters_scales(graph, seed)
     ranges = activation_ranges(network, x)
     scales = activation_scales(network.graph, ranges)
     written_over = overwritten(network, ranges)
@@ -131,6 +138,18 @@ def check_against_the_converter(graph, seed):
 @pytest.mark.parametrize("seed", range(8))
 def test_random_networks_are_quantised_as_the_converter_does(seed):
     check_against_the_converter(random_graph(seed), seed)
+
+
+def test_every_operator_is_quantised_as_the_converter_does():
+    """Here the converter gives a map the scale of its pooling's RELU6, and so cuts it for its other reader."""
+    network, x, theirs = with_the_converters_scales(every_operator(), 0)
+    ranges = activation_ranges(network, x)
+    scales = activation_scales(network.graph, ranges)
+    for name, scale in scales.items():
+        (step,), (zero,) = scale.scales, scale.zero_points
+        least, largest = ranges[name]
+        assert (-128.5 - zero) * step <= least <= largest <= (127.5 - zero) * step
+    assert sum(close(scale, theirs.activations[name]) for name, scale in scales.items()) > len(scales) / 2
 
 
 @pytest.mark.parametrize("number", [4, 28, 31, 6, 39])
