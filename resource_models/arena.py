@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from edgevolve.graph import Graph, reordered
+from edgevolve.graph import Graph, Tensor, reordered
 from edgevolve.tflite import CORTEX_M, Operator, Target, TfliteModel, needs, operators
 from resource_models.constants import constants
 from resource_models.deployed import deployed
@@ -84,7 +84,8 @@ def file_footprint(model: TfliteModel, target: Target = CORTEX_M) -> Footprint:
     A plan that the file may hold is not looked at. Kernels without a model (`unmodelled`) count as nothing.
     """
     found = memory_plan(model, target)
-    return _footprint(model.graph, model.operators, target, found, model.size_bytes, len(model.tensors))
+    tensors = len(model.tensors)
+    return _footprint(model.graph, model.operators, target, found, model.size_bytes, tensors, model.variables)
 
 
 def placed_buffers(found: Graph | TfliteModel, target: Target = CORTEX_M) -> list[PlacedBuffer]:
@@ -147,10 +148,16 @@ def buffers(found: Graph | TfliteModel, target: Target = CORTEX_M) -> Placed:
 
 
 def _footprint(
-    graph: Graph, listed: Sequence[Operator], target: Target, found: Plan, flash: int, tensors: int
+    graph: Graph,
+    listed: Sequence[Operator],
+    target: Target,
+    found: Plan,
+    flash: int,
+    tensors: int,
+    variables: Sequence[Tensor] = (),
 ) -> Footprint:
     kernels = [(operator, needs(operator, target)) for operator in listed]
-    ends = tail(graph, kernels, target, tensors)
+    ends = tail(graph, kernels, target, tensors, variables)
     return Footprint(
         target=target,
         peak_bytes=found.peak_bytes,
