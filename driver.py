@@ -4,7 +4,7 @@ import importlib.util
 import json
 import sys
 import traceback
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +19,7 @@ from edgevolve.graph import ShapeError
 from edgevolve.runs import ConfigError, EmptyJournalError, JournalError, Record, Run, SearchConfig, journal_path
 from edgevolve.runs.events import Event
 from edgevolve.spelling import misspelt, suggestion
-from edgevolve.tflite import TfliteError, load_tflite
+from edgevolve.tflite import TfliteError, load_tflite, read_tflite, runtimes
 from predictors import PredictorError
 from resource_models import TARGETS
 from search_algorithms import ProblemError
@@ -27,6 +27,8 @@ from search_space import GenotypeError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from edgevolve.reports.arena import Measured
 
 BAD_INPUT = (
     ClusterError,
@@ -250,6 +252,7 @@ def optimise(
 ) -> None:
     """Give any .tflite the memory plan that needs the least; its outputs stay the same to the bit."""
     from edgevolve.deployment.optimise import optimised
+    from edgevolve.reports.arena import runtime_facts
     from edgevolve.reports.terminal import optimised_table
 
     try:
@@ -259,6 +262,8 @@ def optimise(
     except OSError as error:
         raise ExportError(f"{error.filename}: {error.strerror}") from error
     _console().print(optimised_table(out, len(content), asdict(found)))
+    for runtime, words in runtime_facts(file := read_tflite(found.model), runtimes(file)).items():
+        _console().print(f"{runtime}: {words}", highlight=False, markup=False)
 
 
 @app.command()
@@ -268,7 +273,9 @@ def inspect(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="memory over time as .png or .svg")] = None,
-    target: Annotated[str, typer.Option(help="cortex-m, cortex-m-dsp, cortex-m-mve or host")] = "cortex-m",
+    target: Annotated[
+        str, typer.Option(help="cortex-m, cortex-m-dsp, cortex-m-mve or host; no scratch of ESP-NN")
+    ] = "cortex-m",
 ) -> None:
     """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory, what sets the peak."""
     from edgevolve.reports.memory_map import check_picture, save_arena_map, save_live_map
@@ -276,12 +283,16 @@ def inspect(
 
     if plot:
         check_picture(plot)
+    if target.lower() in ("esp-nn", "esp32", "esp32s3"):
+        raise ConfigError(f"--target {target}: the scratch of ESP-NN's kernels is not known; cortex-m leaves it out")
     if target not in TARGETS:
         raise ConfigError(f"--target {target}: give one of {', '.join(TARGETS)}{suggestion(target, TARGETS)}")
     device = TARGETS[target]
     path, colon, pick = network.rpartition(":")
     if network.lower().endswith(".tflite") or Path(network).is_file():
         found, title = inspect_file(load_tflite(Path(network)), device), Path(network).name
+        if found.footprint and found.footprint.unmodelled:
+            found = replace(found, measured=_measured(Path(network)))
     elif colon:
         opened = Run.open(path)
         record = _picked(opened, pick)
@@ -299,6 +310,19 @@ def inspect(
         console = _console()
         console.print(title, highlight=False, markup=False)
         console.print(network_table(found))
+
+
+def _measured(path: Path) -> "Measured | None":
+    """What the file needs on TensorFlow Lite Micro itself, in a process of its own; None where it fails."""
+    from edgevolve.deployment.micro import MicroError, run_on_micro
+    from edgevolve.reports.arena import Measured
+
+    try:
+        run = run_on_micro(path.read_bytes(), [], least_arena=True)
+    except MicroError:
+        return None
+    assert run.least_arena_bytes is not None
+    return Measured(run.head_bytes, run.tail_bytes, run.least_arena_bytes)
 
 
 for verb, command in DEVICE_COMMANDS.items():
