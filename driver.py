@@ -28,8 +28,6 @@ from search_space import GenotypeError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from edgevolve.reports.arena import Measured
-
 BAD_INPUT = (
     ClusterError,
     ConfigError,
@@ -292,7 +290,9 @@ def inspect(
     if network.lower().endswith(".tflite") or Path(network).is_file():
         found, title = inspect_file(load_tflite(Path(network)), device), Path(network).name
         if found.footprint and found.footprint.unmodelled:
-            found = replace(found, measured=_measured(Path(network)))
+            from edgevolve.deployment.micro import arena_needed
+
+            found = replace(found, measured=arena_needed(Path(network).read_bytes()))
     elif colon:
         opened = Run.open(path)
         record = _picked(opened, pick)
@@ -310,19 +310,6 @@ def inspect(
         console = _console()
         console.print(title, highlight=False, markup=False)
         console.print(network_table(found))
-
-
-def _measured(path: Path) -> "Measured | None":
-    """What the file needs on TensorFlow Lite Micro itself, in a process of its own; None where it fails."""
-    from edgevolve.deployment.micro import MicroError, run_on_micro
-    from edgevolve.reports.arena import Measured
-
-    try:
-        run = run_on_micro(path.read_bytes(), [], least_arena=True)
-    except MicroError:
-        return None
-    assert run.least_arena_bytes is not None
-    return Measured(run.head_bytes, run.tail_bytes, run.least_arena_bytes)
 
 
 for verb, command in DEVICE_COMMANDS.items():

@@ -1,18 +1,16 @@
 """The arena of a network in words and as plain values, and which runtimes can run a file."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from edgevolve.reports.quantities import size
 from edgevolve.tflite import TfliteModel, Verdict, compiled_for
 from resource_models import Footprint
 
 
-class Measured(NamedTuple):
-    """Bytes that TensorFlow Lite Micro needed for a file on this host: head, tail, and the least arena that starts."""
+Measured = tuple[int, int, int]
+"""Bytes that TensorFlow Lite Micro needed for a file on this host: head, tail, and the least arena that starts."""
 
-    head_bytes: int
-    tail_bytes: int
-    arena_bytes: int
+_MEASURED = ("head_bytes", "tail_bytes", "arena_bytes")
 
 
 def arena_json(footprint: Footprint, measured: Measured | None) -> dict[str, Any]:
@@ -38,7 +36,7 @@ def arena_json(footprint: Footprint, measured: Measured | None) -> dict[str, Any
         "operators": footprint.operators,
         "unmodelled": list(footprint.unmodelled),
         "lower_bound": bool(footprint.unmodelled),
-        "measured_on_this_host": measured._asdict() if measured else None,
+        "measured_on_this_host": dict(zip(_MEASURED, measured, strict=True)) if measured else None,
     }
 
 
@@ -69,10 +67,9 @@ def arena_facts(footprint: Footprint | None, measured: Measured | None) -> dict[
         return {}
     facts = {"arena": arena_words(footprint)}
     if measured:
-        facts["measured on this host"] = (
-            f"{size(measured.arena_bytes)}: {size(measured.head_bytes)} of buffers, "
-            f"{size(measured.tail_bytes)} that stay (64-bit build of TensorFlow Lite Micro)"
-        )
+        head, tail, arena = map(size, measured)
+        where = "64-bit build of TensorFlow Lite Micro"
+        facts["measured on this host"] = f"{arena}: {head} of buffers, {tail} that stay ({where})"
     return facts | {"figures": provenance(footprint)}
 
 
