@@ -1,25 +1,25 @@
 """The command line: `python driver.py CONFIG.py` searches, the other verbs look at what was found."""
 
-import importlib.util
+import errno
 import json
 import sys
-import traceback
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from edgevolve.configuration import is_configuration, load_configuration
 from edgevolve.data import DataError, examine, load_splits
 from edgevolve.deployment import ExportError
 from edgevolve.device_commands import DEVICE_COMMANDS
 from edgevolve.engine import ClusterError, WorkersLostError, task_of, try_task
-from edgevolve.engine import search as run_search
 from edgevolve.graph import ShapeError
+from edgevolve.process import end_as_by_control_c, leave_within, say, write_any_text
 from edgevolve.runs import ConfigError, EmptyJournalError, JournalError, Record, Run, SearchConfig, journal_path
-from edgevolve.runs.events import Event
-from edgevolve.spelling import misspelt, suggestion
-from edgevolve.tflite import TfliteError, load_tflite, read_tflite, runtimes
+from edgevolve.spelling import suggestion
+from edgevolve.tflite import TfliteError, load_tflite
 from predictors import PredictorError
 from resource_models import TARGETS
 from search_algorithms import ProblemError
@@ -42,11 +42,32 @@ BAD_INPUT = (
 )
 """What the user can put right: one line, exit status 2."""
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False, help=__doc__)
+_MOST_DIGITS = 12
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help=__doc__,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="a configuration file, or the name of a packaged one")]
 RunPath = Annotated[str, typer.Argument(metavar="RUN", help="artifacts/NAME, or its journal")]
 Pick = Annotated[str, typer.Option(metavar="best|knee|N", help="the best candidate, the front's bend, or a number")]
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"edgevolve {version('edgevolve')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print it")
+    ] = False,
+) -> None: ...
 
 
 @app.command()
@@ -55,8 +76,12 @@ def search(
     name: Annotated[str | None, typer.Option(help="of the run; the configuration's unless given")] = None,
     out: Annotated[Path, typer.Option(help="folder of all runs")] = Path("artifacts"),
     seed: Annotated[int | None, typer.Option(help="of everything random")] = None,
-    evaluations: Annotated[int | None, typer.Option(help="budget: candidates trained")] = None,
-    minutes: Annotated[float | None, typer.Option(help="budget: wall time")] = None,
+    evaluations: Annotated[
+        int | None, typer.Option(help="budget: candidates trained, those before --resume included")
+    ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="budget: wall time in all; what is in training then is waited for")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="one a core unless given")] = None,
     ray_address: Annotated[str | None, typer.Option(help="join a running cluster: HOST:PORT or auto")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="go on where the journal ends")] = False,
@@ -64,38 +89,21 @@ def search(
     mlflow: Annotated[Path | None, typer.Option(metavar="DIR", help="the same for MLflow, in DIR/mlflow.db")] = None,
 ) -> None:
     """Search for networks; "search" itself may be left out."""
-    from edgevolve.reports.boards import boards, tell
-    from edgevolve.reports.progress import ProgressDisplay
-    from edgevolve.reports.terminal import front_table
+    from edgevolve.searching import search_in_terminal, status
 
     settings = {"seed": seed, "evaluations": evaluations, "minutes": minutes, "workers": workers}
     chosen = load_config(config).with_fields(**{key: value for key, value in settings.items() if value is not None})
-    console = _console()
     title = name or Path(config).stem
-    try:
-        with ProgressDisplay(console, chosen.evaluations) as display, boards(title, tensorboard, mlflow) as every:
-
-            def observe(run: Run, event: Event) -> None:
-                display(run, event)
-                for board in every:
-                    tell(board, run, event)
-
-            run = run_search(chosen, title, out=out, resume=resume, ray_address=ray_address, observe=observe)
-    except KeyboardInterrupt:
-        begun = (out / title / "journal.jsonl").exists()
-        _say(
-            "interrupted"
-            + ("; nothing that finished is lost: add --resume to the same command to go on" if begun else "")
-        )
-        raise SystemExit(130) from None
-    console.print(front_table(run, run.front))
-    assert run.stopped
-    if run.stopped.cause == "infeasible":
-        raise ConfigError(run.stopped.reason)
-    if run.failures and (run.stopped.cause == "failures" or not run.front):
+    run = search_in_terminal(
+        chosen, title, _console(), out=out, resume=resume, ray_address=ray_address, boards=(tensorboard, mlflow)
+    )
+    if status(run) == 2:
+        raise ConfigError(run.stopped.reason if run.stopped else "")
+    if status(run):
         first = run.failures[0]
         print(first.traceback, file=sys.stderr)
-        _say(run.stopped.reason if run.stopped.cause == "failures" else f"all failed: {first.kind}: {first.reason}")
+        failed = run.stopped and run.stopped.cause == "failures"
+        say(run.stopped.reason if run.stopped and failed else f"all failed: {first.kind}: {first.reason}")
         raise SystemExit(1)
 
 
@@ -126,15 +134,17 @@ def show(
     where: Annotated[
         str | None, typer.Option(metavar="CONDITION", help="of the front: 'peak_memory_bytes < 32k and error < 5%'")
     ] = None,
+    every: Annotated[bool, typer.Option("--all", help="also what is beyond a soft bound")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="a list of number, genotype, network and metrics")] = False,
 ) -> None:
     """Print the front."""
     from edgevolve.reports.metrics import metric_names
-    from edgevolve.reports.terminal import front_json, front_table
+    from edgevolve.reports.terminal import front_json, front_table, within_soft_bounds
     from edgevolve.reports.where import parse
 
     opened = Run.open(run)
-    records = [_picked(opened, pick)] if pick else opened.front
+    records = [_picked(opened, pick)] if pick else opened.front if every or as_json else within_soft_bounds(opened)
+    left_out = 0 if pick else len(opened.front) - len(records)
     if where:
         condition = parse(where, set(metric_names(opened)))
         records = [record for record in records if condition(record.metrics)]
@@ -147,11 +157,21 @@ def show(
         print(json.dumps(front_json(opened, records), indent=1))
     else:
         console = _console()
-        console.print(front_table(opened, records))
+        console.print(front_table(opened, records, left_out))
         if not pick:
             from edgevolve.reports.scatter import front_scatter
 
             console.print(front_scatter(opened, records, console.width))
+
+
+@app.command()
+def runs(
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="of all runs")] = Path("artifacts"),
+) -> None:
+    """List the runs of a folder."""
+    from edgevolve.reports.overview import runs_table
+
+    _console().print(runs_table(folder))
 
 
 @app.command()
@@ -250,7 +270,6 @@ def optimise(
 ) -> None:
     """Give any .tflite the memory plan that needs the least; its outputs stay the same to the bit."""
     from edgevolve.deployment.optimise import optimised
-    from edgevolve.reports.arena import runtime_facts
     from edgevolve.reports.terminal import optimised_table
 
     try:
@@ -260,8 +279,6 @@ def optimise(
     except OSError as error:
         raise ExportError(f"{error.filename}: {error.strerror}") from error
     _console().print(optimised_table(out, len(content), asdict(found)))
-    for runtime, words in runtime_facts(file := read_tflite(found.model), runtimes(file)).items():
-        _console().print(f"{runtime}: {words}", highlight=False, markup=False)
 
 
 @app.command()
@@ -271,9 +288,7 @@ def inspect(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="memory over time as .png or .svg")] = None,
-    target: Annotated[
-        str, typer.Option(help="cortex-m, cortex-m-dsp, cortex-m-mve or host; no scratch of ESP-NN")
-    ] = "cortex-m",
+    target: Annotated[str, typer.Option(help="cortex-m, cortex-m-dsp, cortex-m-mve or host")] = "cortex-m",
 ) -> None:
     """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory, what sets the peak."""
     from edgevolve.reports.memory_map import check_picture, save_arena_map, save_live_map
@@ -281,18 +296,12 @@ def inspect(
 
     if plot:
         check_picture(plot)
-    if target.lower() in ("esp-nn", "esp32", "esp32s3"):
-        raise ConfigError(f"--target {target}: the scratch of ESP-NN's kernels is not known; cortex-m leaves it out")
     if target not in TARGETS:
         raise ConfigError(f"--target {target}: give one of {', '.join(TARGETS)}{suggestion(target, TARGETS)}")
     device = TARGETS[target]
     path, colon, pick = network.rpartition(":")
     if network.lower().endswith(".tflite") or Path(network).is_file():
         found, title = inspect_file(load_tflite(Path(network)), device), Path(network).name
-        if found.footprint and found.footprint.unmodelled:
-            from edgevolve.deployment.micro import arena_needed
-
-            found = replace(found, measured=arena_needed(Path(network).read_bytes()))
     elif colon:
         opened = Run.open(path)
         record = _picked(opened, pick)
@@ -318,36 +327,17 @@ for verb, command in DEVICE_COMMANDS.items():
 
 def load_config(name: str) -> SearchConfig:
     """Run a configuration file, the user's own Python, and take its `config`. Raises `ConfigError`."""
-    path = _find_config(name)
-    spec = importlib.util.spec_from_file_location("edgevolve_config", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == spec.origin]
-        line = error.lineno if isinstance(error, SyntaxError) else lines[-1] if lines else "?"
-        kind = "" if isinstance(error, BAD_INPUT) else f"{type(error).__name__}: "
-        said = f"{' '.join(str(error).split())}{misspelt(error, vars(module))}"
-        raise ConfigError(f"{name}: line {line}: {kind}{said}") from error
-    config = getattr(module, "config", None)
-    if not isinstance(config, SearchConfig):
-        found = "defines no `config`" if config is None else f"`config` is a {type(config).__name__}"
-        raise ConfigError(f"{name}: {found}; it must define `config = SearchConfig(...)`")
-    return config
+    return load_configuration(name, _packaged(), tuple(_verbs()))
 
 
-def _find_config(name: str) -> Path:
+def _packaged() -> Path:
     import configs
 
-    packaged = Path(str(configs.__file__)).parent
-    by_name = [packaged / f"{Path(name).stem}.py"] if str(Path(name).parent) in (".", "configs") else []
-    for path in (Path(name), *by_name):
-        if path.is_file() and path.suffix == ".py":
-            return path
-    known = ", ".join(sorted(path.stem for path in packaged.glob("[a-z]*.py")))
-    raise ConfigError(f"{name}: no such configuration; give a .py file, or one of {known}")
+    return Path(str(configs.__file__)).parent
+
+
+def _verbs() -> list[str]:
+    return [str(known.name or getattr(known.callback, "__name__", "")) for known in app.registered_commands]
 
 
 def _picked(run: Run, pick: str) -> Record:
@@ -356,8 +346,8 @@ def _picked(run: Run, pick: str) -> Record:
         if record is None:
             raise JournalError(f"{run.path}: no candidate has completed within the bounds yet")
         return record
-    if not pick.isdecimal():
-        raise ConfigError(f"--pick {pick}: give best, knee, or a candidate's number")
+    if not pick.isdecimal() or len(pick) > _MOST_DIGITS:
+        raise ConfigError(f"--pick {pick[:40]}: give best, knee, or a candidate's number")
     return run.record(int(pick))
 
 
@@ -367,24 +357,33 @@ def _console() -> "Console":
     return console()
 
 
-def _say(message: str) -> None:
-    print(f"edgevolve: {message}", file=sys.stderr)
-
-
 def main() -> None:
     """Run the command line; exits with 0, 1 for a failed run, 2 for bad input, 130 for an interrupt."""
+    write_any_text()
+    end_as_by_control_c()
     arguments = sys.argv[1:]
-    verbs = {known.name or getattr(known.callback, "__name__", "") for known in app.registered_commands}
-    if arguments and arguments[0] not in verbs and not arguments[0].startswith("-"):
+    if arguments and arguments[0] not in _verbs() and not arguments[0].startswith("-"):
+        slip = suggestion(arguments[0], _verbs())
+        if slip and not is_configuration(arguments[0], _packaged()):
+            say(f"{arguments[0]}: neither a verb nor a configuration{slip}")
+            raise SystemExit(2)
         arguments = ["search", *arguments]
     try:
         app(arguments)
     except BAD_INPUT as error:
-        _say(str(error))
+        say(str(error))
         raise SystemExit(2) from None
     except WorkersLostError as error:
-        _say(f"{error}; what finished is kept: add --resume to go on")
+        say(f"{error}; what finished is kept: add --resume to go on")
+        leave_within(20.0, 1)
         raise SystemExit(1) from None
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        say(f"{error.filename or 'the disk'}: {error.strerror}")
+        raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from edgevolve.beside import located, where
 from edgevolve.quantity import quantity
 from edgevolve.spelling import suggestion
 from predictors.features import PredictorError
@@ -138,9 +139,9 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
 def read_sheet(path: Path | str) -> Sheet:
     """Read and check a sheet. Raises `PredictorError`, in one line that says what and where."""
     try:
-        payload = yaml.load(read_text(Path(path), _MOST_BYTES), _Loader)
+        payload = yaml.load(read_text(located(path), _MOST_BYTES), _Loader)
     except OSError as error:
-        raise PredictorError(f"{path}: {error.strerror or error}") from error
+        raise PredictorError(f"{path}: {error.strerror or error}{where(path)}") from error
     except _OF_YAML as error:
         raise PredictorError(f"{path}: not a sheet in YAML: {' '.join(str(error).split())[:300]}") from error
     if not isinstance(payload, dict):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevolve.beside import located
 from edgevolve.data import layout
 from edgevolve.data.data_error import DataError
 from edgevolve.data.npz_file import Archive, read_npz
@@ -71,10 +72,11 @@ class NpzImages:
 
     def _parts(self) -> "_Parts":
         try:
-            status = Path(self.path).stat()
+            path = str(located(self.path))
+            status = Path(path).stat()
         except (OSError, ValueError):
             return _read.__wrapped__(self.path, 0, self.channels_first)
-        return _read(self.path, status.st_mtime_ns, self.channels_first)
+        return _read(path, status.st_mtime_ns, self.channels_first)
 
 
 @dataclass(frozen=True, slots=True)

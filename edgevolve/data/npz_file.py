@@ -10,6 +10,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from edgevolve.beside import where
 from edgevolve.data.data_error import DataError
 from edgevolve.data.rows import IN_MEMORY_BYTES, Rows, StoredArray, memory_bytes
 
@@ -49,8 +50,7 @@ def _check_kind(path: str) -> None:
     try:
         status = Path(path).stat()
     except OSError as error:
-        looked = "" if Path(path).is_absolute() else f" (looked in {Path.cwd()})"
-        raise DataError(f"{path}: {error.strerror or 'cannot be read'}{looked}") from error
+        raise DataError(f"{path}: {error.strerror or 'cannot be read'}{where(path)}") from error
     if stat.S_ISDIR(status.st_mode):
         raise DataError(f"{path}: is a folder; an .npz is needed: np.savez('images.npz', x_train=…, y_train=…)")
     if not stat.S_ISREG(status.st_mode):

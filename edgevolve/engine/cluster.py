@@ -1,11 +1,28 @@
-"""Whether a Ray cluster answers, seen before Ray is loaded: loaded, it would wait for minutes."""
+"""What lies around Ray: whether a cluster answers, before Ray is loaded and while it runs; cores; signals.
+
+Loaded, Ray would wait for minutes for a cluster that is not there, and it ends the process when its own ones die.
+"""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from edgevolve.engine.evaluator import WorkersLostError
 
 _DEADLINE_S = 8.0
+_CGROUP = Path("/sys/fs/cgroup")
+_LONGEST_TEMPORARY = 40
+"""Of the 107 characters that the path of a socket may have, Ray's session takes the rest."""
+_LOOK_EVERY_S = 2.0
+_SILENCE_S = 20.0
+"""Ray itself ends the process 60 s after its head has died."""
 
 
 class ClusterError(ValueError):
@@ -39,3 +56,86 @@ def require_cluster(address: str) -> None:
     raise ClusterError(
         f"the Ray cluster at {address} asks for a token; set RAY_AUTH_TOKEN_PATH to a file that holds it"
     )
+
+
+def cores() -> int:
+    """The processor cores that this process may use: those it is bound to, within its control group's quota."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(bound, int(_quota() or bound)))
+
+
+def _quota() -> float:
+    """Cores by the quota of the control group, as containers have it; 0 where there is none."""
+    try:
+        quota, period = (_CGROUP / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            quota, period = (
+                (_CGROUP / "cpu" / f"cpu.cfs_{name}_us").read_text().strip() for name in ("quota", "period")
+            )
+        except OSError:
+            return 0.0
+    return int(quota) / int(period) if quota.isdecimal() and period.isdecimal() and int(period) else 0.0
+
+
+def temporary_folder() -> str | None:
+    """Where Ray is to keep its sockets, where its own choice is too long a path for one; else None."""
+    chosen = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+    return "/tmp/ray" if len(os.fsencode(chosen)) > _LONGEST_TEMPORARY and os.name == "posix" else None
+
+
+@contextmanager
+def own_signals() -> Iterator[None]:
+    """What Ray does with signals when it connects is undone: they end a search as before."""
+    names = [name for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)]
+    before = {name: signal.getsignal(getattr(signal, name)) for name in names}
+    try:
+        yield
+    finally:
+        for name, handler in before.items():
+            with suppress(ValueError, TypeError):  # not the main thread, or a handler that is not Python's
+                signal.signal(getattr(signal, name), handler)
+
+
+class Heartbeat:
+    """Whether Ray's own processes live: the head of the cluster, and the one of this machine."""
+
+    def __init__(self, head: str, local_socket: str | None) -> None:
+        """`head` is HOST:PORT; `local_socket` the path of the socket of this machine's raylet, where it has one."""
+        self._head = head
+        self._socket = local_socket
+        self._looked = self._heard = time.monotonic()
+
+    def require(self) -> None:
+        """Raise `WorkersLostError` where one is gone. Ray would end the process a little later, without a word."""
+        now = time.monotonic()
+        if now - self._looked < _LOOK_EVERY_S:
+            return
+        self._looked = now
+        if self._socket and not _raylet_answers(self._socket):
+            raise WorkersLostError("Ray's process on this machine (the raylet) has died")
+        if _head_answers(self._head):
+            self._heard = now
+        elif now - self._heard > _SILENCE_S:
+            raise WorkersLostError(f"the head of the Ray cluster at {self._head} has not answered for {_SILENCE_S:g} s")
+
+
+def _head_answers(head: str) -> bool:
+    host, _, port = head.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=1.0).close()
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _raylet_answers(path: str) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(1.0)
+        try:
+            probe.connect(path)
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except OSError:
+            return True  # too busy to say
+    return True

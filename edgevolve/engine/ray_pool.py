@@ -8,16 +8,19 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+if not os.environ.get("RAY_ADDRESS", "set"):
+    del os.environ["RAY_ADDRESS"]  # empty is unset
 
 import ray
 from ray import exceptions
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from edgevolve.data import Splits
-from edgevolve.engine.cluster import ClusterError
+from edgevolve.engine.cluster import ClusterError, Heartbeat, cores, own_signals, temporary_folder
 from edgevolve.engine.evaluation import JobProgress
 from edgevolve.engine.evaluator import JobResult, Progressed, WorkersLostError, steady_clock
 from edgevolve.engine.ray_worker import Ran, Worker
@@ -98,6 +101,7 @@ class RayPool:
     ) -> None:
         """Connect, and begin to start the workers."""
         self._owns_cluster = _connect(address, workers)
+        self._heartbeat, self._lost = _heartbeat(), False
         resources = ray.cluster_resources()
         nodes = _nodes() if one_a_node else []
         needs = getattr(task, "needs", None) or Needs()
@@ -143,6 +147,7 @@ class RayPool:
         until = time.monotonic() + timeout_s
         results: list[JobResult] = []
         while not results and (remaining := until - time.monotonic()) > 0:
+            self._require_ray()
             self._ask_for_news()
             waiting = [*self._busy, *self._starting, *self._asked]
             if not waiting:  # idle: nothing to wait for
@@ -166,11 +171,20 @@ class RayPool:
         return self._clock()
 
     def close(self) -> None:
-        """Kill the workers, and leave the cluster."""
+        """Kill the workers, and leave the cluster; where its processes died there is nothing to leave."""
+        if self._lost:
+            return
         for slot in [*self._idle, *self._starting.values(), *(running.slot for running in self._busy.values())]:
             ray.kill(slot.actor)
         if self._owns_cluster:
             ray.shutdown()
+
+    def _require_ray(self) -> None:
+        try:
+            self._heartbeat.require()
+        except WorkersLostError:
+            self._lost = True
+            raise
 
     def _check_starts(self) -> None:
         """Nothing has ever started: say so, rather than wait for ever for what others hold."""
@@ -298,18 +312,27 @@ def _connect(address: str | None, workers: int | None) -> bool:
         return False
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     root = Path(__file__).resolve().parents[2]
-    if address is None:
-        cores = workers or os.cpu_count() or 1
+    if not address:  # an empty one is none
         try:
-            ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
+            with own_signals():
+                folder = temporary_folder()
+                ray.init("local", num_cpus=workers or cores(), include_dashboard=False, _temp_dir=folder, **quiet)
         except Exception as error:  # Ray raises no narrower one where a machine is too busy for it
             reason = " ".join(str(error).split())[:200]
+            busy = "timed out" in reason or "imeout" in reason
             raise ClusterError(
-                f"Ray does not start on this machine, try again when it is less busy: {reason}"
+                f"Ray does not start on this machine{', try again when it is less busy' if busy else ''}: {reason}"
             ) from error
         return True
-    ray.init(address=address, runtime_env={"py_modules": [str(root / name) for name in _PACKAGES]}, **quiet)
+    with own_signals():
+        ray.init(address=address, runtime_env={"py_modules": [str(root / name) for name in _PACKAGES]}, **quiet)
     return True
+
+
+def _heartbeat() -> Heartbeat:
+    node = getattr(getattr(ray, "_private", None), "worker", None)
+    local = getattr(getattr(node, "_global_node", None), "raylet_socket_name", None)
+    return Heartbeat(ray.get_runtime_context().gcs_address, local)
 
 
 def _nodes() -> list[str]:
@@ -328,12 +351,27 @@ def _require(resources: dict[str, float], workers: int, each: int, share: float,
 
 
 def _ship_by_value(task: Task) -> None:
-    """Send along the code of a task of the user's own: it is neither ours nor installed on other nodes."""
-    module = sys.modules[type(task).__module__]
-    path = Path(getattr(module, "__file__", None) or "").resolve()
-    installed = path.is_relative_to(Path(sysconfig.get_path("purelib")).resolve())
-    if module.__name__.partition(".")[0] not in (*_PACKAGES, "__main__") and not installed:
-        ray.cloudpickle.register_pickle_by_value(module)
+    """Send along the user's own code, which is neither ours nor installed on other nodes.
+
+    It is what is loaded from the folder of the task's module, or from that of the configuration.
+    """
+    homes = {_folder(sys.modules.get(name)) for name in (type(task).__module__, "edgevolve_config")} - {None}
+    installed = Path(sysconfig.get_path("purelib")).resolve()
+    for module in list(sys.modules.values()):
+        top = getattr(module, "__name__", "__main__").partition(".")[0]
+        folder = _folder(module)
+        if folder is None or top in (*_PACKAGES, "configs", "driver", "__main__") or folder.is_relative_to(installed):
+            continue
+        if any(home is not None and folder.is_relative_to(home) for home in homes):
+            ray.cloudpickle.register_pickle_by_value(module)
+
+
+def _folder(module: ModuleType | None) -> Path | None:
+    """Where the file of a module lies; None of one without a file, or one of this project."""
+    file = getattr(module, "__file__", None)
+    if module is None or file is None or module.__name__.partition(".")[0] in _PACKAGES:
+        return None
+    return Path(file).resolve().parent
 
 
 def _last_line(error: Exception) -> str:

@@ -1,21 +1,28 @@
-"""What a person sees while a search runs: a bar on a terminal, a line a candidate elsewhere."""
+"""What a person sees while a search runs: one line that is overwritten on a terminal, dated lines elsewhere."""
 
+import threading
+import time
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from edgevolve.reports.quantities import quantity
-from edgevolve.runs import Run, events
+from edgevolve.reports.quantities import duration, quantity
+from edgevolve.runs import Run, SearchConfig, events
+
+_SILENCE_S = 10.0
+"""Something is printed at least this often."""
+_LINES_EVERY_S = 1.0
+"""In a file, a line a candidate would be too many where candidates take less."""
 
 
 class ProgressDisplay:
-    """An observer of the loop; hold it in a `with` block. `evaluations` is the budget, if there is one."""
+    """An observer of the loop; hold it in a `with` block."""
 
-    def __init__(self, console: Console, evaluations: int | None) -> None:
-        """Nothing is drawn before the first event."""
+    def __init__(self, console: Console, config: SearchConfig) -> None:
+        """Nothing is drawn before the first event. The budgets are those of `config`."""
         self._console = console
-        self._total = evaluations
+        self._config = config
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -28,24 +35,38 @@ class ProgressDisplay:
             console=console,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task("searching", total=evaluations, rate="", best="")
+        self._task = self._bar.add_task("searching", total=config.evaluations, rate="", best="")
         self._begun_at = 0
         self._began = 0.0
+        self._latest: tuple[Run, int, float] | None = None  # a run, what is in flight, when: another thread reads it
+        self._printed = time.monotonic()
+        self._closed = threading.Event()
 
     def __enter__(self) -> "ProgressDisplay":
         self._bar.start()
+        threading.Thread(target=self._keep_saying, daemon=True).start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Draw no more."""
+        self._closed.set()
         self._bar.stop()
 
     def __call__(self, run: Run, event: events.Event) -> None:
         """Show the event."""
+        self._latest = run, len(run.in_flight), event.time - run.active_seconds
         match event:
             case events.Started() | events.Resumed():
                 self._begun_at, self._began = run.evaluations, event.time
                 workers = f"{event.workers} worker{'s' if event.workers > 1 else ''}"
-                begun = f", going on after {run.evaluations} evaluations" if run.evaluations else ""
+                begun = (
+                    f", going on after {run.evaluations} evaluations; budgets count from the first start"
+                    if run.evaluations
+                    else ""
+                )
                 self._console.print(f"{run.started.name}: {workers}{begun}", highlight=False)
                 for note in run.started.data.get("notes", ()):
                     self._console.print(f"data: {note}", highlight=False, markup=False, soft_wrap=True)
@@ -56,26 +77,58 @@ class ProgressDisplay:
                 self._line(run, event.number, self._figures(run, event))
                 self._update(run, event.time)
             case events.Failed():
-                self._line(run, event.number, f"failed: {event.kind}: {event.reason}")
+                self._line(run, event.number, f"failed: {event.kind}: {event.reason}", always=True)
                 self._update(run, event.time)
+
+    def _keep_saying(self) -> None:
+        """Where nothing ends for long, say what is waited for."""
+        while not self._closed.wait(_SILENCE_S / 10):
+            if not self._latest or time.monotonic() - self._printed < _SILENCE_S or self._closed.is_set():
+                continue
+            run, flying, began = self._latest
+            seconds = max(0.0, time.time() - began)
+            words = waiting_words(run, flying, self._config.minutes, seconds)
+            if self._console.is_terminal:
+                self._bar.update(self._task, description=words)
+                self._printed = time.monotonic()
+            else:
+                self._print(run, words, seconds)
 
     def _figures(self, run: Run, event: events.Finished) -> str:
         shown = [run.metric(objective.metric) for objective in run.problem.objectives]
         return "  ".join(f"{one.title} {quantity(one, event.metrics[one.name])}" for one in shown)
 
-    def _line(self, run: Run, number: int, text: str) -> None:
-        if not self._console.is_terminal:
-            of = f"/{self._total}" if self._total else ""
-            self._console.print(f"[{run.evaluations}{of}] candidate {number}: {text}", highlight=False, markup=False)
+    def _line(self, run: Run, number: int, text: str, always: bool = False) -> None:
+        last = run.evaluations == self._config.evaluations
+        due = always or last or time.monotonic() - self._printed >= _LINES_EVERY_S
+        if due and not self._console.is_terminal:
+            self._print(run, f"candidate {number}: {text}")
+
+    def _print(self, run: Run, words: str, seconds: float | None = None) -> None:
+        of = f"/{self._config.evaluations}" if self._config.evaluations else ""
+        spent = duration(run.active_seconds if seconds is None else seconds)
+        self._console.print(f"[{run.evaluations}{of}] {spent}: {words}", highlight=False, markup=False, soft_wrap=True)
+        self._printed = time.monotonic()
 
     def _update(self, run: Run, now: float) -> None:
         done, seconds = run.evaluations - self._begun_at, now - self._began
         best = run.best
         main = run.main
+        self._printed = time.monotonic() if self._console.is_terminal else self._printed
         self._bar.update(
             self._task,
+            description="searching",
             completed=run.evaluations,
             rate=f"{3600 * done / seconds:.0f}/h" if done and seconds > 0 else "",
             best=(f"best {main.title} {quantity(main, best.metrics[main.name])}  " if best else "")
             + f"feasible {run.feasible_share:.0%}",
         )
+
+
+def waiting_words(run: Run, flying: int, minutes: float | None, seconds: float) -> str:
+    """What a silent search is at, and why it outlives its budget of `minutes` after `seconds` of searching."""
+    if minutes is not None and seconds >= 60 * minutes and flying:
+        those = "the candidate" if flying == 1 else f"the {flying} candidates"
+        return f"{minutes:g} minutes are over; waiting for {those} in training, none is begun any more"
+    rejected = len(run.records) - run.evaluations - flying
+    return f"{flying} in training, {rejected} of {len(run.records)} candidates rejected before it"

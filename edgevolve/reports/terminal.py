@@ -25,8 +25,18 @@ def console() -> Console:
     return Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_A_FILE)
 
 
-def front_table(run: Run, records: Sequence[Record]) -> RenderableType:
-    """The records as rows, the best of the run starred, its knee marked, and the run in one line below."""
+def within_soft_bounds(run: Run) -> list[Record]:
+    """The front without what is beyond a soft bound; the whole front where nothing on it keeps them all."""
+    soft = [constraint for constraint in run.problem.constraints if not constraint.hard]
+    within = [record for record in run.front if not any(bound.broken(record.metrics) for bound in soft)]
+    return within or run.front
+
+
+def front_table(run: Run, records: Sequence[Record], left_out: int = 0) -> RenderableType:
+    """The records as rows, the best of the run starred, its knee marked, and the run in one line below.
+
+    `left_out` counts what of the front is beyond a soft bound and not among the records.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", width=1)
     table.add_column("#", justify="right")
@@ -46,7 +56,8 @@ def front_table(run: Run, records: Sequence[Record]) -> RenderableType:
             Text(network_words(record)),
         )
     lines = "\n".join([summary(run), *sources(run.devices, names)])
-    return Group(table, Text(""), Text(f"{lines}{MARKS}"))
+    more = f"\n{left_out} more of the front {'is' if left_out == 1 else 'are'} beyond a soft bound: show --all"
+    return Group(table, Text(""), Text(f"{lines}{more if left_out else ''}{MARKS}"))
 
 
 def metric_words(run: Run, record: Record) -> dict[str, str]:

@@ -9,6 +9,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +20,7 @@ from edgevolve.reports.follow import Follower
 from edgevolve.reports.page import finite, render
 from edgevolve.reports.view import charts_view, network_view, rows_view, run_view
 from edgevolve.runs import JournalError, journal_path
+from edgevolve.runs.run import fitting
 from search_algorithms import Rejected
 
 HOST = "127.0.0.1"
@@ -28,6 +30,15 @@ _TELL_EVERY_S = 1.0
 _MOST_OF_THE_TIME = 0.2
 """Making news takes at most this share of the time: the larger the run, the rarer they are."""
 _BEAT_EVERY_S = 15.0
+_SLOWEST_CLIENT_S = 20.0
+"""A client that neither asks nor takes anything for so long is left."""
+_MOST_CONNECTIONS = 256
+_MOST_STREAMS = 32
+"""Pages that follow at the same time; more are refused."""
+_AT_ONCE = 2000
+"""Events read in one go: a request waits no longer than that takes."""
+_MOST_TOLD = 4
+"""Texts kept for pages that are equally far."""
 
 
 class LiveRun:
@@ -41,50 +52,81 @@ class LiveRun:
         self._problem = ""
         self._token = secrets.token_hex(4)
         self._version = 0
+        self._reading = True
+        self._told: dict[tuple[str, int], tuple[str, str]] = {}
+        self.streams = threading.BoundedSemaphore(_MOST_STREAMS)
+        """A place for each page that follows."""
 
-    def look(self) -> None:
-        """Read what was written since, and wake those who wait."""
+    def look(self) -> bool:
+        """Read some of what was written since, and wake those who wait; gives whether there is more to read."""
         with self._moved:
             try:
-                moved, problem = self._follower.poll(), ""
+                count, problem = self._follower.poll(_AT_ONCE), ""
             except JournalError as error:
-                moved, problem = False, str(error)
-            if moved or problem != self._problem:
+                count, problem = 0, str(error)
+            more = count == _AT_ONCE
+            self._reading &= more
+            if count or problem != self._problem:
                 self._problem = problem
                 self._version += 1
                 self._moved.notify_all()
+        return more
 
     def wait(self, mark: str, timeout_s: float) -> bool:
         """Wait until there is something after `mark`; gives whether there is."""
         with self._moved:
             return self._moved.wait_for(lambda: self._mark() != mark, timeout_s)
 
-    def news(self, mark: str) -> tuple[str, dict[str, Any]]:
-        """What is new after `mark`, and the mark after it; everything, where the mark is not one of this journal."""
+    def news(self, mark: str) -> tuple[str, str]:
+        """What is new after `mark`, as JSON, and the mark after it; everything, where the mark is of another journal.
+
+        Pages that are equally far are told the same text, which is made once.
+        """
         with self._moved:
-            follower, run = self._follower, self._follower.run
-            if self._problem or run is None:
-                return self._mark(), {"waiting": self._problem or "waiting for the search to begin…"}
-            origin, _, seen = mark.rpartition("-")[0].rpartition("-")
-            known = origin == self._origin() and seen.isdecimal()
-            changed = set(follower.changes[int(seen) :]) if known else set(run.records)
-            records = [run.records[n] for n in sorted(changed) if not isinstance(run.records[n].outcome, Rejected)]
-            rows, view, charts = rows_view(run, records), run_view(run), charts_view(run)
-            return self._mark(), {"fresh": not known, "view": view, "rows": rows, "charts": charts}
+            known = (mark, self._version)
+            if known not in self._told:
+                while len(self._told) >= _MOST_TOLD:
+                    del self._told[next(iter(self._told))]
+                try:
+                    with fitting(self._follower.path):
+                        news = self._news(mark)
+                except JournalError as error:
+                    news = {"waiting": str(error)}
+                text = json.dumps(finite(news), allow_nan=False, separators=(",", ":"))
+                self._told[known] = self._mark(), text
+            return self._told[known]
+
+    def _news(self, mark: str) -> dict[str, Any]:
+        follower, run = self._follower, self._follower.run
+        if self._problem or run is None:
+            return {"waiting": self._problem or "waiting for the search to begin…"}
+        if self._reading:
+            return {"waiting": f"reading the journal: {1 - follower.behind:.0%}"}
+        origin, _, seen = mark.rpartition("-")[0].rpartition("-")
+        known = origin == self._origin() and seen.isdecimal()
+        changed = set(follower.changes[int(seen) :]) if known else set(run.records)
+        records = [run.records[n] for n in sorted(changed) if not isinstance(run.records[n].outcome, Rejected)]
+        rows, view, charts = rows_view(run, records), run_view(run), charts_view(run)
+        return {"fresh": not known, "view": view, "rows": rows, "charts": charts}
 
     def network(self, number: int) -> dict[str, Any] | None:
-        """What the page shows of one network; None where there is none."""
+        """What the page shows of one network; None where there is none, or what stands there is no network."""
         with self._moved:
             run = self._follower.run
-            graph = self._follower.graph(number)
-            return network_view(run, run.records[number], graph, self.command) if run and graph else None
+            try:
+                with fitting(self._follower.path):
+                    graph = self._follower.graph(number)
+                    return network_view(run, run.records[number], graph, self.command) if run and graph else None
+            except JournalError:
+                return None
 
     def _origin(self) -> str:
         return f"{self._token}-{self._follower.generation}"
 
     def _mark(self) -> str:
         """Of which journal, how many changes are told, and of what moment."""
-        return f"{self._origin()}-{len(self._follower.changes)}-{self._version}"
+        changes = 0 if self._reading else len(self._follower.changes)
+        return f"{'reading' if self._reading else self._origin()}-{changes}-{self._version}"
 
 
 def serve(run: str, port: int, announce: Callable[[str], object]) -> None:
@@ -97,32 +139,59 @@ def serve(run: str, port: int, announce: Callable[[str], object]) -> None:
 def make_server(run: str, port: int = 0) -> ThreadingHTTPServer:
     """The server of a run, at a free port of the loopback unless one is given; it follows until it is closed."""
     live = LiveRun(run)
-    live.look()
 
     class Handler(_Handler):
         source = live
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        closing = threading.Event()
-
-        def server_close(self) -> None:
-            self.closing.set()
-            super().server_close()
-
-    server = Server((HOST, port), Handler)
+    server = _Server((HOST, port), Handler)
 
     def keep_looking() -> None:
-        while not server.closing.wait(_LOOK_EVERY_S):
-            live.look()
+        more = live.look()
+        while not server.closing.wait(0.0 if more else _LOOK_EVERY_S):
+            more = live.look()
 
     threading.Thread(target=keep_looking, daemon=True).start()
     return server
 
 
+class _Server(ThreadingHTTPServer):
+    """A thread a connection, so many at most."""
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.closing = threading.Event()
+        self._places = threading.BoundedSemaphore(_MOST_CONNECTIONS)
+        super().__init__(address, handler)
+
+    def server_close(self) -> None:
+        self.closing.set()
+        super().server_close()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+            return
+        with suppress(OSError):
+            request.sendall(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+
 class _Handler(BaseHTTPRequestHandler):
     source: LiveRun
     protocol_version = "HTTP/1.1"
+    timeout = _SLOWEST_CLIENT_S
+
+    def do_HEAD(self) -> None:
+        """The headers of a GET."""
+        self.do_GET()
 
     def do_GET(self) -> None:
         """The page, its events, or a network; nothing for a page of another host that had its name point here."""
@@ -147,7 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
                         self.send_error(HTTPStatus.NOT_FOUND)
                 case _:
                     self.send_error(HTTPStatus.NOT_FOUND)
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, TimeoutError):
             self.close_connection = True
 
     def _send(self, text: str, kind: str) -> None:
@@ -156,22 +225,32 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **_HEADERS}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def _events(self) -> None:
         self.close_connection = True
-        self.send_response(HTTPStatus.OK)
-        for name, value in {"Content-Type": "text/event-stream", **_HEADERS}.items():
-            self.send_header(name, value)
-        self.end_headers()
+        if not self.source.streams.acquire(blocking=False):
+            self.send_error(HTTPStatus.SERVICE_UNAVAILABLE)
+            return
+        try:
+            self.send_response(HTTPStatus.OK)
+            for name, value in {"Content-Type": "text/event-stream", **_HEADERS}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if self.command != "HEAD":
+                self._tell()
+        finally:
+            self.source.streams.release()
+
+    def _tell(self) -> None:
         mark = self.headers.get("Last-Event-ID", "")
         while True:
             if not self.source.wait(mark, _BEAT_EVERY_S):
                 self.wfile.write(b": still here\n\n")
                 continue
             began = time.monotonic()
-            mark, news = self.source.news(mark)
-            text = json.dumps(finite(news), allow_nan=False, separators=(",", ":"))
+            mark, text = self.source.news(mark)
             self.wfile.write(f"id: {mark}\ndata: {text}\n\n".encode())
             self.wfile.flush()
             took = time.monotonic() - began
@@ -187,4 +266,9 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "R
 def _awaited(run: str) -> Path:
     """The journal of RUN, also where its folder is not there yet."""
     path = Path(run)
-    return path if path.suffix == ".jsonl" else journal_path(run) if path.exists() else path / "journal.jsonl"
+    if path.suffix == ".jsonl":
+        return path
+    try:
+        return journal_path(run)
+    except JournalError:
+        return path / "journal.jsonl"

@@ -2,7 +2,7 @@
 
 from edgevolve.runs.as_json import config_json, difference
 from edgevolve.runs.config import ON_RESUME, ConfigError, SearchConfig
-from edgevolve.runs.journal import EmptyJournalError, Journal, JournalError, create, journal_path
+from edgevolve.runs.journal import EmptyJournalError, Journal, JournalError, create, journal_path, run_names
 from edgevolve.runs.measure import Measurement, measure
 from edgevolve.runs.run import Record, Run
 from edgevolve.runs.task import DeviceMemory, Job, MetricProvider, Needs, Resources, Task
@@ -28,4 +28,5 @@ __all__ = [
     "difference",
     "journal_path",
     "measure",
+    "run_names",
 ]

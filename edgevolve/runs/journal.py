@@ -13,6 +13,12 @@ from pydantic import ValidationError
 
 from edgevolve.runs import disk
 from edgevolve.runs.events import EVENT, Event, Started
+from edgevolve.spelling import suggestion
+
+ARTIFACTS = Path("artifacts")
+"""Where runs are, unless told."""
+
+_JOURNAL = "journal.jsonl"
 
 
 class JournalError(ValueError):
@@ -24,9 +30,27 @@ class EmptyJournalError(JournalError):
 
 
 def journal_path(run: str | Path) -> Path:
-    """The journal of RUN, which is a folder such as `artifacts/NAME` or the journal itself."""
+    """The journal of RUN, which is a folder such as `artifacts/NAME`, the journal itself, or NAME alone.
+
+    Raises `JournalError` where there is neither.
+    """
     path = Path(run)
-    return path / "journal.jsonl" if path.is_dir() else path
+    try:
+        for folder in (path, ARTIFACTS / path):
+            if folder.is_dir():
+                return folder / _JOURNAL
+        exists = path.exists()
+    except (OSError, ValueError) as error:  # too long a name, or a NUL in it
+        raise JournalError(f"{str(run)[:100]}: {getattr(error, 'strerror', None) or error}") from None
+    if not exists:
+        folder = path.parent if path.parent != Path() else ARTIFACTS
+        raise JournalError(f"{path}: No such file or directory{suggestion(path.name, run_names(folder))}")
+    return path
+
+
+def run_names(folder: Path) -> list[str]:
+    """The runs in a folder."""
+    return sorted(path.parent.name for path in folder.glob(f"*/{_JOURNAL}"))
 
 
 def read(path: Path) -> Iterator[Event]:

@@ -1,8 +1,11 @@
+import os
+import signal
 import socket
 import threading
 
 import pytest
 
+from edgevolve.engine import WorkersLostError, cluster
 from edgevolve.engine.cluster import ClusterError, require_cluster
 
 
@@ -35,3 +38,64 @@ def refused_in_time(address):
     thread.start()
     thread.join(20)
     assert caught == [f"no Ray cluster answers at {address}: give HOST:PORT of a head node, or auto"]
+
+
+def test_cores_are_those_the_process_is_bound_to_within_the_quota_of_its_container(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)), raising=False)
+    for text, expected in (
+        ("max 100000", 8),
+        ("250000 100000", 2),
+        ("50000 100000", 1),
+        ("9900000 100000", 8),
+        ("", 8),
+    ):
+        (tmp_path / "cpu.max").write_text(text)
+        monkeypatch.setattr(cluster, "_CGROUP", tmp_path)
+        assert cluster.cores() == expected
+
+
+def test_a_head_that_answers_no_more_is_one_error(monkeypatch):
+    clock = iter(range(0, 1000, 5))
+    monkeypatch.setattr(cluster.time, "monotonic", lambda: float(next(clock)))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        head = f"127.0.0.1:{server.getsockname()[1]}"
+        beat = cluster.Heartbeat(head, None)
+        for _ in range(10):
+            beat.require()
+    with pytest.raises(WorkersLostError, match=f"the head of the Ray cluster at {head} has not answered for 20 s"):
+        for _ in range(10):
+            beat.require()
+
+
+def test_a_process_of_this_machine_that_has_died_is_one_error(tmp_path, monkeypatch):
+    clock = iter(range(0, 1000, 5))
+    monkeypatch.setattr(cluster.time, "monotonic", lambda: float(next(clock)))
+    path = str(tmp_path / "raylet")
+    with socket.create_server(("127.0.0.1", 0)) as head, socket.socket(socket.AF_UNIX) as raylet:
+        raylet.bind(path)
+        raylet.listen()
+        beat = cluster.Heartbeat(f"127.0.0.1:{head.getsockname()[1]}", path)
+        beat.require()
+        raylet.close()
+        with pytest.raises(WorkersLostError, match="the raylet"):
+            beat.require()
+
+
+def test_a_path_too_long_for_a_socket_is_not_used(monkeypatch):
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp/" + "x" * 80)
+    assert cluster.temporary_folder() == "/tmp/ray"
+    monkeypatch.setenv("RAY_TMPDIR", "/tmp/x")
+    assert cluster.temporary_folder() is None
+
+
+def test_signals_are_the_programs_own_again():
+    def mine(number, frame):
+        raise AssertionError
+
+    before = signal.signal(signal.SIGTERM, mine)
+    try:
+        with cluster.own_signals():
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        assert signal.getsignal(signal.SIGTERM) is mine
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,40 @@
+"""Files that a configuration names by a relative path: in the working folder, or beside the configuration."""
+
+from pathlib import Path
+
+_FOLDERS: list[Path] = []
+
+
+def look_in(folder: Path) -> None:
+    """From now on look in `folder` as well, before those named earlier."""
+    folder = folder.resolve()
+    if folder in _FOLDERS:
+        _FOLDERS.remove(folder)
+    _FOLDERS.insert(0, folder)
+
+
+def folders() -> tuple[Path, ...]:
+    """Where is looked after the working folder."""
+    return tuple(_FOLDERS)
+
+
+def located(path: str | Path) -> Path:
+    """The file in the working folder, else beside a configuration; `path` as it is where it is in neither."""
+    given = Path(path)
+    candidates = (given, *(folder / given for folder in _FOLDERS))
+    return next((each for each in candidates if _exists(each)), given)
+
+
+def where(path: str | Path) -> str:
+    """The folders in which a relative path is looked up, for messages: ` (looked in …)`."""
+    if Path(path).is_absolute():
+        return ""
+    looked = dict.fromkeys([Path.cwd(), *_FOLDERS])
+    return f" (looked in {' and in '.join(map(str, looked))})"
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False

@@ -1,0 +1,47 @@
+"""The edges of the command line's process: its signals, its output, its end."""
+
+import io
+import os
+import signal
+import sys
+import threading
+
+_LONGEST_MESSAGE = 600
+
+
+def say(message: str) -> None:
+    """Print a message in one line on standard error, made printable, and cut in its middle where it is very long."""
+    text = "".join(c if c.isprintable() else "�" for c in message)
+    shown = text if len(text) <= _LONGEST_MESSAGE else f"{text[: _LONGEST_MESSAGE - 100]} … {text[-97:]}"
+    print(f"edgevolve: {shown}", file=sys.stderr, flush=True)
+
+
+def write_any_text() -> None:
+    """Whatever the encoding of the terminal, text that it lacks is written as `?`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def leave_within(seconds: float, status: int) -> None:
+    """End the process with `status` after `seconds`, where it has not ended by itself: a dead cluster holds it."""
+
+    def leave() -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+
+    timer = threading.Timer(seconds, leave)
+    timer.daemon = True
+    timer.start()
+
+
+def end_as_by_control_c() -> None:
+    """What a scheduler sends (SIGTERM), or a terminal that closes (SIGHUP), ends a search as Ctrl-C does."""
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), interrupt)

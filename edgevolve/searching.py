@@ -1,0 +1,73 @@
+"""A search as a person sees it: progress, the front as soon as it has ended, and a way on where it was cut short."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edgevolve.engine import WorkersLostError, search
+from edgevolve.process import leave_within, say
+from edgevolve.reports.boards import boards as open_boards
+from edgevolve.reports.boards import tell
+from edgevolve.reports.progress import ProgressDisplay
+from edgevolve.reports.terminal import front_table, within_soft_bounds
+from edgevolve.runs import JournalError, Run, SearchConfig
+from edgevolve.runs.events import Event, Stopped
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+CLOSING_DEADLINE_S = 20.0
+"""How long workers and cluster may take to close when all is said."""
+
+
+def search_in_terminal(
+    config: SearchConfig,
+    name: str,
+    console: "Console",
+    *,
+    out: Path,
+    resume: bool,
+    ray_address: str | None,
+    boards: tuple[Path | None, Path | None],
+) -> Run:
+    """Search, and print the front before anything is closed: a cluster that died may take the process with it.
+
+    `boards` are the folders for TensorBoard and MLflow. Raises as `engine.search`; an interrupt is said and raised.
+    """
+    seen: list[Run] = []
+    with ProgressDisplay(console, config) as display:
+
+        def show_front() -> None:
+            display.close()
+            for run in seen:
+                within = within_soft_bounds(run)
+                console.print(front_table(run, within, left_out=len(run.front) - len(within)))
+
+        def observe(run: Run, event: Event) -> None:
+            seen[:] = [run]
+            display(run, event)
+            for board in opened:
+                tell(board, run, event)
+            if isinstance(event, Stopped):
+                show_front()
+                if event.cause == "interrupted":
+                    say("interrupted; nothing that finished is lost: add --resume to the same command to go on")
+                leave_within(CLOSING_DEADLINE_S, 130 if event.cause == "interrupted" else status(run))
+
+        try:
+            with open_boards(name, *boards) as opened:
+                return search(config, name, out=out, resume=resume, ray_address=ray_address, observe=observe)
+        except KeyboardInterrupt:
+            if not seen or seen[0].stopped is None:
+                say("interrupted")
+            raise
+        except (WorkersLostError, JournalError):
+            show_front()
+            raise
+
+
+def status(run: Run) -> int:
+    """The exit status of a search that has ended: 0, 1 where it failed, 2 where its bounds leave nothing."""
+    stopped = run.stopped
+    if stopped and stopped.cause == "infeasible":
+        return 2
+    return int(bool(run.failures and stopped and (stopped.cause == "failures" or not run.front)))
