@@ -33,6 +33,9 @@ _COUNTED = 2000
 """Points in the box between the best and the worst costs, and at most how many of those that a candidate might gain;
 by these a gain in hypervolume is measured."""
 
+_AT_ONCE = 8
+"""Rows of the front that points are compared with at once."""
+
 _BEYOND = 0.01
 """The box reaches so far, in its own widths, below the best cost seen: what is predicted beyond counts no more."""
 
@@ -281,8 +284,16 @@ def _open_points(front: Costs, worst: Costs, limits: Costs, rng: Generator) -> C
 
 
 def _reached(points: Costs, costs: Costs) -> NDArray[np.bool_]:
-    """Which points are dominated by a row of costs."""
-    return np.asarray(_no_worse(costs[_non_dominated(costs)], points).any(axis=0))
+    """Which points are dominated by a row of costs; those of the rows that dominate most are soon left out."""
+    rows = costs[_non_dominated(costs)]
+    heavy = rows[np.argsort(-np.prod(np.maximum(points.max(axis=0, initial=-np.inf) - rows, 0), axis=1), kind="stable")]
+    left, columns = np.arange(len(points)), np.ascontiguousarray(points.T)
+    for some in np.split(heavy, range(_AT_ONCE, len(heavy), _AT_ONCE)):
+        open_still = ~_no_worse(some, columns.T).any(axis=0)
+        left, columns = left[open_still], columns[:, open_still]
+    reached = np.ones(len(points), np.bool_)
+    reached[left] = False
+    return reached
 
 
 def _gains(points: Costs, costs: Costs) -> NDArray[np.int64]:

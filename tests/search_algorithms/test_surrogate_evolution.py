@@ -3,7 +3,7 @@ import pytest
 
 from search_algorithms import Problem, ProblemError, SurrogateEvolution, at_most, minimise
 from search_algorithms.surrogate import best_rows, choose_kernels, fit_processes, fit_trees
-from search_algorithms.surrogate_evolution import _gains, _non_dominated, _open_points
+from search_algorithms.surrogate_evolution import _gains, _non_dominated, _open_points, _reached
 from tests.pretend import unmeasured
 from tests.search_algorithms.cells import SPACE, made_up, played
 
@@ -129,3 +129,26 @@ def test_what_is_measured_is_read_and_never_learned(monkeypatch):
 
     played(SurrogateEvolution(founders=4).start(SPACE, problem, 0, measure), 20)
     assert set(columns) == {1}
+
+
+def test_a_space_without_neighbours_is_searched():
+    class Lonely:
+        """Each cell is a family of its own."""
+
+        def __getattr__(self, name):
+            return getattr(SPACE, name)
+
+        def neighbours(self, genotype, rng):
+            return iter(())
+
+    told = played(SurrogateEvolution(founders=4, unscreened=0.0).start(Lonely(), PROBLEM, 0, unmeasured), 12)
+    assert all(proposal.change != "random" for proposal in told[5:])
+
+
+@pytest.mark.parametrize("objectives", [2, 3, 4])
+def test_points_are_reached_by_what_dominates_them(objectives):
+    rng = np.random.default_rng(0)
+    costs, points = rng.random((60, objectives)), rng.random((300, objectives))
+    costs[0] = np.inf
+    each = [any((cost <= point).all() for cost in costs) for point in points]
+    assert _reached(points, costs).tolist() == each and 0 < sum(each) < 300
