@@ -12,6 +12,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from edgevolve.graph import graph_hash
 from edgevolve.quantity import quantity
 from predictors import DevicePredictor, PredictorError, profile, sheet, sheets
 from predictors import validate as compare
@@ -188,14 +189,15 @@ def validate(
         raise PredictorError(f"{csv}: {len(pairs)} whole networks; at least two are needed")
     whole = [graph for _, graph in pairs]
     truth = np.array([row.values[0] for row, _ in pairs])
+    different = len({graph_hash(graph) for graph in whole})
     if fitted:
         guess = fitted.predict(whole)
-        found = compare(guess.value, truth, guess.low, guess.high)
+        found = compare(guess.value, truth, guess.low, guess.high, different)
         if improve:
             _save(fitted.improved(whole, truth, np.random.default_rng(seed)), improve)
     else:
         value, low, high = read_predictions(predicted, [row.file for row, _ in pairs]).T
-        found = compare(value, truth, low, high)
+        found = compare(value, truth, low, high, different)
     if as_json:
         print(json.dumps({key: value if value == value else None for key, value in asdict(found).items()}))
     else:

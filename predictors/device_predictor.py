@@ -43,14 +43,14 @@ class Physics:
     def fit(
         cls,
         name: str,
+        source: str,
         networks: Sequence[Graph],
         singles: Sequence[Graph],
         network_ms: FloatArray,
         single_ms: FloatArray,
         rng: np.random.Generator,
     ) -> "Physics":
-        """Learn from networks, and from networks of a single layer."""
-        source = f"{len(networks)} networks and {len(singles)} layers"
+        """Learn from networks, and from networks of a single layer; `source` says in words what they are."""
         sheet = host.fit(name, [*networks, *singles], np.append(network_ms, single_ms), source)
         return cls(sheet, LayerModel.fit(sheet, singles, single_ms, rng) if len(singles) >= FEWEST else None)
 
@@ -106,7 +106,8 @@ class DevicePredictor:
         if different < 5:
             raise PredictorError(f"at least 5 different networks of more than one layer are needed, not {different}")
         measured_ms = (values[whole], values[~whole])
-        physics = Physics.fit(_name(device), networks, singles, *measured_ms, rng)
+        source = f"{different} networks and {len(singles)} layers"
+        physics = Physics.fit(_name(device), source, networks, singles, *measured_ms, rng)
         counters = _held_out(physics, networks, singles, *measured_ms, groups, rng)
         table = _table(networks, counters | _sheet_counters(sheet, networks))
         regressor = PerformanceRegressor.fit(table, values[whole], rng, groups=groups)
@@ -215,7 +216,9 @@ def _held_out(
         others = [networks[i] for i in seen]
         known = {layer_key(single.nodes[0]) for single in layers(others)} if singles else set()
         kept = [i for i, key in enumerate(keys) if key in known]
-        fitted = Physics.fit("fold", others, [singles[i] for i in kept], network_ms[seen], single_ms[kept], rng)
+        fitted = Physics.fit(
+            "fold", "other folds", others, [singles[i] for i in kept], network_ms[seen], single_ms[kept], rng
+        )
         counters = fitted.counters([networks[i] for i in unseen])
         for name, values in found.items():
             values[unseen] = counters.get(name, counters["fitted"])  # too few layers are left to learn from

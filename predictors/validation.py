@@ -31,8 +31,12 @@ def validate(
     measured: Sequence[float] | FloatArray,
     low: Sequence[float] | FloatArray | None = None,
     high: Sequence[float] | FloatArray | None = None,
+    networks: int | None = None,
 ) -> Validation:
-    """Compare. Raises `PredictorError` for fewer than two networks or values that are not positive and finite."""
+    """Compare; where there are fewer `networks` than measurements, some networks were measured several times.
+
+    Raises `PredictorError` for fewer than two measurements or values that are not positive and finite.
+    """
     from scipy.stats import kendalltau, spearmanr
 
     guesses, truth = np.asarray(predicted, dtype=np.float64), np.asarray(measured, dtype=np.float64)
@@ -46,7 +50,7 @@ def validate(
     if low is not None and high is not None:
         inside = float(np.mean((np.asarray(low) <= truth) & (truth <= np.asarray(high))))
     return Validation(
-        networks=len(truth),
+        networks=len(truth) if networks is None else networks,
         mae=float(abs(guesses - truth).mean()),
         mape=float(relative.mean()),
         p90=float(np.quantile(relative, 0.9)),

@@ -121,9 +121,11 @@ def test_intervals_hold_for_unseen_networks_where_each_network_was_measured_thre
     )
     seen, unseen = different[:100], different[100:300]
     rows = [graph for graph in seen for _ in range(3)]
-    fitted = DevicePredictor.fit("cpu", rows, own_ways(seen, 0, rows=3), np.random.default_rng(0))
-    found, measured = fitted.predict(unseen), own_ways(unseen, 1, rows=1)
+    fitted = DevicePredictor.fit("cpu", rows, own_ways(seen, 2, rows=3), np.random.default_rng(0))
+    found = fitted.predict(unseen)
+    measured = np.array([own_ways(unseen, seed, rows=1) for seed in range(3, 8)])
     assert len(unseen) == 200
+    assert fitted.physics.sheet.description == "fitted to 100 networks and 0 layers"
     assert 0.87 <= np.mean((found.low <= measured) & (measured <= found.high)) <= 0.95
     assert found.in_domain.mean() > 0.9, "rows of one network are no neighbours of each other"
     said = fitted.regressor.cross_validated[fitted.regressor.learner]

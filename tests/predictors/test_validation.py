@@ -42,3 +42,8 @@ def test_one_value_for_all_has_no_rank():
 def test_what_cannot_be_compared_is_refused(predicted, measured):
     with pytest.raises(PredictorError):
         validate(predicted, measured)
+
+
+def test_several_measurements_of_a_network_count_as_one_network():
+    assert validate([1, 1, 2, 2], [1, 1.1, 2, 2.1], networks=2).networks == 2
+    assert validate([1, 1, 2, 2], [1, 1.1, 2, 2.1]).networks == 4
