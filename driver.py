@@ -3,7 +3,7 @@
 import errno
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,7 +19,7 @@ from edgevolve.graph import ShapeError
 from edgevolve.process import end_as_by_control_c, leave_within, say, write_any_text
 from edgevolve.runs import ConfigError, EmptyJournalError, JournalError, Record, Run, SearchConfig, journal_path
 from edgevolve.spelling import suggestion
-from edgevolve.tflite import TfliteError, load_tflite
+from edgevolve.tflite import TfliteError, load_tflite, read_tflite, runtimes
 from predictors import PredictorError
 from resource_models import TARGETS
 from search_algorithms import ProblemError
@@ -270,6 +270,7 @@ def optimise(
 ) -> None:
     """Give any .tflite the memory plan that needs the least; its outputs stay the same to the bit."""
     from edgevolve.deployment.optimise import optimised
+    from edgevolve.reports.arena import runtime_facts
     from edgevolve.reports.terminal import optimised_table
 
     try:
@@ -279,6 +280,8 @@ def optimise(
     except OSError as error:
         raise ExportError(f"{error.filename}: {error.strerror}") from error
     _console().print(optimised_table(out, len(content), asdict(found)))
+    for runtime, words in runtime_facts(file := read_tflite(found.model), runtimes(file)).items():
+        _console().print(f"{runtime}: {words}", highlight=False, markup=False)
 
 
 @app.command()
@@ -288,7 +291,9 @@ def inspect(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="memory over time as .png or .svg")] = None,
-    target: Annotated[str, typer.Option(help="cortex-m, cortex-m-dsp, cortex-m-mve or host")] = "cortex-m",
+    target: Annotated[
+        str, typer.Option(help="cortex-m, cortex-m-dsp, cortex-m-mve or host; no scratch of ESP-NN")
+    ] = "cortex-m",
 ) -> None:
     """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory, what sets the peak."""
     from edgevolve.reports.memory_map import check_picture, save_arena_map, save_live_map
@@ -296,12 +301,18 @@ def inspect(
 
     if plot:
         check_picture(plot)
+    if target.lower() in ("esp-nn", "esp32", "esp32s3"):
+        raise ConfigError(f"--target {target}: the scratch of ESP-NN's kernels is not known; cortex-m leaves it out")
     if target not in TARGETS:
         raise ConfigError(f"--target {target}: give one of {', '.join(TARGETS)}{suggestion(target, TARGETS)}")
     device = TARGETS[target]
     path, colon, pick = network.rpartition(":")
     if network.lower().endswith(".tflite") or Path(network).is_file():
         found, title = inspect_file(load_tflite(Path(network)), device), Path(network).name
+        if found.footprint and found.footprint.unmodelled:
+            from edgevolve.deployment.micro import arena_needed
+
+            found = replace(found, measured=arena_needed(Path(network).read_bytes()))
     elif colon:
         opened = Run.open(path)
         record = _picked(opened, pick)

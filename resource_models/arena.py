@@ -1,10 +1,10 @@
 """What a network really needs on a device that runs TensorFlow Lite Micro, before its file exists."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from edgevolve.graph import Graph, reordered
+from edgevolve.graph import Graph, Tensor, reordered
 from edgevolve.tflite import CORTEX_M, Operator, Target, TfliteModel, needs, operators
 from resource_models.constants import constants
 from resource_models.deployed import deployed
@@ -24,6 +24,7 @@ class Footprint:
     The arena is one block: a head of planned buffers and a tail that stays. With the file's memory plan the head is
     `planned_head_bytes`, with the runtime's own `greedy_head_bytes`; no plan is below `peak_bytes`, the most bytes
     live at once, each buffer rounded up to the alignment. `exact` tells that the planned head is the least.
+    `stored_head_bytes` is the head with the plan that a file brings, None where it brings none.
     `unmodelled` names the operators whose kernels have no model: what they keep and ask for is left out.
     `flash_bytes` is the size of the `.tflite`, `operators` what the runtime's resolver must register, and
     `setup_bytes` what the runtime needs in all while it prepares kernels and plans: with tiny activations it decides.
@@ -40,6 +41,13 @@ class Footprint:
     operators: tuple[str, ...]
     unmodelled: tuple[str, ...]
     exact: bool
+    stored_head_bytes: int | None = None
+
+    @property
+    def file_arena_bytes(self) -> int:
+        """The smallest arena that works for the file as it is, with the plan that it brings or the runtime's own."""
+        head = self.greedy_head_bytes if self.stored_head_bytes is None else self.stored_head_bytes
+        return max(head + self.tail_bytes, self.setup_bytes)
 
     @property
     def arena_bytes(self) -> int:
@@ -81,10 +89,11 @@ def footprint(graph: Graph, target: Target = CORTEX_M) -> Footprint:
 def file_footprint(model: TfliteModel, target: Target = CORTEX_M) -> Footprint:
     """The figures of a file, in its own order and with its own numbers of tensors; flash is its size as it is.
 
-    A plan that the file may hold is not looked at. Kernels without a model (`unmodelled`) count as nothing.
+    A plan that the file brings counts as `stored_head_bytes`. Kernels without a model (`unmodelled`) count as nothing.
     """
-    found = memory_plan(model, target)
-    return _footprint(model.graph, model.operators, target, found, model.size_bytes, len(model.tensors))
+    best, tensors = memory_plan(model, target), len(model.tensors)
+    found = _footprint(model.graph, model.operators, target, best, model.size_bytes, tensors, model.variables)
+    return found if model.offsets is None else replace(found, stored_head_bytes=stored_head_bytes(model, target))
 
 
 def placed_buffers(found: Graph | TfliteModel, target: Target = CORTEX_M) -> list[PlacedBuffer]:
@@ -147,10 +156,16 @@ def buffers(found: Graph | TfliteModel, target: Target = CORTEX_M) -> Placed:
 
 
 def _footprint(
-    graph: Graph, listed: Sequence[Operator], target: Target, found: Plan, flash: int, tensors: int
+    graph: Graph,
+    listed: Sequence[Operator],
+    target: Target,
+    found: Plan,
+    flash: int,
+    tensors: int,
+    variables: Sequence[Tensor] = (),
 ) -> Footprint:
     kernels = [(operator, needs(operator, target)) for operator in listed]
-    ends = tail(graph, kernels, target, tensors)
+    ends = tail(graph, kernels, target, tensors, variables)
     return Footprint(
         target=target,
         peak_bytes=found.peak_bytes,

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from resource_models.packing import packed
 from resource_models.planner import Buffer, greedy_offsets, height, live_peak
 
+MOST_PACKED = 2_000
+"""Buffers for which a plan is searched; more would take minutes."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -24,12 +27,15 @@ class Plan:
 
 
 def plan(tensors: Sequence[Buffer], scratch: Sequence[Buffer] = ()) -> Plan:
-    """The best plan for tensors in the order of their numbers, and the scratch buffers of all kernels."""
+    """The best plan for tensors in the order of their numbers, and the scratch buffers of all kernels.
+
+    Above `MOST_PACKED` buffers the runtime's own plan is all that is looked at.
+    """
     buffers = [*tensors, *scratch]
     greedy = greedy_offsets(buffers)
     peak, highest = live_peak(buffers), height(buffers, greedy)
-    if highest == peak:
-        return Plan(None, peak, highest, highest, True)
+    if highest == peak or len(buffers) > MOST_PACKED:
+        return Plan(None, peak, highest, highest, highest == peak)
     best = packed(buffers, greedy)
     offsets = best.offsets[: len(tensors)]
     head = height(buffers, greedy_offsets(buffers, offsets)) if scratch else best.height_bytes

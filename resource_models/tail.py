@@ -6,10 +6,10 @@ and outputs. Source: `micro_allocator.cc`, `micro_interpreter.cc` and `micro_all
 Micro.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from edgevolve.graph import Graph
+from edgevolve.graph import Graph, Tensor
 from edgevolve.tflite import Needs, Operator, Target
 
 
@@ -30,11 +30,14 @@ class _Records(NamedTuple):
     planned: int
 
 
-_RECORDS = {8: _Records(500, 24, 64, 64, 16, 16, 32, 40), 4: _Records(136, 12, 32, 40, 12, 12, 24, 40)}
-_ZERO_POINT_BYTES = 8
+_RECORDS = {8: _Records(488, 24, 64, 64, 24, 16, 32, 40), 4: _Records(136, 12, 32, 40, 12, 12, 24, 40)}
 _ALIGNMENT = 16
 _REQUESTS_IN_RESERVE = 12
 """Scratch buffers that any one kernel may ask for; the runtime keeps room to note them."""
+
+
+_HANDLE = "VAR_HANDLE"
+"""The operator for each of which the runtime keeps a record of a variable."""
 
 
 class Tail(NamedTuple):
@@ -44,47 +47,67 @@ class Tail(NamedTuple):
     setup_bytes: int
 
 
-def tail(graph: Graph, kernels: Sequence[tuple[Operator, Needs | None]], target: Target, tensors: int) -> Tail:
+def tail(
+    graph: Graph,
+    kernels: Sequence[tuple[Operator, Needs | None]],
+    target: Target,
+    tensors: int,
+    variables: Sequence[Tensor] = (),
+) -> Tail:
     """The tail of a file's operators, each with what its kernel needs; None counts as nothing.
 
-    `tensors` is how many the file holds, constants included.
+    `tensors` is how many the file holds, constants included; `variables` keep their values and lie in the tail.
 
-    On the host it is within 16 bytes of what the recording allocator reports; for 32 bits it is derived.
+    On the host it is what the recording allocator reports; for 32 bits it is derived.
     """
     records, pointer = _RECORDS[target.pointer_bytes], target.pointer_bytes
-    activations = len(graph.inputs) + sum(len(node.outputs) for node in graph.nodes)
-    used = _aligned(records.fixed, pointer) + _aligned(records.tensor * tensors, pointer)
-    used += records.operator * len(kernels)
-    modelled = [(operator, needs) for operator, needs in kernels if needs]
-    kept = [needs.kept for _, needs in modelled]
-    scratch_buffers = sum(len(needs.scratch) for _, needs in modelled)
-    for parameters, alignment, _ in kept:
-        used = _aligned(used + parameters, alignment)
-    used = _aligned(used, _ALIGNMENT)
-    for _, _, data in kept:
-        used += _aligned(data, _ALIGNMENT)
-    requests = records.request * (scratch_buffers + _REQUESTS_IN_RESERVE)
-    setup = 0
-    for operator, needs in modelled:
+    handles = sum(operator.name == _HANDLE for operator, _ in kernels)
+    used = records.fixed
+    if handles:
+        used += _aligned(2 * pointer, _ALIGNMENT) + _aligned(5 * pointer * handles, _ALIGNMENT)
+    used = _aligned(used + records.tensor * tensors, pointer) + records.operator * len(kernels)
+    known = [(operator, needs) for operator, needs in kernels if needs]
+    for _, needs in known:
+        used = _aligned(used + needs.kept.parameters, needs.kept.alignment)
+    for _, needs in known:
+        used = _aligned(used + needs.kept.data, _ALIGNMENT) if needs.kept.data else used
+    setup = scratch_buffers = 0
+    for _, needs in known:
         for table in needs.tables:
-            used += _aligned(table, _ALIGNMENT)
-        if needs.tables:
-            setup = max(setup, used + _described(operator, records))
-    used = _aligned(used + pointer * scratch_buffers, pointer)
+            used = _aligned(used + table, _ALIGNMENT)
+        scratch_buffers += len(needs.scratch)
+        requests = records.request * (scratch_buffers + _REQUESTS_IN_RESERVE)
+        setup = max(setup, used + requests + sum(_described_bytes(scales, records) for scales in needs.described))
+    if scratch_buffers:
+        used = _aligned(used + pointer * scratch_buffers, pointer)
+    for variable in variables:
+        used = _aligned(used + variable.size_bytes, _ALIGNMENT)
+    requests = records.request * (scratch_buffers + _REQUESTS_IN_RESERVE)
     described = records.described * (tensors + scratch_buffers) + pointer
-    planning = _aligned(requests + described + used, _ALIGNMENT) + records.planned * (activations + scratch_buffers)
+    placed = sum(x.size_bytes > 0 for x in (*graph.inputs, *(y for node in graph.nodes for y in node.outputs)))
+    plan = records.planned * (placed + scratch_buffers)
+    planning = sum(_aligned(part, _ALIGNMENT) for part in (used, requests + described, plan))
+    scales = {x.name: n for operator, _ in kernels for x, n in _scaled(operator)}
     for interface in (graph.inputs, graph.outputs):
         used = _aligned(used + pointer * len(interface), _ALIGNMENT)
-        used += len(interface) * (records.interface_tensor + records.quantisation + _ZERO_POINT_BYTES)
-    return Tail(_aligned(used, _ALIGNMENT), max(planning, _aligned(setup + requests, _ALIGNMENT)))
+        for tensor in interface:
+            used += records.interface_tensor
+            if scales.get(tensor.name):
+                used += records.quantisation + 4 * (1 + scales[tensor.name])
+    return Tail(_aligned(used, _ALIGNMENT), max(planning, _aligned(setup, _ALIGNMENT)))
 
 
-def _described(operator: Operator, records: _Records) -> int:
-    """Bytes of the records, with zero points by channel, of the tensors that a kernel looks at as it is set up."""
-    constants = sum(x is not None and x.constant for x in operator.inputs)
-    tensors = sum(x is not None for x in operator.inputs) + len(operator.outputs)
-    zero_points = 4 * operator.outputs[0].shape[-1] * constants
-    return tensors * (records.interface_tensor + records.quantisation + _ZERO_POINT_BYTES) + zero_points
+def _scaled(operator: Operator) -> Iterator[tuple[Tensor, int]]:
+    """The operator's tensors, each with its number of scales."""
+    for tensor, scales in zip(operator.inputs, operator.scales, strict=True):
+        if tensor is not None:
+            yield tensor, scales
+    yield from zip(operator.outputs, operator.output_scales, strict=True)
+
+
+def _described_bytes(scales: int, records: _Records) -> int:
+    """Bytes of a tensor's record while a kernel is set up, with a zero point for each of its scales."""
+    return records.interface_tensor + (records.quantisation + _aligned(4 * (1 + scales), 8) if scales else 0)
 
 
 def _aligned(size: int, alignment: int) -> int:

@@ -61,3 +61,13 @@ def run_on_micro(model: bytes, inputs: Sequence[NDArray[Any]], *, least_arena: b
         raise MicroError(f"TensorFlow Lite Micro cannot run the model: {error}") from None
     bytes_of = dict(_ALLOCATION.findall(answer.log))
     return MicroRun(int(bytes_of["head"]), int(bytes_of["tail"]), answer.outputs, answer.found)
+
+
+def arena_needed(model: bytes) -> tuple[int, int, int] | None:
+    """Bytes of head, tail and the least arena, of a file that is set up and not run; None where that fails."""
+    try:
+        run = run_on_micro(model, [], least_arena=True)
+    except MicroError:
+        return None
+    assert run.least_arena_bytes is not None
+    return run.head_bytes, run.tail_bytes, run.least_arena_bytes

@@ -14,7 +14,7 @@ from edgevolve.deployment.flatbuffer import bare, keeps_weights_outside, packed,
 from edgevolve.deployment.isolated import IsolatedError, run_isolated
 from edgevolve.deployment.micro import MicroError, run_on_micro
 from edgevolve.graph import Graph
-from edgevolve.tflite import read_tflite
+from edgevolve.tflite import compiled_for, read_tflite
 from resource_models import Plan, stored_head_bytes
 
 _EXAMPLES = 4
@@ -64,7 +64,10 @@ def optimised(model: bytes) -> Optimised:
 
     Raises `TfliteError` for what `read_tflite` refuses, `ExportError` for what neither runs or if outputs differ.
     """
-    graph = read_tflite(model).graph  # checks every offset before anything here follows it
+    read = read_tflite(model)  # checks every offset before anything here follows it
+    graph, compiled = read.graph, compiled_for(read)
+    if compiled:
+        raise ExportError(f"compiled for an {compiled}: TensorFlow Lite has nothing to plan in it")
     outside = keeps_weights_outside(model)
     after, before, plan = replanned(model)
     if not outside and (plan.head_bytes > before or (plan.head_bytes == before and len(after) >= len(model))):

@@ -28,10 +28,13 @@ class DType(StrEnum):
     COMPLEX64 = "complex64"
     COMPLEX128 = "complex128"
     BOOL = "bool"
+    RESOURCE = "resource"
 
     @property
     def bits(self) -> int:
-        """Bits of one element."""
+        """Bits of one element; none of a variable's handle."""
+        if self is DType.RESOURCE:
+            return 0
         return 8 if self is DType.BOOL else int(self.value.lstrip("abcdefghijklmnopqrstuvwxyz"))
 
 

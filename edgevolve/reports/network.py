@@ -1,6 +1,6 @@
 """One network operator by operator, from a run or from a file, as a table and as JSON."""
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -8,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from edgevolve.graph import Graph, Node, Opaque, Tensor, reordered
+from edgevolve.reports.arena import Measured, arena_facts, arena_json, runtime_facts
 from edgevolve.reports.quantities import count, size
-from edgevolve.tflite import TfliteModel
+from edgevolve.tflite import TfliteModel, Verdict, compiled_for, runtimes
 from resource_models import (
     CORTEX_M,
     Footprint,
@@ -25,6 +26,7 @@ from resource_models import (
 )
 
 _MOST_SEARCHED_NODES = 1_000
+_MOST_PLANNED_NODES = 5_000
 _MOST_STATES = 20_000
 _STATES_TIMES_NODES = 250_000
 _NAMED_TENSORS = 4
@@ -35,8 +37,9 @@ class Inspection:
     """What a network costs, in the order in which its nodes stand; `inspect_network` and `inspect_file` make it.
 
     `peak_step` is the node, by index, at which the most bytes are live, the first of several. `best` is the order of
-    least peak memory and `footprint` the arena on a device; None if there were too many nodes to search. `file` is
-    what a file says beside its graph.
+    least peak memory and `footprint` the arena on a device; None if there were too many nodes to search, or where the
+    runtime refuses the file. `file` is what a file says beside its graph, `runtimes` are those that can run it, and
+    `measured` is what the runtime itself needed, where it was asked.
     """
 
     graph: Graph
@@ -46,6 +49,8 @@ class Inspection:
     best: PeakMemory | None
     footprint: Footprint | None
     file: TfliteModel | None = None
+    runtimes: tuple[Verdict, ...] = ()
+    measured: Measured | None = None
 
     @property
     def peak_bytes(self) -> int:
@@ -77,12 +82,14 @@ def _inspection(graph: Graph, target: Target, file: TfliteModel | None = None) -
     live = live_bytes(graph)
     step = live.index(max(live)) if live else 0
     tensors = [lifetime.tensor for lifetime in lifetimes(graph) if lifetime.first_step <= step <= lifetime.last_step]
+    verdicts = runtimes(file) if file else ()
     best = footprint = None
-    if len(graph.nodes) <= _MOST_SEARCHED_NODES:
+    if len(graph.nodes) <= _MOST_PLANNED_NODES and (not verdicts or verdicts[0].runs):
         footprint = file_footprint(file, target) if file else measure(graph, target)
+    if len(graph.nodes) <= _MOST_SEARCHED_NODES:
         states = _STATES_TIMES_NODES // max(len(graph.nodes), 1)
         best = peak_memory(graph, max_states=min(states, _MOST_STATES))
-    return Inspection(graph, tuple(live), step, tuple(tensors), best, footprint, file)
+    return Inspection(graph, tuple(live), step, tuple(tensors), best, footprint, file, verdicts)
 
 
 OPERATOR_COLUMNS = ("step", "operator", "input", "output", "MACs", "weights", "output bytes", "live")
@@ -122,6 +129,8 @@ def network_json(found: Inspection) -> dict[str, Any]:
     facts: dict[str, Any] = {} if file is None else {"file_bytes": file.size_bytes, "dynamic_batch": file.dynamic_batch}
     if file is not None:
         facts["variables"] = [_tensor_json(tensor) for tensor in file.variables]
+        facts["compiled_for"] = compiled_for(file)
+        facts["runtimes"] = [asdict(verdict) for verdict in found.runtimes]
     return {
         **facts,
         "inputs": [_tensor_json(x) for x in graph.inputs],
@@ -148,18 +157,8 @@ def network_json(found: Inspection) -> dict[str, Any]:
         },
         "peak_memory_bytes": best.peak_bytes if best else None,
         "peak_memory_exact": best.exact if best else False,
-        "arena": _arena_json(found.footprint) if found.footprint else None,
+        "arena": arena_json(found.footprint, found.measured) if found.footprint else None,
         "best_order": [index + 1 for index in best.order] if best else None,
-    }
-
-
-def _arena_json(footprint: Footprint) -> dict[str, Any]:
-    names = ("arena_bytes", "planned_head_bytes", "greedy_head_bytes", "tail_bytes", "exact", "operators")
-    return {
-        "target": footprint.target.name,
-        "provenance": footprint.target.provenance,
-        "greedy_arena_bytes": footprint.greedy_arena_bytes,
-        **{name: getattr(footprint, name) for name in names},
     }
 
 
@@ -217,29 +216,21 @@ def facts(found: Inspection) -> dict[str, str]:
         inexact = "" if best is None or best.exact else " or less"
         facts["peak memory"] = f"{here} in the file's order, {lowest}{inexact} in the best order"
         facts["flash"] = f"{size(file.size_bytes)}, of it {size(found.weight_bytes)} weights"
-    if found.footprint:
-        facts["arena"] = _arena(found.footprint)
-        facts["figures"] = found.footprint.target.provenance
-        if file is None:
-            facts["flash"] = size(found.footprint.flash_bytes)
+    facts |= arena_facts(found.footprint, found.measured)
+    if found.footprint and file is None:
+        facts["flash"] = size(found.footprint.flash_bytes)
+    if len(found.graph.nodes) > _MOST_PLANNED_NODES:
+        facts["arena"] = f"not worked out for more than {_MOST_PLANNED_NODES} operators"
     facts["MACs"] = count(macs(found.graph))
     if found.unknown:
-        facts["not known"] = f"{', '.join(found.unknown)}: memory is exact, MACs are counted where a formula is known"
+        facts["not known"] = f"{', '.join(found.unknown)}: MACs are counted where a formula is known"
     if file and file.dynamic_batch:
         facts["batch"] = "left open by the file, taken as 1"
     if file and file.variables:
-        facts["variables"] = f"{size(_bytes(file.variables))} more, live all the time"
+        facts["variables"] = f"{size(_bytes(file.variables))} live all the time, counted in the arena"
+    if file:
+        facts |= runtime_facts(file, found.runtimes)
     return facts
-
-
-def _arena(found: Footprint) -> str:
-    """What the runtime allocates, with and without a memory plan in the file."""
-    words = f"{size(found.greedy_arena_bytes)} on {found.target.name}"
-    if found.planned_head_bytes < found.greedy_head_bytes:
-        planned = size(found.arena_bytes)
-        words += f", {planned} with a memory plan in the file" + ("" if found.exact else " (a better one may exist)")
-    head = size(found.planned_head_bytes)
-    return f"{words}: {head} of buffers, {size(found.tail_bytes)} that stay"
 
 
 def short_name(name: str, letters: int = 40) -> str:

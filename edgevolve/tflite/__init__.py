@@ -10,6 +10,7 @@
 from edgevolve.tflite.reader import Subgraph, TfliteError, TfliteModel, load_tflite, read_tflite
 from edgevolve.tflite.row import Field, Kept, Kernel, Needs, Operator, Row
 from edgevolve.tflite.rows import ROWS, needs, operators, row_of, tflite_name
+from edgevolve.tflite.runtimes import Verdict, compiled_for, runtimes
 from edgevolve.tflite.skeleton import skeleton
 from edgevolve.tflite.targets import CORTEX_M, HOST, TARGETS, KernelSet, Target
 from edgevolve.tflite.writer import Quantisation, write_tflite
@@ -31,11 +32,14 @@ __all__ = [
     "Target",
     "TfliteError",
     "TfliteModel",
+    "Verdict",
+    "compiled_for",
     "load_tflite",
     "needs",
     "operators",
     "read_tflite",
     "row_of",
+    "runtimes",
     "skeleton",
     "tflite_name",
     "write_tflite",

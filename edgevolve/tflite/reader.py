@@ -63,12 +63,13 @@ class TfliteModel:
     """What a `.tflite` holds: its subgraphs, of which the first is the one that runs.
 
     `offsets` are those of the memory plan that the file brings, in bytes, one for each tensor and -1 for what the
-    runtime shall place; None where it brings none.
+    runtime shall place; None where it brings none. `weights_outside` tells that constants lie behind the FlatBuffer.
     """
 
     subgraphs: tuple[Subgraph, ...]
     offsets: tuple[int, ...] | None
     size_bytes: int
+    weights_outside: bool = False
 
     @property
     def graph(self) -> Graph:
@@ -139,6 +140,7 @@ def _model(content: bytes) -> TfliteModel:
         subgraphs=tuple(_subgraph(table, buffers, codes) for table in root.tables(2)),
         offsets=_stored_offsets(root, buffers),
         size_bytes=len(content),
+        weights_outside=any(_outside(buffer) for buffer in buffers),
     )
 
 
@@ -235,6 +237,7 @@ def _operator(index: int, table: Table, codes: Sequence["_Code"], tensors: _Tens
         outputs=tuple(tensors.all[i] for i in table.integers(2)),
         options={option.key: _option(options, option) for option in row.fields} if row and not code.custom else {},
         scales=tuple(0 if i == _LEFT_OUT else tensors.scales(i) for i in numbers),
+        output_scales=tuple(tensors.scales(i) for i in table.integers(2)),
         values=tuple(() if i == _LEFT_OUT else tensors.integers(i) for i in numbers),
         custom=code.custom,
     )

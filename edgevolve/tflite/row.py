@@ -15,8 +15,8 @@ Options = Mapping[str, float]
 class Operator:
     """An operator as a file holds it, its inputs in the file's order with None for what is left out.
 
-    `scales` counts the quantisation scales of each input, 0 for none. `values` are those of small constant inputs of
-    int32 or int64, empty for all other inputs.
+    `scales` and `output_scales` count the quantisation scales of each input and output, 0 for none. `values` are those
+    of small constant inputs of int32 or int64, empty for all other inputs.
     """
 
     name: str
@@ -24,6 +24,7 @@ class Operator:
     outputs: tuple[Tensor, ...]
     options: Options
     scales: tuple[int, ...]
+    output_scales: tuple[int, ...]
     values: tuple[tuple[int, ...], ...]
     custom: bool = False
 
@@ -112,7 +113,8 @@ class Kernel:
 
     `host` is for pointers of 8 bytes, `device` for 4; `cmsis_data` is what the CMSIS-NN builds keep more. `tables` are
     what it keeps beside its data, such as multipliers by channel; `scratch` is what it asks for while it runs, in its
-    order, before alignment.
+    order, before alignment. While it is set up the runtime describes each of its tensors for it, those at the places
+    `again` (of the inputs; -1 is the output) once more, or none where it `describes` nothing.
     """
 
     host: Kept
@@ -120,6 +122,8 @@ class Kernel:
     cmsis_data: int = 0
     tables: Sizes = nothing
     scratch: Sizes = nothing
+    again: tuple[int, ...] = ()
+    describes: bool = True
 
     def needs(self, operator: Operator, target: Target) -> "Needs | None":
         """What it keeps and asks for on `target`; None for an operator of shapes that the kernel does not take."""
@@ -127,17 +131,24 @@ class Kernel:
         if target.kernels is not KernelSet.REFERENCE:
             kept = kept._replace(data=kept.data + self.cmsis_data)
         try:
-            return Needs(kept, self.tables(operator, target), self.scratch(operator, target))
+            tables, scratch = self.tables(operator, target), self.scratch(operator, target)
         except (ArithmeticError, LookupError, ValueError):
             return None
+        return Needs(kept, tables, scratch, self._described(operator) if self.describes else ())
+
+    def _described(self, operator: Operator) -> tuple[int, ...]:
+        given = [n for x, n in zip(operator.inputs, operator.scales, strict=True) if x is not None]
+        twice = [operator.output_scales[0] if i < 0 else operator.scales[i] for i in self.again if i < len(given)]
+        return (*given, *operator.output_scales, *twice)
 
 
 class Needs(NamedTuple):
-    """Bytes that the kernel of one operator keeps, tables beside its data included, and asks for while it runs."""
+    """What the kernel of one operator needs, in bytes; `described` holds the scales of each tensor described for it."""
 
     kept: Kept
     tables: tuple[int, ...]
     scratch: tuple[int, ...]
+    described: tuple[int, ...]
 
 
 def _no_attributes(operator: Operator) -> dict[str, Any]:

@@ -28,14 +28,16 @@ from edgevolve.graph import (
     Slice,
     Softmax,
 )
+from edgevolve.tflite.foreign_rows import FOREIGN_ROWS
 from edgevolve.tflite.kernels import (
     average_scratch,
     channel_tables,
     convolution_scratch,
     dense_tables,
     depthwise_scratch,
-    input_tables,
     mean_scratch,
+    softmax_tables,
+    unpacked_scratch,
 )
 from edgevolve.tflite.row import Field, Kept, Kernel, Needs, Operator, Row
 from edgevolve.tflite.shapes import (
@@ -46,7 +48,6 @@ from edgevolve.tflite.shapes import (
     elements,
     macs_of_input,
     macs_of_kernel,
-    macs_of_transposed,
     macs_of_window,
     mean,
     pad,
@@ -60,6 +61,9 @@ _FUSED = {Activation.NONE: 0, Activation.RELU: 1, Activation.RELU6: 3}
 _OTHER_MASKS = ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
 _SHARE = (1 / 256, -128)
 """Scale and zero point of what lies between 0 and 1."""
+
+_TWICE = (0, 1, -1)
+"""A convolution looks at its input, kernel and output as it is set up, and again as it works out its multipliers."""
 
 _WINDOW = (
     Field("padding", 0, "b", codes=_PADDING),
@@ -111,7 +115,7 @@ def _activate(name: str, code: int, version: int, method: str, function: Activat
         op=Activate,
         attributes={"function": function},
         output_scale=_SHARE if function is Activation.SIGMOID else None,
-        kernel=Kernel(Kept(0, 1, data), Kept(0, 1, data)),
+        kernel=Kernel(Kept(0, 1, data), Kept(0, 1, data), describes=function is not Activation.RELU6),
     )
 
 
@@ -127,7 +131,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         op=Conv2D,
         shaped=convolution,
         macs=macs_of_kernel(1, None),
-        kernel=Kernel(Kept(28, 4, 80), Kept(28, 4, 56), 4, channel_tables, convolution_scratch),
+        kernel=Kernel(Kept(28, 4, 80), Kept(28, 4, 56), 4, channel_tables, convolution_scratch, _TWICE),
     ),
     Row(
         name="DEPTHWISE_CONV_2D",
@@ -141,7 +145,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         shaped=depthwise,
         channel_axis=3,
         macs=macs_of_kernel(1, 3),
-        kernel=Kernel(Kept(28, 4, 80), Kept(28, 4, 56), 4, channel_tables, depthwise_scratch),
+        kernel=Kernel(Kept(28, 4, 80), Kept(28, 4, 56), 4, channel_tables, depthwise_scratch, _TWICE),
     ),
     Row(
         name="FULLY_CONNECTED",
@@ -156,7 +160,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         per_tensor=True,
         operands=3,
         macs=macs_of_kernel(1, None),
-        kernel=Kernel(Kept(32, 8, 80), Kept(24, 4, 48), 20, dense_tables),
+        kernel=Kernel(Kept(32, 8, 72), Kept(28, 4, 48), 20, dense_tables, unpacked_scratch),
     ),
     _pool("MAX_POOL_2D", 17, "AddMaxPool2D", "max_pool", MaxPool2D, Kernel(Kept(40, 4, 32), Kept(40, 4, 32), 4)),
     _pool(
@@ -179,7 +183,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         shaped=mean,
         contents={"axes": lambda op: (1, 2)},
         macs=macs_of_input,
-        kernel=Kernel(Kept(1, 1, 36), Kept(1, 1, 36), scratch=mean_scratch),
+        kernel=Kernel(Kept(1, 1, 44), Kept(1, 1, 44), scratch=mean_scratch, again=(0, 1, 1)),
     ),
     Row(
         name="ADD",
@@ -191,7 +195,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         kind="add",
         op=Add,
         macs=elements,
-        kernel=Kernel(Kept(8, 4, 64), Kept(8, 4, 60)),
+        kernel=Kernel(Kept(8, 4, 60), Kept(8, 4, 60)),
     ),
     Row(
         name="MUL",
@@ -203,7 +207,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         kind="add",
         op=Multiply,
         macs=elements,
-        kernel=Kernel(Kept(4, 4, 48), Kept(4, 4, 48)),
+        kernel=Kernel(Kept(4, 4, 36), Kept(4, 4, 36)),
     ),
     Row(
         name="CONCATENATION",
@@ -216,7 +220,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         op=Concat,
         keeps_scale=True,
         shaped=concat,
-        kernel=Kernel(Kept(8, 4, 40), Kept(8, 4, 24), tables=input_tables),
+        kernel=Kernel(Kept(8, 4, 80), Kept(8, 4, 24), again=(0,)),
     ),
     Row(
         name="PAD",
@@ -240,7 +244,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         keeps_scale=True,
         shaped=reshape,
         contents={"shape": lambda op: (-1, *op.shape[1:])},
-        kernel=Kernel(Kept(32, 4, 0), Kept(36, 4, 0)),
+        kernel=Kernel(Kept(36, 4, 0), Kept(36, 4, 0), describes=False),
     ),
     Row(
         name="STRIDED_SLICE",
@@ -273,20 +277,15 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         kind="other",
         op=Softmax,
         output_scale=_SHARE,
-        kernel=Kernel(Kept(4, 4, 80), Kept(4, 4, 56)),
+        kernel=Kernel(Kept(4, 4, 80), Kept(4, 4, 56), tables=softmax_tables),
     ),
-    _activate("RELU", 19, 2, "AddRelu", Activation.RELU, 32),
-    _activate("RELU6", 21, 2, "AddRelu6", Activation.RELU6, 32),
-    _activate("HARD_SWISH", 117, 1, "AddHardSwish", Activation.HARD_SWISH, 32),
+    _activate("RELU", 19, 2, "AddRelu", Activation.RELU, 28),
+    _activate("RELU6", 21, 2, "AddRelu6", Activation.RELU6, 8),
+    _activate("HARD_SWISH", 117, 1, "AddHardSwish", Activation.HARD_SWISH, 20),
     _activate("LOGISTIC", 14, 2, "AddLogistic", Activation.SIGMOID, 16),
 )
 
-_OTHERS: tuple[Row, ...] = (
-    Row(name="TRANSPOSE_CONV", code=67, method="AddTransposeConv", macs=macs_of_transposed, kernel=None),
-)
-"""Operators of files that no graph of ours has."""
-
-ROWS: dict[str, Row] = {row.name: row for row in (*_OF_THE_GRAPH, *_OTHERS)}
+ROWS: dict[str, Row] = {row.name: row for row in (*_OF_THE_GRAPH, *FOREIGN_ROWS)}
 """All rows, by TensorFlow Lite's name of the operator."""
 
 _BY_OP: dict[type, tuple[Row, ...]] = {
@@ -343,7 +342,8 @@ def operators(graph: Graph) -> tuple[Operator, ...]:
 def _operator(node: Node) -> Operator:
     inputs = (*node.inputs, *node.weights)
     if isinstance(node.op, Opaque):
-        return Operator(node.op.name, inputs, node.outputs, {}, (0,) * len(inputs), ((),) * len(inputs))
+        scales = (0,) * len(inputs), (0,) * len(node.outputs)
+        return Operator(node.op.name, inputs, node.outputs, {}, *scales, ((),) * len(inputs))
     row = row_of(node.op)
     roles = [weight.role for weight in node.op.weights(*(x.shape for x in node.inputs))]
     tables = [row.contents[role](node.op) if role in row.contents else () for role in roles[: len(node.weights)]]
@@ -353,5 +353,6 @@ def _operator(node: Node) -> Operator:
         outputs=node.outputs,
         options=row.encoded(node.op),
         scales=(*(1,) * len(node.inputs), *(0 if table else node.output.shape[-1] for table in tables)),
+        output_scales=(1,),
         values=(*((),) * len(node.inputs), *tables),
     )

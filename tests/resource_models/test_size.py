@@ -50,8 +50,13 @@ def test_a_network_without_weights_has_no_size() -> None:
 
 def test_the_library_exports_these_names() -> None:
     assert resource_models.__all__ == [
+        "ARENA",
         "CORTEX_M",
+        "FLASH",
         "HOST",
+        "MACS",
+        "MODEL_SIZE",
+        "PEAK_MEMORY",
         "TARGETS",
         "Deployed",
         "Footprint",

@@ -1,0 +1,87 @@
+"""The arena of a network in words and as plain values, and which runtimes can run a file."""
+
+from typing import Any
+
+from edgevolve.reports.quantities import size
+from edgevolve.tflite import TfliteModel, Verdict, compiled_for
+from resource_models import Footprint
+
+
+Measured = tuple[int, int, int]
+"""Bytes that TensorFlow Lite Micro needed for a file on this host: head, tail, and the least arena that starts."""
+
+_MEASURED = ("head_bytes", "tail_bytes", "arena_bytes")
+
+
+def arena_json(footprint: Footprint, measured: Measured | None) -> dict[str, Any]:
+    """Bytes of the arena.
+
+    `arena_bytes` is with the plan of the file, the one that it brings or else the best; `greedy_...` is by the
+    runtime's planner, which honours a plan that the file brings; `best_...` is after `optimise`. Figures hold but for
+    the operators in `unmodelled`, without which they are lower bounds and never `exact`.
+    """
+    own = footprint.stored_head_bytes
+    return {
+        "target": footprint.target.name,
+        "provenance": provenance(footprint),
+        "arena_bytes": footprint.arena_bytes if own is None else footprint.file_arena_bytes,
+        "greedy_arena_bytes": footprint.file_arena_bytes,
+        "best_arena_bytes": footprint.arena_bytes,
+        "planned_head_bytes": footprint.planned_head_bytes if own is None else own,
+        "greedy_head_bytes": footprint.greedy_head_bytes if own is None else own,
+        "best_head_bytes": footprint.planned_head_bytes,
+        "plan_in_file": own is not None,
+        "tail_bytes": footprint.tail_bytes,
+        "exact": footprint.exact and not footprint.unmodelled,
+        "operators": footprint.operators,
+        "unmodelled": list(footprint.unmodelled),
+        "lower_bound": bool(footprint.unmodelled),
+        "measured_on_this_host": dict(zip(_MEASURED, measured, strict=True)) if measured else None,
+    }
+
+
+def provenance(footprint: Footprint) -> str:
+    """Where the figures come from, in words."""
+    if footprint.unmodelled:
+        return f"lower bounds: what the kernels of {', '.join(footprint.unmodelled)} keep and ask for is not known"
+    return footprint.target.provenance
+
+
+def arena_words(found: Footprint) -> str:
+    """What the runtime allocates, with and without a memory plan in the file."""
+    least = "at least " if found.unmodelled else ""
+    if found.stored_head_bytes is not None:
+        words = f"{least}{size(found.file_arena_bytes)} on {found.target.name} with the plan that the file brings"
+        words += f", {size(found.greedy_arena_bytes)} without it, {size(found.arena_bytes)} with the best plan"
+        return f"{words}: {size(found.stored_head_bytes)} of buffers, {size(found.tail_bytes)} that stay"
+    words = f"{least}{size(found.greedy_arena_bytes)} on {found.target.name}"
+    if found.planned_head_bytes < found.greedy_head_bytes:
+        planned = size(found.arena_bytes)
+        words += f", {planned} with a memory plan in the file" + ("" if found.exact else " (a better one may exist)")
+    return f"{words}: {size(found.planned_head_bytes)} of buffers, {size(found.tail_bytes)} that stay"
+
+
+def arena_facts(footprint: Footprint | None, measured: Measured | None) -> dict[str, str]:
+    """The arena, where it was measured, and where the figures come from."""
+    if footprint is None:
+        return {}
+    facts = {"arena": arena_words(footprint)}
+    if measured:
+        head, tail, arena = map(size, measured)
+        where = "64-bit build of TensorFlow Lite Micro"
+        facts["measured on this host"] = f"{arena}: {head} of buffers, {tail} that stay ({where})"
+    return facts | {"figures": provenance(footprint)}
+
+
+def runtime_facts(file: TfliteModel, verdicts: tuple[Verdict, ...]) -> dict[str, str]:
+    """What the file was compiled for, and a line for each runtime."""
+    compiled = compiled_for(file)
+    facts = {"compiled for": f"an {compiled}: TensorFlow Lite has nothing to plan in it"} if compiled else {}
+    return facts | {verdict.runtime: _words(verdict) for verdict in verdicts}
+
+
+def _words(verdict: Verdict) -> str:
+    if verdict.runs:
+        return f"has all its operators, {verdict.note}" if verdict.note else "has all its operators"
+    what = "lacks" if verdict.note else "cannot run it"
+    return f"{what}: {', '.join(verdict.stopped_by)}"

@@ -1,0 +1,134 @@
+"""Which runtimes can run a file, and which of its operators stop them: what is declared by them, nothing is run."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from edgevolve.graph import DType
+from edgevolve.tflite.reader import TfliteModel
+from edgevolve.tflite.row import Operator
+from edgevolve.tflite.rows import ROWS
+
+MICRO, LITERT, EDGE_TPU, ETHOS_U = "TensorFlow Lite Micro", "LiteRT", "Edge TPU", "Ethos-U"
+
+_COMPILED = {"edgetpu-custom-op": EDGE_TPU, "ethos-u": ETHOS_U}
+"""Custom operators that vendors' compilers put in the place of those that their device runs."""
+
+_CUSTOM_ON_MICRO = frozenset({"CIRCULAR_BUFFER", "TFLM_DECODE", "TFLite_Detection_PostProcess"})
+_CUSTOM_ON_LITERT = frozenset({"TFLite_Detection_PostProcess"})
+_SIGNAL = "Signal"
+"""How the names of TensorFlow Lite Micro's own operators for sound begin."""
+
+_FLEX = "Flex"
+_WITH_WEIGHTS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 0, "FULLY_CONNECTED": 0, "SVDF": 0, "TRANSPOSE_CONV": 2}
+"""Operators with weights at place 1, and the place of their activations."""
+
+_ON_EDGE_TPU = frozenset(
+    {"ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "EXPAND_DIMS"}
+    | {"FULLY_CONNECTED", "L2_NORMALIZATION", "LOGISTIC", "MAXIMUM", "MAX_POOL_2D", "MEAN", "MINIMUM", "MUL"}
+    | {"PACK", "PAD", "PRELU", "QUANTIZE", "REDUCE_MAX", "REDUCE_MIN", "RELU", "RELU6", "RELU_N1_TO_1"}
+    | {"RESHAPE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "RSQRT", "SLICE", "SOFTMAX", "SPACE_TO_DEPTH"}
+    | {"SPLIT", "SQUARED_DIFFERENCE", "SQUEEZE", "STRIDED_SLICE", "SUB", "SUM", "TANH", "TRANSPOSE"}
+    | {"TRANSPOSE_CONV", "UNIDIRECTIONAL_SEQUENCE_LSTM"}
+)
+"""Source: coral.ai, "TensorFlow models on the Edge TPU", supported operations."""
+
+_ON_ETHOS_U = frozenset(
+    {"ABS", "ADD", "ARG_MAX", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D"}
+    | {"EXPAND_DIMS", "FULLY_CONNECTED", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "MAXIMUM", "MAX_POOL_2D"}
+    | {"MEAN", "MINIMUM", "MIRROR_PAD", "MUL", "PACK", "PAD", "PRELU", "QUANTIZE", "RELU", "RELU6"}
+    | {"RELU_0_TO_1", "RELU_N1_TO_1", "RESHAPE", "RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR", "RSQRT"}
+    | {"SHAPE", "SLICE", "SOFTMAX", "SPLIT", "SPLIT_V", "SQUARED_DIFFERENCE", "SQUEEZE", "STRIDED_SLICE"}
+    | {"SUB", "TANH", "TRANSPOSE", "TRANSPOSE_CONV", "UNIDIRECTIONAL_SEQUENCE_LSTM", "UNPACK"}
+)
+"""Source: ethos-u-vela, SUPPORTED_OPS.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a runtime can run a file; `stopped_by` names the operators that it cannot run, and why, once each.
+
+    A device whose compiler takes the file has no reason against it; `note` says what is to be done before.
+    """
+
+    runtime: str
+    runs: bool
+    stopped_by: tuple[str, ...]
+    note: str = ""
+
+
+def compiled_for(model: TfliteModel) -> str | None:
+    """The device that a vendor's compiler made the file for, None for a file that nobody compiled."""
+    names = {operator.name for operator in _every(model) if operator.custom}
+    return next((device for name, device in _COMPILED.items() if name in names), None)
+
+
+def runtimes(model: TfliteModel) -> tuple[Verdict, ...]:
+    """A verdict for each runtime."""
+    compiled = compiled_for(model)
+    verdicts = []
+    for runtime, reason in ((MICRO, _on_micro), (LITERT, _on_litert)):
+        reasons = [why for operator in _every(model) if (why := reason(operator))]
+        verdicts.append(_verdict(runtime, reasons))
+    if model.weights_outside and verdicts[0].runs:
+        verdicts[0] = Verdict(MICRO, False, ("it does not read weights that lie behind the FlatBuffer",))
+    for device, known, compiler in (
+        (EDGE_TPU, _ON_EDGE_TPU, "edgetpu_compiler"),
+        (ETHOS_U, _ON_ETHOS_U, "vela"),
+    ):
+        if compiled:
+            verdicts.append(
+                Verdict(device, compiled == device, () if compiled == device else (f"made for {compiled}",))
+            )
+        else:
+            verdicts.append(_uncompiled(model, device, known, compiler))
+    return tuple(verdicts)
+
+
+def _uncompiled(model: TfliteModel, device: str, known: frozenset[str], compiler: str) -> Verdict:
+    """The compiler leaves to the processor what the device cannot run."""
+    reasons = []
+    for operator in _every(model):
+        if operator.custom or operator.name not in known:
+            reasons.append(operator.name)
+        elif not any(y.dtype in (DType.INT8, DType.UINT8, DType.INT16) for y in operator.outputs):
+            reasons.append(f"{operator.name} of {operator.outputs[0].dtype if operator.outputs else 'nothing'}")
+    return _verdict(device, reasons, f"once compiled by {compiler}")
+
+
+def _verdict(runtime: str, reasons: Iterable[str], note: str = "") -> Verdict:
+    once = tuple(dict.fromkeys(reasons))
+    return Verdict(runtime, not once, once, note)
+
+
+def _on_micro(operator: Operator) -> str | None:
+    name = operator.name
+    if operator.custom:
+        known = name in _CUSTOM_ON_MICRO or name.startswith(_SIGNAL)
+        return None if known else f"{name} ({_kind(name)})"
+    if name not in ROWS:
+        return name
+    if name in _WITH_WEIGHTS and len(operator.inputs) > 2:
+        given, weights = operator.inputs[_WITH_WEIGHTS[name]], operator.inputs[1]
+        if given and weights and given.dtype is DType.FLOAT32 and weights.dtype is not DType.FLOAT32:
+            return f"{name} (hybrid: weights of {weights.dtype}, activations of float32)"
+        if given and given.dtype is DType.UINT8:
+            return f"{name} of uint8"
+    if name == "DEQUANTIZE" and operator.inputs and operator.inputs[0] and operator.inputs[0].dtype is DType.FLOAT16:
+        return "DEQUANTIZE of float16"
+    return None
+
+
+def _on_litert(operator: Operator) -> str | None:
+    if not operator.custom or operator.name in _CUSTOM_ON_LITERT:
+        return None
+    return f"{operator.name} ({_kind(operator.name)})"
+
+
+def _kind(name: str) -> str:
+    if name in _COMPILED:
+        return f"compiled for an {_COMPILED[name]}"
+    return "Flex, an operator of TensorFlow itself" if name.startswith(_FLEX) else "custom"
+
+
+def _every(model: TfliteModel) -> Sequence[Operator]:
+    return [operator for subgraph in model.subgraphs for operator in subgraph.operators]
