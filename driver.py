@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,9 +24,6 @@ from predictors import PredictorError
 from resource_models import TARGETS
 from search_algorithms import ProblemError
 from search_space import GenotypeError
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 BAD_INPUT = (
     ClusterError,
@@ -362,7 +359,7 @@ def _picked(run: Run, pick: str) -> Record:
     return run.record(int(pick))
 
 
-def _console() -> "Console":
+def _console() -> Any:
     from edgevolve.reports.terminal import console
 
     return console()
@@ -389,7 +386,7 @@ def main() -> None:
         leave_within(20.0, 1)
         raise SystemExit(1) from None
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
             raise
         say(f"{error.filename or 'the disk'}: {error.strerror}")
         raise SystemExit(2) from None

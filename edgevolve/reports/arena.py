@@ -6,7 +6,6 @@ from edgevolve.reports.quantities import size
 from edgevolve.tflite import TfliteModel, Verdict, compiled_for
 from resource_models import Footprint
 
-
 Measured = tuple[int, int, int]
 """Bytes that TensorFlow Lite Micro needed for a file on this host: head, tail, and the least arena that starts."""
 
