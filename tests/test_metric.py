@@ -51,7 +51,8 @@ class Harvest:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    nothing = Split(np.zeros((1, 8, 8, 1), np.float32), np.zeros(1, np.int64))
+    images = np.random.default_rng(0).random((20, 8, 8, 1), np.float32)
+    some = Split(images, np.arange(20) % 10)
 
     @dataclass(frozen=True)
     class Field:
@@ -59,7 +60,7 @@ def run(tmp_path_factory):
         classes = 10
 
         def load(self):
-            return Splits(nothing, nothing, nothing)
+            return Splits(some, some, some)
 
     config = SearchConfig(
         data=Field(),
