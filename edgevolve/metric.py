@@ -40,6 +40,11 @@ class Metric:
         return self.unit == SHARE and self.better == "lower"
 
 
+def int8_metric(metric: Metric) -> Metric:
+    """The same score of the int8 network: `NAME_int8`."""
+    return replace(metric, name=f"{metric.name}_int8", title=f"{metric.title}, int8", learned=True)
+
+
 _KNOWN: dict[str, Metric] = {}
 _NONE: Mapping[str, Metric] = {}
 

@@ -23,7 +23,8 @@ def _share(candidates: int) -> float:
     from edgevolve.data import load_splits
     from edgevolve.data.target import ERROR
     from edgevolve.engine.train_task import Train
-    from edgevolve.quantisation import ScoreInt8, int8_metric
+    from edgevolve.metric import int8_metric
+    from edgevolve.quantisation import ScoreInt8
     from edgevolve.runs import Job, measure
     from edgevolve.training import TrainState, unheard
     from search_algorithms import Completed

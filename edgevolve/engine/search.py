@@ -17,7 +17,8 @@ from edgevolve.engine.loop import Observer, Search
 from edgevolve.engine.train_task import Train
 from edgevolve.engine.trial import try_task
 from edgevolve.engine.versions import installed_versions
-from edgevolve.quantisation import ScoreInt8, int8_metric
+from edgevolve.metric import int8_metric
+from edgevolve.quantisation import ScoreInt8
 from edgevolve.runs import (
     ON_RESUME,
     ConfigError,

@@ -9,7 +9,7 @@ from edgevolve.quantisation.float_network import FloatNetwork, float_network
 from edgevolve.quantisation.litert import Int8Model, int8_scores, open_model
 from edgevolve.quantisation.network import int8_network
 from edgevolve.quantisation.quantise import Int8Network, QuantisationError, activation_scales, quantise
-from edgevolve.quantisation.score import ScoreInt8, int8_metric
+from edgevolve.quantisation.score import ScoreInt8
 
 __all__ = [
     "FloatNetwork",
@@ -21,7 +21,6 @@ __all__ = [
     "activation_scales",
     "calibration_examples",
     "float_network",
-    "int8_metric",
     "int8_network",
     "int8_scores",
     "open_model",

@@ -5,16 +5,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgevolve.data import Splits, classes_of
-from edgevolve.metric import Metric
+from edgevolve.metric import int8_metric
 from edgevolve.quantisation.calibrate import calibration_examples
 from edgevolve.quantisation.litert import int8_scores
 from edgevolve.quantisation.network import int8_network
 from edgevolve.training import Progress, TrainState
-
-
-def int8_metric(metric: Metric) -> Metric:
-    """The same score of the int8 network: `NAME_int8`."""
-    return replace(metric, name=f"{metric.name}_int8", title=f"{metric.title}, int8", learned=True)
 
 
 @dataclass(frozen=True, slots=True)

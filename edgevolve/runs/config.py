@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from edgevolve.data import Classes, DataError, DataSet, target_of
-from edgevolve.metric import Metric, metrics_of
+from edgevolve.metric import Metric, int8_metric, metrics_of
 from edgevolve.runs.devices import DeviceMetrics, device_metrics
 from edgevolve.runs.events import DeviceUsed
 from edgevolve.runs.task import DeviceMemory, MetricProvider, Resources, Task
@@ -171,6 +171,9 @@ class SearchConfig(BaseModel):
         unknown = sorted(self.problem.metrics - known)
         if unknown:
             named = {name for target in TARGETS.values() for name in DeviceMemory(target).metric_names}
+            if self.task is None:
+                scores = target_of(self.data).metrics
+                named |= {one.name for one in (*scores, *map(int8_metric, scores))}
             hint = "" if self.devices else "; for latency and energy name a device, as devices=('edge_tpu_v6',)"
             hint = suggestion(unknown[0], known | named) or hint
             raise ConfigError(f"unknown metric {unknown[0]!r} in problem: known are {', '.join(sorted(known))}{hint}")

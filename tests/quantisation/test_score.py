@@ -6,15 +6,16 @@ import pytest
 from edgevolve.data import Classes, Digits, Itself, Split, Splits, Values
 from edgevolve.data.target import ERROR
 from edgevolve.engine import Inline, search
+from edgevolve.engine.search import task_of
 from edgevolve.graph import Activate, Activation, Dense, GraphBuilder, Softmax
+from edgevolve.metric import int8_metric
 from edgevolve.quantisation import (
     ScoreInt8,
     calibration_examples,
-    int8_metric,
     int8_network,
     int8_scores,
 )
-from edgevolve.runs import Run
+from edgevolve.runs import ConfigError, Run
 from edgevolve.training import Fit, TrainingSettings, TrainState, unheard
 from edgevolve.training.trainer import evaluate
 from search_algorithms import Problem, RandomSearch, at_most, minimise
@@ -123,3 +124,10 @@ def test_the_int8_error_is_an_objective_and_a_bound(tmp_path):
         assert record.metrics["error_int8"] == wanted < 0.9
         float_error = evaluate(run.graph(record.number), weights, splits.validation).metrics["error"]
         assert record.metrics["error"] == pytest.approx(float_error)
+
+
+@pytest.mark.parametrize(("slip", "meant"), [("error_int", "error_int8"), ("macro_f_int8", "macro_f1_int8")])
+def test_a_slip_in_a_score_suggests_the_nearest(slip, meant):
+    made = make_config(task=None, problem=Problem([minimise(slip, scale=1)]))
+    with pytest.raises(ConfigError, match=f"unknown metric '{slip}' in problem: .*; did you mean '{meant}'?"):
+        made.check(task_of(made))
