@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from edgevolve.configuration import is_configuration, load_configuration
-from edgevolve.data import DataError, examine, load_splits
+from edgevolve.data import DataError, differs, examine, load_splits
 from edgevolve.deployment import ExportError
 from edgevolve.device_commands import DEVICE_COMMANDS
 from edgevolve.engine import ClusterError, WorkersLostError, task_of, try_task
@@ -115,7 +115,8 @@ def check(config: Config) -> None:
     chosen.check(task)
     splits = load_splits(chosen.data)
     seen = examine(chosen.data, splits)
-    for line in (*seen.lines, *(f"note: {note}" for note in (*seen.notes, *try_task(chosen, task, splits))), ""):
+    notes = (*seen.notes, *differs(chosen.data, splits), *try_task(chosen, task, splits))
+    for line in (*seen.lines, *(f"note: {note}" for note in notes), ""):
         _console().print(line, highlight=False, markup=False, soft_wrap=True)
     found = feasibility(chosen)
     _console().print(feasibility_table(chosen, found))

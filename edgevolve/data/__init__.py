@@ -3,7 +3,7 @@
 from edgevolve.data.data_error import DataError
 from edgevolve.data.diabetes import Diabetes
 from edgevolve.data.digits import Digits, DigitsAnomalies
-from edgevolve.data.examine import DataReport, examine, load_splits
+from edgevolve.data.examine import DataReport, differs, examine, load_splits
 from edgevolve.data.front_end import FrontEnd, Prepared, Standardise
 from edgevolve.data.keras_datasets import KerasDataset
 from edgevolve.data.npz import NpzImages
@@ -42,6 +42,7 @@ __all__ = [
     "as_float",
     "chunks",
     "classes_of",
+    "differs",
     "examine",
     "fingerprint",
     "hold_out",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgevolve.data.data_error import DataError
 from edgevolve.data.layout import is_one_hot, needs_standardising, value_range
 from edgevolve.data.rows import chunks, size_bytes
-from edgevolve.data.split import DataSet, Split, Splits
+from edgevolve.data.split import DataSet, Split, Splits, fingerprint
 from edgevolve.data.target import Classes, Target, Values, target_of
 
 _PARTS = ("train", "validation", "test")
@@ -198,6 +198,7 @@ def _shared_groups(parts: dict[str, Split]) -> Iterable[str]:
 
 
 def _duplicates(parts: dict[str, Split]) -> Iterable[str]:
+    """Examples that are in two splits."""
     if sum(size_bytes(split.x) for split in parts.values()) > _COMPARED_BYTES:
         return
     seen: dict[bytes, tuple[str, int]] = {}
@@ -219,3 +220,9 @@ def _duplicates(parts: dict[str, Split]) -> Iterable[str]:
 def _some(labels: NDArray[np.int64]) -> str:
     shown = ", ".join(map(str, labels[:5]))
     return shown if len(labels) <= 5 else f"{shown} and {len(labels) - 5} more"
+
+
+def differs(data: DataSet, splits: Splits) -> Iterable[str]:
+    """A line where loading a data set of the user's own once more gives other rows: such a run cannot be resumed."""
+    if not type(data).__module__.startswith("edgevolve.") and fingerprint(load_splits(data)) != fingerprint(splits):
+        yield f"{type(data).__name__}.load() gives other rows each time: no run can be resumed; seed its generator"

@@ -89,7 +89,7 @@ def labels(path: str, name: str, y: NDArray[Any], number: int) -> NDArray[np.int
     if y.ndim == 2 and len(y) == number and y.shape[1] > 1 and is_one_hot(y):
         raise DataError(f"{where}, it is one-hot, {y.shape}; write {name}.argmax(1)")
     if y.ndim != 1 or len(y) != number:
-        raise DataError(f"{where}, one for each image, it is {y.dtype} {y.shape}")
+        raise DataError(f"{where}, one for each of the first axis of x, it is {y.dtype} {y.shape}")
     if not np.issubdtype(y.dtype, np.integer):
         raise DataError(f"{where}, it is {y.dtype}{_whole(name, y)}")
     if y.min() < 0:

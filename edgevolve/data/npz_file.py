@@ -126,6 +126,8 @@ def _array(path: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo, header: _
         with open(path, "rb") as raw:
             offset = _content_offset(raw, info) + header.length
         return StoredArray(str(Path(path).absolute()), header.dtype, header.shape, offset)
+    if not header.shape:
+        raise DataError(f"{path}: {info.filename.removesuffix('.npy')} is a single value, not an array")
     with archive.open(info) as file:
         array: Rows = np.lib.format.read_array(file, allow_pickle=False)
     return array

@@ -106,6 +106,13 @@ def _held_out_examples(part: Split, fraction: float, seed: int) -> tuple[NDArray
     from sklearn.model_selection import train_test_split
 
     stratify = part.y[:] if _has_classes(part.y) else None
+    if stratify is not None and len(stratify):
+        labels, counts = np.unique(stratify, return_counts=True)
+        if counts.min() < 2:
+            raise DataError(
+                f"cannot hold out {fraction:.0%} of {len(part)} examples: class {labels[counts.argmin()]} has "
+                "a single one, and each split needs one"
+            )
     try:
         rest, held = train_test_split(np.arange(len(part)), test_size=fraction, random_state=seed, stratify=stratify)
     except ValueError as error:
@@ -121,7 +128,8 @@ def fingerprint(splits: Splits) -> str:
     """128 bits, in hexadecimal, of every array in its split: equal means the same data divided the same way."""
     digest = hashlib.sha256()
     for part in (splits.train, splits.validation, splits.test):
-        for rows in (part.x, part.y, *(() if part.groups is None else (np.asarray(part.groups),))):
+        groups = () if part.groups is None else (np.asarray(part.groups),)
+        for rows in (part.x, part.y, *(one.astype(str) if one.dtype.hasobject else one for one in groups)):
             digest.update(f"{rows.dtype.str}{rows.shape}".encode())
             for chunk in chunks(rows):
                 digest.update(np.ascontiguousarray(chunk).data)

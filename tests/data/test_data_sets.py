@@ -1,10 +1,12 @@
 import os
 import pickle
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from edgevolve.data import DATA_SETS, DataError, DataSet, Digits, KerasDataset, NpzImages, as_float, fingerprint
+from edgevolve.runs.provenance import load_data
 
 
 @pytest.fixture
@@ -155,3 +157,13 @@ def test_a_compressed_npz_is_read_whole(archive, monkeypatch):
     with np.load(path) as file:
         np.savez_compressed(path, **file)
     assert isinstance(NpzImages(path).load().train.x, np.ndarray)
+
+
+def test_a_journal_from_before_floats_were_standardised_finds_its_data_again(archive):
+    path = archive(x_train=np.random.default_rng(0).random((60, 6, 5)) * 255, x_test=None, y_test=None)
+    as_it_was = fingerprint(NpzImages(path, normalise=False).load())
+    recipe = {"type": "NpzImages", "path": path, "validation_fraction": 0.1, "test_fraction": 0.2, "seed": 0}
+    started = SimpleNamespace(config={"data": recipe}, data={"fingerprint": as_it_was})
+    splits = load_data(SimpleNamespace(started=started, path="old"))
+    assert splits.front_end is None
+    assert NpzImages(path).load().front_end is not None

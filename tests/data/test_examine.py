@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgevolve.data import DataError, Digits, NpzImages, Split, Splits, examine, load_splits
+from edgevolve.data import DataError, Digits, NpzImages, Split, Splits, differs, examine, load_splits
 
 
 def rng():
@@ -84,6 +84,13 @@ BROKEN = {
     "half a class": (dict(y_train=labels() / 2), "refused: .* float64; it holds 0.5"),
     "words": (dict(y_train=np.array(["cat", "dog", "cow"])[labels()]), "refused: .* such as 'cat'; .*return_inverse"),
     "one class": (dict(y_train=labels() * 0), "refused: .* every label is 0; there is nothing to tell apart"),
+    "a single example of a class": (
+        dict(y_train=np.where(np.arange(120) == 7, 2, labels(120, 2))),
+        "refused: .*cannot hold out 20% of 120 examples: class 2 has a single one",
+    ),
+    "a single label": (dict(y_train=np.int64(3)), "refused: .*y_train is a single value"),
+    "x and y in each other's place": (dict(x_train=labels(), y_train=pixels()), "refused: .*x_train must be"),
+    "number of images last": (dict(x_train=pixels(8, 8, 120)), r"refused: .*first axis of x, it is int64 \(120,\)"),
     "fewer labels": (dict(y_train=labels(117)), r"refused: .*y_train must be 120 whole numbers.* it is int64 \(117,\)"),
     "channels first": (dict(x_train=pixels(120, 3, 8, 8)), r"refused: .*\(120, 3, 8, 8\).*channels_first=True"),
     "perhaps channels first": (dict(x_train=pixels(120, 3, 9, 8)), "note: x_train is read as 3×9 with 8 channels"),
@@ -173,6 +180,18 @@ def test_what_is_odd_in_a_data_set_of_a_users_own_is_noted():
     bright = part(30, 3)
     assert "note: test reaches" in said(Own([part(90, 1), part(30, 2), Split(bright.x * 255, bright.y)]))
     assert "note: validation has no example of class 2" in said(Own([part(90, 1), part(2, 2), part(30, 3)]))
+
+
+def test_a_data_set_that_gives_other_rows_each_time_is_noted():
+    class Restless(Own):
+        def load(self):
+            return Splits(*(part(n, np.random.default_rng().integers(2**32)) for n in (90, 30, 30)))
+
+    restless = Restless(None)
+    (note,) = differs(restless, load_splits(restless))
+    assert note.startswith("Restless.load() gives other rows each time")
+    assert list(differs(own(), load_splits(own()))) == []
+    assert list(differs(Digits(), load_splits(Digits()))) == []
 
 
 GOOD = {
