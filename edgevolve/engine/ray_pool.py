@@ -66,7 +66,7 @@ class _Try:
     since: int = 1
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Running:
     slot: _Slot
     tried: _Try

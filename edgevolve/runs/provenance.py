@@ -1,5 +1,6 @@
 """Where a candidate comes from: the data it was trained on, and the facts for its manifest."""
 
+from dataclasses import asdict
 from typing import Any
 
 from edgevolve.data import BEFORE, DATA_SETS, DataError, DataSet, Splits, fingerprint, load_splits
@@ -42,6 +43,8 @@ def facts(run: Run, number: int) -> dict[str, Any]:
         "training": run.started.config["training"],
         "epochs": record.epochs,
         "continues": record.continues,
+        "recipe": dict(record.recipe),
+        "inherits": None if record.inherits is None else asdict(record.inherits),
         "data": {**run.started.config["data"], **run.started.data},
         "versions": run.started.versions,
     }

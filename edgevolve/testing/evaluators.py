@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from edgevolve.data import Split, Splits
 from edgevolve.engine import Evaluator, JobResult
 from edgevolve.graph import Dense, GraphBuilder
 from edgevolve.runs import Job
+from edgevolve.runs.artefacts import Arrays
 from search_algorithms import Completed, Failed, Outcome
 
 _PATIENCE_S = 300.0
@@ -27,11 +28,13 @@ class Pretended:
         """Nothing to prepare."""
 
     def __call__(self, job: Job, splits: Splits) -> Outcome:
-        """Fail, or give metrics, a curve and weights."""
+        """Fail, or give metrics, a curve and weights: what was prepared and the checkpoint, where there are any."""
         if job.number % 4 == 3:
             raise ValueError("on purpose")
         error = float(np.random.default_rng(job.seed).random())
-        return Completed({"error": error}, {"loss": (1.0, 0.5)}, {"w": np.array([error])})
+        given = {"prepared": job.prepared, "checkpoint": job.checkpoint}
+        weights = {name: arrays["w"] for name, arrays in given.items() if arrays is not None}
+        return Completed({"error": error}, {"loss": (1.0, 0.5)}, {"w": np.array([error]), **weights})
 
 
 def check_evaluator(make: MakeEvaluator) -> None:
@@ -84,6 +87,25 @@ def times_and_worker_are_given(evaluator: Evaluator) -> None:
     assert result.attempts == 1
 
 
+def what_is_shared_is_in_every_later_job(evaluator: Evaluator) -> None:
+    """Until something else is shared."""
+    evaluator.share({"w": np.arange(3.0)})
+    shared = _collect(evaluator, [4, 5])
+    evaluator.share(None)
+    for result in shared:
+        assert isinstance(result.outcome, Completed) and result.outcome.weights is not None
+        assert result.outcome.weights["prepared"].tolist() == [0, 1, 2]
+    (result,) = _collect(evaluator, [6])
+    assert isinstance(result.outcome, Completed) and "prepared" not in (result.outcome.weights or {})
+
+
+def a_checkpoint_reaches_its_job(evaluator: Evaluator) -> None:
+    """As it was."""
+    (result,) = _collect(evaluator, [8], checkpoint={"w": np.array([0.25])})
+    assert isinstance(result.outcome, Completed) and result.outcome.weights is not None
+    assert result.outcome.weights["checkpoint"].tolist() == [0.25]
+
+
 def waiting_for_nothing_ends_with_the_time_given(evaluator: Evaluator) -> None:
     """It neither blocks nor raises."""
     began = time.monotonic()
@@ -102,6 +124,8 @@ EVALUATOR_CHECKS: tuple[Callable[[Evaluator], None], ...] = (
     the_outcome_follows_from_the_job_alone,
     metrics_known_before_are_among_those_of_the_outcome,
     times_and_worker_are_given,
+    what_is_shared_is_in_every_later_job,
+    a_checkpoint_reaches_its_job,
     waiting_for_nothing_ends_with_the_time_given,
     capacity_is_at_least_one_job_a_worker,
 )
@@ -114,7 +138,7 @@ def _job(number: int) -> Job:
     return Job(number, {"some": "genotype"}, graph, 100 + number, {"macs": 192.0})
 
 
-def _collect(evaluator: Evaluator, numbers: Iterable[int]) -> Sequence[JobResult]:
+def _collect(evaluator: Evaluator, numbers: Iterable[int], checkpoint: Arrays | None = None) -> Sequence[JobResult]:
     """Submit as the loop does, and wait for everything."""
     waiting = list(numbers)
     wanted, results = len(waiting), list[JobResult]()
@@ -122,6 +146,6 @@ def _collect(evaluator: Evaluator, numbers: Iterable[int]) -> Sequence[JobResult
     while len(results) < wanted:
         assert time.monotonic() < until, f"{wanted - len(results)} jobs did not end"
         while waiting and wanted - len(waiting) - len(results) < evaluator.capacity:
-            evaluator.submit(_job(waiting.pop(0)))
+            evaluator.submit(replace(_job(waiting.pop(0)), checkpoint=checkpoint))
         results += evaluator.wait(timeout_s=20)
     return results

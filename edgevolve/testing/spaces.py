@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgevolve.graph import graph_hash
+from edgevolve.runs.phenotype import recipe_of
 from search_space import GenotypeError, SearchSpace
 
 Space = SearchSpace[Any]
@@ -56,6 +57,13 @@ def a_graph_takes_the_input_and_gives_the_outputs(space: Space, seed: int) -> No
     assert space.graph(genotype) == graph
     read = {x.name for node in graph.nodes for x in node.inputs} | {y.name for y in graph.outputs}
     assert all(node.output.name in read for node in graph.nodes)
+
+
+def a_recipe_is_json_and_follows_from_the_genotype(space: Space, seed: int) -> None:
+    """Of a space that has recipes; another's is empty."""
+    genotype = space.sample(np.random.default_rng(seed))
+    recipe = recipe_of(space, genotype)
+    assert json.loads(json.dumps(recipe, allow_nan=False)) == recipe == recipe_of(space, genotype)
 
 
 def a_mutation_has_another_phenotype_and_leaves_its_parent_as_it_was(space: Space, seed: int) -> None:
@@ -166,6 +174,7 @@ SPACE_CHECKS: dict[Callable[[Space, int], None], int] = {
     it_keeps_the_protocol_and_cannot_be_changed: 1,
     equal_seeds_give_equal_results: 15,
     a_graph_takes_the_input_and_gives_the_outputs: 30,
+    a_recipe_is_json_and_follows_from_the_genotype: 5,
     a_mutation_has_another_phenotype_and_leaves_its_parent_as_it_was: 30,
     every_neighbour_is_in_bounds_builds_and_differs_from_its_parent: 6,
     a_mutation_is_a_neighbour: 20,

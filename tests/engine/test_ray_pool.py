@@ -12,7 +12,7 @@ from pretend import Noise, make_config
 from edgevolve.engine import ClusterError, Inline, WorkersLostError, search
 from edgevolve.engine.ray_pool import RayPool
 from edgevolve.graph import Dense, GraphBuilder
-from edgevolve.runs import Job, Run
+from edgevolve.runs import Job, Needs, Run
 from search_algorithms import Completed, Failed
 from tests.engine.jobs import STEPS, Killed, Stepwise
 
@@ -259,3 +259,20 @@ def test_a_place_where_no_worker_starts_is_given_up_and_the_others_work_on(clust
     pool.submit(job(3))
     assert isinstance(collect(pool, 1)[3].outcome, Completed)
     pool.close()
+
+
+@dataclass(frozen=True)
+class Wide(OnOneNode):
+    """A task whose jobs take two processors each."""
+
+    needs = Needs(cpus=2)
+
+
+def test_a_task_that_needs_two_processors_has_half_the_workers(cluster, tmp_path):
+    pool = RayPool(Wide(str(tmp_path)), Noise().load())
+    pool.submit(job(0))
+    assert pool.workers == 1
+    assert isinstance(collect(pool, 1)[0].outcome, Completed)
+    pool.close()
+    with pytest.raises(ClusterError, match="2 workers need 4 CPUs"):
+        RayPool(Wide(str(tmp_path)), Noise().load(), workers=2)
