@@ -131,7 +131,7 @@ def test_workers_that_never_start_end_the_search_with_the_reason(cluster, tmp_pa
 
 
 def test_a_ray_that_does_not_start_is_one_line(monkeypatch):
-    def timed_out(**settings):
+    def timed_out(*address, **settings):
         raise Exception("The current node timed out\nduring startup")
 
     monkeypatch.setattr("ray.is_initialized", lambda: False)
