@@ -1,11 +1,11 @@
 """What a network really needs on a device that runs TensorFlow Lite Micro, before its file exists."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from edgevolve.graph import Graph, Tensor, reordered
-from edgevolve.tflite import CORTEX_M, Operator, Target, TfliteModel, needs, operators
+from edgevolve.tflite import CORTEX_M, Needs, Operator, Target, TfliteModel, needs, operators
 from resource_models.constants import constants
 from resource_models.deployed import deployed
 from resource_models.flash import flash_bytes
@@ -60,6 +60,9 @@ class Footprint:
         return max(self.greedy_head_bytes + self.tail_bytes, self.setup_bytes)
 
 
+_Kernel = tuple[Operator, Needs | None]
+
+
 class Placed(NamedTuple):
     """What the runtime places: tensors in the order of their numbers, then scratch in its order.
 
@@ -80,10 +83,14 @@ def measure(graph: Graph, target: Target = CORTEX_M) -> Footprint:
 
 def footprint(graph: Graph, target: Target = CORTEX_M) -> Footprint:
     """The figures of the file's own operators (`deployed`), in the order in which they stand."""
-    found = memory_plan(graph, target)
-    flash = flash_bytes(graph, planned=found.offsets is not None)
-    tensors = len(graph.inputs) + sum(len(node.outputs) for node in graph.nodes) + len(constants(graph))
-    return _footprint(graph, operators(graph), target, found, flash, tensors)
+    kernels = _kernels(operators(graph), target)
+    placed = _placed(graph, kernels, target)
+    found = plan(placed.tensors, placed.scratch)
+    listed = [operator for operator, _ in kernels]
+    weights = constants(listed)
+    flash = flash_bytes(graph, listed, weights, planned=found.offsets is not None)
+    tensors = len(graph.inputs) + sum(len(node.outputs) for node in graph.nodes) + len(weights)
+    return _footprint(graph, kernels, target, found, flash, tensors)
 
 
 def file_footprint(model: TfliteModel, target: Target = CORTEX_M) -> Footprint:
@@ -92,7 +99,8 @@ def file_footprint(model: TfliteModel, target: Target = CORTEX_M) -> Footprint:
     A plan that the file brings counts as `stored_head_bytes`. Kernels without a model (`unmodelled`) count as nothing.
     """
     best, tensors = memory_plan(model, target), len(model.tensors)
-    found = _footprint(model.graph, model.operators, target, best, model.size_bytes, tensors, model.variables)
+    kernels = _kernels(model.operators, target)
+    found = _footprint(model.graph, kernels, target, best, model.size_bytes, tensors, model.variables)
     return found if model.offsets is None else replace(found, stored_head_bytes=stored_head_bytes(model, target))
 
 
@@ -129,23 +137,30 @@ def buffers(found: Graph | TfliteModel, target: Target = CORTEX_M) -> Placed:
     what a node makes from that node to its last reader, and what the network gives to the end; nothing is ever
     computed in place. The runtime takes equal buffers by their numbers, and none for a tensor of no bytes.
     """
-    graph, listed = (found, operators(found)) if isinstance(found, Graph) else (found.graph, found.operators)
+    if isinstance(found, Graph):
+        return _placed(found, _kernels(operators(found), target), target)
+    numbers = {tensor.name: number for number, tensor in enumerate(found.tensors)}
+    return _placed(found.graph, _kernels(found.operators, target), target, numbers)
+
+
+def _kernels(listed: Sequence[Operator], target: Target) -> list[_Kernel]:
+    return [(operator, needs(operator, target)) for operator in listed]
+
+
+def _placed(graph: Graph, kernels: Sequence[_Kernel], target: Target, numbers: Mapping[str, int] = {}) -> Placed:
+    """The buffers by the tensors' numbers; without numbers they are those of an exported file."""
     end = len(graph.nodes)
     made = [(x, 0) for x in graph.inputs]
     made += [(y, step) for step, node in enumerate(graph.nodes, 1) for y in node.outputs]
     last = {tensor.name: step for tensor, step in made}
     scratch: list[Buffer] = []
-    for step, (node, operator) in enumerate(zip(graph.nodes, listed, strict=True), 1):
+    for step, (node, (_, known)) in enumerate(zip(graph.nodes, kernels, strict=True), 1):
         for x in node.inputs:
             last[x.name] = step
-        known = needs(operator, target)
         scratch += [Buffer(target.aligned(size), step, step) for size in known.scratch] if known else []
     for y in graph.outputs:
         last[y.name] = end
-    if isinstance(found, Graph):
-        numbers = {tensor.name: number for number, (tensor, _) in enumerate(made)}
-    else:
-        numbers = {tensor.name: number for number, tensor in enumerate(found.tensors)}
+    numbers = numbers or {tensor.name: number for number, (tensor, _) in enumerate(made)}
     kept = sorted(((tensor, step) for tensor, step in made if tensor.size_bytes), key=lambda t: numbers[t[0].name])
     return Placed(
         names=tuple(tensor.name for tensor, _ in kept),
@@ -157,14 +172,13 @@ def buffers(found: Graph | TfliteModel, target: Target = CORTEX_M) -> Placed:
 
 def _footprint(
     graph: Graph,
-    listed: Sequence[Operator],
+    kernels: Sequence[_Kernel],
     target: Target,
     found: Plan,
     flash: int,
     tensors: int,
     variables: Sequence[Tensor] = (),
 ) -> Footprint:
-    kernels = [(operator, needs(operator, target)) for operator in listed]
     ends = tail(graph, kernels, target, tensors, variables)
     return Footprint(
         target=target,
@@ -175,7 +189,7 @@ def _footprint(
         setup_bytes=ends.setup_bytes,
         flash_bytes=flash,
         macs=macs(graph),
-        operators=tuple(sorted({operator.name for operator in listed})),
+        operators=tuple(sorted({operator.name for operator, _ in kernels})),
         unmodelled=tuple(dict.fromkeys(operator.name for operator, known in kernels if known is None)),
         exact=found.exact,
     )

@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from edgevolve.graph import Graph
-from edgevolve.tflite import ROWS, operators
+from edgevolve.tflite import ROWS, Operator
 
 
 class Constant(NamedTuple):
@@ -19,11 +18,11 @@ class Constant(NamedTuple):
     last_axis: bool = False
 
 
-def constants(graph: Graph) -> Sequence[Constant]:
+def constants(operators: Sequence[Operator]) -> Sequence[Constant]:
     """All constants in the order of their first reader. Equal tables of numbers (axes, shapes, paddings) are one."""
     found: list[Constant] = []
     tables: set[tuple[int, ...]] = set()
-    for operator in operators(graph):
+    for operator in operators:
         axis = ROWS[operator.name].channel_axis if operator.name in ROWS else 0
         for tensor, scales, values in zip(operator.inputs, operator.scales, operator.values, strict=True):
             if tensor is None or not tensor.constant or values in tables:

@@ -5,11 +5,12 @@ A FlatBuffer grows from its end. Every object is aligned to its own size, and a 
 `deployment.flatbuffer`. Source: the FlatBuffers internals document and TensorFlow Lite's schema.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
 from edgevolve.graph import Graph
-from edgevolve.tflite import ROWS, Operator, Row, operators
-from resource_models.constants import constants
+from edgevolve.tflite import ROWS, Operator, Row
+from resource_models.constants import Constant
 
 _Fields = tuple[tuple[int, int], ...]
 """The (number, bytes) of each field of a table, in the order of writing."""
@@ -57,20 +58,20 @@ def _table(fields: _Fields, phase: int) -> tuple[int, tuple[int, ...]]:
     return position - phase, (position - phase, *offsets)
 
 
-def flash_bytes(graph: Graph, *, planned: bool) -> int:
+def flash_bytes(graph: Graph, listed: Sequence[Operator], weights: Sequence[Constant], *, planned: bool) -> int:
     """Bytes of the exported `.tflite`.
 
     Args:
         graph: the file's operators, from `deployed`; every weight is int8, with a bias.
+        listed: the same as the file has them.
+        weights: their constants.
         planned: whether the file holds a memory plan.
     """
     layout = _Layout()
-    listed = operators(graph)
     codes = list(dict.fromkeys(operator.name for operator in listed))
     for name in codes:
         layout.table(_code_fields(ROWS[name]))
     layout.vector(len(codes))
-    weights = constants(graph)
     tensors = [*graph.inputs, *(y for node in graph.nodes for y in node.outputs)]
     for tensor in tensors:
         _write_tensor(layout, len(tensor.shape), 1, constant=False, last_axis=False)

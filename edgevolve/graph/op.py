@@ -26,6 +26,9 @@ class Weight(NamedTuple):
 class Op(Protocol):
     """What every operator answers about inputs of given shapes; all raise `ShapeError`."""
 
+    def __hash__(self) -> int:
+        """Equal operators have equal hashes."""
+
     def output_shape(self, *inputs: Shape) -> Shape:
         """Shape of the one output."""
 

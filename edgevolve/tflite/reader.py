@@ -27,6 +27,9 @@ _MAX_RANK = 8
 _MAX_TENSOR_BYTES = 2**40
 _MARK = b"TFL3"
 _CUSTOM = "CUSTOM"
+_NPU = "ethos-u"
+"""The custom operator that Arm's compiler writes."""
+
 _LEFT_OUT = -1
 """Index of an optional input that is not given."""
 
@@ -158,6 +161,8 @@ def _subgraph(subgraph: Table, buffers: Sequence[Table], codes: Sequence["_Code"
     outputs = tuple(tensors.all[i] for i in exits if not tensors.all[i].constant)  # a constant is not computed
     if exits and not outputs:
         raise TfliteError("all its outputs are constants")
+    if any(operator.custom and operator.name == _NPU for operator in operators) and _unmade(operators, made, tensors):
+        raise TfliteError("compiled for an Ethos-U: it computes in memory that the device's driver gives it")
     nodes = tuple(_node(i, operator, {x.name for x in variables}) for i, operator in enumerate(operators))
     return Subgraph(
         graph=Graph(tuple(tensors.all[i] for i in entries), nodes, outputs),
@@ -220,6 +225,12 @@ class _Tensors:
         start, size_bytes = buffer.integer(1, "Q"), buffer.integer(2, "Q")
         buffer.file.check(start, size_bytes)
         return size_bytes
+
+
+def _unmade(operators: Sequence[Operator], made: set[int], tensors: "_Tensors") -> bool:
+    """Whether an operator reads what is no constant, and nobody gives or makes."""
+    known = {tensors.all[i].name for i in (*made, *tensors.variables)}
+    return any(x is not None and not x.constant and x.name not in known for op in operators for x in op.inputs)
 
 
 def _operator(index: int, table: Table, codes: Sequence["_Code"], tensors: _Tensors) -> Operator:

@@ -5,6 +5,9 @@ runtime of the `tflite-micro` wheel reports; those of 32 bits follow from the sa
 (`builtin_op_data.h` and `kernels/*.h` of TensorFlow Lite Micro).
 """
 
+from functools import lru_cache
+from typing import Any
+
 from edgevolve.graph import (
     Activate,
     Activation,
@@ -295,8 +298,9 @@ _BY_OP: dict[type, tuple[Row, ...]] = {
 
 def row_of(op: Op) -> Row:
     """The row of a graph's operator. Raises `ShapeError` where there is none."""
-    for row in _BY_OP.get(type(op), ()):
-        if row.describes(op):
+    rows = _BY_OP.get(type(op), ())
+    for row in rows:
+        if len(rows) == 1 or row.describes(op):
             return row
     raise ShapeError(f"{type(op).__name__} cannot be written as TensorFlow Lite")
 
@@ -344,15 +348,21 @@ def _operator(node: Node) -> Operator:
     if isinstance(node.op, Opaque):
         scales = (0,) * len(inputs), (0,) * len(node.outputs)
         return Operator(node.op.name, inputs, node.outputs, {}, *scales, ((),) * len(inputs))
-    row = row_of(node.op)
-    roles = [weight.role for weight in node.op.weights(*(x.shape for x in node.inputs))]
-    tables = [row.contents[role](node.op) if role in row.contents else () for role in roles[: len(node.weights)]]
+    row, options, contents = _written(node.op)
+    tables = contents[: len(node.weights)] if contents else ((),) * len(node.weights)
     return Operator(
         name=row.name,
         inputs=inputs,
         outputs=node.outputs,
-        options=row.encoded(node.op),
+        options=options,
         scales=(*(1,) * len(node.inputs), *(0 if table else node.output.shape[-1] for table in tables)),
         output_scales=(1,),
         values=(*((),) * len(node.inputs), *tables),
     )
+
+
+@lru_cache(maxsize=4096)
+def _written(op: Any) -> tuple[Row, dict[str, float], tuple[tuple[int, ...], ...]]:
+    """The row of an operator, its options, and the contents of its int32 operands in their order."""
+    row = row_of(op)
+    return row, row.encoded(op), tuple(table(op) for table in row.contents.values())

@@ -12,7 +12,7 @@ from edgevolve.deployment.flatbuffer import packed, set_plan, unpacked
 from edgevolve.deployment.micro import available
 from edgevolve.deployment.optimise import optimised
 from edgevolve.reports.network import facts, inspect_file, network_json
-from edgevolve.tflite import HOST, read_tflite, runtimes
+from edgevolve.tflite import HOST, TfliteError, read_tflite, runtimes
 from resource_models import file_footprint
 from tests.tflite.tflite_files import Builtin, TfliteFile, Type
 
@@ -91,6 +91,14 @@ def test_a_file_that_a_compiler_made_is_known_as_such_and_has_no_arena(name, dev
     ]
     with pytest.raises(ExportError, match=f"^compiled for an {device}: TensorFlow Lite has nothing to plan in it$"):
         optimised(custom(name))
+
+
+def test_a_file_of_arm_s_compiler_with_scratch_that_nobody_makes_is_refused_as_such():
+    net = TfliteFile()
+    x, stream, scratch, y = net.tensor(1, 8), net.constant([1] * 64), net.tensor(1536), net.tensor(1, 5)
+    net.operator(Builtin.CUSTOM, [stream, scratch, x], [y], custom="ethos-u")
+    with pytest.raises(TfliteError, match="^compiled for an Ethos-U: it computes in memory that the device's driver"):
+        read_tflite(net.content([x], [y]))
 
 
 @pytest.mark.parametrize(
