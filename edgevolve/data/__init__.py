@@ -4,7 +4,7 @@ from edgevolve.data.data_error import DataError
 from edgevolve.data.diabetes import Diabetes
 from edgevolve.data.digits import Digits, DigitsAnomalies
 from edgevolve.data.examine import DataReport, differs, examine, load_splits
-from edgevolve.data.front_end import FrontEnd, Prepared, Standardise
+from edgevolve.data.front_end import FrontEnd, Pixels, Prepared, Standardise, Unchanged
 from edgevolve.data.keras_datasets import KerasDataset
 from edgevolve.data.npz import NpzImages
 from edgevolve.data.rows import Rows, StoredArray, chunks
@@ -31,6 +31,7 @@ __all__ = [
     "Itself",
     "KerasDataset",
     "NpzImages",
+    "Pixels",
     "Prepared",
     "Rows",
     "Split",
@@ -38,6 +39,7 @@ __all__ = [
     "Standardise",
     "StoredArray",
     "Target",
+    "Unchanged",
     "Values",
     "as_float",
     "chunks",

@@ -87,8 +87,57 @@ class Standardise:
 
     def c_source(self) -> str:
         """The same for one example of `shape`, channels last."""
-        constants = {name: ", ".join(f"{value!r}f" for value in getattr(self, name)) for name in ("mean", "deviation")}
-        return _STANDARDISE.substitute(constants, channels=len(self.mean), values=prod(self.shape))
+        constants = "\n".join(
+            f"static const float kFrontEnd{name}[{len(values)}] = {{{', '.join(f'{value!r}f' for value in values)}}};"
+            for name, values in (("Mean", self.mean), ("Deviation", self.deviation))
+        )
+        channel = f"i % {len(self.mean)}"
+        value = f"(raw[i] - kFrontEndMean[{channel}]) / kFrontEndDeviation[{channel}]"
+        return _elementwise("(value - mean) / deviation of each channel, channels last", self, constants, value)
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """value / 255: what uint8 stands for. `shape` is that of an example."""
+
+    shape: tuple[int, ...]
+    name = "pixels"
+    raw_type = "uint8"
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The shape."""
+        return {"shape": list(self.shape)}
+
+    def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
+        """From 0 to 1."""
+        return raw.astype(np.float32) / np.float32(255)
+
+    def c_source(self) -> str:
+        """The same for one example of `shape`."""
+        return _elementwise("value / 255 of each byte", self, "", "(float)raw[i] / 255.0f")
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """Floating point as it is. `shape` is that of an example."""
+
+    shape: tuple[int, ...]
+    name = "unchanged"
+    raw_type = "float32"
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The shape."""
+        return {"shape": list(self.shape)}
+
+    def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
+        """The same values, float32."""
+        return raw.astype(np.float32)
+
+    def c_source(self) -> str:
+        """The same for one example of `shape`."""
+        return _elementwise("each value as it is", self, "", "raw[i]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,22 +165,27 @@ class Prepared:
         return self.front_end.apply(self.raw[index])
 
 
-_STANDARDISE = Template("""\
-// (value - mean) / deviation of each channel, stored as the model's int8 input. Constants of the training split.
+_RAW = {"float32": "float", "uint8": "unsigned char"}
+
+
+def _elementwise(title: str, front_end: "Standardise | Pixels | Unchanged", constants: str, value: str) -> str:
+    """The header of a front end that gives one feature for each value."""
+    names = {"title": title, "constants": constants + "\n" * bool(constants), "value": value}
+    return _HEADER.substitute(names, raw=_RAW[front_end.raw_type], values=prod(front_end.shape))
+
+
+_HEADER = Template("""\
+// What the network takes of what the device reads: $title. Stored as the model's int8 input.
 #ifndef EDGEVOLVE_FRONT_END_H_
 #define EDGEVOLVE_FRONT_END_H_
 
-enum { kFrontEndValues = $values, kFrontEndChannels = $channels };
-
-static const float kFrontEndMean[kFrontEndChannels] = {$mean};
-static const float kFrontEndDeviation[kFrontEndChannels] = {$deviation};
-
-// raw: kFrontEndValues values, channels last; scale and zero_point: of the model's input.
-static inline void front_end(const float* raw, float scale, int zero_point, signed char* features) {
+enum { kFrontEndValues = $values };
+$constants
+// raw: kFrontEndValues values; scale and zero_point: of the model's input.
+static inline void front_end(const $raw* raw, float scale, int zero_point, signed char* features) {
   int i;
   for (i = 0; i < kFrontEndValues; ++i) {
-    const int channel = i % kFrontEndChannels;
-    const float value = (raw[i] - kFrontEndMean[channel]) / kFrontEndDeviation[channel] / scale + (float)zero_point;
+    const float value = ($value) / scale + (float)zero_point;
     if (value <= -128.0f) {
       features[i] = -128;
     } else if (value >= 127.0f) {

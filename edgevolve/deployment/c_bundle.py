@@ -12,9 +12,9 @@ import numpy as np
 import tflite_micro
 from numpy.typing import NDArray
 
-from edgevolve.data import Classes, Target, classes_of
+from edgevolve.data import Classes, FrontEnd, Target, Unchanged, classes_of
 from edgevolve.deployment import c_answer, c_sources
-from edgevolve.deployment.c_front_end import steps_from_python
+from edgevolve.deployment.c_front_end import input_header, steps_from_python
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.formats import Source, distance
 from edgevolve.deployment.micro import MicroError, run_on_micro
@@ -67,8 +67,8 @@ def write(folder: Path, source: Source) -> dict[str, Any]:
     target = source.target or classes_of(model.output_shape[1])
     files["answer.h"] = c_answer.c_source(target, model)
     wanted = c_answer.answers(target, model, *golden)
-    if source.front_end is not None:
-        files["front_end.h"] = source.front_end.c_source()
+    front_end = source.front_end or Unchanged(source.images.shape[1:])
+    files |= {"front_end.h": front_end.c_source(), "input.h": input_header(front_end, model.input)}
     (folder / "c").mkdir()
     for name, text in files.items():
         (folder / "c" / name).write_text(text, encoding="ascii")
@@ -82,20 +82,18 @@ def write(folder: Path, source: Source) -> dict[str, Any]:
         "main": run_main(folder / "c"),
         "answer": c_answer.check(files["answer.h"], wanted, *golden),
         "golden_answers": wanted.tolist(),
-        **_front_end(source, model),
+        "front_end": _front_end(front_end, source.images if source.raw is None else source.raw, model),
     }
 
 
-def _front_end(source: Source, model: Int8Model) -> dict[str, Any]:
+def _front_end(front_end: FrontEnd, raw: NDArray[Any], model: Int8Model) -> str:
     """What came of running the front end in C beside the one in Python."""
-    if source.front_end is None or source.raw is None:
-        return {}
-    steps = steps_from_python(source.front_end, source.raw, model.input)
+    steps = steps_from_python(front_end, raw, model.input)
     if steps is None:
-        return {"front_end": "not compiled: no C compiler found; CC names one"}
+        return "not compiled: no C compiler found; CC names one"
     if steps > 1:
         raise ExportError(f"c/front_end.h: features are up to {steps} steps of int8 from Python's")
-    return {"front_end": f"compiled, run on {len(source.raw)} examples: at most {steps} steps of int8 from Python's"}
+    return f"compiled, run on {len(raw)} examples: at most {steps} steps of int8 from Python's"
 
 
 def _beside_litert(outputs: NDArray[np.int8], model: Int8Model, source: Source, target: Target) -> dict[str, Any]:

@@ -26,11 +26,10 @@ def steps_from_python(front_end: FrontEnd, raw: NDArray[Any], stored: Quantisati
         type=C_TYPES[front_end.raw_type],
         raw=prod(raw.shape[1:]),
         features=prod(features.shape[1:]),
-        scale=repr(float(np.float32(stored.scale))),
-        zero_point=stored.zero_point,
     )
     given = np.ascontiguousarray(raw, front_end.raw_type).tobytes()
-    output = run_c99({"front_end.h": front_end.c_source(), "check.c": main}, given)
+    headers = {"front_end.h": front_end.c_source(), "input.h": input_header(front_end, stored)}
+    output = run_c99({**headers, "check.c": main}, given)
     if output is None:
         return None
     if len(output) != features.size:
@@ -39,17 +38,41 @@ def steps_from_python(front_end: FrontEnd, raw: NDArray[Any], stored: Quantisati
     return int(np.abs(found - wanted.clip(-128, 127)).max(initial=0))
 
 
+def input_header(front_end: FrontEnd, stored: Quantisation) -> str:
+    """`input.h`: scale and zero point of the model's input, and the front end with them."""
+    scale, raw = repr(float(np.float32(stored.scale))), C_TYPES[front_end.raw_type]
+    return _INPUT.substitute(raw=raw, scale=scale, zero_point=stored.zero_point)
+
+
+_INPUT = Template("""\
+// From what the device reads to the model's input.
+#ifndef EDGEVOLVE_INPUT_H_
+#define EDGEVOLVE_INPUT_H_
+
+#include "front_end.h"
+
+// A value is scale * (stored - zero point).
+static const float kInputScale = ${scale}f;
+enum { kInputZeroPoint = $zero_point };
+
+static inline void read_input(const $raw* raw, signed char* input) {
+  front_end(raw, kInputScale, kInputZeroPoint, input);
+}
+
+#endif  // EDGEVOLVE_INPUT_H_
+""")
+
 _MAIN = Template("""\
 #include <stdio.h>
 
-#include "front_end.h"
+#include "input.h"
 
 static $type raw[$raw];
 static signed char features[$features];
 
 int main(void) {
   while (fread(raw, sizeof raw, 1, stdin) == 1) {
-    front_end(raw, ${scale}f, $zero_point, features);
+    read_input(raw, features);
     if (fwrite(features, sizeof features, 1, stdout) != 1) return 1;
   }
   return 0;

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.data import Classes, Rows, Split, Splits, Target, as_float, classes_of
+from edgevolve.data import Classes, Pixels, Rows, Split, Splits, Target, as_float, classes_of
 from edgevolve.deployment.arena_report import ArenaReport, arena_report
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.formats import Source, check_formats, in_batches, write_format
@@ -108,10 +108,13 @@ def export(
 
 def _source(graph: Graph, weights: Mapping[str, NDArray[Any]], model: bytes, splits: Splits, target: Target) -> Source:
     images = as_float(_spread(splits.test.x, CHECKED_EXAMPLES))
-    raw = None if splits.raw is None else _spread(splits.raw, CHECKED_EXAMPLES)
+    front_end, read = splits.front_end, splits.raw
+    if front_end is None and splits.test.x.dtype == np.uint8:
+        front_end, read = Pixels(tuple(splits.test.x.shape[1:])), splits.test.x
+    raw = None if read is None else _spread(read, CHECKED_EXAMPLES)
     keras = keras_model(graph, weights)
     outputs = in_batches(lambda x: keras(x).numpy(), images)
-    return Source(graph, weights, model, keras, images, outputs, splits.front_end, raw, target)
+    return Source(graph, weights, model, keras, images, outputs, front_end, raw, target)
 
 
 def _confusion(target: Target, answers: NDArray[np.float32], split: Split) -> list[list[int]] | None:

@@ -66,7 +66,12 @@ def test_the_bundle_holds_the_model_its_operators_and_golden_examples(bundle, so
         "op_resolver.h",
         "main.cc",
         "answer.h",
+        "front_end.h",
+        "input.h",
     }
+    scale = re.search(r"kInputScale = (.*)f;", (folder / "input.h").read_text())[1]
+    assert float(scale) == pytest.approx(open_model(source.tflite).input.scale, rel=1e-6)
+    assert "at most" in found["front_end"] or "no C compiler" in found["front_end"]
     assert bytes(numbers((folder / "model_data.cc").read_text(), "kModel")) == source.tflite
     model = open_model(source.tflite)
     resolver = (folder / "op_resolver.h").read_text()

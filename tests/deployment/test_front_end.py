@@ -8,7 +8,7 @@ import pytest
 from pretend import make_config
 
 from edgevolve import NpzImages, TrainingSettings, minimise, search
-from edgevolve.data import FrontEnd, Standardise
+from edgevolve.data import FrontEnd, Pixels, Standardise, Unchanged
 from edgevolve.deployment import ExportError
 from edgevolve.deployment.c_front_end import steps_from_python
 from edgevolve.deployment.export import export
@@ -44,6 +44,16 @@ def test_standardised_channels_have_mean_0_and_deviation_1(raw):
 def test_features_in_c_are_within_one_step_of_those_in_python(raw, stored):
     steps = steps_from_python(Standardise.fit(raw), raw, stored)
     assert steps is not None and steps <= 1
+
+
+@needs_compiler
+@pytest.mark.parametrize("stored", [Quantisation(1 / 255, -128), Quantisation(0.02, 5)])
+def test_bytes_and_plain_floats_in_c_are_within_one_step_too(stored):
+    pixels = np.arange(512, dtype=np.uint16).astype(np.uint8).reshape(8, 8, 8, 1)
+    for front_end, raw in ((Pixels((8, 8, 1)), pixels), (Unchanged((8, 8, 1)), pixels / np.float32(100))):
+        assert isinstance(front_end, FrontEnd)
+        steps = steps_from_python(front_end, raw, stored)
+        assert steps is not None and steps <= 1
 
 
 @needs_compiler
@@ -94,4 +104,4 @@ def test_constants_reach_journal_manifest_and_c(tmp_path, raw):
     manifest = export(tmp_path / "out", run.graph(best), run.weights(best), splits, facts(run, best), ("c",))
     assert manifest.facts["data"]["front_end"]["name"] == "standardise"
     assert "at most" in manifest.formats["c"]["front_end"]
-    assert "kFrontEndMean[kFrontEndChannels]" in (tmp_path / "out" / "c" / "front_end.h").read_text()
+    assert "kFrontEndMean[4]" in (tmp_path / "out" / "c" / "front_end.h").read_text()
