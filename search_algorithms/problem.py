@@ -294,10 +294,15 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Not evaluated: a hard bound is broken, or the network was asked for before. `metrics` are those known."""
+    """Not evaluated: a hard bound is broken, or the network was asked for before. `metrics` are those known.
+
+    `broken` names the bounds, and the devices that cannot run it; `twin` is the candidate with the same network.
+    """
 
     metrics: Metrics
     reason: str
+    broken: tuple[str, ...] = ()
+    twin: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

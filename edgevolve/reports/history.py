@@ -100,9 +100,9 @@ def _within(run: Run) -> list[Completed]:
 
 def _feasible_share(run: Run) -> NDArray[np.float64]:
     """After each candidate, by number, as `Run.feasible_share` is after the last."""
-    reasons = [r.outcome.reason if isinstance(r.outcome, Rejected) else "" for r in run.records.values()]
-    beyond = np.cumsum([reason.startswith("breaks") for reason in reasons])
-    distinct = np.cumsum([not reason or reason.startswith("breaks") for reason in reasons])
+    outcomes = [record.outcome for record in run.records.values()]
+    beyond = np.cumsum([isinstance(one, Rejected) and bool(one.broken) for one in outcomes])
+    distinct = np.cumsum([not isinstance(one, Rejected) or one.twin is None for one in outcomes])
     share: NDArray[np.float64] = np.divide(distinct - beyond, np.maximum(distinct, 1), dtype=np.float64)
     return share
 

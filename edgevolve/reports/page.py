@@ -17,6 +17,7 @@ from typing import Any
 
 import itables
 import jinja2
+import numpy as np
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
@@ -27,6 +28,7 @@ from edgevolve.reports.quantities import short
 from edgevolve.reports.terminal import metric_words
 from edgevolve.reports.view import View, charts_view, graphs, network_view, rows_view, run_view
 from edgevolve.runs import Run
+from edgevolve.runs.run import fitting
 from search_algorithms import Rejected
 
 _ASSETS = Path(__file__).parent / "assets"
@@ -35,6 +37,7 @@ _MOST_NETWORKS = 150
 _MOST_NAME = 120
 
 
+@np.errstate(all="ignore")  # what is not finite is null, and not drawn
 def report_page(runs: Sequence[Run], commands: Sequence[str]) -> str:
     """The page of `runs`; `commands` are their paths as the user gave them, for the commands it shows.
 
@@ -44,7 +47,10 @@ def report_page(runs: Sequence[Run], commands: Sequence[str]) -> str:
     if not runs:
         empty: View = {"runs": [], "compare": None, "live": False}
         return render(empty, commands[0], "The journal is empty: no search has begun.")
-    views = [_whole_view(run, command) for run, command in zip(runs, commands, strict=True)]
+    views = []
+    for run, command in zip(runs, commands, strict=True):
+        with fitting(run.path):
+            views.append(_whole_view(run, command))
     data = {"runs": views, "compare": comparison(runs) if len(runs) > 1 else None, "live": False}
     first = runs[0].started.name
     names = first if len(runs) == 1 else f"{first} and {len(runs) - 1} more"

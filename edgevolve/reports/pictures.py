@@ -3,8 +3,10 @@
 Every function gives a `matplotlib.figure.Figure`; `save` writes one as PNG and SVG.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -120,6 +122,7 @@ def save(figure: Figure, path: Path) -> list[Path]:
     return paths
 
 
+@np.errstate(all="ignore")  # metrics near the largest number are not drawn
 def write_pictures(runs: Sequence[Run], folder: Path) -> list[Path]:
     """Every plot as PNG and SVG, and the frames they show as CSV; names are numbered where there are several runs."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -129,7 +132,7 @@ def write_pictures(runs: Sequence[Run], folder: Path) -> list[Path]:
         frame = candidates(run)
         for name, rows in (("candidates", frame), ("front", frame.loc[[record.number for record in run.front]])):
             written.append(folder / f"{name}{suffix}.csv")
-            rows.to_csv(written[-1])
+            _without_formulas(rows).to_csv(written[-1])
         written += save(front_figure(run), folder / f"front{suffix}")
     many: dict[str, Callable[[], Figure]] = {
         "fronts": lambda: fronts_figure(runs),
@@ -138,6 +141,15 @@ def write_pictures(runs: Sequence[Run], folder: Path) -> list[Path]:
     for name, figure in many.items():
         written += save(figure(), folder / name)
     return written
+
+
+def _without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with an apostrophe before every text that a spreadsheet would compute, as the page's CSV has it."""
+    return frame.map(_quoted).rename(columns=_quoted)
+
+
+def _quoted(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and re.match(r"[=+@\t\r]|-\D", cell) else cell
 
 
 _MARKERS = "os^Dv*"

@@ -1,5 +1,6 @@
 """The front as a small scatter in the terminal, drawn by plotext."""
 
+import math
 from collections.abc import Sequence
 
 import plotext
@@ -12,6 +13,7 @@ from edgevolve.runs import Record, Run
 from search_algorithms import Completed
 
 _HEIGHT = 14
+_LARGEST = 1e100
 _WIDEST = 100
 _FAINT, _FRONT, _BEST = "·", "●", "★"
 
@@ -25,7 +27,7 @@ def front_scatter(run: Run, records: Sequence[Record], width: int) -> Text:
     done = [r for r in run.records.values() if isinstance(r.outcome, Completed)]
     chosen = [r for r in records if isinstance(r.outcome, Completed)]
     groups = {_FAINT: done, _FRONT: chosen, _BEST: [r for r in chosen if run.best and r.number == run.best.number]}
-    groups = {mark: [r for r in group if {across, upwards} <= r.metrics.keys()] for mark, group in groups.items()}
+    groups = {mark: [r for r in group if _drawable(r, across, upwards)] for mark, group in groups.items()}
     if len(groups[_FRONT]) < 2:
         return Text("")
     every = groups[_FAINT]
@@ -47,6 +49,11 @@ def front_scatter(run: Run, records: Sequence[Record], width: int) -> Text:
     for mark, style in ((_FAINT, FAINT), (_FRONT, FRONT), (_BEST, f"bold {FRONT}")):
         text.highlight_words([mark], style)
     return text
+
+
+def _drawable(record: Record, *metrics: str) -> bool:
+    """Whether it has these metrics, and none so large that a scale cannot be computed."""
+    return all(abs(record.metrics.get(name, math.inf)) < _LARGEST for name in metrics)
 
 
 def _printable(text: str) -> str:

@@ -20,10 +20,11 @@ from edgevolve.reports.history import history
 from edgevolve.reports.metrics import metric_names, plotted_metrics
 from edgevolve.reports.network import OPERATOR_COLUMNS, facts, inspect_network, operator_rows, operator_words
 from edgevolve.reports.quantities import axis, duration, interval, quantity
-from edgevolve.reports.terminal import metric_words, network_words, summary
+from edgevolve.reports.terminal import metric_words, network_words, summary, within_soft_bounds
 from edgevolve.runs import Record, Run
 from edgevolve.runs.events import Asked, Finished
 from edgevolve.runs.journal import read
+from edgevolve.runs.provenance import has_packaged_data
 from resource_models import CORTEX_M, deployed, peak_memory, placed_buffers
 from search_algorithms import Completed, Failed, Rejected
 
@@ -43,6 +44,7 @@ def run_view(run: Run) -> View:
         "ended": run.stopped is not None,
         "metrics": [_metric(run, name) for name in names],
         "front": [record.number for record in run.front],
+        "beyond_soft": _beyond_soft(run),
         "best": run.best.number if run.best else None,
         "knee": run.knee.number if run.knee else None,
         "axes": [names.index(name) for name in plotted_metrics(run)],
@@ -114,7 +116,8 @@ def network_view(run: Run, record: Record, graph: Graph, command: str) -> View:
         "predictions": _predictions(run, record),
         "operators": operator_rows(inspected),
         "totals": list(facts(inspected).items()),
-        "export": f"python driver.py export {shlex.quote(command)} --pick {record.number}",
+        "export": f"python driver.py export {shlex.quote(command)} --pick {record.number}"
+        + ("" if has_packaged_data(run) else " --config CONFIG.py"),
     }
 
 
@@ -187,13 +190,15 @@ def _predictions(run: Run, record: Record) -> list[list[str]]:
 
 def _rejected(run: Run) -> View:
     """Each metric of rejected candidates, of at most some evenly chosen ones: there may be very many."""
-    beyond = [
-        r.metrics
-        for r in run.records.values()
-        if isinstance(r.outcome, Rejected) and r.outcome.reason.startswith("breaks")
-    ]
+    beyond = [r.metrics for r in run.records.values() if isinstance(r.outcome, Rejected) and r.outcome.broken]
     chosen = np.linspace(0, len(beyond) - 1, min(len(beyond), _MOST_REJECTED)).astype(int)
     return {"count": len(beyond), "metrics": [[beyond[i].get(name) for i in chosen] for name in metric_names(run)]}
+
+
+def _beyond_soft(run: Run) -> list[int]:
+    """What of the front is beyond a soft bound, and not shown unless asked for."""
+    within = {record.number for record in within_soft_bounds(run)}
+    return [record.number for record in run.front if record.number not in within]
 
 
 def _facts(run: Run) -> list[list[str]]:

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
+
 from edgevolve.reports.follow import Follower
 from edgevolve.reports.page import finite, render
 from edgevolve.reports.view import charts_view, network_view, rows_view, run_view
@@ -88,7 +90,7 @@ class LiveRun:
                 while len(self._told) >= _MOST_TOLD:
                     del self._told[next(iter(self._told))]
                 try:
-                    with fitting(self._follower.path):
+                    with fitting(self._follower.path), np.errstate(all="ignore"):
                         news = self._news(mark)
                 except JournalError as error:
                     news = {"waiting": str(error)}

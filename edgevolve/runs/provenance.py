@@ -28,6 +28,11 @@ def load_data(run: Run, data_set: DataSet | None = None) -> Splits:
     return splits
 
 
+def has_packaged_data(run: Run) -> bool:
+    """Whether `load_data` finds the run's data set without its configuration."""
+    return (run.started.config.get("data") or {}).get("type") in DATA_SETS
+
+
 def facts(run: Run, number: int) -> dict[str, Any]:
     """What the journal knows of a candidate, as plain JSON values."""
     record = run.record(number)

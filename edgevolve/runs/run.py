@@ -264,7 +264,7 @@ class Run:
                 self._in_flight[event.number] = event
                 self.rejections_in_a_row = 0
             case events.Rejected():
-                self._add(event, Rejected(event.metrics, event.reason))
+                self._add(event, Rejected(event.metrics, event.reason, event.broken, event.twin))
                 self.rejections_in_a_row += 1
                 self.twins += event.twin is not None
                 self.infeasible += bool(event.broken)
@@ -363,7 +363,7 @@ def fitting(path: Path) -> Iterator[None]:
         yield
     except JournalError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise JournalError(f"{path}: its events do not fit together ({type(error).__name__}: {error})") from error
 
 
