@@ -47,7 +47,7 @@ def keras_model(
     static shapes that deployment needs. Raises `ValueError` when the weights are not those of the graph.
 
     TensorFlow cannot run every convolution everywhere: on CPU grouped ones train, and depthwise ones of unequal
-    strides run, with oneDNN alone (the default on x86).
+    strides run, with oneDNN alone, which this package turns on.
     """
     if weights is None:
         weights = initial_weights(graph, 0)
