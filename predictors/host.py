@@ -210,7 +210,8 @@ def node_features(nodes: Sequence[Node], work: Work) -> FloatArray:
     rows = []
     for node in nodes:
         x, y = node.inputs[0], node.outputs[0]
-        kernel, stride = getattr(node.op, "kernel", (1, 1)), getattr(node.op, "stride", (1, 1))
+        kernel = getattr(node.op, "kernel", (1, 1))
+        stride = getattr(node.op, "stride", (1, 1)) if hasattr(node.op, "kernel") else (1, 1)
         pixels = math.prod(y.shape[1:-1])
         sizes = (pixels, x.shape[-1], y.shape[-1], x.size_bytes, y.size_bytes, sum(w.size_bytes for w in node.weights))
         rest = (x.shape[-1] % _DEEP, x.shape[-1] % _LANES, y.shape[-1] % _LANES, pixels % 4, pixels % 7)

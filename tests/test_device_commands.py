@@ -308,7 +308,10 @@ def test_what_a_sheet_says_is_shown_as_text(edgevolve, tmp_path):
 
 def test_a_size_that_no_network_meets_is_one_line(edgevolve, tmp_path, monkeypatch):
     monkeypatch.setattr(corpus, "_ATTEMPTS", 3)
-    for size, message in (("10", "3 random networks in a row have more than 10 bytes"), ("lots", "write bytes")):
+    for size, message in (
+        ("10", "3 random networks in a row have more than 10 bytes"),
+        ("lots", "write a number such as"),
+    ):
         found = edgevolve("calibrate", "--emit", tmp_path / "corpus", "--at-most", size, "--networks", 2)
         check_refused(found, tmp_path, {}, message)
     assert not Path(tmp_path / "corpus").exists()

@@ -75,7 +75,7 @@ def test_a_task_that_works_is_tried_without_a_word():
 
 def test_a_task_that_takes_long_is_not_waited_for():
     config = make_config(data=Large(), task=Mine("hangs"))
-    (note,) = try_task(config, config.task, config.data.load(), patience_s=8)
+    (note,) = try_task(config, config.task, load_splits(config.data), patience_s=8)
     assert note == "task Mine was tried on a few examples for 8 s and did not end"
 
 

@@ -15,7 +15,7 @@ const DARK_SCALE = ["#2f6c8e", "#26828e", "#1f9e89", "#35b779", "#6dcd59", "#b4d
 
 const MOST_DRAWN = 2000; // of the dominated: more of them take seconds to draw, and hide each other
 
-let run, byNumber, frontSet, softSet, brushed = null, table = null, chosen = null, parallelRanges = new Map();
+let run, byNumber, frontSet, brushed = null, table = null, chosen = null, parallelRanges = new Map();
 
 // --- elements ---------------------------------------------------------------------------------------------------
 function element(tag, attributes = {}, ...children) {
@@ -160,9 +160,7 @@ const someDominated = (rows) => (brushed ? [true, false].flatMap((is) => evenly(
 function positions() {
   const [x, y] = [metricIndex("x"), metricIndex("y")];
   const rows = completed().filter((row) => [x, y].every((m) => row[VALUES][m] != null));
-  // A logarithmic axis has no zero: what is zero stands at half of the least above it, or at a small value where all are zero.
-  const least = (m) => Math.min(...rows.map(scaled(m)).filter((v) => v > 0));
-  const lowest = (m, log) => (log ? (Number.isFinite(least(m)) ? least(m) / 2 : 0.01) : -Infinity);
+  const lowest = (m, log) => (log ? Math.min(...rows.map(scaled(m)).filter((v) => v > 0)) / 2 : -Infinity);
   const [lowX, lowY] = [lowest(x, $("log-x").checked), lowest(y, $("log-y").checked)];
   return {x, y, rows, atX: (row) => Math.max(scaled(x)(row), lowX), atY: (row) => Math.max(scaled(y)(row), lowY)};
 }
@@ -201,9 +199,7 @@ function scatterChart() {
   const dominated = someDominated(rows);
   if (faint) traces.push(points("dominated", dominated, 7, {opacity: 0.4}));
   const others = rows.filter((row) => !isDominated(row) && row[NUMBER] !== run.best);
-  const [within, beyondSoft] = [others.filter((row) => !softSet.has(row[NUMBER])), others.filter((row) => softSet.has(row[NUMBER]))];
-  traces.push(points("beyond a soft bound", beyondSoft, 8, {symbol: "circle-open", opacity: 0.6}));
-  traces.push(withBars(points("front", within, 12, {line: {width: 1.5, color: colours().ink}, opacity: 1}), within));
+  traces.push(withBars(points("front", others, 12, {line: {width: 1.5, color: colours().ink}, opacity: 1}), others));
   const best = rows.filter((row) => row[NUMBER] === run.best);
   traces.push({...withBars(points("best", best, 20, {symbol: "star", color: FRONT, coloraxis: null, opacity: 1, line: {width: 1, color: colours().card}}), best), selectedpoints: null});
   const drawn = [...(faint ? [[dominated.length, rows.filter(isDominated).length, "dominated"]] : []), ...(crosses ? [[beyond[x].length, count, "rejected"]] : [])];
@@ -214,11 +210,9 @@ function scatterChart() {
     const place = across ? {x0: at, x1: at, y0: 0, y1: 1, yref: "paper"} : {y0: at, y1: at, x0: 0, x1: 1, xref: "paper"};
     return {type: "line", line: {color: FAINT, width: 1.5, dash: b.hard ? "solid" : "dash"}, ...place};
   });
-  const decades = (at) => { const shown = rows.map(at).filter((v) => v > 0); return Math.log10(Math.max(...shown) / Math.min(...shown)); };
-  const ticks = (span) => (span < 0.3 ? {nticks: 6} : {dtick: span < 1 ? "D1" : "D2"}); // a short range would have one label or none
-  const axis = (m, log, at) => ({title: run.metrics[m].axis, ...(log ? {type: "log", tickformat: "~g", ...ticks(decades(at))} : {type: "linear"})});
+  const axis = (m, log) => ({title: run.metrics[m].axis, ...(log ? {type: "log", dtick: "D2", tickformat: "~g"} : {type: "linear"})});
   const layout = {
-    xaxis: axis(x, logX, atX), yaxis: axis(y, logY, atY),
+    xaxis: axis(x, logX), yaxis: axis(y, logY),
     shapes: [...bound(x, true), ...bound(y, false)], hovermode: "closest", uirevision: [x, y, logX, logY].join(),
     coloraxis: {colorscale: scale(), colorbar: {title: {text: run.metrics[colour].axis, side: "right"}, thickness: 12, outlinewidth: 0}, showscale: innerWidth >= 640},
   };
