@@ -257,7 +257,7 @@ def test_a_slip_on_the_command_line_gets_the_name_that_is_near(run):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (None, "no such configuration; give a .py file, or one of cifar10_aging, digits_aging"),
+        (None, "no such configuration; give a .py file, or one of cifar10_aging, diabetes_mlp, digits_aging"),
         ("x = 1", "defines no `config`"),
         ("config = 3", "`config` is a int"),
         ("import nothing_of_this_name", "line 1: ModuleNotFoundError"),

@@ -56,7 +56,7 @@ def same(a, b):
 
 
 @pytest.mark.parametrize(
-    "settings", [TrainingSettings(epochs=15), TrainingSettings(epochs=8, optimiser="adamw", learning_rate=0.01)]
+    "settings", [TrainingSettings(epochs=15), TrainingSettings(epochs=12, optimiser="adamw", learning_rate=0.01)]
 )
 def test_digits_are_learnt_in_a_few_epochs(digits, settings):
     trained = train(network(), digits.train, digits.validation, settings, 0)
