@@ -7,7 +7,7 @@ topological order that takes the smallest colour first. Equal texts always mean 
 import hashlib
 import heapq
 import json
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any
 
 from edgevolve.graph.attributes import Activation, Padding
@@ -71,10 +71,8 @@ def json_hash(payload: dict[str, Any]) -> str:
 
 def _attributes(op: Any) -> dict[str, Any]:
     """The operator's attributes but those that came later and hold their default: older hashes stay as they are."""
-    later = {
-        field.name for field in fields(op) if field.metadata.get(LATER) and getattr(op, field.name) == field.default
-    }
-    return {name: value for name, value in asdict(op).items() if name not in later}
+    values = ((field, getattr(op, field.name)) for field in fields(op))
+    return {field.name: value for field, value in values if value != field.default or LATER not in field.metadata}
 
 
 def _op(name: str, attributes: dict[str, Any]) -> Op:

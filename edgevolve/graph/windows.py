@@ -37,14 +37,15 @@ class Conv2D:
     dilation: Pair = field(default=(1, 1), metadata={LATER: True})
 
     def __post_init__(self) -> None:
-        check_positive(self, self.filters, *self.kernel, *self.stride, self.groups)
+        check_positive(self, self.filters, *self.kernel, *self.stride, self.groups, *self.dilation)
         check_fusable(self, self.activation)
-        _check_dilation(self, self.stride, self.dilation)
+        _check_strides(self)
 
     @property
     def window(self) -> Pair:
         """Height and width of what the kernel spans, in pixels."""
-        return _dilated(self.kernel, self.dilation)
+        (height, width), (down, right) = self.kernel, self.dilation
+        return 1 + (height - 1) * down, 1 + (width - 1) * right
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """(1, height, width, filters)."""
@@ -81,14 +82,15 @@ class DepthwiseConv2D:
     dilation: Pair = field(default=(1, 1), metadata={LATER: True})
 
     def __post_init__(self) -> None:
-        check_positive(self, *self.kernel, *self.stride, self.multiplier)
+        check_positive(self, *self.kernel, *self.stride, self.multiplier, *self.dilation)
         check_fusable(self, self.activation)
-        _check_dilation(self, self.stride, self.dilation)
+        _check_strides(self)
 
     @property
     def window(self) -> Pair:
         """Height and width of what the kernel spans, in pixels."""
-        return _dilated(self.kernel, self.dilation)
+        (height, width), (down, right) = self.kernel, self.dilation
+        return 1 + (height - 1) * down, 1 + (width - 1) * right
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """(1, height, width, channels · multiplier)."""
@@ -148,21 +150,15 @@ class AveragePool2D(_Pool2D):
 
 def _window(op: Conv2D | DepthwiseConv2D | _Pool2D, x: Shape) -> Pair:
     """Output height and width of a sliding window (TensorFlow's convention for SAME and VALID)."""
-    sizes = []
-    for size, window, stride in zip(x[1:3], op.window, op.stride, strict=True):
-        if op.padding is Padding.VALID and window > size:
+    height, width = x[1], x[2]
+    if op.padding is Padding.VALID:
+        window = op.window
+        if window[0] > height or window[1] > width:
             raise ShapeError(f"{op} does not fit a map of {x}")
-        span = size if op.padding is Padding.SAME else size - window + 1
-        sizes.append(-(-span // stride))
-    return sizes[0], sizes[1]
+        height, width = height - window[0] + 1, width - window[1] + 1
+    return -(-height // op.stride[0]), -(-width // op.stride[1])
 
 
-def _dilated(kernel: Pair, dilation: Pair) -> Pair:
-    """Pixels that a kernel spans whose taps are `dilation` apart."""
-    return 1 + (kernel[0] - 1) * dilation[0], 1 + (kernel[1] - 1) * dilation[1]
-
-
-def _check_dilation(op: object, stride: Pair, dilation: Pair) -> None:
-    check_positive(op, *dilation)
-    if max(stride) > 1 and max(dilation) > 1:
+def _check_strides(op: Conv2D | DepthwiseConv2D) -> None:
+    if max(op.stride) > 1 and max(op.dilation) > 1:
         raise ShapeError(f"{op}: stride and dilation cannot both be above 1")

@@ -3,9 +3,9 @@
     from edgevolve.testing import check_space
     def test_my_space(): check_space(MySpace((8, 8, 1), 10))
 
-There is a kit for spaces, algorithms, data sets, front ends, tasks and evaluators. Each `check_...` runs a list of
-checks, and raises `AssertionError` where a promise is broken. The lists are public, so that a test can run check by
-check.
+There is a kit for spaces, algorithms, data sets, targets, front ends, stages of training, tasks and evaluators. Each
+`check_...` runs a list of checks, and raises `AssertionError` where a promise is broken. The lists are public, so that
+a test can run check by check.
 """
 
 from edgevolve.testing.algorithms import ALGORITHM_CHECKS, check_algorithm
@@ -13,6 +13,8 @@ from edgevolve.testing.data_sets import DATA_SET_CHECKS, check_data_set
 from edgevolve.testing.evaluators import EVALUATOR_CHECKS, check_evaluator
 from edgevolve.testing.front_ends import FRONT_END_CHECKS, check_front_end
 from edgevolve.testing.spaces import SPACE_CHECKS, check_space
+from edgevolve.testing.stages import STAGE_CHECKS, check_stage
+from edgevolve.testing.targets import TARGET_CHECKS, check_target
 from edgevolve.testing.tasks import TASK_CHECKS, check_task
 
 __all__ = [
@@ -21,11 +23,15 @@ __all__ = [
     "EVALUATOR_CHECKS",
     "FRONT_END_CHECKS",
     "SPACE_CHECKS",
+    "STAGE_CHECKS",
+    "TARGET_CHECKS",
     "TASK_CHECKS",
     "check_algorithm",
     "check_data_set",
     "check_evaluator",
     "check_front_end",
     "check_space",
+    "check_stage",
+    "check_target",
     "check_task",
 ]

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from predictors import PredictorError, validate
 
 # Whole hundredths: two that differ still differ when each is multiplied by one factor.
-LATENCIES = st.lists(st.integers(1, 100_000), min_size=3, max_size=30, unique=True).map(lambda all: [n / 100 for n in all])
+LATENCIES = st.lists(st.integers(1, 100_000), min_size=3, max_size=30, unique=True).map(
+    lambda all: [n / 100 for n in all]
+)
 
 
 @settings(deadline=None)

@@ -1,0 +1,76 @@
+"""Every stage of training passes the kit."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from edgevolve.data import Digits, load_splits
+from edgevolve.graph import Activation, Conv2D, Dense, GlobalAveragePool, GraphBuilder
+from edgevolve.quantisation import ScoreInt8
+from edgevolve.testing import check_stage
+from edgevolve.training import Fit, TrainingSettings, TrainState, unheard
+
+FIT = Fit(TrainingSettings(epochs=3), checkpoint_s=0)
+
+
+@pytest.fixture(scope="module")
+def splits():
+    whole = load_splits(Digits())
+    return replace(whole, train=whole.train.take(np.arange(200)), validation=whole.validation.take(np.arange(100)))
+
+
+@pytest.fixture(scope="module")
+def network():
+    net = GraphBuilder()
+    x = net.add(Conv2D(4, (3, 3), activation=Activation.RELU, batch_norm=True), net.input((1, 8, 8, 1)))
+    return net.build(net.add(Dense(10), net.add(GlobalAveragePool(), x)))
+
+
+@pytest.fixture(scope="module")
+def trained(network, splits):
+    return FIT(TrainState(network), splits, np.random.default_rng(0), unheard)
+
+
+def test_training_from_scratch_keeps_every_promise(network, splits):
+    check_stage(FIT, TrainState(network), splits)
+
+
+@pytest.mark.parametrize("stage", [FIT, ScoreInt8()], ids=["fit", "score int8"])
+def test_a_stage_after_training_keeps_every_promise(stage, trained, splits):
+    check_stage(stage, trained, splits)
+
+
+@dataclass(frozen=True)
+class Boasts:
+    """A stage that gives scores of its own."""
+
+    def __call__(self, state, data, rng, progress):
+        return replace(state, metrics={**state.metrics, "error": 0.0})
+
+
+@dataclass(frozen=True)
+class Deaf:
+    """A stage that goes on after it was asked to end."""
+
+    def __call__(self, state, data, rng, progress):
+        for step in range(3):
+            progress(step, {})
+        return state
+
+
+@dataclass(frozen=True)
+class Writes:
+    """A stage that writes to the weights that it was given."""
+
+    def __call__(self, state, data, rng, progress):
+        for value in state.weights.values():
+            value += 1
+        return state
+
+
+@pytest.mark.parametrize("stage", [Boasts(), Deaf(), Writes()], ids=["boasts", "deaf", "writes"])
+def test_the_kit_finds_a_broken_promise(stage, trained, splits):
+    own = replace(trained, weights={name: np.array(value) for name, value in trained.weights.items()})
+    with pytest.raises(AssertionError):
+        check_stage(stage, own, splits)
