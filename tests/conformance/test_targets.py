@@ -53,7 +53,7 @@ class Doubled(Classes):
 
 
 @pytest.mark.parametrize(
-    ("target", "y", "words"), [(Backwards("mass"), VALUES[:, 0], "r2"), (Doubled(3), CLASSES, "")]
+    ("target", "y", "words"), [(Backwards("mass"), VALUES[:, 0], "r2"), (Doubled(3), CLASSES, None)]
 )
 def test_the_kit_finds_a_broken_promise(target, y, words):
     with pytest.raises(AssertionError, match=words):
