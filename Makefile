@@ -1,6 +1,6 @@
 # Two commands do everything on a machine with Python 3.11 or 3.12 and make:
 #   make demo    set up, search the quick start, print the front, export the best model
-#   make test    set up, then lint, types, layers and tests
+#   make test    set up, then lint, types, layers and tests; `make slow` runs the tests that take longer
 
 PYTHON ?= $(firstword $(foreach name,python3.12 python3.11 python3 python,$(shell $(name) -c 'import sys, venv, ensurepip; print("$(name)" if sys.version_info[:2] in ((3, 11), (3, 12)) else "")' 2>/dev/null)))
 VENV := .venv
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 RUN := artifacts/demo
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: demo test lint clean
+.PHONY: demo test slow lint clean
 
 demo: $(VENV)/installed
 	$(BIN)/python driver.py configs/digits_aging.py --name demo $(if $(wildcard $(RUN)),--resume)
@@ -16,7 +16,10 @@ demo: $(VENV)/installed
 	$(BIN)/python driver.py export $(RUN) --pick best
 
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow"
+
+slow: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m slow
 
 lint: $(VENV)/installed-dev
 	$(BIN)/ruff format --check .

@@ -84,6 +84,7 @@ def test_a_search_prints_its_progress_and_its_front(run):
     assert re.search(r"6 evaluations in .*, workers \d+\.\d% busy, ended: 6 evaluations", output)
 
 
+@pytest.mark.slow
 def test_a_driver_killed_at_any_moment_resumes_to_the_uninterrupted_run(run, folder):
     whole, _ = run
     out = folder / "killed"

@@ -165,6 +165,7 @@ def test_a_worker_killed_from_outside_during_a_search_loses_nothing(cluster, tmp
     assert [outcome for outcome in ended if not isinstance(outcome, Completed)] == []
 
 
+@pytest.mark.slow
 def test_a_job_whose_worker_is_killed_at_every_checkpoint_ends_with_bit_equal_weights(cluster, tmp_path):
     evaluator = Inline(Stepwise(), Noise().load())
     evaluator.submit(job(0))
