@@ -6,8 +6,10 @@ from edgevolve.data.digits import Digits, DigitsAnomalies
 from edgevolve.data.examine import DataReport, differs, examine, load_splits
 from edgevolve.data.front_end import FrontEnd, Pixels, Prepared, Standardise, Unchanged
 from edgevolve.data.keras_datasets import KerasDataset
+from edgevolve.data.mel import Mel
 from edgevolve.data.npz import NpzImages
 from edgevolve.data.rows import Rows, StoredArray, chunks
+from edgevolve.data.scaling import standardised, with_front_end
 from edgevolve.data.split import DataSet, Split, Splits, as_float, fingerprint, hold_out
 from edgevolve.data.target import Classes, Itself, Target, Values, classes_of, target_of
 
@@ -30,6 +32,7 @@ __all__ = [
     "FrontEnd",
     "Itself",
     "KerasDataset",
+    "Mel",
     "NpzImages",
     "Pixels",
     "Prepared",
@@ -49,5 +52,7 @@ __all__ = [
     "fingerprint",
     "hold_out",
     "load_splits",
+    "standardised",
     "target_of",
+    "with_front_end",
 ]

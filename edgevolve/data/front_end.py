@@ -28,6 +28,10 @@ class FrontEnd(Protocol):
     def raw_type(self) -> str:
         """The type of what is read, by NumPy's name: float32, int16, uint8 or int8."""
 
+    @property
+    def work_bytes(self) -> int:
+        """RAM that the C code keeps for itself, beside what is read and the features."""
+
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
         """Features of (number, ...) raw examples, float32 as the network is fed."""
 
@@ -49,6 +53,7 @@ class Standardise:
     shape: tuple[int, ...]
     mean: tuple[float, ...]
     deviation: tuple[float, ...]
+    work_bytes = 0
 
     @classmethod
     def fit(cls, rows: Rows) -> "Standardise":
@@ -102,6 +107,7 @@ class Pixels:
 
     shape: tuple[int, ...]
     name = "pixels"
+    work_bytes = 0
     raw_type = "uint8"
 
     @property
@@ -124,6 +130,7 @@ class Unchanged:
 
     shape: tuple[int, ...]
     name = "unchanged"
+    work_bytes = 0
     raw_type = "float32"
 
     @property

@@ -9,7 +9,11 @@ from edgevolve.data.split import Split, Splits
 
 def standardised(splits: Splits, *notes: str) -> Splits:
     """Each channel less its mean, over its deviation; `notes` are added to those there are."""
-    front_end = Standardise.fit(splits.train.x)
+    return with_front_end(splits, Standardise.fit(splits.train.x), *notes)
+
+
+def with_front_end(splits: Splits, front_end: FrontEnd, *notes: str) -> Splits:
+    """Splits of raw examples as the front end makes them, at once in memory and row by row of what lies in a file."""
     train, validation, test = (
         Split(_prepared(part.x, front_end), part.y, part.groups)
         for part in (splits.train, splits.validation, splits.test)
