@@ -4,6 +4,7 @@ import errno
 import json
 import sys
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,10 +15,11 @@ from edgevolve.configuration import is_configuration, load_configuration
 from edgevolve.data import DataError, differs, examine, load_splits
 from edgevolve.deployment import ExportError
 from edgevolve.device_commands import DEVICE_COMMANDS
-from edgevolve.engine import ClusterError, WorkersLostError, task_of, try_task
+from edgevolve.engine import ClusterError, WorkersLostError, final_task, task_of, train_again, try_task
 from edgevolve.graph import ShapeError
 from edgevolve.process import end_as_by_control_c, leave_within, say, write_any_text
 from edgevolve.runs import ConfigError, EmptyJournalError, JournalError, Record, Run, SearchConfig, journal_path
+from edgevolve.runs.events import Event, Retrained
 from edgevolve.spelling import suggestion
 from edgevolve.tflite import TfliteError, load_tflite, read_tflite, runtimes
 from predictors import PredictorError
@@ -234,6 +236,40 @@ def watch(
 
 
 @app.command()
+def train(
+    run: RunPath,
+    pick: Pick = "best",
+    epochs: Annotated[int, typer.Option(min=1, help="of each training")] = 300,
+    seeds: Annotated[int, typer.Option(min=1, help="how many trainings from scratch")] = 3,
+    config: Annotated[str | None, typer.Option(help="where the run's own data set is defined")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="one a seed unless given")] = None,
+    ray_address: Annotated[str | None, typer.Option(help="join a running cluster: HOST:PORT or auto")] = None,
+) -> None:
+    """Train a candidate again, longer, with several seeds; look at the test split once. Export takes the best."""
+    from edgevolve.reports.final import final_table
+    from edgevolve.runs.provenance import load_data
+
+    opened, own = Run.open(run), load_config(config) if config else None
+    number = _picked(opened, pick).number
+    splits = load_data(opened, own.data if own else None)
+    task = final_task(opened, splits, epochs, own)
+    print(f"candidate {number}: {seeds} trainings of {epochs} epochs", flush=True)
+    say_trained = partial(_say_trained, opened)
+    train_again(opened, number, task, splits, seeds, workers=workers, ray_address=ray_address, observe=say_trained)
+    _console().print(final_table(opened, number))
+    if not opened.final(number):
+        raise SystemExit(1)
+
+
+def _say_trained(run: Run, event: Event) -> None:
+    """A line when a final training has ended."""
+    from edgevolve.reports.final import trained_line
+
+    if isinstance(event, Retrained):
+        print(trained_line(run, event), flush=True)
+
+
+@app.command()
 def export(
     run: RunPath,
     pick: Pick = "best",
@@ -250,7 +286,7 @@ def export(
     chosen = parse_formats(formats)
     opened = Run.open(run)
     record = _picked(opened, pick)
-    weights = opened.weights(record.number)
+    weights = opened.final_weights(record.number)
     splits = load_data(opened, load_config(config).data if config else None)
     configure_tensorflow(threads=1)
     from edgevolve.deployment.export import export as export_model

@@ -3,6 +3,7 @@
 from edgevolve.engine.calibration import Measure, calibrate
 from edgevolve.engine.cluster import ClusterError
 from edgevolve.engine.evaluator import Evaluator, Inline, JobResult, VirtualTime, WorkersLostError
+from edgevolve.engine.final import final_task, train_again
 from edgevolve.engine.search import search, task_of
 from edgevolve.engine.tabular import TableError, Tabular
 from edgevolve.engine.train_task import Train
@@ -20,7 +21,9 @@ __all__ = [
     "VirtualTime",
     "WorkersLostError",
     "calibrate",
+    "final_task",
     "search",
     "task_of",
+    "train_again",
     "try_task",
 ]

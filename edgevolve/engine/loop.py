@@ -322,9 +322,10 @@ class Search:
         keep_weights(self.run.folder / "weights", kept)
 
     def _keep_artefacts(self) -> None:
-        """What was prepared, what jobs in flight start from, and their last checkpoints: no others."""
+        """What was prepared, what jobs in flight start from, their last checkpoints, and final weights: no others."""
         kept = {self.run.prepared.artefact if self.run.prepared else None}
         kept |= {self.run.preparing.artefact if self.run.preparing else None}
+        kept |= {trained.artefact for each in self.run.retrained.values() for trained in each}
         for number, candidate in self._in_flight.items():
             kept |= {
                 self.run.records[number].checkpoint,

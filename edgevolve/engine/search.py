@@ -77,7 +77,13 @@ def search(
         about |= {"name": name, "metrics": config.described(task)}
         before = [config.prepare] if config.prepare and not (work and work.run.prepared) else []
         for doing in [*before, task]:
-            with closing((evaluator or _ray(config, ray_address))(doing, _without_test(splits))) as pool:
+            start = evaluator or on_ray(
+                1 if doing is config.prepare else config.workers,
+                ray_address,
+                config.gpus_per_worker,
+                config.deadline_minutes and 60 * config.deadline_minutes,
+            )
+            with closing(start(doing, without_test(splits))) as pool:
                 about |= {"time": pool.now(), "workers": pool.workers}
                 if journal is None or work is None:
                     create(path, begun := events.Started(**about))
@@ -138,7 +144,10 @@ def _restore(config: SearchConfig, task: Task, path: Path, data: dict[str, Any])
     return work
 
 
-def _ray(config: SearchConfig, address: str | None) -> EvaluatorFactory:
+def on_ray(
+    workers: int | None, address: str | None, gpus_per_worker: float | None = None, deadline_s: float | None = None
+) -> EvaluatorFactory:
+    """A pool of workers on the cluster at `address`, at $RAY_ADDRESS or on its own; a worker a core for None."""
     address = address or os.environ.get("RAY_ADDRESS")
 
     def start(task: Task, splits: Splits) -> Evaluator:
@@ -147,17 +156,13 @@ def _ray(config: SearchConfig, address: str | None) -> EvaluatorFactory:
         from edgevolve.engine.ray_pool import RayPool
 
         return RayPool(
-            task,
-            splits,
-            workers=1 if task is config.prepare else config.workers,
-            gpus_per_worker=config.gpus_per_worker,
-            deadline_s=config.deadline_minutes and 60 * config.deadline_minutes,
-            address=address,
+            task, splits, workers=workers, gpus_per_worker=gpus_per_worker, deadline_s=deadline_s, address=address
         )
 
     return start
 
 
-def _without_test(splits: Splits) -> Splits:
+def without_test(splits: Splits) -> Splits:
+    """What workers see: the test split has no examples."""
     nothing = Split(splits.test.x[:0], np.empty(0, np.int64))
     return replace(splits, test=nothing, raw=None)

@@ -4,7 +4,8 @@ from edgevolve.runs.as_json import config_json, difference
 from edgevolve.runs.config import ON_RESUME, ConfigError, SearchConfig
 from edgevolve.runs.journal import EmptyJournalError, Journal, JournalError, create, journal_path, run_names
 from edgevolve.runs.measure import Measurement, measure
-from edgevolve.runs.run import Record, Run
+from edgevolve.runs.record import Record
+from edgevolve.runs.run import Run
 from edgevolve.runs.task import DeviceMemory, Job, MetricProvider, Needs, Resources, Task
 
 __all__ = [

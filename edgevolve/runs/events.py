@@ -158,6 +158,28 @@ class Failed(_Ended):
     traceback: str = ""
 
 
+class Retrained(_Ran):
+    """A candidate trained again from scratch after the search; `artefact` holds its weights."""
+
+    event: Literal["retrained"] = "retrained"
+    number: int = Field(ge=0)
+    seed: int
+    epochs: int
+    metrics: dict[str, float] = {}
+    curves: dict[str, tuple[float, ...]] = {}
+    artefact: str | None = None
+    failure: Failure | None = None
+
+
+class Tested(_Event):
+    """A look at the test split: what the weights `artefact` of a candidate score there, as float and as int8."""
+
+    event: Literal["tested"] = "tested"
+    number: int = Field(ge=0)
+    artefact: str
+    scores: dict[Literal["float", "int8"], dict[str, float]]
+
+
 class Stopped(_Event):
     """The search ended, and why; a run that goes on after it has a `resumed` line next."""
 
@@ -166,7 +188,7 @@ class Stopped(_Event):
     reason: str
 
 
-Event = Started | Resumed | Prepared | Asked | Rejected | Progressed | Finished | Failed | Stopped
+Event = Started | Resumed | Prepared | Asked | Rejected | Progressed | Finished | Failed | Retrained | Tested | Stopped
 
 EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 """Reads and checks one line."""

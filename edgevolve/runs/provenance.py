@@ -35,7 +35,7 @@ def has_packaged_data(run: Run) -> bool:
 
 def facts(run: Run, number: int) -> dict[str, Any]:
     """What the journal knows of a candidate, as plain JSON values."""
-    record = run.record(number)
+    record, final = run.record(number), run.final(number)
     return {
         "run": run.started.name,
         "number": number,
@@ -47,6 +47,7 @@ def facts(run: Run, number: int) -> dict[str, Any]:
         "seed": run.started.config["seed"],
         "training": run.started.config["training"],
         "epochs": record.epochs,
+        "final": None if final is None else final.model_dump(include={"seed", "epochs", "metrics"}),
         "continues": record.continues,
         "recipe": dict(record.recipe),
         "inherits": None if record.inherits is None else asdict(record.inherits),

@@ -5,7 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,53 +13,15 @@ from numpy.typing import NDArray
 
 from edgevolve.graph import Graph
 from edgevolve.graph import from_json as graph_from_json
-from edgevolve.metric import Metric, metric
+from edgevolve.metric import Metric, int8_metric, metric
 from edgevolve.runs import events
 from edgevolve.runs.artefacts import Artefacts, read_weights
 from edgevolve.runs.journal import JournalError, journal_path, many_objects, read
 from edgevolve.runs.phenotype import identity
+from edgevolve.runs.record import Record
 from resource_models import MODEL_SIZE
 from search_algorithms import Completed, Constraint, Failed, Inherit, Objective, Outcome, Problem, Rejected
 from search_algorithms.pareto import Front, knee
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One candidate as the journal knows it; `outcome` is None while it is in flight.
-
-    `genotype_json` is text; times are seconds since 1970; `session` counts the resumes before it ended. `intervals`
-    are low and high of those metrics whose error is known. `recipe` is what training does beside `epochs`; `reshaped`
-    says that it made another network. `checkpoint` is the artefact that a job in flight wrote last, at its step
-    `step`, where it reports `progress`. Of a rejected candidate, genotype and description stay in
-    the journal: there may be very many.
-    """
-
-    number: int
-    genotype_json: str
-    description: str
-    change: str
-    parents: tuple[int, ...]
-    metrics: Mapping[str, float]
-    outcome: Outcome | None = None
-    started: float = 0.0
-    ended: float = 0.0
-    worker: str = ""
-    node: str = ""
-    session: int = 0
-    epochs: int | None = None
-    continues: int | None = None
-    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    recipe: Mapping[str, Any] = field(default_factory=dict)
-    inherits: Inherit | None = None
-    reshaped: bool = False
-    step: int | None = None
-    progress: Mapping[str, float] = field(default_factory=dict)
-    checkpoint: str | None = None
-
-    @property
-    def genotype(self) -> Any:
-        """The genotype in its JSON form; None of a rejected candidate."""
-        return json.loads(self.genotype_json) if self.genotype_json else None
 
 
 class Run:
@@ -105,6 +67,10 @@ class Run:
         """What the job before the search gave, once it ended."""
         self.preparing: events.Progressed | None = None
         """The last report of that job while it runs, with its last checkpoint."""
+        self.retrained: dict[int, list[events.Retrained]] = {}
+        """Final trainings that gave weights, by candidate."""
+        self.tested: list[events.Tested] = []
+        """Looks at the test split."""
         self._numbers: dict[str, int] = {}
         self._in_flight: dict[int, events.Asked] = {}  # with their networks; those of the others stay on the disk
         self._front: Front[int] = Front()
@@ -249,12 +215,27 @@ class Run:
         except JournalError as error:
             raise JournalError(f"{self.path}: no weights of candidate {number}: only the front's are kept") from error
 
+    def final(self, number: int) -> events.Retrained | None:
+        """The best final training of a candidate by `main` on the validation split, in int8 where that was scored."""
+        name = self.main.name
+
+        def cost(trained: events.Retrained) -> float:
+            scored = int8_metric(self.main).name
+            return self.cost(name, trained.metrics.get(scored, trained.metrics.get(name, math.inf)))
+
+        return min(self.retrained.get(number, ()), key=cost, default=None)
+
+    def final_weights(self, number: int) -> dict[str, NDArray[Any]]:
+        """Those of the final training of a candidate, or of the search where there was none. Raises `JournalError`."""
+        trained = self.final(number)
+        return self.artefacts.arrays(trained.artefact) if trained and trained.artefact else self.weights(number)
+
     def apply(self, event: events.Event) -> None:
         """Take in the next event. Raises `ValueError` for one that cannot come next."""
         passed = max(0.0, event.time - self.last_time)
         if isinstance(event, events.Resumed):
             self.idle_seconds.append(self.idle_seconds[-1] + passed)
-        else:
+        elif not isinstance(event, events.Retrained | events.Tested):
             self.active_seconds += passed
         self.last_time = event.time
         match event:
@@ -283,6 +264,10 @@ class Run:
                 failed = Failed(event.kind, event.reason, event.traceback)
                 self._end(event, failed)
                 self.failures.append(failed)
+            case events.Retrained(failure=None):
+                self.retrained.setdefault(self.record(event.number).number, []).append(event)
+            case events.Tested():
+                self.tested.append(event)
             case events.Resumed():
                 self.stopped = None
                 self.failures.clear()

@@ -1,0 +1,58 @@
+"""Final trainings as a table: each seed, their mean and spread, and what the test split said."""
+
+import statistics
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from edgevolve.metric import Metric, int8_metric
+from edgevolve.reports.quantities import quantity
+from edgevolve.runs import Run, events
+
+
+def trained_line(run: Run, event: events.Retrained) -> str:
+    """One training that ended."""
+    if event.failure:
+        return f"seed {event.seed}: failed: {event.failure.kind}: {event.failure.reason}"
+    words = (f"{one.title} {quantity(one, event.metrics[one.name])}" for one in _shown(run, event))
+    return f"seed {event.seed}: {', '.join(words)}, {event.ended - event.started:.0f} s"
+
+
+def final_table(run: Run, number: int) -> RenderableType:
+    """The trainings of a candidate that gave weights, and the last look at the test split."""
+    trained, final = run.retrained.get(number, []), run.final(number)
+    if not final:
+        return Text(f"candidate {number}: no training gave weights")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    metrics = _shown(run, final)
+    for title in ("", "epochs", "seed", *(metric.title for metric in metrics)):
+        table.add_column(title, justify="right")
+    for one in trained:
+        figures = (quantity(metric, one.metrics[metric.name]) for metric in metrics)
+        table.add_row("★" if one is final else "", str(one.epochs), str(one.seed), *figures)
+    alike = [one for one in trained if one.epochs == final.epochs]
+    for title, statistic in (("mean", statistics.mean), ("spread", statistics.stdev)) if len(alike) > 1 else ():
+        figures = (quantity(metric, statistic([one.metrics[metric.name] for one in alike])) for metric in metrics)
+        table.add_row("", str(final.epochs), title, *figures)
+    return Group(
+        table, Text("of the validation split; spread: standard deviation; ★ best, it is exported"), *_test(run)
+    )
+
+
+def _test(run: Run) -> list[Text]:
+    if not run.tested:
+        return []
+    last, main = run.tested[-1], run.main
+    words = (
+        f"{form} {quantity(main, scores[main.name])}" for form, scores in last.scores.items() if main.name in scores
+    )
+    looks = len(run.tested)
+    return [
+        Text(f"test {main.title} of candidate {last.number}: {', '.join(words)}; look {looks} of this run at the test")
+    ]
+
+
+def _shown(run: Run, event: events.Retrained) -> list[Metric]:
+    """The main metric, of the float and of the int8 network, as far as they were scored."""
+    return [one for one in (run.main, int8_metric(run.main)) if one.name in event.metrics]

@@ -1,0 +1,47 @@
+"""One candidate, as the journal knows it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from search_algorithms import Inherit, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A candidate; `outcome` is None while it is in flight.
+
+    `genotype_json` is text; times are seconds since 1970; `session` counts the resumes before it ended. `intervals`
+    are low and high of those metrics whose error is known. `recipe` is what training does beside `epochs`; `reshaped`
+    says that it made another network. `checkpoint` is the artefact that a job in flight wrote last, at its step
+    `step`, where it reports `progress`. Of a rejected candidate, genotype and description stay in
+    the journal: there may be very many.
+    """
+
+    number: int
+    genotype_json: str
+    description: str
+    change: str
+    parents: tuple[int, ...]
+    metrics: Mapping[str, float]
+    outcome: Outcome | None = None
+    started: float = 0.0
+    ended: float = 0.0
+    worker: str = ""
+    node: str = ""
+    session: int = 0
+    epochs: int | None = None
+    continues: int | None = None
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    inherits: Inherit | None = None
+    reshaped: bool = False
+    step: int | None = None
+    progress: Mapping[str, float] = field(default_factory=dict)
+    checkpoint: str | None = None
+
+    @property
+    def genotype(self) -> Any:
+        """The genotype in its JSON form; None of a rejected candidate."""
+        return json.loads(self.genotype_json) if self.genotype_json else None
