@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 import plotly.io
 
 from edgevolve.metric import BYTES, Metric, metric
+from edgevolve.reports.axes import Scale
 from edgevolve.reports.colours import FAILED, FAINT, FRONT, SERIES
 from edgevolve.reports.frames import seconds_active, status
 from edgevolve.reports.quantities import PERCENTAGE, axis, duration, quantity, short, size
@@ -34,6 +35,26 @@ def plain(figure: go.Figure) -> Chart:
 def label(text: str, length: int = 40) -> str:
     """Text that plotly shows as it stands: its markup escaped, and cut to `length`."""
     return escape(short(text, length), quote=False)
+
+
+def log_axis(shown: Scale) -> dict[str, Any]:
+    """The settings of plotly's logarithmic axis; those of a linear one where values do not fit one.
+
+    Ticks follow the range that is shown: powers of ten, 1, 2 and 5, every digit, or even steps.
+    """
+    if shown.zero is None:
+        return {"type": "linear"}
+    words = {_plotly_words(shown.zero): shown.zero_words} if shown.zero_words else {}
+    return {"type": "log", "nticks": 5, "tickformat": "~g", "labelalias": words}
+
+
+def _plotly_words(place: float) -> str:
+    """A power of ten as plotly writes it in the format `~g`."""
+    return (
+        f"{place:.0e}".replace("e-0", "e-").replace("e+0", "e+")
+        if not 1e-6 <= place < 1e6
+        else f"{place:.6f}".rstrip("0").rstrip(".")
+    )
 
 
 def course(tables: Mapping[str, pd.DataFrame], what: str, metric: Metric | None = None) -> dict[str, Chart]:

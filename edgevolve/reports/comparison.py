@@ -8,12 +8,13 @@ import pandas as pd
 import plotly.graph_objects as go
 from scipy import stats
 
-from edgevolve.reports.charts import Chart, course, label, plain
+from edgevolve.reports.axes import scale
+from edgevolve.reports.charts import Chart, course, label, log_axis, plain
 from edgevolve.reports.colours import SERIES
 from edgevolve.reports.history import common_box, history
 from edgevolve.reports.metrics import metric_names, plotted_metrics
-from edgevolve.reports.pictures import front_of_two
-from edgevolve.reports.quantities import axis, duration, quantity, short
+from edgevolve.reports.pictures import front_of_two, within_soft
+from edgevolve.reports.quantities import duration, quantity, short
 from edgevolve.reports.view import View
 from edgevolve.runs import ON_RESUME, Run
 from search_algorithms import Completed
@@ -68,14 +69,13 @@ def _front(names: Sequence[str], runs: Sequence[Run], across: str, upwards: str)
     frames = [_front_frame(run, across, upwards) for run in runs]
     every = pd.concat(frames)
     x, y = runs[0].metric(across), runs[0].metric(upwards)
-    x_label, x_divisor = axis(x, float(every[across].max()) if len(every) else 0.0)
-    y_label, y_divisor = axis(y, float(every[upwards].max()) if len(every) else 0.0)
+    x_scale, y_scale = scale(x, every[across], logarithmic=False), scale(y, every[upwards], y.logarithmic)
     symbols = ("circle", "square", "triangle-up", "diamond", "triangle-down", "star")
     for number, (name, frame) in enumerate(zip(names, frames, strict=True)):
         place = number % len(SERIES)
         figure.add_scatter(
-            x=frame[across].to_numpy() / x_divisor,
-            y=frame[upwards].to_numpy() / y_divisor,
+            x=x_scale.at(frame[across]),
+            y=y_scale.at(frame[upwards]),
             text=[
                 f"{label(name)} #{n}: {quantity(y, up)}, {quantity(x, right)}"
                 for n, right, up in zip(frame.index, frame[across], frame[upwards], strict=True)
@@ -86,14 +86,9 @@ def _front(names: Sequence[str], runs: Sequence[Run], across: str, upwards: str)
             marker={"symbol": symbols[place], "size": 9},
             hovertemplate="%{text}<extra></extra>",
         )
-    kind = "log" if y.logarithmic and len(every) and (every[upwards] > 0).all() else "linear"
     figure.update_layout(
-        xaxis_title=label(x_label),
-        yaxis={
-            "title": label(y_label),
-            "type": kind,
-        }
-        | ({"dtick": "D2", "tickformat": "~g"} if kind == "log" else {}),
+        xaxis_title=label(x_scale.label),
+        yaxis={"title": label(y_scale.label)} | log_axis(y_scale),
         height=380,
         hovermode="closest",
     )
@@ -107,7 +102,9 @@ def _front_frame(run: Run, across: str, upwards: str) -> pd.DataFrame:
         if isinstance(r.outcome, Completed) and across in r.metrics and upwards in r.metrics
     }
     frame = pd.DataFrame.from_dict(done, orient="index", columns=[across, upwards, "broken"])
-    return front_of_two(run, frame.astype({across: float, upwards: float, "broken": bool}), across, upwards)
+    return front_of_two(
+        run, within_soft(run, frame.astype({across: float, upwards: float, "broken": bool})), across, upwards
+    )
 
 
 def _bands(runs: Sequence[Run], tables: Sequence[pd.DataFrame], matched: int) -> Chart:

@@ -18,13 +18,14 @@ def candidates(run: Run) -> pd.DataFrame:
     """A row a candidate by `number`, and a column a metric under its own name, NaN where it is not known.
 
     `status` is completed, failed, rejected or in flight; `reason` says why for failed and rejected; `front` is true of
-    the non-dominated within all hard bounds; `broken` of those beyond a hard bound. `started_s` and `ended_s` are
+    the non-dominated within all hard bounds; `broken` of those beyond a hard bound, `beyond_soft` beyond a soft one.
+    `started_s` and `ended_s` are
     seconds since the start of the search, without the time between sessions; NaN of what was never evaluated. Where the
     error of a prediction is known, `METRIC low` and `METRIC high` are its interval.
     """
     front = {record.number for record in run.front}
     rows = [_row(run, record) | {"front": record.number in front} for record in run.records.values()]
-    columns = ("number", "status", "reason", "front", "broken", "network", "change", "parents")
+    columns = ("number", "status", "reason", "front", "broken", "beyond_soft", "network", "change", "parents")
     timing = ("started_s", "ended_s", "worker", "node", "session")
     metrics = {name: [row["metrics"].get(name) for row in rows] for name in metric_names(run)}
     for name in dict.fromkeys(name for record in run.records.values() for name in record.intervals):
@@ -83,6 +84,7 @@ def _row(run: Run, record: Record) -> dict[str, Any]:
         "status": status(record),
         "reason": reason,
         "broken": bool(run.problem.broken(record.metrics)),
+        "beyond_soft": run.problem.shortfall(record.metrics) > 0,
         "network": record.description,
         "change": record.change,
         "parents": record.parents,

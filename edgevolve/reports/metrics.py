@@ -1,4 +1,4 @@
-"""Which metrics a run has, in which order, and which of them a picture shows."""
+"""Which metrics a run has, in which order, which a picture shows, and which candidates are beyond soft bounds."""
 
 from collections.abc import Collection, Sequence
 
@@ -19,6 +19,13 @@ def metric_names(run: Run) -> list[str]:
     first = front_metrics(run)
     known = {name for record in run.records.values() for name in record.metrics}
     return [*first, *sorted(known.difference(first))]
+
+
+def beyond_soft(run: Run) -> set[int]:
+    """The candidates that are beyond a soft bound, and so less than those within; none where the whole front is."""
+    if all(run.problem.shortfall(record.metrics) for record in run.front):
+        return set()
+    return {number for number, record in run.records.items() if run.problem.shortfall(record.metrics)}
 
 
 def plotted_metrics(run: Run) -> tuple[str, str, str]:

@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, Locator, NullLocator, ScalarFormatter
 from numpy.typing import NDArray
 
+from edgevolve.reports.axes import Scale, scale
 from edgevolve.reports.colours import FAINT, FRONT, SCALE, SERIES
 from edgevolve.reports.frames import candidates
 from edgevolve.reports.history import common_box, history
-from edgevolve.reports.metrics import plotted_metrics
+from edgevolve.reports.metrics import beyond_soft, plotted_metrics
 from edgevolve.reports.quantities import axis, short
 from edgevolve.runs import Run
 
@@ -29,9 +29,9 @@ _LABEL_LENGTH = 40
 def front_figure(run: Run, x: str | None = None, y: str | None = None, colour: str | None = None) -> Figure:
     """All that completed over two metrics, a third as colour, with bounds, the best, and the front of the two alone.
 
-    Where the error of a prediction is known, the points of that front have error bars.
-
-    The axis of an error is logarithmic; one of 0 stands at a tenth of the smallest above it.
+    Rings are beyond a soft bound; the line passes them by. Where the error of a prediction is known, the points of the
+    front of the two, rings among them, have error bars. The axis of an error is logarithmic, with a tick for 0 where
+    there is one.
     """
     names = tuple(given or chosen for given, chosen in zip((x, y, colour), plotted_metrics(run), strict=True))
     across, upwards, third = names
@@ -40,22 +40,26 @@ def front_figure(run: Run, x: str | None = None, y: str | None = None, colour: s
     done = _completed(run, names)
     scales = _label(axes, run, done, across, upwards)
     shown = _positions(done, across, upwards, scales)
-    label, divisor = axis(run.metric(third), _largest(done, third))
-    points = axes.scatter(*shown, c=done[third] / divisor, cmap=SCALE, s=28, zorder=2)
-    step = front_of_two(run, done, across, upwards)
+    coloured = scale(run.metric(third), done[third], logarithmic=False)
+    points = axes.scatter(*shown, c=coloured.at(done[third]), cmap=SCALE, s=28, zorder=2)
+    equal = within_soft(run, done)
+    beyond = done.drop(equal.index)
+    if len(beyond):
+        axes.scatter(*_positions(beyond, across, upwards, scales), color="white", s=12, linewidth=0, zorder=2)
+    step = front_of_two(run, equal, across, upwards)
     stairs = _positions(step, across, upwards, scales)
-    _error_bars(axes, run, step, across, upwards, scales)
+    _error_bars(axes, run, front_of_two(run, done, across, upwards), across, upwards, scales)
     legend = f"front of {run.metric(upwards).title} and {run.metric(across).title}"
     axes.step(*stairs, where="post", color=FRONT, zorder=1, label=short(legend, 2 * _LABEL_LENGTH))
     if run.best and run.best.number in done.index:
         best = _positions(done.loc[[run.best.number]], across, upwards, scales)
         axes.scatter(*best, marker="*", s=220, color=FRONT, edgecolor="white", zorder=3, label="best")
-    axes.set_title(
-        _plain(f"{short(run.started.name, _LABEL_LENGTH)}: {run.evaluations} evaluations; grey: bounds (dashed: soft)")
-    )
+    rings = "; rings: beyond a soft bound" if len(beyond) else ""
+    name = short(run.started.name, _LABEL_LENGTH)
+    axes.set_title(_plain(f"{name}: {run.evaluations} evaluations; grey: bounds (dashed: soft){rings}"))
     axes.legend(frameon=False)
     if len(done):
-        figure.colorbar(points, label=_plain(short(label, _LABEL_LENGTH)))
+        figure.colorbar(points, label=_plain(short(coloured.label, _LABEL_LENGTH)))
     return figure
 
 
@@ -66,16 +70,13 @@ def fronts_figure(runs: Sequence[Run], x: str | None = None, y: str | None = Non
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     frames = [_completed(run, (across, upwards)) for run in runs]
-    scales = _label(axes, runs[0], pd.concat(frames), across, upwards)
+    scales = _label(axes, runs[0], pd.concat(frames), across, upwards, both_logarithmic=True)
     for number, (run, done) in enumerate(zip(runs, frames, strict=True)):
         colour = SERIES[number % len(SERIES)]
         axes.scatter(*_positions(done, across, upwards, scales), color=colour, alpha=0.2, s=12, linewidth=0)
-        front = _positions(front_of_two(run, done, across, upwards), across, upwards, scales)
+        front = _positions(front_of_two(run, within_soft(run, done), across, upwards), across, upwards, scales)
         name = _plain(short(run.started.name, _LABEL_LENGTH))
         axes.step(*front, where="post", color=colour, marker=_MARKERS[number % len(_MARKERS)], ms=5, label=name)
-    if any((frame[across] > 0).any() for frame in frames):
-        axes.set_xscale("log")
-        _mark(axes.xaxis)
     axes.legend(frameon=False)
     return figure
 
@@ -112,6 +113,11 @@ def front_of_two(run: Run, frame: pd.DataFrame, across: str, upwards: str) -> pd
     ordered = costs.sort_values(["x", "y"])
     kept = ordered[ordered["y"] < ordered["y"].cummin().shift(fill_value=float("inf"))]
     return frame.loc[kept.index].sort_values(across)
+
+
+def within_soft(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of those that are not beyond a soft bound; all where the whole front of the run is."""
+    return frame[~frame.index.isin(list(beyond_soft(run)))]
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
@@ -153,8 +159,7 @@ def _quoted(cell: Any) -> Any:
 
 
 _MARKERS = "os^Dv*"
-_PLAIN_NUMBERS = FuncFormatter(lambda value, _: f"{value:g}")
-Scales = tuple[float, float, float]
+Scales = tuple[Scale, Scale]
 
 
 def _completed(run: Run, names: Sequence[str]) -> pd.DataFrame:
@@ -163,42 +168,58 @@ def _completed(run: Run, names: Sequence[str]) -> pd.DataFrame:
     return frame.reindex(columns=list(dict.fromkeys([*names, "broken"]))).dropna()
 
 
-def _label(axes: Axes, run: Run, done: pd.DataFrame, across: str, upwards: str) -> Scales:
-    """Names the axes and draws the bounds; gives the divisors of both axes, and the lowest error there is room for."""
-    x_label, x_divisor = axis(run.metric(across), _largest(done, across))
-    y_label, y_divisor = axis(run.metric(upwards), _largest(done, upwards))
-    axes.set_xlabel(_plain(short(x_label, _LABEL_LENGTH)))
-    axes.set_ylabel(_plain(short(y_label, _LABEL_LENGTH)))
-    above = done[upwards][done[upwards] > 0]
-    logarithmic = run.metric(upwards).logarithmic and len(above) > 0
-    if logarithmic:
-        axes.set_yscale("log")
-        _mark(axes.yaxis)
+def _label(
+    axes: Axes, run: Run, done: pd.DataFrame, across: str, upwards: str, both_logarithmic: bool = False
+) -> Scales:
+    """Names the axes and draws the bounds; gives their scales."""
+    x = scale(run.metric(across), done[across], both_logarithmic)
+    y = scale(run.metric(upwards), done[upwards], run.metric(upwards).logarithmic)
+    axes.set_xlabel(_plain(short(x.label, _LABEL_LENGTH)))
+    axes.set_ylabel(_plain(short(y.label, _LABEL_LENGTH)))
+    _mark(axes, "x", x)
+    _mark(axes, "y", y)
     for bound in run.problem.constraints:
         style = "-" if bound.hard else "--"
         if bound.metric == across:
-            axes.axvline(bound.bound / x_divisor, color=FAINT, linestyle=style, linewidth=1)
+            axes.axvline(bound.bound / x.divisor, color=FAINT, linestyle=style, linewidth=1)
         elif bound.metric == upwards:
-            axes.axhline(bound.bound / y_divisor, color=FAINT, linestyle=style, linewidth=1)
-    return x_divisor, y_divisor, above.min() / 10 if logarithmic else float("-inf")
+            axes.axhline(bound.bound / y.divisor, color=FAINT, linestyle=style, linewidth=1)
+    return x, y
 
 
-def _mark(axis: Axis) -> None:
-    """Ticks of a logarithmic axis at 1, 2 and 5, as on the page, written in full."""
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(_PLAIN_NUMBERS)
-    axis.set_minor_formatter(NullFormatter())
+def _mark(axes: Axes, name: str, shown: Scale) -> None:
+    """The ticks of a logarithmic axis, written in full; those of a linear one without an offset beside the axis."""
+    axis = axes.xaxis if name == "x" else axes.yaxis
+    if shown.zero is None:
+        axis.set_major_formatter(ScalarFormatter(useOffset=False))
+        return
+    axes.set(**{f"{name}scale": "log"})
+    axis.set_major_locator(_Ticks(shown))
+    axis.set_major_formatter(FuncFormatter(lambda place, _: shown.words(place)))
+    axis.set_minor_locator(NullLocator())
+
+
+class _Ticks(Locator):
+    """The ticks of a scale, wherever the axis begins and ends."""
+
+    def __init__(self, shown: Scale) -> None:
+        self._shown = shown
+
+    def __call__(self) -> list[float]:
+        """Places in the unit of the axis."""
+        assert self.axis is not None
+        return list(self._shown.ticks(*sorted(self.axis.get_view_interval())))
 
 
 def _positions(
     frame: pd.DataFrame, across: str, upwards: str, scales: Scales
-) -> tuple["pd.Series[float]", "pd.Series[float]"]:
-    x_divisor, y_divisor, lowest = scales
-    return frame[across] / x_divisor, frame[upwards].clip(lower=lowest) / y_divisor
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return scales[0].at(frame[across]), scales[1].at(frame[upwards])
 
 
 def _error_bars(axes: Axes, run: Run, front: pd.DataFrame, across: str, upwards: str, scales: Scales) -> None:
-    x_lengths, y_lengths = _lengths(run, front, across) / scales[0], _lengths(run, front, upwards) / scales[1]
+    x_lengths = _lengths(run, front, across) / scales[0].divisor
+    y_lengths = _lengths(run, front, upwards) / scales[1].divisor
     if x_lengths.any() or y_lengths.any():
         bars = {"xerr": x_lengths, "yerr": y_lengths, "elinewidth": 1, "capsize": 2}
         x, y = _positions(front, across, upwards, scales)

@@ -3,50 +3,64 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import plotext
 from rich.text import Text
 
+from edgevolve.reports.axes import scale
 from edgevolve.reports.colours import FAINT, FRONT
-from edgevolve.reports.metrics import plotted_metrics
-from edgevolve.reports.quantities import axis, short
+from edgevolve.reports.metrics import beyond_soft, plotted_metrics
+from edgevolve.reports.quantities import short
 from edgevolve.runs import Record, Run
 from search_algorithms import Completed
 
 _HEIGHT = 14
 _LARGEST = 1e100
 _WIDEST = 100
-_FAINT, _FRONT, _BEST = "·", "●", "★"
+_FAINT, _RING, _FRONT, _BEST = "·", "○", "●", "★"
 
 
 def front_scatter(run: Run, records: Sequence[Record], width: int) -> Text:
     """The axes of `reports.pictures.front_figure`: `records` as discs, the best as a star, what else completed as dots.
+
+    What of the front is beyond a soft bound is a ring, also where it is among the records.
 
     Nothing where fewer than two records have both metrics. `width` is in columns.
     """
     across, upwards, _ = plotted_metrics(run)
     done = [r for r in run.records.values() if isinstance(r.outcome, Completed)]
     chosen = [r for r in records if isinstance(r.outcome, Completed)]
-    groups = {_FAINT: done, _FRONT: chosen, _BEST: [r for r in chosen if run.best and r.number == run.best.number]}
+    soft = beyond_soft(run)
+    groups = {
+        _FAINT: done,
+        _RING: [r for r in run.front if r.number in soft],
+        _FRONT: [r for r in chosen if r.number not in soft],
+        _BEST: [r for r in chosen if run.best and r.number == run.best.number],
+    }
     groups = {mark: [r for r in group if _drawable(r, across, upwards)] for mark, group in groups.items()}
-    if len(groups[_FRONT]) < 2:
+    if len(groups[_FRONT]) + len(groups[_RING]) < 2:
         return Text("")
-    every = groups[_FAINT]
-    x_label, x_divisor = axis(run.metric(across), max(r.metrics[across] for r in every))
-    y_label, y_divisor = axis(run.metric(upwards), max(r.metrics[upwards] for r in every))
-    logarithmic = run.metric(upwards).logarithmic and all(r.metrics[upwards] > 0 for r in every)
+    right, up = ([r.metrics[name] for r in groups[_FAINT]] for name in (across, upwards))
+    x = scale(run.metric(across), right, logarithmic=False)
+    y = scale(run.metric(upwards), up, run.metric(upwards).logarithmic)
+    upright = np.log10 if y.zero else np.asarray
     figure = plotext.figure
     figure.clear()
     figure.plot_size(min(width, _WIDEST), _HEIGHT)
     for mark, group in groups.items():
         if group:
-            xs, ys = [r.metrics[across] / x_divisor for r in group], [r.metrics[upwards] / y_divisor for r in group]
-            figure.draw(figure.signal(xs, ys, marker=mark))
-    figure.label(_printable(x_label), "x")
-    figure.label(_printable(y_label), "y")
-    if logarithmic:
-        figure.ruler("y").scale("log")
+            xs, ys = x.at([r.metrics[across] for r in group]), upright(y.at([r.metrics[upwards] for r in group]))
+            figure.draw(figure.signal(xs.tolist(), ys.tolist(), marker=mark))
+    figure.label(_printable(x.label), "x")
+    figure.label(_printable(y.label), "y")
+    if y.zero:  # the library's own logarithmic rulers take no ticks, and ticks move the ends of both axes
+        ends = [(places.min(), places.max()) for places in (x.at(right), y.at(up))]
+        ticks = y.ticks(*ends[1])
+        figure.ruler("y").ticks(np.log10(list(ticks)).tolist(), list(ticks.values()))
+        figure.ruler("x").lim(*map(float, ends[0]))
+        figure.ruler("y").lim(*map(float, np.log10(ends[1])))
     text = Text(plotext.uncolorize(str(figure.build())))
-    for mark, style in ((_FAINT, FAINT), (_FRONT, FRONT), (_BEST, f"bold {FRONT}")):
+    for mark, style in ((_FAINT, FAINT), (_RING, FRONT), (_FRONT, FRONT), (_BEST, f"bold {FRONT}")):
         text.highlight_words([mark], style)
     return text
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgevolve.reports.colours import FRONT
-from edgevolve.reports.metrics import front_metrics, provenance, sources
+from edgevolve.reports.metrics import beyond_soft, front_metrics, provenance, sources
 from edgevolve.reports.quantities import PERCENTAGE, duration, interval, quantity, size
 from edgevolve.runs import Record, Run
 from resource_models import MODEL_SIZE
@@ -27,9 +27,8 @@ def console() -> Console:
 
 def within_soft_bounds(run: Run) -> list[Record]:
     """The front without what is beyond a soft bound; the whole front where nothing on it keeps them all."""
-    soft = [constraint for constraint in run.problem.constraints if not constraint.hard]
-    within = [record for record in run.front if not any(bound.broken(record.metrics) for bound in soft)]
-    return within or run.front
+    beyond = beyond_soft(run)
+    return [record for record in run.front if record.number not in beyond]
 
 
 def front_table(run: Run, records: Sequence[Record], left_out: int = 0) -> RenderableType:

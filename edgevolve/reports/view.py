@@ -14,13 +14,14 @@ import pandas as pd
 
 from edgevolve.graph import Graph, from_json, reordered
 from edgevolve.reports import charts
+from edgevolve.reports.axes import scale
 from edgevolve.reports.drawing import drawing
 from edgevolve.reports.frames import seconds_active, status
 from edgevolve.reports.history import history
-from edgevolve.reports.metrics import metric_names, plotted_metrics
+from edgevolve.reports.metrics import beyond_soft, metric_names, plotted_metrics
 from edgevolve.reports.network import OPERATOR_COLUMNS, facts, inspect_network, operator_rows, operator_words
-from edgevolve.reports.quantities import axis, duration, interval, quantity
-from edgevolve.reports.terminal import metric_words, network_words, summary, within_soft_bounds
+from edgevolve.reports.quantities import duration, interval, quantity
+from edgevolve.reports.terminal import metric_words, network_words, summary
 from edgevolve.runs import Record, Run
 from edgevolve.runs.events import Asked, Finished
 from edgevolve.runs.journal import read
@@ -44,7 +45,7 @@ def run_view(run: Run) -> View:
         "ended": run.stopped is not None,
         "metrics": [_metric(run, name) for name in names],
         "front": [record.number for record in run.front],
-        "beyond_soft": _beyond_soft(run),
+        "beyond_soft": sorted(beyond_soft(run)),
         "best": run.best.number if run.best else None,
         "knee": run.knee.number if run.knee else None,
         "axes": [names.index(name) for name in plotted_metrics(run)],
@@ -149,7 +150,7 @@ def _metric(run: Run, name: str) -> View:
         r.metrics[name] for r in run.records.values() if name in r.metrics and not isinstance(r.outcome, Rejected)
     ]
     metric = run.metric(name)
-    words, divisor = axis(metric, max(map(abs, values), default=0.0))
+    shown = scale(metric, values, logarithmic=True)
     aims = [o.direction for o in run.problem.objectives if o.metric == name]
     bounds = [
         {
@@ -163,8 +164,10 @@ def _metric(run: Run, name: str) -> View:
     return {
         "name": _cut(name),
         "title": _cut(metric.title, 60),
-        "axis": charts.label(words),
-        "divisor": divisor,
+        "axis": charts.label(shown.label),
+        "divisor": shown.divisor,
+        "zero": shown.zero,
+        "log_axis": charts.log_axis(shown),
         "aim": aims[0] if aims else None,
         "bounds": bounds,
         "better": metric.better,
@@ -193,12 +196,6 @@ def _rejected(run: Run) -> View:
     beyond = [r.metrics for r in run.records.values() if isinstance(r.outcome, Rejected) and r.outcome.broken]
     chosen = np.linspace(0, len(beyond) - 1, min(len(beyond), _MOST_REJECTED)).astype(int)
     return {"count": len(beyond), "metrics": [[beyond[i].get(name) for i in chosen] for name in metric_names(run)]}
-
-
-def _beyond_soft(run: Run) -> list[int]:
-    """What of the front is beyond a soft bound, and not shown unless asked for."""
-    within = {record.number for record in within_soft_bounds(run)}
-    return [record.number for record in run.front if record.number not in within]
 
 
 def _facts(run: Run) -> list[list[str]]:

@@ -5,6 +5,7 @@ import io
 import re
 
 import journals
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
@@ -12,9 +13,17 @@ from rich.console import Console
 
 from edgevolve.reports.colours import FAINT, FRONT, SERIES
 from edgevolve.reports.comparison import comparison
+from edgevolve.reports.frames import candidates
 from edgevolve.reports.metrics import metric_names, plotted_metrics
 from edgevolve.reports.page import report_page
-from edgevolve.reports.pictures import front_figure, fronts_figure, progress_figure, write_pictures
+from edgevolve.reports.pictures import (
+    front_figure,
+    front_of_two,
+    fronts_figure,
+    progress_figure,
+    within_soft,
+    write_pictures,
+)
 from edgevolve.reports.quantities import axis, quantity
 from edgevolve.reports.scatter import front_scatter
 from edgevolve.reports.terminal import front_metrics, front_table
@@ -109,3 +118,47 @@ def test_the_best_and_the_runs_have_the_same_colours_everywhere(run, page):
     fronts = next(iter(comparison([run, run])["charts"]["Fronts"].values()))
     of_runs = [colour for colour in lines if colour != FAINT]
     assert of_runs == [trace["line"]["color"] for trace in fronts["data"]] == list(SERIES[:2])
+
+
+@pytest.mark.parametrize(
+    ("errors", "wanted"),
+    [
+        ([0.0, 0.02, 0.3], ["0 %", "2", "5", "10", "20"]),
+        ([0.51, 0.53, 0.59], ["52", "54", "56", "58"]),
+        ([0.02, 0.2], ["2", "5", "10", "20"]),
+    ],
+)
+def test_an_error_of_0_and_a_short_range_have_the_same_ticks_in_picture_and_terminal(tmp_path, errors, wanted):
+    rng = np.random.default_rng(0)
+    config = dict(journals.CONFIG, problem=dict(journals.CONFIG["problem"], constraints=[]))
+    events = [journals.started(config=config)]
+    for number, error in enumerate(errors):
+        event = journals.asked(number, rng, metrics={"model_size_bytes": 900.0 - number, "macs": 1.0})
+        metrics = dict(event.metrics) | {"error": error, "peak_memory_bytes": 100.0 - number}
+        events += [event, journals.finished(event, rng, metrics=metrics)]
+    run = Run.open(journals.write(tmp_path / "run", *events))
+    axes = front_figure(run).axes[0]
+    axes.figure.draw_without_rendering()
+    low, high = axes.get_ylim()
+    words = [label.get_text() for label in axes.yaxis.get_ticklabels() if low <= label.get_position()[1] <= high]
+    assert words == wanted
+    shown = front_scatter(run, run.front, 100).plain
+    in_terminal = [line.split("┤")[0].strip() for line in shown.splitlines() if "┤" in line][::-1]
+    assert set(in_terminal) <= set(wanted)
+    assert len(in_terminal) >= 3
+    assert ("0 %" in in_terminal) == (0.0 in errors)
+    (low, high) = axes.get_ylim()
+    assert all(low <= y <= high for _, y in axes.collections[0].get_offsets())
+
+
+def test_what_is_beyond_a_soft_bound_is_a_ring_in_picture_and_terminal(tmp_path):
+    run = Run.open(journals.write(tmp_path / "run", *journals.long_history(80)))
+    frame = candidates(run)
+    done = frame[frame["status"] == "completed"]
+    axes = front_figure(run).axes[0]
+    assert len(axes.collections[1].get_offsets()) == int(done["beyond_soft"].sum()) > 0
+    assert "rings: beyond a soft bound" in axes.get_title()
+    step = front_of_two(run, within_soft(run, done), "model_size_bytes", "error")
+    assert len(step) > 0
+    assert not step["beyond_soft"].any()
+    assert "○" in front_scatter(run, run.front, 100).plain

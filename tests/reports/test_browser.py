@@ -14,6 +14,7 @@ from journals import ODD, hostile_history
 
 from edgevolve.reports.page import report_page
 from edgevolve.reports.quantities import size
+from edgevolve.reports.terminal import within_soft_bounds
 from edgevolve.reports.watch import HOST, make_server
 from edgevolve.runs import Run
 from tests.reports.open_page import WAIT_S, Page, drawn
@@ -37,6 +38,86 @@ def page(browser, made):
     assert opened.errors() == []
 
 
+def show_in_table(page, what):
+    page.run(
+        "const s = document.getElementById('shown'); s.value = arguments[0]; s.dispatchEvent(new Event('change'))", what
+    )
+
+
+def drawn_page(browser, folder, errors_and_sizes):
+    """The page of a run with these errors and model sizes, its front in view; the soft bound on the error is 3 %."""
+    rng = np.random.default_rng(0)
+    events = [journals.started()]
+    for number, (error, size_) in enumerate(errors_and_sizes):
+        event = journals.asked(
+            number, rng, metrics={"model_size_bytes": size_, "peak_memory_bytes": size_, "macs": 9.0}
+        )
+        events += [event, journals.finished(event, rng, metrics=dict(event.metrics) | {"error": error})]
+    folder.mkdir(exist_ok=True)
+    path = folder / "report.html"
+    path.write_text(report_page([Run.open(journals.write(folder / "run", *events))], ["run"]))
+    page = Page(browser).open(path.as_uri())
+    page.drawn("#scatter")
+    return page
+
+
+def ticks(page):
+    return page.run("return [...document.querySelectorAll('#scatter .ytick text')].map((tick) => tick.textContent)")
+
+
+def test_what_is_beyond_a_soft_bound_is_a_ring_and_not_in_the_table_of_the_front(page, made):
+    run, _ = made
+    page.drawn("#scatter")
+    within = {record.number for record in within_soft_bounds(run)}
+    assert 0 < len(within) < len(run.front)
+    front = page.run("return document.getElementById('scatter').data.find((trace) => trace.name === 'front')")
+    symbols = dict(zip(front["customdata"], front["marker"]["symbol"], strict=True))
+    best = run.best.number
+    assert symbols == {
+        record.number: "circle" if record.number in within else "circle-open"
+        for record in run.front
+        if record.number != best
+    }
+    line = page.run("return document.getElementById('scatter').data.find((t) => t.name === 'front of the two').y")
+    assert max(line) <= 3
+    page.bring("#table")
+    assert {int(words.split()[0]) for words in page.column(1)} == within
+    show_in_table(page, "whole")
+    assert f"of {len(run.front)} " in page.one(".dt-info").text
+
+
+def test_where_the_whole_front_is_beyond_a_soft_bound_it_is_shown(browser, tmp_path):
+    page = drawn_page(browser, tmp_path, [(0.2, 900.0), (0.3, 100.0)])
+    front = page.run("return document.getElementById('scatter').data.find((trace) => trace.name === 'front')")
+    assert front["marker"]["symbol"] == ["circle"]
+    assert page.run("return [...document.getElementById('shown').options].map((each) => each.value)") == [
+        "front",
+        "all",
+    ]
+    assert len(page.column(1)) == 2
+    assert page.errors() == []
+
+
+def test_an_error_of_0_is_visible_on_the_logarithmic_axis(browser, tmp_path):
+    page = drawn_page(browser, tmp_path, [(0.0, 900.0), (0.02, 400.0), (0.3, 100.0)])
+    assert ticks(page)[0] == "0 %"
+    places = page.run("return document.getElementById('scatter').data.find((trace) => trace.name === 'best').y")
+    assert places == [1]
+    bounds = page.run(
+        "const axis = document.getElementById('scatter')._fullLayout.yaxis; return axis.range.map((e) => 10 ** e)"
+    )
+    assert bounds[0] < 1 < bounds[1]
+    page = drawn_page(browser, tmp_path / "all", [(0.0, 900.0)])
+    assert "0" in ticks(page)
+    assert page.errors() == []
+
+
+def test_a_short_range_of_errors_has_ticks_to_read(browser, tmp_path):
+    page = drawn_page(browser, tmp_path, [(0.0201, 900.0), (0.0202, 400.0), (0.0203, 100.0)])
+    words = ticks(page)
+    assert len(words) == len(set(words)) >= 3
+
+
 def test_every_chart_is_drawn_and_nothing_is_asked_of_a_network(page):
     for section in ("front", "candidate", "search"):
         page.bring(f"#{section}")
@@ -53,13 +134,14 @@ def test_every_chart_is_drawn_and_nothing_is_asked_of_a_network(page):
 def test_the_table_sorts_filters_and_searches(page, made):
     run, _ = made
     page.until("window.Plotly && document.querySelector('#scatter .main-svg')")
+    show_in_table(page, "whole")
     page.bring("#table")
     sizes = [record.metrics["model_size_bytes"] for record in run.front]
     words = [size(bytes_) for bytes_ in sorted(sizes)]
     for expected in (words[:10], words[::-1][:10]):
         page.one("#table thead th:nth-child(4)").click()
         page.becomes(4, expected)
-    page.run("const s = document.getElementById('shown'); s.value = 'all'; s.dispatchEvent(new Event('change'))")
+    show_in_table(page, "all")
     assert "78" in page.one(".dt-info").text or str(run.evaluations) in page.one(".dt-info").text
     page.one(".dt-search input").send_keys("probe is not")
     page.becomes(6, ["failed"])
@@ -71,6 +153,7 @@ def test_the_filter_keeps_what_meets_a_condition(page, made):
 
     run, _ = made
     page.until("window.Plotly && document.querySelector('#scatter .main-svg')")
+    show_in_table(page, "whole")
     page.bring("#table")
     page.one(".dt-button").click()
     page.until("document.querySelector('.dtsb-add')")
@@ -169,6 +252,7 @@ def test_downloads_hold_the_rows_that_are_shown(page, made, tmp_path):
     page.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     page.bring("#table")
     found = {}
+    show_in_table(page, "whole")
     for kind in ("JSON", "CSV"):
         page.run("[...document.querySelectorAll('.dt-button')].find((b) => b.innerText === arguments[0]).click()", kind)
         path = tmp_path / f"candidates.{kind.lower()}"

@@ -15,7 +15,7 @@ const DARK_SCALE = ["#2f6c8e", "#26828e", "#1f9e89", "#35b779", "#6dcd59", "#b4d
 
 const MOST_DRAWN = 2000; // of the dominated: more of them take seconds to draw, and hide each other
 
-let run, byNumber, frontSet, brushed = null, table = null, chosen = null, parallelRanges = new Map();
+let run, byNumber, frontSet, softSet, brushed = null, table = null, chosen = null, parallelRanges = new Map();
 
 // --- elements ---------------------------------------------------------------------------------------------------
 function element(tag, attributes = {}, ...children) {
@@ -148,20 +148,21 @@ function stairs(rows, x, y) {
   const sign = (m) => (run.metrics[m].aim === "maximise" || (!run.metrics[m].aim && run.metrics[m].better === "higher") ? -1 : 1);
   if (run.metrics[x].aim === "target" || run.metrics[y].aim === "target") return [];
   let best = Infinity;
-  return rows.filter((row) => !run.broken.has(row[NUMBER]))
+  return rows.filter((row) => !run.broken.has(row[NUMBER]) && !softSet.has(row[NUMBER]))
     .sort((a, b) => sign(x) * (a[VALUES][x] - b[VALUES][x]) || sign(y) * (a[VALUES][y] - b[VALUES][y]))
     .filter((row) => sign(y) * row[VALUES][y] < best && ((best = sign(y) * row[VALUES][y]), true));
 }
 
 const scaled = (m) => (row) => row[VALUES][m] / run.metrics[m].divisor;
+const isLogarithmic = (m, id) => $(id).checked && run.metrics[m].zero != null;
 const isDominated = (row) => !frontSet.has(row[NUMBER]);
 const someDominated = (rows) => (brushed ? [true, false].flatMap((is) => evenly(rows.filter((row) => isDominated(row) && brushed.has(row[NUMBER]) === is), MOST_DRAWN)) : evenly(rows.filter(isDominated), MOST_DRAWN));
 
 function positions() {
   const [x, y] = [metricIndex("x"), metricIndex("y")];
   const rows = completed().filter((row) => [x, y].every((m) => row[VALUES][m] != null));
-  const lowest = (m, log) => (log ? Math.min(...rows.map(scaled(m)).filter((v) => v > 0)) / 2 : -Infinity);
-  const [lowX, lowY] = [lowest(x, $("log-x").checked), lowest(y, $("log-y").checked)];
+  const lowest = (m, id) => (isLogarithmic(m, id) ? run.metrics[m].zero : -Infinity);
+  const [lowX, lowY] = [lowest(x, "log-x"), lowest(y, "log-y")];
   return {x, y, rows, atX: (row) => Math.max(scaled(x)(row), lowX), atY: (row) => Math.max(scaled(y)(row), lowY)};
 }
 
@@ -175,7 +176,7 @@ function scatterChart() {
   const {x, y, rows, atX, atY} = positions();
   const colour = metricIndex("colour");
   const size = $("size").value === "" ? null : metricIndex("size");
-  const [logX, logY, faint] = ["log-x", "log-y", "faint"].map((id) => $(id).checked);
+  const [logX, logY, faint] = [isLogarithmic(x, "log-x"), isLogarithmic(y, "log-y"), $("faint").checked];
   const sizes = size === null ? [] : rows.map((row) => row[VALUES][size] ?? 0);
   const [least, most] = [Math.min(...sizes), Math.max(...sizes)];
   const radius = (row, base) => (size === null ? base : base * (0.6 + 1.4 * (((row[VALUES][size] ?? least) - least) / (most - least || 1))));
@@ -198,8 +199,10 @@ function scatterChart() {
   traces.push({type: "scatter", mode: "lines", name: "front of the two", hoverinfo: "skip", x: line.map(atX), y: line.map(atY), line: {shape: "hv", color: FRONT, width: 1.5}});
   const dominated = someDominated(rows);
   if (faint) traces.push(points("dominated", dominated, 7, {opacity: 0.4}));
-  const others = rows.filter((row) => !isDominated(row) && row[NUMBER] !== run.best);
-  traces.push(withBars(points("front", others, 12, {line: {width: 1.5, color: colours().ink}, opacity: 1}), others));
+  const onFront = rows.filter((row) => !isDominated(row) && row[NUMBER] !== run.best);
+  const others = [false, true].flatMap((soft) => onFront.filter((row) => softSet.has(row[NUMBER]) === soft)); // the legend shows the first
+  const byBound = (ring, disc) => others.map((row) => (softSet.has(row[NUMBER]) ? ring : disc));
+  traces.push(withBars(points("front", others, 12, {symbol: byBound("circle-open", "circle"), line: {width: byBound(2.5, 1.5), color: colours().ink}, opacity: 1}), others));
   const best = rows.filter((row) => row[NUMBER] === run.best);
   traces.push({...withBars(points("best", best, 20, {symbol: "star", color: FRONT, coloraxis: null, opacity: 1, line: {width: 1, color: colours().card}}), best), selectedpoints: null});
   const drawn = [...(faint ? [[dominated.length, rows.filter(isDominated).length, "dominated"]] : []), ...(crosses ? [[beyond[x].length, count, "rejected"]] : [])];
@@ -210,7 +213,7 @@ function scatterChart() {
     const place = across ? {x0: at, x1: at, y0: 0, y1: 1, yref: "paper"} : {y0: at, y1: at, x0: 0, x1: 1, xref: "paper"};
     return {type: "line", line: {color: FAINT, width: 1.5, dash: b.hard ? "solid" : "dash"}, ...place};
   });
-  const axis = (m, log) => ({title: run.metrics[m].axis, ...(log ? {type: "log", dtick: "D2", tickformat: "~g"} : {type: "linear"})});
+  const axis = (m, log) => ({title: run.metrics[m].axis, ...(log ? run.metrics[m].log_axis : {type: "linear"})});
   const layout = {
     xaxis: axis(x, logX), yaxis: axis(y, logY),
     shapes: [...bound(x, true), ...bound(y, false)], hovermode: "closest", uirevision: [x, y, logX, logY].join(),

@@ -48,7 +48,7 @@ function makeTable() {
       topEnd: "search", bottomStart: ["pageLength", "info"], bottomEnd: "paging",
     },
   });
-  table.search.fixed("shown", (_, row) => (brushed ? brushed.has(row[NUMBER]) : $("shown").value === "all" || frontSet.has(row[NUMBER])));
+  table.search.fixed("shown", (_, row) => (brushed ? brushed.has(row[NUMBER]) : $("shown").value === "all" || (frontSet.has(row[NUMBER]) && ($("shown").value === "whole" || !softSet.has(row[NUMBER])))));
   table.draw();
 }
 
@@ -186,6 +186,9 @@ function present(first) {
   $("main").classList.remove("waiting");
   byNumber = new Map(run.rows.map((row) => [row[NUMBER], row]));
   frontSet = new Set(run.front);
+  softSet = new Set(run.beyond_soft);
+  const beyond = run.front.filter((number) => softSet.has(number)).length;
+  options($("shown"), [["front", beyond ? "the front within soft bounds" : "the front"], ...(beyond ? [["whole", "the whole front"]] : []), ["all", "all evaluated"]]);
   run.broken = new Set(run.beyond);
   $("name").textContent = run.name;
   $("summary").textContent = run.summary;
