@@ -16,11 +16,7 @@ from edgevolve.data.target import Classes, Itself, Target, Values, classes_of, t
 DATA_SETS = {kind.__name__: kind for kind in (Digits, DigitsAnomalies, Diabetes, NpzImages, KerasDataset)}
 """What an export can load again from a journal, by the name of its class."""
 
-BEFORE = {"NpzImages": {"normalise": False, "channels_first": False}}
-"""What a data set did before it had a field for it: a journal that lacks the field was written so."""
-
 __all__ = [
-    "BEFORE",
     "DATA_SETS",
     "Classes",
     "DataError",

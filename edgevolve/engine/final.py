@@ -19,6 +19,7 @@ from edgevolve.engine.train_task import Train
 from edgevolve.metric import int8_metric
 from edgevolve.quantisation import ScoreInt8
 from edgevolve.runs import ConfigError, Job, Journal, Run, SearchConfig, events
+from edgevolve.runs.earlier import parameters
 from edgevolve.training import TrainingSettings
 from search_algorithms import Failed
 
@@ -33,7 +34,8 @@ def final_task(run: Run, splits: Splits, epochs: int, config: SearchConfig | Non
     training alone.
     """
     if config:
-        task, settings = task_of(config), config.training
+        begun = config.as_begun(run.started.config)
+        task, settings = task_of(begun), begun.training
     else:
         task, settings = run.started.config["task"], _settings(run)
     if not (isinstance(task, Train) or (isinstance(task, dict) and task.get("type") == Train.__name__)):
@@ -119,8 +121,7 @@ def _tested(run: Run, number: int, artefact: str, splits: Splits) -> events.Test
 def _settings(run: Run) -> TrainingSettings:
     fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value
-        for name, value in run.started.config["training"].items()
-        if name != "type"
+        for name, value in parameters(TrainingSettings.__name__, run.started.config["training"]).items()
     }
     try:
         return TrainingSettings(**fields)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +59,14 @@ def search(
     """
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise ConfigError(f"{name!r} is no name for a run: use letters, digits, '.', '_' and '-'")
-    task = task_of(config)
-    config.check(task)
+    config.check(task_of(config))
     path = Path(out) / name / "journal.jsonl"
     if path.exists() != resume:
         hint = "there is no run to resume" if resume else "exists; add --resume to go on, or choose another --name"
         raise JournalError(f"{path}: {hint}")
+    if resume:
+        config = config.as_begun(_begun(path).config)
+    task = task_of(config)
     about: dict[str, Any] = {"config": config_json(config, task), "versions": installed_versions()}
     splits = load_splits(config.data)
     seen = _seen(config, splits)
@@ -124,9 +127,7 @@ def _seen(config: SearchConfig, splits: Splits) -> dict[str, Any]:
 
 
 def _restore(config: SearchConfig, task: Task, path: Path, data: dict[str, Any]) -> Search:
-    history = read(path)
-    started = next(history)
-    assert isinstance(started, events.Started)
+    started = _begun(path)
     before, now = (
         {key: value for key, value in one.items() if key not in ON_RESUME}
         for one in (started.config, config_json(config, task, started.config))
@@ -137,11 +138,18 @@ def _restore(config: SearchConfig, task: Task, path: Path, data: dict[str, Any])
         raise ConfigError(f"{path}: not the configuration it was started with: {'; '.join(changes)}")
     work = Search(config, Run(path, started))
     try:
-        for event in history:
+        for event in islice(read(path), 1, None):
             work.replay(event)
     except (ValueError, KeyError) as error:
         raise JournalError(f"{path}: its events do not fit together ({error})") from error
     return work
+
+
+def _begun(path: Path) -> events.Started:
+    """The first event of a journal. Raises `JournalError`."""
+    first = next(read(path))
+    assert isinstance(first, events.Started)
+    return first
 
 
 def on_ray(

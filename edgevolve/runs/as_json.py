@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from edgevolve.runs.config import ConfigError, SearchConfig
+from edgevolve.runs.earlier import BEFORE
 from edgevolve.runs.task import Task
 
 _OURS = ("configs", "edgevolve", "predictors", "resource_models", "search_algorithms", "search_space")
@@ -32,8 +33,8 @@ def config_json(config: SearchConfig, task: Task, before: Mapping[str, Any] | No
     The parameters of an object are what its method `as_json()` returns; without one the fields of a dataclass (those
     with `repr`), or else all attributes. A class of the user's own is named with its module.
 
-    Given `before`, the configuration of a journal, a parameter that is new since then and holds its default is left
-    out. Raises `ConfigError` for an object that has no JSON form.
+    Given `before`, the configuration of a journal, a parameter that is new since then is left out where it holds what
+    was done before (`runs.earlier`), or else its default. Raises `ConfigError` for an object that has no JSON form.
     """
     fields = {name: getattr(config, name) for name in SearchConfig.model_fields}
     start = [config.space.to_json(genotype) for genotype in config.start_genotypes]
@@ -141,9 +142,11 @@ def _entries(
 
 
 def _defaults(kind: type) -> Callable[[str], Any]:
-    """What a parameter of this class is unless given."""
+    """What was done before a parameter of this class existed, or else what it is unless given."""
 
     def default(name: str) -> Any:
+        if name in BEFORE.get(kind.__qualname__, {}):
+            return BEFORE[kind.__qualname__][name]
         if dataclasses.is_dataclass(kind):
             for field in dataclasses.fields(kind):
                 if field.name == name and field.default_factory is not dataclasses.MISSING:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from edgevolve.data import Classes, DataError, DataSet, target_of
 from edgevolve.metric import Metric, int8_metric, metrics_of
 from edgevolve.runs.devices import DeviceMetrics, device_metrics
+from edgevolve.runs.earlier import as_begun
 from edgevolve.runs.events import DeviceUsed
 from edgevolve.runs.task import DeviceMemory, MetricProvider, Resources, Task
 from edgevolve.spelling import suggestion
@@ -193,6 +194,16 @@ class SearchConfig(BaseModel):
     def with_fields(self, **fields: Any) -> "SearchConfig":
         """A copy with other values, checked like the original."""
         return SearchConfig(**{**{name: getattr(self, name) for name in SearchConfig.model_fields}, **fields})
+
+    def as_begun(self, known: Mapping[str, Any]) -> "SearchConfig":
+        """A copy that does what the run did that began with `known`, the configuration in its journal.
+
+        Parameters that are newer than the journal hold what was done before they existed (`runs.earlier`).
+        """
+        held = {name: getattr(self, name) for name in SearchConfig.model_fields}
+        then = {name: as_begun(value, known.get(name)) for name, value in held.items()}
+        changes = {name: value for name, value in then.items() if value is not held[name]}
+        return self.with_fields(**changes) if changes else self
 
     @property
     def start_genotypes(self) -> list[Any]:

@@ -3,7 +3,8 @@
 from dataclasses import asdict
 from typing import Any
 
-from edgevolve.data import BEFORE, DATA_SETS, DataError, DataSet, Splits, fingerprint, load_splits
+from edgevolve.data import DATA_SETS, DataError, DataSet, Splits, fingerprint, load_splits
+from edgevolve.runs.earlier import parameters
 from edgevolve.runs.run import Run
 
 
@@ -13,13 +14,13 @@ def load_data(run: Run, data_set: DataSet | None = None) -> Splits:
     Raises `DataError` when the journal names a data set of the user's own, or when the arrays are other than then.
     """
     if data_set is None:
-        recipe = dict(run.started.config.get("data") or {})
-        name = recipe.pop("type", "")
+        recipe = run.started.config.get("data") or {}
+        name = recipe.get("type", "")
         kind = DATA_SETS.get(name)
         if kind is None:
             raise DataError(f"{run.path}: its data set is defined in its configuration; add --config CONFIG.py")
         try:
-            data_set = kind(**{**BEFORE.get(name, {}), **recipe})
+            data_set = kind(**parameters(name, recipe))
         except TypeError as error:
             raise DataError(f"{run.path}: not a data set of this version ({error})") from error
     splits = load_splits(data_set)

@@ -109,6 +109,8 @@ class Descent:
             output, statistics = forward(self.graph, values, images, self.logits)
             loss = self.batch_loss(output, answers, images)
             (gradient,) = tf.gradients(loss, trainable)
+            if settings.clip_norm is not None:
+                (gradient,), _ = tf.clip_by_global_norm([gradient], settings.clip_norm)
             rate = _learning_rate(settings, done, whole)
             trainable, slots = OPTIMISE[settings.optimiser](trainable, gradient, slots, rate, decay, done)
             if layout.moving:

@@ -29,6 +29,8 @@ class TrainingSettings:
     `schedule` "cosine" lowers the learning rate from `learning_rate` to 0, step by step.
     `batch_size` is the most examples in one step: an epoch visits each example once, in batches as equal as
     can be, so that none is left with a few examples only.
+    `clip_norm` scales the gradient of a step down to this Euclidean length over all parameters where it is longer
+    (Pascanu, Mikolov & Bengio, 2013, algorithm 1), before weight decay; None leaves it as it is.
     `augment` may hold "flip" (left to right, one image in two) and "shift" (up to `shift_pixels` in both
     directions, zeros enter at the edges).
     """
@@ -42,6 +44,7 @@ class TrainingSettings:
     label_smoothing: float = 0.0
     augment: tuple[Literal["flip", "shift"], ...] = ()
     shift_pixels: int = 2
+    clip_norm: float | None = 1.0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "shift_pixels"):
@@ -52,6 +55,8 @@ class TrainingSettings:
         _require(
             0 <= _number(self, "label_smoothing") < 1, "label_smoothing", self.label_smoothing, "from 0 to below 1"
         )
+        if self.clip_norm is not None:
+            _require(0 < _number(self, "clip_norm") < float("inf"), "clip_norm", self.clip_norm, "above 0, or None")
         _require(self.optimiser in OPTIMISERS, "optimiser", self.optimiser, f"one of {', '.join(OPTIMISERS)}")
         _require(self.schedule in SCHEDULES, "schedule", self.schedule, f"one of {', '.join(SCHEDULES)}")
         known = isinstance(self.augment, tuple) and all(name in AUGMENTATIONS for name in self.augment)

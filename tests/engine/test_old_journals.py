@@ -2,6 +2,7 @@
 
 import importlib.util
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from rich.console import Console
 from edgevolve.engine import Inline, search
 from edgevolve.reports.page import report_page
 from edgevolve.reports.terminal import front_json, front_table
-from edgevolve.runs import Run
+from edgevolve.runs import ConfigError, Run
+from edgevolve.runs.events import Resumed
+from edgevolve.runs.journal import read
 from search_algorithms import Completed
 from tests.reports.test_page import data
 
@@ -59,3 +62,20 @@ def test_an_old_journal_is_resumed_with_the_configuration_that_began_it(folder, 
         record for record in before.records.values() if record.ended
     ]
     assert isinstance(run.records[len(run.records) - 1].outcome, Completed)
+
+
+def test_what_began_without_clipping_goes_on_without_it(folder, family):
+    """These journals were written when there was no `clip_norm`."""
+    config = configuration(family).with_fields(evaluations=11)
+    assert config.training.clip_norm == 1.0
+    search(config, family, out=folder.parent, resume=True, evaluator=Inline)
+    last = [event for event in read(folder / "journal.jsonl") if isinstance(event, Resumed)][-1]
+    assert last.config["training"]["clip_norm"] is None
+    assert last.config["task"]["settings"]["clip_norm"] is None
+
+
+def test_a_clip_norm_that_an_old_journal_was_not_trained_with_is_refused(folder, family):
+    given = configuration(family)
+    config = given.with_fields(training=replace(given.training, clip_norm=0.5), evaluations=11)
+    with pytest.raises(ConfigError, match=r"training\.clip_norm: None → 0\.5"):
+        search(config, family, out=folder.parent, resume=True, evaluator=Inline)

@@ -31,12 +31,22 @@ def test_importing_training_loads_no_tensorflow():
         ("augment", ["flip"]),
         ("augment", "flip"),
         ("shift_pixels", 0),
+        ("clip_norm", 0),
+        ("clip_norm", -1.0),
+        ("clip_norm", float("inf")),
+        ("clip_norm", float("nan")),
+        ("clip_norm", True),
+        ("clip_norm", "1"),
     ],
 )
 def test_impossible_values_are_refused_in_one_line(name, value):
     with pytest.raises(ValueError, match=f"training: {name} must be") as caught:
         TrainingSettings(**{name: value})
     assert "\n" not in str(caught.value)
+
+
+def test_clipping_may_be_switched_off():
+    assert TrainingSettings(clip_norm=None).clip_norm is None
 
 
 def test_divergence_names_its_epoch():

@@ -1,4 +1,5 @@
 import gc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -139,6 +140,46 @@ def test_one_step_of_adamw_is_the_step_that_keras_takes(digits):
     model.compile(optimiser, keras.losses.SparseCategoricalCrossentropy(from_logits=True))
     history = model.fit(part.x, part.y, batch_size=50, epochs=4, shuffle=False, verbose=0).history
     np.testing.assert_allclose(trained.curves["loss"], history["loss"], rtol=1e-3)
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adamw"])
+def test_gradients_are_clipped_by_their_global_norm_as_keras_clips_them(digits, optimiser):
+    """One batch an epoch, so that shuffling does not matter; without clipping the losses are others."""
+    import keras
+
+    graph, part = network(batch_norm=False), first_of(digits.train, 50)
+    settings = TrainingSettings(
+        epochs=4,
+        batch_size=50,
+        optimiser=optimiser,
+        learning_rate=0.1,
+        weight_decay=0,
+        schedule="constant",
+        clip_norm=0.05,
+    )
+    trained = train(graph, part, part, settings, 0)
+    model = keras_model(graph, initial_weights(graph, 0))
+    kinds = {
+        "sgd": lambda: keras.optimizers.SGD(0.1, momentum=0.9, global_clipnorm=0.05),
+        "adamw": lambda: keras.optimizers.AdamW(0.1, weight_decay=0, global_clipnorm=0.05),
+    }
+    model.compile(kinds[optimiser](), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    history = model.fit(part.x, part.y, batch_size=50, epochs=4, shuffle=False, verbose=0).history
+    np.testing.assert_allclose(trained.curves["loss"], history["loss"], rtol=1e-3)
+    free = train(graph, part, part, replace(settings, clip_norm=None), 0)
+    assert not np.allclose(trained.curves["loss"], free.curves["loss"], rtol=1e-2)
+
+
+def test_what_diverges_without_clipping_is_learnt_with_it(digits):
+    net = GraphBuilder()
+    x = net.flatten(net.input((1, 8, 8, 1)))
+    for _ in range(8):
+        x = net.add(Dense(256, activation=Activation.RELU), x)
+    graph = net.build(net.add(Dense(10), x))
+    parts = [Split(part.x * 10, part.y) for part in (digits.train, digits.validation)]
+    with pytest.raises(TrainingDiverged):
+        train(graph, *parts, TrainingSettings(epochs=6, clip_norm=None), 0)
+    assert train(graph, *parts, TrainingSettings(epochs=6), 0).metrics["error"] < 0.1
 
 
 def test_label_smoothing_is_that_of_keras(digits):

@@ -1,0 +1,39 @@
+"""What a journal of an earlier version means by the parameters that it lacks."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+BEFORE: Mapping[str, Mapping[str, Any]] = {
+    "NpzImages": {"normalise": False, "channels_first": False},
+    "TrainingSettings": {"clip_norm": None},
+}
+"""By class, what was done before a parameter existed, where that is not its default of today."""
+
+
+def parameters(kind: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of a class, from its JSON form in a journal, with what was done before the ones that it lacks existed."""
+    return {**BEFORE.get(kind, {}), **{name: value for name, value in known.items() if name != "type"}}
+
+
+def as_begun(value: Any, known: Any) -> Any:
+    """A part of a configuration as it was when its run began; `known` is the part's JSON form in the run's journal.
+
+    A parameter that `known` lacks and that holds its default becomes what was done before the parameter existed.
+    """
+    if isinstance(value, tuple) and isinstance(known, list) and len(value) == len(known):
+        found = tuple(map(as_begun, value, known))
+        return value if all(a is b for a, b in zip(found, value, strict=True)) else found
+    named = isinstance(known, Mapping) and known.get("type") == type(value).__qualname__
+    if not named or not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return value
+    before, changes = BEFORE.get(type(value).__qualname__, {}), {}
+    for field in dataclasses.fields(value):
+        held = getattr(value, field.name)
+        if field.name in known:
+            then = as_begun(held, known[field.name])
+        else:
+            then = before[field.name] if field.name in before and held == field.default else held
+        if field.init and then is not held:
+            changes[field.name] = then
+    return dataclasses.replace(value, **changes) if changes else value
