@@ -5,6 +5,7 @@ from edgevolve.data.diabetes import Diabetes
 from edgevolve.data.digits import Digits, DigitsAnomalies
 from edgevolve.data.examine import DataReport, differs, examine, load_splits
 from edgevolve.data.front_end import FrontEnd, Pixels, Prepared, Standardise, Unchanged
+from edgevolve.data.image_folder import ImageFolder
 from edgevolve.data.keras_datasets import KerasDataset
 from edgevolve.data.mel import Mel
 from edgevolve.data.npz import NpzImages
@@ -13,7 +14,7 @@ from edgevolve.data.scaling import standardised, with_front_end
 from edgevolve.data.split import DataSet, Split, Splits, as_float, fingerprint, hold_out
 from edgevolve.data.target import Classes, Itself, Target, Values, classes_of, target_of
 
-DATA_SETS = {kind.__name__: kind for kind in (Digits, DigitsAnomalies, Diabetes, NpzImages, KerasDataset)}
+DATA_SETS = {kind.__name__: kind for kind in (Digits, DigitsAnomalies, Diabetes, ImageFolder, KerasDataset, NpzImages)}
 """What an export can load again from a journal, by the name of its class."""
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "Digits",
     "DigitsAnomalies",
     "FrontEnd",
+    "ImageFolder",
     "Itself",
     "KerasDataset",
     "Mel",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgevolve.data.data_error import DataError
 from edgevolve.data.layout import is_one_hot, needs_standardising, value_range
+from edgevolve.data.near_duplicates import is_of_images, near_duplicates
 from edgevolve.data.rows import chunks, size_bytes
 from edgevolve.data.split import DataSet, Split, Splits, fingerprint
 from edgevolve.data.target import Classes, Target, Values, target_of
@@ -79,7 +80,7 @@ def examine(data: DataSet, splits: Splits) -> DataReport:
         notes += _class_notes(name, counts)
     elif isinstance(target, Values):
         lines += _value_lines(target, parts["train"])
-    notes += [*_shared_groups(parts), *_duplicates(parts)]
+    notes += [*_shared_groups(parts), *_duplicates(parts, target), *_near_duplicates(parts)]
     return DataReport(tuple(lines), tuple(notes))
 
 
@@ -197,11 +198,13 @@ def _shared_groups(parts: dict[str, Split]) -> Iterable[str]:
             yield f"group {both[0]} is in {one} and in {other} ({len(both)} such groups)"
 
 
-def _duplicates(parts: dict[str, Split]) -> Iterable[str]:
-    """Examples that are in two splits."""
+def _duplicates(parts: dict[str, Split], target: Target) -> Iterable[str]:
+    """Examples that are in two splits, and those that are there twice with different labels."""
     if sum(size_bytes(split.x) for split in parts.values()) > _COMPARED_BYTES:
         return
     seen: dict[bytes, tuple[str, int]] = {}
+    labels = {part: np.asarray(split.y[:]) for part, split in parts.items()}
+    contrary: list[str] = []
     for part, split in parts.items():
         twins: Counter[str] = Counter()
         first = ""
@@ -212,9 +215,28 @@ def _duplicates(parts: dict[str, Split]) -> Iterable[str]:
                 if before != part:
                     first = first or f"the first: row {row}, row {number} of {before}"
                     twins[before] += 1
+                if isinstance(target, Classes) and labels[part][row] != labels[before][number]:
+                    contrary.append(f"row {row} of {part}, row {number} of {before}")
                 row += 1
         for before, count in twins.items():
             yield f"{count} of {row} examples of {part} are in {before} too ({first}): scores on them say little"
+    if contrary:
+        yield f"{len(contrary)} examples are there again with another label (the first: {contrary[0]}): one is wrong"
+
+
+def _near_duplicates(parts: dict[str, Split]) -> Iterable[str]:
+    """Images of two splits that are nearly the same; those that are the same are named already."""
+    if sum(size_bytes(split.x) for split in parts.values()) > _COMPARED_BYTES or not is_of_images(parts["train"].x):
+        return
+    for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        first, second = parts[one].x, parts[other].x
+        near = [(a, b) for a, b in near_duplicates(first, second) if not np.array_equal(first[int(a)], second[int(b)])]
+        if near:
+            yield (
+                f"{len(near)} of {len(second)} images of {other} are nearly the same as one of {one} "
+                f"(the first: row {near[0][1]}, row {near[0][0]} of {one}): scores on them say little; a group keeps "
+                "frames of one scene together"
+            )
 
 
 def _some(labels: NDArray[np.int64]) -> str:

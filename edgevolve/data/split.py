@@ -1,6 +1,7 @@
 """Arrays, and how they are divided: train, validation and test, once, by seed."""
 
 import hashlib
+import math
 from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -113,8 +114,11 @@ def _held_out_examples(part: Split, fraction: float, seed: int) -> tuple[NDArray
                 f"cannot hold out {fraction:.0%} of {len(part)} examples: class {labels[counts.argmin()]} has "
                 "a single one, and each split needs one"
             )
+    number = math.ceil(fraction * len(part))
+    if stratify is not None and len(stratify):
+        number = max(number, len(labels))
     try:
-        rest, held = train_test_split(np.arange(len(part)), test_size=fraction, random_state=seed, stratify=stratify)
+        rest, held = train_test_split(np.arange(len(part)), test_size=number, random_state=seed, stratify=stratify)
     except ValueError as error:
         raise DataError(f"cannot hold out {fraction:.0%} of {len(part)} examples: {error}") from error
     return np.sort(rest), np.sort(held)

@@ -1,0 +1,104 @@
+"""Train, validation and test of what a reader read: as given where a split is given, else held out by group."""
+
+from collections.abc import Iterable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.data.data_error import DataError
+from edgevolve.data.split import Split, Splits, hold_out
+from edgevolve.data.unreadable import shown
+
+RARE = 20
+"""A class of fewer examples gets a note."""
+_LEAST_GROUPS = 3
+"""A class in fewer groups than splits gets a note."""
+_MOST_NAMED = 5
+
+
+class Divisible(Protocol):
+    """What a reader says of how it is divided."""
+
+    @property
+    def path(self) -> str:
+        """For messages."""
+
+    @property
+    def test_fraction(self) -> float:
+        """Held out first, where no test split is given."""
+
+    @property
+    def validation_fraction(self) -> float:
+        """Held out of what is left, where no validation split is given."""
+
+    @property
+    def seed(self) -> int:
+        """Of what is held out."""
+
+
+def divided(whole: Split, classes: tuple[str, ...], given: NDArray[np.str_], data: Divisible, unit: str) -> Splits:
+    """The three parts, with notes on how they were made and on what is rare.
+
+    `given` (number,) says train, validation, test, or nothing, for each example. What is not given is held out of the
+    rest as `data` says, by `whole.groups` where there are any. `classes` are the names of labels, none for values;
+    `unit` is what stays together in a word, such as speaker. Raises `DataError` where a class is too rare.
+    """
+    try:
+        return _divided(whole, classes, given, data, unit)
+    except DataError as error:
+        raise DataError(f"{shown(data.path)}: {error}") from None
+
+
+def _divided(whole: Split, classes: tuple[str, ...], given: NDArray[np.str_], data: Divisible, unit: str) -> Splits:
+    parts = {part: np.flatnonzero(given == part) for part in ("validation", "test") if (given == part).any()}
+    notes = list(_rare(whole, classes, unit, divides=len(parts) < 2))
+    rest = whole.take(np.flatnonzero(~np.isin(given, list(parts)))) if parts else whole
+    held: dict[str, Split] = {part: whole.take(numbers) for part, numbers in parts.items()}
+    if not len(rest):
+        raise DataError("nothing is left for training: every example is given as validation or test")
+    for part, fraction in (("test", data.test_fraction), ("validation", data.validation_fraction)):
+        if part not in held:
+            rest, held[part] = hold_out(rest, fraction, data.seed)
+    notes.insert(0, _how(rest, held, tuple(parts), unit, data.seed))
+    return Splits(rest, held["validation"], held["test"], notes=tuple(notes))
+
+
+def _how(train: Split, held: dict[str, Split], given: tuple[str, ...], unit: str, seed: int) -> str:
+    words = [f"{' and '.join(sorted(given))} as given"] if given else []
+    made = [part for part in ("test", "validation") if part not in given]
+    if made:
+        words.append(f"{' and '.join(made)} held out by {unit}, seed {seed}")
+    counts = ""
+    if train.groups is not None:
+        parts = {"train": train, **held}
+        each = (f"{len(np.unique(np.asarray(part.groups)))} {name}" for name, part in parts.items())
+        counts = f" ({', '.join(each)})"
+    return f"split: {'; '.join(words)}{counts}"
+
+
+def _rare(whole: Split, classes: tuple[str, ...], unit: str, divides: bool) -> Iterable[str]:
+    if not classes:
+        return
+    labels = np.asarray(whole.y[:])
+    counts = np.bincount(labels, minlength=len(classes))
+    for name, count in zip(classes, counts, strict=True):
+        if count < 3 and divides and whole.groups is None:
+            raise DataError(
+                f"class {name} has {count} example{'' if count == 1 else 's'}; each split needs one: 3 or more"
+            )
+    rare = [f"{name}: {count}" for name, count in zip(classes, counts, strict=True) if count < RARE]
+    if rare:
+        yield f"few examples of a class, so that its scores say little: {_some(rare)}"
+    if whole.groups is None or not divides:
+        return
+    pairs = np.unique(np.stack([labels, np.unique(whole.groups, return_inverse=True)[1]]), axis=1)
+    groups = np.bincount(pairs[0], minlength=len(classes))
+    alone = [f"{name}: {count}" for name, count in zip(classes, groups, strict=True) if 0 < count < _LEAST_GROUPS]
+    if alone:
+        yield f"classes in fewer than 3 of what stays together ({unit}), so that some split lacks them: {_some(alone)}"
+
+
+def _some(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,249 @@
+"""Which files a folder of classes holds, and what their places say: class, split and group."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.beside import located, where
+from edgevolve.data.data_error import DataError
+from edgevolve.data.rows import Rows
+from edgevolve.data.split import Split
+from edgevolve.data.unreadable import Unreadable, shown
+
+_PARTS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("validation", "valid", "val"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
+}
+"""Folders above those of the classes, by their names in lower case."""
+_LISTS = {
+    "validation_list.txt": "validation",
+    "testing_list.txt": "test",
+    "annotations/instances_train_list.txt": "train",
+    "annotations/instances_val_list.txt": "validation",
+    "annotations/instances_test_list.txt": "test",
+}
+"""Files with a path a line: those of Speech Commands, and those of TI's Edge AI tools."""
+_SPEAKER = re.compile(r"(?:^|/)([0-9a-f]{8})_nohash_[^/]*$")
+"""How Speech Commands names a recording: by a hash of its speaker."""
+_LEAST_GROUPS = 3
+"""A class must have so many sub-folders for these to be taken as groups: one a split."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file, and what its place says. `part` is empty where nothing says it; `name` is its path below the folder."""
+
+    path: str
+    name: str
+    label: str
+    part: str = ""
+    group: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files of a folder in the order of their paths. `grouped_by` says what `group` of a file is, in a word."""
+
+    path: str
+    files: tuple[Place, ...]
+    classes: tuple[str, ...]
+    grouped_by: str
+    notes: tuple[str, ...]
+
+    def examples(self, x: Rows, files: Sequence[Place]) -> tuple[Split, NDArray[np.str_]]:
+        """The split of `x`, made of a file or a part of one each, and what its place gives: train, test or nothing."""
+        label = {name: number for number, name in enumerate(self.classes)}
+        lacking = sorted(set(self.classes) - {file.label for file in files})
+        if lacking:
+            raise DataError(f"{shown(self.path)}: none of the files of class {lacking[0]} can be read")
+        groups = np.array([file.group for file in files]) if self.grouped_by else None
+        y = np.array([label[file.label] for file in files], np.int64)
+        return Split(x, y, groups), np.array([file.part for file in files], str)
+
+    def stamp(self) -> str:
+        """Other when a file is added, removed or written."""
+        digest = blake2b(digest_size=16)
+        for file in self.files:
+            try:
+                status = os.stat(file.path)
+                digest.update(f"{os.fsencode(file.path)!r} {status.st_size} {status.st_mtime_ns}\n".encode())
+            except OSError:
+                digest.update(b"?")
+        return digest.hexdigest()
+
+
+def listed(folder: str, suffixes: Collection[str], group: str | None, unreadable: Unreadable) -> Listing:
+    """The files of these `suffixes` in a folder of one folder a class, or of files named `class.anything.suffix`.
+
+    Folders train (or training), validation (val) and test (testing) may stand above the classes, lists of files beside
+    them. `group` is a regular expression: what its first bracket finds in a file's path below the folder is its group.
+    Without one, groups are the speakers of Speech Commands, or else the folders below those of the classes. Names that
+    begin with `.` or `_` are left aside. Raises `DataError` for a folder without classes.
+    """
+    top = _top(folder)
+    unknown: Counter[str] = Counter()
+    files: list[Place] = []
+    for part, within in _parts(top):
+        for label, path in _labelled(within, unreadable):
+            if path.suffix.lower() in suffixes:
+                files.append(Place(str(path), path.relative_to(top).as_posix(), label, part))
+            else:
+                unknown[path.suffix.lower() or path.name] += 1
+    if not files:
+        found = f"; it has {', '.join(shown(name) for name in list(unknown)[:5])}" if unknown else ""
+        raise DataError(f"{shown(folder)}: no file of {', '.join(sorted(suffixes))} in it{found}{_WANTED}")
+    classes = tuple(sorted({file.label for file in files}))
+    for name in classes:
+        if not _is_text(name):
+            raise DataError(f"{shown(folder)}: class {shown(name)} has a name that is not UTF-8; rename its folder")
+    if len(classes) == 1:
+        raise DataError(
+            f"{shown(folder)}: every file is of class {classes[0]}; there is nothing to tell apart{_WANTED}"
+        )
+    notes = [f"left aside: {', '.join(f'{n} of {shown(k)}' for k, n in unknown.most_common(5))}"] if unknown else []
+    files = _by_lists(top, files, notes)
+    grouped, by = _grouped(files, group, notes)
+    return Listing(folder, tuple(grouped), classes, by, tuple(notes))
+
+
+_WANTED = "; make one folder a class, or name files class.anything.suffix"
+
+
+def _top(folder: str) -> Path:
+    top = located(Path(folder).expanduser())
+    try:
+        if not top.is_dir():
+            kind = "is a file; a folder of classes is needed" if top.exists() else f"no such folder{where(folder)}"
+            raise DataError(f"{shown(folder)}: {kind}")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{shown(folder)}: {getattr(error, 'strerror', None) or error}") from error
+    return top.absolute()
+
+
+def _parts(top: Path) -> list[tuple[str, Path]]:
+    """The folders that hold classes, each with its split."""
+    try:
+        folders = sorted(entry.name for entry in os.scandir(top) if entry.is_dir() and entry.name[0] not in "._")
+    except OSError as error:
+        raise DataError(f"{shown(top)}: {error.strerror}") from error
+    if "classes" in folders and set(folders) <= {"classes", "annotations"}:  # as TI's tools want it
+        return [("", top / "classes")]
+    known = [(_PARTS[name.lower()], top / name) for name in folders if name.lower() in _PARTS]
+    if "train" in dict(known):
+        return known
+    if known and len(known) == len(folders):
+        raise DataError(f"{shown(top)}: has {', '.join(folders)} and no folder train")
+    return [("", top)]
+
+
+def _labelled(folder: Path, unreadable: Unreadable) -> Iterator[tuple[str, Path]]:
+    """Every file with its class: the folder it is in, or its name up to the first dot where there are no folders."""
+    names = [name for name in _names(folder, unreadable) if name[0] not in "._"]
+    folders = [name for name in names if (folder / name).is_dir()]
+    for name in folders:
+        yield from ((name, path) for path in _walk(folder / name, unreadable, (folder,)))
+    if not folders:
+        yield from ((name.partition(".")[0], folder / name) for name in names)
+
+
+def _walk(folder: Path, unreadable: Unreadable, above: tuple[Path, ...]) -> Iterator[Path]:
+    """All files below, in order; a link to a folder that it is in is not followed."""
+    if any(folder.samefile(other) for other in above):
+        unreadable(folder, "a link that leads back to a folder above it")
+        return
+    for name in _names(folder, unreadable):
+        path = folder / name
+        if name[0] in "._":
+            continue
+        if path.is_dir():
+            yield from _walk(path, unreadable, (*above, folder))
+        else:
+            yield path
+
+
+def _names(folder: Path, unreadable: Unreadable) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError as error:
+        unreadable(folder, error.strerror or "cannot be read")
+        return []
+
+
+def _by_lists(top: Path, files: list[Place], notes: list[str]) -> list[Place]:
+    """Files with the splits that lists name; those in no list are for training, unless there is a list for that."""
+    named: dict[str, str] = {}
+    there = [name for name in _LISTS if (top / name).is_file()]
+    for name in there:
+        try:
+            lines = (top / name).read_text(encoding="utf-8-sig").split("\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{shown(top / name)}: not a list of files ({type(error).__name__})") from error
+        named |= {line.strip().replace("\\", "/").removeprefix("./"): _LISTS[name] for line in lines if line.strip()}
+    if not there:
+        return files
+    rest = "" if any(_LISTS[name] == "train" for name in there) else "train"
+    parts = [_named(named, file.name) or rest for file in files]
+    kept = [replace(file, part=part) for file, part in zip(files, parts, strict=True) if part]
+    if not kept or not any(file.part != "train" for file in kept):
+        raise DataError(
+            f"{shown(top / there[0])}: names no file of the folder; a line is a path such as {files[0].name}"
+        )
+    if len(kept) < len(files):
+        notes.append(f"left aside: {len(files) - len(kept)} files that are in no list of {top.name}/annotations")
+    return kept
+
+
+def _named(lists: dict[str, str], name: str) -> str:
+    """The split of a file in lists that hold its path from the folder, or from the class on."""
+    ends = [name.split("/", skipped)[-1] for skipped in range(name.count("/"))] or [name]
+    return next((lists[end] for end in ends if end in lists), "")
+
+
+def _grouped(files: list[Place], group: str | None, notes: list[str]) -> tuple[list[Place], str]:
+    if group is not None:
+        try:
+            pattern = re.compile(group)
+        except re.error as error:
+            raise DataError(f"group={group!r} is no regular expression: {error}") from error
+        return [replace(file, group=_found(pattern, file)) for file in files], "group"
+    if all(_SPEAKER.search(file.name) for file in files):
+        return [replace(file, group=_found(_SPEAKER, file)) for file in files], "speaker"
+    folders = [_below_class(file) for file in files]
+    if not all(folders):
+        return files, ""
+    of_class = Counter(file.label for file in dict(zip(folders, files, strict=True)).values())
+    if min(of_class.get(file.label, 0) for file in files) < _LEAST_GROUPS:
+        notes.append("sub-folders of a class are not taken as groups: some class has fewer than 3")
+        return files, ""
+    return [replace(file, group=folder) for file, folder in zip(files, folders, strict=True)], "sub-folder"
+
+
+def _below_class(file: Place) -> str:
+    """The class and the first folder below it; empty for a file that is in no such folder."""
+    steps = file.name.split("/")
+    after = steps[steps.index(file.label) + 1 :] if file.label in steps else []
+    return f"{file.label}/{after[0]}" if len(after) > 1 else ""
+
+
+def _found(pattern: re.Pattern[str], file: Place) -> str:
+    found = pattern.search(file.name)
+    name = found and found.group(min(1, pattern.groups))
+    if not name:
+        raise DataError(f"{shown(file.path)}: group={pattern.pattern!r} finds nothing in {shown(file.name)}")
+    return name
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
