@@ -6,12 +6,14 @@ import signal
 import sys
 import threading
 
+from edgevolve.printable import printable
+
 _LONGEST_MESSAGE = 600
 
 
 def say(message: str) -> None:
     """Print a message in one line on standard error, made printable, and cut in its middle where it is very long."""
-    text = "".join(c if c.isprintable() else "�" for c in message)
+    text = printable(message)
     shown = text if len(text) <= _LONGEST_MESSAGE else f"{text[: _LONGEST_MESSAGE - 100]} … {text[-97:]}"
     print(f"edgevolve: {shown}", file=sys.stderr, flush=True)
 

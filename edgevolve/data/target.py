@@ -87,6 +87,11 @@ class Classes:
         return self.names if isinstance(self.names, int) else len(self.names)
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes; their numbers where they have none."""
+        return tuple(map(str, range(self.number))) if isinstance(self.names, int) else self.names
+
+    @property
     def outputs(self) -> int:
         """One logit a class, and one for two classes."""
         return 1 if self.number == 2 else self.number

@@ -61,12 +61,11 @@ def _call(header: str) -> str:
 
 
 def _of_classes(target: Classes, model: Int8Model) -> str:
-    names = target.names if isinstance(target.names, tuple) else tuple(map(str, range(target.number)))
     lines = [
         "// The class of an example, and the names of the classes in UTF-8.",
         f"enum {{ kClasses = {target.number}, kClassOutputs = {model.output_shape[1]} }};",
         "",
-        f"static const char* const kClassNames[kClasses] = {{{', '.join(map(_c_text, names))}}};",
+        f"static const char* const kClassNames[kClasses] = {{{', '.join(map(_c_text, target.labels))}}};",
         "",
     ]
     if model.output_shape[1] > 1:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.data import Classes, Pixels, Rows, Split, Splits, Target, as_float, classes_of
+from edgevolve.data import Classes, Pixels, Rows, Splits, Target, as_float, classes_of
 from edgevolve.deployment.arena_report import ArenaReport, arena_report
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.formats import Source, check_formats, in_batches, write_format
-from edgevolve.deployment.manifest import Manifest, check_directory
+from edgevolve.deployment.manifest import ClassScore, Manifest, check_directory
 from edgevolve.deployment.optimise import lean
 from edgevolve.deployment.tflite import differences
 from edgevolve.graph import Graph, graph_hash, reordered, to_json
@@ -67,6 +67,8 @@ def export(
     opened = open_model(model)
     target = splits.target or classes_of(graph.outputs[0].shape[-1])
     answers = opened.answers(splits.test.x, target)
+    confusion = target.confusion(answers, splits.test) if isinstance(target, Classes) else None
+    classes = _class_scores(target, confusion) if isinstance(target, Classes) and confusion is not None else None
     source = _source(graph, weights, model, splits, target)
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -82,7 +84,8 @@ def export(
                     },
                     "validation": {"int8": int8_scores(model, splits.validation, target)},
                 },
-                confusion=_confusion(target, answers, splits.test),
+                classes=classes,
+                confusion=confusion.tolist() if confusion is not None and len(confusion) <= _MOST_CONFUSED else None,
                 tflite_bytes=len(model),
                 peak_memory_bytes=max(live_bytes(operators)),
                 arena=arena,
@@ -117,9 +120,9 @@ def _source(graph: Graph, weights: Mapping[str, NDArray[Any]], model: bytes, spl
     return Source(graph, weights, model, keras, images, outputs, front_end, raw, target)
 
 
-def _confusion(target: Target, answers: NDArray[np.float32], split: Split) -> list[list[int]] | None:
-    few = isinstance(target, Classes) and target.number <= _MOST_CONFUSED
-    return target.confusion(answers, split).tolist() if isinstance(target, Classes) and few else None
+def _class_scores(target: Classes, confusion: NDArray[np.int64]) -> tuple[ClassScore, ...]:
+    rows = zip(target.labels, confusion.sum(axis=1).tolist(), confusion.diagonal().tolist(), strict=True)
+    return tuple(ClassScore(name, examples, right / examples if examples else None) for name, examples, right in rows)
 
 
 def _spread(images: Rows, number: int) -> NDArray[Any]:

@@ -15,13 +15,22 @@ VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
+class ClassScore:
+    """How many examples a class has, and the share of them that were answered with it; None where there are none."""
+
+    name: str
+    examples: int
+    accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What was exported, as `manifest.json` says it.
 
     `scores` are the target's metrics by split and by form of the network: {"test": {"float": {...}, "int8": {...}},
     "validation": {"int8": {...}}}; the test split takes no part in search or training. `target` says what outputs mean,
-    with every constant. Of classes, `confusion` counts the test examples of each (row) by the int8 model's answer
-    (column), and the file has three accuracies beside.
+    with every constant. Of classes, `classes` are the int8 model's scores on the test examples of each,
+    `confusion` counts these examples (row) by its answer (column), and the file has three accuracies beside.
     `peak_memory_bytes` is that of the file's own order of operators, alignment and scratch not counted; `arena` is
     what the device really needs. `files` holds the SHA-256 of each file. `differences` tells where the file's
     operators are not the graph's nodes. `formats` holds, for each format written, the runtime on which it was run and
@@ -31,6 +40,7 @@ class Manifest:
 
     target: dict[str, Any]
     scores: dict[str, dict[str, dict[str, float]]]
+    classes: tuple[ClassScore, ...] | None
     confusion: list[list[int]] | None
     tflite_bytes: int
     peak_memory_bytes: int

@@ -22,6 +22,8 @@ Chart = dict[str, Any]
 
 _MOST_POINTS = 1000
 _MOST_BARS = 1500
+_MOST_COUNTED = 20
+_MOST_NAMED = 30
 _OVER = {"evaluation": "evaluations", "seconds": "seconds of searching"}
 
 
@@ -187,6 +189,44 @@ def arena_map(buffers: Sequence[PlacedBuffer], steps: Sequence[str]) -> Chart:
         xaxis={"title": "step", "range": [0.5, max(len(steps), 1) + 0.5], "dtick": max(1, len(steps) // 15)},
         yaxis={"title": words, "range": [0, 1.08 * peak / divisor or 1]},
         meta={"alt": f"Planned memory: {len(kept)} buffers below {size(peak)}, highest at {highest + 1}."},
+    )
+    return plain(figure)
+
+
+def confusion(names: Sequence[str], counts: Sequence[Sequence[int]]) -> Chart:
+    """How many examples of each class (row) were answered with each class (column); shades are shares of the row."""
+    matrix = np.asarray(counts, float)
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    words = [label(name, 24) for name in names]
+    figure = go.Figure()
+    figure.add_heatmap(
+        z=shares.tolist(),
+        zmin=0,
+        zmax=1,
+        colorscale=[[0, "rgba(0,114,178,0)"], [1, "rgba(0,114,178,.8)"]],
+        showscale=False,
+        xgap=1,
+        ygap=1,
+        text=[
+            [
+                f"{size:.0f} of {row.sum():.0f} {name}: answered {answer}"
+                for answer, size in zip(words, row, strict=True)
+            ]
+            for name, row in zip(words, matrix, strict=True)
+        ],
+        hovertemplate="%{text}<extra></extra>",
+    )
+    if len(names) <= _MOST_COUNTED:
+        for row, column in np.argwhere(matrix > 0).tolist():
+            figure.add_annotation(x=column, y=row, text=f"{matrix[row, column]:.0f}", showarrow=False)
+    places = list(range(len(names)))
+    step = -(-len(names) // _MOST_NAMED)
+    ticks = {"tickvals": places[::step], "ticktext": words[::step], "showgrid": False, "zeroline": False}
+    figure.update_layout(
+        xaxis={"title": "answered", **ticks},
+        yaxis={"title": "class", "autorange": "reversed", **ticks},
+        height=max(240, 120 + min(len(names), _MOST_NAMED) * 30),
+        meta={"alt": f"{matrix.trace():.0f} of {matrix.sum():.0f} test examples answered with their class."},
     )
     return plain(figure)
 

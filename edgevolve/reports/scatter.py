@@ -7,6 +7,7 @@ import numpy as np
 import plotext
 from rich.text import Text
 
+from edgevolve.printable import printable
 from edgevolve.reports.axes import scale
 from edgevolve.reports.colours import FAINT, FRONT
 from edgevolve.reports.metrics import beyond_soft, plotted_metrics
@@ -51,8 +52,8 @@ def front_scatter(run: Run, records: Sequence[Record], width: int) -> Text:
         if group:
             xs, ys = x.at([r.metrics[across] for r in group]), upright(y.at([r.metrics[upwards] for r in group]))
             figure.draw(figure.signal(xs.tolist(), ys.tolist(), marker=mark))
-    figure.label(_printable(x.label), "x")
-    figure.label(_printable(y.label), "y")
+    figure.label(short(printable(x.label), 40), "x")
+    figure.label(short(printable(y.label), 40), "y")
     if y.zero:  # the library's own logarithmic rulers take no ticks, and ticks move the ends of both axes
         ends = [(places.min(), places.max()) for places in (x.at(right), y.at(up))]
         ticks = y.ticks(*ends[1])
@@ -68,7 +69,3 @@ def front_scatter(run: Run, records: Sequence[Record], width: int) -> Text:
 def _drawable(record: Record, *metrics: str) -> bool:
     """Whether it has these metrics, and none so large that a scale cannot be computed."""
     return all(abs(record.metrics.get(name, math.inf)) < _LARGEST for name in metrics)
-
-
-def _printable(text: str) -> str:
-    return short("".join(c if c.isprintable() else "�" for c in text), 40)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from edgevolve.reports.colours import FRONT
 from edgevolve.reports.metrics import beyond_soft, front_metrics, provenance, sources
-from edgevolve.reports.quantities import PERCENTAGE, duration, interval, quantity, size
+from edgevolve.reports.quantities import PERCENTAGE, duration, interval, quantity, short, size
 from edgevolve.runs import Record, Run
 from resource_models import MODEL_SIZE
 from search_algorithms import Failed, Rejected
@@ -113,6 +113,7 @@ def export_table(run: Run, folder: Path, record: Record, manifest: Mapping[str, 
     table = Table(box=None, pad_edge=False, show_header=False)
     rows = {
         **_scores(run, manifest),
+        **_worst_class(manifest["classes"] or ()),
         "int8 model": f"{manifest['tflite_bytes']} bytes",
         "model size": size(record.metrics[MODEL_SIZE.name]) + " of weights",
         "peak memory": size(manifest["peak_memory_bytes"]),
@@ -128,6 +129,16 @@ def export_table(run: Run, folder: Path, record: Record, manifest: Mapping[str, 
     for name, value in rows.items():
         table.add_row(name, value)
     return Group(Text(f"candidate {record.number} → {folder}: {', '.join(manifest['files'])}, manifest.json"), table)
+
+
+def _worst_class(classes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """The class that the int8 model answers worst; nothing where all are answered alike."""
+    there = [one for one in classes if one["examples"]]
+    worst = min(there, key=lambda one: one["accuracy"], default=None)
+    if worst is None or worst["accuracy"] == max(one["accuracy"] for one in there):
+        return {}
+    words = f"{short(worst['name'], 40)}: {quantity(PERCENTAGE, worst['accuracy'])} of {worst['examples']} examples"
+    return {"int8 worst class": words}
 
 
 def _scores(run: Run, manifest: Mapping[str, Any]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from edgevolve.graph import Graph, from_json, reordered
 from edgevolve.reports import charts
 from edgevolve.reports.axes import scale
 from edgevolve.reports.drawing import drawing
+from edgevolve.reports.exported import class_rows, exported_classes
 from edgevolve.reports.frames import seconds_active, status
 from edgevolve.reports.history import history
 from edgevolve.reports.metrics import beyond_soft, metric_names, plotted_metrics
@@ -95,10 +96,11 @@ def charts_view(run: Run, table: pd.DataFrame | None = None) -> dict[str, Any]:
 
 
 def network_view(run: Run, record: Record, graph: Graph, command: str) -> View:
-    """A network of the run: drawing, operators, memory, training; `command` is RUN as the user gave it.
+    """A network of the run: drawing, operators, memory, training, classes; `command` is RUN as the user gave it.
 
     The planned memory is that of the exported operators under TensorFlow Lite Micro, without what lies in the tail of
-    the arena. More charts of a network go into `charts`: the page shows whatever is there, in order.
+    the arena. How the classes are answered is that of the candidate's export in the run's folder, where there is one:
+    the data set is not loaded. More charts of a network go into `charts`: the page shows whatever is there, in order.
     """
     inspected = inspect_network(graph)
     words = [operator_words(node) for node in inspected.graph.nodes]
@@ -112,11 +114,15 @@ def network_view(run: Run, record: Record, graph: Graph, command: str) -> View:
         found["Training"] = charts.training(
             {name: values for name, values in curves.items() if len(values)}, run.metrics
         )
+    classes = exported_classes(run, record)
+    if classes and classes.confusion:
+        found["Confusion, int8 on the test split"] = charts.confusion(classes.names, classes.confusion)
     return {
         "charts": found,
         "predictions": _predictions(run, record),
         "operators": operator_rows(inspected),
         "totals": list(facts(inspected).items()),
+        "classes": class_rows(classes) if classes else [],
         "export": f"python driver.py export {shlex.quote(command)} --pick {record.number}"
         + ("" if has_packaged_data(run) else " --config CONFIG.py"),
     }

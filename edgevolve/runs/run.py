@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from edgevolve.graph import Graph
 from edgevolve.graph import from_json as graph_from_json
 from edgevolve.metric import Metric, int8_metric, metric
+from edgevolve.printable import printable
 from edgevolve.runs import events
 from edgevolve.runs.artefacts import Artefacts, read_weights
 from edgevolve.runs.journal import JournalError, journal_path, many_objects, read
@@ -33,12 +34,12 @@ class Run:
         self.started = started
         self.problem = _problem(started.config["problem"])
         self.devices = tuple(
-            events.DeviceUsed(name=_printable(d.name), provenance=_printable(d.provenance), metrics=d.metrics)
+            events.DeviceUsed(name=printable(d.name), provenance=printable(d.provenance), metrics=d.metrics)
             for d in started.devices
         )
         """Whose figures the candidates have; the metrics of each, and where they come from in words."""
         self.metrics = {
-            one.name: replace(one, title=_printable(one.title), unit=_printable(one.unit)) for one in started.metrics
+            one.name: replace(one, title=printable(one.title), unit=printable(one.unit)) for one in started.metrics
         }
         """What its metrics are, by name, those of the task first; empty in journals that are older than that."""
         self.records: dict[int, Record] = {}
@@ -284,8 +285,8 @@ class Run:
         self.records[event.number] = Record(
             number=event.number,
             genotype_json="" if outcome else json.dumps(event.genotype, separators=(",", ":")),
-            description="" if outcome else _printable(event.description),
-            change=_printable(event.change),
+            description="" if outcome else printable(event.description),
+            change=printable(event.change),
             parents=event.parents,
             metrics=event.metrics,
             outcome=outcome,
@@ -350,11 +351,6 @@ def fitting(path: Path) -> Iterator[None]:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise JournalError(f"{path}: its events do not fit together ({type(error).__name__}: {error})") from error
-
-
-def _printable(text: str) -> str:
-    """Without the control characters by which a foreign journal could write to a terminal."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
 
 
 def _problem(payload: Mapping[str, Any]) -> Problem:

@@ -55,6 +55,19 @@ def test_an_export_holds_models_and_manifest(tmp_path, graph, splits):
     assert stored["input"]["scale"] == pytest.approx(1 / 255, rel=0.02)
     assert stored["input"]["zero_point"] == -128
     assert stored["differences"] == []
+    labels = splits.test.y
+    answers = open_model(model).outputs(splits.test.x).argmax(axis=1)
+    assert stored["confusion"] == [
+        [int(np.sum(answers[labels == row] == column)) for column in range(3)] for row in range(3)
+    ]
+    assert stored["classes"] == [
+        {
+            "name": str(row),
+            "examples": int(np.sum(labels == row)),
+            "accuracy": float(np.mean(answers[labels == row] == row)),
+        }
+        for row in range(3)
+    ]
     for name, digest in stored["files"].items():
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
     assert graph_hash(from_json(stored["graph"])) == stored["graph_hash"]

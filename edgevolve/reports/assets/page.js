@@ -107,9 +107,12 @@ async function open(number, move = true) {
     operators.prepend(element("caption", {}, "Operators in the order of least memory"));
     const predictions = plainTable(["metric", "predicted", "interval", "device", "provenance"], found.predictions);
     predictions.prepend(element("caption", {}, "Predictions"));
+    const classes = plainTable(["class", "test examples", "accuracy, int8", "most often taken for"], found.classes);
+    classes.prepend(element("caption", {}, "Classes, as the exported int8 model answers them"));
     parts.push(
       element("div", {class: "two"}, column(left), column(others)),
       ...(found.predictions.length ? [sideways("Predictions", predictions)] : []),
+      ...(found.classes.length ? [sideways("Classes", classes)] : []),
       sideways("Operators", operators),
       element("dl", {}, ...found.totals.flatMap(([name, text]) => [element("dt", {}, name), element("dd", {}, text)])),
       lineage(number),

@@ -1,0 +1,6 @@
+"""Text that somebody else wrote, for terminals and pages."""
+
+
+def printable(text: str) -> str:
+    """With `�` for control characters, those that turn the direction of text around, and halves of characters."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)

@@ -1,0 +1,68 @@
+"""How an exported model answers each class, from the manifest in the run's folder. The data set is not loaded."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from edgevolve.printable import printable
+from edgevolve.reports.quantities import PERCENTAGE, quantity, short
+from edgevolve.runs import Record, Run
+
+_MOST_BYTES = 32 << 20
+_MOST_CLASSES = 1000
+_MOST_CONFUSED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedClasses:
+    """The names of the classes, their test examples, and the share answered rightly (None where there are none).
+
+    `confusion` counts the examples of each class (row) by the answer (column); empty where the manifest has none.
+    """
+
+    names: tuple[str, ...]
+    examples: tuple[int, ...]
+    accuracies: tuple[float | None, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+def exported_classes(run: Run, record: Record) -> ExportedClasses | None:
+    """Of the candidate's export in `RUN/export/NUMBER`; None where there is none, or none that fits the candidate."""
+    path = run.folder / "export" / str(record.number) / "manifest.json"
+    try:
+        if not path.is_file() or path.stat().st_size > _MOST_BYTES:
+            return None
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if manifest["run"] != run.started.name or manifest["number"] != record.number:
+            return None
+        return _classes(manifest["classes"], manifest["confusion"])
+    except (OSError, LookupError, TypeError, ValueError, ArithmeticError, RecursionError):
+        return None
+
+
+def class_rows(classes: ExportedClasses) -> list[list[str]]:
+    """Name, examples, accuracy, and what it is most often taken for, a row a class."""
+    rows = []
+    for place, name in enumerate(classes.names):
+        wrong = list(classes.confusion[place]) if classes.confusion else [0]
+        wrong[place if classes.confusion else 0] = 0
+        most, accuracy = max(wrong), classes.accuracies[place]
+        taken = f"{classes.names[wrong.index(most)]} ({most})" if most else ""
+        right = "–" if accuracy is None else quantity(PERCENTAGE, accuracy)
+        rows.append([name, str(classes.examples[place]), right, taken])
+    return rows
+
+
+def _classes(entries: Any, confusion: Any) -> ExportedClasses | None:
+    """Raises `TypeError`, `LookupError` or `ValueError` for what no export writes."""
+    if not isinstance(entries, list) or not 0 < len(entries) <= _MOST_CLASSES:
+        return None
+    names = tuple(short(printable(str(one["name"])), 60) for one in entries)
+    examples = tuple(int(one["examples"]) for one in entries)
+    accuracies = tuple(None if one["accuracy"] is None else float(one["accuracy"]) for one in entries)
+    counts = tuple(tuple(map(int, row)) for row in confusion or ())
+    if counts and (len(counts) > _MOST_CONFUSED or {len(names), *map(len, counts)} != {len(counts)}):
+        return None
+    if any(not 0 <= number < 1 << 53 for row in (*counts, examples) for number in row):
+        return None
+    return ExportedClasses(names, examples, accuracies, counts)
