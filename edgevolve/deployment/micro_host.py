@@ -49,7 +49,7 @@ def _outputs(interpreter: Any) -> list[Any]:
 
 def _least_arena(start: Any) -> int:
     """The smallest multiple of 16 bytes in which `start` succeeds."""
-    low, high = 64, 128
+    low, high = 0, 128
     while not _works(start, high * _STEP):
         low, high = high, 2 * high
     while high - low > 1:

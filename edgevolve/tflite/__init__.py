@@ -7,6 +7,7 @@
 'AddConv2D'
 """
 
+from edgevolve.tflite.custom_rows import CUSTOM_ROWS
 from edgevolve.tflite.reader import Subgraph, TfliteError, TfliteModel, load_tflite, read_tflite
 from edgevolve.tflite.row import Field, Kept, Kernel, Needs, Operator, Row
 from edgevolve.tflite.rows import ROWS, needs, operators, row_of, tflite_name
@@ -17,6 +18,7 @@ from edgevolve.tflite.writer import Quantisation, write_tflite
 
 __all__ = [
     "CORTEX_M",
+    "CUSTOM_ROWS",
     "HOST",
     "ROWS",
     "TARGETS",

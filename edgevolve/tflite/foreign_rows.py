@@ -8,6 +8,7 @@ bits are the same.
 from edgevolve.tflite.kernels import (
     add_n_scratch,
     batch_matmul_tables,
+    embedding_tables,
     integer_tables,
     lstm_scratch,
     mean_scratch,
@@ -129,6 +130,7 @@ FOREIGN_ROWS = (
     _of_shape("ADD_N", 106, "AddAddN", tables=integer_tables(40), scratch=add_n_scratch),
     _of_shape("CUMSUM", 128, "AddCumSum", 2, tables=integer_tables(36)),
     _of_shape("DEPTH_TO_SPACE", 5, "AddDepthToSpace", 4, tables=output_shape_tables),
+    _of_shape("EMBEDDING_LOOKUP", 7, "AddEmbeddingLookup", tables=embedding_tables),
     _of_shape("GATHER", 36, "AddGather", 8, tables=output_shape_tables),
     _of_shape("GATHER_ND", 107, "AddGatherNd", tables=output_shape_tables),
     _of_shape("L2_POOL_2D", 12, "AddL2Pool2D", 40, tables=output_shape_tables),
@@ -168,7 +170,6 @@ FOREIGN_ROWS = (
         Row(name=name, code=code, method=method, kernel=None)
         for name, code, method in (
             ("CALL_ONCE", 129, "AddCallOnce"),
-            ("EMBEDDING_LOOKUP", 7, "AddEmbeddingLookup"),
             ("IF", 118, "AddIf"),
             ("WHILE", 119, "AddWhile"),
         )

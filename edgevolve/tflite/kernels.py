@@ -56,6 +56,11 @@ def variable_tables(operator: Operator, target: Target) -> tuple[int, ...]:
     return (value.size_bytes,) if value else ()
 
 
+def embedding_tables(operator: Operator, target: Target) -> tuple[int, ...]:
+    """The output's shape, which the kernel writes anew; a scale and a number of columns."""
+    return *output_shape_tables(operator, target), 2 * target.pointer_bytes
+
+
 def batch_matmul_tables(operator: Operator, target: Target) -> tuple[int, ...]:
     """Multipliers unless it is of floats, and a transposed copy of each operand that does not lie as it is read."""
     sizes = [] if _dtype(operator, 0) is DType.FLOAT32 else [28]

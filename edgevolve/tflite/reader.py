@@ -15,6 +15,8 @@ from typing import NamedTuple
 import numpy as np
 
 from edgevolve.graph import DType, Graph, Node, Shape, ShapeError, Tensor
+from edgevolve.tflite.custom_rows import CUSTOM_ROWS
+from edgevolve.tflite.flexbuffer import numbers
 from edgevolve.tflite.row import Field, Operator
 from edgevolve.tflite.rows import ROWS, read_op
 from edgevolve.tflite.tables import Flatbuffer, FlatbufferError, Table
@@ -32,6 +34,9 @@ _NPU = "ethos-u"
 
 _LEFT_OUT = -1
 """Index of an optional input that is not given."""
+
+_MOST_OPTION_BYTES = 4_096
+"""Of a custom operator that is known."""
 
 _MOST_VALUES = 64
 """Elements of a constant that are read; axes, shapes and amounts have fewer."""
@@ -241,17 +246,23 @@ def _operator(index: int, table: Table, codes: Sequence["_Code"], tensors: _Tens
     for i in numbers:
         if i != _LEFT_OUT:
             _check_index(i, len(tensors.all), f"tensor, read by {code.name.lower()}_{index},")
-    row, options = ROWS.get(code.name), table.table(4) or table.without_fields()
     return Operator(
         name=code.name,
         inputs=tuple(None if i == _LEFT_OUT else tensors.all[i] for i in numbers),
         outputs=tuple(tensors.all[i] for i in table.integers(2)),
-        options={option.key: _option(options, option) for option in row.fields} if row and not code.custom else {},
+        options=_options(table, code),
         scales=tuple(0 if i == _LEFT_OUT else tensors.scales(i) for i in numbers),
         output_scales=tuple(tensors.scales(i) for i in table.integers(2)),
         values=tuple(() if i == _LEFT_OUT else tensors.integers(i) for i in numbers),
         custom=code.custom,
     )
+
+
+def _options(table: Table, code: "_Code") -> dict[str, float]:
+    if code.custom:
+        return numbers(table.data(5)) if code.name in CUSTOM_ROWS and table.length(5) <= _MOST_OPTION_BYTES else {}
+    options = table.table(4) or table.without_fields()
+    return {option.key: _option(options, option) for option in ROWS[code.name].fields} if code.name in ROWS else {}
 
 
 def _option(options: Table, option: Field) -> float:

@@ -134,6 +134,8 @@ class Kernel:
             tables, scratch = self.tables(operator, target), self.scratch(operator, target)
         except (ArithmeticError, LookupError, ValueError):
             return None
+        if min((*tables, *scratch), default=0) < 0:
+            return None
         return Needs(kept, tables, scratch, self._described(operator) if self.describes else ())
 
     def _described(self, operator: Operator) -> tuple[int, ...]:

@@ -31,6 +31,7 @@ from edgevolve.graph import (
     Slice,
     Softmax,
 )
+from edgevolve.tflite.custom_rows import CUSTOM_ROWS
 from edgevolve.tflite.foreign_rows import FOREIGN_ROWS
 from edgevolve.tflite.kernels import (
     average_scratch,
@@ -312,7 +313,7 @@ def tflite_name(op: Op) -> str:
 
 def needs(operator: Operator, target: Target) -> Needs | None:
     """What TensorFlow Lite Micro's kernel keeps and asks for; None where that is not known."""
-    row = None if operator.custom else ROWS.get(operator.name)
+    row = (CUSTOM_ROWS if operator.custom else ROWS).get(operator.name)
     return row.kernel.needs(operator, target) if row and row.kernel else None
 
 

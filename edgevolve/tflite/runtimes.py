@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from edgevolve.graph import DType
+from edgevolve.tflite.custom_rows import CUSTOM_ROWS
 from edgevolve.tflite.reader import TfliteModel
 from edgevolve.tflite.row import Operator
 from edgevolve.tflite.rows import ROWS
@@ -13,11 +14,7 @@ MICRO, LITERT, EDGE_TPU, ETHOS_U = "TensorFlow Lite Micro", "LiteRT", "Edge TPU"
 _COMPILED = {"edgetpu-custom-op": EDGE_TPU, "ethos-u": ETHOS_U}
 """Custom operators that vendors' compilers put in the place of those that their device runs."""
 
-_CUSTOM_ON_MICRO = frozenset({"CIRCULAR_BUFFER", "TFLM_DECODE", "TFLite_Detection_PostProcess"})
 _CUSTOM_ON_LITERT = frozenset({"TFLite_Detection_PostProcess"})
-_SIGNAL = "Signal"
-"""How the names of TensorFlow Lite Micro's own operators for sound begin."""
-
 _FLEX = "Flex"
 _WITH_WEIGHTS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 0, "FULLY_CONNECTED": 0, "SVDF": 0, "TRANSPOSE_CONV": 2}
 """Operators with weights at place 1, and the place of their activations."""
@@ -103,8 +100,7 @@ def _verdict(runtime: str, reasons: Iterable[str], note: str = "") -> Verdict:
 def _on_micro(operator: Operator) -> str | None:
     name = operator.name
     if operator.custom:
-        known = name in _CUSTOM_ON_MICRO or name.startswith(_SIGNAL)
-        return None if known else f"{name} ({_kind(name)})"
+        return None if name in CUSTOM_ROWS else f"{name} ({_kind(name)})"
     if name not in ROWS:
         return name
     if name in _WITH_WEIGHTS and len(operator.inputs) > 2:

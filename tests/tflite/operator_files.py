@@ -3,6 +3,7 @@
 import numpy as np
 from ai_edge_litert import schema_py_generated as S
 
+from tests.tflite.custom_operator_files import CUSTOM_CASES
 from tests.tflite.tflite_files import Builtin, TfliteFile, Type
 
 F, I8, I16, I32, B, I64 = Type.FLOAT32, Type.INT8, Type.INT16, Type.INT32, Type.BOOL, Type.INT64
@@ -50,7 +51,7 @@ def op(name, ins, outs, opts=None):
     return net.content(names, o)
 
 
-CASES = {}
+CASES = dict(CUSTOM_CASES)
 
 
 def add(name, ins, outs, opts=None, tag=""):
@@ -382,3 +383,16 @@ for n in (1, 3, 10):
         chain(n, F, u)
         chain(n, I8, u)
 chain(5, I8, 200, False)
+
+
+def embedding(value, out, tag):
+    net = Net()
+    x, table = net.t((3,), I32), net.c(np.ones((7, 5)), value, None if value == F else 0.5)
+    y = net.t((3, 5), out)
+    net.operator(Builtin.EMBEDDING_LOOKUP, [x, table], [y])
+    CASES["EMBEDDING_LOOKUP" + tag] = net.content([x], [y])
+
+
+embedding(F, F, "/f")
+embedding(I8, F, "/hybrid")
+embedding(I8, I8, "/i8")
