@@ -1,9 +1,11 @@
 """Look at what a data set gives before anything is trained on it: refuse what cannot be meant, note what looks odd."""
 
+import traceback
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from edgevolve.data.near_duplicates import is_of_images, near_duplicates
 from edgevolve.data.rows import chunks, size_bytes
 from edgevolve.data.split import DataSet, Split, Splits, fingerprint
 from edgevolve.data.target import Classes, Target, Values, target_of
+from edgevolve.place import place
 
 _PARTS = ("train", "validation", "test")
 _COMPARED_BYTES = 512 << 20
@@ -41,12 +44,12 @@ def load_splits(data: DataSet) -> Splits:
         splits = data.load()
     except DataError:
         raise
-    except Exception as error:  # code of the user's own
-        raise DataError(
-            f"{name}.load() failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}"
-        ) from error
+    except (Exception, SystemExit) as error:  # code of the user's own
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        at = place("".join(traceback.format_exception(error)))
+        raise DataError(f"{name}.load() failed: {said}{at}{_folder(error)}") from error
     if not isinstance(splits, Splits):
-        raise DataError(f"{name}.load() gives a {type(splits).__name__}; it must give Splits(train, validation, test)")
+        raise DataError(f"{name}.load() gives {_a(splits)}; it must give Splits(train, validation, test)")
     target = target_of(data)
     for part in _PARTS:
         split = getattr(splits, part)
@@ -73,7 +76,7 @@ def examine(data: DataSet, splits: Splits) -> DataReport:
         f"{name}: examples of {'×'.join(map(str, shape))}, {parts['train'].x.dtype}, values from {low:g} to {high:g}",
         "examples: " + ", ".join(f"{len(split)} {part}" for part, split in parts.items()),
     ]
-    notes = [*splits.notes, *_range_notes(splits, ranges)]
+    notes = [*splits.notes, *_range_notes(splits, ranges), *_constant_channels(splits.train)]
     if isinstance(target, Classes):
         counts = {part: np.bincount(split.y[:], minlength=target.number) for part, split in parts.items()}
         lines += _class_lines(counts, target.names)
@@ -86,16 +89,18 @@ def examine(data: DataSet, splits: Splits) -> DataReport:
 
 def _check_arrays(where: str, split: Any, shape: tuple[int, ...]) -> None:
     if not isinstance(split, Split):
-        raise DataError(f"{where} is a {type(split).__name__}; it must be a Split(x, y)")
+        raise DataError(f"{where} is {_a(split)}; it must be a Split(x, y)")
     for name, rows in (("x", split.x), ("y", split.y)):
-        if not hasattr(rows, "shape") or not hasattr(rows, "dtype"):
-            raise DataError(f"{where}.{name} is a {type(rows).__name__}; write np.asarray({name})")
+        if not hasattr(rows, "shape") or not isinstance(getattr(rows, "dtype", None), np.dtype):
+            raise DataError(f"{where}.{name} is {_a(rows)}; write np.asarray({name})")
         if not len(rows.shape):
             raise DataError(f"{where}.{name} is a single value; it must hold one for each example")
     if split.x.dtype.kind not in "buif":
         raise DataError(f"{where}.x holds {split.x.dtype}, not numbers; give uint8 or float32")
     if tuple(split.x.shape[1:]) != shape:
-        raise DataError(f"{where}.x has examples of {tuple(split.x.shape[1:])}, input_shape says {shape}")
+        given = tuple(split.x.shape[1:])
+        remedy = "; write x[..., np.newaxis]" if (*given, 1) == shape else ""
+        raise DataError(f"{where}.x has examples of {given}, input_shape says {shape}{remedy}")
     if len(split.x) != len(split.y):
         raise DataError(f"{where} has {len(split.x)} examples in x and {len(split.y)} in y; give one for each")
     if split.groups is not None and np.shape(split.groups) != (len(split.y),):
@@ -133,10 +138,28 @@ def _check_labels(where: str, split: Split, classes: int) -> None:
     if y.ndim != 1:
         raise DataError(f"{where}.y is {y.shape}; labels are one whole number for each of {len(y)} examples")
     if not np.issubdtype(y.dtype, np.integer):
-        raise DataError(f"{where}.y is {y.dtype}; labels are whole numbers from 0: y.astype(np.int64)")
+        raise DataError(f"{where}.y is {y.dtype}; labels are whole numbers from 0{_as_labels(y)}")
     if len(y) and (y.min() < 0 or y.max() >= max(classes, 2)):
         odd = y.min() if y.min() < 0 else y.max()
         raise DataError(f"{where}.y holds label {odd}; {classes} classes have labels from 0 to {max(classes, 2) - 1}")
+
+
+def _as_labels(y: NDArray[Any]) -> str:
+    if y.dtype.kind == "f" and not (y == np.round(y)).all():
+        return "; for other numbers give the data set target = Values(...)"
+    return ": y.astype(np.int64)" if y.dtype.kind in "bf" else ": np.unique(y, return_inverse=True)[1]"
+
+
+def _a(thing: Any) -> str:
+    return "None" if thing is None else f"a {type(thing).__name__}"
+
+
+def _folder(error: BaseException) -> str:
+    """What a relative path counts from, where such a file is not there."""
+    path = getattr(error, "filename", None)
+    if not isinstance(error, FileNotFoundError) or not isinstance(path, str) or Path(path).is_absolute():
+        return ""
+    return f"; looked in {Path.cwd()}: Path(__file__).parent / '{path[:100]}' is beside your file"
 
 
 def _class_lines(counts: dict[str, NDArray[np.int64]], names: tuple[str, ...] | int) -> Iterable[str]:
@@ -166,7 +189,8 @@ def _class_notes(name: str, counts: dict[str, NDArray[np.int64]]) -> Iterable[st
     absent = np.flatnonzero(total == 0)
     if absent.size:
         remedy = "y - 1" if absent.tolist() == [0] else "np.unique(y, return_inverse=True)[1]"
-        yield f"no example has label {_some(absent)}, but networks get an output for it; {remedy} leaves it out"
+        which, out = ("it", "it out") if len(absent) == 1 else ("each", "them out")
+        yield f"no example has label {_some(absent)}, but networks get an output for {which}; {remedy} leaves {out}"
     for part in ("train", "validation", "test"):
         lacking = np.flatnonzero((counts[part] == 0) & (total > 0))
         if lacking.size and counts[part].sum():
@@ -190,6 +214,16 @@ def _range_notes(splits: Splits, ranges: dict[str, tuple[float, float]]) -> Iter
             yield f"{part} reaches {other:g} and train {largest:g}: are both scaled alike?"
 
 
+def _constant_channels(train: Split) -> Iterable[str]:
+    """Channels of one value; of the rest an input is made, of these none can learn."""
+    axes = tuple(range(len(train.x.shape) - 1))
+    ends = [(chunk.min(axis=axes), chunk.max(axis=axes)) for chunk in chunks(train.x)]
+    low, high = np.min([each[0] for each in ends], axis=0), np.max([each[1] for each in ends], axis=0)
+    constant = np.flatnonzero(low == high)
+    if constant.size:
+        yield f"channel {_some(constant)} of x has the same value in every example of train: leave it out"
+
+
 def _shared_groups(parts: dict[str, Split]) -> Iterable[str]:
     names = {part: set(np.unique(split.groups)) for part, split in parts.items() if split.groups is not None}
     for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
@@ -207,19 +241,19 @@ def _duplicates(parts: dict[str, Split], target: Target) -> Iterable[str]:
     contrary: list[str] = []
     for part, split in parts.items():
         twins: Counter[str] = Counter()
-        first = ""
+        first: dict[str, str] = {}
         row = 0
         for chunk in chunks(split.x):
             for example in np.ascontiguousarray(chunk):
                 before, number = seen.setdefault(blake2b(example.data, digest_size=16).digest(), (part, row))
                 if before != part:
-                    first = first or f"the first: row {row}, row {number} of {before}"
+                    first.setdefault(before, f"the first: row {row}, row {number} of {before}")
                     twins[before] += 1
                 if isinstance(target, Classes) and labels[part][row] != labels[before][number]:
                     contrary.append(f"row {row} of {part}, row {number} of {before}")
                 row += 1
         for before, count in twins.items():
-            yield f"{count} of {row} examples of {part} are in {before} too ({first}): scores on them say little"
+            yield f"{count} of {row} examples of {part} are in {before} too ({first[before]}): their scores say little"
     if contrary:
         yield f"{len(contrary)} examples are there again with another label (the first: {contrary[0]}): one is wrong"
 

@@ -118,14 +118,15 @@ def _whole(name: str, y: NDArray[Any]) -> str:
     return f"; it holds {odd[0]:g}" if odd.size else f"; write {name}.astype(np.int64)"
 
 
-def check_match(path: str, train: Split, test: Split) -> None:
-    """Raise `DataError` with what of the test images is not as for training: type, shape or labels."""
-    if test.x.dtype != train.x.dtype:
-        raise DataError(f"{path}: x_test is {test.x.dtype} and x_train {train.x.dtype}; give both the same type")
-    if test.x.shape[1:] != train.x.shape[1:]:
-        raise DataError(f"{path}: images of x_test are {test.x.shape[1:]}, those of x_train {train.x.shape[1:]}")
-    if test.y.max() > train.y.max():
-        raise DataError(f"{path}: y_test holds label {test.y.max()}, the highest of y_train is {train.y.max()}")
+def check_match(path: str, train: Split, other: Split, part: str) -> None:
+    """Raise `DataError` with what of another part's images is not as for training: type, shape or labels."""
+    x, y = f"x_{part}", f"y_{part}"
+    if other.x.dtype != train.x.dtype:
+        raise DataError(f"{path}: {x} is {other.x.dtype} and x_train {train.x.dtype}; give both the same type")
+    if other.x.shape[1:] != train.x.shape[1:]:
+        raise DataError(f"{path}: images of {x} are {other.x.shape[1:]}, those of x_train {train.x.shape[1:]}")
+    if other.y.max() > train.y.max():
+        raise DataError(f"{path}: {y} holds label {other.y.max()}, the highest of y_train is {train.y.max()}")
 
 
 def value_range(x: Rows) -> tuple[float, float]:

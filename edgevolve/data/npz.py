@@ -20,13 +20,13 @@ from edgevolve.data.target import Classes
 
 @dataclass(frozen=True, slots=True)
 class NpzImages:
-    """An `.npz` with `x_train`, `y_train` and, if there is an official test set, `x_test`, `y_test`.
+    """An `.npz` with `x_train`, `y_train` and, if they are given apart, `x_val`, `y_val` and `x_test`, `y_test`.
 
     `x` is (number, height, width) or (number, height, width, channels), uint8 (read as value / 255) or
     floating point; `y` holds whole numbers from 0. Without a test set, `test_fraction` of
-    the examples is held out; `validation_fraction` is held out of what is left for training. Examples of the same
-    value in `groups_train`, if the file has it, stay together. `class_names`, text, are the classes in the order of
-    their labels.
+    the examples is held out; without `x_val`, `validation_fraction` of what is left. Examples of the same value in
+    `groups_train`, if the file has it, stay together. `class_names`, text, are the classes in the order of their
+    labels.
 
     Floating point that is neither within −1…1 nor of mean 0 and deviation 1 is standardised by constants of each
     channel, which reach the journal and the C code; `normalise` True or False decides it for any.
@@ -66,7 +66,9 @@ class NpzImages:
         train, test, notes = found.train, found.test, found.notes
         if test is None:
             train, test = hold_out(train, self.test_fraction, self.seed)
-        train, validation = hold_out(train, self.validation_fraction, self.seed)
+        validation = found.validation
+        if validation is None:
+            train, validation = hold_out(train, self.validation_fraction, self.seed)
         splits = Splits(train, validation, test, notes=notes)
         return _standardised(splits) if layout.needs_standardising(train.x, self.normalise) else splits
 
@@ -82,12 +84,13 @@ class NpzImages:
 @dataclass(frozen=True, slots=True)
 class _Parts:
     train: Split
+    validation: Split | None
     test: Split | None
     notes: tuple[str, ...]
     names: tuple[str, ...]
 
 
-_NAMES = ("x_train", "y_train", "x_test", "y_test", "groups_train", "class_names")
+_NAMES = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test", "groups_train", "class_names")
 
 
 @lru_cache(maxsize=1)
@@ -101,21 +104,33 @@ def _read(path: str, modified_ns: int, channels_first: bool | None) -> _Parts:
     notes = _left_aside(archive)
     train = _split(path, "train", arrays, channels_first, notes)
     names = _class_names(path, arrays, int(train.y.max()) + 1)
-    if "x_test" not in arrays or "y_test" not in arrays:
-        return _Parts(train, None, tuple(notes), names)
-    test = _split(path, "test", arrays, channels_first, [])
-    layout.check_match(path, train, test)
-    return _Parts(train, test, tuple(notes), names)
+    others = {part: _split(path, part, arrays, channels_first, []) for part in _APART if _is_given(part, arrays)}
+    for part, split in others.items():
+        layout.check_match(path, train, split, part)
+    return _Parts(train, others.get("val"), others.get("test"), tuple(notes), names)
+
+
+_APART = {"val": "validation", "test": "test"}
+"""What an archive calls the splits that it may give apart from training."""
+
+
+def _is_given(part: str, arrays: dict[str, Rows]) -> bool:
+    return f"x_{part}" in arrays and f"y_{part}" in arrays
 
 
 def _left_aside(archive: Archive) -> list[str]:
     notes = []
-    for here, absent in (("x_test", "y_test"), ("y_test", "x_test")):
-        if here in archive.arrays and absent not in archive.arrays:
-            notes.append(f"{here} is left aside: there is no {absent}; the test split is held out of x_train")
+    for part, split in _APART.items():
+        names = {f"x_{part}", f"y_{part}"}
+        here = names & archive.arrays.keys()
+        if len(here) == 1:
+            absent = names - here
+            notes.append(
+                f"{here.pop()} is left aside: there is no {absent.pop()}; the {split} split is held out of x_train"
+            )
     if archive.others:
-        hint = "; as groups_train its examples of one value stay together" if len(archive.others) == 1 else ""
-        notes.append(f"left aside: {', '.join(archive.others)}{hint}")
+        hint = "persons or sessions named groups_train stay whole in every split"
+        notes.append(f"left aside: {', '.join(archive.others)}; {hint}")
     return notes
 
 

@@ -40,8 +40,9 @@ def read_npz(path: str, names: Collection[str]) -> Archive:
     except DataError:
         raise
     except Exception as error:  # NumPy and zipfile raise a dozen kinds for hostile files
-        reason = " ".join(str(error).split())[:200]
-        raise DataError(f"{path}: not an .npz of plain arrays ({type(error).__name__}: {reason})") from error
+        broken = isinstance(error, zipfile.BadZipFile | EOFError)
+        reason = "the file is damaged, or was not copied to its end" if broken else " ".join(str(error).split())[:200]
+        raise DataError(f"{path}: not an .npz of plain arrays ({reason})") from error
     return Archive(arrays, tuple(name for name in members if name not in wanted))
 
 

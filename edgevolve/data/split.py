@@ -112,7 +112,7 @@ def _held_out_examples(part: Split, fraction: float, seed: int) -> tuple[NDArray
         if counts.min() < 2:
             raise DataError(
                 f"cannot hold out {fraction:.0%} of {len(part)} examples: class {labels[counts.argmin()]} has "
-                "a single one, and each split needs one"
+                f"a single one, and each split needs one{_rare(len(labels), len(part))}"
             )
     number = math.ceil(fraction * len(part))
     if stratify is not None and len(stratify):
@@ -122,6 +122,12 @@ def _held_out_examples(part: Split, fraction: float, seed: int) -> tuple[NDArray
     except ValueError as error:
         raise DataError(f"cannot hold out {fraction:.0%} of {len(part)} examples: {error}") from error
     return np.sort(rest), np.sort(held)
+
+
+def _rare(classes: int, examples: int) -> str:
+    if 2 * classes > examples:
+        return f"; with {classes} different labels, are these class labels?"
+    return ": add examples of it, or leave the class out"
 
 
 def _has_classes(y: Rows) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from edgevolve.data import Split, Splits
 from edgevolve.engine.evaluation import evaluate
 from edgevolve.graph import from_json, to_json
+from edgevolve.place import place
 from edgevolve.runs import ConfigError, Job, SearchConfig, Task
 from edgevolve.runs.measure import measure
 from search_algorithms import Failed
@@ -67,19 +68,8 @@ def answer() -> None:
     task, job, splits = pickle.load(sys.stdin.buffer)  # written by `try_task`, a moment ago
     task.prepare()
     outcome = evaluate(task, job, splits)
-    said = f"{outcome.kind}: {outcome.reason}{_place(outcome.traceback)}" if isinstance(outcome, Failed) else ""
+    said = f"{outcome.kind}: {outcome.reason}{place(outcome.traceback)}" if isinstance(outcome, Failed) else ""
     sys.stdout.buffer.write((_MARK + said).encode("utf-8", errors="replace"))
-
-
-def _place(trace: str) -> str:
-    """The last line of the user's own code in a traceback."""
-    ours = str(Path(__file__).resolve().parents[1]).replace(str(Path.home()), "~")
-    frames = [line.strip() for line in trace.splitlines() if line.strip().startswith('File "')]
-    own = [line for line in frames if ours not in line and "site-packages" not in line]
-    if not own:
-        return ""
-    file, line = own[-1].removeprefix('File "').split('", line ')
-    return f" ({Path(file).name}, line {line.partition(',')[0]})"
 
 
 def _by_value(content: Any) -> bytes:

@@ -57,6 +57,29 @@ def failing():
     raise RuntimeError("two\nlines")
 
 
+def leave():
+    raise SystemExit(3)
+
+
+def missing():
+    return np.load("absent.npy")
+
+
+@dataclass
+class Failing(Own):
+    """A data set whose `load` calls `parts`."""
+
+    def load(self):
+        return self.parts()
+
+
+class Foreign:
+    """An array of another library."""
+
+    shape = (90, 8, 8, 1)
+    dtype = "float32"
+
+
 def with_nan():
     x = part(90, 1).x.copy()
     x[7] = np.nan
@@ -109,7 +132,16 @@ BROKEN = {
         "refused: .* not finite in float32: 1e\\+300 in row 0",
     ),
     "x_test alone": (dict(x_test=pixels(12)), "note: x_test is left aside: there is no y_test"),
-    "other arrays": (dict(x_val=pixels(9)), "note: left aside: x_val"),
+    "x_val alone": (
+        dict(x_val=pixels(9)),
+        "note: x_val is left aside: there is no y_val; the validation split is held",
+    ),
+    "other arrays": (dict(subject=labels()), "note: left aside: subject; persons or sessions named groups_train stay"),
+    "numbers that are no labels": (dict(y_train=np.arange(120)), "refused: .* 120 different labels, are these class"),
+    "a channel of one value": (
+        dict(x_train=np.stack([pixels(), pixels() * 0 + 9], axis=-1)),
+        "note: channel 1 of x has the same value in every example of train",
+    ),
     "other names": (
         dict(x_train=None, y_train=None, train_images=pixels(), train_labels=labels()),
         "refused: .* has no x_train and no y_train; it has train_images, train_labels",
@@ -155,7 +187,14 @@ OWN = {
     "one-hot": (lambda: own(part(90, y=np.eye(3)[labels(90)])), r"train.y is one-hot, \(90, 3\); .*argmax"),
     "more classes": (lambda: own(classes=2), "train.y holds label 2; 2 classes have labels from 0 to 1"),
     "negative": (lambda: own(part(90, y=labels(90) - 1)), "train.y holds label -1"),
-    "float labels": (lambda: own(part(90, y=labels(90) + 0.5)), "train.y is float64"),
+    "float labels": (lambda: own(part(90, y=labels(90) + 0.5)), r"train.y is float64.* target = Values\(...\)"),
+    "whole float labels": (lambda: own(part(90, y=labels(90) + 0.0)), r"train.y is float64.*: y.astype\(np.int64\)"),
+    "labels in words": (lambda: own(part(90, y=np.array(list("abc"))[labels(90)])), "train.y is <U1.*return_inverse"),
+    "no channel": (lambda: own(part(90, x=part(90).x[..., 0])), r"examples of \(8, 8\), .* write x\[..., np.newaxis\]"),
+    "arrays of another library": (lambda: own(part(90, x=Foreign())), r"train.x is a Foreign; write np.asarray\(x\)"),
+    "a missing split": (lambda: Own([part(90), None, part(9)]), r"validation is None; it must be a Split\(x, y\)"),
+    "an exit": (lambda: Failing(leave), r"Failing.load\(\) failed: SystemExit: 3 \(test_examine.py, line \d+\)"),
+    "no such file": (lambda: Failing(missing), r"No such file.*test_examine.py, line \d+\); looked in /.*__file__"),
     "words": (lambda: own(part(90, x=np.full((90, 8, 8, 1), "a"))), "train.x holds <U1, not numbers"),
     "nothing": (lambda: own(part(0)), "train has no example"),
     "groups": (lambda: own(part(90, groups=labels(80))), r"train.groups is \(80,\)"),
@@ -221,6 +260,24 @@ def test_of_a_good_data_set_nothing_is_noted(tmp_path, kind):
     assert report.notes == ()
     assert "×".join(map(str, data.input_shape)) in report.lines[0]
     assert "train" in report.lines[1]
+
+
+def test_a_validation_split_of_the_archive_is_taken(tmp_path):
+    data = npz(tmp_path, x_val=pixels(9), y_val=labels(9))
+    splits = load_splits(data)
+    assert len(splits.validation) == 9
+    assert np.array_equal(splits.validation.x[:], pixels(9)[..., np.newaxis])
+    assert len(splits.train) + len(splits.test) == 120
+    assert matches(
+        "y_val holds label 3, the highest of y_train is 2", said(npz(tmp_path, x_val=pixels(9), y_val=labels(9, 4)))
+    )
+
+
+def test_a_file_that_was_cut_is_named_as_such(tmp_path):
+    data = npz(tmp_path)
+    content = (tmp_path / "mine.npz").read_bytes()
+    (tmp_path / "mine.npz").write_bytes(content[: len(content) // 2])
+    assert "the file is damaged, or was not copied to its end" in said(data)
 
 
 def test_the_data_are_shown_with_shape_range_splits_and_classes(tmp_path):
