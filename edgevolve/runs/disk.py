@@ -4,29 +4,35 @@ import os
 import secrets
 import stat
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import IO
 
-if sys.platform == "win32":
-    import msvcrt
+_FAR = 1 << 40
 
-    _FAR = 1 << 40
 
-    def lock(file: IO[bytes]) -> None:
-        """Lock an open file against every other process that locks it. Raises `OSError` where one has."""
+def lock(file: IO[bytes]) -> None:
+    """Lock an open file against every other process that locks it. Raises `OSError` where one has.
+
+    Nothing is locked where Python has neither the module of Unix nor that of Windows.
+    """
+    if unix := _module("fcntl"):
+        unix.flock(file, unix.LOCK_EX | unix.LOCK_NB)
+    elif windows := _module("msvcrt"):
         at = file.tell()
         file.seek(_FAR)  # a lock of Windows keeps others from reading what it covers: this covers nothing
         try:
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            windows.locking(file.fileno(), windows.LK_NBLCK, 1)
         finally:
             file.seek(at)
 
-else:
-    import fcntl
 
-    def lock(file: IO[bytes]) -> None:
-        """Lock an open file against every other process that locks it. Raises `OSError` where one has."""
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def _module(name: str) -> ModuleType | None:
+    try:
+        return import_module(name)
+    except ImportError:
+        return None
 
 
 def write_new(path: Path, content: bytes) -> None:
