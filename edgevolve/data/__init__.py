@@ -12,9 +12,12 @@ from edgevolve.data.npz import NpzImages
 from edgevolve.data.rows import Rows, StoredArray, chunks
 from edgevolve.data.scaling import standardised, with_front_end
 from edgevolve.data.split import DataSet, Split, Splits, as_float, fingerprint, hold_out
+from edgevolve.data.table import Table
 from edgevolve.data.target import Classes, Itself, Target, Values, classes_of, target_of
 
-DATA_SETS = {kind.__name__: kind for kind in (Digits, DigitsAnomalies, Diabetes, ImageFolder, KerasDataset, NpzImages)}
+DATA_SETS = {
+    kind.__name__: kind for kind in (Digits, DigitsAnomalies, Diabetes, ImageFolder, KerasDataset, NpzImages, Table)
+}
 """What an export can load again from a journal, by the name of its class."""
 
 __all__ = [
@@ -39,6 +42,7 @@ __all__ = [
     "Splits",
     "Standardise",
     "StoredArray",
+    "Table",
     "Target",
     "Unchanged",
     "Values",

@@ -17,7 +17,7 @@ from edgevolve.data.rows import Rows
 from edgevolve.data.split import Split
 from edgevolve.data.unreadable import Unreadable, shown
 
-_PARTS = {
+PARTS = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("validation", "valid", "val"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
@@ -136,7 +136,7 @@ def _parts(top: Path) -> list[tuple[str, Path]]:
         raise DataError(f"{shown(top)}: {error.strerror}") from error
     if "classes" in folders and set(folders) <= {"classes", "annotations"}:  # as TI's tools want it
         return [("", top / "classes")]
-    known = [(_PARTS[name.lower()], top / name) for name in folders if name.lower() in _PARTS]
+    known = [(PARTS[name.lower()], top / name) for name in folders if name.lower() in PARTS]
     if "train" in dict(known):
         return known
     if known and len(known) == len(folders):
