@@ -23,7 +23,7 @@ from edgevolve.runs.events import Event, Retrained
 from edgevolve.spelling import suggestion
 from edgevolve.tflite import TfliteError, load_tflite, read_tflite, runtimes
 from predictors import PredictorError
-from resource_models import TARGETS
+from resource_models import TARGETS, Target
 from search_algorithms import ProblemError
 from search_space import GenotypeError
 
@@ -42,6 +42,7 @@ BAD_INPUT = (
 """What the user can put right: one line, exit status 2."""
 
 _MOST_DIGITS = 12
+_TARGET_HELP = "cortex-m, cortex-m-dsp, cortex-m-mve or host; no scratch of ESP-NN"
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -276,6 +277,7 @@ def export(
     formats: Annotated[str, typer.Option(metavar="NAME,...", help="of tflite (with Keras), c, onnx, torch")] = "tflite",
     out: Annotated[Path | None, typer.Option(help="folder; RUN/export/NUMBER unless given")] = None,
     config: Annotated[str | None, typer.Option(help="where the run's own data set is defined")] = None,
+    target: Annotated[str | None, typer.Option(help=f"whose arena manifest and C code give: {_TARGET_HELP}")] = None,
 ) -> None:
     """Write an int8 .tflite, a Keras model and a manifest with test accuracy; or other formats."""
     from edgevolve.deployment.formats import parse_formats
@@ -284,6 +286,7 @@ def export(
     from edgevolve.training.session import configure_tensorflow
 
     chosen = parse_formats(formats)
+    device = _device(target) if target else None
     opened = Run.open(run)
     record = _picked(opened, pick)
     weights = opened.final_weights(record.number)
@@ -293,7 +296,8 @@ def export(
 
     folder = out or opened.folder / "export" / str(record.number)
     graph = opened.graph(record.number)
-    manifest = export_model(folder, graph, weights, splits, facts(opened, record.number), chosen)
+    about, name = facts(opened, record.number), f"{opened.started.name}_{record.number}"
+    manifest = export_model(folder, graph, weights, splits, about, chosen, name, device)
     _console().print(export_table(opened, folder, record, json.loads(manifest.to_json())))
 
 
@@ -325,9 +329,7 @@ def inspect(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="memory over time as .png or .svg")] = None,
-    target: Annotated[
-        str, typer.Option(help="cortex-m, cortex-m-dsp, cortex-m-mve or host; no scratch of ESP-NN")
-    ] = "cortex-m",
+    target: Annotated[str, typer.Option(help=_TARGET_HELP)] = "cortex-m",
 ) -> None:
     """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory, what sets the peak."""
     from edgevolve.reports.memory_map import check_picture, save_arena_map, save_live_map
@@ -335,11 +337,7 @@ def inspect(
 
     if plot:
         check_picture(plot)
-    if target.lower() in ("esp-nn", "esp32", "esp32s3"):
-        raise ConfigError(f"--target {target}: the scratch of ESP-NN's kernels is not known; cortex-m leaves it out")
-    if target not in TARGETS:
-        raise ConfigError(f"--target {target}: give one of {', '.join(TARGETS)}{suggestion(target, TARGETS)}")
-    device = TARGETS[target]
+    device = _device(target)
     path, colon, pick = network.rpartition(":")
     if network.lower().endswith(".tflite") or Path(network).is_file():
         found, title = inspect_file(load_tflite(Path(network)), device), Path(network).name
@@ -383,6 +381,14 @@ def _packaged() -> Path:
 
 def _verbs() -> list[str]:
     return [str(known.name or getattr(known.callback, "__name__", "")) for known in app.registered_commands]
+
+
+def _device(target: str) -> Target:
+    if target.lower() in ("esp-nn", "esp32", "esp32s3"):
+        raise ConfigError(f"--target {target}: the scratch of ESP-NN's kernels is not known; cortex-m leaves it out")
+    if target not in TARGETS:
+        raise ConfigError(f"--target {target}: give one of {', '.join(TARGETS)}{suggestion(target, TARGETS)}")
+    return TARGETS[target]
 
 
 def _picked(run: Run, pick: str) -> Record:

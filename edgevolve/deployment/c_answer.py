@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.data import Classes, Target, Values
+from edgevolve.deployment.c_names import prefixed
 from edgevolve.deployment.c_program import run_c99
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.quantisation.litert import Int8Model, Quantisation
@@ -34,15 +35,26 @@ def c_source(target: Target, model: Int8Model) -> str:
         body = _of_values(target, model.output)
     else:
         body = _of_score(int(np.prod(model.input_shape)), model.input, model.output)
-    return f"#ifndef EDGEVOLVE_ANSWER_H_\n#define EDGEVOLVE_ANSWER_H_\n\n{body}\n#endif  // EDGEVOLVE_ANSWER_H_\n"
+    scale, zero_point = _float(model.output.scale), model.output.zero_point
+    stored = (
+        "// A value of the output is scale * (stored - zero point).\n"
+        f"static const float kOutputScale = {scale};\nenum {{ kOutputZeroPoint = {zero_point} }};\n\n"
+    )
+    guard = "EDGEVOLVE_ANSWER_H_"
+    return f"#ifndef {guard}\n#define {guard}\n\n{stored}{body}\n#endif  // {guard}\n"
 
 
-def check(header: str, wanted: NDArray[Any], inputs: NDArray[np.int8], outputs: NDArray[np.int8]) -> str:
-    """Compile `header` and run it on examples. Says what was done; `ExportError` where it differs from Python."""
+def check(
+    header: str, wanted: NDArray[Any], inputs: NDArray[np.int8], outputs: NDArray[np.int8], name: str = ""
+) -> str:
+    """Compile `header` and run it on examples. Says what was done; `ExportError` where it differs from Python.
+
+    `name` is the model's, with which the header's names begin.
+    """
     main = _MAIN.format(inputs=inputs[0].size, outputs=outputs[0].size, answers=wanted.shape[1], call=_call(header))
     rows = zip(inputs.reshape(len(inputs), -1), outputs.reshape(len(outputs), -1), strict=True)
     given = b"".join(x.tobytes() + y.tobytes() for x, y in rows)
-    output = run_c99({"answer.h": header, "check.c": main}, given)
+    output = run_c99({"answer.h": header, "check.c": prefixed(main, name)}, given)
     if output is None:
         return "not compiled: no C compiler found; CC names one"
     found = np.frombuffer(output, np.float32).reshape(wanted.shape)

@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 from edgevolve.data import Classes, FrontEnd, Target, Unchanged, classes_of
 from edgevolve.deployment import c_answer, c_sources
 from edgevolve.deployment.c_front_end import input_header, steps_from_python
+from edgevolve.deployment.c_names import prefix, prefixed
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.formats import Source, distance
 from edgevolve.deployment.micro import MicroError, run_on_micro
 from edgevolve.quantisation.litert import Int8Model, open_model
 
 GOLDEN_EXAMPLES = 8
-ARENA_MARGIN = 0.05
-"""Share of the measured minimum that `arena_size.h` adds."""
-
 LARGEST_MEAN_STEPS = 4.0
 """Mean difference of TFLM's outputs and LiteRT's, in steps of int8, beyond which the model is not handed over.
 
@@ -33,13 +31,12 @@ Their kernels round ties differently, one step an operator (measured); a wrong o
 _FLAGS = "-std=c++17 -O1 -fno-rtti -fno-exceptions -DTF_LITE_STATIC_MEMORY"
 """As TensorFlow Lite Micro's own Makefile compiles."""
 
-_ALIGNMENT_BYTES = 16
 _DOWNLOADS = "tensorflow/lite/micro/tools/make/downloads"
 _LIBRARY = "libtensorflow-microlite.a"
 
 
 def write(folder: Path, source: Source) -> dict[str, Any]:
-    """Write the folder `c` and check what is in it.
+    """Write the folder `c` and `model.tflite`, whose bytes it holds, and check what is in it.
 
     The model runs on TensorFlow Lite Micro's host build; the arrays are compiled and their bytes compared; `main.cc` is
     compiled and run when the environment variable `TFLM_DIR` names a tree with a built library. Raises `ExportError`
@@ -56,11 +53,10 @@ def write(folder: Path, source: Source) -> dict[str, Any]:
     host = f"TensorFlow Lite Micro {tflite_micro.__version__}, {platform.system()} {platform.machine()}"
     chosen = np.unique(np.linspace(0, len(inputs) - 1, GOLDEN_EXAMPLES).round().astype(int))
     golden = inputs[chosen], outputs[chosen]
-    margin_bytes = -int(-least_bytes * ARENA_MARGIN // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
     files = {
         **c_sources.model_data(source.tflite),
         **c_sources.golden(*golden),
-        **c_sources.arena_size(run.head_bytes, run.tail_bytes, least_bytes, margin_bytes, host),
+        **c_sources.arena_size(run.head_bytes, run.tail_bytes, least_bytes, host, source.device),
         **c_sources.op_resolver(operator.name for operator in model.operators),
         "main.cc": c_sources.MAIN.substitute(flags=_FLAGS, downloads=_DOWNLOADS),
     }
@@ -69,6 +65,8 @@ def write(folder: Path, source: Source) -> dict[str, Any]:
     wanted = c_answer.answers(target, model, *golden)
     front_end = source.front_end or Unchanged(source.images.shape[1:])
     files |= {"front_end.h": front_end.c_source(), "input.h": input_header(front_end, model.input)}
+    files = {name: prefixed(text, source.name) for name, text in files.items()}
+    (folder / "model.tflite").write_bytes(source.tflite)
     (folder / "c").mkdir()
     for name, text in files.items():
         (folder / "c" / name).write_text(text, encoding="ascii")
@@ -78,9 +76,10 @@ def write(folder: Path, source: Source) -> dict[str, Any]:
         "host_arena_head_bytes": run.head_bytes,
         "host_arena_tail_bytes": run.tail_bytes,
         "host_arena_minimum_bytes": least_bytes,
-        "arrays": check_arrays(folder / "c", source.tflite + b"".join(part.tobytes() for part in golden)),
+        "names_begin_with": prefix(source.name),
+        "arrays": check_arrays(folder / "c", source.tflite + b"".join(part.tobytes() for part in golden), source.name),
         "main": run_main(folder / "c"),
-        "answer": c_answer.check(files["answer.h"], wanted, *golden),
+        "answer": c_answer.check(files["answer.h"], wanted, *golden, source.name),
         "golden_answers": wanted.tolist(),
         "front_end": _front_end(front_end, source.images if source.raw is None else source.raw, model),
     }
@@ -109,17 +108,17 @@ def _beside_litert(outputs: NDArray[np.int8], model: Int8Model, source: Source, 
     return found
 
 
-def check_arrays(bundle: Path, wanted: bytes) -> str:
+def check_arrays(bundle: Path, wanted: bytes, name: str = "") -> str:
     """Compile the arrays and compare their bytes: model, golden inputs, golden outputs. Says what was done.
 
-    Raises `ExportError` when they do not compile or differ.
+    `name` is the model's, with which their names in C begin. Raises `ExportError` when they do not compile or differ.
     """
     compiler = _compiler()
     if not compiler:
         return "not compiled: no C++ compiler found; CXX names one"
-    with tempfile.TemporaryDirectory() as name:
-        check, program = Path(name) / "check.cc", Path(name) / "check"
-        check.write_text(c_sources.check_program(), encoding="ascii")
+    with tempfile.TemporaryDirectory() as folder:
+        check, program = Path(folder) / "check.cc", Path(folder) / "check"
+        check.write_text(prefixed(c_sources.check_program(), name), encoding="ascii")
         sources = [check, bundle / "model_data.cc", bundle / "golden.cc"]
         _compile(compiler, [*_FLAGS.split(), f"-I{bundle}", *map(str, sources)], program)
         done = subprocess.run([program], capture_output=True, check=False)

@@ -8,7 +8,12 @@ from numpy.typing import NDArray
 
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.tflite import ROWS
+from resource_models import Footprint
 
+ARENA_MARGIN = 0.05
+"""Share of the smallest arena that `arena_size.h` adds."""
+
+_ALIGNMENT_BYTES = 16
 _VALUES_PER_LINE = 20
 
 
@@ -18,8 +23,8 @@ def model_data(model: bytes) -> dict[str, str]:
         "model_data.h": _header(
             "MODEL_DATA",
             "// The model, byte for byte model.tflite.\n"
-            f"constexpr unsigned int kModelBytes = {len(model)};\n"
-            "extern const unsigned char kModel[kModelBytes];\n",
+            f"enum {{ kModelBytes = {len(model)} }};\n\n"
+            + _linked("extern const unsigned char kModel[kModelBytes];\n"),
         ),
         "model_data.cc": '#include "model_data.h"\n\n'
         f"alignas(16) const unsigned char kModel[kModelBytes] = {_braces(model)};\n",
@@ -43,32 +48,56 @@ def golden(inputs: NDArray[np.int8], outputs: NDArray[np.int8]) -> dict[str, str
             "GOLDEN",
             "// Examples of the test split as the model stores them, and what TensorFlow Lite Micro's reference\n"
             "// kernels answer. Kernels that round as they do give the same bytes.\n"
-            f"constexpr int kGoldenExamples = {count};\n"
-            f"constexpr int kGoldenInputBytes = {sizes[0]};\n"
-            f"constexpr int kGoldenOutputBytes = {sizes[1]};\n"
-            "extern const signed char kGoldenInputs[kGoldenExamples][kGoldenInputBytes];\n"
-            "extern const signed char kGoldenOutputs[kGoldenExamples][kGoldenOutputBytes];\n",
+            f"enum {{ kGoldenExamples = {count} }};\n"
+            f"enum {{ kGoldenInputBytes = {sizes[0]}, kGoldenOutputBytes = {sizes[1]} }};\n\n"
+            + _linked(
+                "extern const signed char kGoldenInputs[kGoldenExamples][kGoldenInputBytes];\n"
+                "extern const signed char kGoldenOutputs[kGoldenExamples][kGoldenOutputBytes];\n"
+            ),
         ),
         "golden.cc": '#include "golden.h"\n\n' + arrays,
     }
 
 
-def arena_size(head_bytes: int, tail_bytes: int, least_bytes: int, margin_bytes: int, host: str) -> dict[str, str]:
-    """`arena_size.h`: the smallest arena measured, and with its margin."""
-    return {
-        "arena_size.h": _header(
-            "ARENA_SIZE",
-            f"// Measured on {host}, with reference kernels:\n"
-            "// the model was set up in kArenaMinimumBytes, and not in 16 bytes less;\n"
-            f"// head {head_bytes} bytes (activations), tail {tail_bytes} (tables).\n"
+def arena_size(
+    head_bytes: int, tail_bytes: int, least_bytes: int, host: str, device: Footprint | None
+) -> dict[str, str]:
+    """`arena_size.h`: the smallest arena measured on `host`, that predicted for `device`, and with a margin."""
+    measured = (
+        f"// Measured on {host}, with reference kernels:\n"
+        "// the model was set up in kArenaMinimumBytes, and not in 16 bytes less;\n"
+        f"// head {head_bytes} bytes (activations), tail {tail_bytes} (tables).\n"
+    )
+    constants = _arena_constants(least_bytes)
+    if device is None or device.target.pointer_bytes == 8:
+        body = (
+            f"{measured}"
             "// Pointers of 64 bits make that tail larger than the one of a 32-bit device with the same kernels.\n"
             "// Optimised kernels, such as CMSIS-NN's, ask for scratch buffers that are not in this figure: where\n"
             "// AllocateTensors fails, raise kArenaBytes, then set it by MicroInterpreter::arena_used_bytes().\n"
-            f"constexpr int kArenaMinimumBytes = {least_bytes};\n"
-            f"constexpr int kArenaMarginBytes = {margin_bytes};\n"
-            "constexpr int kArenaBytes = kArenaMinimumBytes + kArenaMarginBytes;\n",
+            f"{constants}"
         )
-    }
+    else:
+        body = (
+            "#include <stdint.h>\n\n"
+            f"#if UINTPTR_MAX > 0xffffffffu\n{measured}{constants}#else\n"
+            f"// Predicted for {device.target.name}: {device.target.provenance}.\n"
+            f"// Head {device.planned_head_bytes} bytes (activations and scratch), tail {device.tail_bytes} (tables).\n"
+            "// Where AllocateTensors fails, raise kArenaBytes, then set it by MicroInterpreter::arena_used_bytes().\n"
+            f"{_arena_constants(device.arena_bytes)}#endif\n"
+        )
+    return {"arena_size.h": _header("ARENA_SIZE", body)}
+
+
+def _arena_constants(least_bytes: int) -> str:
+    margin_bytes = -int(-least_bytes * ARENA_MARGIN // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
+    return (
+        "enum {\n"
+        f"  kArenaMinimumBytes = {least_bytes},\n"
+        f"  kArenaMarginBytes = {margin_bytes},\n"
+        "  kArenaBytes = kArenaMinimumBytes + kArenaMarginBytes\n"
+        "};\n"
+    )
 
 
 def op_resolver(operators: Iterable[str]) -> dict[str, str]:
@@ -96,6 +125,11 @@ def check_program() -> str:
 def _header(name: str, body: str) -> str:
     guard = f"EDGEVOLVE_{name}_H_"
     return f"#ifndef {guard}\n#define {guard}\n\n{body}\n#endif  // {guard}\n"
+
+
+def _linked(declarations: str) -> str:
+    """Declarations under one name in C and C++."""
+    return f'#ifdef __cplusplus\nextern "C" {{\n#endif\n{declarations}#ifdef __cplusplus\n}}\n#endif\n'
 
 
 def _braces(values: Sequence[int] | bytes) -> str:

@@ -5,6 +5,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,16 @@ from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.formats import Source, check_formats, in_batches, write_format
 from edgevolve.deployment.manifest import ClassScore, Manifest, check_directory
 from edgevolve.deployment.optimise import lean
+from edgevolve.deployment.readme import NAME as README
+from edgevolve.deployment.readme import readme
 from edgevolve.deployment.tflite import differences
 from edgevolve.graph import Graph, graph_hash, reordered, to_json
 from edgevolve.quantisation import calibration_examples, int8_network
 from edgevolve.quantisation.litert import int8_scores, open_model
+from edgevolve.tflite.targets import Target as Device
 from edgevolve.training.keras_model import keras_model
 from edgevolve.training.trainer import evaluate
-from resource_models import deployed, footprint, live_bytes, peak_memory
+from resource_models import CORTEX_M, Footprint, deployed, footprint, live_bytes, peak_memory
 
 CHECKED_EXAMPLES = 1000
 """Examples of the test split on which the files of each format are run."""
@@ -42,8 +46,13 @@ def export(
     splits: Splits,
     facts: Mapping[str, Any],
     formats: Sequence[str] = ("tflite",),
+    name: str = "",
+    device: Device | None = None,
 ) -> Manifest:
-    """Write the files of `formats` (names in `deployment.formats.FORMATS`) and `manifest.json` into `directory`.
+    """Write the files of `formats` (names in `deployment.formats.FORMATS`), a README and `manifest.json`.
+
+    Names in C begin with the model's `name`. `device` is whose arena the manifest and the C code are for: where none is
+    given, a Cortex-M with reference kernels in the manifest, and this computer in the C code.
 
     The int8 file is made and scored whatever the formats. It runs the operators in the order of least peak memory, and
     holds the memory plan that needs the smallest arena where it saves something; it was run beside the file without a
@@ -63,18 +72,21 @@ def export(
     graph = reordered(graph, merged.original_order(order))
     written = int8_network(graph, weights, calibration_examples(splits.train)).tflite()
     model = lean(written)
-    arena = _checked(operators, written, model, splits.test.x)
+    on_device = footprint(operators, device or CORTEX_M)
+    arena = _checked(operators, on_device, written, model, splits.test.x)
     opened = open_model(model)
     target = splits.target or classes_of(graph.outputs[0].shape[-1])
     answers = opened.answers(splits.test.x, target)
     confusion = target.confusion(answers, splits.test) if isinstance(target, Classes) else None
     classes = _class_scores(target, confusion) if isinstance(target, Classes) and confusion is not None else None
-    source = _source(graph, weights, model, splits, target)
+    source = replace(_source(graph, weights, model, splits, target), name=name, device=on_device if device else None)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=directory, prefix=".partial-") as name:
-            folder = Path(name)
+        with tempfile.TemporaryDirectory(dir=directory, prefix=".partial-") as partial:
+            folder = Path(partial)
             checks = {format_name: write_format(format_name, folder, source) for format_name in formats}
+            text = readme(name, list(_digests(folder)), opened, target, arena)
+            (folder / README).write_text(text, encoding="utf-8")
             manifest = Manifest(
                 target={"type": type(target).__name__, **target.constants()},
                 scores={
@@ -156,13 +168,13 @@ def _remove(directory: Path, files: Mapping[str, str]) -> None:
                 file.parent.rmdir()
 
 
-def _checked(operators: Graph, written: bytes, model: bytes, images: Rows) -> ArenaReport:
+def _checked(operators: Graph, found: Footprint, written: bytes, model: bytes, images: Rows) -> ArenaReport:
     """Compare the file that holds a memory plan with the one without on both runtimes."""
     chosen = _spread(images, COMPARED_EXAMPLES)
     before, after = open_model(written), open_model(model)
     if not np.array_equal(before.outputs(chosen), after.outputs(chosen)):
         raise ExportError("the rewritten file computes something else on LiteRT; please report this")
-    return arena_report(operators, footprint(operators), written, model, after.quantised(chosen))
+    return arena_report(operators, found, written, model, after.quantised(chosen))
 
 
 def _sha256(file: Path) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edgevolve.data import FrontEnd, Target
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.graph import Graph
+from resource_models import Footprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class Source:
     `graph` runs in the order of its nodes; `tflite` is the int8 file and `keras` the float model of it. `images` are
     examples of the test split, (number, height, width, channels) float32, `outputs` what Keras gives for them. Where
     a `front_end` made the images, `raw` are some examples as the device reads them. `target` says what outputs mean:
-    as many classes as there are outputs unless given.
+    as many classes as there are outputs unless given. Names in C begin with `name`; `device` is what the model needs on
+    the target that was asked for.
     """
 
     graph: Graph
@@ -33,6 +35,8 @@ class Source:
     front_end: FrontEnd | None = None
     raw: NDArray[Any] | None = None
     target: Target | None = None
+    name: str = ""
+    device: Footprint | None = None
 
 
 Write = Callable[[Path, Source], dict[str, Any]]
@@ -107,4 +111,9 @@ def agreement(file: str, runtime: str, outputs: NDArray[np.float32], source: Sou
 def distance(runtime: str, outputs: NDArray[np.float32], source: Source) -> dict[str, Any]:
     """How far `outputs` are from Keras', whatever that may be."""
     largest = float(np.abs(outputs - source.outputs).max())
-    return {"checked_on": runtime, "examples": len(outputs), "largest_difference": largest}
+    return {
+        "checked_on": runtime,
+        "examples": len(outputs),
+        "largest_difference": largest,
+        "largest_output": float(np.abs(source.outputs).max()),
+    }

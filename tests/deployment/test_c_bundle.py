@@ -52,7 +52,7 @@ def numbers(text, name):
 
 
 def constants(text):
-    return {name: int(value) for name, value in re.findall(r"constexpr (?:unsigned )?int (\w+) = (\d+);", text)}
+    return {name: int(value) for name, value in re.findall(r"^  (\w+) = (\d+),$", text, re.M)}
 
 
 def test_the_bundle_holds_the_model_its_operators_and_golden_examples(bundle, source):
@@ -204,7 +204,7 @@ def pretend_tree(folder, allocated="kTfLiteOk", flipped=-1):
         methods = "\n".join(
             f"TfLiteStatus {name}() {{ return Add(); }}" for name in {row.method for row in ROWS.values()}
         )
-        (micro / name).resolve().write_text(text.replace("METHODS", methods))
+        (micro / name).resolve().write_text("#pragma once\n" + text.replace("METHODS", methods))
     library = folder / "gen" / f"linux_{platform.machine()}_default_gcc" / "lib"
     library.mkdir(parents=True)
     (library / "lib.cc").write_text(LIBRARY.replace("ALLOCATED", allocated).replace("FLIPPED", str(flipped)))

@@ -43,7 +43,13 @@ def test_an_export_holds_models_and_manifest(tmp_path, graph, splits):
     weights = initial_weights(graph, 1)
     manifest = export(tmp_path / "deep" / "best", graph, weights, splits, FACTS)
     folder = tmp_path / "deep" / "best"
-    assert sorted(file.name for file in folder.iterdir()) == ["manifest.json", "model.keras", "model.tflite"]
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "README.md",
+        "manifest.json",
+        "model.keras",
+        "model.tflite",
+    ]
+    assert "a value is" in (folder / "README.md").read_text()
     stored = json.loads((folder / "manifest.json").read_text())
     assert stored == json.loads(manifest.to_json())
     assert {name: stored[name] for name in FACTS} == FACTS

@@ -99,7 +99,7 @@ def test_an_export_writes_the_chosen_formats_and_lists_how_they_were_checked(tmp
     graph, data = small_network(), splits()
     manifest = export(tmp_path, graph, initial_weights(graph, 1), data, {}, ["tflite", "onnx"])
     assert {file.name for file in tmp_path.iterdir()} == {*manifest.files, "manifest.json"}
-    assert set(manifest.files) == {"model.tflite", "model.keras", "model.onnx"}
+    assert set(manifest.files) == {"README.md", "model.tflite", "model.keras", "model.onnx"}
     stored = json.loads((tmp_path / "manifest.json").read_text())["formats"]
     assert stored == manifest.formats
     assert list(stored) == ["tflite", "onnx"]
@@ -118,7 +118,9 @@ def test_files_of_an_earlier_export_go_unless_somebody_changed_them(tmp_path):
             (tmp_path / "model.keras").write_bytes(b"mine too")
         export(tmp_path, graph, weights, data, {}, ["onnx"])
         left = {file.name for file in tmp_path.iterdir()}
-        assert left == {"model.onnx", "manifest.json", "notes.txt"} | ({"model.keras"} if touched else set())
+        assert left == {"README.md", "model.onnx", "manifest.json", "notes.txt"} | (
+            {"model.keras"} if touched else set()
+        )
 
 
 def test_an_earlier_manifest_removes_nothing_outside_its_folder(tmp_path):
