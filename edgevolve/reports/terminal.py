@@ -121,8 +121,8 @@ def export_table(run: Run, folder: Path, record: Record, manifest: Mapping[str, 
     }
     beyond = {name: found for name, found in manifest["formats"].items() if name != "tflite"}
     for name, found in beyond.items():
-        about = f"outputs of up to {found['largest_output']:.3g} differ by at most {found['largest_difference']:.2g}"
-        rows[name] = f"{about} from Keras's, {found['examples']} examples on {found['checked_on']}"
+        about = f"{found['largest_difference']:.2g} from Keras at most, {found['examples']} examples"
+        rows[name] = f"{about} on {found['checked_on']}; outputs reach {found['largest_output']:.3g}"
         if "host_arena_minimum_bytes" in found:
             rows["arena on this host"] = size(found["host_arena_minimum_bytes"])
             rows |= {f"c {part}": found[part] for part in ("arrays", "main", "answer") if part in found}
