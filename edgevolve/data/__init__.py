@@ -11,13 +11,13 @@ from edgevolve.data.mel import Mel
 from edgevolve.data.npz import NpzImages
 from edgevolve.data.rows import Rows, StoredArray, chunks
 from edgevolve.data.scaling import standardised, with_front_end
+from edgevolve.data.sensor_folder import SensorFolder
 from edgevolve.data.split import DataSet, Split, Splits, as_float, fingerprint, hold_out
 from edgevolve.data.table import Table
 from edgevolve.data.target import Classes, Itself, Target, Values, classes_of, target_of
 
-DATA_SETS = {
-    kind.__name__: kind for kind in (Digits, DigitsAnomalies, Diabetes, ImageFolder, KerasDataset, NpzImages, Table)
-}
+_PACKAGED = (Digits, DigitsAnomalies, Diabetes, ImageFolder, KerasDataset, NpzImages, SensorFolder, Table)
+DATA_SETS = {kind.__name__: kind for kind in _PACKAGED}
 """What an export can load again from a journal, by the name of its class."""
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "Pixels",
     "Prepared",
     "Rows",
+    "SensorFolder",
     "Split",
     "Splits",
     "Standardise",

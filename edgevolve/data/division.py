@@ -71,7 +71,7 @@ def _how(train: Split, held: dict[str, Split], given: tuple[str, ...], unit: str
         words.append(f"{' and '.join(made)} held out by {unit}, seed {seed}")
     counts = ""
     if train.groups is not None:
-        parts = {"train": train, **held}
+        parts = {"train": train, "validation": held["validation"], "test": held["test"]}
         each = (f"{len(np.unique(np.asarray(part.groups)))} {name}" for name, part in parts.items())
         counts = f" ({', '.join(each)})"
     return f"split: {'; '.join(words)}{counts}"

@@ -1,0 +1,210 @@
+"""Recordings of sensors, and the windows that a network sees of them: none crosses a recording or a split."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from itertools import pairwise
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.data.data_error import DataError
+from edgevolve.data.division import Divisible, divided
+from edgevolve.data.folder import Place
+from edgevolve.data.layout import needs_standardising
+from edgevolve.data.rows import Rows
+from edgevolve.data.scaling import standardised
+from edgevolve.data.split import Split, Splits
+from edgevolve.data.spool import in_memory_if_small, spooled
+from edgevolve.data.unreadable import Unreadable, shown
+
+Piece = tuple[Place, NDArray[np.float32]]
+"""(steps, channels) of a recording; pieces of the same `Place`, one after the other, are one recording."""
+
+_LEAST_RECORDINGS = 3
+"""The recordings of a class that has fewer are divided in time."""
+_BLOCKS = 10
+_BLOCK_WINDOWS = 2
+"""A recording that is divided in time gives up to so many blocks, each at least so many windows long."""
+_SAME_RATE = 0.02
+_MOST_RATIO = 1000
+
+
+class Windowing(Divisible, Protocol):
+    """What a reader says of its windows."""
+
+    @property
+    def window(self) -> int | None:
+        """Steps of a window; None for whole recordings."""
+
+    @property
+    def stride(self) -> int | None:
+        """Steps from one window to the next; half a window unless given."""
+
+    @property
+    def normalise(self) -> bool | None:
+        """Whether channels are standardised; None where they need it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Windows:
+    """Windows of `length` steps of a long array (steps, channels); nothing is read until rows are asked for."""
+
+    source: Rows
+    starts: NDArray[np.int64]
+    length: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(number, length, 1, channels)."""
+        return (len(self.starts), self.length, 1, self.source.shape[1])
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """As the source's."""
+        return self.source.dtype
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        """The windows of a slice or of an array of numbers, or a single one."""
+        starts = np.atleast_1d(self.starts[index])
+        steps = self.source[(starts[:, np.newaxis] + np.arange(self.length)).ravel()]
+        rows: NDArray[Any] = steps.reshape(len(starts), *self.shape[1:])
+        return rows[0] if np.ndim(self.starts[index]) == 0 else rows
+
+
+def check_windowing(data: Windowing) -> None:
+    """Raise `DataError` for a window or stride that is none."""
+    for name, value in (("window", data.window), ("stride", data.stride)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise DataError(f"{type(data).__name__}: {name} must be a number of steps from 1, not {value!r}")
+
+
+def windowed(
+    pieces: Iterable[Piece],
+    classes: tuple[str, ...],
+    channels: int,
+    data: Windowing,
+    grouped_by: str,
+    unreadable: Unreadable,
+) -> Splits:
+    """Windows of all recordings, split by group, or by recording where `grouped_by` is empty.
+
+    A class of fewer than three recordings has each divided in time, into blocks that no window crosses. Raises
+    `DataError`, with the path, for recordings that give no windows.
+    """
+    places: list[Place] = []
+    lengths: list[int] = []
+
+    def noted() -> Iterator[NDArray[np.float32]]:
+        for place, values in pieces:
+            if not places or places[-1] is not place:
+                places.append(place)
+                lengths.append(0)
+            lengths[-1] += len(values)
+            yield values
+
+    source = spooled(noted(), (channels,), np.float32)
+    here = shown(data.path)
+    lacking = sorted(set(classes) - {place.label for place in places})
+    if lacking:
+        raise DataError(f"{here}: no recording of class {lacking[0]} can be read")
+    window = _window(here, data, places, lengths)
+    blocks, notes = _blocks(places, lengths, window, grouped_by)
+    stride = data.stride or max(1, window // 2)
+    starts, owners = [np.empty(0, np.int64)], list[Place]()
+    for place, begin, end in blocks:
+        first = np.arange(begin, end - window + 1, stride)
+        if not len(first):
+            unreadable(place.path, f"has {end - begin} steps, a window takes {window}")
+        starts.append(first)
+        owners += [place] * len(first)
+    label = {name: number for number, name in enumerate(classes)}
+    y = np.array([label[place.label] for place in owners], np.int64)
+    empty = [name for name, count in zip(classes, np.bincount(y, minlength=len(classes)), strict=True) if not count]
+    if empty:
+        raise DataError(f"{here}: no recording of class {empty[0]} holds a window of {window} steps")
+    x = in_memory_if_small(Windows(source, np.concatenate(starts), window))
+    whole = Split(x, y, np.array([place.group for place in owners]))
+    given = np.array([place.part for place in owners], str)
+    splits = divided(whole, classes, given, data, grouped_by or "recording")
+    about = f"{len(y)} windows of {window} steps, one each {stride}, of {len(places)} recordings"
+    notes = (*splits.notes, about, *notes, *unreadable.notes)
+    splits = replace(splits, notes=notes)
+    return standardised(splits) if needs_standardising(splits.train.x, data.normalise) else splits
+
+
+def _window(here: str, data: Windowing, places: list[Place], lengths: list[int]) -> int:
+    if data.window is not None:
+        return data.window
+    if len(set(lengths)) > 1:
+        (usual, _), *_ = Counter(lengths).most_common(1)
+        odd = next(number for number, length in enumerate(lengths) if length != usual)
+        raise DataError(
+            f"{here}: recordings are of different length, {usual} steps and {lengths[odd]} "
+            f"({shown(places[odd].name)}); window={min(usual, lengths[odd])} takes windows of them"
+        )
+    return lengths[0]
+
+
+def _blocks(
+    places: list[Place], lengths: list[int], window: int, grouped_by: str
+) -> tuple[list[tuple[Place, int, int]], tuple[str, ...]]:
+    """Where windows may lie: (place, begin, end) in steps of all recordings, each place with its group."""
+    ends = np.cumsum(lengths)
+    begins = ends - lengths
+    spans = [(place, int(begin), int(end)) for place, begin, end in zip(places, begins, ends, strict=True)]
+    if grouped_by:
+        return spans, ()
+    numbered = [
+        (replace(place, group=place.group or str(number)), begin, end)
+        for number, (place, begin, end) in enumerate(spans)
+    ]
+    if any(place.part for place in places):
+        return numbered, ()
+    each: dict[str, set[str]] = {}
+    for place, *_ in numbered:
+        each.setdefault(place.label, set()).add(place.group)
+    few = sorted(label for label, groups in each.items() if len(groups) < _LEAST_RECORDINGS)
+    blocks = [part for span in numbered for part in (_in_time(span, window) if span[0].label in few else [span])]
+    note = (
+        f"fewer than {_LEAST_RECORDINGS} recordings of {', '.join(few[:5])}: divided in time, so that scores are "
+        "too good; record each class several times"
+    )
+    return blocks, (note,) if few else ()
+
+
+def _in_time(span: tuple[Place, int, int], window: int) -> list[tuple[Place, int, int]]:
+    """Up to ten blocks of a recording."""
+    place, begin, end = span
+    number = min(_BLOCKS, (end - begin) // (_BLOCK_WINDOWS * window))
+    if number < 2:
+        return [span]
+    edges = np.linspace(begin, end, number + 1).astype(int).tolist()
+    return [
+        (replace(place, group=f"{place.group}, part {part}"), low, high)
+        for part, (low, high) in enumerate(pairwise(edges))
+    ]
+
+
+def resampled(values: NDArray[Any], recorded: float, wanted: float) -> NDArray[Any]:
+    """(steps, channels) at another rate; unchanged where rates differ by 2 % at most.
+
+    SciPy's polyphase filter takes what departs from the line between the first step and the last, so that an offset
+    such as gravity leaves no ripple and the ends do not ring.
+    """
+    if abs(recorded / wanted - 1) <= _SAME_RATE:
+        return values
+    from scipy.signal import resample_poly
+
+    ratio = Fraction(wanted / recorded).limit_denominator(_MOST_RATIO)
+    first, last, steps = values[0], values[-1], max(1, len(values) - 1)
+    slope = (last - first) / steps
+    rest = values - (first + np.arange(len(values))[:, np.newaxis] * slope)
+    found: NDArray[Any] = resample_poly(rest, ratio.numerator, ratio.denominator, axis=0)
+    found += first + np.arange(len(found))[:, np.newaxis] * slope / float(ratio)
+    return found

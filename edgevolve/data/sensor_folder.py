@@ -1,0 +1,175 @@
+"""Recordings of sensors in a folder of one folder a class."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.data.csv_file import CsvFile, opened
+from edgevolve.data.data_error import DataError
+from edgevolve.data.folder import Listing, Place, listed
+from edgevolve.data.recordings import Piece, check_windowing, resampled, windowed
+from edgevolve.data.split import Splits
+from edgevolve.data.target import Classes
+from edgevolve.data.time_column import rate_of, time_column
+from edgevolve.data.unreadable import Unreadable, shown
+
+_SUFFIXES = (".csv", ".npy", ".tsv", ".txt")
+_OTHER_RATE = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class SensorFolder:
+    r"""CSV files of recordings, one folder a class, or `train`, `validation` and `test` above the classes.
+
+    A file holds one recording, a row a step: a column each for time, if there is one, and for every channel; or, with
+    `axes`, one recording a line, whose axes are interleaved (x y z x y z …). Files of `class.anything.csv` need no
+    folders, and `.npy` files hold (steps, channels). `columns` chooses channels by name.
+
+    Examples are float32 (window, 1, channels), one every `stride` steps, half a window unless given. No window crosses
+    a recording, and no recording is in two splits, but where a class has fewer than three: then each of these is
+    divided in time. Without `window` an example is a whole recording. Recordings of one group stay together: `group` is
+    a regular expression whose first bracket finds it in a path below the folder, such as `r"(subject\d+)"`.
+
+    Where a time column says that a file is at another rate than the first, it is refused; `rate`, steps a second,
+    resamples all to it. Channels are standardised where they need it, or as `normalise` says. Fractions, `seed` and
+    `skip_unreadable` are as for `ImageFolder`. Raises `DataError`.
+    """
+
+    path: str
+    window: int | None = None
+    stride: int | None = None
+    rate: float | None = None
+    columns: tuple[str, ...] | None = None
+    axes: int | None = None
+    group: str | None = None
+    normalise: bool | None = None
+    validation_fraction: float = 0.1
+    test_fraction: float = 0.2
+    seed: int = 0
+    skip_unreadable: bool = False
+
+    def __post_init__(self) -> None:
+        if self.columns is not None:
+            columns = (self.columns,) if isinstance(self.columns, str) else tuple(self.columns)
+            object.__setattr__(self, "columns", columns)
+        check_windowing(self)
+        if self.axes is not None and self.axes < 1:
+            raise DataError(f"SensorFolder: axes must be from 1, not {self.axes!r}")
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(window, 1, channels), from the first file that can be read."""
+        listing = self._listing(Unreadable(True))
+        first = _first(self, listing, listing.stamp())
+        return (self.window or first[0], 1, first[1])
+
+    @property
+    def classes(self) -> int:
+        """How many folders of recordings there are."""
+        return self.target.number
+
+    @property
+    def target(self) -> Classes:
+        """The names of the folders, sorted."""
+        return Classes(self._listing(Unreadable(True)).classes)
+
+    def load(self) -> Splits:
+        """Read and split; the same arrays each time."""
+        unreadable = Unreadable(self.skip_unreadable)
+        listing = self._listing(unreadable)
+        return _load(self, listing, listing.stamp(), tuple(unreadable.seen))
+
+    def _listing(self, unreadable: Unreadable) -> Listing:
+        return listed(self.path, _SUFFIXES, self.group, unreadable)
+
+
+@lru_cache(maxsize=4)
+def _first(data: SensorFolder, listing: Listing, stamp: str) -> tuple[int, int]:
+    """Steps and channels of the first recording that can be read."""
+    unreadable = Unreadable(True)
+    for _, values in _Files(data, unreadable, None).pieces(listing.files):
+        return values.shape[0], values.shape[1]
+    raise DataError(f"{shown(data.path)}: no recording can be read: {unreadable.seen[0]}")
+
+
+@lru_cache(maxsize=1)
+def _load(data: SensorFolder, listing: Listing, stamp: str, skipped: tuple[str, ...]) -> Splits:
+    channels = _first(data, listing, stamp)[1]
+    unreadable = Unreadable(data.skip_unreadable, list(skipped))
+    pieces = _Files(data, unreadable, channels).pieces(listing.files)
+    splits = windowed(pieces, listing.classes, channels, data, listing.grouped_by, unreadable)
+    return replace(splits, notes=(*splits.notes, *listing.notes))
+
+
+@dataclass(slots=True)
+class _Files:
+    """Reads one file after the other; the first says which channels and which rate the others have, too."""
+
+    data: SensorFolder
+    unreadable: Unreadable
+    channels: int | None
+    rate: float | None = None
+    names: tuple[str, ...] = ()
+
+    def pieces(self, files: tuple[Place, ...]) -> Iterator[Piece]:
+        for file in files:
+            try:
+                found = list(self._recordings(file))
+            except DataError as error:
+                self.unreadable(file.path, str(error).removeprefix(f"{shown(file.path)}: "))
+                continue
+            yield from found
+
+    def _recordings(self, file: Place) -> Iterator[Piece]:
+        grouped = file if file.group else replace(file, group=file.name)
+        if file.path.lower().endswith(".npy"):
+            yield grouped, self._checked(_npy(file.path))
+            return
+        table = opened(file.path)
+        if self.data.axes is None:
+            yield grouped, self._checked(self._steps(table))
+            return
+        for number, line in enumerate(table.array(table.names)):
+            if len(line) % self.data.axes:
+                raise DataError(f"line {number + 1} has {len(line)} values, no multiple of axes={self.data.axes}")
+            values = line.reshape(-1, self.data.axes)
+            yield replace(file, group=file.group or f"{file.name}, line {number + 1}"), self._checked(values)
+
+    def _steps(self, table: CsvFile) -> NDArray[np.float64]:
+        time = time_column(table.names)
+        chosen = self.data.columns or self.names or tuple(name for name in table.names if name != time)
+        lacking = [name for name in chosen if name not in table.names]
+        if lacking:
+            raise DataError(f"has no column {lacking[0]}; it has {', '.join(table.names)[:200]}")
+        values = table.array([*chosen, *([time] if time else [])])
+        if not len(values):
+            raise DataError("has no row below its header")
+        rate = rate_of(time, values[:, -1]) if time else None
+        values = values[:, : len(chosen)]
+        if self.data.rate is None and rate and self.rate and abs(rate / self.rate - 1) > _OTHER_RATE:
+            raise DataError(f"is at {rate:.4g} Hz, the first at {self.rate:.4g} Hz; rate={self.rate:.4g} resamples all")
+        self.rate, self.names = self.rate or rate, chosen
+        return resampled(values, rate, self.data.rate) if rate and self.data.rate else values
+
+    def _checked(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
+        self.channels = self.channels or values.shape[1]
+        if values.shape[1] != self.channels:
+            raise DataError(f"has {values.shape[1]} channels, the first {self.channels}")
+        with np.errstate(over="ignore"):
+            found = values.astype(np.float32)
+        if not np.isfinite(found).all():
+            raise DataError(f"row {int(np.isfinite(found).all(axis=1).argmin()) + 1}: holds what is no finite number")
+        return found
+
+
+def _npy(path: str) -> NDArray[np.float64]:
+    try:
+        array: NDArray[np.float64] = np.load(path, allow_pickle=False)
+    except Exception as error:  # NumPy raises several kinds for what is no array
+        raise DataError(f"is no array ({' '.join(str(error).split())[:100]})") from error
+    if getattr(array, "ndim", 0) not in (1, 2) or array.dtype.kind not in "biuf" or not array.size:
+        raise DataError("must hold numbers, (steps, channels)")
+    return array.reshape(len(array), -1).astype(np.float64)
