@@ -177,7 +177,7 @@ def test_export_writes_a_model_that_was_run_on_the_test_split(run):
     assert done.returncode == 0, done.stderr
     best = json.loads(edgevolve("show", path, "--pick", "best", "--json").stdout)[0]
     folder = path / "export" / str(best["number"])
-    assert {p.name for p in folder.iterdir()} == {"model.tflite", "model.keras", "manifest.json"}
+    assert {p.name for p in folder.iterdir()} == {"README.md", "model.tflite", "model.keras", "manifest.json"}
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["genotype"] == best["genotype"]
     assert "int8" in done.stdout
@@ -189,7 +189,13 @@ def test_export_writes_the_formats_asked_for(run, tmp_path):
     path, _ = run
     done = edgevolve("export", path, "--formats", "c,onnx", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"c", "model.onnx", "manifest.json"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "README.md",
+        "c",
+        "model.tflite",
+        "model.onnx",
+        "manifest.json",
+    }
     formats = json.loads((tmp_path / "out" / "manifest.json").read_text())["formats"]
     for name in ("c", "onnx"):
         assert re.search(rf"{name} +[\d.e-]+ from Keras at most, 360 examples on ", done.stdout)
