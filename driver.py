@@ -303,7 +303,7 @@ def export(
 
 @app.command()
 def optimise(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="any file of one subgraph")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="any file")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.tflite", help="where to write")],
 ) -> None:
     """Give any .tflite the memory plan that needs the least; its outputs stay the same to the bit."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgevolve.graph import Graph, ShapeError, from_json
-from edgevolve.tflite import TfliteError, load_tflite
+from edgevolve.tflite import TfliteError, TfliteModel, load_tflite
 from predictors.features import PredictorError
 from predictors.files import read_text
 
@@ -64,7 +64,7 @@ def read_network(csv_path: Path | str, file: str) -> Graph:
         if not path.resolve().is_relative_to(folder.resolve()):
             raise PredictorError(f"{csv_path}: {file[:200]}: lies outside the folder of the CSV; move it there")
         if path.suffix.lower() == ".tflite":
-            return load_tflite(path).graph
+            return _first_of(path, load_tflite(path))
         return from_json(json.loads(read_text(path)))
     except OSError as error:
         raise PredictorError(f"{csv_path}: {str(path)[:300]}: {error.strerror or error}") from error
@@ -72,6 +72,14 @@ def read_network(csv_path: Path | str, file: str) -> Graph:
         raise
     except (ValueError, RecursionError, ShapeError) as error:
         raise PredictorError(f"{str(path)[:300]!s}: not a network: {' '.join(str(error).split())[:200]}") from error
+
+
+def _first_of(path: Path, model: TfliteModel) -> Graph:
+    """The first subgraph. Raises `PredictorError` where it runs others, as loops do, which no predictor counts."""
+    if len(model.reached) > 1:
+        callers = dict.fromkeys(operator.name for operator in model.operators if operator.calls)
+        raise PredictorError(f"{path}: {', '.join(callers)} runs further subgraphs, which predictors do not know")
+    return model.graph
 
 
 def read_networks(csv_path: Path | str, files: Sequence[str]) -> list[Graph]:

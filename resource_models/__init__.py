@@ -15,11 +15,13 @@ from resource_models.arena import (
     Footprint,
     buffers,
     file_footprint,
+    file_macs,
     footprint,
     measure,
     memory_plan,
     placed_buffers,
     stored_head_bytes,
+    timeline,
 )
 from resource_models.deployed import Deployed, deployed
 from resource_models.liveness import Lifetime, PlacedBuffer, lifetimes, live_bytes, stacked
@@ -48,6 +50,7 @@ __all__ = [
     "buffers",
     "deployed",
     "file_footprint",
+    "file_macs",
     "footprint",
     "lifetimes",
     "live_bytes",
@@ -59,4 +62,5 @@ __all__ = [
     "placed_buffers",
     "stacked",
     "stored_head_bytes",
+    "timeline",
 ]

@@ -1,6 +1,6 @@
 """What a network really needs on a device that runs TensorFlow Lite Micro, before its file exists."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -11,10 +11,11 @@ from resource_models.deployed import deployed
 from resource_models.flash import flash_bytes
 from resource_models.liveness import PlacedBuffer
 from resource_models.memory import peak_memory
-from resource_models.plan import Plan, plan
+from resource_models.plan import Plan, plan, unplanned
 from resource_models.planner import Buffer, greedy_offsets, height
 from resource_models.size import macs
-from resource_models.tail import tail
+from resource_models.tail import Part, tail
+from resource_models.timeline import NEVER, Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,6 @@ class Footprint:
         return max(self.greedy_head_bytes + self.tail_bytes, self.setup_bytes)
 
 
-_Kernel = tuple[Operator, Needs | None]
-
-
 class Placed(NamedTuple):
     """What the runtime places: tensors in the order of their numbers, then scratch in its order.
 
@@ -83,29 +81,35 @@ def measure(graph: Graph, target: Target = CORTEX_M) -> Footprint:
 
 def footprint(graph: Graph, target: Target = CORTEX_M) -> Footprint:
     """The figures of the file's own operators (`deployed`), in the order in which they stand."""
-    kernels = _kernels(operators(graph), target)
-    placed = _placed(graph, kernels, target)
-    found = plan(placed.tensors, placed.scratch)
-    listed = [operator for operator, _ in kernels]
+    parts = _parts(graph, target)
+    placed = _placed(parts, target)
+    found = _best(parts, placed)
+    listed = [operator for operator, _ in parts[0].kernels]
     weights = constants(listed)
     flash = flash_bytes(graph, listed, weights, planned=found.offsets is not None)
-    tensors = len(graph.inputs) + sum(len(node.outputs) for node in graph.nodes) + len(weights)
-    return _footprint(graph, kernels, target, found, flash, tensors)
+    unplaced = [Tensor(f"constant {number}", (), constant=True) for number in range(len(weights))]
+    parts = [parts[0]._replace(tensors=(*parts[0].tensors, *unplaced))]
+    return _footprint(parts, target, found, flash, len(placed.tensors), macs(graph))
 
 
 def file_footprint(model: TfliteModel, target: Target = CORTEX_M) -> Footprint:
     """The figures of a file, in its own order and with its own numbers of tensors; flash is its size as it is.
 
     A plan that the file brings counts as `stored_head_bytes`. Kernels without a model (`unmodelled`) count as nothing.
+    Multiply-accumulates are those of each subgraph that runs, counted once.
     """
-    best, tensors = memory_plan(model, target), len(model.tensors)
-    kernels = _kernels(model.operators, target)
-    found = _footprint(model.graph, kernels, target, best, model.size_bytes, tensors, model.variables)
+    parts = _parts(model, target)
+    placed = _placed(parts, target)
+    best = _best(parts, placed)
+    found = _footprint(parts, target, best, model.size_bytes, len(placed.tensors), file_macs(model))
     return found if model.offsets is None else replace(found, stored_head_bytes=stored_head_bytes(model, target))
 
 
 def placed_buffers(found: Graph | TfliteModel, target: Target = CORTEX_M) -> list[PlacedBuffer]:
-    """Where the plan puts each buffer of a file's operators (`deployed`) or of a file, scratch included."""
+    """Where the plan puts each buffer of a file's operators (`deployed`) or of a file, scratch included.
+
+    Of a file with several subgraphs steps are those of `timeline`, from 1 on; what is never reached is left out.
+    """
     placed = buffers(found, target)
     all_buffers = [*placed.tensors, *placed.scratch]
     offsets = greedy_offsets(all_buffers, memory_plan(found, target).offsets or ())
@@ -113,19 +117,25 @@ def placed_buffers(found: Graph | TfliteModel, target: Target = CORTEX_M) -> lis
     return [
         PlacedBuffer(label, max(buffer.first - 1, 0), max(buffer.last - 1, 0), offset, buffer.size_bytes)
         for label, buffer, offset in zip(labels, all_buffers, offsets, strict=True)
+        if buffer[1:] != NEVER
     ]
 
 
 def memory_plan(found: Graph | TfliteModel, target: Target = CORTEX_M) -> Plan:
-    """The best plan for a file's operators (`deployed`) or for a file, offsets in the order of `buffers`."""
-    placed = buffers(found, target)
-    return plan(placed.tensors, placed.scratch)
+    """The best plan for a file's operators (`deployed`) or for a file, offsets in the order of `buffers`.
+
+    Beside variables in subgraphs behind the first the runtime misreads a plan (`AllocateVariables` of
+    `micro_allocator.cc` looks them up by their place in the first), so that such a file gets none.
+    """
+    parts = _parts(found, target)
+    return _best(parts, _placed(parts, target))
 
 
 def stored_head_bytes(model: TfliteModel, target: Target = CORTEX_M) -> int:
     """Bytes of the head as the file stands: with the plan that it brings, or the runtime's own where it brings none."""
     placed = buffers(model, target)
-    fixed = [None if model.offsets is None or model.offsets[i] < 0 else model.offsets[i] for i in placed.numbers]
+    stored = model.offsets if model.plan_fits else None
+    fixed = [None if stored is None or stored[i] < 0 else stored[i] for i in placed.numbers]
     every = [*placed.tensors, *placed.scratch]
     return height(every, greedy_offsets(every, fixed))
 
@@ -133,53 +143,71 @@ def stored_head_bytes(model: TfliteModel, target: Target = CORTEX_M) -> int:
 def buffers(found: Graph | TfliteModel, target: Target = CORTEX_M) -> Placed:
     """The buffers that the runtime plans for a file's operators (`deployed`) or for a file.
 
-    An exported file numbers the inputs, then what each node makes. An input is live from the start to its last reader,
-    what a node makes from that node to its last reader, and what the network gives to the end; nothing is ever
-    computed in place. The runtime takes equal buffers by their numbers, and none for a tensor of no bytes.
+    An exported file numbers the inputs, then what each node makes; the numbers of a file go through all subgraphs. An
+    input is live from the start to its last reader, what a node makes from that node to its last reader, and what the
+    network gives to the end; nothing is ever computed in place. What belongs to a subgraph that others run lives as
+    `timeline` says. The runtime takes equal buffers by their numbers, and none for a tensor of no bytes.
     """
+    return _placed(_parts(found, target), target)
+
+
+def timeline(model: TfliteModel) -> Timeline:
+    """The steps of a file along all calls."""
+    return Timeline([(part.graph, part.operators) for part in model.subgraphs])
+
+
+def file_macs(model: TfliteModel) -> int:
+    """Multiply-accumulates of every subgraph that runs when the first one does, each counted once: loops, too."""
+    return sum(macs(model.subgraphs[number].graph) for number in model.reached)
+
+
+def _parts(found: Graph | TfliteModel, target: Target) -> list[Part]:
     if isinstance(found, Graph):
-        return _placed(found, _kernels(operators(found), target), target)
-    numbers = {tensor.name: number for number, tensor in enumerate(found.tensors)}
-    return _placed(found.graph, _kernels(found.operators, target), target, numbers)
+        made = (*found.inputs, *(y for node in found.nodes for y in node.outputs))
+        return [Part(found, _kernels(operators(found), target), made, (), found.outputs)]
+    return [
+        Part(part.graph, _kernels(part.operators, target), part.tensors, part.variables, part.outputs)
+        for part in found.subgraphs
+    ]
 
 
-def _kernels(listed: Sequence[Operator], target: Target) -> list[_Kernel]:
+def _kernels(listed: Sequence[Operator], target: Target) -> list[tuple[Operator, Needs | None]]:
     return [(operator, needs(operator, target)) for operator in listed]
 
 
-def _placed(graph: Graph, kernels: Sequence[_Kernel], target: Target, numbers: Mapping[str, int] = {}) -> Placed:
-    """The buffers by the tensors' numbers; without numbers they are those of an exported file."""
-    end = len(graph.nodes)
-    made = [(x, 0) for x in graph.inputs]
-    made += [(y, step) for step, node in enumerate(graph.nodes, 1) for y in node.outputs]
-    last = {tensor.name: step for tensor, step in made}
+def _placed(parts: Sequence[Part], target: Target) -> Placed:
+    """The buffers by the tensors' numbers."""
+    times = Timeline([(part.graph, [operator for operator, _ in part.kernels]) for part in parts])
+    names: list[str] = []
+    numbers: list[int] = []
+    tensors: list[Buffer] = []
     scratch: list[Buffer] = []
-    for step, (node, (_, known)) in enumerate(zip(graph.nodes, kernels, strict=True), 1):
-        for x in node.inputs:
-            last[x.name] = step
-        scratch += [Buffer(target.aligned(size), step, step) for size in known.scratch] if known else []
-    for y in graph.outputs:
-        last[y.name] = end
-    numbers = numbers or {tensor.name: number for number, (tensor, _) in enumerate(made)}
-    kept = sorted(((tensor, step) for tensor, step in made if tensor.size_bytes), key=lambda t: numbers[t[0].name])
-    return Placed(
-        names=tuple(tensor.name for tensor, _ in kept),
-        numbers=tuple(numbers[tensor.name] for tensor, _ in kept),
-        tensors=tuple(Buffer(target.aligned(t.size_bytes), step, last[t.name]) for t, step in kept),
-        scratch=tuple(scratch),
-    )
+    first = 0
+    for part, spans, runs in zip(parts, times.tensors, times.operators, strict=True):
+        sizes = part.planned_bytes()
+        for number, tensor in enumerate(part.tensors, first):
+            if size := sizes.get(tensor.name):
+                names.append(tensor.name)
+                numbers.append(number)
+                tensors.append(Buffer(target.aligned(size), *spans.get(tensor.name, NEVER)))
+        for index, (_, known) in enumerate(part.kernels):
+            span = runs.get(index, NEVER)
+            scratch += [Buffer(target.aligned(size), *span) for size in known.scratch] if known else []
+        first += len(part.tensors)
+    return Placed(tuple(names), tuple(numbers), tuple(tensors), tuple(scratch))
+
+
+def _best(parts: Sequence[Part], placed: Placed) -> Plan:
+    if any(part.variables for part in parts[1:]):
+        return unplanned([*placed.tensors, *placed.scratch])
+    return plan(placed.tensors, placed.scratch)
 
 
 def _footprint(
-    graph: Graph,
-    kernels: Sequence[_Kernel],
-    target: Target,
-    found: Plan,
-    flash: int,
-    tensors: int,
-    variables: Sequence[Tensor] = (),
+    parts: Sequence[Part], target: Target, found: Plan, flash: int, placed: int, multiplications: int
 ) -> Footprint:
-    ends = tail(graph, kernels, target, tensors, variables)
+    ends = tail(parts, target, placed)
+    kernels = [kernel for part in parts for kernel in part.kernels]
     return Footprint(
         target=target,
         peak_bytes=found.peak_bytes,
@@ -188,7 +216,7 @@ def _footprint(
         tail_bytes=ends.kept_bytes,
         setup_bytes=ends.setup_bytes,
         flash_bytes=flash,
-        macs=macs(graph),
+        macs=multiplications,
         operators=tuple(sorted({operator.name for operator, _ in kernels})),
         unmodelled=tuple(dict.fromkeys(operator.name for operator, known in kernels if known is None)),
         exact=found.exact,

@@ -26,6 +26,12 @@ class Plan:
     exact: bool
 
 
+def unplanned(buffers: Sequence[Buffer], greedy: Sequence[int] | None = None) -> Plan:
+    """The runtime's own plan, whose offsets are `greedy` (computed unless given)."""
+    peak, highest = live_peak(buffers), height(buffers, greedy_offsets(buffers) if greedy is None else greedy)
+    return Plan(None, peak, highest, highest, highest == peak)
+
+
 def plan(tensors: Sequence[Buffer], scratch: Sequence[Buffer] = ()) -> Plan:
     """The best plan for tensors in the order of their numbers, and the scratch buffers of all kernels.
 
@@ -33,9 +39,10 @@ def plan(tensors: Sequence[Buffer], scratch: Sequence[Buffer] = ()) -> Plan:
     """
     buffers = [*tensors, *scratch]
     greedy = greedy_offsets(buffers)
-    peak, highest = live_peak(buffers), height(buffers, greedy)
-    if highest == peak or len(buffers) > MOST_PACKED:
-        return Plan(None, peak, highest, highest, highest == peak)
+    own = unplanned(buffers, greedy)
+    peak, highest = own.peak_bytes, own.greedy_bytes
+    if own.exact or len(buffers) > MOST_PACKED:
+        return own
     best = packed(buffers, greedy)
     offsets = best.offsets[: len(tensors)]
     head = height(buffers, greedy_offsets(buffers, offsets)) if scratch else best.height_bytes

@@ -6,21 +6,24 @@ and outputs. Source: `micro_allocator.cc`, `micro_interpreter.cc` and `micro_all
 Micro.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from edgevolve.graph import Graph, Tensor
+from edgevolve.graph import DType, Graph, Tensor
 from edgevolve.tflite import Needs, Operator, Target
 
 
 class _Records(NamedTuple):
     """Bytes of the runtime's records.
 
-    `fixed` holds the allocators, the planner and the model's own record; `request` is the runtime's note of a scratch
-    buffer, `described` what the planner needs for a tensor or a scratch buffer, and `planned` for one that it places.
+    `fixed` holds the allocators and the planner, `subgraph` is the record of a subgraph; `request` is the runtime's
+    note of a scratch buffer, `described` what the planner needs for a tensor or a scratch buffer, and `planned` for one
+    that it places.
     """
 
     fixed: int
+    subgraph: int
     tensor: int
     operator: int
     interface_tensor: int
@@ -30,14 +33,43 @@ class _Records(NamedTuple):
     planned: int
 
 
-_RECORDS = {8: _Records(488, 24, 64, 64, 24, 16, 32, 40), 4: _Records(136, 12, 32, 40, 12, 12, 24, 40)}
+_RECORDS = {8: _Records(464, 24, 24, 64, 64, 24, 16, 32, 40), 4: _Records(128, 8, 12, 32, 40, 12, 12, 24, 40)}
 _ALIGNMENT = 16
 _REQUESTS_IN_RESERVE = 12
 """Scratch buffers that any one kernel may ask for; the runtime keeps room to note them."""
 
 
-_HANDLE = "VAR_HANDLE"
-"""The operator for each of which the runtime keeps a record of a variable."""
+_HANDLE, _ASSIGN = "VAR_HANDLE", "ASSIGN_VARIABLE"
+
+_Kernel = tuple[Operator, Needs | None]
+
+
+class Part(NamedTuple):
+    """A subgraph as the runtime sets it up.
+
+    `kernels` are its operators, each with what its kernel needs; None counts as nothing. `tensors` are all by their
+    numbers, constants included. `variables` keep their values and lie in the tail. `outputs` are those of the file,
+    constants among them.
+    """
+
+    graph: Graph
+    kernels: Sequence[_Kernel]
+    tensors: Sequence[Tensor]
+    variables: Sequence[Tensor]
+    outputs: Sequence[Tensor]
+
+    def planned_bytes(self) -> dict[str, int]:
+        """Bytes of each tensor that the planner places, by name.
+
+        A variable's handle that is passed on takes 4; the one that makes it points into its kernel's data.
+        """
+        elsewhere = {x.name for x in self.variables}
+        elsewhere |= {y.name for operator, _ in self.kernels if operator.name == _HANDLE for y in operator.outputs}
+        return {
+            x.name: 4 * math.prod(x.shape) if x.dtype is DType.RESOURCE else x.size_bytes
+            for x in self.tensors
+            if not x.constant and x.name not in elsewhere
+        }
 
 
 class Tail(NamedTuple):
@@ -47,54 +79,64 @@ class Tail(NamedTuple):
     setup_bytes: int
 
 
-def tail(
-    graph: Graph,
-    kernels: Sequence[tuple[Operator, Needs | None]],
-    target: Target,
-    tensors: int,
-    variables: Sequence[Tensor] = (),
-) -> Tail:
-    """The tail of a file's operators, each with what its kernel needs; None counts as nothing.
+def tail(parts: Sequence[Part], target: Target, placed: int) -> Tail:
+    """The tail of a file's subgraphs, all of which the runtime sets up; it talks to the first alone.
 
-    `tensors` is how many the file holds, constants included; `variables` keep their values and lie in the tail.
-
-    On the host it is what the recording allocator reports; for 32 bits it is derived.
+    `placed` is how many tensors are planned. On the host it is what the recording allocator reports; for 32 bits it is
+    derived.
     """
     records, pointer = _RECORDS[target.pointer_bytes], target.pointer_bytes
-    handles = sum(operator.name == _HANDLE for operator, _ in kernels)
+    kernels = [kernel for part in parts for kernel in part.kernels]
+    tensors = sum(len(part.tensors) for part in parts)
     used = records.fixed
-    if handles:
-        used += _aligned(2 * pointer, _ALIGNMENT) + _aligned(5 * pointer * handles, _ALIGNMENT)
-    used = _aligned(used + records.tensor * tensors, pointer) + records.operator * len(kernels)
-    known = [(operator, needs) for operator, needs in kernels if needs]
-    for _, needs in known:
+    if shared := {operator.options["shared_name"] for operator, _ in kernels if operator.name == _HANDLE}:
+        used += _aligned(2 * pointer, _ALIGNMENT) + _aligned(5 * pointer * len(shared), _ALIGNMENT)
+    used = _aligned(used + records.subgraph * len(parts) + records.tensor * tensors, pointer)
+    used += records.operator * len(kernels)
+    known = [needs for _, needs in kernels if needs]
+    for needs in known:
         used = _aligned(used + needs.kept.parameters, needs.kept.alignment)
-    for _, needs in known:
+    for needs in known:
         used = _aligned(used + needs.kept.data, _ALIGNMENT) if needs.kept.data else used
     setup = scratch_buffers = 0
-    for _, needs in known:
-        for table in needs.tables:
+    for needs, variables in zip(known, _assigned(parts), strict=True):
+        for table in (*needs.tables, *variables):
             used = _aligned(used + table, _ALIGNMENT)
         scratch_buffers += len(needs.scratch)
         requests = records.request * (scratch_buffers + _REQUESTS_IN_RESERVE)
         setup = max(setup, used + requests + sum(_described_bytes(scales, records) for scales in needs.described))
     if scratch_buffers:
         used = _aligned(used + pointer * scratch_buffers, pointer)
-    for variable in variables:
+    for variable in (variable for part in parts for variable in part.variables):
         used = _aligned(used + variable.size_bytes, _ALIGNMENT)
     requests = records.request * (scratch_buffers + _REQUESTS_IN_RESERVE)
-    described = records.described * (tensors + scratch_buffers) + pointer
-    placed = sum(x.size_bytes > 0 for x in (*graph.inputs, *(y for node in graph.nodes for y in node.outputs)))
+    described = records.described * (tensors + scratch_buffers) + pointer * len(parts)
     plan = records.planned * (placed + scratch_buffers)
     planning = sum(_aligned(part, _ALIGNMENT) for part in (used, requests + described, plan))
-    scales = {x.name: n for operator, _ in kernels for x, n in _scaled(operator)}
-    for interface in (graph.inputs, graph.outputs):
+    first = parts[0]
+    scales = {x.name: n for operator, _ in first.kernels for x, n in _scaled(operator)}
+    for interface in (first.graph.inputs, first.outputs):
         used = _aligned(used + pointer * len(interface), _ALIGNMENT)
         for tensor in interface:
             used += records.interface_tensor
             if scales.get(tensor.name):
                 used += records.quantisation + 4 * (1 + scales[tensor.name])
     return Tail(_aligned(used, _ALIGNMENT), max(planning, _aligned(setup, _ALIGNMENT)))
+
+
+def _assigned(parts: Sequence[Part]) -> Iterator[tuple[int, ...]]:
+    """For each kernel that is known, bytes of the variable that the runtime makes as it sets the kernel up.
+
+    It makes one of a name, at the first assignment in the subgraph of a handle.
+    """
+    made: set[float] = set()
+    for part in parts:
+        handles = {op.outputs[0].name: op.options["shared_name"] for op, _ in part.kernels if op.name == _HANDLE}
+        for operator, _ in (kernel for kernel in part.kernels if kernel[1]):
+            variable, value = operator.inputs[:2] if operator.name == _ASSIGN else (None, None)
+            name = handles.get(variable.name) if variable else None
+            yield (value.size_bytes,) if value and name is not None and name not in made else ()
+            made |= {name} if name is not None else set()
 
 
 def _scaled(operator: Operator) -> Iterator[tuple[Tensor, int]]:

@@ -9,7 +9,7 @@ from resource_models import Plan, buffers, memory_plan, peak_memory
 _HAVE_A_PLACE_IN_TIME = frozenset(
     {"CALL_ONCE", "IF", "WHILE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL"}
 )
-"""Operators that, like custom ones, may do more than give their outputs; a file that has one keeps its order."""
+"""Operators that, like custom ones, may do more than give their outputs; a subgraph that has one keeps its order."""
 
 
 def lay_out(content: Any) -> Plan:
@@ -21,7 +21,7 @@ def lay_out(content: Any) -> Plan:
     best, placed = memory_plan(model, CORTEX_M), buffers(model, CORTEX_M)
     offsets = None
     if best.offsets is not None:
-        offsets = [-1] * len(model.tensors)
+        offsets = [-1] * sum(len(subgraph.tensors) for subgraph in model.subgraphs)
         for number, offset in zip(placed.numbers, best.offsets, strict=True):
             offsets[number] = offset
     set_plan(content, offsets)
@@ -29,13 +29,13 @@ def lay_out(content: Any) -> Plan:
 
 
 def put_in_best_order(content: Any) -> None:
-    """Put the operators of the `ModelT` in the order of least peak memory, unless one may do more than compute.
+    """Put the operators of each subgraph of the `ModelT` in its order of least peak memory.
 
-    A file with an operator that reads nothing computed keeps its order, too.
+    A subgraph with an operator that may do more than compute keeps its order, and one with an operator that reads
+    nothing computed, too.
     """
-    model = read_tflite(packed(content))
-    bound = any(operator.custom or operator.name in _HAVE_A_PLACE_IN_TIME for operator in model.operators)
-    if bound or model.variables or not all(node.inputs and node.outputs for node in model.graph.nodes):
-        return
-    order = peak_memory(model.graph, alignment_bytes=CORTEX_M.alignment_bytes).order
-    content.subgraphs[0].operators = [content.subgraphs[0].operators[i] for i in order]
+    for read, written in zip(read_tflite(packed(content)).subgraphs, content.subgraphs, strict=True):
+        bound = any(operator.custom or operator.name in _HAVE_A_PLACE_IN_TIME for operator in read.operators)
+        if not bound and not read.variables and all(node.inputs and node.outputs for node in read.graph.nodes):
+            order = peak_memory(read.graph, alignment_bytes=CORTEX_M.alignment_bytes).order
+            written.operators = [written.operators[i] for i in order]

@@ -22,19 +22,16 @@ def schema() -> Any:
 def unpacked(model: bytes) -> Any:
     """The file as a `ModelT`, with what it keeps after the FlatBuffer taken inside.
 
-    Raises `ExportError` for what is no `.tflite` of one subgraph.
+    Raises `ExportError` for what is no `.tflite`.
     """
     try:
         if model[4:8] != _IDENTIFIER:
             raise ValueError("it lacks the file identifier")
         read = schema()
         found = read.ModelT.InitFromObj(read.Model.GetRootAs(bytearray(model), 0))
-        subgraphs = len(found.subgraphs)
         _take_inside(found, model)
     except Exception as error:  # the generated readers follow offsets without checking them
         raise ExportError(f"not a .tflite file: {' '.join(str(error).split()) or type(error).__name__}") from error
-    if subgraphs != 1:
-        raise ExportError(f"a .tflite of one subgraph is needed, this one has {subgraphs}")
     return found
 
 
@@ -80,8 +77,12 @@ def bare(model: Any) -> None:
     Names, descriptions, signatures and metadata go. Tensors are numbered as inputs, then outputs of the operators in
     their order, then constants in the order of their first reader; equal constants share a buffer, and tensors
     without data have the empty buffer 0. Operator codes stand in the order of their first use.
+
+    Raises `ExportError` unless it has one subgraph, as what edgevolve writes has.
     """
-    graph = model.subgraphs[0]
+    if len(model.subgraphs) != 1:
+        raise ExportError(f"a .tflite of one subgraph is needed, this one has {len(model.subgraphs)}")
+    (graph,) = model.subgraphs
     made = [int(t) for operator in graph.operators for t in operator.outputs]
     read = [int(t) for operator in graph.operators for t in operator.inputs if t >= 0]
     order = list(dict.fromkeys([*map(int, graph.inputs), *made, *read, *map(int, graph.outputs)]))

@@ -1,5 +1,6 @@
 """A better memory plan for any `.tflite`, never worse and with the same outputs."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,8 @@ from edgevolve.deployment.file_plan import lay_out, put_in_best_order
 from edgevolve.deployment.flatbuffer import bare, keeps_weights_outside, packed, unpacked
 from edgevolve.deployment.isolated import IsolatedError, run_isolated
 from edgevolve.deployment.micro import MicroError, run_on_micro
-from edgevolve.graph import Graph
-from edgevolve.tflite import compiled_for, read_tflite
+from edgevolve.graph import Tensor
+from edgevolve.tflite import Signature, compiled_for, read_tflite, runtimes
 from resource_models import Plan, stored_head_bytes
 
 _EXAMPLES = 4
@@ -59,23 +60,26 @@ def optimised(model: bytes) -> Optimised:
 
     Names of tensors between input and output go; an archive at the end of the file, metadata, signatures and custom
     options stay; weights after the FlatBuffer, which TensorFlow Lite Micro does not read, come inside. Where nothing is
-    saved, the file comes back as it was. The result is run beside the original, on random inputs, on LiteRT and on
-    TensorFlow Lite Micro; one of them has to run it.
+    saved, the file comes back as it was. The result is run beside the original, on random inputs: on LiteRT, the first
+    subgraph and each signature of another, and on TensorFlow Lite Micro; one of the two has to run it.
 
     Raises `TfliteError` for what `read_tflite` refuses, `ExportError` for what neither runs or if outputs differ.
     """
     read = read_tflite(model)  # checks every offset before anything here follows it
-    graph, compiled = read.graph, compiled_for(read)
+    compiled = compiled_for(read)
     if compiled:
         raise ExportError(f"compiled for an {compiled}: TensorFlow Lite has nothing to plan in it")
     outside = keeps_weights_outside(model)
     after, before, plan = replanned(model)
     if not outside and (plan.head_bytes > before or (plan.head_bytes == before and len(after) >= len(model))):
         return Optimised(model, (before, before), None, "nothing to save", plan.exact and plan.head_bytes == before)
-    inputs = _random_inputs(graph)
-    litert_says = _compared_on_litert(model, after, inputs)
+    inputs = _random_inputs(read.graph.inputs)
+    litert_says = _compared_on_litert(model, after, inputs, [s for s in read.signatures if s.subgraph])
     heads = (before, plan.head_bytes)
+    micro = runtimes(read_tflite(after))[0]
     try:
+        if not micro.runs:
+            raise MicroError(f"{micro.runtime} cannot run it: {', '.join(micro.stopped_by)}")
         new = run_on_micro(after, inputs)
         old = new if outside else run_on_micro(model, inputs)
     except MicroError as error:
@@ -90,14 +94,21 @@ def optimised(model: bytes) -> Optimised:
     return Optimised(after, heads, (old.head_bytes, new.head_bytes), says, plan.exact, litert_says)
 
 
-def _compared_on_litert(model: bytes, after: bytes, inputs: Sequence[NDArray[Any]]) -> str:
-    """Empty where both files give the same there; why LiteRT does not run the original. Raises `ExportError`."""
+def _compared_on_litert(
+    model: bytes, after: bytes, inputs: Sequence[NDArray[Any]], signatures: Sequence[Signature]
+) -> str:
+    """Empty where both files give the same there; why LiteRT does not run the original. Raises `ExportError`.
+
+    `signatures` are those of subgraphs behind the first; examples of their inputs follow those of the first.
+    """
+    named = json.dumps([[each.name, [name for name, _ in each.inputs]] for each in signatures])
+    every = [*inputs, *(array for each in signatures for array in _random_inputs([x for _, x in each.inputs]))]
     try:
-        wanted = run_isolated("litert_host.py", model, inputs).outputs
+        wanted = run_isolated("litert_host.py", model, every, named).outputs
     except IsolatedError as error:
         return str(error)
     try:
-        same = _same(wanted, run_isolated("litert_host.py", after, inputs).outputs)
+        same = _same(wanted, run_isolated("litert_host.py", after, every, named).outputs)
     except IsolatedError:
         same = False
     if not same:
@@ -116,18 +127,18 @@ def replanned(model: bytes) -> tuple[bytes, int, Plan]:
 
 
 def _drop_inner_names(content: Any) -> None:
-    graph = content.subgraphs[0]
-    kept = {int(t) for t in (*graph.inputs, *graph.outputs)}
-    for number, tensor in enumerate(graph.tensors):
-        if number not in kept:
-            tensor.name = None
+    for graph in content.subgraphs:
+        kept = {int(t) for t in (*graph.inputs, *graph.outputs)}
+        for number, tensor in enumerate(graph.tensors):
+            if number not in kept:
+                tensor.name = None
 
 
-def _random_inputs(graph: Graph) -> list[NDArray[Any]]:
+def _random_inputs(tensors: Sequence[Tensor]) -> list[NDArray[Any]]:
     """Examples for each input, (number, *shape of the tensor): any integers, floats from -1 to 1."""
     rng = np.random.default_rng(0)
     inputs: list[NDArray[Any]] = []
-    for tensor in graph.inputs:
+    for tensor in tensors:
         if tensor.dtype.value not in np.sctypeDict or tensor.size_bytes > _MOST_BYTES:
             raise ExportError(f"cannot be tried: an input of {tensor.dtype.value} and {tensor.size_bytes} bytes")
         shape, kind = (_EXAMPLES, *tensor.shape), np.dtype(tensor.dtype.value)

@@ -47,8 +47,8 @@ class Graph:
 
     def __post_init__(self) -> None:
         known = {x.name: x for x in self.inputs}
-        if not self.inputs or not self.outputs or len(known) != len(self.inputs):
-            raise ShapeError("a graph needs outputs, and inputs of different names")
+        if len(known) != len(self.inputs):
+            raise ShapeError("a graph needs inputs of different names")
         for node in self.nodes:
             for x in node.inputs:
                 if known.get(x.name) != x:
@@ -119,7 +119,9 @@ class GraphBuilder:
         return x if math.prod(x.shape[:-1]) == 1 else self.add(Reshape((1, math.prod(x.shape))), x)
 
     def build(self, *outputs: Tensor) -> Graph:
-        """Close the graph and check it."""
+        """Close the graph and check it. Raises `ShapeError` where it has no inputs or no outputs, too."""
+        if not self._inputs or not outputs:
+            raise ShapeError("a network needs inputs and outputs")
         return Graph(tuple(self._inputs), tuple(self._nodes), outputs)
 
 

@@ -9,7 +9,7 @@ from edgevolve.reports.network import operator_name, short_name
 from edgevolve.reports.quantities import size
 from edgevolve.runs import ConfigError
 from edgevolve.tflite import TfliteModel
-from resource_models import PlacedBuffer, Target, deployed, lifetimes, peak_memory, placed_buffers, stacked
+from resource_models import PlacedBuffer, Target, deployed, lifetimes, peak_memory, placed_buffers, stacked, timeline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,13 +43,13 @@ def save_live_map(path: Path, graph: Graph, title: str) -> None:
 def save_arena_map(path: Path, found: Graph | TfliteModel, target: Target, title: str) -> None:
     """Draw where the best memory plan puts each buffer: of a file in its order, of a network as it is exported.
 
-    Raises `ConfigError` if the picture cannot be written.
+    Subgraphs that an operator runs follow it, step by step. Raises `ConfigError` if the picture cannot be written.
     """
     if isinstance(found, Graph):
         operators = deployed(found).graph
         found = reordered(operators, peak_memory(operators).order)
-    graph = found if isinstance(found, Graph) else found.graph
-    save_memory_map(path, graph, placed_buffers(found, target), title)
+    names = _steps(found) if isinstance(found, Graph) else _steps_with_calls(found)
+    _save(path, names, placed_buffers(found, target), title)
 
 
 def save_memory_map(path: Path, graph: Graph, buffers: Sequence[PlacedBuffer], title: str) -> None:
@@ -58,11 +58,31 @@ def save_memory_map(path: Path, graph: Graph, buffers: Sequence[PlacedBuffer], t
     Those live at the step with the highest top are coloured and named. Raises `ConfigError` if the picture cannot be
     written.
     """
+    _save(path, _steps(graph), buffers, title)
+
+
+def _steps(graph: Graph) -> list[str]:
+    return [f"{operator_name(node)}  {step}" for step, node in enumerate(graph.nodes, start=1)]
+
+
+def _steps_with_calls(model: TfliteModel) -> list[str]:
+    """Steps of subgraphs behind the first have its number before their own."""
+    names = []
+    for number, index in timeline(model).steps[1:]:
+        node = None if index is None else model.subgraphs[number].graph.nodes[index]
+        where = f"{number}." if number else ""
+        names.append(
+            f"subgraph {number}" if node is None or index is None else f"{operator_name(node)}  {where}{index + 1}"
+        )
+    return names
+
+
+def _save(path: Path, names: Sequence[str], buffers: Sequence[PlacedBuffer], title: str) -> None:
     import matplotlib
     from matplotlib.figure import Figure
 
     check_picture(path)
-    tops = _tops(buffers, len(graph.nodes))
+    tops = _tops(buffers, len(names))
     peak = max(tops, default=0)
     unit = next(name for name in reversed(_BYTES_A_UNIT) if peak >= 4 * _BYTES_A_UNIT[name] or name == "bytes")
     figure = Figure(figsize=(min(max(8.0, 4 + 0.22 * len(tops)), 20.0), 5.5), layout="constrained")
@@ -72,8 +92,7 @@ def save_memory_map(path: Path, graph: Graph, buffers: Sequence[PlacedBuffer], t
     axes.set(xlim=(0.5, max(len(tops), 1) + 0.5), ylim=(0, 1.06 * (peak or 1) / _BYTES_A_UNIT[unit]), ylabel=unit)
     axes.spines[["top", "right"]].set_visible(False)
     if len(tops) <= _MOST_NAMED_STEPS:
-        names = [f"{_plain(operator_name(node))}  {step}" for step, node in enumerate(graph.nodes, start=1)]
-        axes.set_xticks(range(1, len(tops) + 1), names, rotation=90, fontsize=7)
+        axes.set_xticks(range(1, len(tops) + 1), [_plain(name) for name in names], rotation=90, fontsize=7)
     axes.set_xlabel("step")
     where = f" at step {tops.index(peak) + 1} of {len(tops)}" if tops else ""
     axes.set_title(f"{_plain(title)}: {size(peak)}{where}", fontsize=11, loc="left")

@@ -1,5 +1,6 @@
 """One network operator by operator, from a run or from a file, as a table and as JSON."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -17,6 +18,7 @@ from resource_models import (
     PeakMemory,
     Target,
     file_footprint,
+    file_macs,
     lifetimes,
     live_bytes,
     macs,
@@ -30,12 +32,16 @@ _MOST_PLANNED_NODES = 5_000
 _MOST_STATES = 20_000
 _STATES_TIMES_NODES = 250_000
 _NAMED_TENSORS = 4
+_NAMED_CALLS = 6
+_MOST_TABLES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
     """What a network costs, in the order in which its nodes stand; `inspect_network` and `inspect_file` make it.
 
+    Of a file with several subgraphs `graph`, the live bytes and `best` are of the first; `footprint` and weights are of
+    all, multiply-accumulates of all that run.
     `peak_step` is the node, by index, at which the most bytes are live, the first of several. `best` is the order of
     least peak memory and `footprint` the arena on a device; None if there were too many nodes to search, or where the
     runtime refuses the file. `file` is what a file says beside its graph, `runtimes` are those that can run it, and
@@ -59,13 +65,22 @@ class Inspection:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """TFLite's names of the operators that the IR does not know, once each."""
-        return tuple(dict.fromkeys(node.op.name for node in self.graph.nodes if isinstance(node.op, Opaque)))
+        """TFLite's names of the operators that the IR does not know, once each, of a file in all its subgraphs."""
+        graphs = [part.graph for part in self.file.subgraphs] if self.file else [self.graph]
+        nodes = [node for graph in graphs for node in graph.nodes]
+        return tuple(dict.fromkeys(node.op.name for node in nodes if isinstance(node.op, Opaque)))
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of constants, each once however many nodes share it."""
+        """Bytes of constants, each once however many nodes share it; of a file those of all its subgraphs."""
+        if self.file:
+            return self.file.constant_bytes
         return sum({w.name: w.size_bytes for node in self.graph.nodes for w in node.weights}.values())
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of one inference, of a file those of each subgraph that runs, counted once."""
+        return file_macs(self.file) if self.file else macs(self.graph)
 
 
 def inspect_network(graph: Graph, target: Target = CORTEX_M) -> Inspection:
@@ -84,12 +99,16 @@ def _inspection(graph: Graph, target: Target, file: TfliteModel | None = None) -
     tensors = [lifetime.tensor for lifetime in lifetimes(graph) if lifetime.first_step <= step <= lifetime.last_step]
     verdicts = runtimes(file) if file else ()
     best = footprint = None
-    if len(graph.nodes) <= _MOST_PLANNED_NODES and (not verdicts or verdicts[0].runs):
+    if _nodes(graph, file) <= _MOST_PLANNED_NODES and (not verdicts or verdicts[0].runs):
         footprint = file_footprint(file, target) if file else measure(graph, target)
     if len(graph.nodes) <= _MOST_SEARCHED_NODES:
         states = _STATES_TIMES_NODES // max(len(graph.nodes), 1)
         best = peak_memory(graph, max_states=min(states, _MOST_STATES))
     return Inspection(graph, tuple(live), step, tuple(tensors), best, footprint, file, verdicts)
+
+
+def _nodes(graph: Graph, file: TfliteModel | None) -> int:
+    return sum(len(part.operators) for part in file.subgraphs) if file else len(graph.nodes)
 
 
 OPERATOR_COLUMNS = ("step", "operator", "input", "output", "MACs", "weights", "output bytes", "live")
@@ -98,6 +117,11 @@ _WORDS = ("operator", "input", "output")
 
 def operator_rows(found: Inspection) -> list[list[str]]:
     """A row an operator, in words, by `OPERATOR_COLUMNS`; the live bytes of the peak are marked."""
+    return _rows(found.graph, found.live_bytes)
+
+
+def _rows(graph: Graph, live_bytes: Sequence[int]) -> list[list[str]]:
+    peak = max(live_bytes, default=0)
     return [
         [
             str(step),
@@ -107,20 +131,28 @@ def operator_rows(found: Inspection) -> list[list[str]]:
             count(node.macs),
             size(_bytes(node.weights)),
             size(_bytes(node.outputs)),
-            size(live) + ("  ← peak" if live == found.peak_bytes else ""),
+            size(live) + ("  ← peak" if live == peak else ""),
         ]
-        for step, (node, live) in enumerate(zip(found.graph.nodes, found.live_bytes, strict=True), start=1)
+        for step, (node, live) in enumerate(zip(graph.nodes, live_bytes, strict=True), start=1)
     ]
 
 
 def network_table(found: Inspection) -> RenderableType:
-    """The rows of `operator_rows`; then what sets the peak, and the totals."""
+    """The rows of `operator_rows`, of a file those of its other subgraphs, too; then the peak, and the totals."""
+    parts: list[RenderableType] = [_table(operator_rows(found)), Text("")]
+    for number, subgraph in list(enumerate(found.file.subgraphs if found.file else ()))[1:_MOST_TABLES]:
+        rows = _rows(subgraph.graph, live_bytes(subgraph.graph))
+        parts += [Text(f"subgraph {number}"), _table(rows), Text("")]
+    return Group(*parts, _remarks(found))
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in OPERATOR_COLUMNS:
         table.add_column(name, justify="left" if name in _WORDS else "right")
-    for row in operator_rows(found):
+    for row in rows:
         table.add_row(*map(Text, row))
-    return Group(table, Text(""), _remarks(found))
+    return table
 
 
 def network_json(found: Inspection) -> dict[str, Any]:
@@ -131,24 +163,15 @@ def network_json(found: Inspection) -> dict[str, Any]:
         facts["variables"] = [_tensor_json(tensor) for tensor in file.variables]
         facts["compiled_for"] = compiled_for(file)
         facts["runtimes"] = [asdict(verdict) for verdict in found.runtimes]
+        facts["subgraphs"] = [_subgraph_json(file, number) for number in range(len(file.subgraphs))]
+        facts["signatures"] = [{"name": each.name, "subgraph": each.subgraph} for each in file.signatures]
     return {
         **facts,
         "inputs": [_tensor_json(x) for x in graph.inputs],
         "outputs": [_tensor_json(y) for y in graph.outputs],
-        "operators": [
-            {
-                "step": step,
-                "operator": operator_name(node),
-                "inputs": [_tensor_json(x) for x in node.inputs],
-                "outputs": [_tensor_json(y) for y in node.outputs],
-                "macs": node.macs,
-                "weight_bytes": _bytes(node.weights),
-                "live_bytes": live,
-            }
-            for step, (node, live) in enumerate(zip(graph.nodes, found.live_bytes, strict=True), start=1)
-        ],
+        "operators": _operators_json(graph, found.live_bytes),
         "unknown_operators": list(found.unknown),
-        "macs": macs(graph),
+        "macs": found.macs,
         "weight_bytes": found.weight_bytes,
         "peak": {
             "bytes": found.peak_bytes,
@@ -159,6 +182,34 @@ def network_json(found: Inspection) -> dict[str, Any]:
         "peak_memory_exact": best.exact if best else False,
         "arena": arena_json(found.footprint, found.measured) if found.footprint else None,
         "best_order": [index + 1 for index in best.order] if best else None,
+    }
+
+
+def _operators_json(graph: Graph, live_bytes: Sequence[int]) -> list[dict[str, Any]]:
+    return [
+        {
+            "step": step,
+            "operator": operator_name(node),
+            "inputs": [_tensor_json(x) for x in node.inputs],
+            "outputs": [_tensor_json(y) for y in node.outputs],
+            "macs": node.macs,
+            "weight_bytes": _bytes(node.weights),
+            "live_bytes": live,
+        }
+        for step, (node, live) in enumerate(zip(graph.nodes, live_bytes, strict=True), start=1)
+    ]
+
+
+def _subgraph_json(file: TfliteModel, number: int) -> dict[str, Any]:
+    """A subgraph: whether it runs with the first, which steps run others, and its operators unless it is the first."""
+    part = file.subgraphs[number]
+    operators = {} if number == 0 else {"operators": _operators_json(part.graph, live_bytes(part.graph))}
+    return {
+        "number": number,
+        "runs": number in file.reached,
+        "calls": {step: list(op.calls) for step, op in enumerate(part.operators, start=1) if op.calls},
+        "macs": macs(part.graph),
+        **operators,
     }
 
 
@@ -219,9 +270,13 @@ def facts(found: Inspection) -> dict[str, str]:
     facts |= arena_facts(found.footprint, found.measured)
     if found.footprint and file is None:
         facts["flash"] = size(found.footprint.flash_bytes)
-    if len(found.graph.nodes) > _MOST_PLANNED_NODES:
+    if _nodes(found.graph, file) > _MOST_PLANNED_NODES:
         facts["arena"] = f"not worked out for more than {_MOST_PLANNED_NODES} operators"
-    facts["MACs"] = count(macs(found.graph))
+    if file and len(file.subgraphs) > 1:
+        facts |= _subgraph_facts(file)
+        facts["MACs"] = f"{count(found.macs)}, each subgraph that runs counted once, so are loops"
+    else:
+        facts["MACs"] = count(found.macs)
     if found.unknown:
         facts["not known"] = f"{', '.join(found.unknown)}: MACs are counted where a formula is known"
     if file and file.dynamic_batch:
@@ -231,6 +286,21 @@ def facts(found: Inspection) -> dict[str, str]:
     if file:
         facts |= runtime_facts(file, found.runtimes)
     return facts
+
+
+def _subgraph_facts(file: TfliteModel) -> dict[str, str]:
+    """Which subgraph runs which, and under which names LiteRT runs them."""
+    count, calls = len(file.subgraphs), []
+    for number, part in enumerate(file.subgraphs):
+        where = f" of subgraph {number}" if number else ""
+        for step, operator in enumerate(part.operators, start=1):
+            if operator.calls:
+                calls.append(f"step {step}{where} ({operator.name}) runs {' and '.join(map(str, operator.calls))}")
+    more = [f"{len(calls) - _NAMED_CALLS} more calls"] if len(calls) > _NAMED_CALLS else []
+    tables = [f"only {_MOST_TABLES} are shown"] if count > _MOST_TABLES else []
+    words = "; ".join([f"{count}; peak memory is the first one's", *tables, *calls[:_NAMED_CALLS], *more])
+    names = [f"{each.name} ({each.subgraph})" for each in file.signatures[:_NAMED_CALLS]]
+    return {"subgraphs": words} | ({"signatures": ", ".join(names)} if len(file.signatures) > 1 else {})
 
 
 def short_name(name: str, letters: int = 40) -> str:

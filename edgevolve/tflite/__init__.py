@@ -8,7 +8,8 @@
 """
 
 from edgevolve.tflite.custom_rows import CUSTOM_ROWS
-from edgevolve.tflite.reader import Subgraph, TfliteError, TfliteModel, load_tflite, read_tflite
+from edgevolve.tflite.model import Signature, Subgraph, TfliteError, TfliteModel
+from edgevolve.tflite.reader import load_tflite, read_tflite
 from edgevolve.tflite.row import Field, Kept, Kernel, Needs, Operator, Row
 from edgevolve.tflite.rows import ROWS, needs, operators, row_of, tflite_name
 from edgevolve.tflite.runtimes import Verdict, compiled_for, runtimes
@@ -30,6 +31,7 @@ __all__ = [
     "Operator",
     "Quantisation",
     "Row",
+    "Signature",
     "Subgraph",
     "Target",
     "TfliteError",

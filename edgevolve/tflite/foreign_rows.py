@@ -18,7 +18,6 @@ from edgevolve.tflite.kernels import (
     svdf_scratch,
     transposed_scratch,
     transposed_tables,
-    variable_tables,
 )
 from edgevolve.tflite.row import Field, Kept, Kernel, Row, Sizes, nothing
 from edgevolve.tflite.shapes import macs_of_transposed
@@ -121,6 +120,18 @@ def _of_shape(
     return Row(name=name, code=code, method=method, fields=fields, kernel=Kernel(kept, kept, 0, tables, scratch, again))
 
 
+def _describing(kept: Kept, *places: int) -> Kernel:
+    """A kernel that looks at its inputs at these places alone."""
+    return Kernel(kept, kept, again=places, describes=False)
+
+
+def _calling(name: str, code: int, method: str, subgraphs: tuple[str, ...], *places: int) -> Row:
+    """An operator that runs other subgraphs, named by its options, and keeps two numbers."""
+    fields = tuple(Field(role, number, "i", fixed=0, others=None) for number, role in enumerate(subgraphs))
+    kernel = _describing(Kept(4 * len(subgraphs), 4, 8), *places)
+    return Row(name=name, code=code, method=method, fields=fields, calls=True, kernel=kernel)
+
+
 def _flag(name: str, number: int) -> Field:
     return Field(name, number, "?", fixed=0, others=None)
 
@@ -145,13 +156,16 @@ FOREIGN_ROWS = (
         "SVDF", 27, "AddSvdf", 12, 36, scratch=svdf_scratch, fields=(Field("rank", 0, "i", fixed=1, others=None),)
     ),
     _of_shape("UNIDIRECTIONAL_SEQUENCE_LSTM", 44, "AddUnidirectionalSequenceLSTM", 16, 688, scratch=lstm_scratch),
-    _of_shape("READ_VARIABLE", 143, "AddReadVariable"),
+    Row(name="READ_VARIABLE", code=143, method="AddReadVariable", kernel=_describing(Kept(0, 1, 0), 0)),
     Row(
         name="ASSIGN_VARIABLE",
         code=144,
         method="AddAssignVariable",
-        kernel=Kernel(Kept(0, 1, 4), Kept(0, 1, 0), 0, variable_tables),
+        kernel=Kernel(Kept(0, 1, 4), Kept(0, 1, 0), again=(1,), describes=False),
     ),
+    _calling("IF", 118, "AddIf", ("then", "otherwise"), 0),
+    _calling("WHILE", 119, "AddWhile", ("condition", "body")),
+    _calling("CALL_ONCE", 129, "AddCallOnce", ("start",)),
     Row(
         name="BATCH_MATMUL",
         code=126,
@@ -166,13 +180,11 @@ FOREIGN_ROWS = (
         macs=macs_of_transposed,
         kernel=Kernel(Kept(20, 4, 88), Kept(20, 4, 72), 0, transposed_tables, transposed_scratch, (1, 2, -1)),
     ),
-    *(
-        Row(name=name, code=code, method=method, kernel=None)
-        for name, code, method in (
-            ("CALL_ONCE", 129, "AddCallOnce"),
-            ("IF", 118, "AddIf"),
-            ("WHILE", 119, "AddWhile"),
-        )
+    Row(
+        name="VAR_HANDLE",
+        code=142,
+        method="AddVarHandle",
+        fields=(Field("shared_name", 1, "s", fixed=-1, default=-1),),
+        kernel=Kernel(Kept(16, 8, 4), Kept(8, 4, 4), describes=False),
     ),
-    Row(name="VAR_HANDLE", code=142, method="AddVarHandle", kernel=Kernel(Kept(16, 8, 4), Kept(8, 4, 4))),
 )

@@ -50,12 +50,6 @@ def integer_tables(size_bytes: int) -> Sizes:
     return tables
 
 
-def variable_tables(operator: Operator, target: Target) -> tuple[int, ...]:
-    """The variable itself; the runtime keeps one of a name."""
-    value = operator.inputs[1]
-    return (value.size_bytes,) if value else ()
-
-
 def embedding_tables(operator: Operator, target: Target) -> tuple[int, ...]:
     """The output's shape, which the kernel writes anew; a scale and a number of columns."""
     return *output_shape_tables(operator, target), 2 * target.pointer_bytes

@@ -16,7 +16,9 @@ class Operator:
     """An operator as a file holds it, its inputs in the file's order with None for what is left out.
 
     `scales` and `output_scales` count the quantisation scales of each input and output, 0 for none. `values` are those
-    of small constant inputs of int32 or int64, empty for all other inputs.
+    of small constant inputs of int32 or int64, empty for all other inputs. `calls` are the numbers of the
+    subgraphs that it runs, in the order in which TensorFlow Lite Micro plans them. `unsized` tells that the file leaves
+    the shape of an output open, which may be the batch alone.
     """
 
     name: str
@@ -27,6 +29,8 @@ class Operator:
     output_scales: tuple[int, ...]
     values: tuple[tuple[int, ...], ...]
     custom: bool = False
+    calls: tuple[int, ...] = ()
+    unsized: bool = False
 
     def shape(self, place: int) -> Shape:
         """The shape of the input at `place`, () where there is none."""
@@ -45,6 +49,7 @@ class Operator:
 class Field:
     """One option: its number in the operator's table, its kind (a letter of `struct`) and what its numbers stand for.
 
+    The kind "s" is a text, for which a number stands that equal texts of one file share; -1 for none.
     `name` is the attribute of the graph's operator that it holds, at `place` where the attribute is a pair (height,
     width). `codes` maps the attribute's values to numbers. An option that is no attribute is written as `fixed`; it is
     read as that or as one of `others`, or as anything where they are None and `Row.shaped` judges it. `default` is the
@@ -113,8 +118,8 @@ class Kernel:
 
     `host` is for pointers of 8 bytes, `device` for 4; `cmsis_data` is what the CMSIS-NN builds keep more. `tables` are
     what it keeps beside its data, such as multipliers by channel; `scratch` is what it asks for while it runs, in its
-    order, before alignment. While it is set up the runtime describes each of its tensors for it, those at the places
-    `again` (of the inputs; -1 is the output) once more, or none where it `describes` nothing.
+    order, before alignment. While it is set up the runtime describes each of its tensors for it, or none where it
+    `describes` nothing, and then those at the places `again` (of the inputs; -1 is the output).
     """
 
     host: Kept
@@ -136,12 +141,13 @@ class Kernel:
             return None
         if min((*tables, *scratch), default=0) < 0:
             return None
-        return Needs(kept, tables, scratch, self._described(operator) if self.describes else ())
+        return Needs(kept, tables, scratch, self._described(operator))
 
     def _described(self, operator: Operator) -> tuple[int, ...]:
         given = [n for x, n in zip(operator.inputs, operator.scales, strict=True) if x is not None]
+        once = (*given, *operator.output_scales) if self.describes else ()
         twice = [operator.output_scales[0] if i < 0 else operator.scales[i] for i in self.again if i < len(given)]
-        return (*given, *operator.output_scales, *twice)
+        return (*once, *twice)
 
 
 class Needs(NamedTuple):
@@ -184,6 +190,7 @@ class Row:
         keeps_scale: int8 kernels insist on one scale and zero point for all that it reads and writes.
         output_scale: scale and zero point on which int8 kernels insist for the output.
         macs: multiply-accumulates where `op` does not describe the operator.
+        calls: its options are numbers of subgraphs, which it runs.
     """
 
     name: str
@@ -204,6 +211,7 @@ class Row:
     keeps_scale: bool = False
     output_scale: tuple[float, int] | None = None
     macs: Callable[[Operator], int] = _no_macs
+    calls: bool = False
 
     def describes(self, op: Op) -> bool:
         """Whether the row is the graph's operator."""

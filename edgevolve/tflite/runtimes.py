@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from edgevolve.graph import DType
 from edgevolve.tflite.custom_rows import CUSTOM_ROWS
-from edgevolve.tflite.reader import TfliteModel
+from edgevolve.tflite.model import TfliteModel
 from edgevolve.tflite.row import Operator
-from edgevolve.tflite.rows import ROWS
+from edgevolve.tflite.rows import ROWS, needs
+from edgevolve.tflite.targets import HOST
 
 MICRO, LITERT, EDGE_TPU, ETHOS_U = "TensorFlow Lite Micro", "LiteRT", "Edge TPU", "Ethos-U"
 
@@ -44,7 +45,8 @@ _ON_ETHOS_U = frozenset(
 class Verdict:
     """Whether a runtime can run a file; `stopped_by` names the operators that it cannot run, and why, once each.
 
-    A device whose compiler takes the file has no reason against it; `note` says what is to be done before.
+    A device whose compiler takes the file has no reason against it; `note` says what is to be done before, or what of a
+    file a runtime runs.
     """
 
     runtime: str
@@ -66,8 +68,9 @@ def runtimes(model: TfliteModel) -> tuple[Verdict, ...]:
     for runtime, reason in ((MICRO, _on_micro), (LITERT, _on_litert)):
         reasons = [why for operator in _every(model) if (why := reason(operator))]
         verdicts.append(_verdict(runtime, reasons))
-    if model.weights_outside and verdicts[0].runs:
-        verdicts[0] = Verdict(MICRO, False, ("it does not read weights that lie behind the FlatBuffer",))
+    if verdicts[0].runs:
+        reasons = _against_micro(model)
+        verdicts[0] = _verdict(MICRO, reasons, "" if reasons else _first_alone(model))
     for device, known, compiler in (
         (EDGE_TPU, _ON_EDGE_TPU, "edgetpu_compiler"),
         (ETHOS_U, _ON_ETHOS_U, "vela"),
@@ -79,6 +82,28 @@ def runtimes(model: TfliteModel) -> tuple[Verdict, ...]:
         else:
             verdicts.append(_uncompiled(model, device, known, compiler))
     return tuple(verdicts)
+
+
+def _against_micro(model: TfliteModel) -> list[str]:
+    """What stops TensorFlow Lite Micro though it has all operators."""
+    reasons = []
+    if model.weights_outside:
+        reasons.append("it does not read weights that lie behind the FlatBuffer")
+    if not model.plan_fits:
+        reasons.append("the file's memory plan is for another number of tensors")
+    for operator in _every(model):
+        if operator.unsized and not model.dynamic_batch:
+            reasons.append(f"{operator.name} makes a tensor whose size the file leaves open")
+    unreached = [part for number, part in enumerate(model.subgraphs) if number not in model.reached]
+    for operator in (operator for part in unreached for operator in part.operators):
+        if (needed := needs(operator, HOST)) and needed.scratch:
+            reasons.append(f"it plans the scratch of {operator.name}, which no call reaches, and crashes")
+    return reasons
+
+
+def _first_alone(model: TfliteModel) -> str:
+    left = len(model.subgraphs) - len(model.reached)
+    return f"runs the first subgraph alone; no call reaches {left} of {len(model.subgraphs)}" if left else ""
 
 
 def _uncompiled(model: TfliteModel, device: str, known: frozenset[str], compiler: str) -> Verdict:

@@ -120,11 +120,11 @@ def test_a_float_model_of_two_inputs_is_planned_too():
     assert found.head_bytes[1] <= found.head_bytes[0]
 
 
-def test_several_subgraphs_are_refused(wasteful):
+def test_the_exporter_s_form_is_of_one_subgraph(wasteful):
     content = unpacked(wasteful)
     content.subgraphs = content.subgraphs * 2
     with pytest.raises(ExportError, match="one subgraph is needed, this one has 2"):
-        unpacked(packed(content))
+        lean(packed(content))
 
 
 @pytest.mark.parametrize("cut", [0, 7, 30, 400])

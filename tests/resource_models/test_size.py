@@ -69,6 +69,7 @@ def test_the_library_exports_these_names() -> None:
         "buffers",
         "deployed",
         "file_footprint",
+        "file_macs",
         "footprint",
         "lifetimes",
         "live_bytes",
@@ -80,6 +81,7 @@ def test_the_library_exports_these_names() -> None:
         "placed_buffers",
         "stacked",
         "stored_head_bytes",
+        "timeline",
     ]
 
 

@@ -9,9 +9,12 @@ import pytest
 from edgevolve.deployment.micro import available, run_on_micro
 from edgevolve.tflite import CUSTOM_ROWS, HOST, ROWS, TARGETS, needs, read_tflite
 from resource_models import file_footprint
-from tests.tflite.operator_files import CASES
+from tests.tflite.operator_files import CASES as OPERATORS
+from tests.tflite.subgraph_files import CASES as SUBGRAPHS
 
 pytestmark = pytest.mark.skipif(not available(), reason="TensorFlow Lite Micro has no wheel here")
+
+CASES = OPERATORS | SUBGRAPHS
 
 RECORD = """
 import os, sys
@@ -66,7 +69,7 @@ NAMED = (
 )
 
 
-@pytest.mark.parametrize("name", NAMED)
+@pytest.mark.parametrize("name", [*NAMED, *SUBGRAPHS])
 def test_the_least_arena_is_promised_to_within_two_per_cent(name):
     promised = file_footprint(read_tflite(CASES[name]), HOST).file_arena_bytes
     least = run_on_micro(CASES[name], [], least_arena=True).least_arena_bytes
@@ -74,7 +77,8 @@ def test_the_least_arena_is_promised_to_within_two_per_cent(name):
 
 
 def test_every_row_with_a_kernel_has_a_case():
-    seen = {operator.name for content in CASES.values() for operator in read_tflite(content).operators}
+    files = [read_tflite(content) for content in CASES.values()]
+    seen = {operator.name for file in files for part in file.subgraphs for operator in part.operators}
     left = {"BROADCAST_ARGS"}
     assert {name for name, row in (ROWS | CUSTOM_ROWS).items() if row.kernel} - left == seen
 
@@ -82,7 +86,7 @@ def test_every_row_with_a_kernel_has_a_case():
 def test_a_microcontroller_needs_no_more_than_the_host():
     for content in CASES.values():
         model = read_tflite(content)
-        for operator in model.operators:
+        for operator in (operator for part in model.subgraphs for operator in part.operators):
             for target in TARGETS.values():
                 assert needs(operator, target) is not None, operator.name
         assert file_footprint(model).tail_bytes < file_footprint(model, HOST).tail_bytes

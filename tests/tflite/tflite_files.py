@@ -13,12 +13,14 @@ Builtin = schema.BuiltinOperator
 
 @dataclass
 class TfliteFile:
-    """Add tensors, which gives their indices, and operators; then `content`."""
+    """Add tensors, which gives their indices, and operators; then `content`. `close` begins another subgraph."""
 
     tensors: list[Any] = field(default_factory=list)
     buffers: list[Any] = field(default_factory=lambda: [schema.BufferT()])
     codes: list[Any] = field(default_factory=list)
     operators: list[Any] = field(default_factory=list)
+    closed: list[Any] = field(default_factory=list)
+    signatures: list[Any] = field(default_factory=list)
 
     def tensor(self, *shape: int, dtype: int = Type.INT8, name: str | None = None, **fields: Any) -> int:
         made = schema.TensorT()
@@ -58,15 +60,39 @@ class TfliteFile:
                 setattr(made.builtinOptions, key, value)
         self.operators.append(made)
 
-    def content(self, inputs: list[int], outputs: list[int], subgraphs: int = 1) -> bytes:
+    def close(self, inputs: list[int], outputs: list[int]) -> None:
+        """End a subgraph; what is added next belongs to the following one."""
+        self.closed.append(self._subgraph(inputs, outputs))
+        self.tensors, self.operators = [], []
+
+    def _subgraph(self, inputs: list[int], outputs: list[int]) -> Any:
         graph = schema.SubGraphT()
         graph.tensors, graph.operators, graph.inputs, graph.outputs = self.tensors, self.operators, inputs, outputs
+        return graph
+
+    def signature(self, name: str, subgraph: int, inputs: dict[str, int], outputs: dict[str, int]) -> None:
+        made = schema.SignatureDefT()
+        made.signatureKey, made.subgraphIndex = name, subgraph
+        made.inputs, made.outputs = _pairs(inputs), _pairs(outputs)
+        self.signatures.append(made)
+
+    def content(self, inputs: list[int], outputs: list[int], subgraphs: int = 1) -> bytes:
+        """The file whose last subgraph has these ends; that one `subgraphs` times."""
         model = schema.ModelT()
-        model.version, model.subgraphs = 3, [graph] * subgraphs
-        model.operatorCodes, model.buffers = self.codes, self.buffers
+        model.version, model.subgraphs = 3, self.closed + [self._subgraph(inputs, outputs)] * subgraphs
+        model.operatorCodes, model.buffers, model.signatureDefs = self.codes, self.buffers, self.signatures or None
         builder = flatbuffers.Builder(1024)
         builder.Finish(model.Pack(builder), b"TFL3")
         return bytes(builder.Output())
+
+
+def _pairs(tensors: dict[str, int]) -> list[Any]:
+    pairs = []
+    for name, index in tensors.items():
+        made = schema.TensorMapT()
+        made.name, made.tensorIndex = name, index
+        pairs.append(made)
+    return pairs
 
 
 def conv_options(**changes: int) -> dict[str, Any]:
