@@ -15,6 +15,7 @@ from edgevolve.reports.history import common_box, history
 from edgevolve.reports.metrics import metric_names, plotted_metrics
 from edgevolve.reports.pictures import front_of_two, within_soft
 from edgevolve.reports.quantities import duration, quantity, short
+from edgevolve.reports.settings import differing_settings
 from edgevolve.reports.view import View
 from edgevolve.runs import ON_RESUME, Run
 from search_algorithms import Completed
@@ -24,13 +25,13 @@ _MOST_POINTS = 300
 
 
 def comparison(runs: Sequence[Run]) -> View:
-    """A table with a row a run, and charts by heading and form.
+    """A table with a row a run, one with a row a setting that differs, and charts by heading and form.
 
     Hypervolumes are shares of one box for all runs, and are left out where objectives differ. Runs that differ in
     nothing but seed, budget and workers are one group; a group's line is the mean over its runs at equal numbers of
     evaluations, its band the 95 % confidence interval of that mean (Student's t), from two runs on.
     """
-    names = _distinct([short(run.started.name, 60) for run in runs])
+    names = run_titles(runs)
     box = common_box(runs)
     tables = {name: history(run, box) for name, run in zip(names, runs, strict=True)}
     matched = min(len(table) for table in tables.values())
@@ -51,7 +52,13 @@ def comparison(runs: Sequence[Run]) -> View:
             ends = [table["hypervolume"].iloc[:count] for count in (len(table), matched)]
             row += [f"{100 * end.iloc[-1]:.2f} %" if len(end) else "–" for end in ends]
         rows.append(row)
-    return {"head": head, "rows": rows, "charts": charts}
+    settings = {"head": ["setting", *names], "rows": differing_settings([run.started for run in runs])}
+    return {"head": head, "rows": rows, "settings": settings, "charts": charts}
+
+
+def run_titles(runs: Sequence[Run]) -> list[str]:
+    """The names of the runs, numbered where two are the same."""
+    return _distinct([short(run.started.name, 60) for run in runs])
 
 
 def _fronts(names: Sequence[str], runs: Sequence[Run]) -> dict[str, Chart]:

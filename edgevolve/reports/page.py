@@ -22,7 +22,7 @@ from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
 from edgevolve.reports.colours import FAINT, FRONT
-from edgevolve.reports.comparison import comparison
+from edgevolve.reports.comparison import comparison, run_titles
 from edgevolve.reports.metrics import metric_names
 from edgevolve.reports.quantities import short
 from edgevolve.reports.terminal import metric_words
@@ -34,7 +34,7 @@ from search_algorithms import Rejected
 _ASSETS = Path(__file__).parent / "assets"
 _TABLES = Path(itables.__file__).parent / "html"
 _MOST_NETWORKS = 150
-_MOST_NAME = 120
+_MOST_NAME = 200
 
 
 @np.errstate(all="ignore")  # what is not finite is null, and not drawn
@@ -52,9 +52,9 @@ def report_page(runs: Sequence[Run], commands: Sequence[str]) -> str:
         with fitting(run.path):
             views.append(_whole_view(run, command))
     data = {"runs": views, "compare": comparison(runs) if len(runs) > 1 else None, "live": False}
-    first = runs[0].started.name
-    names = first if len(runs) == 1 else f"{first} and {len(runs) - 1} more"
-    return render(data, names, views[0]["summary"] if len(runs) == 1 else f"{len(runs)} runs", _static(runs[0]))
+    names = run_titles(runs) if len(runs) < 4 else [*run_titles(runs)[:2], f"{len(runs) - 2} more"]
+    title = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return render(data, title, views[0]["summary"] if len(runs) == 1 else f"{len(runs)} runs", _static(runs[0]))
 
 
 def render(data: View, name: str, summary: str, static: View | None = None) -> str:

@@ -235,6 +235,9 @@ if (data.runs.length > 1) {
 }
 if (data.compare) {
   plainTable(data.compare.head, data.compare.rows, () => null, $("compared"));
+  const {head, rows} = data.compare.settings;
+  if (rows.length) plainTable(head, rows, () => null, $("settings"));
+  $("same-settings").hidden = rows.length > 0;
   chartGrid($("compare-charts"), $("compare-controls"), data.compare.charts, "show over");
 }
 

@@ -1,0 +1,45 @@
+"""In which settings the configurations of several runs differ."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from edgevolve.printable import printable
+from edgevolve.reports.quantities import short
+from edgevolve.runs.events import Started
+
+_MOST_ROWS = 200
+_LONGEST = 80
+_ABSENT = "–"
+_NAMING = ("metric", "sense", "hard", "type")
+
+
+def differing_settings(runs: Sequence[Started]) -> list[list[str]]:
+    """A row a setting that is not the same in all runs: its name, and its value in each; `–` where a run has none."""
+    settings = [dict(_flat({**run.config, "data": {**_entries(run.config.get("data")), **run.data}})) for run in runs]
+    names = dict.fromkeys(name for each in settings for name in each)
+    rows = [[name, *(each.get(name, _ABSENT) for each in settings)] for name in names]
+    return [[short(printable(cell), _LONGEST) for cell in row] for row in rows if len(set(row[1:])) > 1][:_MOST_ROWS]
+
+
+def _entries(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {"": value}
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Names and values of what is nested; objectives and bounds are named by their metric."""
+    if isinstance(value, list) and value and all(isinstance(one, Mapping) and "metric" in one for one in value):
+        value = {_named(one): {key: one[key] for key in one if key not in _NAMING} for one in value}
+    if isinstance(value, Mapping) and value:
+        for name, part in value.items():
+            yield from _flat(part, f"{path}.{name}" if path else str(name))
+    else:
+        text = value if isinstance(value, str) else json.dumps(value)
+        yield path.removesuffix(".type"), text
+
+
+def _named(bound: Mapping[str, Any]) -> str:
+    """`error at_most soft`: what tells an objective or a bound from the others."""
+    return " ".join(
+        [str(bound["metric"]), str(bound.get("sense", "")), "soft" if bound.get("hard") is False else ""]
+    ).strip()
