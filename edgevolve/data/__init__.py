@@ -12,11 +12,12 @@ from edgevolve.data.npz import NpzImages
 from edgevolve.data.rows import Rows, StoredArray, chunks
 from edgevolve.data.scaling import standardised, with_front_end
 from edgevolve.data.sensor_folder import SensorFolder
+from edgevolve.data.sensor_table import SensorTable
 from edgevolve.data.split import DataSet, Split, Splits, as_float, fingerprint, hold_out
 from edgevolve.data.table import Table
 from edgevolve.data.target import Classes, Itself, Target, Values, classes_of, target_of
 
-_PACKAGED = (Digits, DigitsAnomalies, Diabetes, ImageFolder, KerasDataset, NpzImages, SensorFolder, Table)
+_PACKAGED = (Digits, DigitsAnomalies, Diabetes, ImageFolder, KerasDataset, NpzImages, SensorFolder, SensorTable, Table)
 DATA_SETS = {kind.__name__: kind for kind in _PACKAGED}
 """What an export can load again from a journal, by the name of its class."""
 
@@ -39,6 +40,7 @@ __all__ = [
     "Prepared",
     "Rows",
     "SensorFolder",
+    "SensorTable",
     "Split",
     "Splits",
     "Standardise",

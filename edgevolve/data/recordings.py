@@ -29,6 +29,7 @@ _BLOCKS = 10
 _BLOCK_WINDOWS = 2
 """A recording that is divided in time gives up to so many blocks, each at least so many windows long."""
 _SAME_RATE = 0.02
+_OTHER_RATE = 0.05
 _MOST_RATIO = 1000
 
 
@@ -42,6 +43,10 @@ class Windowing(Divisible, Protocol):
     @property
     def stride(self) -> int | None:
         """Steps from one window to the next; half a window unless given."""
+
+    @property
+    def rate(self) -> float | None:
+        """Steps a second to which recordings of another rate are resampled; None to refuse them."""
 
     @property
     def normalise(self) -> bool | None:
@@ -82,6 +87,8 @@ def check_windowing(data: Windowing) -> None:
     for name, value in (("window", data.window), ("stride", data.stride)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise DataError(f"{type(data).__name__}: {name} must be a number of steps from 1, not {value!r}")
+    if data.rate is not None and not data.rate > 0:
+        raise DataError(f"{type(data).__name__}: rate must be above 0 steps a second, not {data.rate!r}")
 
 
 def windowed(
@@ -189,6 +196,27 @@ def _in_time(span: tuple[Place, int, int], window: int) -> list[tuple[Place, int
         (replace(place, group=f"{place.group}, part {part}"), low, high)
         for part, (low, high) in enumerate(pairwise(edges))
     ]
+
+
+@dataclass(slots=True)
+class Rate:
+    """Steps a second: those that are `wanted`, or else those of the first recording that tells its rate."""
+
+    wanted: float | None
+    first: float | None = None
+
+    def applied(self, values: NDArray[Any], recorded: float | None) -> NDArray[Any]:
+        """`values` at the rate that is wanted. Raises `DataError` for another rate than the first."""
+        if recorded is None:
+            return values
+        if self.wanted is not None:
+            return resampled(values, recorded, self.wanted)
+        self.first = self.first or recorded
+        if abs(recorded / self.first - 1) > _OTHER_RATE:
+            raise DataError(
+                f"is at {recorded:.4g} Hz, the first at {self.first:.4g} Hz; rate={self.first:.4g} resamples all"
+            )
+        return values
 
 
 def resampled(values: NDArray[Any], recorded: float, wanted: float) -> NDArray[Any]:

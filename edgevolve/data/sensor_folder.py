@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 from edgevolve.data.csv_file import CsvFile, opened
 from edgevolve.data.data_error import DataError
 from edgevolve.data.folder import Listing, Place, listed
-from edgevolve.data.recordings import Piece, check_windowing, resampled, windowed
+from edgevolve.data.recordings import Piece, Rate, check_windowing, windowed
 from edgevolve.data.split import Splits
 from edgevolve.data.target import Classes
 from edgevolve.data.time_column import rate_of, time_column
 from edgevolve.data.unreadable import Unreadable, shown
 
 _SUFFIXES = (".csv", ".npy", ".tsv", ".txt")
-_OTHER_RATE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ class SensorFolder:
 def _first(data: SensorFolder, listing: Listing, stamp: str) -> tuple[int, int]:
     """Steps and channels of the first recording that can be read."""
     unreadable = Unreadable(True)
-    for _, values in _Files(data, unreadable, None).pieces(listing.files):
+    for _, values in _Files(data, unreadable, None, Rate(data.rate)).pieces(listing.files):
         return values.shape[0], values.shape[1]
     raise DataError(f"{shown(data.path)}: no recording can be read: {unreadable.seen[0]}")
 
@@ -99,7 +98,7 @@ def _first(data: SensorFolder, listing: Listing, stamp: str) -> tuple[int, int]:
 def _load(data: SensorFolder, listing: Listing, stamp: str, skipped: tuple[str, ...]) -> Splits:
     channels = _first(data, listing, stamp)[1]
     unreadable = Unreadable(data.skip_unreadable, list(skipped))
-    pieces = _Files(data, unreadable, channels).pieces(listing.files)
+    pieces = _Files(data, unreadable, channels, Rate(data.rate)).pieces(listing.files)
     splits = windowed(pieces, listing.classes, channels, data, listing.grouped_by, unreadable)
     return replace(splits, notes=(*splits.notes, *listing.notes))
 
@@ -111,7 +110,7 @@ class _Files:
     data: SensorFolder
     unreadable: Unreadable
     channels: int | None
-    rate: float | None = None
+    rate: Rate
     names: tuple[str, ...] = ()
 
     def pieces(self, files: tuple[Place, ...]) -> Iterator[Piece]:
@@ -147,12 +146,9 @@ class _Files:
         values = table.array([*chosen, *([time] if time else [])])
         if not len(values):
             raise DataError("has no row below its header")
-        rate = rate_of(time, values[:, -1]) if time else None
-        values = values[:, : len(chosen)]
-        if self.data.rate is None and rate and self.rate and abs(rate / self.rate - 1) > _OTHER_RATE:
-            raise DataError(f"is at {rate:.4g} Hz, the first at {self.rate:.4g} Hz; rate={self.rate:.4g} resamples all")
-        self.rate, self.names = self.rate or rate, chosen
-        return resampled(values, rate, self.data.rate) if rate and self.data.rate else values
+        self.names = chosen
+        recorded = rate_of(time, values[:, -1]) if time else None
+        return self.rate.applied(values[:, : len(chosen)], recorded)
 
     def _checked(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
         self.channels = self.channels or values.shape[1]

@@ -9,7 +9,7 @@ from edgevolve.data.data_error import DataError
 
 _NAMES = re.compile(r"((?i:time|timestamp|ts)|t)([ _]?[\(\[]?(?P<unit>(?i:ms|s|sec|seconds|us))[\)\]]?)?")
 _PER_SECOND = {"ms": 1e3, "s": 1.0, "sec": 1.0, "seconds": 1.0, "us": 1e6}
-_GAP = 5
+GAP = 5
 """Steps of a recording are lacking where one takes so many times as long as is usual."""
 
 
@@ -30,7 +30,7 @@ def rate_of(name: str, times: NDArray[np.float64]) -> float | None:
     usual = float(np.median(steps))
     if steps.min() <= 0 or usual <= 0:
         raise DataError(f"row {int(steps.argmin()) + 2}: {name} does not go on")
-    if steps.max() > _GAP * usual:
+    if steps.max() > GAP * usual:
         raise DataError(
             f"row {int(steps.argmax()) + 2}: {name} leaps by {steps.max():g}, {usual:g} is usual; divide the file there"
         )
