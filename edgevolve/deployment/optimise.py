@@ -73,7 +73,7 @@ def optimised(model: bytes) -> Optimised:
     after, before, plan = replanned(model)
     if not outside and (plan.head_bytes > before or (plan.head_bytes == before and len(after) >= len(model))):
         return Optimised(model, (before, before), None, "nothing to save", plan.exact and plan.head_bytes == before)
-    inputs = _random_inputs(read.graph.inputs)
+    inputs = random_inputs(read.graph.inputs)
     litert_says = _compared_on_litert(model, after, inputs, [s for s in read.signatures if s.subgraph])
     heads = (before, plan.head_bytes)
     micro = runtimes(read_tflite(after))[0]
@@ -102,7 +102,7 @@ def _compared_on_litert(
     `signatures` are those of subgraphs behind the first; examples of their inputs follow those of the first.
     """
     named = json.dumps([[each.name, [name for name, _ in each.inputs]] for each in signatures])
-    every = [*inputs, *(array for each in signatures for array in _random_inputs([x for _, x in each.inputs]))]
+    every = [*inputs, *(array for each in signatures for array in random_inputs([x for _, x in each.inputs]))]
     try:
         wanted = run_isolated("litert_host.py", model, every, named).outputs
     except IsolatedError as error:
@@ -134,9 +134,12 @@ def _drop_inner_names(content: Any) -> None:
                 tensor.name = None
 
 
-def _random_inputs(tensors: Sequence[Tensor]) -> list[NDArray[Any]]:
-    """Examples for each input, (number, *shape of the tensor): any integers, floats from -1 to 1."""
-    rng = np.random.default_rng(0)
+def random_inputs(tensors: Sequence[Tensor], seed: int = 0) -> list[NDArray[Any]]:
+    """Examples for each input, (number, *shape of the tensor): any integers, floats from -1 to 1.
+
+    Raises `ExportError` for an input that is too large to try, or of a type that NumPy does not have.
+    """
+    rng = np.random.default_rng(seed)
     inputs: list[NDArray[Any]] = []
     for tensor in tensors:
         if tensor.dtype.value not in np.sctypeDict or tensor.size_bytes > _MOST_BYTES:

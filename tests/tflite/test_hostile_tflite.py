@@ -26,13 +26,26 @@ def branches() -> bytes:
     return net.content([x], [total])
 
 
+def fields_of_tables(content: bytes) -> np.ndarray:
+    """Where the entries of lists of fields (vtables) lie, of all that look like tables."""
+    words = np.frombuffer(content, "<i4", len(content) // 4).astype(np.int64)
+    starts = 4 * np.arange(len(words)) - words
+    starts = np.unique(starts[(words != 0) & (starts >= 0) & (starts + 8 < len(content)) & (starts % 2 == 0)])
+    shorts = np.frombuffer(content, "<u2", len(content) // 2)
+    sizes = shorts[starts // 2]
+    return np.unique(starts[(sizes > 4) & (sizes < 64) & (sizes % 2 == 0)][:, np.newaxis] + [0, 2, 4, 6])
+
+
 def mutated(content: bytes, rng: np.random.Generator) -> bytes:
-    """One to three changes: bits, bytes, words that look like offsets and lengths, pieces moved, cut off or added."""
+    """One to three changes: bits, bytes, words that look like offsets and lengths, pieces moved, cut off or added.
+
+    Words change places, too, and entries of lists of fields change.
+    """
     data = bytearray(content)
     for _ in range(int(rng.integers(1, 4))):
         at = int(rng.integers(len(data))) if data else 0
         word = at & ~3
-        match int(rng.integers(8)):
+        match int(rng.integers(10)):
             case 0 if data:
                 data[at] ^= 1 << int(rng.integers(8))
             case 1 if data:
@@ -51,6 +64,12 @@ def mutated(content: bytes, rng: np.random.Generator) -> bytes:
                 data[at : at + length] = data[source : source + length]
             case 6:
                 data[at : at + int(rng.integers(1, 33))] = b""
+            case 7:
+                other = int(rng.integers(len(data) + 1)) & ~3
+                data[word : word + 4], data[other : other + 4] = data[other : other + 4], data[word : word + 4]
+            case 8 if len(places := fields_of_tables(bytes(data))):
+                place = int(rng.choice(places))
+                data[place : place + 2] = struct.pack("<H", int(rng.choice([0, 1, 2, 4, 8, 12, 60, 65535])))
             case _:
                 del data[int(rng.integers(len(data) + 1)) :]
                 data += rng.bytes(int(rng.integers(0, 40)))

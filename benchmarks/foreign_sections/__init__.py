@@ -1,0 +1,1 @@
+"""Parts of the corpus that `foreign_corpus.py` writes, a module each."""
