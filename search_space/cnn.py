@@ -12,7 +12,7 @@ from search_space.cnn_assembly import assemble
 from search_space.cnn_genotype import Block, Conv, Depthwise, Layer, Net, Pointwise, Pool
 from search_space.declared import DeclaredSpace
 from search_space.genome import Choice, Flag, IntRange, Items, Maybe, Record, Variable, Variants
-from search_space.head import describe_hidden, hidden_layer
+from search_space.head import hidden_layer
 from search_space.protocol import GenotypeError
 
 __all__ = ["Block", "CnnSpace", "Conv", "Depthwise", "Layer", "Net", "Pointwise", "Pool"]
@@ -45,16 +45,11 @@ class CnnSpace(DeclaredSpace[Net]):
 
     def graph(self, genotype: Net) -> Graph:
         """The network."""
-        return assemble(genotype, self.input_shape, self.units)
+        return assemble(genotype, self.input_shape, self.units)[0]
 
     def describe(self, genotype: Net) -> str:
-        """`[conv 3×3 12 bn relu, dw 5×5/2] + branch [1×1 8] → max-pool 2 → dense 64 → 10 logits`."""
-        words = ""
-        for block in genotype.blocks:
-            layers = f"[{', '.join(map(_describe_layer, block.layers))}]"
-            words += f" + branch {layers}" if block.branch else f" → {layers}" if words else layers
-        pool = [f"{genotype.pool.kind}-pool {genotype.pool.size}"] if genotype.pool else []
-        return " → ".join([words, *pool, *describe_hidden(genotype.dense), self.ending])
+        """`[conv 3×3 12 bn relu, dw 5×5/2] + branch [1×1 8] → max-pool 2 → dense 64 → 10 logits`, as built."""
+        return f"{assemble(genotype, self.input_shape, self.units)[1]} → {self.ending}"
 
 
 class _Blocks(Items[Block]):
@@ -110,16 +105,3 @@ def _genome(max_blocks: int, max_layers: int, max_filters: int, max_dense: int, 
         pool=Maybe(Record(Pool, kind=kind, size=IntRange(2, 6, step=2, moves=(2,))), 0.9),
         dense=Items("dense", hidden_layer(max_units, (1, 3, 5)), 1, max_dense, insert="end"),
     )
-
-
-def _describe_layer(layer: Layer) -> str:
-    words = ["pool"] if layer.prepool else []
-    if isinstance(layer, Pointwise):
-        words += ["1×1", str(layer.filters)]
-    else:
-        words += ["conv" if isinstance(layer, Conv) else "dw"]
-        words += [f"{layer.kernel}×{layer.kernel}{'/2' if layer.stride == 2 else ''}"]
-        words += [str(layer.filters)] if isinstance(layer, Conv) else []
-    words += ["bn"] if layer.batch_norm else []
-    words += ["relu"] if layer.relu else []
-    return " ".join(words)

@@ -2,7 +2,8 @@
 
 A series block adds up all pending outputs and runs on the sum. A branch runs on the input of the last series block
 and leaves its output pending beside that block's. All windows are VALID and clamped to the map, so that every
-genotype has a network; what would do nothing on a map of one pixel is left out.
+genotype has a network; what would do nothing on a map of one pixel is left out. The words name the layers as built:
+a branch has the channels of its series block, and kernels and strides are those left after clamping.
 """
 
 from collections.abc import Sequence
@@ -21,46 +22,57 @@ from edgevolve.graph import (
     Tensor,
 )
 from search_space.cnn_genotype import Block, Depthwise, Layer, Net, Pointwise
-from search_space.head import add_head
+from search_space.head import add_head, describe_hidden
 
 Pair = tuple[int, int]
 
 
-def assemble(genotype: Net, input_shape: tuple[int, ...], outputs: int) -> Graph:
-    """The network for an input of (height, width, channels)."""
+def assemble(genotype: Net, input_shape: tuple[int, ...], outputs: int) -> tuple[Graph, str]:
+    """The network for an input of (height, width, channels), and its layers but the last in words."""
     net = GraphBuilder()
     source = net.input((1, *input_shape))
     pending = [source]
+    words = ""
     for block in genotype.blocks:
         if block.branch:
-            pending.append(_add_block(net, block, source, channels=pending[0].shape[3]))
+            x, layers = _add_block(net, block, source, channels=pending[0].shape[3])
+            pending.append(x)
+            words += f" + branch {layers}"
         else:
             source = _join(net, pending)
-            pending = [_add_block(net, block, source)]
+            x, layers = _add_block(net, block, source)
+            pending = [x]
+            words += f" → {layers}" if words else layers
     x = _join(net, pending)
     if genotype.pool:
-        x = _add_pool(net, AveragePool2D if genotype.pool.kind == "avg" else MaxPool2D, genotype.pool.size, x)
-    return net.build(add_head(net, x, genotype.dense, outputs))
+        kind = AveragePool2D if genotype.pool.kind == "avg" else MaxPool2D
+        x, pooled = _add_pool(net, kind, genotype.pool.size, x)
+        words += f" → {genotype.pool.kind}-pool {_size(pooled)}" if pooled else ""
+    graph = net.build(add_head(net, x, genotype.dense, outputs))
+    return graph, " → ".join([words, *describe_hidden(genotype.dense)])
 
 
-def _add_block(net: GraphBuilder, block: Block, x: Tensor, channels: int | None = None) -> Tensor:
+def _add_block(net: GraphBuilder, block: Block, x: Tensor, channels: int | None = None) -> tuple[Tensor, str]:
     """Run the layers on `x`; where `channels` is given, the last one is made to give so many."""
-    for layer in block.layers[:-1]:
-        x = _add_layer(net, layer, x)
-    last = block.layers[-1]
-    x = _add_layer(net, last, x, channels)
-    if channels is not None and isinstance(last, Depthwise):
-        x = net.add(Conv2D(channels, (1, 1), padding=Padding.VALID), x)
-    return x
+    words = []
+    for number, layer in enumerate(block.layers, 1):
+        x, layer_words = _add_layer(net, layer, x, channels if number == len(block.layers) else None)
+        words.append(layer_words)
+    if channels is not None and isinstance(block.layers[-1], Depthwise):
+        op = Conv2D(channels, (1, 1), padding=Padding.VALID)
+        x = net.add(op, x)
+        words.append(_words(op))
+    return x, f"[{', '.join(words)}]"
 
 
-def _add_layer(net: GraphBuilder, layer: Layer, x: Tensor, filters: int | None = None) -> Tensor:
+def _add_layer(net: GraphBuilder, layer: Layer, x: Tensor, filters: int | None = None) -> tuple[Tensor, str]:
     """Pool if asked to, then convolve; `filters` overrides the layer's own.
 
     Depthwise on one channel is a convolution with one filter, and becomes one: two networks would be one function.
     """
+    pooled = None
     if layer.prepool:
-        x = _add_pool(net, MaxPool2D, 2, x)
+        x, pooled = _add_pool(net, MaxPool2D, 2, x)
     activation = Activation.RELU if layer.relu else Activation.NONE
     kernel, stride = _window(layer, x)
     op: DepthwiseConv2D | Conv2D
@@ -69,7 +81,24 @@ def _add_layer(net: GraphBuilder, layer: Layer, x: Tensor, filters: int | None =
     else:
         filters = 1 if isinstance(layer, Depthwise) else filters or layer.filters
         op = Conv2D(filters, kernel, stride, Padding.VALID, activation=activation, batch_norm=layer.batch_norm)
-    return net.add(op, x)
+    return net.add(op, x), ("pool " if pooled else "") + _words(op)
+
+
+def _words(op: Conv2D | DepthwiseConv2D) -> str:
+    """`conv 3×3/2 12 bn relu`, `dw 5×1`, `1×1 8`."""
+    words = [f"{op.kernel[0]}×{op.kernel[1]}{'/2' if op.stride != (1, 1) else ''}"]
+    if isinstance(op, DepthwiseConv2D):
+        words.insert(0, "dw")
+    else:
+        words = [*(["conv"] if op.kernel != (1, 1) else []), *words, str(op.filters)]
+    words += ["bn"] if op.batch_norm else []
+    words += ["relu"] if op.activation is Activation.RELU else []
+    return " ".join(words)
+
+
+def _size(window: Pair) -> str:
+    """One number for a square."""
+    return str(window[0]) if window[0] == window[1] else f"{window[0]}×{window[1]}"
 
 
 def _window(layer: Layer, x: Tensor) -> tuple[Pair, Pair]:
@@ -81,11 +110,13 @@ def _window(layer: Layer, x: Tensor) -> tuple[Pair, Pair]:
     return kernel, (1, 1) if kernel == (height, width) else (layer.stride, layer.stride)
 
 
-def _add_pool(net: GraphBuilder, op: type[MaxPool2D] | type[AveragePool2D], size: int, x: Tensor) -> Tensor:
-    """Pool windows of `size`, clamped to the map; nothing on a map of one pixel."""
+def _add_pool(
+    net: GraphBuilder, op: type[MaxPool2D] | type[AveragePool2D], size: int, x: Tensor
+) -> tuple[Tensor, Pair | None]:
+    """Pool windows of `size`, clamped to the map, and the window; nothing on a map of one pixel."""
     _, height, width, _ = x.shape
     window = (min(size, height), min(size, width))
-    return x if window == (1, 1) else net.add(op(window, window), x)
+    return (x, None) if window == (1, 1) else (net.add(op(window, window), x), window)
 
 
 def _join(net: GraphBuilder, outputs: Sequence[Tensor]) -> Tensor:

@@ -7,12 +7,23 @@ functions, expansions and squeezed channels of its own and a hidden layer.
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from typing import Any
 
 from edgevolve.graph import AveragePool2D, Dense, Graph, GraphBuilder, Tensor
 from search_space.declared import DeclaredSpace
 from search_space.genome import Choice, Flag, IntRange, Items, Record, Variable, Variants
-from search_space.mobile_blocks import Function, convolution, fused_mbconv, mbconv, pooled, residual, rounded
+from search_space.mobile_blocks import (
+    Function,
+    Pair,
+    convolution,
+    fused_mbconv,
+    mbconv,
+    pooled,
+    residual,
+    rounded,
+    window,
+)
 
 FILTERS = (8, 16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 192, 256, 320)
 """Filters of a stage before the width multiplier: those of the families and what lies between."""
@@ -115,27 +126,34 @@ class MobileSpace(DeclaredSpace[Mobile]):
 
     def graph(self, genotype: Mobile) -> Graph:
         """The network."""
+        return self._built(genotype)[0]
+
+    def describe(self, genotype: Mobile) -> str:
+        """`96 px relu6: conv 24 → 2× mbconv6 3×3 16/2 se → 1×1 960 → 10 logits`, filters and kernels as built."""
+        return f"{genotype.resolution} px {genotype.activation}: {' → '.join([*self._built(genotype)[1], self.ending])}"
+
+    def _built(self, genotype: Mobile) -> tuple[Graph, list[str]]:
+        """The network, and its layers but the last in words."""
         net = GraphBuilder()
         x = net.input((1, *self.input_shape))
         reduction = min(self.input_shape[:2]) // genotype.resolution
         if reduction > 1:
             x = net.add(AveragePool2D((reduction, reduction), (reduction, reduction)), x)
         width, function = genotype.width_percent / 100, genotype.activation
-        x = convolution(net, x, rounded(genotype.stem * width), 3, 2, function)
+        x = convolution(net, x, stem := rounded(genotype.stem * width), 3, 2, function)
+        words = [f"conv {stem}"]
         for stage in genotype.stages:
+            filters = rounded(stage.filters * width)
+            windows = []
             for block in range(stage.depth):
                 stride = stage.stride if block == 0 else 1
-                x = _add_block(net, x, stage.block, rounded(stage.filters * width), stride, function)
+                windows.append(window(x, stage.block.kernel, stride))
+                x = _add_block(net, x, stage.block, filters, stride, function)
+            words.append(_describe_stage(stage.block, filters, windows))
         if genotype.head:
-            x = convolution(net, x, rounded(genotype.head * width), 1, 1, function)
-        return net.build(net.add(Dense(self.units), pooled(net, x)))
-
-    def describe(self, genotype: Mobile) -> str:
-        """`96 px ×0.75 relu6: conv 32 → 2× mbconv6 3×3 24/2 se → 1280 → 10 logits`."""
-        head = [f"1×1 {genotype.head}"] if genotype.head else []
-        layers = [f"conv {genotype.stem}", *map(_describe_stage, genotype.stages), *head]
-        words = " → ".join([*layers, self.ending])
-        return f"{genotype.resolution} px ×{genotype.width_percent / 100:g} {genotype.activation}: {words}"
+            x = convolution(net, x, head := rounded(genotype.head * width), 1, 1, function)
+            words.append(f"1×1 {head}")
+        return net.build(net.add(Dense(self.units), pooled(net, x))), words
 
 
 def _add_block(net: GraphBuilder, x: Tensor, block: Block, filters: int, stride: int, function: Function) -> Tensor:
@@ -182,10 +200,14 @@ def _default_resolutions(input_shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(side for side in _fractions(input_shape) if side == full or side >= least)
 
 
-def _describe_stage(stage: Stage) -> str:
-    block = stage.block
+def _describe_stage(block: Block, filters: int, windows: list[tuple[Pair, Pair]]) -> str:
+    """Blocks of equal kernels together; of the first the stride."""
     name = {MbConv: "mbconv", FusedMbConv: "fused", Residual: "residual"}[type(block)]
     expansion = "" if isinstance(block, Residual) else str(block.expansion)
-    stride = "/2" if stage.stride == 2 else ""
+    halved = "/2" if windows[0][1] != (1, 1) else ""
     squeeze = " se" if block.squeeze_excite else ""
-    return f"{stage.depth}× {name}{expansion} {block.kernel}×{block.kernel} {stage.filters}{stride}{squeeze}"
+    words: list[str] = []
+    for (height, width), blocks in groupby(kernel for kernel, _ in windows):
+        stride = "" if words else halved
+        words.append(f"{len(list(blocks))}× {name}{expansion} {height}×{width} {filters}{stride}{squeeze}")
+    return ", ".join(words)

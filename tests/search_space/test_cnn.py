@@ -1,11 +1,13 @@
 """μNAS's space of convolutional networks: distributions, morphisms and words."""
 
+import re
+from collections import Counter
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from edgevolve.graph import graph_hash
+from edgevolve.graph import Conv2D, graph_hash
 from search_space import CnnSpace, GenotypeError
 from search_space.cnn import Block, Conv, Depthwise, Net, Pointwise, Pool
 from search_space.head import Hidden
@@ -256,10 +258,30 @@ def test_words_name_what_changed():
 
 def test_a_description_names_every_part():
     genotype = net(series(CONV), branch(POINTWISE, DEPTHWISE), series(CONV), pool=Pool("max", 2), dense=(64, 32))
-    assert SPACE.describe(genotype) == (
-        "[conv 3×3 8 relu] + branch [1×1 4 bn, pool dw 5×5/2 bn relu] → [conv 3×3 8 relu] "
+    assert CnnSpace((32, 32, 3), 10).describe(genotype) == (
+        "[conv 3×3 8 relu] + branch [1×1 4 bn, pool dw 5×5/2 bn relu, 1×1 8] → [conv 3×3 8 relu] "
         "→ max-pool 2 → dense 64 → dense 32 → 10 logits"
     )
+
+
+def test_a_description_is_of_what_is_built():
+    wide, narrow = replace(CONV, kernel=7, stride=2), replace(POINTWISE, filters=99, prepool=True)
+    genotype = net(series(wide), branch(DEPTHWISE, narrow), series(wide), pool=Pool("max", 6))
+    assert CnnSpace((8, 8, 1), 10).describe(genotype) == (
+        "[conv 7×7/2 8 relu] + branch [pool conv 4×4 1 bn relu, 1×1 8 bn] → [1×1 8 relu] → dense 16 → 10 logits"
+    )
+    assert CnnSpace((64, 1, 6), 2).describe(genotype) == (
+        "[conv 7×1/2 8 relu] + branch [pool dw 5×1/2 bn relu, pool 1×1 8 bn] → [conv 7×1 8 relu] → dense 16 → 1 logit"
+    )
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_words_and_network_have_the_same_convolutions(seed):
+    space = CnnSpace((24, 20, 3), 10)
+    genotype = space.sample(np.random.default_rng(seed))
+    named = re.findall(r"(\d)×(\d)(?:/2)? (\d+)", space.describe(genotype))
+    built = [node.op for node in space.graph(genotype).nodes if isinstance(node.op, Conv2D)]
+    assert Counter(tuple(map(int, words)) for words in named) == Counter((*op.kernel, op.filters) for op in built)
 
 
 def test_json_is_plain_and_readable():

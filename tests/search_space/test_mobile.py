@@ -1,5 +1,6 @@
 import dataclasses
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -142,8 +143,13 @@ def test_words_say_what_is_built():
     genotype = Mobile(
         48, "swish", 75, 16, (Stage(MbConv(3, 6, True), 24, 2, 2), Stage(Residual(5, False), 40, 1, 3)), 160
     )
-    words = "48 px ×0.75 swish: conv 16 → 2× mbconv6 3×3 24/2 se → 3× residual 5×5 40 → 1×1 160 → 10 logits"
+    words = "48 px swish: conv 16 → 2× mbconv6 3×3 24/2 se → 3× residual 5×5 32 → 1×1 120 → 10 logits"
     assert SPACE.describe(genotype) == words
+    small = "16 px swish: conv 16 → 2× mbconv6 3×3 24/2 se → 3× residual 5×5 32 → 1×1 120 → 10 logits"
+    assert MobileSpace((16, 16, 3), 10).describe(replace(genotype, resolution=16)) == small
+    wide = replace(genotype, resolution=8, stages=(Stage(FusedMbConv(7, 2, False), 8, 2, 3), *genotype.stages[1:]))
+    clamped = "8 px swish: conv 16 → 1× fused2 7×7 8/2, 2× fused2 3×3 8 → 3× residual 3×3 32 → 1×1 120 → 10 logits"
+    assert MobileSpace((16, 16, 3), 10).describe(wide) == clamped
 
 
 def map_of(net, *shape):
