@@ -83,7 +83,11 @@ class ProgressDisplay:
     def _keep_saying(self) -> None:
         """Where nothing ends for long, say what is waited for."""
         while not self._closed.wait(_SILENCE_S / 10):
-            if not self._latest or time.monotonic() - self._printed < _SILENCE_S or self._closed.is_set():
+            if time.monotonic() - self._printed < _SILENCE_S or self._closed.is_set():
+                continue
+            if not self._latest:
+                self._console.print("reading the data and starting the workers", highlight=False)
+                self._printed = time.monotonic()
                 continue
             run, flying, began = self._latest
             seconds = max(0.0, time.time() - began)
