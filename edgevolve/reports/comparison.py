@@ -12,8 +12,8 @@ from edgevolve.reports.axes import scale
 from edgevolve.reports.charts import Chart, course, label, log_axis, plain
 from edgevolve.reports.colours import SERIES
 from edgevolve.reports.history import common_box, history
-from edgevolve.reports.metrics import metric_names, plotted_metrics
-from edgevolve.reports.pictures import front_of_two, within_soft
+from edgevolve.reports.metrics import beyond_soft, metric_names, plotted_metrics
+from edgevolve.reports.pictures import front_of_two
 from edgevolve.reports.quantities import duration, quantity, short
 from edgevolve.reports.settings import differing_settings
 from edgevolve.reports.view import View
@@ -62,7 +62,7 @@ def run_titles(runs: Sequence[Run]) -> list[str]:
 
 
 def _fronts(names: Sequence[str], runs: Sequence[Run]) -> dict[str, Chart]:
-    """For each metric across, the runs' fronts of it and the metric upwards."""
+    """For each metric across, the runs' fronts of it and the metric upwards; what is beyond a soft bound is open."""
     first, upwards, _ = plotted_metrics(runs[0])
     shared = [name for name in metric_names(runs[0]) if all(name in metric_names(run) for run in runs)]
     across = sorted((name for name in shared if name != upwards), key=lambda name: name != first)
@@ -80,6 +80,7 @@ def _front(names: Sequence[str], runs: Sequence[Run], across: str, upwards: str)
     symbols = ("circle", "square", "triangle-up", "diamond", "triangle-down", "star")
     for number, (name, frame) in enumerate(zip(names, frames, strict=True)):
         place = number % len(SERIES)
+        soft = beyond_soft(runs[number])
         figure.add_scatter(
             x=x_scale.at(frame[across]),
             y=y_scale.at(frame[upwards]),
@@ -90,7 +91,7 @@ def _front(names: Sequence[str], runs: Sequence[Run], across: str, upwards: str)
             name=label(name),
             mode="lines+markers",
             line={"shape": "hv", "color": SERIES[place], "width": 2},
-            marker={"symbol": symbols[place], "size": 9},
+            marker={"symbol": [f"{symbols[place]}{'-open' if n in soft else ''}" for n in frame.index], "size": 9},
             hovertemplate="%{text}<extra></extra>",
         )
     figure.update_layout(
@@ -109,9 +110,7 @@ def _front_frame(run: Run, across: str, upwards: str) -> pd.DataFrame:
         if isinstance(r.outcome, Completed) and across in r.metrics and upwards in r.metrics
     }
     frame = pd.DataFrame.from_dict(done, orient="index", columns=[across, upwards, "broken"])
-    return front_of_two(
-        run, within_soft(run, frame.astype({across: float, upwards: float, "broken": bool})), across, upwards
-    )
+    return front_of_two(run, frame.astype({across: float, upwards: float, "broken": bool}), across, upwards)
 
 
 def _bands(runs: Sequence[Run], tables: Sequence[pd.DataFrame], matched: int) -> Chart:

@@ -64,7 +64,10 @@ def front_figure(run: Run, x: str | None = None, y: str | None = None, colour: s
 
 
 def fronts_figure(runs: Sequence[Run], x: str | None = None, y: str | None = None) -> Figure:
-    """The fronts of several runs over two metrics, both axes logarithmic; what is dominated is faint."""
+    """The fronts of several runs over two metrics, both axes logarithmic.
+
+    What is dominated is faint, what is beyond a soft bound is a ring.
+    """
     chosen = plotted_metrics(runs[0])
     across, upwards = x or chosen[0], y or chosen[1]
     figure = Figure(figsize=(8, 4.5), layout="constrained")
@@ -74,9 +77,12 @@ def fronts_figure(runs: Sequence[Run], x: str | None = None, y: str | None = Non
     for number, (run, done) in enumerate(zip(runs, frames, strict=True)):
         colour = SERIES[number % len(SERIES)]
         axes.scatter(*_positions(done, across, upwards, scales), color=colour, alpha=0.2, s=12, linewidth=0)
-        front = _positions(front_of_two(run, within_soft(run, done), across, upwards), across, upwards, scales)
+        best = front_of_two(run, done, across, upwards)
+        front = _positions(best, across, upwards, scales)
         name = _plain(short(run.started.name, _LABEL_LENGTH))
         axes.step(*front, where="post", color=colour, marker=_MARKERS[number % len(_MARKERS)], ms=5, label=name)
+        beyond = best.drop(within_soft(run, best).index)
+        axes.scatter(*_positions(beyond, across, upwards, scales), color="white", s=6, linewidth=0, zorder=3)
     axes.legend(frameon=False)
     return figure
 

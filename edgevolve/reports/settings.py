@@ -17,7 +17,7 @@ _NAMING = ("metric", "sense", "hard", "type")
 def differing_settings(runs: Sequence[Started]) -> list[list[str]]:
     """A row a setting that is not the same in all runs: its name, and its value in each; `–` where a run has none."""
     settings = [dict(_flat({**run.config, "data": {**_entries(run.config.get("data")), **run.data}})) for run in runs]
-    names = dict.fromkeys(name for each in settings for name in each)
+    names = sorted({name for each in settings for name in each})
     rows = [[name, *(each.get(name, _ABSENT) for each in settings)] for name in names]
     return [[short(printable(cell), _LONGEST) for cell in row] for row in rows if len(set(row[1:])) > 1][:_MOST_ROWS]
 

@@ -29,12 +29,12 @@ OTHER = {
 def test_every_setting_that_differs_is_a_row_and_no_other():
     first, second = journals.started(), journals.started("other", OTHER)
     assert differing_settings([first, second]) == [
-        ["problem.constraints.error at_most soft.bound", "0.03", "0.05"],
         ["algorithm", "AgingEvolution", "NSGA3"],
-        ["training", "{}", "TrainingSettings"],
         ["algorithm.population", "–", "40"],
-        ["training.epochs", "–", "5"],
+        ["problem.constraints.error at_most soft.bound", "0.03", "0.05"],
+        ["training", "{}", "TrainingSettings"],
         ["training.augment", "–", '["shift"]'],
+        ["training.epochs", "–", "5"],
     ]
     assert differing_settings([first, first]) == []
     changed = first.model_copy(update={"data": {"fingerprint": "b"}})
