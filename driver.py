@@ -21,7 +21,7 @@ from edgevolve.process import end_as_by_control_c, leave_within, say, write_any_
 from edgevolve.runs import ConfigError, EmptyJournalError, JournalError, Record, Run, SearchConfig, journal_path
 from edgevolve.runs.events import Event, Retrained
 from edgevolve.spelling import suggestion
-from edgevolve.tflite import TfliteError, load_tflite, read_tflite, runtimes
+from edgevolve.tflite import C_SUFFIXES, TfliteError, load_tflite, model_bytes, read_tflite, runtimes
 from predictors import PredictorError
 from resource_models import TARGETS, Target
 from search_algorithms import ProblemError
@@ -303,7 +303,7 @@ def export(
 
 @app.command()
 def optimise(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="any file")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="any file, or a C array of it")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.tflite", help="where to write")],
 ) -> None:
     """Give any .tflite the memory plan that needs the least; its outputs stay the same to the bit."""
@@ -311,9 +311,11 @@ def optimise(
     from edgevolve.reports.arena import runtime_facts
     from edgevolve.reports.terminal import optimised_table
 
+    if out.suffix.lower() in C_SUFFIXES:
+        raise ExportError(f"--out {out}: what is written is a .tflite; end its name so")
+    content = model_bytes(model)
+    found = optimised(content)
     try:
-        content = model.read_bytes()
-        found = optimised(content)
         out.write_bytes(found.model)
     except OSError as error:
         raise ExportError(f"{error.filename}: {error.strerror}") from error
@@ -344,7 +346,7 @@ def inspect(
         if found.footprint and found.footprint.unmodelled:
             from edgevolve.deployment.micro import arena_needed
 
-            found = replace(found, measured=arena_needed(Path(network).read_bytes()))
+            found = replace(found, measured=arena_needed(model_bytes(Path(network))))
     elif colon:
         opened = Run.open(path)
         record = _picked(opened, pick)

@@ -14,6 +14,7 @@ import typer
 
 from edgevolve.graph import graph_hash
 from edgevolve.quantity import quantity
+from edgevolve.tflite import model_bytes
 from predictors import DevicePredictor, PredictorError, profile, sheet, sheets
 from predictors import validate as compare
 from predictors.manifest import read_predictions, write_predictions
@@ -49,7 +50,9 @@ def devices(
 
 
 def profile_model(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="any file; its inputs are random")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL.tflite", help="any file, or a C array of it; its inputs are random")
+    ],
     device: Measured = "cpu",
     threads: Threads = 1,
     cores: Cores = None,
@@ -58,11 +61,7 @@ def profile_model(
 ) -> None:
     """Measure what one inference takes on a device."""
     try:
-        content = model.read_bytes()
-    except OSError as error:
-        raise PredictorError(f"{model}: {error.strerror or error}") from error
-    try:
-        found = profile(content, device, threads=threads, cores=_cores(cores), runs=repeats)
+        found = profile(model_bytes(model), device, threads=threads, cores=_cores(cores), runs=repeats)
     except PredictorError as error:
         raise PredictorError(f"{model}: {error}") from None
     if as_json:

@@ -113,7 +113,7 @@ def test_a_network_that_the_device_cannot_run_is_one_line(edgevolve, tmp_path):
             edgevolve("profile", model), tmp_path, files(tmp_path), "model.tflite: cpu cannot run the network"
         )
     model.unlink()
-    check_refused(edgevolve("profile", model), tmp_path, {}, "model.tflite: No such file")
+    check_refused(edgevolve("profile", model), tmp_path, {}, "model.tflite: no such file")
 
 
 def test_a_real_process_says_no_more_than_its_one_line_and_loads_neither_tensorflow_nor_ray(tmp_path):

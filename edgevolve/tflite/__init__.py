@@ -7,9 +7,10 @@
 'AddConv2D'
 """
 
+from edgevolve.tflite.c_array import C_SUFFIXES
 from edgevolve.tflite.custom_rows import CUSTOM_ROWS
 from edgevolve.tflite.model import Signature, Subgraph, TfliteError, TfliteModel
-from edgevolve.tflite.reader import load_tflite, read_tflite
+from edgevolve.tflite.reader import load_tflite, model_bytes, read_tflite
 from edgevolve.tflite.row import Field, Kept, Kernel, Needs, Operator, Row
 from edgevolve.tflite.rows import ROWS, needs, operators, row_of, tflite_name
 from edgevolve.tflite.runtimes import Verdict, compiled_for, runtimes
@@ -20,6 +21,7 @@ from edgevolve.tflite.writer import Quantisation, write_tflite
 __all__ = [
     "CORTEX_M",
     "CUSTOM_ROWS",
+    "C_SUFFIXES",
     "HOST",
     "ROWS",
     "TARGETS",
@@ -39,6 +41,7 @@ __all__ = [
     "Verdict",
     "compiled_for",
     "load_tflite",
+    "model_bytes",
     "needs",
     "operators",
     "read_tflite",

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from edgevolve.graph import Graph, Node, ShapeError
+from edgevolve.tflite.c_array import C_SUFFIXES, MAX_TEXT_BYTES, array_of
 from edgevolve.tflite.calls import check_calls
 from edgevolve.tflite.custom_rows import CUSTOM_ROWS
 from edgevolve.tflite.file_tensors import FileTensors, check_index, names_of, outside, printable
@@ -43,16 +44,35 @@ PLAN_NAME = "OfflineMemoryAllocation"
 
 def load_tflite(path: Path) -> TfliteModel:
     """Read the file at `path`. Raises `TfliteError`, which names it."""
+    content = model_bytes(path)
     try:
-        if not path.is_file():
-            raise TfliteError("no such file")
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise TfliteError("larger than 2 GiB")
-        return read_tflite(path.read_bytes())
-    except OSError as error:
-        raise TfliteError(f"{path}: cannot be read ({error.strerror or error})") from error
+        return read_tflite(content)
     except TfliteError as error:
         raise TfliteError(f"{path}: {error}") from error
+
+
+def model_bytes(path: Path) -> bytes:
+    """The `.tflite` at `path`, or in an array of a file of C. Raises `TfliteError`, which names it."""
+    in_c = path.suffix.lower() in C_SUFFIXES
+    most = MAX_TEXT_BYTES if in_c else MAX_FILE_BYTES
+    try:
+        if not path.is_file():
+            raise TfliteError(f"{path}: no such file")
+        if path.stat().st_size > most:
+            raise TfliteError(f"{path}: larger than {f'{most >> 20} MiB' if in_c else '2 GiB'}")
+        content = path.read_bytes()
+    except OSError as error:
+        raise TfliteError(f"{path}: cannot be read ({error.strerror or error})") from error
+    if not in_c or _is_model(content):
+        return content
+    try:
+        return array_of(content.decode(errors="replace"), _is_model)
+    except ValueError as error:
+        raise TfliteError(f"{path}: {error}") from error
+
+
+def _is_model(content: bytes) -> bool:
+    return content[4:8] == _MARK
 
 
 def read_tflite(content: bytes) -> TfliteModel:
@@ -63,7 +83,7 @@ def read_tflite(content: bytes) -> TfliteModel:
     for what is no `.tflite`, is damaged, has subgraphs that run each other without end, or has tensors of no fixed size
     or of a type that `DType` does not name.
     """
-    if content[4:8] != _MARK:
+    if not _is_model(content):
         raise TfliteError(f"not a TensorFlow Lite file: it has no {_MARK.decode()} mark" if content else "empty")
     try:
         return _model(content)

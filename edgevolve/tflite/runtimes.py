@@ -91,14 +91,19 @@ def _against_micro(model: TfliteModel) -> list[str]:
         reasons.append("it does not read weights that lie behind the FlatBuffer")
     if not model.plan_fits:
         reasons.append("the file's memory plan is for another number of tensors")
-    for operator in _every(model):
-        if operator.unsized and not model.dynamic_batch:
-            reasons.append(f"{operator.name} makes a tensor whose size the file leaves open")
+    if not _batch_is_open(model):
+        unsized = (operator.name for operator in _every(model) if operator.unsized)
+        reasons += [f"{name} makes a tensor whose size the file leaves open" for name in unsized]
     unreached = [part for number, part in enumerate(model.subgraphs) if number not in model.reached]
     for operator in (operator for part in unreached for operator in part.operators):
         if (needed := needs(operator, HOST)) and needed.scratch:
             reasons.append(f"it plans the scratch of {operator.name}, which no call reaches, and crashes")
     return reasons
+
+
+def _batch_is_open(model: TfliteModel) -> bool:
+    """Whether tensors may be of open shape for the batch: that of the inputs, or what was there before it was fixed."""
+    return model.dynamic_batch or any(operator.unsized for operator in model.operators[:1])
 
 
 def _first_alone(model: TfliteModel) -> str:
