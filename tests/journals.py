@@ -82,14 +82,14 @@ def write(folder, *history):
     return folder
 
 
-def long_history(evaluated, seed=0):
-    """As many evaluations, one in 50 failed, one candidate in ten rejected."""
+def long_history(evaluated, seed=0, rejections=0):
+    """As many evaluations, one in 50 failed, one candidate in ten rejected; before each as many `rejections` more."""
     rng = np.random.default_rng(seed)
     yield started()
     number = -1
     for turn in range(evaluated):
         number += 1
-        if turn % 10 == 9:
+        for _ in range(rejections + (turn % 10 == 9)):
             yield rejected(number, rng)
             number += 1
         event = asked(number, rng, parents=(max(number - 7, 0),) if number else ())
