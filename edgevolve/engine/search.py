@@ -34,6 +34,7 @@ from edgevolve.runs import (
 )
 from edgevolve.runs import difference as config_difference
 from edgevolve.runs.journal import read
+from edgevolve.runs.run import fitting
 
 EvaluatorFactory = Callable[[Task, Splits], Evaluator]
 
@@ -136,12 +137,10 @@ def _restore(config: SearchConfig, task: Task, path: Path, data: dict[str, Any])
     changes += config_difference({name: started.data.get(name) for name in data}, data, "data.")
     if changes:
         raise ConfigError(f"{path}: not the configuration it was started with: {'; '.join(changes)}")
-    work = Search(config, Run(path, started))
-    try:
+    with fitting(path):
+        work = Search(config, Run(path, started))
         for event in islice(read(path), 1, None):
             work.replay(event)
-    except (ValueError, KeyError) as error:
-        raise JournalError(f"{path}: its events do not fit together ({error})") from error
     return work
 
 

@@ -14,7 +14,7 @@ from edgevolve.reports.quantities import axis
 _FEWEST_TICKS = 3
 _EVEN_STEPS = 6
 _MOST_DECADES = 6
-_LEAST = 1e-300
+_LEAST, _LARGEST = 1e-300, 1e300
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +46,14 @@ class Scale:
 
 
 def scale(metric: Metric, values: Iterable[float], logarithmic: bool) -> Scale:
-    """The axis of `values`; a logarithmic one is linear where a value is below 0, or none is above.
+    """The axis of `values`; a logarithmic one is linear where a value is below 0, or none is above it, or all are huge.
 
     0 lies at the power of ten that is at most half of the least value above it.
     """
     known = [value for value in values if math.isfinite(value)]
     label, divisor = axis(metric, max(map(abs, known), default=0.0))
     least = min((value for value in known if value > 0), default=0.0) / divisor
-    if not logarithmic or least < _LEAST or min(known) < 0:
+    if not logarithmic or not _LEAST <= least <= _LARGEST or min(known) < 0:
         return Scale(label, divisor, None, None)
     zero = float(f"1e{math.floor(math.log10(least / 2))}")
     words = "0 %" if metric.unit == SHARE else "0"
