@@ -11,6 +11,7 @@ from edgevolve.spelling import suggestion
 
 if TYPE_CHECKING:
     from edgevolve.data import (
+        AudioFolder,
         Classes,
         DataError,
         DataSet,
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "edgevolve.data": (
+        "AudioFolder",
         "Classes",
         "DataError",
         "DataSet",

@@ -17,7 +17,7 @@ Inherit Inline Itself Job JournalError KerasDataset LocalSearch Mel Metric MlpSp
 Needs NpzImages PredictorError Problem ProblemError Progress REINFORCE RandomSearch Record Run Screened SearchConfig
 SearchSpace Split Splits Standardise SuccessiveHalving SurrogateEvolution Task TrainingSettings Values VirtualTime
 at_least at_most hold_out maximise minimise search target with_front_end
-ImageFolder SensorFolder SensorTable Table
+AudioFolder ImageFolder SensorFolder SensorTable Table
 """
 """What users rely on: a name is added here on purpose, and never taken away."""
 

@@ -1,10 +1,11 @@
 """Data sets as NumPy arrays with leak-proof splits."""
 
+from edgevolve.data.audio_folder import AudioFolder
 from edgevolve.data.data_error import DataError
 from edgevolve.data.diabetes import Diabetes
 from edgevolve.data.digits import Digits, DigitsAnomalies
 from edgevolve.data.examine import DataReport, differs, examine, load_splits
-from edgevolve.data.front_end import FrontEnd, Pixels, Prepared, Standardise, Unchanged
+from edgevolve.data.front_end import FrontEnd, Pixels, Prepared, Samples, Standardise, Unchanged
 from edgevolve.data.image_folder import ImageFolder
 from edgevolve.data.keras_datasets import KerasDataset
 from edgevolve.data.mel import Mel
@@ -17,12 +18,24 @@ from edgevolve.data.split import DataSet, Split, Splits, as_float, fingerprint, 
 from edgevolve.data.table import Table
 from edgevolve.data.target import Classes, Itself, Target, Values, classes_of, target_of
 
-_PACKAGED = (Digits, DigitsAnomalies, Diabetes, ImageFolder, KerasDataset, NpzImages, SensorFolder, SensorTable, Table)
+_PACKAGED = (
+    AudioFolder,
+    Digits,
+    DigitsAnomalies,
+    Diabetes,
+    ImageFolder,
+    KerasDataset,
+    NpzImages,
+    SensorFolder,
+    SensorTable,
+    Table,
+)
 DATA_SETS = {kind.__name__: kind for kind in _PACKAGED}
 """What an export can load again from a journal, by the name of its class."""
 
 __all__ = [
     "DATA_SETS",
+    "AudioFolder",
     "Classes",
     "DataError",
     "DataReport",
@@ -39,6 +52,7 @@ __all__ = [
     "Pixels",
     "Prepared",
     "Rows",
+    "Samples",
     "SensorFolder",
     "SensorTable",
     "Split",

@@ -15,7 +15,7 @@ from edgevolve.data.data_error import DataError
 from edgevolve.data.layout import is_one_hot, needs_standardising, value_range
 from edgevolve.data.near_duplicates import is_of_images, near_duplicates
 from edgevolve.data.rows import chunks, size_bytes
-from edgevolve.data.split import DataSet, Split, Splits, fingerprint
+from edgevolve.data.split import FULL_SCALE, DataSet, Split, Splits, fingerprint
 from edgevolve.data.target import Classes, Target, Values, target_of
 from edgevolve.place import place
 
@@ -203,7 +203,7 @@ def _range_notes(splits: Splits, ranges: dict[str, tuple[float, float]]) -> Iter
     largest = max(abs(low), abs(high))
     if train.x.dtype == np.uint8 and high <= 1:
         yield f"x is uint8 from {low:g} to {high:g} and read as value / 255: nearly 0; write x.astype(np.float32)"
-    elif train.x.dtype != np.uint8 and splits.front_end is None and needs_standardising(train.x, None):
+    elif train.x.dtype.name not in FULL_SCALE and splits.front_end is None and needs_standardising(train.x, None):
         yield (
             f"x holds {train.x.dtype} from {low:g} to {high:g}, taken as it is; many networks learn nothing from such "
             "values: scale them to 0…1, or to mean 0 and deviation 1"

@@ -125,6 +125,29 @@ class Pixels:
 
 
 @dataclass(frozen=True, slots=True)
+class Samples:
+    """value / 32768: what int16 stands for. `shape` is that of an example."""
+
+    shape: tuple[int, ...]
+    name = "samples"
+    work_bytes = 0
+    raw_type = "int16"
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The shape."""
+        return {"shape": list(self.shape)}
+
+    def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
+        """From -1 to below 1."""
+        return raw.astype(np.float32) / np.float32(32_768)
+
+    def c_source(self) -> str:
+        """The same for one example of `shape`."""
+        return _elementwise("value / 32768 of each sample", self, "", "(float)raw[i] / 32768.0f")
+
+
+@dataclass(frozen=True, slots=True)
 class Unchanged:
     """Floating point as it is. `shape` is that of an example."""
 
@@ -172,10 +195,12 @@ class Prepared:
         return self.front_end.apply(self.raw[index])
 
 
-_RAW = {"float32": "float", "uint8": "unsigned char"}
+_RAW = {"float32": "float", "int16": "short", "uint8": "unsigned char"}
 
 
-def _elementwise(title: str, front_end: "Standardise | Pixels | Unchanged", constants: str, value: str) -> str:
+def _elementwise(
+    title: str, front_end: "Standardise | Pixels | Samples | Unchanged", constants: str, value: str
+) -> str:
     """The header of a front end that gives one feature for each value."""
     names = {"title": title, "constants": constants + "\n" * bool(constants), "value": value}
     return _HEADER.substitute(names, raw=_RAW[front_end.raw_type], values=prod(front_end.shape))

@@ -42,6 +42,7 @@ class _Division:
         self.total = counts.sum(axis=0)
         self.wanted = fraction * self.total
         self.held = np.zeros(len(counts), bool)
+        self.now = np.zeros_like(self.total)
 
     def settle(self) -> bool:
         """Move groups until nothing lowers the distance; says whether any group is held out."""
@@ -49,6 +50,7 @@ class _Division:
             change = self.counts[group][np.newaxis]
             if self._distances(change)[0] < self._distance():
                 self.held[group] = True
+                self.now += change[0]
         while self._improve():
             pass
         return bool(self.held.any())
@@ -67,15 +69,16 @@ class _Division:
         limit = self._distance() * (1 - 1e-9) if self.held.any() else np.inf
         if not distances[best] < limit:
             return False
-        self.held[list(moves[best])] ^= True
+        for group in moves[best]:
+            self.now += signs[group]
+            self.held[group] ^= True
         return True
 
     def _distance(self) -> float:
-        now = self.counts[self.held].sum(axis=0)
-        return float((((now - self.wanted) ** 2) / self.total).sum())
+        return float((((self.now - self.wanted) ** 2) / self.total).sum())
 
     def _distances(self, changes: NDArray[np.float64]) -> NDArray[np.float64]:
         """Of each change (number, classes) to what is held out; infinite where the rest would lose a class."""
-        after = self.counts[self.held].sum(axis=0) + changes
+        after = self.now + changes
         distances = (((after - self.wanted) ** 2) / self.total).sum(axis=1)
         return np.where((after < self.total).all(axis=1), distances, np.inf)

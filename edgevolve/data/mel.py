@@ -111,9 +111,10 @@ class Mel:
         return replace(self, mean=means, deviation=deviations)
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
-        """(number, windows, columns, 1) features of (number, samples) clips, computed in double precision."""
-        if raw.ndim != 2 or raw.shape[1] != self.samples:
+        """(number, windows, columns, 1) features of (number, samples[, 1, 1]) clips, computed in double precision."""
+        if raw.shape[1:] not in ((self.samples,), (self.samples, 1, 1)):
             raise DataError(f"Mel: clips must be (number, {self.samples}), they are {raw.shape}")
+        raw = raw.reshape(len(raw), self.samples)
         features = np.empty((len(raw), *self.shape), np.float32)
         for begin in range(0, len(raw), _CLIPS_AT_ONCE):
             part = raw[begin : begin + _CLIPS_AT_ONCE].astype(np.float64) / 32_768

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 class Split:
     """Examples and what a network should answer, as rows on demand: `x[rows]`, `y[rows]`.
 
-    `x` is (number, ...), such as (number, height, width, channels): uint8, which stands for value / 255, or floating
-    point as it is. `y` is (number,) int64 class labels from 0, or floating point for values. Both lie in memory, or in
-    a file: a memory-mapped array becomes a `StoredArray`, which travels as its path. Examples of one of the `groups`
-    (number,), such as the windows of one person, always stay together.
+    `x` is (number, ...), such as (number, height, width, channels): uint8, which stands for value / 255, int16 for
+    value / 32768, or floating point as it is. `y` is (number,) int64 class labels from 0, or floating point for values.
+    Both lie in memory, or in a file: a memory-mapped array becomes a `StoredArray`, which travels as its path. Examples
+    of one of the `groups` (number,), such as the windows of one person, always stay together.
     """
 
     x: Rows
@@ -78,9 +78,14 @@ class DataSet(Protocol):
         """Read and split; the same arrays each time. Raises `DataError`."""
 
 
+FULL_SCALE = {"uint8": 255, "int16": 32_768}
+"""What stands for 1, by the type of examples: pixels, and samples of sound. Any other type is taken as it is."""
+
+
 def as_float(x: NDArray[Any]) -> NDArray[np.float32]:
-    """What a network is fed: uint8 becomes value / 255 in float32, float32 stays as it is."""
-    return x.astype(np.float32) / np.float32(255) if x.dtype == np.uint8 else x.astype(np.float32, copy=False)
+    """What a network is fed: uint8 becomes value / 255 and int16 value / 32768 in float32, floats stay as they are."""
+    scale = FULL_SCALE.get(x.dtype.name)
+    return x.astype(np.float32) / np.float32(scale) if scale else x.astype(np.float32, copy=False)
 
 
 def hold_out(part: Split, fraction: float, seed: int) -> tuple[Split, Split]:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.data import Classes, Pixels, Rows, Splits, Target, as_float, classes_of
+from edgevolve.data import Classes, Pixels, Rows, Samples, Splits, Target, as_float, classes_of
+from edgevolve.data.split import FULL_SCALE
 from edgevolve.deployment.arena_report import ArenaReport, arena_report
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.formats import Source, check_formats, in_batches, write_format
@@ -124,8 +125,9 @@ def export(
 def _source(graph: Graph, weights: Mapping[str, NDArray[Any]], model: bytes, splits: Splits, target: Target) -> Source:
     images = as_float(_spread(splits.test.x, CHECKED_EXAMPLES))
     front_end, read = splits.front_end, splits.raw
-    if front_end is None and splits.test.x.dtype == np.uint8:
-        front_end, read = Pixels(tuple(splits.test.x.shape[1:])), splits.test.x
+    shape, integers = tuple(splits.test.x.shape[1:]), splits.test.x.dtype.name
+    if front_end is None and integers in FULL_SCALE:
+        front_end, read = Pixels(shape) if integers == "uint8" else Samples(shape), splits.test.x
     raw = None if read is None else _spread(read, CHECKED_EXAMPLES)
     keras = keras_model(graph, weights)
     outputs = in_batches(lambda x: keras(x).numpy(), images)

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from edgevolve.data.split import FULL_SCALE
 from edgevolve.graph import Graph
 from edgevolve.training.augment import augmented
 from edgevolve.training.forward import forward
@@ -148,7 +149,7 @@ def outputs(graph: Graph, values: dict[str, Any], logits: str, x: Any) -> Any:
 def _as_float(images: Any) -> Any:
     """As `data.as_float`."""
     pixels = tf.cast(images, tf.float32)
-    return pixels / 255 if images.dtype == tf.uint8 else pixels
+    return pixels / FULL_SCALE.get(images.dtype.name, 1)
 
 
 def _learning_rate(settings: TrainingSettings, done: Any, steps: int) -> Any:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edgevolve.data import Rows, Split, Target, chunks
 from edgevolve.data.rows import CHUNK_BYTES, IN_MEMORY_BYTES, size_bytes
+from edgevolve.data.split import FULL_SCALE
 from edgevolve.training.descent import Descent
 
 BLOCK_BYTES = 128 << 10
@@ -27,8 +28,8 @@ def is_streamed(*parts: Rows) -> bool:
 
 
 def fed(rows: NDArray[Any]) -> NDArray[Any]:
-    """Rows as a compiled function takes them: uint8 as it is, anything else as float32."""
-    return rows if rows.dtype == np.uint8 else rows.astype(np.float32, copy=False)
+    """Rows as a compiled function takes them: uint8 and int16 as they are, anything else as float32."""
+    return rows if rows.dtype.name in FULL_SCALE else rows.astype(np.float32, copy=False)
 
 
 def answers(split: Split, target: Target) -> Any:
@@ -87,7 +88,7 @@ def shuffled_chunks(rows: Rows, seed: tuple[int, int]) -> Iterator[NDArray[np.in
 
 def _like(rows: Rows) -> Any:
     """Any number of examples, as a compiled function takes them."""
-    return tf.TensorSpec((None, *rows.shape[1:]), tf.uint8 if rows.dtype == np.uint8 else tf.float32)
+    return tf.TensorSpec((None, *rows.shape[1:]), rows.dtype if rows.dtype.name in FULL_SCALE else tf.float32)
 
 
 def _bounds(rows: Rows) -> NDArray[np.int64]:

@@ -112,6 +112,15 @@ def test_evaluation_agrees_with_keras_on_uint8_images(digits):
     )
 
 
+def test_training_on_int16_is_training_on_what_it_stands_for(digits):
+    samples = [(part.x * 32767).astype(np.int16) for part in (digits.train, digits.validation)]
+    labels = [part.y for part in (digits.train, digits.validation)]
+    settings = TrainingSettings(epochs=2, batch_size=64, augment=("shift",))
+    as_samples = train(network(), *map(Split, samples, labels), settings, 0)
+    as_floats = train(network(), *map(Split, map(as_float, samples), labels), settings, 0)
+    assert as_samples.curves == as_floats.curves
+
+
 def test_one_step_of_sgd_is_the_step_that_keras_takes(digits):
     """One batch an epoch, so that shuffling does not matter."""
     import keras

@@ -1,0 +1,232 @@
+"""Sound of your own, in a folder of one folder a class."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.beside import located
+from edgevolve.data.data_error import DataError
+from edgevolve.data.division import divided
+from edgevolve.data.folder import Listing, Place, listed
+from edgevolve.data.split import Splits
+from edgevolve.data.spool import spooled
+from edgevolve.data.target import Classes
+from edgevolve.data.unreadable import Unreadable, shown
+from edgevolve.data.wav_file import Wav
+
+_SUFFIXES = (".wav", ".wave")
+_NOISE = "_background_noise_"
+SILENCE, UNKNOWN = "silence", "unknown"
+_BLOCKS = (*("train",) * 8, "validation", "test")
+"""A file of noise is divided in time into ten blocks; these are their splits where others are given."""
+
+
+@dataclass(frozen=True, slots=True)
+class AudioFolder:
+    r"""WAV files, one folder a class, or `train`, `validation` and `test` above the classes, as clips of one length.
+
+    Examples are int16 (samples, 1, 1), which stand for value / 32768. A shorter file stands in the middle of zeros; of
+    a longer one the middle is taken, or with `stride`, in seconds, a clip every `stride`. Without `rate`, in Hz, all
+    files must have one rate; with it they are resampled. Files of several channels are refused, or mixed with `mix`.
+    Files of `class.anything.wav` need no folders.
+
+    `words` are the classes wanted; of all others as many files as a word has on average are the class `unknown`. With
+    `silence`, clips of `_background_noise_` are a class, as many as another has.
+
+    Splits are as for `ImageFolder`; the lists and the speakers of Speech Commands are honoured. Clips of one file stay
+    together, and so do files of one `group`: a regular expression whose first bracket finds it in a path below the
+    folder, such as `r"_(\w+)_"`. Raises `DataError`.
+    """
+
+    path: str
+    seconds: float = 1.0
+    rate: int | None = None
+    stride: float | None = None
+    words: tuple[str, ...] | None = None
+    silence: bool = False
+    mix: bool = False
+    group: str | None = None
+    validation_fraction: float = 0.1
+    test_fraction: float = 0.2
+    seed: int = 0
+    skip_unreadable: bool = False
+
+    def __post_init__(self) -> None:
+        if self.words is not None:
+            words = (self.words,) if isinstance(self.words, str) else tuple(self.words)
+            object.__setattr__(self, "words", words)
+        for name, value in (("seconds", self.seconds), ("stride", self.stride)):
+            if value is not None and not 0 < value <= 60:
+                raise DataError(f"AudioFolder: {name} must be above 0 and up to 60, not {value!r}")
+        if self.rate is not None and not 1_000 <= self.rate <= 400_000:
+            raise DataError(f"AudioFolder: rate must be from 1000 to 400000 Hz, not {self.rate!r}")
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(samples, 1, 1)."""
+        return (round(self.seconds * self._rate(self._listing(Unreadable(True)))), 1, 1)
+
+    @property
+    def classes(self) -> int:
+        """How many words or folders there are, with unknown and silence."""
+        return self.target.number
+
+    @property
+    def target(self) -> Classes:
+        """The folders' names, sorted; or `words`, then unknown and silence."""
+        return Classes(self._classes(self._listing(Unreadable(True))))
+
+    def load(self) -> Splits:
+        """Read and split; the same arrays each time."""
+        unreadable = Unreadable(self.skip_unreadable)
+        listing = self._listing(unreadable)
+        noise = replace(listing, files=self._noise())
+        return _load(self, listing, noise, listing.stamp() + noise.stamp(), tuple(unreadable.seen))
+
+    def _listing(self, unreadable: Unreadable) -> Listing:
+        return listed(self.path, _SUFFIXES, self.group, unreadable)
+
+    def _classes(self, listing: Listing) -> tuple[str, ...]:
+        found = listing.classes
+        if self.words is not None:
+            lacking = [word for word in self.words if word not in found]
+            if lacking:
+                raise DataError(f"{shown(self.path)}: no class {lacking[0]}; it has {', '.join(found)[:200]}")
+            found = (*self.words, *([UNKNOWN] if set(found) - set(self.words) else []))
+        return (*found, SILENCE) if self.silence else found
+
+    def _noise(self) -> tuple[Place, ...]:
+        """The files of background noise. Raises `DataError` where they are wanted and there are none."""
+        if not self.silence:
+            return ()
+        folder = located(Path(self.path).expanduser()).absolute() / _NOISE
+        files = sorted(path for path in folder.glob("*") if path.suffix.lower() in _SUFFIXES)
+        if not files:
+            raise DataError(f"{shown(self.path)}: silence=True needs WAV files in a folder {_NOISE}")
+        return tuple(Place(str(path), f"{_NOISE}/{path.name}", SILENCE) for path in files)
+
+    def _rate(self, listing: Listing) -> int:
+        """What is asked for, or that of the first file that can be read."""
+        if self.rate is not None:
+            return self.rate
+        reasons = []
+        for file in listing.files:
+            try:
+                return Wav.opened(file.path).rate
+            except DataError as error:
+                reasons.append(f"{shown(file.path)}: {error}")
+        raise DataError(f"{shown(self.path)}: no file can be read: {reasons[0]}")
+
+
+@lru_cache(maxsize=1)
+def _load(data: AudioFolder, listing: Listing, noise: Listing, stamp: str, skipped: tuple[str, ...]) -> Splits:
+    wanted = _wanted(data, listing)
+    unreadable = Unreadable(data.skip_unreadable, list(skipped))
+    files = _Files(data, data._rate(listing), unreadable)
+    x = spooled(files.all(wanted.files, noise.files), (files.length, 1, 1), np.int16)
+    whole, given = wanted.examples(x, files.owners)
+    splits = divided(whole, wanted.classes, given, data, wanted.grouped_by)
+    about = f"{len(x)} clips of {files.length} samples at {files.rate} Hz"
+    notes = (*splits.notes, about, *files.notes, *wanted.notes, *unreadable.notes)
+    return replace(splits, notes=notes)
+
+
+def _wanted(data: AudioFolder, listing: Listing) -> Listing:
+    """The files of the classes that are wanted, each with a group: its own name where it has none."""
+    classes = data._classes(listing)
+    files = [file if listing.grouped_by else replace(file, group=file.name) for file in listing.files]
+    notes = listing.notes
+    if data.words is not None:
+        others = [file for file in files if file.label not in data.words]
+        files = [file for file in files if file.label in data.words]
+        chosen: set[Place] = set()
+        for part, number in Counter(file.part for file in files).items():
+            there = [replace(file, label=UNKNOWN) for file in others if file.part == part]
+            order = np.random.default_rng(data.seed).permutation(len(there))
+            chosen |= {there[place] for place in order[: max(1, number // len(data.words))]}
+        files += sorted(chosen, key=lambda file: file.name)
+        notes = (*notes, f"{UNKNOWN}: {len(chosen)} of {len(others)} files of other words") if others else notes
+    return replace(listing, files=tuple(files), classes=classes, notes=notes, grouped_by=listing.grouped_by or "file")
+
+
+@dataclass(slots=True)
+class _Files:
+    """Reads files into clips; `owners` has the place of each."""
+
+    data: AudioFolder
+    rate: int
+    unreadable: Unreadable
+    owners: list[Place] = field(default_factory=list)
+    short: int = 0
+    long: int = 0
+
+    @property
+    def length(self) -> int:
+        """Samples of a clip."""
+        return round(self.data.seconds * self.rate)
+
+    @property
+    def notes(self) -> Iterator[str]:
+        """What was added and what was cut off."""
+        if self.short:
+            yield f"{self.short} files are shorter than {self.data.seconds:g} s and stand between zeros"
+        if self.long:
+            yield f"of {self.long} files longer than {self.data.seconds:g} s the middle is taken; stride=… takes all"
+
+    def all(self, files: tuple[Place, ...], noise: tuple[Place, ...]) -> Iterator[NDArray[np.int16]]:
+        """The clips of each file, (number, samples, 1, 1), then those of noise."""
+        for file in files:
+            samples = self._read(file)
+            if samples is not None:
+                clips = self._clips(samples)
+                self.owners += [file] * len(clips)
+                yield clips
+        if not noise:
+            return
+        labels = Counter(owner.label for owner in self.owners)
+        each = max(1, round(sum(labels.values()) / max(1, len(labels)) / len(noise) / len(_BLOCKS)))
+        given = any(owner.part for owner in self.owners)
+        for file in noise:
+            samples = self._read(file)
+            if samples is not None:
+                yield from self._of_noise(file, samples, each, given)
+
+    def _read(self, file: Place) -> NDArray[np.int16] | None:
+        try:
+            wav = Wav.opened(file.path)
+            if self.data.rate is None and wav.rate != self.rate:
+                raise DataError(f"is at {wav.rate} Hz, the first at {self.rate}; rate={self.rate} resamples all")
+            return wav.at(self.rate, self.data.mix)
+        except DataError as error:
+            self.unreadable(file.path, str(error))
+            return None
+
+    def _clips(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
+        over = len(samples) - self.length
+        if over < 0:
+            self.short += 1
+            samples = np.pad(samples, (-over // 2, -over - -over // 2))
+        elif over and self.data.stride is None:
+            self.long += 1
+            samples = samples[over // 2 : over // 2 + self.length]
+        step = self.length if self.data.stride is None else max(1, round(self.data.stride * self.rate))
+        views = np.lib.stride_tricks.sliding_window_view(samples, self.length)[::step]
+        return views.reshape(len(views), self.length, 1, 1)
+
+    def _of_noise(self, file: Place, samples: NDArray[np.int16], each: int, given: bool) -> Iterator[NDArray[np.int16]]:
+        """`each` clips of every tenth of a file, evenly spread; no clip reaches into two tenths."""
+        edges = np.linspace(0, len(samples), len(_BLOCKS) + 1).astype(int).tolist()
+        if edges[1] < self.length:
+            self.unreadable(file.path, f"noise must be at least {10 * self.data.seconds:g} s long")
+            return
+        for number, part in enumerate(_BLOCKS):
+            place = replace(file, part=part if given else "", group=f"{file.name}, part {number}")
+            starts = np.linspace(edges[number], edges[number + 1] - self.length, each).astype(int)
+            clips = np.stack([samples[start : start + self.length] for start in dict.fromkeys(starts.tolist())])
+            self.owners += [place] * len(clips)
+            yield clips.reshape(len(clips), self.length, 1, 1)
