@@ -57,7 +57,7 @@ def register(*metrics: Metric) -> None:
 def metric(name: str, known: Mapping[str, Metric] = _NONE) -> Metric:
     """The metric of this name: of those in `known`, else of the registry.
 
-    `NAME@DEVICE` is the metric NAME on that device. Of a name that nobody gave a `Metric`, nothing but the name is
+    `NAME@DEVICE` is the metric NAME on that device, `NAME_int8` that of the int8 network. Of a name that nobody gave a `Metric`, nothing but the name is
     known: it is a plain number, and lower is taken to be better.
     """
     found = known.get(name) or _KNOWN.get(name)
@@ -67,6 +67,9 @@ def metric(name: str, known: Mapping[str, Metric] = _NONE) -> Metric:
     if at:
         of = metric(base, known)
         return replace(of, name=name, title=f"{of.title}@{device}")
+    scored = name.removesuffix("_int8")
+    if scored != name and (scored in known or scored in _KNOWN):
+        return int8_metric(metric(scored, known))
     return Metric(name, name.replace("_", " "))
 
 

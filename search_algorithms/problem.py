@@ -331,7 +331,7 @@ def _objective(
     value: float | str | None = None,
     scale: float | str | None = None,
 ) -> Objective:
-    aim, unit = _share(metric, "target of", value), _number(f"scale of {metric}", scale)
+    aim, unit = _share(metric, "target of", value), _number("scale of", metric, scale)
     if metric in _ALIASES:
         metric, convert, flips = _ALIASES[metric]
         aim = None if aim is None else convert(aim)
@@ -353,17 +353,19 @@ def _constraint(metric: str, given: float | str, sense: Literal["at_most", "at_l
     return Constraint(metric, bound, sense, hard=not soft)
 
 
-def _number(what: str, value: float | str | None) -> float | None:
-    """The value, also where it is text. Raises `ProblemError` for text that is no number."""
+def _number(what: str, metric: str, value: float | str | None) -> float | None:
+    """The value, also where it is text. Raises `ProblemError` for text that is no number of the metric's unit."""
+    if metric == "model_size_mb" and isinstance(value, str) and value.strip()[-1:].isalpha():
+        raise ProblemError(f"{what} {metric}: write model_size_bytes for {value[:40]!r}, or a number of megabytes")
     try:
         return quantity(value) if isinstance(value, str) else value
     except ValueError as error:
-        raise ProblemError(f"{what}: {error}") from None
+        raise ProblemError(f"{what} {metric}: {error}") from None
 
 
 def _share(metric: str, what: str, given: float | str | None) -> float | None:
     """The value as a number. Raises `ProblemError` for what is none, and for a share that is not from 0 to 1."""
-    value = _number(f"{what} {metric}", given)
+    value = _number(what, metric, given)
     _check_number(f"{what} {metric}", value)
     name = _ALIASES[metric][0] if metric in _ALIASES else metric
     if value is not None and described(name).unit == SHARE and not 0 <= value <= 1:

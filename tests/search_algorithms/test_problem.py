@@ -140,6 +140,8 @@ def test_a_share_beyond_0_to_1_is_refused_with_what_was_meant(make, share):
         make("error", share)
     with pytest.raises(ProblemError, match="accuracy"):
         make("accuracy", share)
+    with pytest.raises(ProblemError, match="error_int8 is a share"):
+        make("error_int8", share)
 
 
 def test_numbers_are_read_with_their_units():
@@ -150,3 +152,5 @@ def test_numbers_are_read_with_their_units():
     assert Problem.from_mapping({"accuracy": "maximize", "macs": ("max", "2M")}).constraints == (at_most("macs", 2e6),)
     with pytest.raises(ProblemError, match="bound on flash_bytes: write a number such as .*, not '64 kilo'"):
         at_most("flash_bytes", "64 kilo")
+    with pytest.raises(ProblemError, match="bound on model_size_mb: write model_size_bytes for '64k'"):
+        at_most("model_size_mb", "64k")
