@@ -57,8 +57,9 @@ def register(*metrics: Metric) -> None:
 def metric(name: str, known: Mapping[str, Metric] = _NONE) -> Metric:
     """The metric of this name: of those in `known`, else of the registry.
 
-    `NAME@DEVICE` is the metric NAME on that device, `NAME_int8` that of the int8 network. Of a name that nobody gave a `Metric`, nothing but the name is
-    known: it is a plain number, and lower is taken to be better.
+    `NAME@DEVICE` is the metric NAME on that device, `NAME_int8` that of the int8 network. Of a
+    name that nobody gave a `Metric`, nothing but the name is known: it is a plain number, and lower is taken to be
+    better.
     """
     found = known.get(name) or _KNOWN.get(name)
     if found:

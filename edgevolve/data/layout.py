@@ -13,6 +13,9 @@ from edgevolve.data.split import Split
 
 MOST_CLASSES = 100_000
 
+_MOST_SENSOR_CHANNELS = 9
+"""Windows of three sensors of three axes each have so many columns; an image seldom has so few."""
+
 
 def images(path: str, name: str, x: Rows, channels_first: bool | None, notes: list[str]) -> Rows:
     """`x` as (number, height, width, channels), uint8 or floating point. Raises `DataError`."""
@@ -26,6 +29,11 @@ def images(path: str, name: str, x: Rows, channels_first: bool | None, notes: li
         raise DataError(f"{path}: {name} must be (number, height, width[, channels]), it is {shape}")
     if x.dtype != np.uint8 and not np.issubdtype(x.dtype, np.floating):
         raise DataError(f"{path}: {name} must be uint8 or floating point, it is {x.dtype}{_as_type(name, x)}")
+    if len(shape) == 3 and 1 < shape[2] <= _MOST_SENSOR_CHANNELS and shape[1] >= 3 * shape[2]:
+        notes.append(
+            f"{name} is read as images of {shape[1]}×{shape[2]} with one channel; for {shape[1]} steps of "
+            f"{shape[2]} sensor channels save {name}[:, :, np.newaxis, :]"
+        )
     x = _reshaped(x, (*shape, 1)) if len(shape) == 3 else _channels_last(path, name, x, channels_first, notes)
     if x.dtype == np.uint8:
         return x

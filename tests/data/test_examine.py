@@ -138,6 +138,10 @@ BROKEN = {
     ),
     "other arrays": (dict(subject=labels()), "note: left aside: subject; persons or sessions named groups_train stay"),
     "numbers that are no labels": (dict(y_train=np.arange(120)), "refused: .* 120 different labels, are these class"),
+    "windows without an axis": (
+        dict(x_train=rng().normal(0, 1, (120, 64, 6))),
+        r"note: x_train is read as images of 64×6 with one channel; .* save x_train\[:, :, np.newaxis, :\]",
+    ),
     "a channel of one value": (
         dict(x_train=np.stack([pixels(), pixels() * 0 + 9], axis=-1)),
         "note: channel 1 of x has the same value in every example of train",
@@ -236,6 +240,7 @@ def test_a_data_set_that_gives_other_rows_each_time_is_noted():
 GOOD = {
     "digits": lambda folder: Digits(),
     "grey images": lambda folder: npz(folder),
+    "frames of ten coefficients": lambda folder: npz(folder, x_train=pixels(120, 49, 10)),
     "colour images": lambda folder: npz(folder, x_train=pixels(120, 8, 8, 3)),
     "an official test set": lambda folder: npz(folder, x_test=pixels(140)[120:], y_test=labels(20)),
     "floats from 0 to 1": lambda folder: npz(folder, x_train=pixels() / 255),
