@@ -89,14 +89,16 @@ def listed(folder: str, suffixes: Collection[str], group: str | None, unreadable
     begin with `.` or `_` are left aside. Raises `DataError` for a folder without classes.
     """
     top = _top(folder)
+    above = len(str(top)) + 1
     unknown: Counter[str] = Counter()
     files: list[Place] = []
     for part, within in _parts(top):
         for label, path in _labelled(within, unreadable):
-            if path.suffix.lower() in suffixes:
-                files.append(Place(str(path), path.relative_to(top).as_posix(), label, part))
+            suffix = os.path.splitext(path)[1].lower()
+            if suffix in suffixes:
+                files.append(Place(path, path[above:].replace(os.sep, "/"), label, part))
             else:
-                unknown[path.suffix.lower() or path.name] += 1
+                unknown[suffix or os.path.basename(path)] += 1
     if not files:
         found = f"; it has {', '.join(shown(name) for name in list(unknown)[:5])}" if unknown else ""
         raise DataError(f"{shown(folder)}: no file of {', '.join(sorted(suffixes))} in it{found}{_WANTED}")
@@ -144,34 +146,40 @@ def _parts(top: Path) -> list[tuple[str, Path]]:
     return [("", top)]
 
 
-def _labelled(folder: Path, unreadable: Unreadable) -> Iterator[tuple[str, Path]]:
+def _labelled(folder: Path, unreadable: Unreadable) -> Iterator[tuple[str, str]]:
     """Every file with its class: the folder it is in, or its name up to the first dot where there are no folders."""
-    names = [name for name in _names(folder, unreadable) if name[0] not in "._"]
-    folders = [name for name in names if (folder / name).is_dir()]
-    for name in folders:
-        yield from ((name, path) for path in _walk(folder / name, unreadable, (folder,)))
+    entries = _entries(str(folder), unreadable)
+    folders = [entry for entry in entries if _is_folder(entry)]
+    for entry in folders:
+        yield from ((entry.name, path) for path in _walk(entry.path, unreadable, (str(folder),)))
     if not folders:
-        yield from ((name.partition(".")[0], folder / name) for name in names)
+        yield from ((entry.name.partition(".")[0], entry.path) for entry in entries)
 
 
-def _walk(folder: Path, unreadable: Unreadable, above: tuple[Path, ...]) -> Iterator[Path]:
+def _walk(folder: str, unreadable: Unreadable, above: tuple[str, ...]) -> Iterator[str]:
     """All files below, in order; a link to a folder that it is in is not followed."""
-    if any(folder.samefile(other) for other in above):
+    if any(os.path.samefile(folder, other) for other in above):
         unreadable(folder, "a link that leads back to a folder above it")
         return
-    for name in _names(folder, unreadable):
-        path = folder / name
-        if name[0] in "._":
-            continue
-        if path.is_dir():
-            yield from _walk(path, unreadable, (*above, folder))
+    for entry in _entries(folder, unreadable):
+        if _is_folder(entry):
+            yield from _walk(entry.path, unreadable, (*above, folder))
         else:
-            yield path
+            yield entry.path
 
 
-def _names(folder: Path, unreadable: Unreadable) -> list[str]:
+def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
-        return sorted(os.listdir(folder))
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _entries(folder: str, unreadable: Unreadable) -> list[os.DirEntry[str]]:
+    """What a folder holds, by name, but for what begins with `.` or `_`."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted((entry for entry in entries if entry.name[0] not in "._"), key=lambda entry: entry.name)
     except OSError as error:
         unreadable(folder, error.strerror or "cannot be read")
         return []
