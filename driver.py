@@ -23,6 +23,7 @@ from edgevolve.runs.events import Event, Retrained
 from edgevolve.spelling import suggestion
 from edgevolve.tflite import C_SUFFIXES, TfliteError, load_tflite, model_bytes, read_tflite, runtimes
 from predictors import PredictorError
+from predictors import board as board_of
 from resource_models import TARGETS, Target
 from search_algorithms import ProblemError
 from search_space import GenotypeError
@@ -277,7 +278,9 @@ def export(
     formats: Annotated[str, typer.Option(metavar="NAME,...", help="of tflite (with Keras), c, onnx, torch")] = "tflite",
     out: Annotated[Path | None, typer.Option(help="folder; RUN/export/NUMBER unless given")] = None,
     config: Annotated[str | None, typer.Option(help="where the run's own data set is defined")] = None,
-    target: Annotated[str | None, typer.Option(help=f"whose arena manifest and C code give: {_TARGET_HELP}")] = None,
+    target: Annotated[
+        str | None, typer.Option(help=f"whose arena manifest and C code give; a board has its own: {_TARGET_HELP}")
+    ] = None,
 ) -> None:
     """Write an int8 .tflite, a Keras model and a manifest with test accuracy; or other formats."""
     from edgevolve.deployment.formats import parse_formats
@@ -286,8 +289,9 @@ def export(
     from edgevolve.training.session import configure_tensorflow
 
     chosen = parse_formats(formats)
-    device = _device(target) if target else None
     opened = Run.open(run)
+    named = target or (opened.board.target if opened.board else None)
+    device = _device(named) if named else None
     record = _picked(opened, pick)
     weights = opened.final_weights(record.number)
     splits = load_data(opened, load_config(config).data if config else None)
@@ -331,7 +335,8 @@ def inspect(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="memory over time as .png or .svg")] = None,
-    target: Annotated[str, typer.Option(help=_TARGET_HELP)] = "cortex-m",
+    target: Annotated[str | None, typer.Option(help=_TARGET_HELP)] = None,
+    board: Annotated[str | None, typer.Option(metavar="NAME", help="does it fit? see the verb boards")] = None,
 ) -> None:
     """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory, what sets the peak."""
     from edgevolve.reports.memory_map import check_picture, save_arena_map, save_live_map
@@ -339,7 +344,10 @@ def inspect(
 
     if plot:
         check_picture(plot)
-    device = _device(target)
+    if target and board:
+        raise ConfigError("give --target or --board: a board has its kernels")
+    on = board_of(board) if board else None
+    device = on.target if on else _device(target or "cortex-m")
     path, colon, pick = network.rpartition(":")
     if network.lower().endswith(".tflite") or Path(network).is_file():
         found, title = inspect_file(load_tflite(Path(network)), device), Path(network).name
@@ -354,6 +362,7 @@ def inspect(
         title = f"candidate {record.number}: {record.description}"
     else:
         raise ConfigError(f"{network}: write MODEL.tflite, or RUN:N such as artifacts/digits_aging:best")
+    found = replace(found, board=on)
     if plot and found.footprint:
         save_arena_map(plot, found.file or found.graph, device, title)
     elif plot:

@@ -15,7 +15,7 @@ import typer
 from edgevolve.graph import graph_hash
 from edgevolve.quantity import quantity
 from edgevolve.tflite import model_bytes
-from predictors import DevicePredictor, PredictorError, profile, sheet, sheets
+from predictors import DevicePredictor, PredictorError, board, boards, profile, sheet, sheets
 from predictors import validate as compare
 from predictors.manifest import read_predictions, write_predictions
 from predictors.measurements import read_measurements, read_networks
@@ -47,6 +47,25 @@ def devices(
             console().print(figure_table(one))
     else:
         console().print(device_table(chosen))
+
+
+def boards_of(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="BOARD", help="NAME, NAME/FRAMEWORK or a .yaml file; all if none")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the boards, each figure with provenance and source")] = False,
+) -> None:
+    """List the boards, what of their memory is free and for which kernels; given names, each figure with its source."""
+    from edgevolve.reports.devices import board_figures, board_json, board_table
+    from edgevolve.reports.terminal import console
+
+    if as_json:
+        print(json.dumps([board_json(board(name)) for name in names or boards()], indent=1))
+    elif names:
+        for one in map(board, names):
+            console().print(board_figures(one))
+    else:
+        console().print(board_table(list(boards().values())))
 
 
 def profile_model(
@@ -220,6 +239,7 @@ def _cores(text: str | None) -> tuple[int, ...]:
 
 DEVICE_COMMANDS: Mapping[str, Callable[..., None]] = {
     "devices": devices,
+    "boards": boards_of,
     "profile": profile_model,
     "calibrate": calibrate,
     "fit": fit,

@@ -22,3 +22,8 @@ def quantity(text: str) -> float:
     if not found or unit not in _SUFFIXES:
         raise ValueError(f"write a number such as 0.05, 5%, 64k or 32KiB, not {text[:40]!r}")
     return float(found[1]) * _SUFFIXES[unit]
+
+
+def size(bytes_: float) -> str:
+    """Bytes, in KiB of 1 024 from the first on."""
+    return f"{bytes_:.0f} B" if bytes_ < 1024 else f"{bytes_ / 1024:.2f} KiB"

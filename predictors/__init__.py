@@ -1,6 +1,7 @@
-"""What a network costs on a device: spec sheets, features, analytical and learned predictors of latency and energy."""
+"""What a network costs on a device: sheets, boards, features, analytical and learned predictors of latency, energy."""
 
 from predictors.analytical import analyse
+from predictors.board import UNSUPPORTED, Board, BoardSheet, Room, board, boards, read_board
 from predictors.device import EFFICIENCY, ENERGY, LATENCY, METRICS, Device, Estimated, device
 from predictors.device_predictor import DevicePredictor
 from predictors.edge_tpu import Estimate, estimate
@@ -20,6 +21,9 @@ __all__ = [
     "FEATURES",
     "LATENCY",
     "METRICS",
+    "UNSUPPORTED",
+    "Board",
+    "BoardSheet",
     "Device",
     "DevicePredictor",
     "EdgeTPUv6Predictor",
@@ -36,16 +40,20 @@ __all__ = [
     "PredictorError",
     "Profile",
     "Provenance",
+    "Room",
     "Sheet",
     "TableEstimate",
     "V6Estimate",
     "Validation",
     "analyse",
+    "board",
+    "boards",
     "device",
     "estimate",
     "feature_table",
     "few_shot",
     "profile",
+    "read_board",
     "read_measurements",
     "read_sheet",
     "sheet",

@@ -1,26 +1,19 @@
 """Spec sheets: what is known of a device, and from where. Each is a YAML file that is checked when it is read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from edgevolve.beside import located, where
 from edgevolve.quantity import quantity
 from edgevolve.spelling import suggestion
 from predictors.features import PredictorError
-from predictors.files import read_text
+from predictors.yaml_file import is_yaml, read_yaml
 
 FOLDER = Path(__file__).parent / "devices"
-
-_MOST_BYTES = 1 << 16
-_MOST_KEYS = 1000
-_OF_YAML = (yaml.YAMLError, ValueError, RecursionError, AttributeError, TypeError, LookupError, ArithmeticError)
-"""What PyYAML raises where a text is no YAML, or its own constructors meet what they do not expect."""
 
 
 class Provenance(StrEnum):
@@ -54,6 +47,12 @@ class Figure(BaseModel):
         if not 1e-30 <= value <= 1e30:
             raise ValueError("a figure is from 1e-30 to 1e30")
         return value
+
+
+def weakest(figures: Iterable[Figure]) -> Provenance:
+    """The least sure provenance among the figures."""
+    order = list(Provenance)
+    return max((figure.provenance for figure in figures), key=order.index, default=order[0])
 
 
 class Kind(StrEnum):
@@ -123,33 +122,12 @@ class Sheet(BaseModel):
     @property
     def weakest(self) -> Provenance:
         """The least sure provenance among the figures: what a prediction may claim."""
-        order = list(Provenance)
-        return max((figure.provenance for figure in self.figures.values()), key=order.index, default=order[0])
-
-
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
-    """PyYAML's safe loader, but mappings have at most 1 000 keys: merges of merges double at every level."""
-
-    def flatten_mapping(self, node: yaml.MappingNode) -> None:
-        super().flatten_mapping(node)
-        if len(node.value) > _MOST_KEYS:
-            raise yaml.constructor.ConstructorError(None, None, f"a mapping of over {_MOST_KEYS} keys", node.start_mark)
+        return weakest(self.figures.values())
 
 
 def read_sheet(path: Path | str) -> Sheet:
     """Read and check a sheet. Raises `PredictorError`, in one line that says what and where."""
-    try:
-        payload = yaml.load(read_text(located(path), _MOST_BYTES), _Loader)
-    except OSError as error:
-        raise PredictorError(f"{path}: {error.strerror or error}{where(path)}") from error
-    except _OF_YAML as error:
-        raise PredictorError(f"{path}: not a sheet in YAML: {' '.join(str(error).split())[:300]}") from error
-    if not isinstance(payload, dict):
-        raise PredictorError(f"{path}: a sheet is a mapping, not {type(payload).__name__}")
-    try:
-        return Sheet(**payload)
-    except (ValidationError, TypeError) as error:
-        raise PredictorError(f"{path}: {_first(error)[:300]}") from error
+    return read_yaml(path, Sheet, "sheet")
 
 
 @cache
@@ -163,19 +141,9 @@ def sheet(name: str) -> Sheet:
     """A packaged sheet by name, or the sheet in a YAML file. Raises `PredictorError`."""
     if name in sheets():
         return sheets()[name]
-    if name.endswith((".yaml", ".yml")):
+    if is_yaml(name):
         return read_sheet(name)
     known = ", ".join(sheets())
     raise PredictorError(
         f"unknown device {name[:100]!r}: give a .yaml file, or one of {known}{suggestion(name, sheets())}"
     )
-
-
-def _first(error: Exception) -> str:
-    if not isinstance(error, ValidationError):
-        return " ".join(str(error).split())
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    message = str(first.get("ctx", {}).get("error", first["msg"]))
-    shown = first["input"] if isinstance(first["input"], int | float | str) else None
-    return f"{where + ': ' if where else ''}{message}" + (f", not {shown!r:.60}" if where and shown is not None else "")

@@ -2,22 +2,16 @@
 
 from search_algorithms.aging_evolution import AgingEvolution
 from search_algorithms.bayesian_optimisation import BayesianOptimisation
+from search_algorithms.candidate import Candidate, Completed, Failed, Inherit, Outcome, Proposal, Rejected
 from search_algorithms.grid_search import GridSearch
 from search_algorithms.local_search import LocalSearch
 from search_algorithms.nsga3 import NSGA3
 from search_algorithms.problem import (
-    Candidate,
-    Completed,
     Constraint,
-    Failed,
-    Inherit,
     Metrics,
     Objective,
-    Outcome,
     Problem,
     ProblemError,
-    Proposal,
-    Rejected,
     at_least,
     at_most,
     maximise,

@@ -7,7 +7,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from search_algorithms.problem import Candidate, Completed, Outcome, Problem, ProblemError, Proposal, Rejected
+from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal, Rejected
+from search_algorithms.problem import Problem, ProblemError
 from search_algorithms.protocol import Measure
 from search_space import SearchSpace
 

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal
 from search_algorithms.gaussian_process import Prior, draw, likeliest_prior
 from search_algorithms.pareto import Front, non_dominated_sort
-from search_algorithms.problem import Candidate, Completed, Metrics, Outcome, Problem, ProblemError, Proposal
+from search_algorithms.problem import Metrics, Problem, ProblemError
 from search_algorithms.protocol import Exhausted, Measure
 from search_space import SearchSpace
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from search_algorithms.problem import Candidate, Outcome, Problem, Proposal
+from search_algorithms.candidate import Candidate, Outcome, Proposal
+from search_algorithms.problem import Problem
 from search_algorithms.protocol import Exhausted, Measure
 from search_space import SearchSpace
 

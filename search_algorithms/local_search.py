@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal
 from search_algorithms.pareto import Front
-from search_algorithms.problem import Candidate, Completed, Outcome, Problem, ProblemError, Proposal
+from search_algorithms.problem import Problem, ProblemError
 from search_algorithms.protocol import Exhausted, Measure
 from search_space import SearchSpace
 

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from pymoo.algorithms.moo.nsga3 import ReferenceDirectionSurvival
 from pymoo.core.population import Population
 
+from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal
 from search_algorithms.pareto import Front, constraint_dominates
-from search_algorithms.problem import Candidate, Completed, Outcome, Problem, ProblemError, Proposal
+from search_algorithms.problem import Problem, ProblemError
 from search_algorithms.protocol import Exhausted, Measure
 from search_space import SearchSpace
 

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Collection
 from typing import Any, Protocol, runtime_checkable
 
-from search_algorithms.problem import Candidate, Metrics, Outcome, Problem, Proposal
+from search_algorithms.candidate import Candidate, Outcome, Proposal
+from search_algorithms.problem import Metrics, Problem
 from search_space import SearchSpace
 
 Measure = Callable[[Any], Metrics]

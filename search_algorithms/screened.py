@@ -17,17 +17,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from edgevolve.metric import metric
+from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal, Rejected
 from search_algorithms.nsga3 import NSGA3
-from search_algorithms.problem import (
-    Candidate,
-    Completed,
-    Metrics,
-    Outcome,
-    Problem,
-    ProblemError,
-    Proposal,
-    Rejected,
-)
+from search_algorithms.problem import Metrics, Problem, ProblemError
 from search_algorithms.protocol import Continuing, Exhausted, Measure, SearchAlgorithm, Strategy
 from search_algorithms.reinforce import REINFORCE
 from search_algorithms.surrogate import Surrogate, best_rows, fit_trees

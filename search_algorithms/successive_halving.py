@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_algorithms.aging_evolution import AgingEvolution
-from search_algorithms.problem import Candidate, Completed, Outcome, Problem, ProblemError, Proposal
+from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal
+from search_algorithms.problem import Problem, ProblemError
 from search_algorithms.protocol import Measure, SearchAlgorithm, Strategy
 from search_space import SearchSpace
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from search_algorithms.problem import Candidate, Completed, Outcome, Problem, ProblemError, Proposal
+from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal
+from search_algorithms.problem import Problem, ProblemError
 from search_algorithms.protocol import Measure
 from search_algorithms.surrogate import Kernel, Surrogate, best_rows, choose_kernels, fit_processes, fit_trees
 from search_space import SearchSpace

@@ -77,7 +77,7 @@ def search(
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(path)) if resume else None
         work = _restore(config, task, path, data) if resume else None
-        about |= {"data": data | seen, "devices": config.devices_used}
+        about |= {"data": data | seen, "devices": config.devices_used, "board": config.board_used}
         about |= {"name": name, "metrics": config.described(task)}
         before = [config.prepare] if config.prepare and not (work and work.run.prepared) else []
         for doing in [*before, task]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from edgevolve.reports.quantities import size
+from edgevolve.quantity import size
 from edgevolve.tflite import TfliteModel, Verdict, compiled_for
 from resource_models import Footprint
 

@@ -11,10 +11,11 @@ import plotly.graph_objects as go
 import plotly.io
 
 from edgevolve.metric import BYTES, Metric, metric
+from edgevolve.quantity import size
 from edgevolve.reports.axes import Scale
 from edgevolve.reports.colours import FAILED, FAINT, FRONT, SERIES
 from edgevolve.reports.frames import seconds_active, status
-from edgevolve.reports.quantities import PERCENTAGE, axis, duration, quantity, short, size
+from edgevolve.reports.quantities import PERCENTAGE, axis, duration, quantity, short
 from edgevolve.runs import Run
 from resource_models import PlacedBuffer
 

@@ -1,19 +1,28 @@
 """Devices as tables: what there is, and where each figure comes from."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from predictors import DevicePredictor, Sheet, Validation
+from edgevolve.quantity import size
+from edgevolve.runs.events import BoardUsed
+from predictors import UNSUPPORTED, Board, BoardSheet, DevicePredictor, Figure, Sheet, Validation
 
 _NOTE = (
     "A search forecasts edge_tpu_v6 by what was learned from a simulated chip (EdgeTPUv6Predictor), the others from "
-    "these figures alone.\nNone of them is a measurement: for those of your own device, see calibrate and fit. "
+    "these figures alone.\nNo network was measured for them: for those of your own device, see calibrate and fit. "
     "`devices NAME` tells where each figure is from."
+)
+
+_BOARDS = (
+    "The first framework of a board is the usual one. An arena must lie in one region; what the runtime and a small "
+    "program take is subtracted.\nNo latency was measured on these boards: sheets tell it. `boards NAME` tells where "
+    "each figure is from."
 )
 
 
@@ -30,16 +39,63 @@ def device_table(sheets: Sequence[Sheet]) -> RenderableType:
 
 def figure_table(sheet: Sheet) -> Table:
     """One row a figure, with provenance and source."""
-    table = Table(
-        title=Text(f"{sheet.name}: {sheet.description}"), title_justify="left", box=SIMPLE_HEAD, pad_edge=False
-    )
+    return _figures(f"{sheet.name}: {sheet.description}", ((name, one, "g") for name, one in sheet.figures.items()))
+
+
+def _figures(title: str, rows: Iterable[tuple[str, Figure, str]]) -> Table:
+    table = Table(title=Text(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("figure")
     table.add_column("value", justify="right")
     table.add_column("provenance")
     table.add_column("source")
-    for name, figure in sheet.figures.items():
-        table.add_row(name, f"{figure.value:g}", figure.provenance, Text(figure.source))
+    for name, figure, how in rows:
+        table.add_row(name, format(figure.value, how), figure.provenance, Text(figure.source))
     return table
+
+
+def board_table(boards: Sequence[BoardSheet]) -> RenderableType:
+    """One row a board and framework: kernels, the largest arena and model, and what tells the latency."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for title in ("board", "core", "kernels", "arena at most", "model at most", "weakest figure", "latency by"):
+        table.add_column(title, justify="right" if title.endswith("most") else "left", no_wrap=title != "core")
+    for sheet in boards:
+        core = f"{sheet.core}, {sheet.clock_mhz.value:g} MHz"
+        latency = sheet.latency.device if sheet.latency else "–"
+        for number, framework in enumerate(sheet.frameworks):
+            one = Board(sheet, framework)
+            about = (core, sheet.kernels, latency) if number == 0 else ("", "", "")
+            rooms = [size(room.free_bytes) for room in (one.arena, one.flash)]
+            table.add_row(one.name, *about[:2], *rooms, one.weakest, about[2])
+    reasons = "\n".join(f"Not supported: {name}: {reason}." for name, reason in UNSUPPORTED.items())
+    return Group(table, Text(f"{_BOARDS}\n{reasons}"))
+
+
+def board_figures(board: Board) -> RenderableType:
+    """Every figure of a board under its framework, with provenance and source; then what follows from them."""
+    sheet, framework = board.sheet, board.sheet.frameworks[board.framework]
+    rows = [("clock_mhz", sheet.clock_mhz, "g")]
+    for kind, regions, used in (("ram", sheet.ram, framework.ram), ("flash", sheet.flash, framework.flash)):
+        for region, figure in regions.items():
+            rows.append((f"{kind} {region}, bytes", figure, ".0f"))
+            rows += [(f"  taken by {part}", taken, ".0f") for part, taken in used.get(region, {}).items()]
+    if sheet.latency:
+        rows += [(f"{sheet.latency.device} {name}", figure, "g") for name, figure in sheet.latency.figures.items()]
+    return Group(_figures(f"{board.name}: {sheet.description}", rows), Text("\n".join(board.words[1:])))
+
+
+def board_json(board: Board) -> dict[str, Any]:
+    """A board's file as plain values, and what follows from it under the framework: the bounds by metric, in bytes."""
+    bounds = {metric: room.free_bytes for metric, room in board.rooms.items()}
+    about = {"framework": board.framework, "target": board.target.name, "bounds": bounds, "words": list(board.words)}
+    return {**board.sheet.model_dump(mode="json"), **about}
+
+
+def board_lines(board: BoardUsed | None) -> list[str]:
+    """The board of a run and what it says, a line each; none without a board."""
+    if board is None:
+        return []
+    about, *more = board.words or ("",)
+    return [f"board {board.name}: {about}", *(f"  {words}" for words in more)]
 
 
 def predictor_table(predictor: DevicePredictor) -> RenderableType:

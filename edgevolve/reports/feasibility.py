@@ -5,10 +5,17 @@ from rich.table import Table
 from rich.text import Text
 
 from edgevolve.metric import Metric, metric
+from edgevolve.reports.devices import board_lines
 from edgevolve.reports.metrics import sources
 from edgevolve.reports.quantities import quantity
 from edgevolve.runs import SearchConfig
 from edgevolve.runs.feasibility import Feasibility
+from resource_models import FLASH
+
+_FILE_ALONE = (
+    f"{FLASH.name} is the file alone: TensorFlow Lite Micro takes 50 to 180 kB beside it, and the program its own; "
+    "SearchConfig(board=...) counts both."
+)
 
 
 def feasibility_table(config: SearchConfig, found: Feasibility) -> RenderableType:
@@ -42,6 +49,9 @@ def feasibility_table(config: SearchConfig, found: Feasibility) -> RenderableTyp
         bound, _ = max(found.broken.items(), key=lambda item: item[1])
         share += f"; {bound} binds most"
     notes = [Text(line) for line in sources(config.devices_used, predicted)]
+    notes += [Text(line) for line in board_lines(config.board_used)]
+    if config.board is None and FLASH.name in bounded:
+        notes.append(Text(_FILE_ALONE))
     for name, reason in found.refused.items():
         refusing = found.broken[f"runs on {name}"] / found.samples
         notes.append(Text(f"{refusing:.1%} of them cannot run on {name}; the first: {reason}"))

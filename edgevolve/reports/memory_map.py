@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgevolve.graph import Graph, reordered
+from edgevolve.quantity import size
 from edgevolve.reports.network import operator_name, short_name
-from edgevolve.reports.quantities import size
 from edgevolve.runs import ConfigError
 from edgevolve.tflite import TfliteModel
 from resource_models import PlacedBuffer, Target, deployed, lifetimes, peak_memory, placed_buffers, stacked, timeline

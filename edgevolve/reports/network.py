@@ -9,9 +9,12 @@ from rich.table import Table
 from rich.text import Text
 
 from edgevolve.graph import Graph, Node, Opaque, Tensor, reordered
+from edgevolve.quantity import size
 from edgevolve.reports.arena import Measured, arena_facts, arena_json, runtime_facts
-from edgevolve.reports.quantities import count, size
+from edgevolve.reports.fit import fit_facts, fit_json
+from edgevolve.reports.quantities import count
 from edgevolve.tflite import TfliteModel, Verdict, compiled_for, runtimes
+from predictors import Board
 from resource_models import (
     CORTEX_M,
     Footprint,
@@ -45,7 +48,7 @@ class Inspection:
     `peak_step` is the node, by index, at which the most bytes are live, the first of several. `best` is the order of
     least peak memory and `footprint` the arena on a device; None if there were too many nodes to search, or where the
     runtime refuses the file. `file` is what a file says beside its graph, `runtimes` are those that can run it, and
-    `measured` is what the runtime itself needed, where it was asked.
+    `measured` is what the runtime itself needed, where it was asked. `board` is the one it is to fit.
     """
 
     graph: Graph
@@ -57,6 +60,7 @@ class Inspection:
     file: TfliteModel | None = None
     runtimes: tuple[Verdict, ...] = ()
     measured: Measured | None = None
+    board: Board | None = None
 
     @property
     def peak_bytes(self) -> int:
@@ -182,7 +186,7 @@ def network_json(found: Inspection) -> dict[str, Any]:
         "peak_memory_exact": best.exact if best else False,
         "arena": arena_json(found.footprint, found.measured) if found.footprint else None,
         "best_order": [index + 1 for index in best.order] if best else None,
-    }
+    } | ({"board": fit_json(found.board, graph, found.footprint, file)} if found.board else {})
 
 
 def _operators_json(graph: Graph, live_bytes: Sequence[int]) -> list[dict[str, Any]]:
@@ -272,6 +276,8 @@ def facts(found: Inspection) -> dict[str, str]:
         facts["flash"] = size(found.footprint.flash_bytes)
     if _nodes(found.graph, file) > _MOST_PLANNED_NODES:
         facts["arena"] = f"not worked out for more than {_MOST_PLANNED_NODES} operators"
+    if found.board:
+        facts |= fit_facts(found.board, found.graph, found.footprint, file)
     if file and len(file.subgraphs) > 1:
         facts |= _subgraph_facts(file)
         facts["MACs"] = f"{count(found.macs)}, each subgraph that runs counted once, so are loops"

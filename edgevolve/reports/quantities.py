@@ -1,6 +1,7 @@
 """How metrics are written for people: one name, one unit, one number format everywhere."""
 
 from edgevolve.metric import BYTES, SHARE, Metric
+from edgevolve.quantity import size
 
 PERCENTAGE = Metric("share", "share", SHARE, better="higher")
 """A share without a metric of its own, such as a hypervolume."""
@@ -23,11 +24,6 @@ def quantity(metric: Metric, value: float) -> str:
         if abs(value) >= least:
             return f"{value / least:.2f} {unit}"
     return f"{value:.4g}"
-
-
-def size(bytes_: float) -> str:
-    """Bytes, in KiB of 1 024 from the first on."""
-    return f"{bytes_:.0f} B" if bytes_ < 1024 else f"{bytes_ / 1024:.2f} KiB"
 
 
 def count(number: float) -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 from edgevolve.graph import Graph, from_json, reordered
 from edgevolve.reports import charts
 from edgevolve.reports.axes import scale
+from edgevolve.reports.devices import board_lines
 from edgevolve.reports.drawing import drawing
 from edgevolve.reports.exported import class_rows, exported_classes
 from edgevolve.reports.frames import seconds_active, status
@@ -221,6 +222,7 @@ def _facts(run: Run) -> list[list[str]]:
     pairs = {
         "objectives": ", ".join(objectives),
         "bounds": ", ".join(bounds) or "none",
+        "board": "; ".join(line.strip() for line in board_lines(run.board)),
         "algorithm": kind("algorithm"),
         "space": kind("space"),
         "data": kind("data"),

@@ -6,17 +6,17 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from edgevolve.data import Classes, DataError, DataSet, target_of
 from edgevolve.metric import Metric, int8_metric, metrics_of
 from edgevolve.runs.devices import DeviceMetrics, device_metrics
 from edgevolve.runs.earlier import as_begun
-from edgevolve.runs.events import DeviceUsed
+from edgevolve.runs.events import BoardUsed, DeviceUsed
 from edgevolve.runs.task import DeviceMemory, MetricProvider, Resources, Task
 from edgevolve.spelling import suggestion
 from edgevolve.training import TrainingSettings
-from predictors import Device, PredictorError, device
+from predictors import Board, Device, PredictorError, board, device
 from resource_models import TARGETS
 from search_algorithms import STRATEGIES, AgingEvolution, Problem, Scheduling, Strategy
 from search_space import SearchSpace
@@ -45,6 +45,9 @@ class SearchConfig(BaseModel):
     gives `latency_ms` and so on, each of several `latency_ms@NAME`. The problem may name a packaged device so without
     its being listed, and a build of TensorFlow Lite Micro as `arena_bytes@cortex-m-dsp`.
 
+    `board` is `"NAME"` or `"NAME/FRAMEWORK"`, NAME a packaged board or a `.yaml` file. It adds to `problem` hard bounds
+    on the arena of its kernels and on `flash_bytes`, and to the devices what tells its latency.
+
     Raises `ConfigError` for a wrong type, an unknown name or a metric that nobody gives.
     """
 
@@ -59,6 +62,7 @@ class SearchConfig(BaseModel):
     prepare: Task | None = None
     metrics: tuple[MetricProvider, ...] = ()
     devices: tuple[Device, ...] = ()
+    board: Board | None = None
     start: tuple[Any, ...] = ()
     seed: int = Field(default=0, ge=0)
     evaluations: int | None = Field(default=100, ge=1)
@@ -68,6 +72,8 @@ class SearchConfig(BaseModel):
     gpus_per_worker: float | None = Field(default=None, ge=0)
     deadline_minutes: float | None = Field(default=None, gt=0)
     failures_in_a_row: int = Field(default=10, ge=1)
+    _as_given: Problem = PrivateAttr()
+    """The problem without the bounds of the board."""
 
     def __init__(self, **fields: Any) -> None:
         """Check every field, then whether they fit together."""
@@ -75,6 +81,10 @@ class SearchConfig(BaseModel):
             super().__init__(**fields)
         except ValidationError as error:
             raise ConfigError(_first_line(error)) from None
+        self._as_given = self.problem
+        if self.board:
+            bounds = {metric: room.free_bytes for metric, room in self.board.rooms.items()}
+            self.__dict__["problem"] = self.problem.within(bounds)
         if self.evaluations is None and self.minutes is None and self.worker_hours is None:
             raise ConfigError("give a budget: evaluations, minutes or worker_hours")
         self._check_fit()
@@ -104,6 +114,14 @@ class SearchConfig(BaseModel):
         twice = [name for name, count in Counter(one.name for one in found).items() if count > 1]
         if twice:
             raise ValueError(f"two are named {twice[0]}")
+        return found
+
+    @field_validator("board", mode="before")
+    @classmethod
+    def _as_board(cls, value: Any) -> Any:
+        found = board(value) if isinstance(value, str) else value
+        if isinstance(found, Board):
+            found.device()  # so that what is missing is said here
         return found
 
     @field_validator(
@@ -142,9 +160,14 @@ class SearchConfig(BaseModel):
 
     @cached_property
     def device_metrics(self) -> tuple[DeviceMetrics, ...]:
-        """What `devices` and those named in the problem predict. Raises `ConfigError` for a name of no device."""
+        """What `devices`, the board and those named in the problem predict.
+
+        Raises `ConfigError` for a name of no device.
+        """
         try:
-            return device_metrics(self.devices, self.problem.metrics, self._given)
+            of_board = self.board.device() if self.board else None
+            listed = (*self.devices, *((of_board,) if of_board else ()))
+            return device_metrics(listed, self.problem.metrics, self._given)
         except PredictorError as error:
             raise ConfigError(f"problem: {error}") from error
 
@@ -155,6 +178,13 @@ class SearchConfig(BaseModel):
             DeviceUsed(name=one.name, provenance=one.device.provenance, metrics=one.metric_names)
             for one in self.device_metrics
         )
+
+    @property
+    def board_used(self) -> BoardUsed | None:
+        """The board in words, for the journal."""
+        if self.board is None:
+            return None
+        return BoardUsed(name=self.board.name, target=self.board.target.name, words=self.board.words)
 
     def described(self, task: Task | None) -> tuple[Metric, ...]:
         """What every metric of the run is, those of the task first: training decides them."""
@@ -193,7 +223,8 @@ class SearchConfig(BaseModel):
 
     def with_fields(self, **fields: Any) -> "SearchConfig":
         """A copy with other values, checked like the original."""
-        return SearchConfig(**{**{name: getattr(self, name) for name in SearchConfig.model_fields}, **fields})
+        kept = {name: getattr(self, name) for name in SearchConfig.model_fields} | {"problem": self._as_given}
+        return SearchConfig(**{**kept, **fields})
 
     def as_begun(self, known: Mapping[str, Any]) -> "SearchConfig":
         """A copy that does what the run did that began with `known`, the configuration in its journal.

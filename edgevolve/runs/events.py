@@ -25,6 +25,19 @@ class DeviceUsed(BaseModel):
     metrics: tuple[str, ...]
 
 
+class BoardUsed(BaseModel):
+    """The board whose bounds hold, and in words what it is, what of its memory is free, and where that is from.
+
+    `target` names the build of TensorFlow Lite Micro that it runs.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    target: str
+    words: tuple[str, ...]
+
+
 class Inherited(BaseModel):
     """As `search_algorithms.Inherit`."""
 
@@ -45,6 +58,7 @@ class Started(_Event):
     data: dict[str, Any]
     workers: int
     devices: tuple[DeviceUsed, ...] = ()
+    board: BoardUsed | None = None
     metrics: tuple[Metric, ...] = ()
 
 

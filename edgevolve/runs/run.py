@@ -38,6 +38,12 @@ class Run:
             for d in started.devices
         )
         """Whose figures the candidates have; the metrics of each, and where they come from in words."""
+        self.board = started.board and events.BoardUsed(
+            name=printable(started.board.name),
+            target=printable(started.board.target),
+            words=tuple(map(printable, started.board.words)),
+        )
+        """The board whose bounds hold, in words."""
         self.metrics = {
             one.name: replace(one, title=printable(one.title), unit=printable(one.unit)) for one in started.metrics
         }

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import yaml
 
-from predictors import DevicePredictor, PredictorError, analyse, device, read_sheet, sheets
+from predictors import Board, DevicePredictor, PredictorError, analyse, board, boards, device, read_sheet, sheets
+from predictors.board import FOLDER as BOARDS
 from predictors.measurements import read_measurements, read_network
 from predictors.sheets import FOLDER
 from tests.training.random_graphs import random_graph
@@ -83,6 +84,22 @@ def sheet_is_refused_or_gives_numbers(path, text):
     return True
 
 
+def board_is_refused_or_gives_bounds(path, text):
+    path.write_text(text)
+    try:
+        found = board(str(path))
+        every = [Board(found.sheet, framework) for framework in found.sheet.frameworks]
+        device = found.device()
+        latency = device.predict(GRAPHS[0])["latency_ms"].value if device else 0
+    except PredictorError as error:
+        assert "\n" not in str(error) and len(str(error)) < 600
+        return False
+    assert all(room.free_bytes > 0 for one in every for room in one.rooms.values())
+    assert all(word and "\n" not in word for one in every for word in one.words)
+    assert np.isfinite(latency) and latency >= 0
+    return True
+
+
 def predictor_is_refused_or_gives_numbers(path, text):
     path.write_text(text)
     try:
@@ -97,8 +114,14 @@ def predictor_is_refused_or_gives_numbers(path, text):
 
 def mutated_sheets(number, seed=0):
     """Texts of sheets, of every kind that needs no compiler, changed as data or as text."""
+    yield from mutated(
+        [FOLDER / f"{x.name}.yaml" for x in sheets().values() if x.kind not in ("vela", "host")], number, seed
+    )
+
+
+def mutated(kept, number, seed):
+    """Texts of YAML files changed as data or as text."""
     rng = np.random.default_rng(seed)
-    kept = [FOLDER / f"{one.name}.yaml" for one in sheets().values() if one.kind not in ("vela", "host")]
     for turn in range(number):
         text = kept[turn % len(kept)].read_text()
         yield scrawled(text, rng) if turn % 2 else yaml.safe_dump(changed(yaml.safe_load(text), rng))
@@ -124,6 +147,12 @@ def test_mutated_sheets_are_refused_in_a_line_or_give_numbers(tmp_path):
     assert 10 < sum(taken) < 190
 
 
+def test_mutated_boards_are_refused_in_a_line_or_give_bounds(tmp_path):
+    kept = [BOARDS / f"{one.name}.yaml" for one in boards().values() if "ethos" not in one.latency.device]
+    taken = [board_is_refused_or_gives_bounds(tmp_path / "b.yaml", text) for text in mutated(kept, 200, 1)]
+    assert 10 < sum(taken) < 190
+
+
 def test_mutated_predictors_are_refused_in_a_line_or_give_numbers(tmp_path, payload):
     assert predictor_is_refused_or_gives_numbers(tmp_path / "p.json", json.dumps(payload))
     taken = [predictor_is_refused_or_gives_numbers(tmp_path / "p.json", t) for t in mutated_predictors(100, payload)]
@@ -144,6 +173,7 @@ BOMBS = {
 def test_a_bomb_is_refused_at_once(tmp_path, bomb):
     begun = time.process_time()
     assert not sheet_is_refused_or_gives_numbers(tmp_path / "s.yaml", BOMBS[bomb])
+    assert not board_is_refused_or_gives_bounds(tmp_path / "b.yaml", BOMBS[bomb])
     assert time.process_time() - begun < 60, "hours where merges are not bounded"
 
 

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from journals import ODD, hostile_history
 
+from edgevolve.quantity import size
 from edgevolve.reports.page import report_page
-from edgevolve.reports.quantities import size
 from edgevolve.reports.terminal import within_soft_bounds
 from edgevolve.reports.watch import HOST, make_server
 from edgevolve.runs import Run

@@ -1,0 +1,251 @@
+"""Boards: what a program may use of a microcontroller's memory, its kernels, and what tells its latency.
+
+Each is a YAML file like the sheets of devices, every figure with provenance and source. Sizes are in bytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from edgevolve.quantity import size
+from edgevolve.spelling import suggestion
+from edgevolve.tflite import CORTEX_M, TARGETS, Target
+from predictors.device import Device, device
+from predictors.features import PredictorError
+from predictors.sheets import Figure, Kind, Provenance, sheet, weakest
+from predictors.yaml_file import is_yaml, read_yaml
+from resource_models import ARENA, FLASH
+
+FOLDER = Path(__file__).parent / "boards"
+
+UNSUPPORTED = {
+    "f28p55x": "TI's C28x and its NPU run TI's own compiled code, not TensorFlow Lite Micro",
+    "max78000": "its CNN engine is programmed through Analog Devices' ai8x tools, not TensorFlow Lite Micro",
+}
+"""Boards that are asked for and cannot be served, with the reason."""
+
+_Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
+_Words = Annotated[str, Field(min_length=1, max_length=2000)]
+
+
+class Kernels(StrEnum):
+    """The kernels that TensorFlow Lite Micro is built with for a board."""
+
+    REFERENCE = "reference"
+    CMSIS_NN = "cmsis-nn"
+    CMSIS_NN_DSP = "cmsis-nn-dsp"
+    CMSIS_NN_MVE = "cmsis-nn-mve"
+    ESP_NN = "esp-nn"
+
+
+_TARGETS: Mapping[Kernels, Target] = {
+    Kernels.REFERENCE: CORTEX_M,
+    Kernels.CMSIS_NN: TARGETS["cortex-m-dsp"],
+    Kernels.CMSIS_NN_DSP: TARGETS["cortex-m-dsp"],
+    Kernels.CMSIS_NN_MVE: TARGETS["cortex-m-mve"],
+    Kernels.ESP_NN: CORTEX_M,
+}
+"""The target whose arena counts. CMSIS-NN's plain C asks for the DSP kernels' columns in convolutions and for nothing
+else (`arm_convolve_get_buffer_sizes_s8.c` and its like), so that the DSP figure is never too small."""
+
+_REMARKS: Mapping[Kernels, str] = {
+    Kernels.CMSIS_NN: "plain C of CMSIS-NN takes at most the scratch of its DSP kernels, which is counted",
+    Kernels.ESP_NN: "scratch of ESP-NN's kernels is not known and not counted: leave some of the arena free",
+}
+
+
+class Latency(BaseModel):
+    """What tells the latency: a device's sheet by name, and the figures that differ on this board."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: _Words
+    figures: dict[_Name, Figure] = {}
+
+
+class Framework(BaseModel):
+    """What may be used under a framework: by region, what of it is taken, part by part.
+
+    A model lies in `flash`, an arena in `ram`. A region that is not named holds neither.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ram: dict[_Name, dict[_Name, Figure]] = Field(min_length=1)
+    flash: dict[_Name, dict[_Name, Figure]] = Field(min_length=1)
+
+
+class BoardSheet(BaseModel):
+    """A board as its file has it; `ram` and `flash` are contiguous regions by name.
+
+    The first framework counts unless another is named.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: _Name
+    description: _Words
+    core: _Words
+    clock_mhz: Figure
+    kernels: Kernels
+    latency: Latency | None = None
+    ram: dict[_Name, Figure] = Field(min_length=1)
+    flash: dict[_Name, Figure] = Field(min_length=1)
+    frameworks: dict[_Name, Framework] = Field(min_length=1)
+    remarks: tuple[_Words, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "BoardSheet":
+        for name, framework in self.frameworks.items():
+            for kind, regions, used in (("ram", self.ram, framework.ram), ("flash", self.flash, framework.flash)):
+                unknown = [region for region in used if region not in regions]
+                if unknown:
+                    raise ValueError(f"frameworks.{name}.{kind}: {self.name} has no region {unknown[0]}")
+                if max(free_bytes(regions[region], taken) for region, taken in used.items()) <= 0:
+                    raise ValueError(f"frameworks.{name}.{kind}: nothing is left of {' and '.join(used)}")
+        return self
+
+
+def free_bytes(region: Figure, taken: Mapping[str, Figure]) -> int:
+    """Whole bytes of a region that are left."""
+    return int(region.value - sum(part.value for part in taken.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The region of a memory with the most bytes left: its size, and what is taken of it part by part."""
+
+    region: str
+    size: Figure
+    taken: Mapping[str, Figure]
+
+    @property
+    def free_bytes(self) -> int:
+        """What is left."""
+        return free_bytes(self.size, self.taken)
+
+    @property
+    def words(self) -> str:
+        """What is left, of what, and what takes the rest, each with its provenance."""
+        parts = [f"{_plain(name)} {size(part.value)} ({part.provenance})" for name, part in self.taken.items()]
+        less = f", less {', '.join(parts)}" if parts else ""
+        whole = f"{size(self.size.value)} ({self.size.provenance})"
+        return f"{size(self.free_bytes)} in {_plain(self.region)}: {whole}{less}"
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """A board under one framework."""
+
+    sheet: BoardSheet
+    framework: str
+
+    def __post_init__(self) -> None:
+        if self.framework not in self.sheet.frameworks:
+            known = self.sheet.frameworks
+            raise PredictorError(
+                f"{self.sheet.name} has no framework {self.framework[:100]!r}: give one of "
+                f"{', '.join(known)}{suggestion(self.framework, known)}"
+            )
+
+    @property
+    def name(self) -> str:
+        """BOARD/FRAMEWORK."""
+        return f"{self.sheet.name}/{self.framework}"
+
+    @property
+    def target(self) -> Target:
+        """The build of TensorFlow Lite Micro whose arena counts."""
+        return _TARGETS[self.sheet.kernels]
+
+    @property
+    def arena(self) -> Room:
+        """Where the largest arena fits: it must lie in one region."""
+        return _largest(self.sheet.ram, self.sheet.frameworks[self.framework].ram)
+
+    @property
+    def flash(self) -> Room:
+        """Where the largest model fits, beside the runtime and the program."""
+        return _largest(self.sheet.flash, self.sheet.frameworks[self.framework].flash)
+
+    @property
+    def rooms(self) -> Mapping[str, Room]:
+        """By the metric that it bounds."""
+        arena = ARENA.name if self.target == CORTEX_M else f"{ARENA.name}@{self.target.name}"
+        return {arena: self.arena, FLASH.name: self.flash}
+
+    @property
+    def weakest(self) -> Provenance:
+        """The least sure provenance among the figures that its bounds follow from."""
+        return weakest(one for room in self.rooms.values() for one in (room.size, *room.taken.values()))
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What one must know beside the figures."""
+        given = self.sheet.latency
+        latency = f"was not measured on it: {given.device} with its figures" if given else "is not known"
+        kernels = (_REMARKS[self.sheet.kernels],) if self.sheet.kernels in _REMARKS else ()
+        return (*kernels, f"latency {latency}", *self.sheet.remarks)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Lines that say what it is, what bounds each metric, and what one must know."""
+        about = f"{self.sheet.description}, {self.sheet.core}, {self.sheet.clock_mhz.value:g} MHz"
+        rooms = (f"{metric} at most {room.words}" for metric, room in self.rooms.items())
+        lines = (f"{about}, kernels {self.sheet.kernels}", *rooms, *self.remarks)
+        return tuple(" ".join(line.split()) for line in lines)
+
+    def device(self) -> Device | None:
+        """What predicts its latency, under the board's name; None where nothing is known.
+
+        A sheet that counts cycles takes the board's clock. Raises `PredictorError` as `predictors.device` does.
+        """
+        given = self.sheet.latency
+        if given is None:
+            return None
+        found = sheet(given.device)
+        clock = {"clock_mhz": self.sheet.clock_mhz} if found.kind is Kind.CYCLES else {}
+        figures = {**found.figures, **clock, **given.figures}
+        return device(found.model_copy(update={"name": self.sheet.name, "figures": figures}))
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _largest(regions: Mapping[str, Figure], used: Mapping[str, Mapping[str, Figure]]) -> Room:
+    rooms = [Room(region, regions[region], taken) for region, taken in used.items()]
+    return max(rooms, key=lambda room: room.free_bytes)
+
+
+def read_board(path: Path | str) -> BoardSheet:
+    """Read and check a board's file. Raises `PredictorError`, in one line that says what and where."""
+    return read_yaml(path, BoardSheet, "board")
+
+
+@cache
+def boards() -> Mapping[str, BoardSheet]:
+    """The boards that come with the package, by name."""
+    found = [read_board(path) for path in sorted(FOLDER.glob("*.yaml"))]
+    return {one.name: one for one in found}
+
+
+def board(name: str) -> Board:
+    """The board NAME or NAME/FRAMEWORK; NAME is of the package, or a YAML file. Raises `PredictorError`."""
+    called, slash, framework = name.rpartition("/")
+    if not slash or is_yaml(name):
+        called, framework = name, ""
+    found = read_board(called) if is_yaml(called) else boards().get(called)
+    if found is None:
+        if called in UNSUPPORTED:
+            raise PredictorError(f"board {called} is not supported: {UNSUPPORTED[called]}")
+        raise PredictorError(
+            f"unknown board {called[:100]!r}: give a .yaml file, or one of {', '.join(boards())}"
+            f"{suggestion(called, [*boards(), *UNSUPPORTED])}"
+        )
+    return Board(found, framework or next(iter(found.frameworks)))

@@ -1,0 +1,102 @@
+"""What an algorithm asks to have evaluated, and what became of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from edgevolve.graph import Graph
+from search_algorithms.problem import Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Inherit:
+    """Whose weights a candidate starts from.
+
+    `artefact` is the number of a candidate, whose weights these are, `"prepared"` for what the configuration's
+    `prepare` gave, or the id of an artefact of the run. A space that is `Elastic` makes the candidate's own weights of
+    them. `how` is JSON for the task, which finds it in its job.
+    """
+
+    artefact: int | str
+    how: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What an algorithm asks to have evaluated: a genotype, whose child it is, and what was done in words.
+
+    Training lasts `epochs` (None: those of the training settings). It starts from the weights of the candidate that it
+    `continues`, which has the same genotype and is then no twin of it, from those that it `inherits`, or from scratch.
+    """
+
+    genotype: Any
+    parents: tuple[int, ...] = ()
+    change: str = ""
+    epochs: int | None = None
+    continues: int | None = None
+    inherits: Inherit | None = None
+
+    def under(self, number: int) -> "Candidate":
+        """The candidate that this becomes."""
+        return Candidate(number, self.genotype, self.parents, self.epochs, self.continues, self.inherits)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A proposal under its number; numbers count up from 0 in the order of asking."""
+
+    number: int
+    genotype: Any
+    parents: tuple[int, ...] = ()
+    epochs: int | None = None
+    continues: int | None = None
+    inherits: Inherit | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """Every metric of an evaluated candidate; with the curves by epoch, and the weights, of its training.
+
+    `graph` is the network that the weights belong to, where training made another one of that which was asked for
+    (pruned it, for example): it is measured again, and takes the other's place.
+    """
+
+    metrics: Metrics
+    curves: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    weights: Mapping[str, NDArray[Any]] | None = None
+    graph: Graph | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Not evaluated: a hard bound is broken, or the network was asked for before. `metrics` are those known.
+
+    `broken` names the bounds, and the devices that cannot run it; `twin` is the candidate with the same network.
+    """
+
+    metrics: Metrics
+    reason: str
+    broken: tuple[str, ...] = ()
+    twin: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """An evaluation that gave no metrics: the kind of failure, one line, and a traceback where there is one."""
+
+    kind: str
+    reason: str
+    traceback: str = ""
+
+    @property
+    def transient(self) -> bool:
+        """Whether the same job may end otherwise another time: it says nothing of the candidate."""
+        return self.kind in TRANSIENT
+
+
+TRANSIENT = ("deadline", "weights lost", "worker lost")
+"""Kinds of failure that do not follow from the job."""
+
+Outcome = Completed | Rejected | Failed
