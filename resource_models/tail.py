@@ -64,7 +64,7 @@ class Part(NamedTuple):
         A variable's handle that is passed on takes 4; the one that makes it points into its kernel's data.
         """
         elsewhere = {x.name for x in self.variables}
-        elsewhere |= {y.name for operator, _ in self.kernels if operator.name == _HANDLE for y in operator.outputs}
+        elsewhere |= {y.name for operator, _ in self.kernels if _is(operator, _HANDLE) for y in operator.outputs}
         return {
             x.name: 4 * math.prod(x.shape) if x.dtype is DType.RESOURCE else x.size_bytes
             for x in self.tensors
@@ -89,7 +89,7 @@ def tail(parts: Sequence[Part], target: Target, placed: int) -> Tail:
     kernels = [kernel for part in parts for kernel in part.kernels]
     tensors = sum(len(part.tensors) for part in parts)
     used = records.fixed
-    if shared := {operator.options["shared_name"] for operator, _ in kernels if operator.name == _HANDLE}:
+    if shared := {operator.options["shared_name"] for operator, _ in kernels if _is(operator, _HANDLE)}:
         used += _aligned(2 * pointer, _ALIGNMENT) + _aligned(5 * pointer * len(shared), _ALIGNMENT)
     used = _aligned(used + records.subgraph * len(parts) + records.tensor * tensors, pointer)
     used += records.operator * len(kernels)
@@ -131,12 +131,19 @@ def _assigned(parts: Sequence[Part]) -> Iterator[tuple[int, ...]]:
     """
     made: set[float] = set()
     for part in parts:
-        handles = {op.outputs[0].name: op.options["shared_name"] for op, _ in part.kernels if op.name == _HANDLE}
+        listed = [operator for operator, _ in part.kernels if _is(operator, _HANDLE)]
+        handles = {y.name: operator.options["shared_name"] for operator in listed for y in operator.outputs}
         for operator, _ in (kernel for kernel in part.kernels if kernel[1]):
-            variable, value = operator.inputs[:2] if operator.name == _ASSIGN else (None, None)
+            assigns = _is(operator, _ASSIGN) and len(operator.inputs) == 2
+            variable, value = operator.inputs if assigns else (None, None)
             name = handles.get(variable.name) if variable else None
             yield (value.size_bytes,) if value and name is not None and name not in made else ()
             made |= {name} if name is not None else set()
+
+
+def _is(operator: Operator, name: str) -> bool:
+    """Whether it is the schema's operator of this name, not a custom one that is called the same."""
+    return operator.name == name and not operator.custom
 
 
 def _scaled(operator: Operator) -> Iterator[tuple[Tensor, int]]:

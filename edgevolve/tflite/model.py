@@ -44,7 +44,8 @@ class TfliteModel:
 
     `offsets` are those of the memory plan that the file brings, in bytes, one for each tensor of all subgraphs and -1
     for what the runtime shall place; None where it brings none. `constant_bytes` are those of all constants, what
-    several share counted once. `weights_outside` tells that constants lie behind the FlatBuffer.
+    several share counted once. `weights_outside` tells that constants lie behind the FlatBuffer, `without_buffers` that
+    the file has no list of buffers, not even an empty one.
     """
 
     subgraphs: tuple[Subgraph, ...]
@@ -53,6 +54,7 @@ class TfliteModel:
     constant_bytes: int
     signatures: tuple[Signature, ...] = ()
     weights_outside: bool = False
+    without_buffers: bool = False
 
     @property
     def graph(self) -> Graph:
@@ -81,8 +83,9 @@ class TfliteModel:
 
     @property
     def plan_fits(self) -> bool:
-        """Whether the plan that the file brings, if any, is for as many tensors as it has."""
-        return self.offsets is None or len(self.offsets) == sum(len(part.tensors) for part in self.subgraphs)
+        """Whether the plan that the file brings, if any, is for as many tensors as it has, and puts none below 0."""
+        tensors = sum(len(part.tensors) for part in self.subgraphs)
+        return self.offsets is None or (len(self.offsets) == tensors and min(self.offsets, default=-1) >= -1)
 
     @property
     def reached(self) -> tuple[int, ...]:

@@ -114,6 +114,7 @@ def _model(content: bytes) -> TfliteModel:
         constant_bytes=sum(file.constants.values()),
         signatures=tuple(_signatures(root.tables(7), subgraphs)),
         weights_outside=any(outside(buffer) for buffer in file.buffers),
+        without_buffers=not file.buffers,
     )
 
 
@@ -246,14 +247,17 @@ def _signatures(tables: Sequence[Table], subgraphs: Sequence[Subgraph]) -> Itera
 
 
 def _stored_offsets(root: Table, buffers: Sequence[Table]) -> tuple[int, ...] | None:
-    """The memory plan in the file's metadata: two numbers, how many tensors it is for, and their offsets."""
+    """The memory plan in the file's metadata: two numbers, how many tensors it is for, and their offsets.
+
+    Of a damaged one () is left, which fits no file.
+    """
     for entry in root.tables(6):
         if entry.text(0) == PLAN_NAME:
             number = entry.integer(1, "I")
             check_index(number, len(buffers), "buffer, that of the memory plan,")
             content = buffers[number].data(0)
             numbers = np.frombuffer(content, "<i4", len(content) // 4).tolist()
-            return tuple(numbers[3:]) if len(numbers) >= 3 and len(numbers) == 3 + numbers[2] else None
+            return tuple(numbers[3:]) if len(numbers) >= 3 and len(numbers) == 3 + numbers[2] else ()
     return None
 
 

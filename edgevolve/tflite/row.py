@@ -137,11 +137,10 @@ class Kernel:
             kept = kept._replace(data=kept.data + self.cmsis_data)
         try:
             tables, scratch = self.tables(operator, target), self.scratch(operator, target)
+            described = self._described(operator)
         except (ArithmeticError, LookupError, ValueError):
             return None
-        if min((*tables, *scratch), default=0) < 0:
-            return None
-        return Needs(kept, tables, scratch, self._described(operator))
+        return Needs(kept, tables, scratch, described) if min((*tables, *scratch), default=0) >= 0 else None
 
     def _described(self, operator: Operator) -> tuple[int, ...]:
         given = [n for x, n in zip(operator.inputs, operator.scales, strict=True) if x is not None]

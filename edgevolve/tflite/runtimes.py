@@ -90,7 +90,9 @@ def _against_micro(model: TfliteModel) -> list[str]:
     if model.weights_outside:
         reasons.append("it does not read weights that lie behind the FlatBuffer")
     if not model.plan_fits:
-        reasons.append("the file's memory plan is for another number of tensors")
+        reasons.append("the file's memory plan is damaged or for another number of tensors")
+    if model.without_buffers:
+        reasons.append("it crashes on a file without a list of buffers")
     if not _batch_is_open(model):
         unsized = (operator.name for operator in _every(model) if operator.unsized)
         reasons += [f"{name} makes a tensor whose size the file leaves open" for name in unsized]

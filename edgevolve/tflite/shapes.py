@@ -64,7 +64,9 @@ def pad(operator: Operator) -> dict[str, Any]:
 
 def slice(operator: Operator) -> dict[str, Any]:
     """A bit of a mask says that the axis begins at 0, or ends at its end; numbers below 0 count from the end."""
-    shape, (begins, ends, strides) = operator.shape(0), operator.values[1:4]
+    if len(operator.inputs) != 4:
+        raise ShapeError("not a begin, an end and a stride")
+    shape, (begins, ends, strides) = operator.shape(0), operator.values[1:]
     if not len(begins) == len(ends) == len(strides) == len(shape) > 0 or shape[0] != 1 or 0 in shape:
         raise ShapeError("not a slice of one example")
     first, last = int(operator.options["begin_mask"]), int(operator.options["end_mask"])

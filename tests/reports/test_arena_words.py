@@ -14,6 +14,8 @@ from edgevolve.deployment.optimise import optimised
 from edgevolve.reports.network import facts, inspect_file, network_json
 from edgevolve.tflite import HOST, TfliteError, read_tflite, runtimes
 from resource_models import file_footprint
+from tests.tflite.custom_operator_files import I16, B
+from tests.tflite.custom_operator_files import custom as custom_operator
 from tests.tflite.tflite_files import Builtin, TfliteFile, Type
 
 
@@ -40,12 +42,11 @@ def hybrid() -> bytes:
     return net.content([x], [y])
 
 
-def looked_up() -> bytes:
-    net = TfliteFile()
-    x, y = net.tensor(2, dtype=Type.INT32), net.tensor(2, 4, dtype=Type.FLOAT32)
-    table = net.constant([[1.0] * 4] * 4, Type.FLOAT32)
-    net.operator(Builtin.EMBEDDING_LOOKUP, [x, table], [y])
-    return net.content([x], [y])
+def framed() -> bytes:
+    """The runtime takes the options of this operator by their places; the model takes them by their names."""
+    return custom_operator(
+        "SignalFramer", [((160,), I16)], [((1, 400), I16), ((), B)], first=400, second=160, third=False
+    )
 
 
 def said(content: bytes) -> tuple[dict, dict]:
@@ -123,17 +124,17 @@ def test_litert_runs_what_is_hybrid_and_an_edge_tpu_does_not():
 
 
 def test_a_kernel_without_a_model_makes_a_lower_bound_that_names_it():
-    words, found = said(looked_up())
-    assert found["arena"]["unmodelled"] == ["EMBEDDING_LOOKUP"]
+    words, found = said(framed())
+    assert found["arena"]["unmodelled"] == ["SignalFramer"]
     assert found["arena"]["lower_bound"] and not found["arena"]["exact"]
     assert words["arena"].startswith("at least ")
-    assert words["figures"].startswith("lower bounds: what the kernels of EMBEDDING_LOOKUP keep")
+    assert words["figures"].startswith("lower bounds: what the kernels of SignalFramer keep")
 
 
 @pytest.mark.skipif(not available(), reason="TensorFlow Lite Micro has no wheel here")
 def test_the_runtime_is_asked_where_a_model_lacks(tmp_path):
-    path = tmp_path / "looked_up.tflite"
-    path.write_bytes(looked_up())
+    path = tmp_path / "framed.tflite"
+    path.write_bytes(framed())
     done = CliRunner().invoke(driver.app, ["inspect", str(path), "--json", "--target", "host"])
     arena = json.loads(done.stdout)["arena"]
     measured = arena["measured_on_this_host"]

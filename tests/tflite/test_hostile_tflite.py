@@ -6,8 +6,12 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from edgevolve.deployment.flatbuffer import packed, unpacked
 from edgevolve.reports.network import inspect_file, network_json
-from edgevolve.tflite import TfliteError, read_tflite
+from edgevolve.tflite import CUSTOM_ROWS, TARGETS, TfliteError, read_tflite
+from resource_models import file_footprint, placed_buffers
+from tests.tflite.operator_files import CASES as OPERATORS
+from tests.tflite.subgraph_files import CASES as SUBGRAPHS
 from tests.tflite.tflite_files import Builtin, TfliteFile, conv_options, schema, small_network
 
 
@@ -76,6 +80,45 @@ def mutated(content: bytes, rng: np.random.Generator) -> bytes:
     return bytes(data)
 
 
+def rewired(content: bytes, rng: np.random.Generator) -> bytes:
+    """One to three changes of what the file says: operands, codes, options, shapes, types, custom names."""
+    model = unpacked(content)
+    for _ in range(int(rng.integers(1, 4))):
+        graph = rng.choice([graph for graph in model.subgraphs if graph.operators])
+        operator = graph.operators[int(rng.integers(len(graph.operators)))]
+        code, tensor = model.operatorCodes[operator.opcodeIndex], graph.tensors[int(rng.integers(len(graph.tensors)))]
+        inputs, other = [int(i) for i in operator.inputs], int(rng.integers(len(graph.tensors)))
+        match int(rng.integers(12)):
+            case 0:
+                operator.inputs = inputs[:-1] if rng.integers(2) else inputs[1:]
+            case 1:
+                operator.inputs = [-1 if rng.integers(2) else i for i in inputs]
+            case 2:
+                operator.inputs = [other if rng.integers(2) else i for i in inputs]
+            case 3:
+                operator.inputs = [*inputs, other]
+            case 4:
+                operator.outputs = list(operator.outputs)[:-1]
+            case 5:
+                operator.builtinOptionsType, operator.builtinOptions = 0, None
+            case 6:
+                code.builtinCode = int(rng.integers(160))
+                code.deprecatedBuiltinCode = min(code.builtinCode, 127)
+            case 7:
+                code.builtinCode = code.deprecatedBuiltinCode = Builtin.CUSTOM
+                code.customCode = str(rng.choice(["VAR_HANDLE", "ASSIGN_VARIABLE", "WHILE", "CONV_2D", *CUSTOM_ROWS]))
+            case 8:
+                tensor.shape = [int(rng.choice([-1, 0, 1, 2, 7, 1 << 20])) for _ in range(int(rng.integers(6)))]
+                tensor.shapeSignature = None
+            case 9:
+                tensor.type = int(rng.integers(20))
+            case 10:
+                tensor.isVariable, tensor.quantization = not tensor.isVariable, None
+            case _:
+                tensor.buffer = 0
+    return packed(model)
+
+
 def outcome(content: bytes) -> str | None:
     """The refusal, None for a network that was read and inspected."""
     try:
@@ -95,6 +138,23 @@ def test_three_thousand_mutated_files_are_read_or_refused_in_one_line(block):
     assert all(0 < len(refusal.splitlines()) == 1 for refusal in refused)
     assert len(set(refused)) > 50
     assert 15 < refusals.count(None) < 300
+
+
+@pytest.mark.parametrize("change", [mutated, rewired])
+def test_files_of_every_kernel_and_of_several_subgraphs_are_read_or_refused_in_one_line(change):
+    rng, read = np.random.default_rng(8), []
+    for source in (*OPERATORS.values(), *SUBGRAPHS.values()) * 2:
+        content = change(source, rng)
+        refusal = outcome(content)
+        assert refusal is None or len(refusal.splitlines()) == 1
+        if refusal is None:
+            read.append(content)
+    assert len(read) > 50
+    for content in read[::3]:
+        model = read_tflite(content)
+        for target in TARGETS.values():
+            file_footprint(model, target)
+        placed_buffers(model)
 
 
 @pytest.mark.parametrize("source", [small_network(), branches()], ids=["small", "branches"])
