@@ -290,8 +290,7 @@ def export(
 
     chosen = parse_formats(formats)
     opened = Run.open(run)
-    named = target or (opened.board.target if opened.board else None)
-    device = _device(named) if named else None
+    device = _device(target) if target else opened.target if opened.board else None
     record = _picked(opened, pick)
     weights = opened.final_weights(record.number)
     splits = load_data(opened, load_config(config).data if config else None)
@@ -335,7 +334,7 @@ def inspect(
     ],
     as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="memory over time as .png or .svg")] = None,
-    target: Annotated[str | None, typer.Option(help=_TARGET_HELP)] = None,
+    target: Annotated[str | None, typer.Option(help=f"a run's board, or {_TARGET_HELP}")] = None,
     board: Annotated[str | None, typer.Option(metavar="NAME", help="does it fit? see the verb boards")] = None,
 ) -> None:
     """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory, what sets the peak."""
@@ -358,6 +357,7 @@ def inspect(
     elif colon:
         opened = Run.open(path)
         record = _picked(opened, pick)
+        device = device if target or on else opened.target
         found = inspect_network(opened.graph(record.number), device)
         title = f"candidate {record.number}: {record.description}"
     else:

@@ -8,6 +8,7 @@ import pytest
 
 from edgevolve import SearchConfig
 from edgevolve.testing import check_data_set
+from predictors import board, device
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -40,6 +41,21 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("page", "number"), [("README.md", 0), ("docs/guide.md", 0)])
 def test_a_configuration_of_the_pages_is_one(folder, page, number):
     assert isinstance(run(examples(page)[number])["config"], SearchConfig)
+
+
+def test_the_sheets_and_the_board_of_the_guide_are_read(folder):
+    texts = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/guide.md").read_text(encoding="utf-8"), re.S)
+    names = [re.match(r"name: (\w+)", text)[1] for text in texts]
+    for name, text in zip(names, texts, strict=True):
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    assert names == ["my_chip", "my_m4", "mine"]
+    assert [device(f"{name}.yaml").metric_names for name in names[:2]] == [("latency_ms",)] * 2
+    mine = board("mine.yaml")
+    assert {metric: room.free_bytes for metric, room in mine.rooms.items()} == {
+        "arena_bytes@cortex-m-dsp": 96 * 1024 - 21_000,
+        "flash_bytes": 2**20 - 140_000,
+    }
+    assert mine.device().name == "mine"
 
 
 def test_the_data_set_of_the_guide_keeps_every_promise(folder):

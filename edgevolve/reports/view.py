@@ -28,7 +28,7 @@ from edgevolve.runs import Record, Run
 from edgevolve.runs.events import Asked, Finished
 from edgevolve.runs.journal import read
 from edgevolve.runs.provenance import has_packaged_data
-from resource_models import CORTEX_M, deployed, peak_memory, placed_buffers
+from resource_models import deployed, peak_memory, placed_buffers
 from search_algorithms import Completed, Failed, Rejected
 
 View = dict[str, Any]
@@ -103,13 +103,13 @@ def network_view(run: Run, record: Record, graph: Graph, command: str) -> View:
     the arena. How the classes are answered is that of the candidate's export in the run's folder, where there is one:
     the data set is not loaded. More charts of a network go into `charts`: the page shows whatever is there, in order.
     """
-    inspected = inspect_network(graph)
+    inspected = inspect_network(graph, run.target)
     words = [operator_words(node) for node in inspected.graph.nodes]
     found = {"Graph": drawing(graph), "Live memory": charts.live_memory(inspected.live_bytes, words)}
     operators_run = deployed(graph).graph
     exported = reordered(operators_run, peak_memory(operators_run).order)
     names = [operator_words(node) for node in exported.nodes]
-    found["Planned memory on a microcontroller"] = charts.arena_map(placed_buffers(exported, CORTEX_M), names)
+    found["Planned memory on a microcontroller"] = charts.arena_map(placed_buffers(exported, run.target), names)
     curves = record.outcome.curves if isinstance(record.outcome, Completed) else {}
     if any(len(values) for values in curves.values()):
         found["Training"] = charts.training(

@@ -20,7 +20,7 @@ from edgevolve.runs.artefacts import Artefacts, read_weights
 from edgevolve.runs.journal import JournalError, journal_path, many_objects, read
 from edgevolve.runs.phenotype import identity
 from edgevolve.runs.record import Record
-from resource_models import MODEL_SIZE
+from resource_models import CORTEX_M, MODEL_SIZE, TARGETS, Target
 from search_algorithms import Completed, Constraint, Failed, Inherit, Objective, Outcome, Problem, Rejected
 from search_algorithms.pareto import Front, knee
 
@@ -94,6 +94,11 @@ class Run:
             for event in history:
                 opened.apply(event)
         return opened
+
+    @property
+    def target(self) -> Target:
+        """The build of TensorFlow Lite Micro whose memory is shown: the board's, else that of `arena_bytes`."""
+        return TARGETS.get(self.board.target, CORTEX_M) if self.board else CORTEX_M
 
     @property
     def folder(self) -> Path:

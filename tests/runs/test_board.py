@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from edgevolve.quantity import size
 from edgevolve.reports.terminal import front_table
-from edgevolve.reports.view import run_view
+from edgevolve.reports.view import network_view, run_view
 from edgevolve.runs import ConfigError, Run
 from predictors.board import FOLDER
 from search_algorithms import AgingEvolution, Constraint, Problem, ProblemError, at_most, minimise
@@ -103,6 +104,9 @@ def test_the_journal_keeps_what_the_board_gave(config, run_search, tmp_path):
     assert (run.board.name, run.board.target) == ("mine/arduino", "cortex-m-dsp")
     assert "sram: 195.31 KiB (published), less mbed and sketch 61.66 KiB (assumed)" in run.board.words[1]
     assert "board mine/arduino: Arduino Nano 33 BLE" in printed(front_table(run, run.front))
+    (record, *_) = run.front
+    arena = dict(network_view(run, record, run.graph(record.number), "RUN")["totals"])["arena"]
+    assert size(record.metrics[ARENA]) in arena and "on cortex-m-dsp" in arena
     assert any(name == "board" and "mine/arduino" in text for name, text in run_view(run)["facts"])
 
 
