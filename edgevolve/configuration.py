@@ -18,7 +18,8 @@ _MOVED = ("data", "deployment", "engine", "graph", "reports", "runs", "training"
 _OURS = ("configs", "edgevolve", "predictors", "resource_models", "search_algorithms", "search_space")
 _NO_PYTHON = {
     **dict.fromkeys((".yaml", ".yml", ".toml", ".json", ".ini"), "a configuration is Python"),
-    **dict.fromkeys((".csv", ".npz", ".npy", ".h5"), "that is data; a configuration names it, as NpzImages does"),
+    **dict.fromkeys((".npz", ".npy", ".h5"), "that is data; a configuration names it, as NpzImages does"),
+    **dict.fromkeys((".csv", ".tsv", ".ts"), "that is data; a configuration names it, as Table and SensorTable do"),
     ".tflite": "that is a network; see it with: edgevolve inspect",
     ".jsonl": "that is the journal of a run; see it with: edgevolve show",
 }

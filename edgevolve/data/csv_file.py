@@ -2,7 +2,9 @@
 
 import csv
 import io
+import os
 import re
+import stat
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -115,8 +117,12 @@ def opened(path: str) -> CsvFile:
     """Look at the first lines of a file. Raises `DataError` with the path for what is no table."""
     try:
         found = str(located(Path(path).expanduser()).absolute())
+        if stat.S_ISFIFO(os.stat(found).st_mode):
+            raise DataError(f"{shown(path)}: not a regular file")
         with open(found, "rb") as file:
             start = file.read(_SEEN_BYTES)
+    except DataError:
+        raise
     except (OSError, ValueError) as error:
         raise DataError(f"{shown(path)}: {getattr(error, 'strerror', None) or error}{where(path)}") from error
     try:

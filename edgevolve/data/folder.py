@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
+from stat import S_ISREG
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,6 +165,8 @@ def _walk(folder: str, unreadable: Unreadable, above: tuple[str, ...]) -> Iterat
     for entry in _entries(folder, unreadable):
         if _is_folder(entry):
             yield from _walk(entry.path, unreadable, (*above, folder))
+        elif _is_pipe(entry):
+            unreadable(entry.path, "not a regular file")
         else:
             yield entry.path
 
@@ -172,6 +175,14 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
     except OSError:  # a link to itself
+        return False
+
+
+def _is_pipe(entry: os.DirEntry[str]) -> bool:
+    """Or a device or a socket: reading one may never end. A link to nothing is none."""
+    try:
+        return not entry.is_file() and not S_ISREG(entry.stat().st_mode)
+    except OSError:
         return False
 
 

@@ -132,7 +132,11 @@ def _header(path: str, unreadable: Unreadable) -> tuple[tuple[int, int], bool] |
     if image is None:
         return None
     with image:
-        return _size(image), _is_grey(image)
+        try:
+            return _size(image), _is_grey(image)
+        except Exception as error:  # a PNG is decoded to the end where its Exif data may stand
+            unreadable(path, _reason(path, error))
+            return None
 
 
 def _opened(path: str, unreadable: Unreadable) -> Image.Image | None:
@@ -189,8 +193,8 @@ def _pixels(path: str, shape: tuple[int, int, int], resizes: bool, unreadable: U
         try:
             if resizes:
                 image.draft(mode, (2 * max(height, width),) * 2)  # a large JPEG is decoded at a half, a quarter …
-            elif _size(image) != (height, width):
-                found = "×".join(map(str, _size(image)))
+            elif (size := _size(image)) != (height, width):
+                found = "×".join(map(str, size))
                 unreadable(path, f"is {found} pixels, the first {height}×{width}; size=({height}, {width}) resizes all")
                 return None
             turned = ImageOps.exif_transpose(image)

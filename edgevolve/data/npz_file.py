@@ -53,7 +53,7 @@ def _check_kind(path: str) -> None:
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or 'cannot be read'}{where(path)}") from error
     if stat.S_ISDIR(status.st_mode):
-        raise DataError(f"{path}: is a folder; an .npz is needed: np.savez('images.npz', x_train=…, y_train=…)")
+        raise DataError(f"{path}: is a folder; an .npz is needed, or ImageFolder, SensorFolder, AudioFolder read it")
     if not stat.S_ISREG(status.st_mode):
         raise DataError(f"{path}: not a regular file")
     try:
@@ -64,7 +64,8 @@ def _check_kind(path: str) -> None:
     if start.startswith(b"\x93NUMPY"):
         raise DataError(f"{path}: holds one array; an .npz holds several: np.savez('{Path(path).stem}.npz', x_train=…)")
     if not start.startswith(b"PK"):
-        kind = "a text file, " if Path(path).suffix.lower() in (".csv", ".tsv", ".txt") else ""
+        text = Path(path).suffix.lower() in (".csv", ".tsv", ".txt")
+        kind = "a text file, which Table and SensorTable read, " if text else ""
         raise DataError(
             f"{path}: {kind}not an .npz of plain arrays; write one with np.savez('data.npz', x_train=…, y_train=…)"
         )

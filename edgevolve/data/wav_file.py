@@ -42,7 +42,7 @@ class Wav:
         except OSError as error:
             raise DataError(error.strerror or "cannot be read") from error
         except Exception as error:  # SciPy raises a dozen kinds for broken files
-            raise DataError(f"not a WAV that can be read ({' '.join(str(error).split())[:100]})") from error
+            raise DataError(f"not a WAV that can be read ({_reason(error)})") from error
         if not _RATES[0] <= rate <= _RATES[1]:
             raise DataError(f"is at {rate} Hz; rates from {_RATES[0]} to {_RATES[1]} are read")
         if not samples.size:
@@ -71,6 +71,12 @@ class Wav:
         return _rounded(found)
 
 
+def _reason(error: Exception) -> str:
+    if "mmap length" in str(error):
+        return "it is shorter than its header says"
+    return "it holds no sound" if isinstance(error, UnboundLocalError) else " ".join(str(error).split())[:100]
+
+
 def _int16(samples: NDArray[Any]) -> NDArray[np.int16]:
     """Any type of WAV, its full scale as 32 768."""
     if samples.dtype == np.uint8:
@@ -78,7 +84,7 @@ def _int16(samples: NDArray[Any]) -> NDArray[np.int16]:
     if samples.dtype.kind == "f":
         if not np.isfinite(samples).all():
             raise DataError("holds what is no finite number")
-        return _rounded(samples * 32_768.0)
+        return _rounded(samples.clip(-1, 1) * 32_768.0)
     bits = 8 * samples.dtype.itemsize
     return np.asarray(samples >> (bits - 16) if bits > 16 else samples).astype(np.int16)
 

@@ -1,5 +1,6 @@
 """Sound in folders: layouts, rates, lengths, noise and groups that are read, and what is refused in one line."""
 
+import re
 import wave
 from dataclasses import replace
 
@@ -220,7 +221,7 @@ def broken(content, tmp_path):
         ("empty", "odd.wav: is empty"),
         ("no sound", "odd.wav: not a WAV that can be read"),
         ("header alone", "odd.wav: not a WAV that can be read"),
-        ("cut off", "odd.wav: not a WAV that can be read"),
+        ("cut off", r"odd.wav: not a WAV that can be read \(it is shorter than its header says\)"),
         ("no sample", "odd.wav: "),
         ("compressed", "odd.wav: not a WAV that can be read"),
         ("rate of 1", "odd.wav: is at 1 Hz; rates from 1000 to 400000 are read"),
@@ -234,7 +235,7 @@ def test_an_unreadable_file_is_one_line_or_left_out_on_request(tmp_path, folder,
     assert "\n" not in str(caught.value) and "skip_unreadable=True" in str(caught.value)
     splits = replace(data, skip_unreadable=True).load()
     assert sum(map(len, parts(splits))) == 24
-    assert any("1 left out as unreadable" in note and message in note for note in splits.notes)
+    assert any("1 left out as unreadable" in note and re.search(message, note) for note in splits.notes)
 
 
 def test_floats_that_are_not_finite(folder):

@@ -305,7 +305,7 @@ def test_channels_are_read_as_asked(tmp_path):
     ("name", "message"),
     [
         ("alone.npy", "holds one array; an .npz holds several"),
-        ("table.csv", "a text file, not an .npz"),
+        ("table.csv", "a text file, which Table and SensorTable read, not an .npz"),
         ("pipe.npz", "not a regular file"),
         ("folder.npz", "is a folder; an .npz is needed"),
         ("bomb.npz", "x_train takes 1073.7 GiB in memory|x_train has other than the size that it declares"),

@@ -163,6 +163,8 @@ def broken(folder, kind):
         (folder / "cat" / "again").symlink_to(folder)
     elif kind == "a link to itself":
         path.symlink_to(path)
+    elif kind == "a pipe":
+        os.mkfifo(path)
     elif kind == "a link to nothing":
         path.symlink_to(folder / "nothing")
     else:
@@ -183,6 +185,7 @@ def broken(folder, kind):
         ("a loop of links", "again: a link that leads back to a folder above it"),
         ("a link to itself", "odd.png: Too many levels of symbolic links"),
         ("a link to nothing", "odd.png: No such file"),
+        ("a pipe", "odd.png: not a regular file"),
     ],
 )
 def test_an_unreadable_file_is_one_line_or_left_out_on_request(folder, kind, message):
@@ -265,3 +268,15 @@ def test_a_search_runs_on_a_folder_and_its_class_names_stay(folder, config, run_
     data = ImageFolder(str(folder), size=8)
     run = run_search(config(data=data, space=MlpSpace(data.input_shape, data.classes), evaluations=2))
     assert load_data(run).target.names == ("cat", "dog", "owl")
+
+
+@pytest.mark.parametrize("kind", ["cut off", "no image"])
+def test_the_shape_is_known_where_the_first_image_of_each_class_is_broken(folder, kind):
+    for name in ("cat", "dog", "owl"):
+        good = (folder / name / "1.png").read_bytes()
+        (folder / name / "0.png").write_bytes(good[:120] if kind == "cut off" else b"nothing")
+    data = ImageFolder(str(folder), skip_unreadable=True)
+    assert data.input_shape == (SIDE, SIDE, 1)
+    assert sum(map(len, parts(data.load()))) == 33
+    with pytest.raises(DataError, match="cat/0.png: "):
+        ImageFolder(str(folder)).load()
