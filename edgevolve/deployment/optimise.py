@@ -15,7 +15,7 @@ from edgevolve.deployment.flatbuffer import bare, keeps_weights_outside, packed,
 from edgevolve.deployment.isolated import IsolatedError, run_isolated
 from edgevolve.deployment.micro import MicroError, run_on_micro
 from edgevolve.graph import Tensor
-from edgevolve.tflite import Signature, compiled_for, read_tflite, runtimes
+from edgevolve.tflite import Signature, compiled_for, open_sizes, read_tflite, runtimes
 from resource_models import Plan, stored_head_bytes
 
 _EXAMPLES = 4
@@ -60,8 +60,9 @@ def optimised(model: bytes) -> Optimised:
 
     Names of tensors between input and output go; an archive at the end of the file, metadata, signatures and custom
     options stay; weights after the FlatBuffer, which TensorFlow Lite Micro does not read, come inside. Where nothing is
-    saved, the file comes back as it was. The result is run beside the original, on random inputs: on LiteRT, the first
-    subgraph and each signature of another, and on TensorFlow Lite Micro; one of the two has to run it.
+    saved, or sizes are open, the file comes back as it was. The result is run beside the original, on random inputs:
+    on LiteRT, the first subgraph and each signature of another, and on TensorFlow Lite Micro; one of them has to run
+    it.
 
     Raises `TfliteError` for what `read_tflite` refuses, `ExportError` for what neither runs or if outputs differ.
     """
@@ -69,6 +70,10 @@ def optimised(model: bytes) -> Optimised:
     compiled = compiled_for(read)
     if compiled:
         raise ExportError(f"compiled for an {compiled}: TensorFlow Lite has nothing to plan in it")
+    if unsized := open_sizes(read):
+        head = stored_head_bytes(read)
+        says = f"left as it is: no plan holds for what {', '.join(unsized)} makes, whose size the file leaves open"
+        return Optimised(model, (head, head), None, says, False)
     outside = keeps_weights_outside(model)
     after, before, plan = replanned(model)
     if not outside and (plan.head_bytes > before or (plan.head_bytes == before and len(after) >= len(model))):
@@ -76,19 +81,21 @@ def optimised(model: bytes) -> Optimised:
     inputs = random_inputs(read.graph.inputs)
     litert_says = _compared_on_litert(model, after, inputs, [s for s in read.signatures if s.subgraph])
     heads = (before, plan.head_bytes)
-    micro = runtimes(read_tflite(after))[0]
+    was, micro = runtimes(read)[0], runtimes(read_tflite(after))[0]
     try:
         if not micro.runs:
             raise MicroError(f"{micro.runtime} cannot run it: {', '.join(micro.stopped_by)}")
         new = run_on_micro(after, inputs)
-        old = new if outside else run_on_micro(model, inputs)
+        old = run_on_micro(model, inputs) if was.runs else new
     except MicroError as error:
         if litert_says:
             raise ExportError(f"no runtime here runs it: LiteRT: {litert_says}; {error}") from None
         return Optimised(after, heads, None, str(error), plan.exact)
     if not _same(old.outputs, new.outputs):
         raise ExportError("the rewritten file computes something else on TensorFlow Lite Micro; it was not written")
-    says = "its weights lie inside the FlatBuffer now; TensorFlow Lite Micro does not read others" if outside else ""
+    says = "" if was.runs else f"{was.runtime} could not run it as it was: {', '.join(was.stopped_by)}"
+    if outside:
+        says = "its weights lie inside the FlatBuffer now; TensorFlow Lite Micro does not read others"
     if new.head_bytes > old.head_bytes:
         return Optimised(model, (before, before), (old.head_bytes,) * 2, "", False, litert_says)
     return Optimised(after, heads, (old.head_bytes, new.head_bytes), says, plan.exact, litert_says)

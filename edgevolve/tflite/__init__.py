@@ -13,7 +13,7 @@ from edgevolve.tflite.model import Signature, Subgraph, TfliteError, TfliteModel
 from edgevolve.tflite.reader import load_tflite, model_bytes, read_tflite
 from edgevolve.tflite.row import Field, Kept, Kernel, Needs, Operator, Row
 from edgevolve.tflite.rows import ROWS, needs, operators, row_of, tflite_name
-from edgevolve.tflite.runtimes import Verdict, compiled_for, runtimes
+from edgevolve.tflite.runtimes import Verdict, compiled_for, open_sizes, runtimes
 from edgevolve.tflite.skeleton import skeleton
 from edgevolve.tflite.targets import CORTEX_M, HOST, TARGETS, KernelSet, Target
 from edgevolve.tflite.writer import Quantisation, write_tflite
@@ -43,6 +43,7 @@ __all__ = [
     "load_tflite",
     "model_bytes",
     "needs",
+    "open_sizes",
     "operators",
     "read_tflite",
     "row_of",

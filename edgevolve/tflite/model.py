@@ -43,9 +43,9 @@ class TfliteModel:
     """What a `.tflite` holds: its subgraphs, of which the first is the one that runs.
 
     `offsets` are those of the memory plan that the file brings, in bytes, one for each tensor of all subgraphs and -1
-    for what the runtime shall place; None where it brings none. `constant_bytes` are those of all constants, what
-    several share counted once. `weights_outside` tells that constants lie behind the FlatBuffer, `without_buffers` that
-    the file has no list of buffers, not even an empty one.
+    for what the runtime shall place; None where it brings none, empty where that is cut short. `constant_bytes` are
+    those of all constants, what several share counted once. `weights_outside` tells that constants lie behind the
+    FlatBuffer, `without_buffers` that the file has no list of buffers, not even an empty one.
     """
 
     subgraphs: tuple[Subgraph, ...]

@@ -257,7 +257,8 @@ def _stored_offsets(root: Table, buffers: Sequence[Table]) -> tuple[int, ...] | 
             check_index(number, len(buffers), "buffer, that of the memory plan,")
             content = buffers[number].data(0)
             numbers = np.frombuffer(content, "<i4", len(content) // 4).tolist()
-            return tuple(numbers[3:]) if len(numbers) >= 3 and len(numbers) == 3 + numbers[2] else ()
+            offsets = tuple(numbers[3 : 3 + max(numbers[2], 0)]) if len(numbers) >= 3 else ()
+            return offsets if len(numbers) >= 3 and len(offsets) == numbers[2] else ()
     return None
 
 

@@ -93,9 +93,7 @@ def _against_micro(model: TfliteModel) -> list[str]:
         reasons.append("the file's memory plan is damaged or for another number of tensors")
     if model.without_buffers:
         reasons.append("it crashes on a file without a list of buffers")
-    if not _batch_is_open(model):
-        unsized = (operator.name for operator in _every(model) if operator.unsized)
-        reasons += [f"{name} makes a tensor whose size the file leaves open" for name in unsized]
+    reasons += [f"{name} makes a tensor whose size the file leaves open" for name in open_sizes(model)]
     unreached = [part for number, part in enumerate(model.subgraphs) if number not in model.reached]
     for operator in (operator for part in unreached for operator in part.operators):
         if (needed := needs(operator, HOST)) and needed.scratch:
@@ -103,9 +101,15 @@ def _against_micro(model: TfliteModel) -> list[str]:
     return reasons
 
 
-def _batch_is_open(model: TfliteModel) -> bool:
-    """Whether tensors may be of open shape for the batch: that of the inputs, or what was there before it was fixed."""
-    return model.dynamic_batch or any(operator.unsized for operator in model.operators[:1])
+def open_sizes(model: TfliteModel) -> tuple[str, ...]:
+    """Operators whose outputs are as large as only running tells, where that is not for the batch alone.
+
+    TensorFlow Lite Micro plans them as small as the file says, and they overwrite what lies behind. An open batch, of
+    the inputs or left from before a tool fixed it there, is open in what the first operator makes, too.
+    """
+    if model.dynamic_batch or any(operator.unsized for operator in model.operators[:1]):
+        return ()
+    return tuple(dict.fromkeys(operator.name for operator in _every(model) if operator.unsized))
 
 
 def _first_alone(model: TfliteModel) -> str:
