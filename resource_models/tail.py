@@ -64,12 +64,17 @@ class Part(NamedTuple):
         A variable's handle that is passed on takes 4; the one that makes it points into its kernel's data.
         """
         elsewhere = {x.name for x in self.variables}
-        elsewhere |= {y.name for operator, _ in self.kernels if _is(operator, _HANDLE) for y in operator.outputs}
+        elsewhere |= self.handles().keys()
         return {
             x.name: 4 * math.prod(x.shape) if x.dtype is DType.RESOURCE else x.size_bytes
             for x in self.tensors
             if not x.constant and x.name not in elsewhere
         }
+
+    def handles(self) -> dict[str, float]:
+        """The tensors that handles of variables make, by name, each with the number of its variable's name."""
+        makers = [operator for operator, _ in self.kernels if _is(operator, _HANDLE)]
+        return {y.name: operator.options["shared_name"] for operator in makers for y in operator.outputs}
 
 
 class Tail(NamedTuple):
@@ -89,7 +94,7 @@ def tail(parts: Sequence[Part], target: Target, placed: int) -> Tail:
     kernels = [kernel for part in parts for kernel in part.kernels]
     tensors = sum(len(part.tensors) for part in parts)
     used = records.fixed
-    if shared := {operator.options["shared_name"] for operator, _ in kernels if _is(operator, _HANDLE)}:
+    if shared := {name for part in parts for name in part.handles().values()}:
         used += _aligned(2 * pointer, _ALIGNMENT) + _aligned(5 * pointer * len(shared), _ALIGNMENT)
     used = _aligned(used + records.subgraph * len(parts) + records.tensor * tensors, pointer)
     used += records.operator * len(kernels)
@@ -131,11 +136,10 @@ def _assigned(parts: Sequence[Part]) -> Iterator[tuple[int, ...]]:
     """
     made: set[float] = set()
     for part in parts:
-        listed = [operator for operator, _ in part.kernels if _is(operator, _HANDLE)]
-        handles = {y.name: operator.options["shared_name"] for operator in listed for y in operator.outputs}
+        handles = part.handles()
         for operator, _ in (kernel for kernel in part.kernels if kernel[1]):
-            assigns = _is(operator, _ASSIGN) and len(operator.inputs) == 2
-            variable, value = operator.inputs if assigns else (None, None)
+            given = operator.inputs if _is(operator, _ASSIGN) else ()
+            variable, value = given if len(given) == 2 else (None, None)
             name = handles.get(variable.name) if variable else None
             yield (value.size_bytes,) if value and name is not None and name not in made else ()
             made |= {name} if name is not None else set()

@@ -32,6 +32,7 @@ from resource_models import (
 
 _MOST_SEARCHED_NODES = 1_000
 _MOST_PLANNED_NODES = 5_000
+_MOST_PLANNED = 8_000
 _MOST_STATES = 20_000
 _STATES_TIMES_NODES = 250_000
 _NAMED_TENSORS = 4
@@ -103,7 +104,7 @@ def _inspection(graph: Graph, target: Target, file: TfliteModel | None = None) -
     tensors = [lifetime.tensor for lifetime in lifetimes(graph) if lifetime.first_step <= step <= lifetime.last_step]
     verdicts = runtimes(file) if file else ()
     best = footprint = None
-    if _nodes(graph, file) <= _MOST_PLANNED_NODES and (not verdicts or verdicts[0].runs):
+    if _can_be_planned(graph, file) and (not verdicts or verdicts[0].runs):
         footprint = file_footprint(file, target) if file else measure(graph, target)
     if len(graph.nodes) <= _MOST_SEARCHED_NODES:
         states = _STATES_TIMES_NODES // max(len(graph.nodes), 1)
@@ -111,8 +112,10 @@ def _inspection(graph: Graph, target: Target, file: TfliteModel | None = None) -
     return Inspection(graph, tuple(live), step, tuple(tensors), best, footprint, file, verdicts)
 
 
-def _nodes(graph: Graph, file: TfliteModel | None) -> int:
-    return sum(len(part.operators) for part in file.subgraphs) if file else len(graph.nodes)
+def _can_be_planned(graph: Graph, file: TfliteModel | None) -> bool:
+    nodes = sum(len(part.operators) for part in file.subgraphs) if file else len(graph.nodes)
+    tensors = sum(not x.constant for part in file.subgraphs for x in part.tensors) if file else nodes
+    return nodes <= _MOST_PLANNED_NODES and tensors <= _MOST_PLANNED
 
 
 OPERATOR_COLUMNS = ("step", "operator", "input", "output", "MACs", "weights", "output bytes", "live")
@@ -274,8 +277,8 @@ def facts(found: Inspection) -> dict[str, str]:
     facts |= arena_facts(found.footprint, found.measured)
     if found.footprint and file is None:
         facts["flash"] = size(found.footprint.flash_bytes)
-    if _nodes(found.graph, file) > _MOST_PLANNED_NODES:
-        facts["arena"] = f"not worked out for more than {_MOST_PLANNED_NODES} operators"
+    if not _can_be_planned(found.graph, file):
+        facts["arena"] = f"not worked out for more than {_MOST_PLANNED_NODES} operators or {_MOST_PLANNED} tensors"
     if found.board:
         facts |= fit_facts(found.board, found.graph, found.footprint, file)
     if file and len(file.subgraphs) > 1:

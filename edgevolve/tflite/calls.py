@@ -41,6 +41,8 @@ def _check_ends(
     who: str, name: str, inputs: int, outputs: int, calls: Sequence[int], subgraphs: Sequence[Subgraph]
 ) -> None:
     """Raise `ShapeError` unless each subgraph takes and gives as many tensors as the operator that runs it."""
+    if not calls:
+        return
     given = {"IF": inputs - 1, "WHILE": inputs, "CALL_ONCE": 0}.get(name, inputs)
     if name == "WHILE" and inputs != outputs:
         raise ShapeError(f"{who} reads {inputs} tensors and makes {outputs}")

@@ -119,7 +119,7 @@ def test_a_plan_for_another_number_of_tensors_is_replaced(offsets):
     content = unpacked(CASES["nested_loops"])
     set_plan(content, offsets)
     found = optimised(packed(content))
-    assert "TensorFlow Lite Micro could not run it as it was: the file's memory plan is damaged or for" in found.micro_says
+    assert found.micro_says.startswith("TensorFlow Lite Micro could not run it as it was: the file's memory plan is")
     assert found.micro_head_bytes is not None
     after, before, plan = replanned(packed(content))
     assert plan.head_bytes <= before

@@ -232,6 +232,15 @@ def test_calls_without_end_are_refused_before_anything_is_planned():
         read_tflite(tower(40, 2))
 
 
+def test_operators_of_variables_may_lack_their_tensors():
+    net, x, y = one_way()
+    net.operator(Builtin.VAR_HANDLE, [], [], table="VarHandleOptions", sharedName="v")
+    net.operator(Builtin.ASSIGN_VARIABLE, [], [])
+    net.operator(Builtin.CUSTOM, y, [], custom="VAR_HANDLE")
+    net.operator(Builtin.CUSTOM, y, [], custom="WHILE")
+    assert outcome(net.content(x, y)) is None
+
+
 def with_a_list_of(content: bytes, table: Any, field: int, count: int) -> bytes:
     """The file with a list of `count` tables without fields, at one place, for that of a table."""
     place, start = table.Pos + table.Offset(field), len(content) + -len(content) % 4
