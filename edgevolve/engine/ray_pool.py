@@ -1,14 +1,11 @@
 """Jobs on Ray actors: one job at a time each, with a deadline, and replaced when they die."""
 
 import os
-import sys
-import sysconfig
 import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -23,6 +20,7 @@ from edgevolve.data import Splits
 from edgevolve.engine.cluster import ClusterError, Heartbeat, cores, own_signals, temporary_folder
 from edgevolve.engine.evaluation import JobProgress
 from edgevolve.engine.evaluator import JobResult, Progressed, WorkersLostError, steady_clock
+from edgevolve.engine.own_code import PACKAGES, ship_by_value
 from edgevolve.engine.ray_worker import Ran, Worker
 from edgevolve.engine.versions import installed_versions
 from edgevolve.runs import Job, Task
@@ -39,7 +37,6 @@ _START_DEADLINE_S = 300.0
 _FIRST_DEADLINE_S, _LEAST_DEADLINE_S, _TIMES_THE_LONGEST = 3600.0, 120.0, 20
 """Unless a deadline is given: before any job has ended, and then by the longest that was seen."""
 _ASK_EVERY_S = 1.0
-_PACKAGES = ("edgevolve", "predictors", "resource_models", "search_algorithms", "search_space")
 
 
 @dataclass(slots=True)
@@ -113,7 +110,7 @@ class RayPool:
         self._actor_class = ray.remote(
             num_cpus=needs.cpus, num_gpus=share, max_restarts=0, max_task_retries=0, concurrency_groups={"news": 1}
         )(Worker)
-        _ship_by_value(task)
+        ship_by_value(task)
         self._task, self._splits = ray.put(task), ray.put(splits)
         self._prepared: Any = None
         self._deadline_s = deadline_s
@@ -325,7 +322,7 @@ def _connect(address: str | None, workers: int | None) -> bool:
             ) from error
         return True
     with own_signals():
-        ray.init(address=address, runtime_env={"py_modules": [str(root / name) for name in _PACKAGES]}, **quiet)
+        ray.init(address=address, runtime_env={"py_modules": [str(root / name) for name in PACKAGES]}, **quiet)
     return True
 
 
@@ -348,30 +345,6 @@ def _require(resources: dict[str, float], workers: int, each: int, share: float,
     if workers * each > cpus or workers * share > gpus + 1e-9:
         need = f"{workers * each} CPUs and {workers * share:g} GPUs"
         raise ClusterError(f"{workers} workers need {need}, the cluster has {cpus:g} and {gpus:g}; ask for fewer")
-
-
-def _ship_by_value(task: Task) -> None:
-    """Send along the user's own code, which is neither ours nor installed on other nodes.
-
-    It is what is loaded from the folder of the task's module, or from that of the configuration.
-    """
-    homes = {_folder(sys.modules.get(name)) for name in (type(task).__module__, "edgevolve_config")} - {None}
-    installed = Path(sysconfig.get_path("purelib")).resolve()
-    for module in list(sys.modules.values()):
-        top = getattr(module, "__name__", "__main__").partition(".")[0]
-        folder = _folder(module)
-        if folder is None or top in (*_PACKAGES, "configs", "driver", "__main__") or folder.is_relative_to(installed):
-            continue
-        if any(home is not None and folder.is_relative_to(home) for home in homes):
-            ray.cloudpickle.register_pickle_by_value(module)
-
-
-def _folder(module: ModuleType | None) -> Path | None:
-    """Where the file of a module lies; None of one without a file, or one of this project."""
-    file = getattr(module, "__file__", None)
-    if module is None or file is None or module.__name__.partition(".")[0] in _PACKAGES:
-        return None
-    return Path(file).resolve().parent
 
 
 def _last_line(error: Exception) -> str:

@@ -4,7 +4,6 @@ import os
 import pickle
 import subprocess
 import sys
-import sysconfig
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 
 from edgevolve.data import Split, Splits
 from edgevolve.engine.evaluation import evaluate
+from edgevolve.engine.own_code import ship_by_value
 from edgevolve.graph import from_json, to_json
 from edgevolve.place import place
 from edgevolve.runs import ConfigError, Job, SearchConfig, Task
@@ -76,10 +76,7 @@ def _by_value(content: Any) -> bytes:
     """Pickled as Ray does it: the code of modules that are not installed goes along."""
     from ray import cloudpickle
 
-    module = sys.modules[type(content[0]).__module__]
-    file = Path(getattr(module, "__file__", None) or "").resolve()
-    if module.__name__ != "__main__" and not file.is_relative_to(Path(sysconfig.get_path("purelib")).resolve()):
-        cloudpickle.register_pickle_by_value(module)
+    ship_by_value(content[0])
     sent: bytes = cloudpickle.dumps(content)
     return sent
 

@@ -2,15 +2,19 @@
 
 import os
 import signal
+import sys
 import threading
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pretend import make_config
 
+import configs
 from edgevolve import ConfigError, DataError, Split, Splits, search
+from edgevolve.configuration import load_configuration
 from edgevolve.data import load_splits
 from edgevolve.engine import Train, try_task
 from edgevolve.training import TrainingSettings
@@ -96,3 +100,35 @@ def test_a_search_on_a_data_set_of_another_shape_does_not_begin(tmp_path):
     with pytest.raises(DataError, match=r"train.x has examples of \(9, 8, 1\), input_shape says \(8, 8, 1\)"):
         search(config, out=tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+BASE = """
+from search_algorithms import Completed
+
+class Given:
+    metric_names = ("error",)
+    def __init__(self, function): self.function = function
+    def prepare(self): pass
+    def __call__(self, job, splits): return Completed({"error": self.function(job)})
+"""
+CONFIGURATION = """
+from base_of_tasks import Given
+from edgevolve import Digits, MlpSpace, Problem, RandomSearch, SearchConfig, minimise
+
+def half(job):
+    return 0.5
+
+data = Digits()
+config = SearchConfig(data=data, space=MlpSpace(data.input_shape, data.classes), problem=Problem([minimise("error")]),
+    algorithm=RandomSearch(), task=Given(half))
+"""
+
+
+def test_a_class_beside_the_configuration_may_hold_a_function_of_the_configuration(tmp_path, monkeypatch):
+    (tmp_path / "base_of_tasks.py").write_text(BASE)
+    (tmp_path / "mine.py").write_text(CONFIGURATION)
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in ("edgevolve_config", "base_of_tasks"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    config = load_configuration(str(tmp_path / "mine.py"), Path(configs.__file__).parent)
+    assert try_task(config, config.task, config.data.load()) == ()
