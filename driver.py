@@ -199,7 +199,7 @@ def report(
             raise
         opened = []
     for run in opened:
-        with boards(run.started.name, tensorboard, mlflow) as every:
+        with boards(run.name, tensorboard, mlflow) as every:
             for board in every:
                 write(run, board)
     folder = out or journal_path(runs[0]).parent / "report"

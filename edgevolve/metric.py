@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from edgevolve.printable import printable
+
 SHARE = "%"
 """Unit of a share: values from 0 to 1, written as percentages."""
 
@@ -67,11 +69,11 @@ def metric(name: str, known: Mapping[str, Metric] = _NONE) -> Metric:
     base, at, device = name.partition("@")
     if at:
         of = metric(base, known)
-        return replace(of, name=name, title=f"{of.title}@{device}")
+        return replace(of, name=name, title=f"{of.title}@{printable(device)}")
     scored = name.removesuffix("_int8")
     if scored != name and (scored in known or scored in _KNOWN):
         return int8_metric(metric(scored, known))
-    return Metric(name, name.replace("_", " "))
+    return Metric(name, printable(name.replace("_", " ")))
 
 
 def metrics_of(giver: Any) -> tuple[Metric, ...]:

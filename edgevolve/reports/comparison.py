@@ -58,7 +58,7 @@ def comparison(runs: Sequence[Run]) -> View:
 
 def run_titles(runs: Sequence[Run]) -> list[str]:
     """The names of the runs, numbered where two are the same."""
-    return _distinct([short(run.started.name, 60) for run in runs])
+    return _distinct([short(run.name, 60) for run in runs])
 
 
 def _fronts(names: Sequence[str], runs: Sequence[Run]) -> dict[str, Chart]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
+from edgevolve.printable import printable
 from edgevolve.runs import Run
 from edgevolve.runs.events import DeviceUsed
 from resource_models import MODEL_SIZE
@@ -54,5 +55,5 @@ def sources(devices: Sequence[DeviceUsed], names: Collection[str]) -> list[str]:
     for one in devices:
         given = [metric for metric in one.metrics if metric in names]
         if given:
-            lines.append(f"{', '.join(given)}: {one.name}, {one.provenance}")
+            lines.append(f"{printable(', '.join(given))}: {one.name}, {one.provenance}")
     return lines

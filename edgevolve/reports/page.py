@@ -21,6 +21,7 @@ import numpy as np
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from edgevolve.printable import printable, printable_lines
 from edgevolve.reports.colours import FAINT, FRONT
 from edgevolve.reports.comparison import comparison, run_titles
 from edgevolve.reports.metrics import metric_names
@@ -61,11 +62,11 @@ def render(data: View, name: str, summary: str, static: View | None = None) -> s
     """The page of what `reports.view` gives; with `live`, it follows the events of the server it came from."""
     script = _asset("front.js") + _asset("page.js")
     return _template().render(
-        title=short(name, _MOST_NAME),
-        summary=summary,
+        title=short(printable(name), _MOST_NAME),
+        summary=printable(summary),
         live=data["live"],
         compared=bool(data["compare"]),
-        static=static or {"names": [], "rows": []},
+        static=harmless(static or {"names": [], "rows": []}),
         script_hash=_hash(script),
         style=Markup((_TABLES / "dt_bundle.css").read_text(encoding="utf-8") + _asset("page.css")),
         packed=_libraries() | {"data": _packed(_json(data | {"colours": {"front": FRONT, "faint": FAINT}}))},
@@ -73,14 +74,16 @@ def render(data: View, name: str, summary: str, static: View | None = None) -> s
     )
 
 
-def finite(value: Any) -> Any:
-    """JSON values in which NaN and infinities are null."""
+def harmless(value: Any) -> Any:
+    """JSON values in which NaN and infinities are null, and no text turns around what stands beside it."""
+    if isinstance(value, str):
+        return printable_lines(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {name: finite(entry) for name, entry in value.items()}
+        return {printable(str(name)): harmless(entry) for name, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [finite(entry) for entry in value]
+        return [harmless(entry) for entry in value]
     return value
 
 
@@ -110,7 +113,7 @@ def _static(run: Run) -> View:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(finite(value), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(harmless(value), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
 def _packed(text: str) -> str:

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, Locator, NullLocator, ScalarFormatter
 from numpy.typing import NDArray
 
+from edgevolve.printable import printable
 from edgevolve.reports.axes import Scale, scale
 from edgevolve.reports.colours import FAINT, FRONT, SCALE, SERIES
 from edgevolve.reports.frames import candidates
@@ -55,7 +56,7 @@ def front_figure(run: Run, x: str | None = None, y: str | None = None, colour: s
         best = _positions(done.loc[[run.best.number]], across, upwards, scales)
         axes.scatter(*best, marker="*", s=220, color=FRONT, edgecolor="white", zorder=3, label="best")
     rings = "; rings: beyond a soft bound" if len(beyond) else ""
-    name = short(run.started.name, _LABEL_LENGTH)
+    name = short(run.name, _LABEL_LENGTH)
     axes.set_title(_plain(f"{name}: {run.evaluations} evaluations; grey: bounds (dashed: soft){rings}"))
     axes.legend(frameon=False)
     if len(done):
@@ -79,7 +80,7 @@ def fronts_figure(runs: Sequence[Run], x: str | None = None, y: str | None = Non
         axes.scatter(*_positions(done, across, upwards, scales), color=colour, alpha=0.2, s=12, linewidth=0)
         best = front_of_two(run, done, across, upwards)
         front = _positions(best, across, upwards, scales)
-        name = _plain(short(run.started.name, _LABEL_LENGTH))
+        name = _plain(short(run.name, _LABEL_LENGTH))
         axes.step(*front, where="post", color=colour, marker=_MARKERS[number % len(_MARKERS)], ms=5, label=name)
         beyond = best.drop(within_soft(run, best).index)
         axes.scatter(*_positions(beyond, across, upwards, scales), color="white", s=6, linewidth=0, zorder=3)
@@ -100,7 +101,7 @@ def progress_figure(runs: Sequence[Run], what: str = "hypervolume", over: str = 
         else axis(runs[0].metric(metric), _largest(pd.concat(tables), what))
     )
     for number, (run, table) in enumerate(zip(runs, tables, strict=True)):
-        name = _plain(short(run.started.name, _LABEL_LENGTH))
+        name = _plain(short(run.name, _LABEL_LENGTH))
         line = (table[over], table[what].astype(float) / divisor)
         axes.step(*line, where="post", color=SERIES[number % len(SERIES)], label=name)
     upwards = label if what == metric else f"best {label}"
@@ -144,7 +145,7 @@ def write_pictures(runs: Sequence[Run], folder: Path) -> list[Path]:
         frame = candidates(run)
         for name, rows in (("candidates", frame), ("front", frame.loc[[record.number for record in run.front]])):
             written.append(folder / f"{name}{suffix}.csv")
-            _without_formulas(rows).to_csv(written[-1])
+            _harmless(rows).to_csv(written[-1])
         written += save(front_figure(run), folder / f"front{suffix}")
     many: dict[str, Callable[[], Figure]] = {
         "fronts": lambda: fronts_figure(runs),
@@ -155,13 +156,17 @@ def write_pictures(runs: Sequence[Run], folder: Path) -> list[Path]:
     return written
 
 
-def _without_formulas(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with an apostrophe before every text that a spreadsheet would compute, as the page's CSV has it."""
+def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame for a spreadsheet: an apostrophe before what it would compute, and nothing that turns text around."""
     return frame.map(_quoted).rename(columns=_quoted)
 
 
 def _quoted(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and re.match(r"[=+@\t\r]|-\D", cell) else cell
+    """As the page's CSV has it; tabs and returns before a formula are not printable either."""
+    if not isinstance(cell, str):
+        return cell
+    shown = printable(cell)
+    return f"'{shown}" if re.match(r"[=+@]|-\D", shown) else shown
 
 
 _MARKERS = "os^Dv*"

@@ -67,7 +67,7 @@ class ProgressDisplay:
                     if run.evaluations
                     else ""
                 )
-                self._console.print(f"{run.started.name}: {workers}{begun}", highlight=False)
+                self._console.print(f"{run.name}: {workers}{begun}", highlight=False)
                 for note in run.started.data.get("notes", ()):
                     self._console.print(f"data: {note}", highlight=False, markup=False, soft_wrap=True)
                 self._update(run, event.time)

@@ -42,7 +42,7 @@ def run_view(run: Run) -> View:
     """Everything of a run but its rows, its networks and its charts."""
     names = metric_names(run)
     return {
-        "name": _cut(run.started.name, 120),
+        "name": _cut(run.name, 120),
         "summary": summary(run),
         "ended": run.stopped is not None,
         "metrics": [_metric(run, name) for name in names],
@@ -83,7 +83,7 @@ def rows_view(run: Run, records: Sequence[Record]) -> list[list[Any]]:
 def charts_view(run: Run, table: pd.DataFrame | None = None) -> dict[str, Any]:
     """The charts of the search by heading; where one has two forms, by evaluations and by seconds."""
     table = history(run) if table is None else table
-    named = {run.started.name: table}
+    named = {run.name: table}
     found: dict[str, Any] = {"Hypervolume": charts.course(named, "hypervolume")} if len(table) else {}
     for objective in run.problem.objectives:
         column = f"best {objective.metric}"

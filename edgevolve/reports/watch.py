@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 
 from edgevolve.reports.follow import Follower
-from edgevolve.reports.page import finite, render
+from edgevolve.reports.page import harmless, render
 from edgevolve.reports.view import charts_view, network_view, rows_view, run_view
 from edgevolve.runs import JournalError, journal_path
 from edgevolve.runs.run import fitting
@@ -94,7 +94,7 @@ class LiveRun:
                         news = self._news(mark)
                 except JournalError as error:
                     news = {"waiting": str(error)}
-                text = json.dumps(finite(news), allow_nan=False, separators=(",", ":"))
+                text = json.dumps(harmless(news), allow_nan=False, separators=(",", ":"))
                 self._told[known] = self._mark(), text
             return self._told[known]
 
@@ -213,7 +213,7 @@ class _Handler(BaseHTTPRequestHandler):
                     number = parse_qs(address.query).get("number", [""])[0]
                     found = self.source.network(int(number)) if number.isdecimal() and len(number) < 12 else None
                     if found:
-                        self._send(json.dumps(finite(found), allow_nan=False), "application/json")
+                        self._send(json.dumps(harmless(found), allow_nan=False), "application/json")
                     else:
                         self.send_error(HTTPStatus.NOT_FOUND)
                 case _:

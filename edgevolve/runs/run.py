@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgevolve.graph import Graph
 from edgevolve.graph import from_json as graph_from_json
 from edgevolve.metric import Metric, int8_metric, metric
-from edgevolve.printable import printable
+from edgevolve.printable import printable, printable_lines
 from edgevolve.runs import events
 from edgevolve.runs.artefacts import Artefacts, read_weights
 from edgevolve.runs.journal import JournalError, journal_path, many_objects, read
@@ -32,6 +32,8 @@ class Run:
         """The run before its first candidate; `path` is its journal."""
         self.path = path
         self.started = started
+        self.name = printable(started.name)
+        """As a terminal and a page may show it, like every text below; `started` holds what the journal says."""
         self.problem = _problem(started.config["problem"])
         self.devices = tuple(
             events.DeviceUsed(name=printable(d.name), provenance=printable(d.provenance), metrics=d.metrics)
@@ -257,7 +259,7 @@ class Run:
                 self._in_flight[event.number] = event
                 self.rejections_in_a_row = 0
             case events.Rejected():
-                self._add(event, Rejected(event.metrics, event.reason, event.broken, event.twin))
+                self._add(event, Rejected(event.metrics, printable(event.reason), event.broken, event.twin))
                 self.rejections_in_a_row += 1
                 self.twins += event.twin is not None
                 self.infeasible += bool(event.broken)
@@ -265,7 +267,7 @@ class Run:
             case events.Prepared(failure=None):
                 self.prepared, self.preparing = event, None
             case events.Prepared(failure=events.Failure() as failure):
-                self.failures.append(Failed(failure.kind, failure.reason, failure.traceback))
+                self.failures.append(_failed(failure))
             case events.Progressed():
                 self._progress(event)
             case events.Finished():
@@ -273,7 +275,7 @@ class Run:
                 self.failures.clear()
                 self._offer(event.number)
             case events.Failed():
-                failed = Failed(event.kind, event.reason, event.traceback)
+                failed = _failed(event)
                 self._end(event, failed)
                 self.failures.append(failed)
             case events.Retrained(failure=None):
@@ -286,7 +288,7 @@ class Run:
                 self.rejections_in_a_row = 0
                 self.sessions.append(event.workers)
             case events.Stopped():
-                self.stopped = event
+                self.stopped = event.model_copy(update={"reason": printable(event.reason)})
 
     def _add(self, event: events.Asked | events.Rejected, outcome: Outcome | None) -> None:
         if event.number != len(self.records):
@@ -337,8 +339,8 @@ class Run:
             outcome=outcome,
             started=event.started,
             ended=event.ended,
-            worker=event.worker,
-            node=event.node,
+            worker=printable(event.worker),
+            node=printable(event.node),
             session=len(self.sessions) - 1,
             step=None,
             progress={},
@@ -351,6 +353,10 @@ class Run:
         metrics = self.records[number].metrics
         if not self.problem.broken(metrics):
             self._front.offer(self.problem.costs(metrics), number)
+
+
+def _failed(event: events.Failed | events.Failure) -> Failed:
+    return Failed(printable(event.kind), printable(event.reason), printable_lines(event.traceback))
 
 
 @contextmanager

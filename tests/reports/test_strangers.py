@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 
 import journals
 import numpy as np
@@ -9,11 +10,17 @@ import pytest
 from hostile_journals import answers, looks, mutated, sources
 
 from edgevolve.reports.history import history
+from edgevolve.reports.overview import runs_table
+from edgevolve.reports.page import report_page
 from edgevolve.reports.pictures import write_pictures
+from edgevolve.reports.scatter import front_scatter
 from edgevolve.reports.terminal import console, front_table, within_soft_bounds
 from edgevolve.reports.view import network_view, run_view
+from edgevolve.reports.watch import LiveRun
 from edgevolve.runs import Run
+from edgevolve.runs.events import DeviceUsed, Stopped
 from search_algorithms import Rejected
+from tests.reports.test_page import unpacked
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +102,47 @@ def test_a_run_with_data_of_the_users_own_is_exported_with_its_configuration(tmp
     run = Run.open(journals.write(tmp_path / "run", *journals.single()))
     view = network_view(run, run.record(0), run.graph(0), "artifacts/run")
     assert view["export"].endswith("export artifacts/run --pick 0 --config CONFIG.py")
+
+
+def test_text_that_turns_its_neighbours_around_is_harmless_everywhere(tmp_path):
+    rng = np.random.default_rng(0)
+    turned = [f"{sign}" for sign in "\u202a\u202b\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c"]
+    every = "".join(turned)
+    metric = f"lat{every}ency"
+    named = {"metric": metric, "direction": "minimise", "target": None, "scale": 1.0}
+    bound = {"metric": metric, "bound": 2.5, "sense": "at_most", "hard": False}
+    config = dict(
+        journals.CONFIG,
+        data={"type": f"Data{every}", every: every},
+        space={"type": every},
+        algorithm={"type": every},
+        problem={"objectives": [*journals.CONFIG["problem"]["objectives"], named], "constraints": [bound]},
+    )
+    device = DeviceUsed(name=every, provenance=every, metrics=(metric,))
+    events = [journals.started(every, config, devices=(device,))]
+    for number in range(4):
+        event = journals.asked(number, rng, text=every, change=every, intervals={metric: (1.0, 9.0)})
+        metrics = dict(event.metrics) | {"error": 0.1 * number, metric: 4.0 - number, every: 1.0}
+        ended = journals.finished(event, rng, metrics=metrics, worker=every, curves={every: (1.0, 2.0)})
+        trace = f"first\n{every}"
+        events += [event, ended if number < 3 else journals.failed(event, every, every, trace, worker=every)]
+    events += [journals.rejected(4, rng, reason=every), Stopped(time=2000.0, cause="budget", reason=every)]
+    run = Run.open(journals.write(tmp_path / "run", *events))
+    shown = console()
+    with shown.capture() as text:
+        shown.print(front_table(run, run.front, left_out=1))
+        shown.print(front_scatter(run, run.front, 100))
+        shown.print(runs_table(tmp_path))
+    page = report_page([run, run], [f"artifacts/{every}", "b"])
+    live = LiveRun(str(tmp_path / "run"))
+    while live.look():
+        pass
+    texts = {"terminal": text.get(), "page": page, "data": unpacked(page), "live": live.news("")[1]}
+    assert "ency" in json.loads(live.news("")[1])["view"]["metrics"][4]["title"]
+    texts["network"] = json.dumps(live.network(0))
+    for path in write_pictures([run], tmp_path / "out"):
+        if path.suffix in (".csv", ".svg"):
+            texts[path.name] = path.read_text()
+    escaped = [f"\\u{ord(sign):04x}" for sign in turned]
+    assert {name for name, each in texts.items() for sign in (*turned, *escaped) if sign in each} == set()
+    assert "first\n" in json.loads(texts["data"])["runs"][0]["failures"][0]["traceback"]
