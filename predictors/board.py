@@ -55,7 +55,10 @@ else (`arm_convolve_get_buffer_sizes_s8.c` and its like), so that the DSP figure
 
 _REMARKS: Mapping[Kernels, str] = {
     Kernels.CMSIS_NN: "plain C of CMSIS-NN takes at most the scratch of its DSP kernels, which is counted",
-    Kernels.ESP_NN: "scratch of ESP-NN's kernels is not known and not counted: leave some of the arena free",
+    Kernels.ESP_NN: (
+        "scratch of ESP-NN's kernels is not known and not counted; it holds copies of filters and inputs, so that the "
+        "arena is a lower bound: leave at least the largest layer's weights free"
+    ),
 }
 
 
@@ -162,6 +165,11 @@ class Board:
     def target(self) -> Target:
         """The build of TensorFlow Lite Micro whose arena counts."""
         return _TARGETS[self.sheet.kernels]
+
+    @property
+    def lower_bound(self) -> bool:
+        """Whether its kernels ask for scratch that the target's arena leaves out."""
+        return self.sheet.kernels is Kernels.ESP_NN
 
     @property
     def arena(self) -> Room:

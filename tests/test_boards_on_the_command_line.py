@@ -56,6 +56,8 @@ def test_inspect_says_whether_a_file_fits(tmp_path):
     assert roomy["board"]["arena_bytes"] == roomy["arena"]["greedy_arena_bytes"] > 100
     assert roomy["board"]["flash_bytes"] == len(small_network())
     assert roomy["arena"]["target"] == roomy["board"]["target"] == "cortex-m-dsp"
+    on_esp = json.loads(edgevolve("inspect", "model.tflite", "--board", "esp32s3", "--json", cwd=tmp_path).stdout)
+    assert on_esp["board"]["fits"] is None, "scratch of ESP-NN is not known"
     words = edgevolve("inspect", "model.tflite", "--board", "tiny.yaml", cwd=tmp_path).stdout
     assert "does not fit: arena" in words and "100 B free in sram" in words and "too much" in words
 

@@ -22,7 +22,8 @@ def fit_json(board: Board, graph: Graph, footprint: Footprint | None, file: Tfli
         return about | {"arena_bytes": None, "flash_bytes": None, "fits": None, "fits_optimised": None}
     arena = footprint.arena_bytes if file is None else footprint.file_arena_bytes
     flash = footprint.flash_bytes if file is None else file.size_bytes
-    verdicts = [_verdict(board, need, flash, footprint.unmodelled) for need in (arena, footprint.arena_bytes)]
+    least = board.lower_bound or bool(footprint.unmodelled)
+    verdicts = [_verdict(board, need, flash, least) for need in (arena, footprint.arena_bytes)]
     return about | {
         "arena_bytes": arena,
         "flash_bytes": flash,
@@ -41,9 +42,10 @@ def fit_facts(board: Board, graph: Graph, footprint: Footprint | None, file: Tfl
     return facts | {"remarks": "; ".join(board.remarks)}
 
 
-def _verdict(board: Board, arena: int, flash: int, unmodelled: tuple[str, ...]) -> bool | None:
+def _verdict(board: Board, arena: int, flash: int, least: bool) -> bool | None:
+    """Whether both are within; of an arena that is a lower bound nobody knows where it is within."""
     within = arena <= board.arena.free_bytes and flash <= board.flash.free_bytes
-    return None if within and unmodelled else within
+    return None if within and least else within
 
 
 def _fit_words(board: Board, found: Mapping[str, Any]) -> str:
