@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import edgevolve
 from edgevolve import SearchConfig
 from edgevolve.testing import check_data_set
 from predictors import board, device
@@ -61,3 +62,12 @@ def test_the_sheets_and_the_board_of_the_guide_are_read(folder):
 def test_the_data_set_of_the_guide_keeps_every_promise(folder):
     (block,) = (block for block in examples("docs/guide.md") if "class Motions" in block)
     check_data_set(run(block)["Motions"](str(folder)))
+
+
+READERS = ("AudioFolder", "ImageFolder", "SensorFolder", "SensorTable", "Table")
+
+
+def test_the_readers_of_the_guide_take_what_it_gives_them():
+    lines = re.findall(rf"^data = ((?:{'|'.join(READERS)})\(.*)$", (ROOT / "docs/guide.md").read_text("utf-8"), re.M)
+    made = [eval(line, {name: getattr(edgevolve, name) for name in READERS}) for line in lines]
+    assert {type(data).__name__ for data in made} == set(READERS)

@@ -52,11 +52,13 @@ def divided(whole: Split, classes: tuple[str, ...], given: NDArray[np.str_], dat
 
 def _divided(whole: Split, classes: tuple[str, ...], given: NDArray[np.str_], data: Divisible, unit: str) -> Splits:
     parts = {part: np.flatnonzero(given == part) for part in ("validation", "test") if (given == part).any()}
-    notes = list(_rare(whole, classes, unit, divides=len(parts) < 2))
     rest = whole.take(np.flatnonzero(~np.isin(given, list(parts)))) if parts else whole
     held: dict[str, Split] = {part: whole.take(numbers) for part, numbers in parts.items()}
     if not len(rest):
         raise DataError("nothing is left for training: every example is given as validation or test")
+    if classes and len(parts) < 2:
+        _check_counts(rest, classes, parts=3 - len(parts))
+    notes = list(_rare(whole, rest, classes, unit, divides=len(parts) < 2))
     for part, fraction in (("test", data.test_fraction), ("validation", data.validation_fraction)):
         if part not in held:
             rest, held[part] = hold_out(rest, fraction, data.seed)
@@ -77,26 +79,32 @@ def _how(train: Split, held: dict[str, Split], given: tuple[str, ...], unit: str
     return f"split: {'; '.join(words)}{counts}"
 
 
-def _rare(whole: Split, classes: tuple[str, ...], unit: str, divides: bool) -> Iterable[str]:
+def _check_counts(rest: Split, classes: tuple[str, ...], parts: int) -> None:
+    """Raise `DataError` for a class of too few examples to have one in each part that `rest` is divided into."""
+    counts = np.bincount(np.asarray(rest.y[:]), minlength=len(classes))
+    for name, count in zip(classes, counts, strict=True):
+        if 0 < count < parts and rest.groups is None:
+            raise DataError(
+                f"class {name} has {count} example{'' if count == 1 else 's'} to divide; each split needs one: "
+                f"{parts} or more"
+            )
+
+
+def _rare(whole: Split, rest: Split, classes: tuple[str, ...], unit: str, divides: bool) -> Iterable[str]:
+    """Notes on classes of few examples, and on those in few groups of the `rest` that is still to be divided."""
     if not classes:
         return
-    labels = np.asarray(whole.y[:])
-    counts = np.bincount(labels, minlength=len(classes))
-    for name, count in zip(classes, counts, strict=True):
-        if count < 3 and divides and whole.groups is None:
-            raise DataError(
-                f"class {name} has {count} example{'' if count == 1 else 's'}; each split needs one: 3 or more"
-            )
+    counts = np.bincount(np.asarray(whole.y[:]), minlength=len(classes))
     rare = [f"{name}: {count}" for name, count in zip(classes, counts, strict=True) if count < RARE]
     if rare:
         yield f"few examples of a class, so that its scores say little: {_some(rare)}"
-    if whole.groups is None or not divides:
+    if rest.groups is None or not divides:
         return
-    pairs = np.unique(np.stack([labels, np.unique(whole.groups, return_inverse=True)[1]]), axis=1)
+    pairs = np.unique(np.stack([rest.y[:], np.unique(rest.groups, return_inverse=True)[1]]), axis=1)
     groups = np.bincount(pairs[0], minlength=len(classes))
     alone = [f"{name}: {count}" for name, count in zip(classes, groups, strict=True) if 0 < count < _LEAST_GROUPS]
     if alone:
-        yield f"classes in fewer than 3 of what stays together ({unit}), so that some split lacks them: {_some(alone)}"
+        yield f"classes in fewer than 3 of what stays together ({unit}), so that a split may lack them: {_some(alone)}"
 
 
 def _some(names: list[str]) -> str:

@@ -123,11 +123,12 @@ _WANTED = "; make one folder a class, or name files class.anything.suffix"
 def _top(folder: str) -> Path:
     top = located(Path(folder).expanduser())
     try:
-        if not top.is_dir():
-            kind = "is a file; a folder of classes is needed" if top.exists() else f"no such folder{where(folder)}"
-            raise DataError(f"{shown(folder)}: {kind}")
+        is_folder, is_there = top.is_dir(), top.exists()
     except (OSError, ValueError) as error:
         raise DataError(f"{shown(folder)}: {getattr(error, 'strerror', None) or error}") from error
+    if not is_folder:
+        kind = "is a file; a folder of classes is needed" if is_there else f"no such folder{where(folder)}"
+        raise DataError(f"{shown(folder)}: {kind}")
     return top.absolute()
 
 

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from edgevolve.data.rows import Rows, chunks
 
 LEAST_SIDE = 16
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+"""How much red, green and blue count in grey (ITU-R BT.601), as JPEG has it."""
 """Of smaller images the hash says too little."""
 _DISTANCE = 6
 """Hashes of two images differ in at most so many of 64 bits …"""
@@ -59,7 +61,7 @@ def _reduced(rows: Rows) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
     """The hash of each image, and its reduction to 16×16 of mean 0 and length 1."""
     hashes, small = [], []
     for chunk in chunks(rows):
-        grey = chunk.mean(axis=-1, dtype=np.float32)
+        grey = chunk[..., 0].astype(np.float32) if chunk.shape[-1] == 1 else chunk @ _LUMA
         larger = _means(grey, 8, 9)[:, :, 1:] > _means(grey, 8, 9)[:, :, :-1]
         hashes.append(np.packbits(larger.reshape(-1, 64), axis=1).view(np.uint64)[:, 0])
         flat = _means(grey, _SIDE, _SIDE).reshape(len(grey), -1)
