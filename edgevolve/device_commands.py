@@ -139,7 +139,7 @@ def calibrate(
     except KeyboardInterrupt:
         print("edgevolve: interrupted; the same command goes on where it ended", file=sys.stderr)
         raise SystemExit(130) from None
-    for description, reason in list(found.failed.items())[:5]:
+    for description, reason in found.failed[:5]:
         print(f"edgevolve: {description}: {reason}", file=sys.stderr)
     print(f"{out}: {found.measured} measured, {found.known} known before, {len(found.failed)} could not be measured")
     if not found.measured and not found.known:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 from edgevolve.engine import WorkersLostError, search
 from edgevolve.process import leave_within, say
+from edgevolve.reports.boards import Follower
 from edgevolve.reports.boards import boards as open_boards
-from edgevolve.reports.boards import tell
 from edgevolve.reports.progress import ProgressDisplay
 from edgevolve.reports.terminal import front_table, within_soft_bounds
 from edgevolve.runs import JournalError, Run, SearchConfig
@@ -45,8 +45,7 @@ def search_in_terminal(
         def observe(run: Run, event: Event) -> None:
             seen[:] = [run]
             display(run, event)
-            for board in opened:
-                tell(board, run, event)
+            follow(run, event)
             if isinstance(event, Stopped):
                 show_front()
                 if event.cause == "interrupted":
@@ -55,6 +54,7 @@ def search_in_terminal(
 
         try:
             with open_boards(name, *boards) as opened:
+                follow = Follower(opened)
                 return search(config, name, out=out, resume=resume, ray_address=ray_address, observe=observe)
         except KeyboardInterrupt:
             if not seen or seen[0].stopped is None:

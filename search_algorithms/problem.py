@@ -224,10 +224,12 @@ class Problem:
             if not scale and described(objective.metric).unit == SHARE:
                 scale = _SHARE_SCALES.get(objective.direction, 0.1)
             if not scale:
-                kin = [name for name in bounds if name.partition("@")[0] == objective.metric]
+                name, direction = objective.metric, objective.direction
+                bound = "at_least" if direction == "maximise" else "at_most"
+                kin = [bounded for bounded in bounds if bounded.partition("@")[0] == name]
                 raise ProblemError(
-                    f"objective {objective.metric} has no scale: add at_most({objective.metric!r}, ..., soft=True) "
-                    f"or give {objective.direction}(..., scale=...)" + (f"; the bound is on {kin[0]!r}" if kin else "")
+                    f"objective {name} has no scale: add {bound}({name!r}, ..., soft=True) "
+                    f"or give {direction}({name!r}, scale=...)" + (f"; the bound is on {kin[0]!r}" if kin else "")
                 )
             scales.append(scale)
         return tuple(scales)

@@ -71,7 +71,8 @@ class Calibrated:
 
     measured: int
     known: int
-    failed: dict[str, str]
+    failed: tuple[tuple[str, str], ...]
+    """Description and reason, in the order of the networks."""
 
 
 def calibrate(
@@ -93,7 +94,7 @@ def calibrate(
     numbers = {name: number for number, name in enumerate(hashes) if name not in known}
     waiting = {number: name for name, number in numbers.items()}
     if not waiting:
-        return Calibrated(0, len(networks), {})
+        return Calibrated(0, len(networks), ())
     pool = evaluator(measure, _nothing())
     try:
         with _appending(path) as file:
@@ -109,7 +110,7 @@ def calibrate(
                 observe(done, len(waiting))
     finally:
         pool.close()
-    reasons = {networks[number].description: outcome.reason for number, outcome in failed.items()}
+    reasons = tuple((networks[number].description, outcome.reason) for number, outcome in sorted(failed.items()))
     return Calibrated(len(waiting) - len(failed), len(networks) - len(waiting), reasons)
 
 

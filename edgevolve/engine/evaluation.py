@@ -94,7 +94,7 @@ def _checked(outcome: Completed, job: Job, task: Task) -> Completed:
     curves = {_name(name): tuple(float(value) for value in values) for name, values in outcome.curves.items()}
     missing = [name for name in task.metric_names if name not in metrics]
     if missing:
-        raise MetricError(f"{missing[0]} is missing")
+        raise MetricError(f"{missing[0]} is missing; the task gave {', '.join(given)[:200] or 'no metric'}")
     long = [name for name, values in curves.items() if len(values) > _LONGEST_CURVE]
     if long:
         raise MetricError(f"curve {long[0]} has {len(curves[long[0]])} points; {_LONGEST_CURVE} are the most")
@@ -110,11 +110,18 @@ def _checked(outcome: Completed, job: Job, task: Task) -> Completed:
 
 
 def _numbers(metrics: Mapping[Any, Any]) -> dict[str, float]:
-    found = {_name(name): float(value) for name, value in metrics.items()}
+    found = {_name(name): _number(name, value) for name, value in metrics.items()}
     odd = [name for name, value in found.items() if not math.isfinite(value)]
     if odd:
-        raise MetricError(f"{odd[0]} is not finite")
+        raise MetricError(f"{odd[0]} is not finite, but {found[odd[0]]}")
     return found
+
+
+def _number(name: Any, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise MetricError(f"{_name(name)} is no number, but {repr(value)[:100]}") from None
 
 
 def _name(given: Any) -> str:

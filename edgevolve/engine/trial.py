@@ -52,7 +52,8 @@ def try_task(config: SearchConfig, task: Task, splits: Splits, patience_s: float
         return (f"task {name} was tried on a few examples for {patience_s:.0f} s and did not end",)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()
-        reason = f"signal {-done.returncode}" if done.returncode < 0 else said[-1] if said else "no word"
+        spoken = said[-1] if said else f"exit status {done.returncode}"
+        reason = f"signal {-done.returncode}" if done.returncode < 0 else spoken
         raise ConfigError(f"task: {name} ended its worker on the first job: {reason}")
     reason = done.stdout.decode("utf-8", errors="replace").rpartition(_MARK)[2].strip()
     if reason:

@@ -50,12 +50,16 @@ def from_json(payload: dict[str, Any]) -> Graph:
         tensors: list[Tensor] = [net.input(tuple(x["shape"]), DType(x["dtype"])) for x in payload["inputs"]]
         for entry in payload["nodes"]:
             attributes = {k: v for k, v in entry.items() if k not in ("op", "inputs")}
-            if min(entry["inputs"], default=0) < 0:
-                raise ShapeError("a tensor number is negative")
-            tensors.append(net.add(_op(entry["op"], attributes), *(tensors[i] for i in entry["inputs"])))
-        return net.build(*(tensors[i] for i in payload["outputs"]))
+            tensors.append(net.add(_op(entry["op"], attributes), *_chosen(tensors, entry["inputs"])))
+        return net.build(*_chosen(tensors, payload["outputs"]))
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise ShapeError(f"not a network: {type(error).__name__}: {error}") from error
+
+
+def _chosen(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:
+    if min(numbers, default=0) < 0:
+        raise ShapeError("a tensor number is negative")
+    return [tensors[number] for number in numbers]
 
 
 def graph_hash(graph: Graph) -> str:

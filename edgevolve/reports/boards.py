@@ -1,14 +1,18 @@
 """A run on dashboards: TensorBoard and MLflow get the same scalars, training curves and hyperparameters."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from edgevolve.reports.history import common_box, history
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.reports.history import box_around, history
 from edgevolve.reports.quantities import short
 from edgevolve.runs import Record, Run
 from edgevolve.runs.events import Event, Finished
+from search_algorithms import Completed
 
 _LONGEST_VALUE = 200
 
@@ -61,21 +65,44 @@ def write(run: Run, board: Board) -> None:
         board.candidate(record)
 
 
-def tell(board: Board, run: Run, event: Event) -> None:
-    """Write a candidate that completed, and how the search stands; the hypervolume is of the box as of now."""
-    if not isinstance(event, Finished):
-        return
-    board.candidate(run.records[event.number])
-    scalars = {"feasible_share": run.feasible_share}
-    front = run.front
-    for objective in run.problem.objectives:
-        if front:
-            best = min((record.metrics for record in front), key=objective.cost)
-            scalars[f"best_{objective.metric}"] = best[objective.metric]
-    box = common_box([run])
-    if box:
-        scalars["hypervolume"] = box.share([run.problem.costs(record.metrics) for record in front])
-    board.search(scalars, run.evaluations, event.time)
+class Follower:
+    """An observer that writes each candidate that completed, and how the search stands, to dashboards.
+
+    The hypervolume is of the box as of now. Nothing of a run is looked at twice.
+    """
+
+    def __init__(self, followed: Sequence[Board]) -> None:
+        """Before the first event."""
+        self._boards = followed
+        self._ends: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
+        self._begun = False
+
+    def __call__(self, run: Run, event: Event) -> None:
+        """Write what the event says."""
+        if not isinstance(event, Finished) or not self._boards:
+            return
+        for record in (run.records[event.number],) if self._begun else run.records.values():
+            self._widen(run, record)
+        self._begun = True
+        scalars = {"feasible_share": run.feasible_share}
+        front = run.front
+        for objective in run.problem.objectives:
+            if front:
+                best = min((record.metrics for record in front), key=objective.cost)
+                scalars[f"best_{objective.metric}"] = best[objective.metric]
+        if self._ends:
+            box = box_around([run.problem], *self._ends)
+            scalars["hypervolume"] = box.share([run.problem.costs(record.metrics) for record in front])
+        for board in self._boards:
+            board.candidate(run.records[event.number])
+            board.search(scalars, run.evaluations, event.time)
+
+    def _widen(self, run: Run, record: Record) -> None:
+        if not isinstance(record.outcome, Completed) or run.problem.broken(record.outcome.metrics):
+            return
+        costs = np.asarray(run.problem.costs(record.outcome.metrics), np.float64)
+        low, high = self._ends or (costs, costs)
+        self._ends = np.minimum(low, costs), np.maximum(high, costs)
 
 
 def hyperparameters(genotype: Any, path: str = "") -> dict[str, float | bool | str]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from edgevolve.reports.frames import seconds_active
 from edgevolve.runs import Run
-from search_algorithms import Completed, Rejected
+from search_algorithms import Completed, Problem, Rejected
 from search_algorithms.pareto import Front, hypervolume
 
 _LARGEST = 1e15
@@ -47,7 +47,12 @@ def common_box(runs: Sequence[Run]) -> Box | None:
     if not rows:
         return None
     costs = np.array([_bounded(row) for row in rows])
-    high = costs.max(axis=0)
+    return box_around(problems, costs.min(axis=0), costs.max(axis=0))
+
+
+def box_around(problems: Sequence[Problem], lowest: NDArray[np.float64], highest: NDArray[np.float64]) -> Box:
+    """The box of costs between `lowest` and `highest`; hard upper bounds of the problems take the place of these."""
+    high = _bounded(highest)
     for index, objective in enumerate(problems[0].objectives):
         bounds = [
             c.bound
@@ -57,7 +62,7 @@ def common_box(runs: Sequence[Run]) -> Box | None:
         ]
         if bounds and objective.direction == "minimise":
             high[index] = min(max(bounds), _LARGEST)
-    return Box(np.minimum(costs.min(axis=0), 0.0), high)
+    return Box(np.minimum(_bounded(lowest), 0.0), high)
 
 
 def history(run: Run, box: Box | None = None) -> pd.DataFrame:
@@ -107,6 +112,6 @@ def _feasible_share(run: Run) -> NDArray[np.float64]:
     return share
 
 
-def _bounded(costs: Sequence[float]) -> NDArray[np.float64]:
+def _bounded(costs: Sequence[float] | NDArray[np.float64]) -> NDArray[np.float64]:
     clipped: NDArray[np.float64] = np.clip(np.asarray(costs, dtype=float), -_LARGEST, _LARGEST)
     return clipped

@@ -227,7 +227,9 @@ class Run:
         try:
             return read_weights(self.weights_path(number))
         except JournalError as error:
-            raise JournalError(f"{self.path}: no weights of candidate {number}: only the front's are kept") from error
+            trained = any(record.number == number for record in self.front)
+            reason = "its task gave none" if trained else "only the front's are kept"
+            raise JournalError(f"{self.path}: no weights of candidate {number}: {reason}") from error
 
     def final(self, number: int) -> events.Retrained | None:
         """The best final training of a candidate by `main` on the validation split, in int8 where that was scored."""

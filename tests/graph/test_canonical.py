@@ -148,6 +148,7 @@ def test_which_twin_is_read_again_is_told_apart():
         {},
         {"inputs": [], "nodes": [], "outputs": []},
         {"inputs": [{"shape": [1, 8], "dtype": "int8"}], "nodes": [], "outputs": [3]},
+        {"inputs": [{"shape": [1, 8], "dtype": "int8"}], "nodes": [], "outputs": [-1]},
         {"inputs": [{"shape": [1, 8], "dtype": "int9"}], "nodes": [], "outputs": [0]},
         {"inputs": [{"shape": [1, 8], "dtype": "int8"}], "nodes": [{"op": "Exec", "inputs": [0]}], "outputs": [0]},
         {

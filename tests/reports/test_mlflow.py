@@ -1,11 +1,9 @@
 """What MLflow reads back; skipped where it is not installed."""
 
-from functools import partial
-
 import journals
 import pytest
 
-from edgevolve.reports.boards import boards, hyperparameters, tell, write
+from edgevolve.reports.boards import Follower, boards, hyperparameters, write
 from edgevolve.runs import Run
 from search_algorithms import Completed
 
@@ -43,7 +41,7 @@ def test_mlflow_reads_the_search_and_every_training(tmp_path):
 def test_an_observer_adds_to_what_stands_there(config, run_search, tmp_path):
     for seed in (0, 1):
         with boards("twice", None, tmp_path) as (board,):
-            run_search(config(evaluations=3, seed=seed), name=str(seed), observe=partial(tell, board))
+            run_search(config(evaluations=3, seed=seed), name=str(seed), observe=Follower([board]))
     client, _ = found(tmp_path, "twice")
     assert len(client.search_experiments(filter_string="name = 'twice'")) == 1
     assert len(client.search_runs([client.get_experiment_by_name("twice").experiment_id])) == 2 * (3 + 1)

@@ -1,9 +1,8 @@
-from functools import partial
-
 import journals
 import pytest
 
-from edgevolve.reports.boards import boards, hyperparameters, tell, write
+from edgevolve.reports.boards import Follower, boards, hyperparameters, write
+from edgevolve.reports.history import common_box
 from edgevolve.runs import Run
 from search_algorithms import Completed
 
@@ -50,11 +49,14 @@ def test_the_hparams_dashboard_finds_genotype_and_metrics(tmp_path):
 
 def test_an_observer_writes_as_the_search_goes(config, run_search, tmp_path):
     with boards("made", tmp_path / "board", None) as (board,):
-        run = run_search(config(evaluations=4), observe=partial(tell, board))
+        run = run_search(config(evaluations=4), observe=Follower([board]))
     _, search = scalars(tmp_path / "board" / "search")
     assert [event.step for event in search["search/feasible_share"]] == [1, 2, 3, 4]
     assert search["search/best_error"][-1].value == pytest.approx(run.best.metrics["error"])
     assert len(list((tmp_path / "board").glob("candidate-*"))) == 4
+    box = common_box([run])
+    share = box.share([run.problem.costs(record.metrics) for record in run.front])
+    assert search["search/hypervolume"][-1].value == pytest.approx(share)
 
 
 def test_any_genotype_has_flat_hyperparameters():

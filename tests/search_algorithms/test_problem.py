@@ -38,6 +38,8 @@ def test_a_bound_serves_as_scale_where_none_is_given():
 
 
 def test_an_objective_without_scale_and_bound_is_named():
+    with pytest.raises(ProblemError, match="objective own has no scale: add at_least.*give maximise.'own', scale"):
+        Problem([maximise("own")]).scales()
     with pytest.raises(ProblemError, match="objective macs has no scale: add at_most"):
         Problem([minimise("macs")]).scales()
 
