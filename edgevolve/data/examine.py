@@ -126,7 +126,9 @@ def _check_values(where: str, split: Split) -> tuple[float, float]:
         if not finite.all():
             row = int(finite.argmin())
             value = chunk[row][~np.isfinite(chunk[row])].ravel()[0]
-            raise DataError(f"{where}.x holds {value} in row {number + row} ({(~finite).sum()} such rows); remove them")
+            raise DataError(
+                f"{where}.x holds {value} in {split.called(number + row)} ({(~finite).sum()} such rows); remove them"
+            )
         number += len(chunk)
     return value_range(split.x)
 
@@ -248,10 +250,12 @@ def _duplicates(parts: dict[str, Split], target: Target) -> Iterable[str]:
             for example in np.ascontiguousarray(chunk):
                 before, number = seen.setdefault(blake2b(example.data, digest_size=16).digest(), (part, row))
                 if before != part:
-                    first.setdefault(before, f"the first: row {row}, row {number} of {before}")
+                    first.setdefault(
+                        before, f"the first: {split.called(row)}, {parts[before].called(number)} of {before}"
+                    )
                     twins[before] += 1
                 if isinstance(target, Classes) and labels[part][row] != labels[before][number]:
-                    contrary.append(f"row {row} of {part}, row {number} of {before}")
+                    contrary.append(f"{split.called(row)} of {part}, {parts[before].called(number)} of {before}")
                 row += 1
         for before, count in twins.items():
             yield f"{count} of {row} examples of {part} are in {before} too ({first[before]}): their scores say little"
@@ -267,10 +271,11 @@ def _near_duplicates(parts: dict[str, Split]) -> Iterable[str]:
         first, second = parts[one].x, parts[other].x
         near = [(a, b) for a, b in near_duplicates(first, second) if not np.array_equal(first[int(a)], second[int(b)])]
         if near:
+            a, b = near[0]
             yield (
                 f"{len(near)} of {len(second)} images of {other} are nearly the same as one of {one} "
-                f"(the first: row {near[0][1]}, row {near[0][0]} of {one}): scores on them say little; a group keeps "
-                "frames of one scene together"
+                f"(the first: {parts[other].called(b)}, {parts[one].called(a)} of {one}): scores on them "
+                "say little; a group keeps frames of one scene together"
             )
 
 

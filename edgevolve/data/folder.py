@@ -67,7 +67,8 @@ class Listing:
             raise DataError(f"{shown(self.path)}: none of the files of class {lacking[0]} can be read")
         groups = np.array([file.group for file in files]) if self.grouped_by else None
         y = np.array([label[file.label] for file in files], np.int64)
-        return Split(x, y, groups), np.array([file.part for file in files], str)
+        names = np.array([file.name for file in files], object)
+        return Split(x, y, groups, names), np.array([file.part for file in files], str)
 
     def stamp(self) -> str:
         """Other when a file is added, removed or written."""

@@ -15,7 +15,7 @@ def standardised(splits: Splits, *notes: str) -> Splits:
 def with_front_end(splits: Splits, front_end: FrontEnd, *notes: str) -> Splits:
     """Splits of raw examples as the front end makes them, at once in memory and row by row of what lies in a file."""
     train, validation, test = (
-        Split(_prepared(part.x, front_end), part.y, part.groups)
+        Split(_prepared(part.x, front_end), part.y, part.groups, part.names)
         for part in (splits.train, splits.validation, splits.test)
     )
     return Splits(train, validation, test, front_end=front_end, raw=splits.test.x, notes=(*splits.notes, *notes))

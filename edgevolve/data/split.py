@@ -12,6 +12,7 @@ from edgevolve.data.data_error import DataError
 from edgevolve.data.front_end import FrontEnd
 from edgevolve.data.groups import held_out_groups
 from edgevolve.data.rows import Rows, chunks, on_demand, take
+from edgevolve.data.unreadable import shown
 
 if TYPE_CHECKING:
     from edgevolve.data.target import Target
@@ -24,12 +25,14 @@ class Split:
     `x` is (number, ...), such as (number, height, width, channels): uint8, which stands for value / 255, int16 for
     value / 32768, or floating point as it is. `y` is (number,) int64 class labels from 0, or floating point for values.
     Both lie in memory, or in a file: a memory-mapped array becomes a `StoredArray`, which travels as its path. Examples
-    of one of the `groups` (number,), such as the windows of one person, always stay together.
+    of one of the `groups` (number,), such as the windows of one person, always stay together. `names` (number,) are
+    what messages call the examples, such as their files.
     """
 
     x: Rows
     y: Any
     groups: NDArray[Any] | None = None
+    names: NDArray[Any] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "x", on_demand(self.x))
@@ -40,8 +43,12 @@ class Split:
 
     def take(self, numbers: NDArray[np.int64]) -> "Split":
         """The examples of these numbers; of arrays in a file nothing is read yet."""
-        groups = None if self.groups is None else np.asarray(self.groups)[numbers]
-        return Split(take(self.x, numbers), take(self.y, numbers), groups)
+        groups, names = (None if one is None else np.asarray(one)[numbers] for one in (self.groups, self.names))
+        return Split(take(self.x, numbers), take(self.y, numbers), groups, names)
+
+    def called(self, row: int) -> str:
+        """An example in words: its name, or its row."""
+        return f"row {row}" if self.names is None else shown(self.names[row])
 
 
 @dataclass(frozen=True, slots=True)

@@ -172,4 +172,5 @@ def on_ray(
 def without_test(splits: Splits) -> Splits:
     """What workers see: the test split has no examples."""
     nothing = Split(splits.test.x[:0], np.empty(0, np.int64))
-    return replace(splits, test=nothing, raw=None)
+    train, validation = (replace(part, names=None) for part in (splits.train, splits.validation))  # for messages alone
+    return replace(splits, train=train, validation=validation, test=nothing, raw=None)

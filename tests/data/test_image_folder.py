@@ -258,8 +258,8 @@ def test_planted_duplicates_are_reported(tmp_path):
     save(tmp_path / "test" / "a" / "same.png", picture(8, 3, 64))
     save(tmp_path / "test" / "b" / "other class.png", picture(100, 3, 64))
     notes = "\n".join(examine(data, load_splits(data)).notes)
-    assert "1 of 44 examples of test are in train too" in notes
-    assert "1 examples are there again with another label" in notes
+    assert "1 of 44 examples of test are in train too (the first: test/a/same.png, train/a/8.png of train)" in notes
+    assert "1 examples are there again with another label (the first: test/b/other class.png of test, " in notes
     found = sum(int(n.split()[0]) for n in notes.split("\n") if "nearly the same as one of" in n)
     assert found >= 2
 
