@@ -10,8 +10,9 @@ of address space. `--make` first fills the folder with some 400 files (`benchmar
   the files that are read and that it starts;
 - least arena: by bisection, against the promise; it is wrong where the promise is more than 2 % too small and is not
   said to be a lower bound;
-- optimised: outputs before and after on inputs of the benchmark's own, on TensorFlow Lite Micro where that runs the
-  file, else on LiteRT; content that the new file lacks.
+- optimised: outputs before and after on inputs of the benchmark's own, on TensorFlow Lite Micro where `inspect` says
+  that it runs the file, else on LiteRT; content that the new file lacks. TensorFlow Lite Micro also starts some files
+  that it computes wrongly, such as those with weights outside or with sizes left open: they are counted as denied.
 
 Prints a line for each file of which something does not hold, a table, and last one line of JSON.
 """
@@ -45,7 +46,7 @@ from edgevolve.deployment.isolated import IsolatedError, run_isolated
 from edgevolve.deployment.micro import MicroError, available, run_on_micro
 from edgevolve.deployment.optimise import optimised, random_inputs
 from edgevolve.reports.network import inspect_file, network_json, network_table
-from edgevolve.tflite import TfliteError, TfliteModel, load_tflite
+from edgevolve.tflite import TfliteError, TfliteModel, load_tflite, runtimes
 from resource_models import HOST, Footprint
 
 _LIMIT_S = 600
@@ -69,7 +70,7 @@ def examined(path: Path) -> Facts:
     Console(file=io.StringIO()).print(network_table(found))
     facts: Facts = {
         "unknown": list(found.footprint.unmodelled) if found.footprint else [],
-        "outside": model.weights_outside,  # which the runtime does not read, and does not say so
+        "denied": list(found.runtimes[0].stopped_by),
     }
     return facts | _arena(content, found.footprint) | _optimised(content, model)
 
@@ -97,7 +98,7 @@ def _optimised(content: bytes, model: TfliteModel) -> Facts:
     if new == content:
         return facts
     inputs = random_inputs(model.graph.inputs, _SEED)
-    for runtime in ("LiteRT",) if model.weights_outside else ("TensorFlow Lite Micro", "LiteRT"):
+    for runtime in ("TensorFlow Lite Micro", "LiteRT") if runtimes(model)[0].runs else ("LiteRT",):
         try:
             before = _outputs(runtime, content, inputs)
         except (MicroError, IsolatedError):
@@ -198,8 +199,8 @@ def complaints(facts: Facts) -> list[str]:
             found.append(f"head and tail {promised[:2]}, the runtime says {needed[:2]}")
     elif promised and "micro_says" in facts:
         found.append(f"an arena of {promised[2]} for what the runtime refuses: {facts['micro_says']}")
-    elif needed and not facts["outside"]:
-        found.append(f"no arena for what the runtime starts in {needed[2]}")
+    elif needed:
+        found.append(f"no arena for what the runtime starts: {', '.join(facts['denied'])}")
     if facts.get("equal") is False:
         found.append(f"other outputs on {facts['runtime']} after optimise")
     return found + [f"lost: {kind}" for kind in facts.get("lost", [])]
@@ -231,6 +232,7 @@ def figures(all_facts: Sequence[Facts]) -> dict[str, float]:
         "arena_too_large": len(promised) - len(within) - sum(map(wrong, promised)),
         "arena_wrong": sum(map(wrong, promised)),
         "arena_for_refused": sum("promised" in f and "micro_says" in f for f in read),
+        "started_though_denied": sum(bool(facts["denied"]) for facts in started),
         "optimised": sum("lost" in facts for facts in read),
         "rewritten": sum(facts.get("rewritten", False) for facts in read),
         "outputs_compared": len(equal),

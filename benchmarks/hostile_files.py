@@ -2,10 +2,11 @@
 
     python benchmarks/hostile_files.py FOLDER [--files 5000] [--optimised 500]
 
-Takes the `.tflite` files of the folder in turn and changes each by bytes, bits, offsets, fields of tables, pieces
-moved, cut off or added (`tests/tflite/test_hostile_tflite.py`). A hundred at a time are tried in a process of its own
-that has 1 GiB of memory, and ten seconds a file; `optimise` runs what it can read in further processes, which may take
-longer to end. Prints the files that ended otherwise than in an answer or one line, a table, and last one line of JSON.
+Takes the `.tflite` files of the folder in turn and changes each: bytes, bits, offsets, fields of tables, pieces moved,
+cut off or added, or what the file says of its operators and tensors (`tests/tflite/test_hostile_tflite.py`). A hundred
+at a time are tried in a process of its own that has 1 GiB of memory, and ten seconds a file; `optimise` runs what it
+can read in further processes, which may take longer to end. Prints the files that ended otherwise than in an answer or
+one line, a table, and last one line of JSON.
 """
 
 import argparse
@@ -31,7 +32,7 @@ from rich.table import Table
 from edgevolve.deployment import ExportError
 from edgevolve.deployment.optimise import optimised
 from edgevolve.tflite import TfliteError, read_tflite
-from tests.tflite.test_hostile_tflite import mutated, outcome
+from tests.tflite.test_hostile_tflite import mutated, outcome, rewired
 
 _BLOCK = 100
 _LIMIT_S = 10
@@ -56,14 +57,22 @@ def replanned(content: bytes) -> str:
         return "refused" if len(str(refusal).splitlines()) == 1 else "several lines"
 
 
+def changed(source: bytes, rng: np.random.Generator) -> bytes:
+    """The file with its bytes or with what it says changed."""
+    try:
+        return rewired(source, rng) if rng.integers(2) else mutated(source, rng)
+    except ExportError:  # the file itself is damaged
+        return mutated(source, rng)
+
+
 def readable(source: bytes, rng: np.random.Generator) -> bytes:
-    """A mutated file that is read, so that `optimise` has work; any after a hundred trials."""
-    content = mutated(source, rng)
+    """A changed file that is read, so that `optimise` has work; any after a hundred trials."""
+    content = changed(source, rng)
     for _ in range(100):
         try:
             read_tflite(content)
         except TfliteError:
-            content = mutated(source, rng)
+            content = changed(source, rng)
         else:
             break
     return content
@@ -75,7 +84,7 @@ def tried(paths: list[Path], verb: str, block: int) -> Counter[str]:
     for number in range(block * _BLOCK, (block + 1) * _BLOCK):
         path, rng = paths[number % len(paths)], np.random.default_rng([number, verb == "optimise"])
         source = path.read_bytes()
-        content = readable(source, rng) if verb == "optimise" else mutated(source, rng)
+        content = readable(source, rng) if verb == "optimise" else changed(source, rng)
         began = perf_counter()
         signal.alarm(0 if verb == "optimise" else _LIMIT_S)
         try:

@@ -107,9 +107,9 @@ def tail(parts: Sequence[Part], target: Target, placed: int) -> Tail:
     for needs, variables in zip(known, _assigned(parts), strict=True):
         for table in (*needs.tables, *variables):
             used = _aligned(used + table, _ALIGNMENT)
-        scratch_buffers += len(needs.scratch)
-        requests = records.request * (scratch_buffers + _REQUESTS_IN_RESERVE)
+        requests = records.request * (scratch_buffers + _REQUESTS_IN_RESERVE)  # room for its own is in reserve
         setup = max(setup, used + requests + sum(_described_bytes(scales, records) for scales in needs.described))
+        scratch_buffers += len(needs.scratch)
     if scratch_buffers:
         used = _aligned(used + pointer * scratch_buffers, pointer)
     for variable in (variable for part in parts for variable in part.variables):

@@ -5,6 +5,8 @@ follow from `builtin_op_data.h`. The structures hold no pointers but where two f
 bits are the same.
 """
 
+from collections.abc import Callable
+
 from edgevolve.tflite.kernels import (
     add_n_scratch,
     batch_matmul_tables,
@@ -15,11 +17,12 @@ from edgevolve.tflite.kernels import (
     mirror_pad_scratch,
     output_shape_tables,
     reduce_scratch,
+    reduced_again,
     svdf_scratch,
     transposed_scratch,
     transposed_tables,
 )
-from edgevolve.tflite.row import Field, Kept, Kernel, Row, Sizes, nothing
+from edgevolve.tflite.row import Field, Kept, Kernel, Operator, Row, Sizes, nothing
 from edgevolve.tflite.shapes import macs_of_transposed
 
 _PLAIN = {
@@ -113,7 +116,7 @@ def _of_shape(
     tables: Sizes = nothing,
     scratch: Sizes = nothing,
     fields: tuple[Field, ...] = (),
-    again: tuple[int, ...] = (),
+    again: tuple[int, ...] | Callable[[Operator], tuple[int, ...]] = (),
 ) -> Row:
     """A kernel whose buffers depend on shapes or types."""
     kept = _kept(parameters, data)
@@ -147,11 +150,11 @@ FOREIGN_ROWS = (
     _of_shape("L2_POOL_2D", 12, "AddL2Pool2D", 40, tables=output_shape_tables),
     _of_shape("LOG_SOFTMAX", 50, "AddLogSoftmax", tables=integer_tables(40)),
     _of_shape("MIRROR_PAD", 100, "AddMirrorPad", 4, 20, scratch=mirror_pad_scratch),
-    _of_shape("REDUCE_ALL", 140, "AddReduceAll", 1, 44, scratch=reduce_scratch, again=(0, 1, 1)),
-    _of_shape("REDUCE_MAX", 82, "AddReduceMax", 1, 44, scratch=reduce_scratch, again=(0, 1, 1)),
-    _of_shape("REDUCE_MIN", 89, "AddReduceMin", 1, 44, scratch=reduce_scratch, again=(0, 1, 1)),
+    _of_shape("REDUCE_ALL", 140, "AddReduceAll", 1, 44, scratch=reduce_scratch, again=reduced_again),
+    _of_shape("REDUCE_MAX", 82, "AddReduceMax", 1, 44, scratch=reduce_scratch, again=reduced_again),
+    _of_shape("REDUCE_MIN", 89, "AddReduceMin", 1, 44, scratch=reduce_scratch, again=reduced_again),
     _of_shape("SPACE_TO_DEPTH", 26, "AddSpaceToDepth", 4, tables=output_shape_tables),
-    _of_shape("SUM", 74, "AddSum", 1, 44, scratch=mean_scratch, again=(0, 1, 1)),
+    _of_shape("SUM", 74, "AddSum", 1, 44, scratch=mean_scratch, again=reduced_again),
     _of_shape(
         "SVDF", 27, "AddSvdf", 12, 36, scratch=svdf_scratch, fields=(Field("rank", 0, "i", fixed=1, others=None),)
     ),

@@ -76,6 +76,11 @@ def reduce_scratch(operator: Operator, target: Target) -> tuple[int, ...]:
     return 4 * len(operator.shape(0)), 4 * math.prod(operator.shape(1))
 
 
+def reduced_again(operator: Operator) -> tuple[int, ...]:
+    """A kernel that reduces looks at its input and axes twice, at an output of int8 as well."""
+    return (0, 1, -1) if _dtype(operator, 0) is DType.INT8 else (0, 1)
+
+
 def mirror_pad_scratch(operator: Operator, target: Target) -> tuple[int, ...]:
     """Elements before each dimension, of output and input."""
     return (4 * len(operator.shape(0)),) * 2

@@ -119,7 +119,8 @@ class Kernel:
     `host` is for pointers of 8 bytes, `device` for 4; `cmsis_data` is what the CMSIS-NN builds keep more. `tables` are
     what it keeps beside its data, such as multipliers by channel; `scratch` is what it asks for while it runs, in its
     order, before alignment. While it is set up the runtime describes each of its tensors for it, or none where it
-    `describes` nothing, and then those at the places `again` (of the inputs; -1 is the output).
+    `describes` nothing, and then those at the places `again` (of the inputs; -1 is the output), which may follow from
+    the operator.
     """
 
     host: Kept
@@ -127,7 +128,7 @@ class Kernel:
     cmsis_data: int = 0
     tables: Sizes = nothing
     scratch: Sizes = nothing
-    again: tuple[int, ...] = ()
+    again: tuple[int, ...] | Callable[[Operator], tuple[int, ...]] = ()
     describes: bool = True
 
     def needs(self, operator: Operator, target: Target) -> "Needs | None":
@@ -145,7 +146,8 @@ class Kernel:
     def _described(self, operator: Operator) -> tuple[int, ...]:
         given = [n for x, n in zip(operator.inputs, operator.scales, strict=True) if x is not None]
         once = (*given, *operator.output_scales) if self.describes else ()
-        twice = [operator.output_scales[0] if i < 0 else operator.scales[i] for i in self.again if i < len(given)]
+        again = self.again(operator) if callable(self.again) else self.again
+        twice = [operator.output_scales[0] if i < 0 else operator.scales[i] for i in again if i < len(given)]
         return (*once, *twice)
 
 

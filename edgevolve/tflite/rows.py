@@ -40,6 +40,7 @@ from edgevolve.tflite.kernels import (
     dense_tables,
     depthwise_scratch,
     mean_scratch,
+    reduced_again,
     softmax_tables,
     unpacked_scratch,
 )
@@ -187,7 +188,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         shaped=mean,
         contents={"axes": lambda op: (1, 2)},
         macs=macs_of_input,
-        kernel=Kernel(Kept(1, 1, 44), Kept(1, 1, 44), scratch=mean_scratch, again=(0, 1, 1)),
+        kernel=Kernel(Kept(1, 1, 44), Kept(1, 1, 44), scratch=mean_scratch, again=reduced_again),
     ),
     Row(
         name="ADD",

@@ -50,7 +50,7 @@ def test_a_change_of_weights_is_a_loss():
 
 
 def facts(promised, needed, *unknown):
-    return {"unknown": list(unknown), "outside": False, "promised": [32, 900, promised], "needed": [32, 900, needed]}
+    return {"unknown": list(unknown), "denied": [], "promised": [32, 900, promised], "needed": [32, 900, needed]}
 
 
 def test_a_promise_is_wrong_where_it_is_too_small_and_not_said_to_be_a_lower_bound():
