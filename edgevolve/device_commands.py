@@ -39,6 +39,9 @@ def devices(
     from edgevolve.reports.devices import device_table, figure_table
     from edgevolve.reports.terminal import console
 
+    named = [name for name in names or () if name.partition("/")[0] in boards()]
+    if named:
+        raise PredictorError(f"{named[0]} is a board: see it with: edgevolve boards {named[0]}")
     chosen = [sheet(name) for name in names] if names else list(sheets().values())
     if as_json:
         print(json.dumps([one.model_dump(mode="json") for one in chosen], indent=1))

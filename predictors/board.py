@@ -17,7 +17,7 @@ from edgevolve.spelling import suggestion
 from edgevolve.tflite import CORTEX_M, TARGETS, Target
 from predictors.device import Device, device
 from predictors.features import PredictorError
-from predictors.sheets import Figure, Kind, Provenance, sheet, weakest
+from predictors.sheets import Figure, Kind, Provenance, sheet, sheets, weakest
 from predictors.yaml_file import is_yaml, read_yaml
 from resource_models import ARENA, FLASH
 
@@ -250,6 +250,8 @@ def board(name: str) -> Board:
         called, framework = name, ""
     found = read_board(called) if is_yaml(called) else boards().get(called)
     if found is None:
+        if called in sheets():
+            raise PredictorError(f"{called} is a device, not a board: give one of {', '.join(boards())}")
         if called in UNSUPPORTED:
             raise PredictorError(f"board {called} is not supported: {UNSUPPORTED[called]}")
         raise PredictorError(

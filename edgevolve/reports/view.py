@@ -222,7 +222,7 @@ def _facts(run: Run) -> list[list[str]]:
     pairs = {
         "objectives": ", ".join(objectives),
         "bounds": ", ".join(bounds) or "none",
-        "board": "; ".join(line.strip() for line in board_lines(run.board)),
+        "board": "; ".join(line.strip() for line in board_lines(run.board)).removeprefix("board "),
         "algorithm": kind("algorithm"),
         "space": kind("space"),
         "data": kind("data"),

@@ -16,7 +16,7 @@ from edgevolve.runs.events import BoardUsed, DeviceUsed
 from edgevolve.runs.task import DeviceMemory, MetricProvider, Resources, Task
 from edgevolve.spelling import suggestion
 from edgevolve.training import TrainingSettings
-from predictors import Board, Device, PredictorError, board, device
+from predictors import Board, Device, PredictorError, board, boards, device
 from resource_models import TARGETS
 from search_algorithms import STRATEGIES, AgingEvolution, Problem, Scheduling, Strategy
 from search_space import SearchSpace
@@ -110,6 +110,9 @@ class SearchConfig(BaseModel):
     def _as_devices(cls, value: Any) -> Any:
         if not isinstance(value, list | tuple):
             raise ValueError(f"write devices=({value!r},), a tuple, even of one")
+        named = [one for one in value if isinstance(one, str) and one.partition("/")[0] in boards()]
+        if named:
+            raise ValueError(f"{named[0]} is a board: write board={named[0]!r}")
         found = tuple(device(one) for one in value)
         twice = [name for name, count in Counter(one.name for one in found).items() if count > 1]
         if twice:

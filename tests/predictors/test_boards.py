@@ -100,6 +100,7 @@ def test_an_accelerator_runs_at_the_boards_clock():
         ("nano33", "unknown board 'nano33': give a .yaml file, or one of alif_e7, .*; did you mean 'nano33ble'"),
         ("rp2350/zefyr", "rp2350 has no framework 'zefyr': give one of sdk, zephyr; did you mean 'zephyr'"),
         ("max78000", "board max78000 is not supported: .* not TensorFlow Lite Micro"),
+        ("cortex_m4", "cortex_m4 is a device, not a board"),
         ("f28p55x/sdk", "board f28p55x is not supported"),
         ("nowhere.yaml", r"nowhere.yaml: No such file or directory \(looked in"),
     ],

@@ -86,6 +86,11 @@ def test_a_board_that_is_none_is_a_config_error(config, given, message):
         config(board=given)
 
 
+def test_a_board_among_the_devices_is_told_where_it_belongs(config):
+    with pytest.raises(ConfigError, match="devices: nano33ble/sdk is a board: write board='nano33ble/sdk'"):
+        config(devices=("nano33ble/sdk",))
+
+
 def test_networks_beyond_the_board_are_never_trained(config, run_search, tmp_path):
     board = own(tmp_path, 63_144 + 4_000)
     run = run_search(config(board=board, problem=ERROR, algorithm=AgingEvolution(population=4), evaluations=12))
