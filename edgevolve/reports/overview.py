@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edgevolve.printable import printable
 from edgevolve.reports.quantities import duration, quantity, short
 from edgevolve.runs import JournalError, Run, run_names
 
@@ -22,9 +23,9 @@ def runs_table(folder: Path) -> RenderableType:
         try:
             run = Run.open(folder / name)
         except JournalError as error:
-            unread.append(Text(short(str(error), 200)))
+            unread.append(Text(short(printable(str(error)), 200)))
             continue
-        rows.append((run.started.time, [name, *_cells(run)]))
+        rows.append((run.started.time, [printable(name), *_cells(run)]))
     for _, cells in sorted(rows, key=lambda row: row[0], reverse=True):
         table.add_row(*map(Text, cells))
     if not rows and not unread:

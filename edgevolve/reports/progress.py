@@ -38,6 +38,7 @@ class ProgressDisplay:
         self._task = self._bar.add_task("searching", total=config.evaluations, rate="", best="")
         self._begun_at = 0
         self._began = 0.0
+        self._rate = ""
         self._latest: tuple[Run, int, float] | None = None  # a run, what is in flight, when: another thread reads it
         self._printed = time.monotonic()
         self._closed = threading.Event()
@@ -58,9 +59,11 @@ class ProgressDisplay:
     def __call__(self, run: Run, event: events.Event) -> None:
         """Show the event."""
         self._latest = run, len(run.in_flight), event.time - run.active_seconds
+        if isinstance(event, events.Started | events.Resumed):
+            self._begun_at, self._began = run.evaluations, event.time
+        self._count(run, event.time)
         match event:
             case events.Started() | events.Resumed():
-                self._begun_at, self._began = run.evaluations, event.time
                 workers = f"{event.workers} worker{'s' if event.workers > 1 else ''}"
                 begun = (
                     f", going on after {run.evaluations} evaluations; budgets count from the first start"
@@ -70,15 +73,15 @@ class ProgressDisplay:
                 self._console.print(f"{run.name}: {workers}{begun}", highlight=False)
                 for note in run.started.data.get("notes", ()):
                     self._console.print(f"data: {note}", highlight=False, markup=False, soft_wrap=True)
-                self._update(run, event.time)
+                self._update(run)
             case events.Rejected() if self._console.is_terminal and len(run.records) % 50 == 0:
-                self._update(run, event.time)
+                self._update(run)
             case events.Finished():
                 self._line(run, event.number, self._figures(run, event))
-                self._update(run, event.time)
+                self._update(run)
             case events.Failed():
                 self._line(run, event.number, f"failed: {event.kind}: {event.reason}", always=True)
-                self._update(run, event.time)
+                self._update(run)
 
     def _keep_saying(self) -> None:
         """Where nothing ends for long, say what is waited for."""
@@ -108,14 +111,18 @@ class ProgressDisplay:
         if due and not self._console.is_terminal:
             self._print(run, f"candidate {number}: {text}")
 
+    def _count(self, run: Run, now: float) -> None:
+        done, seconds = run.evaluations - self._begun_at, now - self._began
+        self._rate = f"{3600 * done / seconds:.0f}/h" if done and seconds > 0 else ""
+
     def _print(self, run: Run, words: str, seconds: float | None = None) -> None:
         of = f"/{self._config.evaluations}" if self._config.evaluations else ""
         spent = duration(run.active_seconds if seconds is None else seconds)
+        spent = f"{spent}, {self._rate}" if self._rate else spent
         self._console.print(f"[{run.evaluations}{of}] {spent}: {words}", highlight=False, markup=False, soft_wrap=True)
         self._printed = time.monotonic()
 
-    def _update(self, run: Run, now: float) -> None:
-        done, seconds = run.evaluations - self._begun_at, now - self._began
+    def _update(self, run: Run) -> None:
         best = run.best
         main = run.main
         self._printed = time.monotonic() if self._console.is_terminal else self._printed
@@ -123,7 +130,7 @@ class ProgressDisplay:
             self._task,
             description="searching",
             completed=run.evaluations,
-            rate=f"{3600 * done / seconds:.0f}/h" if done and seconds > 0 else "",
+            rate=self._rate,
             best=(f"best {main.title} {quantity(main, best.metrics[main.name])}  " if best else "")
             + f"feasible {run.feasible_share:.0%}",
         )

@@ -3,11 +3,14 @@
 import io
 import time
 
+import journals
 import pytest
 from rich.console import Console
 
 from edgevolve.reports import progress
 from edgevolve.reports.progress import ProgressDisplay, waiting_words
+from edgevolve.reports.quantities import duration
+from edgevolve.runs import Run
 
 
 @pytest.fixture
@@ -41,3 +44,17 @@ def test_what_outlives_the_minutes_is_named(run_search, config):
     assert waiting_words(run, 1, 2.0, 121.0).startswith("2 minutes are over; waiting for the candidate in training")
     assert waiting_words(run, 3, 2.0, 121.0).startswith("2 minutes are over; waiting for the 3 candidates in training")
     assert waiting_words(run, 3, 2.0, 60.0).startswith("3 in training, ")
+
+
+def test_a_line_has_what_is_done_the_time_and_the_rate(config, tmp_path):
+    shown = io.StringIO()
+    events = list(journals.long_history(3))
+    run = Run(tmp_path / "journal.jsonl", events[0])
+    with ProgressDisplay(Console(file=shown, width=120), config(evaluations=3)) as display:
+        for event in events:
+            if event is not events[0]:
+                run.apply(event)
+            display(run, event)
+    line = next(line for line in shown.getvalue().splitlines() if line.startswith("[3/3]"))
+    spent = events[-1].time - events[0].time
+    assert line.startswith(f"[3/3] {duration(spent)}, {3600 * 3 / spent:.0f}/h: candidate 2: error ")
