@@ -38,7 +38,7 @@ register(LATENCY, ENERGY, EFFICIENCY)
 METRICS = (LATENCY.name, ENERGY.name, EFFICIENCY.name)
 """What a device may be asked for: milliseconds and microjoules of one inference, 10¹² operations a joule."""
 
-_BEYOND = "; without interval where unlike what was learned from"
+_BEYOND = "; no interval outside the training range"
 
 _METRICS: Mapping[Kind, tuple[str, ...]] = {
     Kind.SYSTOLIC: METRICS,

@@ -1,8 +1,8 @@
 """`DevicePredictor`: all that was learned of one device, in one JSON file that predicts any graph.
 
-Physics first: a sheet fitted to the measurements (`host.py`). Where single layers were measured, what they take beyond
-it (`layer_model.py`). Then `PerformanceRegressor` learns from whole networks how these estimates, the only work that it
-may sum, have to be weighed and bent, and how far to trust them.
+First, the constants of a physical model are fitted to the measurements (`host.py`). Where layers were measured alone, a
+layer model corrects it (`layer_model.py`). Then `PerformanceRegressor` learns from whole networks the weights of these
+estimates, a nonlinear correction, and the intervals.
 """
 
 from collections.abc import Sequence

@@ -40,7 +40,7 @@ _TRIES = 3000
 """Proposals that are looked at for one ask at most; after rejections in a row the fewer, in proportion."""
 
 _APART = 2**40
-"""No candidate has such a number: what a strategy would ask for under it, it will not ask again."""
+"""Candidate numbers of look-ahead asks begin here; they are larger than any real number."""
 
 
 @dataclass(frozen=True, slots=True)

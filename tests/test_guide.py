@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import edgevolve
-from edgevolve import SearchConfig
+from edgevolve import Inline, SearchConfig, search
 from edgevolve.testing import check_data_set
 from predictors import board, device
 
@@ -42,6 +42,15 @@ def folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("page", "number"), [("README.md", 0), ("docs/guide.md", 0)])
 def test_a_configuration_of_the_pages_is_one(folder, page, number):
     assert isinstance(run(examples(page)[number])["config"], SearchConfig)
+
+
+def test_the_task_of_the_guide_trains_networks_that_can_be_exported(folder):
+    (block,) = [example for example in examples("docs/guide.md") if "class TrainWithKeras" in example]
+    config = run(block)["config"].with_fields(evaluations=1)
+    found = search(config, "guide", out=folder, evaluator=Inline)
+    assert not found.failures
+    assert 0 <= found.best.metrics["worst_recall"] <= 1 - found.best.metrics["error"]
+    assert found.weights(found.best.number)
 
 
 def test_the_sheets_and_the_board_of_the_guide_are_read(folder):

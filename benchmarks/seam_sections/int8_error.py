@@ -26,7 +26,7 @@ def _share(candidates: int) -> float:
     from edgevolve.metric import int8_metric
     from edgevolve.quantisation import ScoreInt8
     from edgevolve.runs import Job, measure
-    from edgevolve.training import TrainState, unheard
+    from edgevolve.training import TrainState, unreported
     from search_algorithms import Completed
 
     splits = load_splits(config.data)
@@ -42,7 +42,7 @@ def _share(candidates: int) -> float:
         outcome = task(Job(0, None, measured.graph, 0, measured.metrics), splits)
         trained = perf_counter()
         if isinstance(outcome, Completed):
-            ScoreInt8()(TrainState(measured.graph, outcome.weights), splits, rng, unheard)
+            ScoreInt8()(TrainState(measured.graph, outcome.weights), splits, rng, unreported)
             job_s.append(trained - start)
             score_s.append(perf_counter() - trained)
     return sum(score_s[1:]) / sum(job_s[1:])

@@ -24,7 +24,7 @@ from edgevolve.graph import Graph, graph_hash, to_json
 from edgevolve.runs import Job, Task
 from edgevolve.runs.disk import lock
 from edgevolve.tflite import skeleton
-from edgevolve.training import Progress, unheard
+from edgevolve.training import Progress, unreported
 from predictors import PredictorError
 from predictors.lut import layer_key, layers
 from predictors.profiler import check_device, profile
@@ -55,7 +55,7 @@ class Measure:
         """See that the device is there."""
         check_device(self.device)
 
-    def __call__(self, job: Job, splits: Splits, progress: Progress = unheard) -> Outcome:
+    def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
         """Measure; a network that the device cannot run is a failure."""
         try:
             found = profile(job.graph, self.device, threads=self.threads, cores=self.cores, runs=self.runs)

@@ -278,7 +278,7 @@ class Search:
         return self._going_on.get(progress.number, True)
 
     def _finish(self, result: JobResult, now: float, write: Callable[..., None]) -> None:
-        """Weights first, then the journal, then the algorithm: what is told is on the disk."""
+        """Write weights, then the journal, then tell the algorithm, so that it never knows more than the disk."""
         self._submitted.discard(result.number)
         self._heard.pop(result.number, None)
         ran = {name: getattr(result, name) for name in ("number", "started", "ended", "worker", "node", "attempts")}

@@ -338,7 +338,7 @@ def _nodes() -> list[str]:
 
 
 def _require(resources: dict[str, float], workers: int, each: int, share: float, gpus: float) -> None:
-    """Raise `ClusterError` when the cluster as a whole cannot hold the workers: they would be waited for for ever."""
+    """Raise `ClusterError` when the cluster as a whole cannot hold the workers: the search would wait forever."""
     cpus = resources.get("CPU", 0.0)
     if share > 1 and share != int(share):
         raise ClusterError(f"gpus_per_worker must be at most 1 or a whole number, not {share:g}")

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from edgevolve.data import Splits
 from edgevolve.data.target import ERROR
 from edgevolve.runs import Job
-from edgevolve.training import Progress, unheard
+from edgevolve.training import Progress, unreported
 from predictors import ENERGY, LATENCY
 from search_algorithms import Completed, Failed, Outcome
 from search_space import NasBench201Space, SearchSpace
@@ -94,7 +94,7 @@ class Tabular:
     def prepare(self) -> None:
         """Nothing."""
 
-    def __call__(self, job: Job, splits: Splits, progress: Progress = unheard) -> Outcome:
+    def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
         """Look the genotype up."""
         row = self.table.rows.get(_key(job.genotype))
         if row is None:

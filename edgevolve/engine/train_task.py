@@ -15,7 +15,7 @@ from edgevolve.graph import from_json, to_json
 from edgevolve.metric import Metric
 from edgevolve.runs import Job
 from edgevolve.runs.task import Needs
-from edgevolve.training import Fit, Progress, Stage, TrainingDiverged, TrainingSettings, TrainState, unheard
+from edgevolve.training import Fit, Progress, Stage, TrainingDiverged, TrainingSettings, TrainState, unreported
 from search_algorithms import Completed, Failed, Outcome
 
 
@@ -43,7 +43,7 @@ class Train:
 
         configure_tensorflow(threads=self.needs.threads)
 
-    def __call__(self, job: Job, splits: Splits, progress: Progress = unheard) -> Outcome:
+    def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
         """Train from the job's seed, and from its weights if it continues. A loss that is not finite is a failure."""
         from edgevolve.training.session import release_memory
 

@@ -268,6 +268,17 @@ def _near_field(name: str) -> str:
     return near or f"; it has {', '.join(SearchConfig.model_fields)}"
 
 
+def _lacking(value: Any, protocol: str) -> str:
+    """What an object of a user's own still needs to be of this protocol; nothing where it has none of it."""
+    kinds = {kind.__name__: kind for kind in (DataSet, MetricProvider, SearchSpace, Strategy, Task)}
+    if protocol not in kinds:
+        return ""
+    bodies = [{**vars(base), **vars(base).get("__annotations__", {})} for base in kinds[protocol].__mro__[:-1]]
+    needed = dict.fromkeys(name for body in bodies for name in body if name == "__call__" or name[0] != "_")
+    lacking = [name for name in needed if not hasattr(value, name)]
+    return f": it has no {' and no '.join(lacking)}" if len(lacking) < len(needed) else ""
+
+
 def _first_line(error: ValidationError) -> str:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
@@ -279,7 +290,8 @@ def _first_line(error: ValidationError) -> str:
         context = first.get("ctx", {})
         expected = str(context.get("class", context.get("class_name", ""))).rpartition(".")[2]
         near = suggestion(first["input"], STRATEGIES) if isinstance(first["input"], str) and name == "algorithm" else ""
-        return f"{name} must be a {expected}, not {type(first['input']).__name__}{near}"
+        lacks = _lacking(first["input"], expected)
+        return f"{name} must be a {expected}, not {type(first['input']).__name__}{near or lacks}"
     if first["type"] == "value_error":
         return f"{name}: {first['ctx']['error']}"
     return f"{name}: {first['msg']}, got {first['input']!r}"

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.data import Splits
-from edgevolve.training import Progress, Stage, TrainState, unheard
+from edgevolve.training import Progress, Stage, TrainState, unreported
 
 Check = Callable[[Stage, TrainState, Splits], None]
 
@@ -99,7 +99,7 @@ STAGE_CHECKS: tuple[Check, ...] = (
 )
 
 
-def _run(stage: Stage, state: TrainState, splits: Splits, progress: Progress = unheard) -> TrainState:
+def _run(stage: Stage, state: TrainState, splits: Splits, progress: Progress = unreported) -> TrainState:
     seen = replace(splits, test=splits.test.take(np.arange(0)), raw=None)
     return stage(state, seen, np.random.default_rng(_SEED), progress)
 

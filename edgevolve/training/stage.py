@@ -28,7 +28,7 @@ class Progress(Protocol):
         """
 
 
-def unheard(step: int, metrics: Mapping[str, float], checkpoint: Arrays | None = None) -> bool:
+def unreported(step: int, metrics: Mapping[str, float], checkpoint: Arrays | None = None) -> bool:
     """A `Progress` that nobody listens to."""
     return True
 

@@ -19,7 +19,7 @@ from edgevolve.graph import Activate, Activation, Graph, Softmax
 from edgevolve.training.descent import Descent, Layout, outputs
 from edgevolve.training.losses import batch_loss
 from edgevolve.training.settings import TrainingDiverged, TrainingSettings
-from edgevolve.training.stage import Progress, unheard
+from edgevolve.training.stage import Progress, unreported
 from edgevolve.training.streaming import Epoch, answers, fed, in_chunks, is_streamed, outputs_in_chunks
 from edgevolve.training.weights import Weights, check_weights, folded, initial_weights, parameters
 
@@ -46,7 +46,7 @@ def train(
     seed: int,
     start: Mapping[str, NDArray[Any]] | None = None,
     target: Target | None = None,
-    progress: Progress = unheard,
+    progress: Progress = unreported,
     checkpoint: Mapping[str, NDArray[Any]] | None = None,
     checkpoint_s: float = 60.0,
 ) -> Trained:

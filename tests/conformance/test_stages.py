@@ -9,7 +9,7 @@ from edgevolve.data import Digits, load_splits
 from edgevolve.graph import Activation, Conv2D, Dense, GlobalAveragePool, GraphBuilder
 from edgevolve.quantisation import ScoreInt8
 from edgevolve.testing import check_stage
-from edgevolve.training import Fit, TrainingSettings, TrainState, unheard
+from edgevolve.training import Fit, TrainingSettings, TrainState, unreported
 
 FIT = Fit(TrainingSettings(epochs=3), checkpoint_s=0)
 
@@ -29,7 +29,7 @@ def network():
 
 @pytest.fixture(scope="module")
 def trained(network, splits):
-    return FIT(TrainState(network), splits, np.random.default_rng(0), unheard)
+    return FIT(TrainState(network), splits, np.random.default_rng(0), unreported)
 
 
 def test_training_from_scratch_keeps_every_promise(network, splits):

@@ -16,7 +16,7 @@ from edgevolve.quantisation import (
     int8_scores,
 )
 from edgevolve.runs import ConfigError, Run
-from edgevolve.training import Fit, TrainingSettings, TrainState, unheard
+from edgevolve.training import Fit, TrainingSettings, TrainState, unreported
 from edgevolve.training.trainer import evaluate
 from search_algorithms import Problem, RandomSearch, at_most, minimise
 from search_space import MlpSpace
@@ -46,8 +46,8 @@ def splits_of(target, answers, seed=0):
 
 def scored(graph, data, epochs=20):
     rng = np.random.default_rng(0)
-    state = Fit(TrainingSettings(epochs=epochs, batch_size=32))(TrainState(graph), data, rng, unheard)
-    return ScoreInt8()(state, data, rng, unheard)
+    state = Fit(TrainingSettings(epochs=epochs, batch_size=32))(TrainState(graph), data, rng, unreported)
+    return ScoreInt8()(state, data, rng, unreported)
 
 
 @pytest.mark.parametrize("ends", [(), (Softmax(),)], ids=["logits", "softmax"])
@@ -95,7 +95,7 @@ def test_images_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="do not fit a model"):
         int8_scores(model, Split(np.zeros((1, 3, 3, 1), np.uint8), np.zeros(1, np.int64)), data.target)
     with pytest.raises(ValueError, match="after it was trained"):
-        ScoreInt8()(TrainState(graph), data, np.random.default_rng(0), unheard)
+        ScoreInt8()(TrainState(graph), data, np.random.default_rng(0), unreported)
 
 
 def test_the_int8_error_is_an_objective_and_a_bound(tmp_path):

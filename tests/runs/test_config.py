@@ -10,6 +10,13 @@ from search_algorithms import AgingEvolution, Problem, at_most, minimise
 from search_space import CnnSpace, MlpSpace
 
 
+class Unprepared:
+    metric_names = ("error",)
+
+    def __call__(self, job, splits):
+        raise NotImplementedError
+
+
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
@@ -22,6 +29,7 @@ from search_space import CnnSpace, MlpSpace
         ({"algorithm": "aging"}, "algorithm must be a Strategy, not str"),
         ({"training": {"epochs": 3}}, "training"),
         ({"task": print}, "task must be a Task"),
+        ({"task": Unprepared()}, "task must be a Task, not Unprepared: it has no prepare"),
         ({"evaluation": 3}, "no field 'evaluation'"),
         ({"optimizer": 3}, "no field 'optimizer'; did you mean 'algorithm'"),
         ({"colour": 3}, "no field 'colour'; it has data, space, problem"),
