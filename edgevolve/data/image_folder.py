@@ -104,12 +104,13 @@ def _load(data: ImageFolder, listing: Listing, stamp: str, skipped: tuple[str, .
     shape = data._shape(listing)
     unreadable = Unreadable(data.skip_unreadable, list(skipped))
     kept: list[int] = []
+    faded: list[str] = []
 
     def pieces() -> Iterator[NDArray[np.uint8]]:
         step = max(1, CHUNK_BYTES // int(np.prod(shape)))
         piece: list[NDArray[np.uint8]] = []
         for number, file in enumerate(listing.files):
-            pixels = _pixels(file.path, shape, data.size is not None, unreadable)
+            pixels = _pixels(file.path, shape, data.size is not None, unreadable, faded)
             if pixels is not None:
                 kept.append(number)
                 piece.append(pixels)
@@ -122,8 +123,9 @@ def _load(data: ImageFolder, listing: Listing, stamp: str, skipped: tuple[str, .
     x = spooled(pieces(), shape, np.uint8)
     whole, given = listing.examples(x, [listing.files[number] for number in kept])
     splits = divided(whole, listing.classes, given, data, listing.grouped_by or "file")
-    notes = (*splits.notes, *listing.notes, *unreadable.notes)
-    return replace(splits, notes=notes)
+    grey = f"{len(faded)} images have colour and are read as grey, as the first are; colour=True keeps it"
+    lost = (grey,) if faded and data.colour is None else ()
+    return replace(splits, notes=(*splits.notes, *lost, *listing.notes, *unreadable.notes))
 
 
 def _header(path: str, unreadable: Unreadable) -> tuple[tuple[int, int], bool] | None:
@@ -182,8 +184,10 @@ def _is_grey(image: Image.Image) -> bool:
     return image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;16")
 
 
-def _pixels(path: str, shape: tuple[int, int, int], resizes: bool, unreadable: Unreadable) -> NDArray[np.uint8] | None:
-    """The image as (height, width, channels) uint8; None where it cannot be read."""
+def _pixels(
+    path: str, shape: tuple[int, int, int], resizes: bool, unreadable: Unreadable, faded: list[str]
+) -> NDArray[np.uint8] | None:
+    """The image as (height, width, channels) uint8; None where it cannot be read. `faded` gets what loses colour."""
     image = _opened(path, unreadable)
     if image is None:
         return None
@@ -191,6 +195,7 @@ def _pixels(path: str, shape: tuple[int, int, int], resizes: bool, unreadable: U
     mode = "L" if channels == 1 else "RGB"
     with image:
         try:
+            loses_colour = channels == 1 and not _is_grey(image)
             if resizes:
                 image.draft(mode, (2 * max(height, width),) * 2)  # a large JPEG is decoded at a half, a quarter …
             elif (size := _size(image)) != (height, width):
@@ -203,6 +208,7 @@ def _pixels(path: str, shape: tuple[int, int, int], resizes: bool, unreadable: U
             plain = turned.convert(mode)
             if resizes:
                 plain = plain.resize((width, height), Image.Resampling.BILINEAR)
+            faded += [path] * loses_colour
             return np.asarray(plain, np.uint8).reshape(shape)
         except DataError:
             raise

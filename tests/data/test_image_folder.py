@@ -89,6 +89,9 @@ def test_sizes_and_colours_are_as_asked_for(folder):
     data = ImageFolder(str(folder), size=16, colour=True)
     assert data.input_shape == data.load().train.x.shape[1:] == (16, 16, 3)
     assert ImageFolder(str(folder)).input_shape == (SIDE, SIDE, 1)
+    note = "1 images have colour and are read as grey, as the first are; colour=True keeps it"
+    assert note in ImageFolder(str(folder), size=16).load().notes
+    assert note not in ImageFolder(str(folder), size=16, colour=False).load().notes
 
 
 def test_colour_is_kept_where_images_have_it_and_exif_turns_them(tmp_path):
