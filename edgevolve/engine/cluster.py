@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -58,6 +59,17 @@ def require_cluster(address: str) -> None:
     )
 
 
+def require_loopback() -> None:
+    """Raise `ClusterError` unless processes of this machine reach one another: without, Ray would try for ever."""
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            socket.create_connection(server.getsockname(), timeout=_DEADLINE_S).close()
+    except OSError as error:
+        raise ClusterError(
+            f"127.0.0.1: {error.strerror or error}; Ray needs the loopback interface, with: ip link set lo up"
+        ) from error
+
+
 def cores() -> int:
     """The processor cores that this process may use: those it is bound to, within its control group's quota."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -86,15 +98,33 @@ def temporary_folder() -> str | None:
 
 @contextmanager
 def own_signals() -> Iterator[None]:
-    """What Ray does with signals when it connects is undone: they end a search as before."""
-    names = [name for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)]
-    before = {name: signal.getsignal(getattr(signal, name)) for name in names}
+    """What ends a search is kept back while Ray connects, and acts when it has: in the middle, Ray crashes.
+
+    Ray's own wishes for these signals are left aside. A second one ends the process at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+
+    def keep_back(number: int, frame: object) -> None:
+        if came:
+            os._exit(128 + number)
+        came.append(number)
+
+    kinds = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGINT") if hasattr(signal, name)]
+    before = {kind: signal.signal(kind, keep_back) for kind in kinds}
+    install = signal.signal
+    signal.signal = lambda kind, handler: signal.getsignal(kind)  # type: ignore[assignment]
     try:
         yield
     finally:
-        for name, handler in before.items():
-            with suppress(ValueError, TypeError):  # not the main thread, or a handler that is not Python's
-                signal.signal(getattr(signal, name), handler)
+        signal.signal = install
+        for kind, handler in before.items():
+            with suppress(TypeError):  # a handler that is not Python's
+                signal.signal(kind, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 class Heartbeat:

@@ -317,9 +317,10 @@ def _connect(address: str | None, workers: int | None) -> bool:
         except Exception as error:  # Ray raises no narrower one where a machine is too busy for it
             reason = " ".join(str(error).split())[:200]
             busy = "timed out" in reason or "imeout" in reason
-            raise ClusterError(
-                f"Ray does not start on this machine{', try again when it is less busy' if busy else ''}: {reason}"
-            ) from error
+            advice = ", try again when it is less busy" if busy else ""
+            if isinstance(error, OSError):
+                advice = ", set HOME and TMPDIR to folders that it can write to"
+            raise ClusterError(f"Ray does not start on this machine{advice}: {reason}") from error
         return True
     with own_signals():
         ray.init(address=address, runtime_env={"py_modules": [str(root / name) for name in PACKAGES]}, **quiet)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgevolve.data import Split, Splits, examine, fingerprint, load_splits, target_of
-from edgevolve.engine.cluster import require_cluster
+from edgevolve.engine.cluster import require_cluster, require_loopback
 from edgevolve.engine.evaluator import Evaluator
 from edgevolve.engine.loop import Observer, Search
 from edgevolve.engine.train_task import Train
@@ -160,6 +160,8 @@ def on_ray(
     def start(task: Task, splits: Splits) -> Evaluator:
         if address:
             require_cluster(address)
+        else:
+            require_loopback()
         from edgevolve.engine.ray_pool import RayPool
 
         return RayPool(

@@ -1,12 +1,15 @@
 import os
+import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 
 import pytest
 
 from edgevolve.engine import WorkersLostError, cluster
-from edgevolve.engine.cluster import ClusterError, require_cluster
+from edgevolve.engine.cluster import ClusterError, require_cluster, require_loopback
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1:{port}", "ray://127.0.0.1:{port}", "nonsense", "127.0.0.1:port"])
@@ -99,3 +102,37 @@ def test_signals_are_the_programs_own_again():
         assert signal.getsignal(signal.SIGTERM) is mine
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_a_signal_while_ray_connects_acts_when_it_has():
+    def mine(number, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, mine)
+    reached = []
+    try:
+        with pytest.raises(KeyboardInterrupt), cluster.own_signals():
+            signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(number))  # as ray.init does
+            os.kill(os.getpid(), signal.SIGTERM)
+            reached.append("the end of connecting")
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert reached
+
+
+_WITHOUT_NETWORK = ["unshare", "--user", "--map-root-user", "--net"]
+
+
+@pytest.mark.skipif(
+    not shutil.which("unshare") or subprocess.run([*_WITHOUT_NETWORK, "true"], capture_output=True).returncode != 0,
+    reason="no namespaces here",
+)
+def test_without_a_network_interface_a_search_ends_in_one_line():
+    code = "from edgevolve.engine.cluster import require_loopback; require_loopback()"
+    done = subprocess.run([*_WITHOUT_NETWORK, sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "ClusterError: 127.0.0.1: Network is unreachable; Ray needs the loopback interface" in done.stderr
+
+
+def test_with_a_loopback_interface_nothing_is_said():
+    require_loopback()
