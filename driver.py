@@ -18,6 +18,7 @@ from edgevolve.device_commands import DEVICE_COMMANDS
 from edgevolve.engine import ClusterError, WorkersLostError, final_task, task_of, train_again, try_task
 from edgevolve.graph import ShapeError
 from edgevolve.process import end_as_by_control_c, leave_within, say, write_any_text
+from edgevolve.quantity import quantity
 from edgevolve.runs import ConfigError, EmptyJournalError, JournalError, Record, Run, SearchConfig, journal_path
 from edgevolve.runs.events import Event, Retrained
 from edgevolve.spelling import suggestion
@@ -308,8 +309,15 @@ def export(
 def optimise(
     model: Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="any file, or a C array of it")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.tflite", help="where to write")],
+    slower: Annotated[str, typer.Option(metavar="SHARE", help="how much more work parts in bands may take: 20%")] = "0",
+    arena: Annotated[
+        str | None, typer.Option(metavar="BYTES", help="as little more work as brings it to this: 64k")
+    ] = None,
 ) -> None:
-    """Give any .tflite the memory plan that needs the least; its outputs stay the same to the bit."""
+    """Give any .tflite the memory plan that needs the least; its outputs stay the same to the bit.
+
+    With --slower, large maps are computed in bands, so that they are never in memory as a whole.
+    """
     from edgevolve.deployment.optimise import optimised
     from edgevolve.reports.arena import runtime_facts
     from edgevolve.reports.terminal import optimised_table
@@ -317,7 +325,8 @@ def optimise(
     if out.suffix.lower() in C_SUFFIXES:
         raise ExportError(f"--out {out}: what is written is a .tflite; end its name so")
     content = model_bytes(model)
-    found = optimised(content)
+    most_arena_bytes = int(_number("--arena", arena)) if arena else 0
+    found = optimised(content, _number("--slower", slower) or float(bool(arena)), most_arena_bytes)
     try:
         out.write_bytes(found.model)
     except OSError as error:
@@ -325,6 +334,16 @@ def optimise(
     _console().print(optimised_table(out, len(content), asdict(found)))
     for runtime, words in runtime_facts(file := read_tflite(found.model), runtimes(file)).items():
         _console().print(f"{runtime}: {words}", highlight=False, markup=False)
+
+
+def _number(option: str, text: str) -> float:
+    try:
+        number = quantity(text)
+    except ValueError as error:
+        raise ConfigError(f"{option}: {error}") from None
+    if number < 0:
+        raise ConfigError(f"{option} {text}: is below 0")
+    return number
 
 
 @app.command()

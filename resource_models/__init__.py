@@ -27,6 +27,7 @@ from resource_models.deployed import Deployed, deployed
 from resource_models.liveness import Lifetime, PlacedBuffer, lifetimes, live_bytes, stacked
 from resource_models.memory import PeakMemory, peak_memory
 from resource_models.metrics import ARENA, FLASH, MACS, MODEL_SIZE, PEAK_MEMORY
+from resource_models.partial import Choice, choices
 from resource_models.plan import Plan
 from resource_models.size import macs, model_size
 
@@ -39,6 +40,7 @@ __all__ = [
     "MODEL_SIZE",
     "PEAK_MEMORY",
     "TARGETS",
+    "Choice",
     "Deployed",
     "Footprint",
     "KernelSet",
@@ -48,6 +50,7 @@ __all__ = [
     "Plan",
     "Target",
     "buffers",
+    "choices",
     "deployed",
     "file_footprint",
     "file_macs",

@@ -12,7 +12,7 @@ from resource_models.flash import flash_bytes
 from resource_models.liveness import PlacedBuffer
 from resource_models.memory import peak_memory
 from resource_models.plan import Plan, plan, unplanned
-from resource_models.planner import Buffer, greedy_offsets, height
+from resource_models.planner import Buffer, greedy_offsets, height, live_peak
 from resource_models.size import macs
 from resource_models.tail import Part, tail
 from resource_models.timeline import NEVER, Timeline
@@ -103,6 +103,15 @@ def file_footprint(model: TfliteModel, target: Target = CORTEX_M) -> Footprint:
     best = _best(parts, placed)
     found = _footprint(parts, target, best, model.size_bytes, len(placed.tensors), file_macs(model))
     return found if model.offsets is None else replace(found, stored_head_bytes=stored_head_bytes(model, target))
+
+
+def arena_range(model: TfliteModel, target: Target = CORTEX_M) -> tuple[int, int]:
+    """Bytes that the arena of a file has at least under any plan, and those that it has without one."""
+    parts = _parts(model, target)
+    placed = _placed(parts, target)
+    ends, every = tail(parts, target, len(placed.tensors)), [*placed.tensors, *placed.scratch]
+    least, enough = (head + ends.kept_bytes for head in (live_peak(every), height(every, greedy_offsets(every))))
+    return max(least, ends.setup_bytes), max(enough, ends.setup_bytes)
 
 
 def placed_buffers(found: Graph | TfliteModel, target: Target = CORTEX_M) -> list[PlacedBuffer]:

@@ -108,7 +108,7 @@ def bare(model: Any) -> None:
     model.operatorCodes = [model.operatorCodes[code] for code in codes]
     for operator in graph.operators:
         operator.opcodeIndex = codes.index(operator.opcodeIndex)
-    model.buffers = [_buffer(content) for content in contents]
+    model.buffers = [buffer_of(content) for content in contents]
     model.description = model.metadata = model.metadataBuffer = model.signatureDefs = None
 
 
@@ -118,12 +118,13 @@ def set_plan(model: Any, offsets: list[int] | None) -> None:
     if offsets is not None:
         entry = schema().MetadataT()
         entry.name, entry.buffer = PLAN_NAME, len(model.buffers)
-        model.buffers = [*model.buffers, _buffer(np.array([1, 1, len(offsets), *offsets], "<i4").tobytes())]
+        model.buffers = [*model.buffers, buffer_of(np.array([1, 1, len(offsets), *offsets], "<i4").tobytes())]
         entries.append(entry)
     model.metadata = entries or None
 
 
-def _buffer(content: bytes) -> Any:
+def buffer_of(content: bytes) -> Any:
+    """A buffer of the schema."""
     buffer = schema().BufferT()
     buffer.data = np.frombuffer(content, np.uint8) if content else None
     return buffer

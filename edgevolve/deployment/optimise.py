@@ -3,12 +3,13 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.deployment.archive import with_archive_of
+from edgevolve.deployment.banded_file import put_in_bands
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.file_plan import lay_out, put_in_best_order
 from edgevolve.deployment.flatbuffer import bare, keeps_weights_outside, packed, unpacked
@@ -16,7 +17,7 @@ from edgevolve.deployment.isolated import IsolatedError, run_isolated
 from edgevolve.deployment.micro import MicroError, run_on_micro
 from edgevolve.graph import Tensor
 from edgevolve.tflite import Signature, compiled_for, open_sizes, read_tflite, runtimes
-from resource_models import Plan, stored_head_bytes
+from resource_models import Plan, choices, file_footprint, stored_head_bytes
 
 _EXAMPLES = 4
 _MOST_BYTES = 2**28
@@ -30,7 +31,8 @@ class Optimised:
     `head_bytes` of the runtime's planned memory before and after, by the replica of its planner; `micro_head_bytes`
     are the same two as TensorFlow Lite Micro reports them, or None where it cannot run the file, for `micro_says`.
     `litert_says` is why LiteRT cannot run it, where only TensorFlow Lite Micro can. `exact` tells that no plan needs
-    less in the order that was chosen.
+    less in the order that was chosen. With extra work allowed, `arenas` are the arena of the whole on a Cortex-M and
+    the extra multiply-accumulates, as a share, of every step on the way: the file without bands first.
     """
 
     model: bytes
@@ -39,6 +41,7 @@ class Optimised:
     micro_says: str
     exact: bool
     litert_says: str = ""
+    arenas: tuple[tuple[int, float], ...] = ()
 
     @property
     def saving(self) -> float:
@@ -55,8 +58,11 @@ def lean(model: bytes) -> bytes:
     return packed(content)
 
 
-def optimised(model: bytes) -> Optimised:
+def optimised(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> Optimised:
     """The file with its operators in the order of least peak memory and the best plan found.
+
+    With `slower` above 0 a part may run band by band (`resource_models.bands`), for at most this share more
+    multiply-accumulates: with as few as bring the arena on a Cortex-M to `most_arena_bytes`, or to the least.
 
     Names of tensors between input and output go; an archive at the end of the file, metadata, signatures and custom
     options stay; weights after the FlatBuffer, which TensorFlow Lite Micro does not read, come inside. Where nothing is
@@ -75,9 +81,13 @@ def optimised(model: bytes) -> Optimised:
         says = f"left as it is: no plan holds for what {', '.join(unsized)} makes, whose size the file leaves open"
         return Optimised(model, (head, head), None, says, False)
     outside = keeps_weights_outside(model)
-    after, before, plan = replanned(model)
+    after, before, plan, arenas = replanned(model, slower, most_arena_bytes)
+    if most_arena_bytes and (needed := file_footprint(read_tflite(after)).arena_bytes) > most_arena_bytes:
+        within = f"within {slower:.0%} more multiply-accumulates"
+        raise ExportError(f"needs an arena of {needed} bytes at least {within}, more than {most_arena_bytes}")
     if not outside and (plan.head_bytes > before or (plan.head_bytes == before and len(after) >= len(model))):
-        return Optimised(model, (before, before), None, "nothing to save", plan.exact and plan.head_bytes == before)
+        exact = plan.exact and plan.head_bytes == before
+        return Optimised(model, (before, before), None, "nothing to save", exact, arenas=arenas[:1])
     inputs = random_inputs(read.graph.inputs)
     litert_says = _compared_on_litert(model, after, inputs, [s for s in read.signatures if s.subgraph])
     heads = (before, plan.head_bytes)
@@ -90,7 +100,7 @@ def optimised(model: bytes) -> Optimised:
     except MicroError as error:
         if litert_says:
             raise ExportError(f"no runtime here runs it: LiteRT: {litert_says}; {error}") from None
-        return Optimised(after, heads, None, str(error), plan.exact)
+        return Optimised(after, heads, None, str(error), plan.exact, arenas=arenas)
     if not _same(old.outputs, new.outputs):
         raise ExportError("the rewritten file computes something else on TensorFlow Lite Micro; it was not written")
     says = "" if was.runs else f"{was.runtime} could not run it as it was: {', '.join(was.stopped_by)}"
@@ -98,7 +108,7 @@ def optimised(model: bytes) -> Optimised:
         says = "its weights lie inside the FlatBuffer now; TensorFlow Lite Micro does not read others"
     if new.head_bytes > old.head_bytes:
         return Optimised(model, (before, before), (old.head_bytes,) * 2, "", False, litert_says)
-    return Optimised(after, heads, (old.head_bytes, new.head_bytes), says, plan.exact, litert_says)
+    return Optimised(after, heads, (old.head_bytes, new.head_bytes), says, plan.exact, litert_says, arenas)
 
 
 def _compared_on_litert(
@@ -123,14 +133,35 @@ def _compared_on_litert(
     return ""
 
 
-def replanned(model: bytes) -> tuple[bytes, int, Plan]:
-    """The rewritten file, the head's bytes before, and the plan after; nothing is run. `model` must have been read."""
+class Replanned(NamedTuple):
+    """A rewritten file, the head's bytes before, the plan after, and `Optimised.arenas`."""
+
+    model: bytes
+    head_before: int
+    plan: Plan
+    arenas: tuple[tuple[int, float], ...]
+
+
+def replanned(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> Replanned:
+    """The rewritten file; nothing is run. `model` must have been read."""
     content = unpacked(model)
     before = stored_head_bytes(read_tflite(model))
     put_in_best_order(content)
+    arenas = _in_bands(content, slower, most_arena_bytes) if slower > 0 else ()
     plan = lay_out(content)
     _drop_inner_names(content)
-    return with_archive_of(model, packed(content)), before, plan
+    return Replanned(with_archive_of(model, packed(content)), before, plan, arenas)
+
+
+def _in_bands(content: Any, slower: float, most_arena_bytes: int) -> tuple[tuple[int, float], ...]:
+    """Let parts of the `ModelT` run in bands, as far as is allowed and needed."""
+    read = read_tflite(packed(content))
+    if len(read.subgraphs) > 1 or read.variables:
+        return ()
+    every = list(choices(read, slower, most_arena_bytes))
+    if every[-1].parts:
+        put_in_bands(content, read, every[-1].banded)
+    return tuple((one.footprint.arena_bytes, one.slower) for one in every)
 
 
 def _drop_inner_names(content: Any) -> None:

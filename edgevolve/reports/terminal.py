@@ -175,6 +175,11 @@ def optimised_table(path: Path, bytes_before: int, found: Mapping[str, Any]) -> 
     notes = [saved if after < before or found["exact"] else "no better plan found"]
     if after < before and not found["exact"]:
         notes.append("a better plan may exist")
+    if len(found["arenas"]) > 1:
+        notes[0] = "in bands: " + ", ".join(
+            f"{size(arena)} for {work:.1%} more work" for arena, work in found["arenas"]
+        )
+        notes.append("arena on cortex-m, work in multiply-accumulates")
     if found["litert_says"]:
         notes.append(f"checked on TensorFlow Lite Micro alone; LiteRT: {found['litert_says']}")
     if found["micro_says"]:

@@ -143,7 +143,7 @@ def test_two_thousand_mutated_files_are_replanned_or_refused_in_one_line(block):
         model = mutated(sources[turn % 2], rng)
         try:
             read_tflite(model)
-            after, before, plan = replanned(model)
+            after, before, plan, _ = replanned(model)
         except (TfliteError, ExportError) as refusal:
             refusals.append(str(refusal))
             continue

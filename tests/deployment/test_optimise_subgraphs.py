@@ -110,7 +110,7 @@ def test_a_second_signature_that_computes_something_else_is_noticed(monkeypatch)
     def changed(model: bytes):
         content = unpacked(model)
         content.subgraphs[1].operators[0].inputs = [0, 0]
-        _, before, plan = replanned(model)
+        _, before, plan, _ = replanned(model)
         return packed(content)[:-1], before, plan
 
     monkeypatch.setattr(optimise, "replanned", changed)
@@ -160,7 +160,7 @@ def test_mutated_files_of_several_subgraphs_are_replanned_or_refused_in_one_line
         model = mutated(sources[turn % len(sources)], rng)
         try:
             read_tflite(model)
-            after, before, plan = replanned(model)
+            after, before, plan, _ = replanned(model)
         except (TfliteError, ExportError) as refusal:
             refusals.append(str(refusal))
             continue

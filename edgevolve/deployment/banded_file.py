@@ -1,0 +1,81 @@
+"""A `.tflite` whose operators run in bands: the same constants and scales, shared by all pieces."""
+
+from copy import copy
+from typing import Any
+
+import numpy as np
+
+from edgevolve.deployment.flatbuffer import buffer_of, schema
+from edgevolve.tflite import TfliteModel
+from resource_models.bands import Banded
+
+
+def put_in_bands(content: Any, model: TfliteModel, banded: Banded) -> None:
+    """Change the `ModelT`, of which `model` was read, into the network in bands.
+
+    Pieces have type and scales of the tensor that they are pieces of, and no name. Tensors that nothing reads any more
+    go.
+    """
+    graph = content.subgraphs[0]
+    old = {x.name: table for x, table in zip(model.tensors, graph.tensors, strict=True)}
+    numbers = {x.name: number for number, x in enumerate(banded.model.tensors)}
+    tables = []
+    for x in banded.model.tensors:
+        if x.name in old:
+            tables.append(old[x.name])
+        elif x.name in banded.wholes:
+            table = copy(old[banded.wholes[x.name]])
+            table.name = table.shapeSignature = None
+            table.shape, table.buffer = list(x.shape), 0
+            tables.append(table)
+        else:
+            tables.append(_numbers(content, banded.model, x.name))
+    listed = []
+    for operator, origin in zip(banded.model.operators, banded.origins, strict=True):
+        table = (
+            copy(graph.operators[origin]) if origin is not None else _added(content, operator.name, operator.options)
+        )
+        table.inputs = [-1 if x is None else numbers[x.name] for x in operator.inputs]
+        table.outputs = [numbers[y.name] for y in operator.outputs]
+        listed.append(table)
+    graph.inputs = [numbers[model.tensors[int(i)].name] for i in graph.inputs]
+    graph.outputs = [numbers[model.tensors[int(i)].name] for i in graph.outputs]
+    graph.tensors, graph.operators = tables, listed
+
+
+def _numbers(content: Any, model: TfliteModel, name: str) -> Any:
+    """A constant of the numbers that its readers have of it."""
+    values = next(
+        values
+        for operator in model.operators
+        for x, values in zip(operator.inputs, operator.values, strict=True)
+        if x is not None and x.name == name
+    )
+    table = schema().TensorT()
+    table.shape, table.type = [len(values)], schema().TensorType.INT32
+    table.buffer = len(content.buffers)
+    content.buffers = [*content.buffers, buffer_of(np.array(values, "<i4").tobytes())]
+    return table
+
+
+def _added(content: Any, name: str, options: Any) -> Any:
+    """An operator that the original has not: a slice or a concatenation."""
+    read = schema()
+    table, code = read.OperatorT(), getattr(read.BuiltinOperator, name)
+    known = [max(one.builtinCode, one.deprecatedBuiltinCode) for one in content.operatorCodes]
+    if code not in known:
+        entry = read.OperatorCodeT()
+        entry.builtinCode = entry.deprecatedBuiltinCode = code
+        entry.version = 2
+        content.operatorCodes = [*content.operatorCodes, entry]
+        known.append(code)
+    table.opcodeIndex = known.index(code)
+    if name == "CONCATENATION":
+        table.builtinOptionsType, table.builtinOptions = (
+            read.BuiltinOptions.ConcatenationOptions,
+            read.ConcatenationOptionsT(),
+        )
+        table.builtinOptions.axis = int(options["axis"])
+    else:
+        table.builtinOptionsType, table.builtinOptions = read.BuiltinOptions.SliceOptions, read.SliceOptionsT()
+    return table

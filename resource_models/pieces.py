@@ -1,0 +1,154 @@
+"""Along one axis of a map: which pieces operators make of pieces, and where these are as in the whole map.
+
+A window at the edge of a piece reads padding where the whole map goes on: what it makes there is wrong.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
+
+NEVER = 1 << 30
+"""No map is cut within a band."""
+
+
+class Band(NamedTuple):
+    """Of one axis: where a piece of a map begins and how long it is, and from where to where it is right."""
+
+    start: int
+    size: int
+    right: int
+    wrong: int
+
+
+class Step(NamedTuple):
+    """Along one axis: the piece of its maps that an operator reads, and what it makes of it."""
+
+    read: Band
+    made: Band
+
+
+class Path(NamedTuple):
+    """Along one axis, for one band: the pieces of the entries, what each operator does, and the pieces of the exits."""
+
+    given: Mapping[str, Band]
+    steps: tuple[Step, ...]
+    wanted: Mapping[str, Band]
+
+
+class Window(NamedTuple):
+    """What an operator does along one axis: what a window spans, its stride, and whether maps are padded."""
+
+    span: int
+    stride: int
+    same: bool
+
+    def padding(self, size: int) -> int:
+        """Rows before a map of this size."""
+        return max((self.made(size) - 1) * self.stride + self.span - size, 0) // 2 if self.same else 0
+
+    def made(self, size: int) -> int:
+        """Rows that come out."""
+        return -(-(size if self.same else size - self.span + 1) // self.stride)
+
+
+class Along(NamedTuple):
+    """An operator along one axis: what it does, which maps of `size` it reads, and what it makes."""
+
+    window: Window
+    maps: tuple[str, ...]
+    size: int
+    made: str
+    made_size: int
+
+
+def path_of(
+    inner: Sequence[Along],
+    given: Mapping[str, int],
+    spans: Mapping[str, tuple[int, int]],
+    wanted: Mapping[str, int],
+    spare: int,
+    *,
+    whole: bool,
+) -> Path | None:
+    """The least pieces of all maps with which the exits are right where `spans` say; None where there are none."""
+    if any(low == high for low, high in spans.values()):
+        return None
+    need = dict(spans)
+    for along in reversed(inner):
+        begin, stop = _reach(along.window, along.size, along.made_size, need[along.made])
+        for name in along.maps:
+            known = need.get(name, (begin, stop))
+            need[name] = min(begin, known[0]), max(stop, known[1])
+    ends = {name: whole_piece(*span) for name, span in spans.items()}
+    all_of_it = {name: whole_piece(0, size) for name, size in given.items()}
+    if whole or spare < NEVER or len(given) > 1:
+        steps = _through(inner, all_of_it, need, spare)
+        return Path(all_of_it, steps, ends) if steps else None
+    ((entry, total),) = given.items()
+    for before, after in _around(2 * max(1, -(-total // min(wanted.values())))):
+        lies = {entry: whole_piece(max(0, need[entry][0] - before), min(total, need[entry][1] + after))}
+        steps = _through(inner, lies, need, spare)
+        if steps:
+            return Path(lies, steps, ends)
+    return None
+
+
+def whole_piece(start: int, end: int) -> Band:
+    """A piece that is right throughout."""
+    return Band(start, end - start, start, end)
+
+
+@cache
+def _around(most: int) -> tuple[tuple[int, int], ...]:
+    """Pairs of what to add before and after, the least first."""
+    return tuple(sorted(((a, b) for a in range(most + 1) for b in range(most + 1)), key=sum))
+
+
+@cache
+def _reach(window: Window, size: int, made_size: int, made: tuple[int, int]) -> tuple[int, int]:
+    """The least piece of a map of `size` of which an operator makes this of its output, lying as in the whole."""
+    begin = made[0] * window.stride - window.padding(size)
+    stop = begin + (made[1] - made[0] - 1) * window.stride + window.span
+    begin, stop = max(0, begin), min(size, stop)
+    for before, after in _around(window.stride):
+        read = whole_piece(max(0, begin - before), min(size, stop + after))
+        if _suffices(_made(window, read, size, made_size), made):
+            return read.start, read.wrong
+    return 0, size
+
+
+def _through(
+    inner: Sequence[Along], given: Mapping[str, Band], need: Mapping[str, tuple[int, int]], spare: int
+) -> tuple[Step, ...] | None:
+    """What the operators make of these pieces; None where one would not lie as in the whole, or not suffice."""
+    places, steps = dict(given), []
+    for along in inner:
+        lie = [places[name] for name in along.maps]
+        start, finish = max(band.start for band in lie), min(band.start + band.size for band in lie)
+        read = Band(start, finish - start, max(band.right for band in lie), min(band.wrong for band in lie))
+        if spare < NEVER:
+            begin, stop = _reach(along.window, along.size, along.made_size, need[along.made])
+            if read.size - (stop - begin) >= spare:
+                read = Band(begin, stop - begin, max(begin, read.right), min(stop, read.wrong))
+        made = _made(along.window, read, along.size, along.made_size)
+        if made is None or not _suffices(made, need[along.made]):
+            return None
+        places[along.made] = made
+        steps.append(Step(read, made))
+    return tuple(steps)
+
+
+def _suffices(made: Band | None, need: tuple[int, int]) -> bool:
+    return made is not None and made.right <= need[0] and made.wrong >= need[1]
+
+
+def _made(window: Window, read: Band, whole: int, whole_made: int) -> Band | None:
+    """The piece that comes out, or None where it would not lie as in the whole."""
+    size, first = window.made(read.size), window.padding(whole)
+    shifted = read.start - window.padding(read.size) + first
+    start = shifted // window.stride
+    if size < 1 or shifted % window.stride or start < 0 or start + size > whole_made:
+        return None
+    right = start if read.right == 0 else max(start, -(-(read.right + first) // window.stride))
+    wrong = (read.wrong + first - window.span) // window.stride + 1 if read.wrong < whole else start + size
+    return Band(start, size, right, min(wrong, start + size))
