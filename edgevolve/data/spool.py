@@ -1,6 +1,7 @@
 """Examples that are made one after the other, each once: in memory while they are few, else in a temporary file."""
 
 import atexit
+import os
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -58,5 +59,10 @@ def in_memory_if_small(rows: Rows) -> Rows:
 @cache
 def _folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="edgevolve-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    atexit.register(_remove, folder, os.getpid())
     return folder
+
+
+def _remove(folder: Path, owner: int) -> None:
+    if os.getpid() == owner:  # no process that was forked from it
+        shutil.rmtree(folder, ignore_errors=True)
