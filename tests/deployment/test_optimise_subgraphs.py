@@ -125,7 +125,7 @@ def test_a_plan_for_another_number_of_tensors_is_replaced(offsets):
     found = optimised(packed(content))
     assert found.micro_says.startswith("TensorFlow Lite Micro could not run it as it was: the file's memory plan is")
     assert found.micro_head_bytes is not None
-    after, before, plan = replanned(packed(content))
+    after, before, plan, _ = replanned(packed(content))
     assert plan.head_bytes <= before
     assert read_tflite(packed(content)).plan_fits is False
     assert read_tflite(after).plan_fits
