@@ -82,7 +82,7 @@ def search(
         int | None, typer.Option(help="budget: candidates trained, those before --resume included")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="budget: wall time in all; what is in training then is waited for")
+        float | None, typer.Option(help="budget: wall time in all; trainings that run then are waited for")
     ] = None,
     workers: Annotated[int | None, typer.Option(help="one a core unless given")] = None,
     ray_address: Annotated[str | None, typer.Option(help="join a running cluster: HOST:PORT or auto")] = None,

@@ -66,6 +66,8 @@ def _found(name: str, packaged: Path, verbs: tuple[str, ...]) -> Path:
     reason = _NO_PYTHON.get(Path(name).suffix.lower())
     if reason:
         raise ConfigError(f"{name}: {reason}: give a .py file that defines `config = SearchConfig(...)`")
+    if Path(name).is_dir():
+        raise ConfigError(f"{name}: is a folder: give a .py file that defines `config = SearchConfig(...)`")
     near = suggestion(Path(name).stem if "/" not in name else name, [*verbs, *known])
     shown = name if len(name) <= 100 else name[:99] + "…"
     raise ConfigError(f"{shown}: no such configuration{near or '; give a .py file, or one of ' + ', '.join(known)}")

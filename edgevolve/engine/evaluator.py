@@ -59,6 +59,9 @@ class Evaluator(Protocol):
     def submit(self, job: Job) -> None:
         """Take a job; returns at once."""
 
+    def withdraw(self) -> Sequence[int]:
+        """Take back the jobs that wait for a worker; gives their numbers."""
+
     def share(self, prepared: Arrays | None) -> None:
         """What every later job has as `Job.prepared`: it travels once, not with each job."""
 
@@ -94,6 +97,12 @@ class Inline:
     def submit(self, job: Job) -> None:
         """Queue the job; it runs in `wait`."""
         self._waiting.append(job)
+
+    def withdraw(self) -> Sequence[int]:
+        """All that is queued."""
+        numbers = [job.number for job in self._waiting]
+        self._waiting.clear()
+        return numbers
 
     def wait(self, timeout_s: float, progressed: Progressed = _on) -> Sequence[JobResult]:
         """Run the oldest job to its end, however long."""
@@ -139,6 +148,10 @@ class VirtualTime:
         free_since, worker = heapq.heappop(self._free)
         started = max(self._now, free_since)
         heapq.heappush(self._running, (started + self._duration_s(job), job.number, started, worker, job))
+
+    def withdraw(self) -> Sequence[int]:
+        """Nothing: no job waits."""
+        return ()
 
     def wait(self, timeout_s: float, progressed: Progressed = _on) -> Sequence[JobResult]:
         """The job that ends next."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from edgevolve.engine.evaluation import JobProgress
 from edgevolve.engine.evaluator import Evaluator, JobResult
-from edgevolve.engine.stopping import reason_to_stop
+from edgevolve.engine.stopping import reason_to_stop, time_spent
 from edgevolve.graph import GraphBuilder, json_hash, to_json
 from edgevolve.runs import Job, Journal, JournalError, Measurement, Run, SearchConfig, events, measure
 from edgevolve.runs.artefacts import Arrays, keep_weights, write_weights
@@ -76,7 +76,8 @@ class Search:
     def drive(self, evaluator: Evaluator, journal: Journal, observe: Observer) -> None:
         """Evaluate until a budget is spent or nothing is left to try; the last event is `stopped`.
 
-        An interrupt is journaled and raised again; what is in flight then is evaluated on resume.
+        An interrupt is journaled and raised again. What is in flight then, or waits for a worker when the time is
+        spent, is evaluated on resume.
         """
         write = self._writer(journal, observe)
         self._keep_weights()
@@ -85,9 +86,12 @@ class Search:
         try:
             stopped = None
             while stopped is None:
-                self._submit(evaluator)
+                if time_spent(self._config, self.run, evaluator.now()):
+                    self._submitted.difference_update(evaluator.withdraw())
+                else:
+                    self._submit(evaluator)
                 stopped = self._fill(evaluator, write)
-                if self._in_flight:
+                if self._submitted:
                     stopped = None
                     for result in evaluator.wait(1.0, heard):
                         self._finish(result, evaluator.now(), write)

@@ -135,6 +135,12 @@ class RayPool:
         self._queue.append(_Try(job))
         self._dispatch()
 
+    def withdraw(self) -> Sequence[int]:
+        """What no worker has yet."""
+        numbers = [tried.job.number for tried in self._queue]
+        self._queue.clear()
+        return numbers
+
     def share(self, prepared: Arrays | None) -> None:
         """Put it into the object store, once a node."""
         self._prepared = None if prepared is None else ray.put(dict(prepared))

@@ -9,19 +9,27 @@ REJECTIONS_IN_A_ROW = 10_000
 def reason_to_stop(config: SearchConfig, run: Run, now: float) -> events.Stopped | None:
     """Why nothing more is to be asked at `now`, if so. Jobs in flight count as evaluations."""
     begun = run.evaluations + len(run.in_flight)
-    minutes = (run.active_seconds + now - run.last_time) / 60
     if len(run.failures) >= config.failures_in_a_row:
         first = run.failures[0]
         reason = f"{len(run.failures)} failures in a row; the first: {first.kind}: {first.reason}"
         return events.Stopped(time=now, cause="failures", reason=reason)
-    if config.evaluations is not None and begun >= config.evaluations:
+    spent = time_spent(config, run, now)
+    if config.evaluations is not None and (run.evaluations if spent else begun) >= config.evaluations:
         return events.Stopped(time=now, cause="budget", reason=f"{config.evaluations} evaluations")
-    if config.minutes is not None and minutes >= config.minutes:
-        return events.Stopped(time=now, cause="budget", reason=f"{config.minutes:g} minutes")
-    if config.worker_hours is not None and run.busy_seconds / 3600 >= config.worker_hours:
-        return events.Stopped(time=now, cause="budget", reason=f"{config.worker_hours:g} worker-hours")
+    if spent:
+        return events.Stopped(time=now, cause="budget", reason=spent)
     if run.rejections_in_a_row >= REJECTIONS_IN_A_ROW:
         return _nothing_left(run, now)
+    return None
+
+
+def time_spent(config: SearchConfig, run: Run, now: float) -> str | None:
+    """The budget of time that is spent at `now`, in words, if one is: no job is to begin any more."""
+    minutes = (run.active_seconds + now - run.last_time) / 60
+    if config.minutes is not None and minutes >= config.minutes:
+        return f"{config.minutes:g} minutes"
+    if config.worker_hours is not None and run.busy_seconds / 3600 >= config.worker_hours:
+        return f"{config.worker_hours:g} worker-hours"
     return None
 
 

@@ -36,6 +36,7 @@ class ProgressDisplay:
             disable=not console.is_terminal,
         )
         self._task = self._bar.add_task("searching", total=config.evaluations, rate="", best="")
+        self._workers = 1
         self._begun_at = 0
         self._began = 0.0
         self._rate = ""
@@ -58,6 +59,8 @@ class ProgressDisplay:
 
     def __call__(self, run: Run, event: events.Event) -> None:
         """Show the event."""
+        if isinstance(event, events.Started | events.Resumed):
+            self._workers = event.workers
         self._latest = run, len(run.in_flight), event.time - run.active_seconds
         if isinstance(event, events.Started | events.Resumed):
             self._begun_at, self._began = run.evaluations, event.time
@@ -94,7 +97,7 @@ class ProgressDisplay:
                 continue
             run, flying, began = self._latest
             seconds = max(0.0, time.time() - began)
-            words = waiting_words(run, flying, self._config.minutes, seconds)
+            words = waiting_words(run, flying, self._workers, self._config.minutes, seconds)
             if self._console.is_terminal:
                 self._bar.update(self._task, description=words)
                 self._printed = time.monotonic()
@@ -136,10 +139,14 @@ class ProgressDisplay:
         )
 
 
-def waiting_words(run: Run, flying: int, minutes: float | None, seconds: float) -> str:
-    """What a silent search is at, and why it outlives its budget of `minutes` after `seconds` of searching."""
-    if minutes is not None and seconds >= 60 * minutes and flying:
-        those = "the candidate" if flying == 1 else f"the {flying} candidates"
+def waiting_words(run: Run, flying: int, workers: int, minutes: float | None, seconds: float) -> str:
+    """What a silent search is at, and why it outlives its budget of `minutes` after `seconds` of searching.
+
+    `flying` candidates are in flight; those that the `workers` have are in training.
+    """
+    training = min(flying, workers)
+    if minutes is not None and seconds >= 60 * minutes and training:
+        those = "the candidate" if training == 1 else f"the {training} candidates"
         return f"{minutes:g} minutes are over; waiting for {those} in training, none is begun any more"
     rejected = len(run.records) - run.evaluations - flying
-    return f"{flying} in training, {rejected} of {len(run.records)} candidates rejected before it"
+    return f"{training} in training, {rejected} of {len(run.records)} candidates rejected before it"

@@ -106,6 +106,23 @@ def a_checkpoint_reaches_its_job(evaluator: Evaluator) -> None:
     assert result.outcome.weights["checkpoint"].tolist() == [0.25]
 
 
+def what_is_withdrawn_never_ends_and_may_come_again(evaluator: Evaluator) -> None:
+    """A job that waits for a worker is taken back; all others end."""
+    numbers = set(range(10, 10 + evaluator.capacity))
+    for number in numbers:
+        evaluator.submit(_job(number))
+    withdrawn = set(evaluator.withdraw())
+    left = numbers - withdrawn
+    assert withdrawn <= numbers
+    until = time.monotonic() + _PATIENCE_S
+    while left:
+        assert time.monotonic() < until, f"{len(left)} jobs did not end"
+        ended = {result.number for result in evaluator.wait(timeout_s=20)}
+        assert ended <= left
+        left -= ended
+    assert {result.number for result in _collect(evaluator, sorted(withdrawn))} == withdrawn
+
+
 def waiting_for_nothing_ends_with_the_time_given(evaluator: Evaluator) -> None:
     """It neither blocks nor raises."""
     began = time.monotonic()
@@ -126,6 +143,7 @@ EVALUATOR_CHECKS: tuple[Callable[[Evaluator], None], ...] = (
     times_and_worker_are_given,
     what_is_shared_is_in_every_later_job,
     a_checkpoint_reaches_its_job,
+    what_is_withdrawn_never_ends_and_may_come_again,
     waiting_for_nothing_ends_with_the_time_given,
     capacity_is_at_least_one_job_a_worker,
 )

@@ -1,5 +1,6 @@
 import json
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import pytest
@@ -41,6 +42,27 @@ def test_a_search_stops_asking_after_its_minutes(config, run_search):
     ends = [r.ended for r in run.records.values() if r.ended]
     assert run.stopped.reason == "10 minutes"
     assert max(r.started for r in run.records.values()) <= 600 <= max(ends) < 600 + 121
+
+
+class Queued(Inline):
+    """A job waits for the worker while another runs; each look at the clock takes ten seconds."""
+
+    capacity = 2
+
+    def __init__(self, task, splits):
+        super().__init__(task, splits, clock=count(0.0, 10.0).__next__)
+
+
+def test_what_waits_for_a_worker_when_the_minutes_are_over_is_left_for_a_resume(config, tmp_path):
+    run = search(config(evaluations=None, minutes=5.0), "run", out=tmp_path, evaluator=Queued)
+    assert run.stopped.reason == "5 minutes"
+    (waiting,) = run.in_flight
+    begun = len(run.in_flight) + run.evaluations
+    both = search(config(evaluations=begun, minutes=5.0), "both", out=tmp_path, evaluator=Queued)
+    assert (both.stopped.reason, len(both.in_flight)) == ("5 minutes", 1)
+    assert max(r.started for r in run.records.values() if r.ended) <= 300
+    resumed = search(config(evaluations=None, minutes=8.0), "run", out=tmp_path, evaluator=Queued, resume=True)
+    assert isinstance(resumed.records[waiting.number].outcome, Completed)
 
 
 def test_worker_hours_count_every_worker(config, run_search):

@@ -41,9 +41,11 @@ def test_a_silent_search_says_what_it_is_at(config, output, run_search):
 
 def test_what_outlives_the_minutes_is_named(run_search, config):
     run = run_search(config(evaluations=2))
-    assert waiting_words(run, 1, 2.0, 121.0).startswith("2 minutes are over; waiting for the candidate in training")
-    assert waiting_words(run, 3, 2.0, 121.0).startswith("2 minutes are over; waiting for the 3 candidates in training")
-    assert waiting_words(run, 3, 2.0, 60.0).startswith("3 in training, ")
+    assert waiting_words(run, 2, 1, 2.0, 121.0).startswith("2 minutes are over; waiting for the candidate in training")
+    assert waiting_words(run, 4, 3, 2.0, 121.0).startswith(
+        "2 minutes are over; waiting for the 3 candidates in training"
+    )
+    assert waiting_words(run, 4, 3, 2.0, 60.0).startswith("3 in training, ")
 
 
 def test_a_line_has_what_is_done_the_time_and_the_rate(config, tmp_path):
