@@ -5,6 +5,7 @@ from edgevolve.data.data_error import DataError
 from edgevolve.data.diabetes import Diabetes
 from edgevolve.data.digits import Digits, DigitsAnomalies
 from edgevolve.data.examine import DataReport, differs, examine, load_splits
+from edgevolve.data.features import Features
 from edgevolve.data.front_end import FrontEnd, Pixels, Prepared, Samples, Standardise, Unchanged
 from edgevolve.data.image_folder import ImageFolder
 from edgevolve.data.keras_datasets import KerasDataset
@@ -33,8 +34,12 @@ _PACKAGED = (
 DATA_SETS = {kind.__name__: kind for kind in _PACKAGED}
 """What an export can load again from a journal, by the name of its class."""
 
+PARTS = {**DATA_SETS, "Features": Features, "Mel": Mel}
+"""The same with what may stand within a data set."""
+
 __all__ = [
     "DATA_SETS",
+    "PARTS",
     "AudioFolder",
     "Classes",
     "DataError",
@@ -43,6 +48,7 @@ __all__ = [
     "Diabetes",
     "Digits",
     "DigitsAnomalies",
+    "Features",
     "FrontEnd",
     "ImageFolder",
     "Itself",

@@ -119,10 +119,8 @@ def _tested(run: Run, number: int, artefact: str, splits: Splits) -> events.Test
 
 
 def _settings(run: Run) -> TrainingSettings:
-    fields: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value
-        for name, value in parameters(TrainingSettings.__name__, run.started.config["training"]).items()
-    }
+    known = parameters(TrainingSettings.__name__, run.started.config["training"])
+    fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in known.items()}
     try:
         return TrainingSettings(**fields)
     except (TypeError, ValueError) as error:

@@ -1,9 +1,10 @@
 """Where a candidate comes from: the data it was trained on, and the facts for its manifest."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from edgevolve.data import DATA_SETS, DataError, DataSet, Splits, fingerprint, load_splits
+from edgevolve.data import PARTS, DataError, DataSet, Splits, fingerprint, load_splits
 from edgevolve.runs.earlier import parameters
 from edgevolve.runs.run import Run
 
@@ -15,12 +16,10 @@ def load_data(run: Run, data_set: DataSet | None = None) -> Splits:
     """
     if data_set is None:
         recipe = run.started.config.get("data") or {}
-        name = recipe.get("type", "")
-        kind = DATA_SETS.get(name)
-        if kind is None:
+        if not _packaged(recipe):
             raise DataError(f"{run.path}: its data set is defined in its configuration; add --config CONFIG.py")
         try:
-            data_set = kind(**parameters(name, recipe))
+            data_set = _made(recipe)
         except TypeError as error:
             raise DataError(f"{run.path}: not a data set of this version ({error})") from error
     splits = load_splits(data_set)
@@ -31,7 +30,20 @@ def load_data(run: Run, data_set: DataSet | None = None) -> Splits:
 
 def has_packaged_data(run: Run) -> bool:
     """Whether `load_data` finds the run's data set without its configuration."""
-    return (run.started.config.get("data") or {}).get("type") in DATA_SETS
+    return _packaged(run.started.config.get("data") or {})
+
+
+def _packaged(recipe: Mapping[str, Any]) -> bool:
+    """Whether an object, and all within it, is of classes of ours."""
+    within = [value for value in recipe.values() if isinstance(value, Mapping) and "type" in value]
+    return recipe.get("type") in PARTS and all(map(_packaged, within))
+
+
+def _made(recipe: Mapping[str, Any]) -> Any:
+    """The object of its JSON form. Raises `TypeError` for parameters that its class does not have."""
+    values = parameters(recipe["type"], recipe)
+    made = {name: _made(v) if isinstance(v, Mapping) and "type" in v else v for name, v in values.items()}
+    return PARTS[recipe["type"]](**made)
 
 
 def facts(run: Run, number: int) -> dict[str, Any]:

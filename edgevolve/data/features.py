@@ -1,0 +1,34 @@
+"""A data set as a front end makes it: `Mel` of the clips of an `AudioFolder`."""
+
+from dataclasses import dataclass
+
+from edgevolve.data.data_error import DataError
+from edgevolve.data.mel import Mel
+from edgevolve.data.scaling import with_front_end
+from edgevolve.data.split import DataSet, Splits
+from edgevolve.data.target import Target, target_of
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """The examples of `data` through `front_end`, which is fitted to the training split."""
+
+    data: DataSet
+    front_end: Mel
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """The front end's."""
+        return self.front_end.shape
+
+    @property
+    def target(self) -> Target:
+        """The data set's."""
+        return target_of(self.data)
+
+    def load(self) -> Splits:
+        """Raises `DataError` as the data set does, and where it has a front end of its own or other clips."""
+        splits = self.data.load()
+        if splits.front_end is not None:
+            raise DataError(f"Features: the data set has a front end of its own, {splits.front_end.name}")
+        return with_front_end(splits, self.front_end.fitted(splits.train.x))
