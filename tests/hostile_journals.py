@@ -15,6 +15,7 @@ from driver import BAD_INPUT, main
 from edgevolve.engine import Inline, search
 from edgevolve.reports.watch import LiveRun
 from edgevolve.runs import SearchConfig
+from edgevolve.runs.events import Failure, Retrained, Tested
 from search_algorithms import NSGA3, AgingEvolution, SuccessiveHalving
 
 JOURNALS = Path(__file__).parent / "data" / "journals"
@@ -109,7 +110,8 @@ def sources(folder):
         config = make_config(evaluations=12, **fields)
         search(config, name, out=folder, evaluator=virtual(2))
         search(config.with_fields(evaluations=15), name, out=folder, evaluator=virtual(2), resume=True)
-        found.append(((folder / name / "journal.jsonl").read_bytes(), config.with_fields(evaluations=17)))
+        content = (folder / name / "journal.jsonl").read_bytes() + _trained_again()
+        found.append((content, config.with_fields(evaluations=17)))
     for family in ("evolution", "halving", "surrogate"):
         spec = spec_from_file_location(f"old_{family}", JOURNALS / "configs" / f"{family}.py")
         module = module_from_spec(spec)
@@ -117,6 +119,19 @@ def sources(folder):
         content = (JOURNALS / f"0.1.0-{family}.jsonl").read_bytes()
         found.append((content, module.config.with_fields(evaluations=1)))
     return found
+
+
+def _trained_again():
+    """Lines of a candidate that was trained again, and tested."""
+    ran = {"time": 9e9, "started": 9e9, "ended": 9e9, "worker": "0", "node": "n", "number": 1, "epochs": 9}
+    failure = Failure(kind="diverged", reason="the loss is not finite")
+    scores = {"float": {"error": 0.1}, "int8": {"error": 0.2}}
+    lines = [
+        Retrained(**ran, seed=0, metrics={"error": 0.1}, curves={"loss": (1.0, 0.5)}, artefact="0" * 64),
+        Retrained(**ran, seed=1, failure=failure),
+        Tested(time=9e9, number=1, artefact="0" * 64, scores=scores),
+    ]
+    return "".join(line.model_dump_json() + "\n" for line in lines).encode()
 
 
 def said(arguments):
