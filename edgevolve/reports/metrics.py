@@ -1,8 +1,10 @@
-"""Which metrics a run has, in which order, which a picture shows, and which candidates are beyond soft bounds."""
+"""Which metrics a run has and shows, which candidates are beyond soft bounds, and how sure errors are."""
 
 from collections.abc import Collection, Sequence
 
+from edgevolve.metric import SHARE
 from edgevolve.printable import printable
+from edgevolve.reports.quantities import interval, quantity
 from edgevolve.runs import Run
 from edgevolve.runs.events import DeviceUsed
 from resource_models import MODEL_SIZE
@@ -57,3 +59,26 @@ def sources(devices: Sequence[DeviceUsed], names: Collection[str]) -> list[str]:
         if given:
             lines.append(f"{printable(', '.join(given))}: {one.name}, {one.provenance}")
     return lines
+
+
+_MOST_EXAMPLES = 10**9
+
+
+def luck(run: Run) -> list[str]:
+    """A line on how well the error of the best candidate is known, where the best is by an error.
+
+    The interval is the exact one of a share that was counted on the validation split (Clopper and Pearson 1934), 95 %.
+    """
+    number, best, main = run.started.data.get("validation"), run.best, run.main
+    if not isinstance(number, int) or not 1 <= number <= _MOST_EXAMPLES or best is None:
+        return []
+    share = best.metrics[main.name]
+    if main.unit != SHARE or main.better != "lower" or not 0 <= share <= 1:
+        return []
+    from scipy.special import betaincinv
+
+    wrong = round(share * number)
+    low = float(betaincinv(wrong, number - wrong + 1, 0.025)) if wrong else 0.0
+    high = float(betaincinv(wrong + 1, number - wrong, 0.975)) if wrong < number else 1.0
+    known = f"{quantity(main, share)} on {number} validation examples {interval(main, low, high)}"
+    return [f"{main.title} of the best: {known}, 95 %; the best of many is partly lucky"]
