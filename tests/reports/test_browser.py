@@ -13,6 +13,7 @@ import pytest
 from journals import ODD, hostile_history
 
 from edgevolve.quantity import size
+from edgevolve.reports.metrics import luck
 from edgevolve.reports.page import report_page
 from edgevolve.reports.terminal import within_soft_bounds
 from edgevolve.reports.watch import HOST, make_server
@@ -129,6 +130,16 @@ def test_every_chart_is_drawn_and_nothing_is_asked_of_a_network(page):
             page.until(f"{place}.querySelector('.main-svg')")
     asked = page.run("return performance.getEntriesByType('resource').map((entry) => entry.name)")
     assert [name for name in asked if not name.startswith(("blob:", "data:"))] == []
+
+
+def test_how_well_the_error_of_the_best_is_known_stands_below_the_title(browser, config, run_search, tmp_path):
+    run = run_search(config(evaluations=6))
+    path = tmp_path / "report.html"
+    path.write_text(report_page([run], ["run"]))
+    page = Page(browser).open(path.as_uri())
+    shown = page.run("return document.getElementById('luck').innerText")
+    assert luck(run) == [shown]
+    assert "partly lucky" in shown
 
 
 def test_the_table_sorts_filters_and_searches(page, made):

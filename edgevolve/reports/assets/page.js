@@ -195,6 +195,8 @@ function present(first) {
   run.broken = new Set(run.beyond);
   $("name").textContent = run.name;
   $("summary").textContent = run.summary;
+  $("luck").textContent = run.luck.join(" ");
+  $("luck").hidden = !run.luck.length;
   $("devices").replaceChildren(...run.devices.map((words) => element("li", {}, words)));
   $("devices").hidden = !run.devices.length;
   tiles();
