@@ -38,7 +38,8 @@ register(LATENCY, ENERGY, EFFICIENCY)
 METRICS = (LATENCY.name, ENERGY.name, EFFICIENCY.name)
 """What a device may be asked for: milliseconds and microjoules of one inference, 10¹² operations a joule."""
 
-_BEYOND = "; no interval outside the training range"
+_BEYOND = "; without interval where unlike what was learned from"
+"""Journals hold these words, and a resume compares them: they stay as they are."""
 
 _METRICS: Mapping[Kind, tuple[str, ...]] = {
     Kind.SYSTOLIC: METRICS,
