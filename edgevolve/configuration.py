@@ -66,7 +66,7 @@ def _found(name: str, packaged: Path, verbs: tuple[str, ...]) -> Path:
     reason = _NO_PYTHON.get(Path(name).suffix.lower())
     if reason:
         raise ConfigError(f"{name}: {reason}: give a .py file that defines `config = SearchConfig(...)`")
-    if Path(name).is_dir():
+    if _is_folder(name):
         raise ConfigError(f"{name}: is a folder: give a .py file that defines `config = SearchConfig(...)`")
     near = suggestion(Path(name).stem if "/" not in name else name, [*verbs, *known])
     shown = name if len(name) <= 100 else name[:99] + "…"
@@ -76,6 +76,13 @@ def _found(name: str, packaged: Path, verbs: tuple[str, ...]) -> Path:
 def _candidates(name: str, packaged: Path) -> list[Path]:
     by_name = [packaged / f"{Path(name).stem}.py"] if str(Path(name).parent) in (".", "configs") else []
     return [Path(name), *by_name]
+
+
+def _is_folder(name: str) -> bool:
+    try:
+        return Path(name).is_dir()
+    except (OSError, ValueError):  # too long a name, or a NUL in it
+        return False
 
 
 def _is_python_file(path: Path) -> bool:

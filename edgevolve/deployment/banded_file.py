@@ -14,7 +14,7 @@ def put_in_bands(content: Any, model: TfliteModel, banded: Banded) -> None:
     """Change the `ModelT`, of which `model` was read, into the network in bands.
 
     Pieces have type and scales of the tensor that they are pieces of, and no name. Tensors that nothing reads any more
-    go.
+    go. A batch that the file left open is one example: slices have fixed sizes.
     """
     graph = content.subgraphs[0]
     old = {x.name: table for x, table in zip(model.tensors, graph.tensors, strict=True)}
@@ -25,7 +25,7 @@ def put_in_bands(content: Any, model: TfliteModel, banded: Banded) -> None:
             tables.append(old[x.name])
         elif x.name in banded.wholes:
             table = copy(old[banded.wholes[x.name]])
-            table.name = table.shapeSignature = None
+            table.name = None
             table.shape, table.buffer = list(x.shape), 0
             tables.append(table)
         else:
@@ -40,6 +40,8 @@ def put_in_bands(content: Any, model: TfliteModel, banded: Banded) -> None:
         listed.append(table)
     graph.inputs = [numbers[model.tensors[int(i)].name] for i in graph.inputs]
     graph.outputs = [numbers[model.tensors[int(i)].name] for i in graph.outputs]
+    for table in tables:
+        table.shapeSignature = None
     graph.tensors, graph.operators = tables, listed
 
 

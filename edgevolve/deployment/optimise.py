@@ -104,6 +104,8 @@ def optimised(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> O
     if not _same(old.outputs, new.outputs):
         raise ExportError("the rewritten file computes something else on TensorFlow Lite Micro; it was not written")
     says = "" if was.runs else f"{was.runtime} could not run it as it was: {', '.join(was.stopped_by)}"
+    if len(arenas) > 1 and read.dynamic_batch:
+        says = "its batch, which was open, is one example now"
     if outside:
         says = "its weights lie inside the FlatBuffer now; TensorFlow Lite Micro does not read others"
     if new.head_bytes > old.head_bytes:
