@@ -20,6 +20,7 @@ config = config.with_fields(
 """
 
 
+@pytest.mark.slow
 def test_a_device_of_ones_own_is_checked_searched_and_shown(tmp_path):
     (tmp_path / "own.py").write_text(TINY + OWN)
     checked = edgevolve("check", "own.py", cwd=tmp_path)

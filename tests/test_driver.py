@@ -231,6 +231,7 @@ def test_check_tells_the_feasible_share_without_training(folder):
     assert re.search(r"\d+\.\d% of 1000 random networks are within all hard bounds", done.stdout)
 
 
+@pytest.mark.slow
 def test_packaged_configurations_are_found_by_name_from_anywhere(folder):
     for name in ("digits_aging", "digits_random", "digits_aging.py", "configs/digits_random.py"):
         assert edgevolve("check", name, cwd=folder).returncode == 0

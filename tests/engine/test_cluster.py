@@ -20,6 +20,7 @@ def test_an_address_where_nothing_listens_is_refused_within_20_seconds(address):
     refused_in_time(address.format(port=port))
 
 
+@pytest.mark.slow
 def test_an_address_that_accepts_and_never_answers_is_refused_within_20_seconds():
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

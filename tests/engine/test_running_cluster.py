@@ -38,6 +38,7 @@ def cluster():
     made.shutdown()
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_without_a_lost_node_and_loses_nothing(cluster, tmp_path):
     made, second = cluster
     lost = []

@@ -77,6 +77,7 @@ def test_a_task_that_works_is_tried_without_a_word():
     assert try_task(config, config.task, load_splits(config.data)) == ()
 
 
+@pytest.mark.slow
 def test_a_task_that_takes_long_is_not_waited_for():
     config = make_config(data=Large(), task=Mine("hangs"))
     (note,) = try_task(config, config.task, load_splits(config.data), patience_s=8)

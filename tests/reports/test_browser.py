@@ -446,6 +446,7 @@ def test_a_live_page_follows_without_reload(browser, tmp_path):
     assert [message for message in page.errors() if "events" not in message] == []
 
 
+@pytest.mark.slow
 def test_a_page_of_ten_thousand_candidates_opens(browser, tmp_path):
     folder = journals.write(tmp_path / "run", *journals.long_history(10_000))
     path = tmp_path / "report.html"

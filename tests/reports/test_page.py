@@ -157,6 +157,7 @@ def test_hostile_text_in_a_journal_reaches_the_page_as_text_alone(tmp_path):
     assert "'; rm" not in export.replace(f"'{folder}; rm -rf $HOME <b>'", "")
 
 
+@pytest.mark.slow
 def test_ten_thousand_candidates_make_a_page_below_10_MB_in_less_than_1_GB(tmp_path):
     folder = journals.write(tmp_path / "run", *journals.long_history(10_000))
     script = (

@@ -28,7 +28,7 @@ def made(tmp_path_factory):
     return sources(tmp_path_factory.mktemp("runs"))
 
 
-@pytest.mark.parametrize("block", range(3))
+@pytest.mark.parametrize("block", [0, *(pytest.param(more, marks=pytest.mark.slow) for more in (1, 2))])
 def test_mutated_journals_are_shown_reported_watched_and_resumed_or_refused_in_one_line(made, block, tmp_path):
     results = []
     for seed in range(50 * block, 50 * block + 50):
