@@ -8,7 +8,7 @@ BEFORE: Mapping[str, Mapping[str, Any]] = {
     "NpzImages": {"normalise": False, "channels_first": False},
     "TrainingSettings": {"clip_norm": None},
 }
-"""By class, what was done before a parameter existed, where that is not its default of today."""
+"""By class, what a run did before a parameter existed, where that differs from the parameter's default."""
 
 
 def parameters(kind: str, known: Mapping[str, Any]) -> dict[str, Any]:
