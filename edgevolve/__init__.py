@@ -62,7 +62,7 @@ if TYPE_CHECKING:
         minimise,
         target,
     )
-    from search_space import CnnSpace, DeclaredSpace, MlpSpace, MobileSpace, NasBench201Space, SearchSpace
+    from search_space import CnnSpace, DeclaredSpace, MlpSpace, MobileSpace, NasBench201Space, Recipes, SearchSpace
 
 _NAMES = {
     "edgevolve.data": (
@@ -117,7 +117,15 @@ _NAMES = {
         "minimise",
         "target",
     ),
-    "search_space": ("CnnSpace", "DeclaredSpace", "MlpSpace", "MobileSpace", "NasBench201Space", "SearchSpace"),
+    "search_space": (
+        "CnnSpace",
+        "DeclaredSpace",
+        "MlpSpace",
+        "MobileSpace",
+        "NasBench201Space",
+        "Recipes",
+        "SearchSpace",
+    ),
 }
 _HOMES = {name: home for home, names in _NAMES.items() for name in names}
 

@@ -10,6 +10,7 @@ from search_space.mlp import MlpSpace
 from search_space.mobile import MobileSpace
 from search_space.nasbench201 import NasBench201Space
 from search_space.protocol import DegenerateSpaceError, Elastic, GenotypeError, Json, SearchSpace, WithRecipe
+from search_space.recipes import Recipes
 
 __all__ = [
     "SPACES",
@@ -22,6 +23,7 @@ __all__ = [
     "MlpSpace",
     "MobileSpace",
     "NasBench201Space",
+    "Recipes",
     "SearchSpace",
     "WithRecipe",
 ]

@@ -20,10 +20,10 @@ from search_space.variables import (
     IntRange,
     Variable,
     changed,
+    check_keys,
     check_probability,
     either,
     refusal,
-    shown,
 )
 
 __all__ = ["Change", "Choice", "Flag", "IntRange", "Items", "Maybe", "Record", "Variable", "Variants"]
@@ -127,14 +127,8 @@ class Record(Generic[V]):
 
     def from_json(self, value: object, path: str) -> V:
         """Read an object with exactly these keys."""
-        if type(value) is not dict:
-            raise refusal(path, "an object", value)
-        names = {name for name, _ in self.fields}
-        if missing := [name for name, _ in self.fields if name not in value]:
-            raise GenotypeError(f"{path}: {missing[0]!r} is missing")
-        for key in value:
-            if key not in names:
-                raise GenotypeError(f"{path}: unknown key {shown(key)}")
+        check_keys(value, [name for name, _ in self.fields], path)
+        assert isinstance(value, dict)
         return self.cls(**{name: v.from_json(value[name], f"{path}.{name}") for name, v in self.fields})
 
     def difference(self, before: V, after: V, name: str) -> list[Change]:

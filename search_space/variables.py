@@ -1,7 +1,7 @@
 """One gene each: a whole number, a choice, a yes or no."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
@@ -229,6 +229,17 @@ def check_probability(owner: object, probability: float) -> None:
     """Raise `ValueError` unless both outcomes have a chance, so that all of a space can be sampled."""
     if not (math.isfinite(probability) and 0 < probability < 1):
         raise ValueError(f"{owner}: the probability must lie between 0 and 1")
+
+
+def check_keys(value: object, names: Collection[str], path: str) -> None:
+    """Raise `GenotypeError` unless `value` is an object with exactly these keys."""
+    if type(value) is not dict:
+        raise refusal(path, "an object", value)
+    if missing := [name for name in names if name not in value]:
+        raise GenotypeError(f"{path}: {missing[0]!r} is missing")
+    for key in value:
+        if key not in names:
+            raise GenotypeError(f"{path}: unknown key {shown(key)}")
 
 
 def refusal(path: str, expected: str, value: object) -> GenotypeError:

@@ -75,7 +75,8 @@ def train_again(
 
         if wanted:
             with closing(start(task, without_test(splits))) as pool:
-                waiting = [Job(seed, None, graph, _seed(run, number, seed), {}) for seed in wanted]
+                recipe = run.records[number].recipe
+                waiting = [Job(seed, None, graph, _seed(run, number, seed), {}, recipe=recipe) for seed in wanted]
                 running = 0
                 while waiting or running:
                     while waiting and running < pool.capacity:

@@ -107,15 +107,15 @@ def search(
 
 
 def task_of(config: SearchConfig) -> Task:
-    """The configuration's task, or training from scratch, scored as the problem asks: by the main metric at least.
+    """The configuration's task, or training and its stages, scored as the problem asks: by the main metric at least.
 
     `NAME_int8` is the score NAME of the target for the int8 network.
     """
     main, *others = target_of(config.data).metrics
     in_int8 = [int8_metric(one) for one in (main, *others)]
     asked = [one for one in (*others, *in_int8) if one.name in config.problem.metrics]
-    stages = (ScoreInt8(),) if any(one in in_int8 for one in asked) else ()
-    return config.task or Train(config.training, (main, *asked), stages)
+    scored = (ScoreInt8(),) if any(one in in_int8 for one in asked) else ()
+    return config.task or Train(config.training, (main, *asked), (*config.stages, *scored))
 
 
 def _seen(config: SearchConfig, splits: Splits) -> dict[str, Any]:

@@ -15,13 +15,26 @@ from edgevolve.graph import from_json, to_json
 from edgevolve.metric import Metric
 from edgevolve.runs import Job
 from edgevolve.runs.task import Needs
-from edgevolve.training import Fit, Progress, Stage, TrainingDiverged, TrainingSettings, TrainState, unreported
+from edgevolve.spelling import suggestion
+from edgevolve.training import (
+    Fit,
+    FollowsRecipe,
+    Progress,
+    Stage,
+    TrainingDiverged,
+    TrainingSettings,
+    TrainState,
+    stages_under,
+    unreported,
+)
 from search_algorithms import Completed, Failed, Outcome
 
 
 @dataclass(frozen=True, slots=True)
 class Train:
     """Train with `settings`, then go through `stages`; gives the `metrics` that the data's target scores.
+
+    A candidate's recipe sets those stages that follow recipes, training among them, and may leave stages out.
 
     A job that takes longer than `checkpoint_s` seconds leaves a checkpoint as often, and goes on from the last one.
     """
@@ -37,6 +50,16 @@ class Train:
         """Those of `metrics`."""
         return tuple(metric.name for metric in self.metrics)
 
+    def check_recipe(self, recipe: Mapping[str, Any]) -> None:
+        """Raise `ValueError` for a key that no stage reads, or a value that a stage cannot take."""
+        stages = (Fit(self.settings), *self.stages)
+        known = {key for stage in stages if isinstance(stage, FollowsRecipe) for key in stage.recipe_keys}
+        for key in recipe:
+            if key not in known:
+                near = suggestion(key, known) or f"; they read {', '.join(sorted(known))}"
+                raise ValueError(f"no stage of training reads {key!r} of a recipe{near}")
+        stages_under(stages, recipe)
+
     def prepare(self) -> None:
         """Import TensorFlow, with as many threads as the task needs."""
         from edgevolve.training.session import configure_tensorflow
@@ -51,11 +74,12 @@ class Train:
             source = f"candidate {job.continues}" if job.inherits is None else f"{job.inherits.artefact}"
             return Failed("weights lost", f"there are no weights of {source} to go on from")
         first = Fit(replace(self.settings, epochs=job.epochs or self.settings.epochs), self.checkpoint_s)
+        stages = stages_under((first, *self.stages), job.recipe)
         state, begun = TrainState(job.graph, job.weights), 0
         if job.checkpoint is not None:
             state, begun = _restored(job.checkpoint)
         try:
-            for number, stage in list(enumerate((first, *self.stages)))[begun:]:
+            for number, stage in list(enumerate(stages))[begun:]:
                 rng = np.random.default_rng([job.seed, number])
                 state = stage(state, splits, rng, partial(_report, progress, number, state))
                 state = replace(state, checkpoint=None)

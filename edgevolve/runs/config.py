@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
 from edgevolve.data import Classes, DataError, DataSet, target_of
@@ -13,13 +14,17 @@ from edgevolve.metric import Metric, int8_metric, metrics_of
 from edgevolve.runs.devices import DeviceMetrics, device_metrics
 from edgevolve.runs.earlier import as_begun
 from edgevolve.runs.events import BoardUsed, DeviceUsed
-from edgevolve.runs.task import DeviceMemory, MetricProvider, Resources, Task
+from edgevolve.runs.phenotype import recipe_of
+from edgevolve.runs.task import DeviceMemory, MetricProvider, ReadsRecipes, Resources, Task
 from edgevolve.spelling import suggestion
-from edgevolve.training import TrainingSettings
+from edgevolve.training import Stage, TrainingSettings
 from predictors import Board, Device, PredictorError, board, boards, device
 from resource_models import TARGETS
 from search_algorithms import STRATEGIES, AgingEvolution, Problem, Scheduling, Strategy
-from search_space import SearchSpace
+from search_space import SearchSpace, WithRecipe
+
+_RECIPES_TRIED = 50
+"""So many random ones are shown to the task before a search."""
 
 
 class ConfigError(ValueError):
@@ -33,6 +38,7 @@ class SearchConfig(BaseModel):
     where it runs (`workers`, `gpus_per_worker`, `deadline_minutes`), may change when a run is resumed.
 
     `problem` is a `Problem`, or the mapping that `Problem.from_mapping` takes.
+    `stages` follow the training of each candidate, such as `Prune()`; a space of `Recipes` sets them.
     `start` holds genotypes (or their JSON form) that are evaluated first. `metrics` adds providers to the
     resource model; `task` replaces training. `prepare` is a task that runs once, before the search: the weights that it
     completes with are in `Job.prepared` of every candidate's job, and are what `Inherit("prepared")` means.
@@ -58,6 +64,7 @@ class SearchConfig(BaseModel):
     problem: Problem
     algorithm: Strategy = AgingEvolution()
     training: TrainingSettings = TrainingSettings()
+    stages: tuple[Stage, ...] = ()
     task: Task | None = None
     prepare: Task | None = None
     metrics: tuple[MetricProvider, ...] = ()
@@ -96,6 +103,8 @@ class SearchConfig(BaseModel):
         except DataError as error:
             raise ConfigError(f"data: {error}") from error
         what, wanted = ("classes", target.number) if isinstance(target, Classes) else ("outputs", target.outputs)
+        if self.task is not None and self.stages:
+            raise ConfigError("stages follow the training that edgevolve does; a task of your own takes them itself")
         given = {name: getattr(self.space, name, None) for name in ("classes", "outputs")}
         fits = given[what] == wanted or given["outputs"] == target.outputs
         if tuple(self.space.input_shape) != tuple(self.data.input_shape) or not fits:
@@ -128,7 +137,17 @@ class SearchConfig(BaseModel):
         return found
 
     @field_validator(
-        "data", "space", "problem", "algorithm", "training", "task", "prepare", "metrics", "devices", mode="before"
+        "data",
+        "space",
+        "problem",
+        "algorithm",
+        "training",
+        "stages",
+        "task",
+        "prepare",
+        "metrics",
+        "devices",
+        mode="before",
     )
     @classmethod
     def _no_class(cls, value: Any) -> Any:
@@ -142,7 +161,7 @@ class SearchConfig(BaseModel):
     def _as_problem(cls, value: Any) -> Any:
         return Problem.from_mapping(value) if isinstance(value, Mapping) else value
 
-    @field_validator("start", "metrics", mode="before")
+    @field_validator("start", "stages", "metrics", mode="before")
     @classmethod
     def _as_tuple(cls, value: Any) -> Any:
         return tuple(value) if isinstance(value, list) else value
@@ -215,6 +234,13 @@ class SearchConfig(BaseModel):
         twice = [name for one in self.device_metrics for name in one.metric_names if counts[name] > 1]
         if twice:
             raise ConfigError(f"metric {twice[0]!r} is given by a device and by metrics or task: keep one of them")
+        if isinstance(task, ReadsRecipes):
+            rng = np.random.default_rng(self.seed)
+            try:
+                for _ in range(_RECIPES_TRIED if isinstance(self.space, WithRecipe) else 0):
+                    task.check_recipe(recipe_of(self.space, self.space.sample(rng)))
+            except ValueError as error:
+                raise ConfigError(f"space: {error}") from error
         if isinstance(self.algorithm, Scheduling):
             self.algorithm.check_epochs(self.training.epochs)
         self.algorithm.start(self.space, self.problem, self.seed, lambda genotype: {})
@@ -270,7 +296,7 @@ def _near_field(name: str) -> str:
 
 def _lacking(value: Any, protocol: str) -> str:
     """What an object of a user's own still needs to be of this protocol; nothing where it has none of it."""
-    kinds = {kind.__name__: kind for kind in (DataSet, MetricProvider, SearchSpace, Strategy, Task)}
+    kinds = {kind.__name__: kind for kind in (DataSet, MetricProvider, SearchSpace, Stage, Strategy, Task)}
     if protocol not in kinds:
         return ""
     bodies = [{**vars(base), **vars(base).get("__annotations__", {})} for base in kinds[protocol].__mro__[:-1]]

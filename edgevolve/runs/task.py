@@ -89,6 +89,14 @@ class Task(Protocol):
 
 
 @runtime_checkable
+class ReadsRecipes(Protocol):
+    """A task that knows which recipes it can follow."""
+
+    def check_recipe(self, recipe: Mapping[str, Any]) -> None:
+        """Raise `ValueError`, in one line, for a key that it does not read or a value that it cannot take."""
+
+
+@runtime_checkable
 class MetricProvider(Protocol):
     """Metrics that follow from the graph alone, before training; `metrics` may describe them, as of a `Task`."""
 

@@ -3,8 +3,18 @@
 import os
 
 from edgevolve.training.settings import TrainingDiverged, TrainingSettings
-from edgevolve.training.stage import Fit, Progress, Stage, TrainState, unreported
+from edgevolve.training.stage import Fit, FollowsRecipe, Progress, Stage, TrainState, stages_under, unreported
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # without it depthwise convolutions of unequal strides do not run
 
-__all__ = ["Fit", "Progress", "Stage", "TrainState", "TrainingDiverged", "TrainingSettings", "unreported"]
+__all__ = [
+    "Fit",
+    "FollowsRecipe",
+    "Progress",
+    "Stage",
+    "TrainState",
+    "TrainingDiverged",
+    "TrainingSettings",
+    "stages_under",
+    "unreported",
+]

@@ -3,9 +3,9 @@
 A stage is a frozen object; TensorFlow is loaded when it is called, not when it is made.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from collections.abc import Collection, Mapping, Sequence, Set
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,11 +48,33 @@ class TrainState:
     checkpoint: Arrays | None = None
 
 
+@runtime_checkable
 class Stage(Protocol):
     """A step of training. Everything random comes from `rng`; `data.test` is empty."""
 
     def __call__(self, state: TrainState, data: Splits, rng: np.random.Generator, progress: Progress) -> TrainState:
         """The network, weights, curves and scores after the stage. Raises `TrainingDiverged`, `ValueError`."""
+
+
+@runtime_checkable
+class FollowsRecipe(Protocol):
+    """A stage that a candidate's recipe sets: `Prune` follows the recipe's `sparsity`, for example."""
+
+    @property
+    def recipe_keys(self) -> Collection[str]:
+        """The keys of a recipe that it reads."""
+
+    def under(self, recipe: Mapping[str, Any]) -> Stage | None:
+        """The stage as this recipe sets it, itself where none of its keys are there, None where it has nothing to do.
+
+        Raises `ValueError` for a value that it cannot take.
+        """
+
+
+def stages_under(stages: Sequence[Stage], recipe: Mapping[str, Any]) -> tuple[Stage, ...]:
+    """The stages that a recipe leaves, each as it sets them. Raises `ValueError` as `FollowsRecipe.under`."""
+    found = (stage.under(recipe) if isinstance(stage, FollowsRecipe) else stage for stage in stages)
+    return tuple(stage for stage in found if stage is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +83,16 @@ class Fit:
 
     settings: TrainingSettings
     checkpoint_s: float = 60.0
+
+    @property
+    def recipe_keys(self) -> Set[str]:
+        """The names of the settings but `epochs`, which the algorithm decides."""
+        return {field.name for field in fields(TrainingSettings)} - {"epochs"}
+
+    def under(self, recipe: Mapping[str, Any]) -> "Fit":
+        """With those settings that the recipe names."""
+        chosen = {name: recipe[name] for name in self.recipe_keys & recipe.keys()}
+        return replace(self, settings=replace(self.settings, **chosen)) if chosen else self
 
     def __call__(self, state: TrainState, data: Splits, rng: np.random.Generator, progress: Progress) -> TrainState:
         """Train for `data.target`; the epoch kept is that of the lowest validation loss."""

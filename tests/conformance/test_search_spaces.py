@@ -5,7 +5,7 @@ import pickle
 import pytest
 
 from edgevolve.testing import SPACE_CHECKS, check_space
-from search_space import SPACES, MlpSpace
+from search_space import SPACES, CnnSpace, MlpSpace, Recipes
 
 SHAPES = [(8, 8, 1), (32, 32, 3), (49, 40, 1), (1, 1, 1), (5, 40, 2)]
 CASES = [
@@ -15,7 +15,15 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("space", CASES)
+GENES = {"sparsity": (0, 0.25, 0.5, 0.75), "bits": (8, 4), "schedule": ("cosine", "constant"), "flip": (True, False)}
+RECIPES = [
+    pytest.param(Recipes(MlpSpace((8, 8, 1), 10), **GENES), id="recipes-mlp"),
+    pytest.param(Recipes(Recipes(CnnSpace((8, 8, 1), 2), bits=(8, 4)), sparsity=(0.5, 0)), id="recipes-recipes-cnn"),
+    pytest.param(Recipes(MlpSpace((4,), outputs=2), sparsity=(0.5,)), id="recipes-one-option"),
+]
+
+
+@pytest.mark.parametrize("space", [*CASES, *RECIPES])
 @pytest.mark.parametrize("check", SPACE_CHECKS, ids=lambda check: check.__name__)
 def test_of_a_space(check, space):
     for seed in range(SPACE_CHECKS[check]):
@@ -25,6 +33,11 @@ def test_of_a_space(check, space):
 @pytest.mark.parametrize("space", CASES)
 def test_a_space_and_its_genotypes_travel_to_workers(space):
     assert pickle.loads(pickle.dumps(space)) == space == type(space)(space.input_shape, space.classes)
+
+
+@pytest.mark.parametrize("space", RECIPES)
+def test_a_space_of_recipes_travels_to_workers(space):
+    assert pickle.loads(pickle.dumps(space)) == space
 
 
 @pytest.mark.parametrize("name", SPACES)

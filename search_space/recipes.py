@@ -1,0 +1,218 @@
+"""What training does to a network, as genes beside the genes of any space."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy import float64
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from edgevolve.graph import Graph
+from search_space.genome import Choice
+from search_space.protocol import DegenerateSpaceError, GenotypeError, Json, SearchSpace, WithRecipe
+from search_space.variables import Change, check_keys, shown
+
+G = TypeVar("G")
+
+Value = bool | int | float | str
+Values = tuple[Value, ...]
+"""One of each gene, in the order of the genes."""
+
+_GENES_SHARE = 0.25
+"""How often a mutation changes a gene of the recipe rather than the network, whose neighbours are a hundred times as
+many."""
+
+
+@dataclass(frozen=True, slots=True, init=False)
+class Genes:
+    """A `Variable` of named choices: `Genes(sparsity=(0, 0.25, 0.5), schedule=("cosine", "constant"))`; uniform.
+
+    Numbers are in the order of their size, and a morphism goes to the next one; else it goes to any other. Raises
+    `ValueError` for options that are equal or are no text, number, true or false.
+    """
+
+    choices: tuple[tuple[str, Choice[Any]], ...]
+    width: int
+
+    def __init__(self, **options: tuple[Value, ...]) -> None:
+        """Name the genes."""
+        if not options:
+            raise ValueError("name at least one gene, as sparsity=(0, 0.5)")
+        choices = tuple((name, _choice(name, values)) for name, values in options.items())
+        object.__setattr__(self, "choices", choices)
+        object.__setattr__(self, "width", sum(choice.width for _, choice in choices))
+
+    def sample(self, rng: Generator) -> Values:
+        """Draw each."""
+        return tuple(choice.sample(rng) for _, choice in self.choices)
+
+    def neighbours(self, value: Values, rng: Generator) -> Iterator[Values]:
+        """Change one by one step."""
+        for place, (_, choice) in enumerate(self.choices):
+            for other in choice.neighbours(value[place], rng):
+                yield (*value[:place], other, *value[place + 1 :])
+
+    def crossover(self, a: Values, b: Values, rng: Generator) -> Values:
+        """Mix gene by gene."""
+        each = zip(self.choices, a, b, strict=True)
+        return tuple(choice.crossover(one, other, rng) for (_, choice), one, other in each)
+
+    def encode(self, value: Values) -> list[float]:
+        """The genes' encodings in a row."""
+        return [x for (_, choice), one in zip(self.choices, value, strict=True) for x in choice.encode(one)]
+
+    def to_json(self, value: Values) -> dict[str, Json]:
+        """An object with one key a gene."""
+        return {name: choice.to_json(one) for (name, choice), one in zip(self.choices, value, strict=True)}
+
+    def from_json(self, value: object, path: str) -> Values:
+        """Read an object with exactly these keys."""
+        names = tuple(name for name, _ in self.choices)
+        check_keys(value, names, path)
+        assert isinstance(value, dict)
+        return tuple(choice.from_json(value[name], f"{path}.{name}") for name, choice in self.choices)
+
+    def difference(self, before: Values, after: Values, name: str) -> list[Change]:
+        """`sparsity 0 → 0.25`."""
+        each = zip(self.choices, before, after, strict=True)
+        where = (name,) if name else ()
+        return [
+            Change(where + change.where, change.what)
+            for (gene, choice), old, new in each
+            for change in choice.difference(old, new, gene.replace("_", " "))
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Trained(Generic[G]):
+    """A genotype of the space within, and what training does to its network."""
+
+    network: G
+    recipe: Values
+
+
+@dataclass(frozen=True, init=False)  # slots would let properties be assigned
+class Recipes(Generic[G]):
+    """The networks of `space`, and for each one a choice of how it is trained.
+
+    With `Recipes(space, sparsity=(0, 0.25, 0.5, 0.75), bits=(8, 4))` the recipe of a candidate is, for example,
+    `{"sparsity": 0.5, "bits": 8}`, beside what the space itself says. Stages of training read their own keys of it, and
+    names of `TrainingSettings`, as in `learning_rate=(0.01, 0.05)`, set these. One mutation in four changes the recipe,
+    and children of two parents mix both. Raises `ValueError` for impossible choices.
+    """
+
+    space: SearchSpace[G]
+    genes: Genes
+
+    def __init__(self, space: SearchSpace[G], /, **choices: tuple[Value, ...]) -> None:
+        """Name the choices."""
+        if isinstance(space, type) or not isinstance(space, SearchSpace):
+            raise ValueError(f"Recipes: write Recipes(space, sparsity=(0, 0.5)); {shown(space)} is no search space")
+        object.__setattr__(self, "space", space)
+        object.__setattr__(self, "genes", Genes(**choices))
+
+    def as_json(self) -> dict[str, Any]:
+        """For the journal."""
+        return {"space": self.space, "choices": {name: choice.options for name, choice in self.genes.choices}}
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """That of the space."""
+        return self.space.input_shape
+
+    @property
+    def classes(self) -> int | None:
+        """Those of the space."""
+        return self.space.classes
+
+    @property
+    def outputs(self) -> int | None:
+        """How many values a network gives, where these are no classes."""
+        return getattr(self.space, "outputs", None)
+
+    def recipe(self, genotype: Trained[G]) -> Mapping[str, Json]:
+        """What training does to the network beside its shape. Raises `ValueError` where the space says it as well."""
+        inner = dict(self.space.recipe(genotype.network)) if isinstance(self.space, WithRecipe) else {}
+        chosen = self.genes.to_json(genotype.recipe)
+        if twice := inner.keys() & chosen.keys():
+            raise ValueError(f"Recipes: {min(twice)} is a gene of the space already")
+        return {**inner, **chosen}
+
+    def sample(self, rng: Generator) -> Trained[G]:
+        """Draw a network, then each gene."""
+        return Trained(self.space.sample(rng), self.genes.sample(rng))
+
+    def mutate(self, genotype: Trained[G], rng: Generator) -> Trained[G]:
+        """Change a gene of the recipe one time in four, else the network; the other where one cannot be changed."""
+        others = list(self.genes.neighbours(genotype.recipe, rng))
+        try:
+            network = self.space.mutate(genotype.network, rng)
+        except DegenerateSpaceError:
+            if not others:
+                raise
+            network = genotype.network
+        if others and (network == genotype.network or rng.random() < _GENES_SHARE):
+            return Trained(genotype.network, others[int(rng.integers(len(others)))])
+        return Trained(network, genotype.recipe)
+
+    def crossover(self, a: Trained[G], b: Trained[G], rng: Generator) -> Trained[G]:
+        """Mix the networks, and the recipes gene by gene."""
+        network = self.space.crossover(a.network, b.network, rng)
+        return Trained(network, self.genes.crossover(a.recipe, b.recipe, rng))
+
+    def neighbours(self, genotype: Trained[G], rng: Generator) -> Iterator[Trained[G]]:
+        """Those of the network, then those of the recipe."""
+        for network in self.space.neighbours(genotype.network, rng):
+            yield Trained(network, genotype.recipe)
+        for recipe in self.genes.neighbours(genotype.recipe, rng):
+            yield Trained(genotype.network, recipe)
+
+    def graph(self, genotype: Trained[G]) -> Graph:
+        """The network before training."""
+        return self.space.graph(genotype.network)
+
+    def encode(self, genotype: Trained[G]) -> NDArray[float64]:
+        """The network's row, then the recipe's."""
+        return np.concatenate([self.space.encode(genotype.network), self.genes.encode(genotype.recipe)])
+
+    def describe(self, genotype: Trained[G]) -> str:
+        """`dense 64 → 10 logits; sparsity 0.5, bits 8`."""
+        chosen = (f"{name.replace('_', ' ')} {value}" for name, value in self.genes.to_json(genotype.recipe).items())
+        return f"{self.space.describe(genotype.network)}; {', '.join(chosen)}"
+
+    def difference(self, before: Trained[G], after: Trained[G]) -> str:
+        """What changed in the network and in the recipe, in words."""
+        network = self.space.difference(before.network, after.network)
+        words = [str(change) for change in self.genes.difference(before.recipe, after.recipe, "")]
+        return "; ".join([*([network] if before.network != after.network else []), *words]) or "no change"
+
+    def to_json(self, genotype: Trained[G]) -> Json:
+        """An object of the network and the recipe."""
+        return {"network": self.space.to_json(genotype.network), "recipe": self.genes.to_json(genotype.recipe)}
+
+    def from_json(self, value: object) -> Trained[G]:
+        """Read what `to_json` wrote. Raises `GenotypeError`, with the path to the fault, for anything else."""
+        check_keys(value, ("network", "recipe"), "genotype")
+        assert isinstance(value, dict)
+        try:
+            network = self.space.from_json(value["network"])
+        except GenotypeError as error:
+            raise GenotypeError(f"genotype.network{str(error).removeprefix('genotype')}") from error
+        return Trained(network, self.genes.from_json(value["recipe"], "genotype.recipe"))
+
+
+def _choice(name: str, values: object) -> Choice[Any]:
+    """Numbers in order, else a choice without one."""
+    if not isinstance(values, tuple) or not values:
+        raise ValueError(f"gene {name}: give a tuple of options, as {name}=(0, 0.5), not {shown(values)}")
+    for value in values:
+        if type(value) not in (bool, int, float, str) or (type(value) is float and not math.isfinite(value)):
+            raise ValueError(f"gene {name}: {shown(value)} is no text, number, true or false")
+    if len(set(values)) != len(values):
+        raise ValueError(f"gene {name}: some of its options are equal")
+    if all(type(value) in (int, float) for value in values):
+        return Choice(tuple(sorted(values)), ordered=True)
+    return Choice(values)

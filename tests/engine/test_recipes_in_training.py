@@ -1,0 +1,95 @@
+"""What a candidate's recipe does to its training."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+
+from edgevolve import Digits, Inline, MlpSpace, Recipes, SearchConfig, TrainingSettings, search
+from edgevolve.data import load_splits
+from edgevolve.engine import task_of
+from edgevolve.engine.train_task import Train
+from edgevolve.runs import ConfigError, Job
+from edgevolve.training import Fit, TrainState, stages_under, unreported
+from search_algorithms import Problem, RandomSearch, minimise
+
+SPACE = MlpSpace((8, 8, 1), 10, max_layers=1, max_units=30)
+PROBLEM = Problem([minimise("error"), minimise("model_size_bytes")])
+
+
+@dataclass(frozen=True)
+class Scaled:
+    """A stage that multiplies every weight, and does nothing at 0."""
+
+    by: float = 0.0
+    recipe_keys = ("by",)
+
+    def under(self, recipe):
+        by = recipe.get("by", self.by)
+        if by < 0:
+            raise ValueError(f"by must be at least 0, not {by}")
+        return replace(self, by=by) if by else None
+
+    def __call__(self, state, data, rng, progress):
+        return replace(state, weights={name: value * self.by for name, value in state.weights.items()})
+
+
+def config(space, **fields):
+    return SearchConfig(
+        data=Digits(),
+        space=space,
+        problem=PROBLEM,
+        algorithm=RandomSearch(),
+        **{"training": TrainingSettings(epochs=1), "stages": (Scaled(),), "evaluations": 4, **fields},
+    )
+
+
+def test_the_stages_are_those_that_the_recipe_leaves():
+    assert stages_under((Scaled(), Fit(TrainingSettings())), {}) == (Fit(TrainingSettings()),)
+    chosen = stages_under((Scaled(3.0), Fit(TrainingSettings())), {"by": 2.0, "learning_rate": 0.01})
+    assert chosen == (Scaled(2.0), Fit(TrainingSettings(learning_rate=0.01)))
+
+
+def test_a_recipe_sets_stages_and_training():
+    splits = load_splits(Digits())
+    graph = SPACE.graph(SPACE.sample(np.random.default_rng(0)))
+    task = Train(TrainingSettings(epochs=1), stages=(Scaled(),))
+    outcomes = [
+        task(Job(0, None, graph, 7, {}, recipe=recipe), splits) for recipe in ({}, {"by": 2.0}, {"learning_rate": 1e-9})
+    ]
+    plain, scaled, still = (outcome.weights["dense_1/kernel"] for outcome in outcomes)
+    assert np.array_equal(scaled, 2 * plain)
+    fit = Fit(TrainingSettings(epochs=1, learning_rate=1e-9))
+    alone = fit(TrainState(graph), splits, np.random.default_rng([7, 0]), unreported)
+    assert np.array_equal(still, alone.weights["dense_1/kernel"])
+
+
+def test_a_search_over_recipes_journals_each_and_tells_twins_by_them(tmp_path):
+    space = Recipes(MlpSpace((8, 8, 1), 10, max_layers=1, max_units=10), by=(0, 2))
+    run = search(config(space, evaluations=2), "recipes", out=tmp_path, evaluator=Inline)
+    finished = [record for record in run.records.values() if record.outcome and record.description]
+    assert sorted(record.recipe["by"] for record in finished) == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("choices", "words"),
+    [
+        ({"bye": (0, 2)}, "space: no stage of training reads 'bye' of a recipe; did you mean 'by'"),
+        ({"by": (0, -2)}, "space: by must be at least 0, not -2"),
+        ({"learning_rate": (0.1, 0)}, "space: training: learning_rate must be above 0, not 0"),
+    ],
+)
+def test_recipes_that_training_cannot_follow_are_refused_before_the_search(choices, words):
+    made = config(Recipes(SPACE, **choices))
+    with pytest.raises(ConfigError, match=words):
+        made.check(task_of(made))
+
+
+def test_stages_and_a_task_of_ones_own_are_refused_together():
+    with pytest.raises(ConfigError, match="a task of your own takes them itself"):
+        config(SPACE, task=Train(TrainingSettings()))
+
+
+def test_what_is_no_stage_is_refused():
+    with pytest.raises(ConfigError, match=r"stages\.0 must be a Stage, not int"):
+        config(SPACE, stages=(3,))
