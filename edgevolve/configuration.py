@@ -14,6 +14,9 @@ from edgevolve.spelling import misspelt, suggestion
 MODULE = "edgevolve_config"
 """The name under which Python knows the file."""
 
+PACKAGED = Path(__file__).resolve().parents[1] / "configs"
+"""The folder of the configurations that are found by name."""
+
 _MOVED = ("data", "deployment", "engine", "graph", "reports", "runs", "training")
 _OURS = ("configs", "edgevolve", "predictors", "resource_models", "search_algorithms", "search_space")
 _NO_PYTHON = {
@@ -25,7 +28,7 @@ _NO_PYTHON = {
 }
 
 
-def load_configuration(name: str, packaged: Path, verbs: tuple[str, ...] = ()) -> SearchConfig:
+def load_configuration(name: str, packaged: Path = PACKAGED, verbs: tuple[str, ...] = ()) -> SearchConfig:
     """Run the file `name`, or the one of that name in the folder `packaged`, and take its `config`.
 
     Modules and data beside the file are found from any working folder. `verbs` are suggested where the name is a slip.
@@ -53,7 +56,7 @@ def load_configuration(name: str, packaged: Path, verbs: tuple[str, ...] = ()) -
     return config
 
 
-def is_configuration(name: str, packaged: Path) -> bool:
+def is_configuration(name: str, packaged: Path = PACKAGED) -> bool:
     """Whether there is such a file."""
     return any(map(_is_python_file, _candidates(name, packaged)))
 

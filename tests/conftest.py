@@ -1,5 +1,6 @@
 import pytest
 from pretend import make_config, virtual
+from terminal import TINY, edgevolve
 
 from edgevolve.engine import search
 
@@ -17,3 +18,18 @@ def run_search(tmp_path):
         return search(config, name, out=out, evaluator=virtual(workers), **options)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("driver")
+    (made / "tiny.py").write_text(TINY)
+    return made
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_folder):
+    """A real search: Ray, TensorFlow, digits."""
+    done = edgevolve(tiny_folder / "tiny.py", "--out", tiny_folder / "artifacts", "--name", "whole")
+    assert done.returncode == 0, done.stderr
+    return tiny_folder / "artifacts" / "whole", done.stdout

@@ -4,10 +4,10 @@ import json
 
 import pytest
 import yaml
+from terminal import TINY, edgevolve
 
 from predictors import boards
 from predictors.board import FOLDER
-from tests.test_driver import TINY, edgevolve
 from tests.tflite.tflite_files import small_network
 
 

@@ -7,8 +7,7 @@ from importlib.metadata import version
 
 import journals
 import pytest
-
-from tests.test_driver import ROOT, edgevolve
+from terminal import ROOT, edgevolve
 
 
 def test_it_says_its_version():

@@ -3,8 +3,7 @@
 import json
 
 import pytest
-
-from tests.test_driver import TINY, edgevolve
+from terminal import TINY, edgevolve
 
 OWN = """
 
@@ -52,3 +51,18 @@ def test_a_device_that_is_none_is_one_line_with_status_2(tmp_path, verb, line, m
     assert done.returncode == 2
     assert done.stderr.startswith("edgevolve: ") and done.stderr.count("\n") == 1 and message in done.stderr
     assert not (tmp_path / "artifacts").exists()
+
+
+def test_devices_are_listed_and_each_figure_says_where_it_comes_from():
+    listed = edgevolve("devices")
+    assert listed.returncode == 0 and "edge_tpu_v6" in listed.stdout and "rumoured" in listed.stdout
+    (v6,) = json.loads(edgevolve("devices", "edge_tpu_v6", "--json").stdout)
+    assert v6["figures"]["clock_mhz"]["provenance"] == "rumoured"
+    assert all(figure["source"] for figure in v6["figures"].values())
+    assert "fitted to Coral's published latencies" in edgevolve("devices", "coral_edge_tpu").stdout
+
+
+def test_an_unknown_device_is_one_line_and_exit_status_2():
+    done = edgevolve("devices", "tpu9")
+    assert done.returncode == 2
+    assert done.stderr.startswith("edgevolve: unknown device 'tpu9'") and done.stderr.count("\n") == 1

@@ -4,8 +4,8 @@ import json
 import re
 
 import pytest
+from terminal import edgevolve
 
-from tests.test_driver import edgevolve
 from tests.tflite.tflite_files import small_network
 
 
@@ -44,3 +44,22 @@ def test_a_bad_model_file_or_picture_is_one_line_and_exit_status_2(tmp_path, con
     assert done.returncode == 2
     assert done.stdout == ""
     assert re.fullmatch(rf"edgevolve: .*{message}\n", done.stderr)
+
+
+def test_inspect_prints_every_operator_and_the_totals(tiny_run):
+    path, _ = tiny_run
+    done = edgevolve("inspect", f"{path}:best")
+    best = json.loads(edgevolve("show", path, "--pick", "best", "--json").stdout)[0]
+    assert done.returncode == 0
+    assert done.stdout.count("Dense") == len(best["genotype"]["hidden"]) + 1
+    assert "← peak" in done.stdout
+
+
+def test_inspect_writes_json_and_a_memory_map(tiny_run, tmp_path):
+    path, _ = tiny_run
+    done = edgevolve("inspect", f"{path}:best", "--json", "--plot", tmp_path / "map.svg")
+    found = json.loads(done.stdout)
+    best = json.loads(edgevolve("show", path, "--pick", "best", "--json").stdout)[0]
+    assert found["macs"] == best["metrics"]["macs"]
+    assert found["peak_memory_bytes"] == best["metrics"]["peak_memory_bytes"]
+    assert (tmp_path / "map.svg").read_text().startswith("<?xml")

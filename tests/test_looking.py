@@ -9,8 +9,9 @@ import urllib.request
 
 import journals
 import pytest
+from terminal import ROOT, edgevolve
 
-from tests.test_driver import ROOT, edgevolve
+from tests.tflite.tflite_files import small_network
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +68,62 @@ def test_watch_serves_until_interrupted(path):
     _, errors = driver.communicate(timeout=60)
     assert driver.returncode == 130
     assert "Traceback" not in errors
+
+
+def test_show_lists_the_front_as_table_and_as_json(tiny_run):
+    path, _ = tiny_run
+    table = edgevolve("show", path)
+    rows = json.loads(edgevolve("show", path, "--json").stdout)
+    assert table.returncode == 0
+    assert [row.keys() for row in rows] == [{"number", "genotype", "network", "metrics"}] * len(rows)
+    for row in rows:
+        assert row["network"] in table.stdout
+    best = json.loads(edgevolve("show", path, "--pick", "best", "--json").stdout)
+    assert best[0]["metrics"]["error"] == min(row["metrics"]["error"] for row in rows)
+    knee = json.loads(edgevolve("show", path, "--pick", "knee", "--json").stdout)
+    assert len(knee) == 1
+    assert knee[0] in rows
+    by_size = json.loads(edgevolve("show", path / "journal.jsonl", "--sort", "model_size_bytes", "--json").stdout)
+    sizes = [row["metrics"]["model_size_bytes"] for row in by_size]
+    assert sizes == sorted(sizes)
+
+
+def test_a_rejected_candidate_is_shown_with_its_reason():
+    done = edgevolve("show", ROOT / "tests" / "data" / "journals" / "0.1.0.jsonl", "--pick", "0")
+    assert done.returncode == 0
+    assert "rejected: breaks" in done.stdout
+
+
+def test_a_slip_on_the_command_line_gets_the_name_that_is_near(tiny_run):
+    for arguments, meant in (
+        (("inspect", "any.tflite", "--target", "cortex-m-dps"), "cortex-m-dsp"),
+        (("show", tiny_run[0], "--sort", "eror"), "error"),
+    ):
+        done = edgevolve(*arguments)
+        assert done.returncode == 2
+        assert done.stderr.endswith(f"; did you mean {meant!r}?\n") and done.stderr.count("\n") == 1
+
+
+LOOKING = [
+    ["--help"],
+    ["check", "digits_aging"],
+    ["show", "RUN"],
+    ["inspect", "RUN:best"],
+    ["inspect", "RUN/model.tflite", "--plot", "RUN/map.png"],
+    ["report", "RUN", "--no-pictures"],
+]
+
+
+@pytest.mark.parametrize("arguments", LOOKING)
+def test_looking_loads_neither_tensorflow_nor_ray(tiny_run, arguments):
+    path, _ = tiny_run
+    (path / "model.tflite").write_bytes(small_network())
+    script = (
+        "import sys, driver\n"
+        f"sys.argv[1:] = {[argument.replace('RUN', str(path)) for argument in arguments]!r}\n"
+        "try:\n    driver.main()\nexcept SystemExit as done:\n    assert not done.code, done.code\n"
+        "heavy = {'tensorflow', 'keras', 'ray'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

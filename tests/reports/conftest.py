@@ -3,7 +3,12 @@
 import os
 import shutil
 
+import journals
 import pytest
+
+from edgevolve.reports.page import report_page
+from edgevolve.runs import Run
+from tests.reports.open_page import Page
 
 REQUIRED = "EDGEVOLVE_BROWSER_TESTS"
 """Set to `required`, a missing Chromium is a failure."""
@@ -48,3 +53,19 @@ def browser(tmp_path_factory):
         (pytest.fail if os.environ.get(REQUIRED) == "required" else pytest.skip)(missing)
     yield found
     found.quit()
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = journals.write(tmp_path_factory.mktemp("made") / "run", *journals.long_history(80))
+    run = Run.open(folder)
+    path = folder / "report.html"
+    path.write_text(report_page([run], ["artifacts/made"]))
+    return run, path.as_uri()
+
+
+@pytest.fixture
+def page(browser, made):
+    opened = Page(browser).open(made[1])
+    yield opened
+    assert opened.errors() == []

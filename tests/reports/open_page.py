@@ -87,3 +87,10 @@ class Page:
 
 def drawn(selector):
     return f"document.querySelector({json.dumps(selector)})"
+
+
+def show_in_table(page, what):
+    """Choose which candidates the table shows."""
+    page.run(
+        "const s = document.getElementById('shown'); s.value = arguments[0]; s.dispatchEvent(new Event('change'))", what
+    )

@@ -1,0 +1,153 @@
+"""The verbs of the command line that deal with a network or a model file: export, optimise, inspect."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgevolve.arguments import Pick, RunPath, picked
+from edgevolve.configuration import load_configuration
+from edgevolve.deployment import ExportError
+from edgevolve.quantity import quantity
+from edgevolve.runs import ConfigError, Run
+from edgevolve.spelling import suggestion
+from edgevolve.tflite import C_SUFFIXES, load_tflite, model_bytes, read_tflite, runtimes
+from predictors import board as board_of
+from resource_models import TARGETS, Target
+
+_TARGET_HELP = "cortex-m, cortex-m-dsp, cortex-m-mve or host; no scratch of ESP-NN"
+
+
+def export(
+    run: RunPath,
+    pick: Pick = "best",
+    formats: Annotated[str, typer.Option(metavar="NAME,...", help="of tflite (with Keras), c, onnx, torch")] = "tflite",
+    out: Annotated[Path | None, typer.Option(help="folder; RUN/export/NUMBER unless given")] = None,
+    config: Annotated[str | None, typer.Option(help="where the run's own data set is defined")] = None,
+    target: Annotated[
+        str | None, typer.Option(help=f"whose arena manifest and C code give; a board has its own: {_TARGET_HELP}")
+    ] = None,
+) -> None:
+    """Write an int8 .tflite, a Keras model and a manifest with test accuracy; or other formats."""
+    from edgevolve.deployment.formats import parse_formats
+    from edgevolve.reports.terminal import console, export_table
+    from edgevolve.runs.provenance import facts, load_data
+    from edgevolve.training.session import configure_tensorflow
+
+    chosen = parse_formats(formats)
+    opened = Run.open(run)
+    device = _device(target) if target else opened.target if opened.board else None
+    record = picked(opened, pick)
+    weights = opened.final_weights(record.number)
+    splits = load_data(opened, load_configuration(config).data if config else None)
+    configure_tensorflow(threads=1)
+    from edgevolve.deployment.export import export as export_model
+
+    folder = out or opened.folder / "export" / str(record.number)
+    graph = opened.graph(record.number)
+    about, name = facts(opened, record.number), f"{opened.started.name}_{record.number}"
+    manifest = export_model(folder, graph, weights, splits, about, chosen, name, device)
+    console().print(export_table(opened, folder, record, json.loads(manifest.to_json())))
+
+
+def optimise(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="any file, or a C array of it")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.tflite", help="where to write")],
+    slower: Annotated[str, typer.Option(metavar="SHARE", help="how much more work parts in bands may take: 20%")] = "0",
+    arena: Annotated[
+        str | None, typer.Option(metavar="BYTES", help="as little more work as brings it to this: 64k")
+    ] = None,
+) -> None:
+    """Give any .tflite the memory plan that needs the least; its outputs stay the same to the bit.
+
+    With --slower, large maps are computed in bands, so that they are never in memory as a whole.
+    """
+    from edgevolve.deployment.optimise import optimised
+    from edgevolve.reports.arena import runtime_facts
+    from edgevolve.reports.terminal import console, optimised_table
+
+    if out.suffix.lower() in C_SUFFIXES:
+        raise ExportError(f"--out {out}: what is written is a .tflite; end its name so")
+    content = model_bytes(model)
+    most_arena_bytes = int(_number("--arena", arena)) if arena else 0
+    found = optimised(content, _number("--slower", slower) or float(bool(arena)), most_arena_bytes)
+    try:
+        out.write_bytes(found.model)
+    except OSError as error:
+        raise ExportError(f"{error.filename}: {error.strerror}") from error
+    console().print(optimised_table(out, len(content), asdict(found)))
+    for runtime, words in runtime_facts(file := read_tflite(found.model), runtimes(file)).items():
+        console().print(f"{runtime}: {words}", highlight=False, markup=False)
+
+
+def _number(option: str, text: str) -> float:
+    try:
+        number = quantity(text)
+    except ValueError as error:
+        raise ConfigError(f"{option}: {error}") from None
+    if number < 0:
+        raise ConfigError(f"{option} {text}: is below 0")
+    return number
+
+
+def inspect(
+    network: Annotated[
+        str, typer.Argument(metavar="MODEL.tflite|RUN:N", help="a file; or a run and a candidate, number, best or knee")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="memory over time as .png or .svg")] = None,
+    target: Annotated[str | None, typer.Option(help=f"a run's board, or {_TARGET_HELP}")] = None,
+    board: Annotated[str | None, typer.Option(metavar="NAME", help="does it fit? see the verb boards")] = None,
+) -> None:
+    """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory, what sets the peak."""
+    from edgevolve.reports.memory_map import check_picture, save_arena_map, save_live_map
+    from edgevolve.reports.network import inspect_file, inspect_network, network_json, network_table
+    from edgevolve.reports.terminal import console
+
+    if plot:
+        check_picture(plot)
+    if target and board:
+        raise ConfigError("give --target or --board: a board has its kernels")
+    on = board_of(board) if board else None
+    device = on.target if on else _device(target or "cortex-m")
+    path, colon, pick = network.rpartition(":")
+    if network.lower().endswith(".tflite") or Path(network).is_file():
+        found, title = inspect_file(load_tflite(Path(network)), device), Path(network).name
+        if found.footprint and found.footprint.unmodelled:
+            from edgevolve.deployment.micro import arena_needed
+
+            found = replace(found, measured=arena_needed(model_bytes(Path(network))))
+    elif colon:
+        opened = Run.open(path)
+        record = picked(opened, pick)
+        device = device if target or on else opened.target
+        found = inspect_network(opened.graph(record.number), device)
+        title = f"candidate {record.number}: {record.description}"
+    else:
+        raise ConfigError(f"{network}: write MODEL.tflite, or RUN:N such as artifacts/digits_aging:best")
+    found = replace(found, board=on)
+    if plot and found.footprint:
+        save_arena_map(plot, found.file or found.graph, device, title)
+    elif plot:
+        save_live_map(plot, found.graph, title)
+    if as_json:
+        print(json.dumps(network_json(found), indent=1))
+    else:
+        terminal = console()
+        terminal.print(title, highlight=False, markup=False)
+        terminal.print(network_table(found))
+
+
+def _device(target: str) -> Target:
+    if target.lower() in ("esp-nn", "esp32", "esp32s3"):
+        raise ConfigError(f"--target {target}: the scratch of ESP-NN's kernels is not known; cortex-m leaves it out")
+    if target not in TARGETS:
+        raise ConfigError(f"--target {target}: give one of {', '.join(TARGETS)}{suggestion(target, TARGETS)}")
+    return TARGETS[target]
+
+
+MODEL_COMMANDS: Mapping[str, Callable[..., None]] = {"export": export, "optimise": optimise, "inspect": inspect}
+"""The verbs, in the order of the help."""

@@ -1,0 +1,166 @@
+"""The verbs of the command line that deal with runs: show, list, report, watch, train again."""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from edgevolve.arguments import Pick, RunPath, picked
+from edgevolve.configuration import load_configuration
+from edgevolve.engine import final_task, train_again
+from edgevolve.runs import ConfigError, EmptyJournalError, Run, journal_path
+from edgevolve.runs.events import Event, Retrained
+from edgevolve.spelling import suggestion
+
+
+def show(
+    run: RunPath,
+    pick: Pick | None = None,
+    sort: Annotated[str | None, typer.Option(metavar="METRIC", help="best first")] = None,
+    where: Annotated[
+        str | None, typer.Option(metavar="CONDITION", help="of the front: 'peak_memory_bytes < 32k and error < 5%'")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="also what is beyond a soft bound")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="a list of number, genotype, network and metrics")] = False,
+) -> None:
+    """Print the front."""
+    from edgevolve.reports.metrics import metric_names
+    from edgevolve.reports.terminal import console, front_json, front_table, within_soft_bounds
+    from edgevolve.reports.where import parse
+
+    opened = Run.open(run)
+    records = [picked(opened, pick)] if pick else opened.front if every or as_json else within_soft_bounds(opened)
+    left_out = 0 if pick else len(opened.front) - len(records)
+    if where:
+        condition = parse(where, set(metric_names(opened)))
+        records = [record for record in records if condition(record.metrics)]
+    if sort:
+        known = metric_names(opened)
+        if any(sort not in record.metrics for record in records):
+            raise ConfigError(f"--sort {sort}: choose one of {', '.join(known)}{suggestion(sort, known)}")
+        records = sorted(records, key=lambda record: opened.cost(sort, record.metrics[sort]))
+    if as_json:
+        print(json.dumps(front_json(opened, records), indent=1))
+    else:
+        terminal = console()
+        terminal.print(front_table(opened, records, left_out))
+        if not pick:
+            from edgevolve.reports.scatter import front_scatter
+
+            terminal.print(front_scatter(opened, records, terminal.width))
+
+
+def runs_of(
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="of all runs")] = Path("artifacts"),
+) -> None:
+    """List the runs of a folder."""
+    from edgevolve.reports.overview import runs_table
+    from edgevolve.reports.terminal import console
+
+    console().print(runs_table(folder))
+
+
+def report(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="artifacts/NAME, or its journal; several compare")
+    ],
+    out: Annotated[Path | None, typer.Option(help="folder; RUN/report unless given")] = None,
+    pictures: Annotated[bool, typer.Option(help="PNG, SVG and CSV beside the page")] = True,
+    tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="scalars and HParams as well")] = None,
+    mlflow: Annotated[Path | None, typer.Option(metavar="DIR", help="the same for MLflow, in DIR/mlflow.db")] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
+) -> None:
+    """Write report.html, which needs no network, and its plots for papers."""
+    from edgevolve.reports.boards import boards, write
+    from edgevolve.reports.page import report_page
+    from edgevolve.reports.pictures import write_pictures
+
+    try:
+        opened = [Run.open(run) for run in runs]
+    except EmptyJournalError:
+        if len(runs) > 1:
+            raise
+        opened = []
+    for run in opened:
+        with boards(run.name, tensorboard, mlflow) as every:
+            for board in every:
+                write(run, board)
+    folder = out or journal_path(runs[0]).parent / "report"
+    page = folder / "report.html"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        page.write_text(report_page(opened, runs), encoding="utf-8")
+        written = [page, *(write_pictures(opened, folder) if pictures and opened else [])]
+    except OSError as error:
+        raise ConfigError(f"{folder}: {error.strerror or error}; choose another --out") from error
+    print(f"{page}{f' and {len(written) - 1} pictures and tables' if pictures else ''}")
+    if open_page:
+        typer.launch(str(page))
+
+
+def watch(
+    run: RunPath,
+    port: Annotated[int, typer.Option(help="on 127.0.0.1; any free one unless given")] = 0,
+    open_page: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
+) -> None:
+    """Serve a live page of a run, on this machine alone; it changes nothing."""
+    from edgevolve.reports.watch import serve
+
+    def announce(address: str) -> None:
+        print(f"{run}: {address} (Ctrl-C ends)", flush=True)
+        if open_page:
+            typer.launch(address)
+
+    try:
+        serve(run, port, announce)
+    except OSError as error:
+        raise ConfigError(f"--port {port}: {error.strerror or error}") from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def train(
+    run: RunPath,
+    pick: Pick = "best",
+    epochs: Annotated[int, typer.Option(min=1, help="of each training")] = 300,
+    seeds: Annotated[int, typer.Option(min=1, help="how many trainings from scratch")] = 3,
+    config: Annotated[str | None, typer.Option(help="where the run's own data set is defined")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="one a seed unless given")] = None,
+    ray_address: Annotated[str | None, typer.Option(help="join a running cluster: HOST:PORT or auto")] = None,
+) -> None:
+    """Train a candidate again, longer, with several seeds; look at the test split once. Export takes the best."""
+    from edgevolve.reports.final import final_table
+    from edgevolve.reports.terminal import console
+    from edgevolve.runs.provenance import load_data
+
+    opened, own = Run.open(run), load_configuration(config) if config else None
+    number = picked(opened, pick).number
+    splits = load_data(opened, own.data if own else None)
+    task = final_task(opened, splits, epochs, own)
+    print(f"candidate {number}: {seeds} trainings of {epochs} epochs", flush=True)
+    say_trained = partial(_say_trained, opened)
+    train_again(opened, number, task, splits, seeds, workers=workers, ray_address=ray_address, observe=say_trained)
+    console().print(final_table(opened, number))
+    if not opened.final(number):
+        raise SystemExit(1)
+
+
+def _say_trained(run: Run, event: Event) -> None:
+    """A line when a final training has ended."""
+    from edgevolve.reports.final import trained_line
+
+    if isinstance(event, Retrained):
+        print(trained_line(run, event), flush=True)
+
+
+RUN_COMMANDS: Mapping[str, Callable[..., None]] = {
+    "show": show,
+    "runs": runs_of,
+    "report": report,
+    "watch": watch,
+    "train": train,
+}
+"""The verbs, in the order of the help."""
