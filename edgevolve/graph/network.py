@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgevolve.graph.op import Op, ShapeError
+from edgevolve.graph.op import KERNEL_TYPES, Op, ShapeError
 from edgevolve.graph.opaque import Opaque
 from edgevolve.graph.ops import Reshape
 from edgevolve.graph.tensor import DType, Shape, Tensor
@@ -110,7 +110,7 @@ class GraphBuilder:
         output = Tensor(name, op.output_shape(*shapes), inputs[0].dtype)
         weights = tuple(Tensor(f"{name}/{w.role}", w.shape, w.dtype, constant=True) for w in op.weights(*shapes))
         self._nodes.append(Node(name, op, inputs, weights, (output,)))
-        if not any(weight.dtype is DType.INT8 for weight in weights):
+        if not any(weight.dtype in KERNEL_TYPES.values() for weight in weights):
             self._without_kernel[op, inputs] = output
         return output
 

@@ -11,6 +11,10 @@ LATER = "later"
 """Metadata of an attribute that an operator got later: it stands last, and JSON has it only where it is set."""
 
 
+KERNEL_TYPES = {8: DType.INT8, 4: DType.INT4}
+"""How a kernel is stored, by bits an element."""
+
+
 class ShapeError(ValueError):
     """An operator cannot take inputs of these shapes, or has impossible attributes."""
 
@@ -78,6 +82,12 @@ def check_fusable(op: object, activation: Activation) -> None:
         raise ShapeError(f"{op}: {activation} does not fuse; use Activate after it")
 
 
-def kernel_and_bias(kernel: Shape, channels: int) -> tuple[Weight, ...]:
-    """A kernel and a bias for each of its output channels."""
-    return (Weight("kernel", kernel, DType.INT8), Weight("bias", (channels,), DType.INT32))
+def check_kernel_bits(op: object, bits: int) -> None:
+    """Raise `ShapeError` unless a kernel can be stored in so many bits an element."""
+    if type(bits) is not int or bits not in KERNEL_TYPES:
+        raise ShapeError(f"{op}: kernels have {' or '.join(map(str, KERNEL_TYPES))} bits")
+
+
+def kernel_and_bias(kernel: Shape, channels: int, bits: int) -> tuple[Weight, ...]:
+    """A kernel of so many bits an element, and a bias for each of its output channels."""
+    return (Weight("kernel", kernel, KERNEL_TYPES[bits]), Weight("bias", (channels,), DType.INT32))

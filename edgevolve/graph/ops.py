@@ -6,16 +6,18 @@ in `OPS` and give it a Keras lowering in `training/`; a test fails until both ex
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edgevolve.graph.attributes import Activation
 from edgevolve.graph.op import (
+    LATER,
     Op,
     Pair,
     ShapeError,
     Weight,
     WithoutWeights,
     check_fusable,
+    check_kernel_bits,
     check_positive,
     expect,
     kernel_and_bias,
@@ -49,15 +51,18 @@ __all__ = [
 class Dense:
     """Fully connected layer, TFLite's FULLY_CONNECTED; kernel weights are (units, features).
 
+    They have `kernel_bits` bits each, 4 or 8.
     The input is (1, features), or a map of one pixel, (1, 1, 1, features).
     """
 
     units: int
     activation: Activation = Activation.NONE
+    kernel_bits: int = field(default=8, metadata={LATER: True})
 
     def __post_init__(self) -> None:
         check_positive(self, self.units)
         check_fusable(self, self.activation)
+        check_kernel_bits(self, self.kernel_bits)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """(1, units)."""
@@ -68,7 +73,7 @@ class Dense:
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         """Kernel and bias."""
-        return kernel_and_bias((self.units, inputs[0][-1]), self.units)
+        return kernel_and_bias((self.units, inputs[0][-1]), self.units, self.kernel_bits)
 
     def macs(self, *inputs: Shape) -> int:
         """Features · units."""

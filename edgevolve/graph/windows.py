@@ -11,6 +11,7 @@ from edgevolve.graph.op import (
     Weight,
     WithoutWeights,
     check_fusable,
+    check_kernel_bits,
     check_positive,
     expect,
     kernel_and_bias,
@@ -24,7 +25,8 @@ class Conv2D:
 
     `kernel` and `stride` are (height, width) in pixels, `dilation` the distance of the kernel's taps; it or the stride
     is 1. Kernel weights are
-    (filters, height, width, channels / groups). Batch norm is folded at deployment and costs nothing here.
+    (filters, height, width, channels / groups), of `kernel_bits` bits each, 4 or 8. Batch norm is folded at deployment
+    and costs nothing here.
     """
 
     filters: int
@@ -35,11 +37,13 @@ class Conv2D:
     activation: Activation = Activation.NONE
     batch_norm: bool = False
     dilation: Pair = field(default=(1, 1), metadata={LATER: True})
+    kernel_bits: int = field(default=8, metadata={LATER: True})
 
     def __post_init__(self) -> None:
         check_positive(self, self.filters, *self.kernel, *self.stride, self.groups, *self.dilation)
         check_fusable(self, self.activation)
         _check_strides(self)
+        check_kernel_bits(self, self.kernel_bits)
 
     @property
     def window(self) -> Pair:
@@ -57,7 +61,7 @@ class Conv2D:
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         """Kernel and bias."""
         channels = inputs[0][3] // self.groups
-        return kernel_and_bias((self.filters, *self.kernel, channels), self.filters)
+        return kernel_and_bias((self.filters, *self.kernel, channels), self.filters, self.kernel_bits)
 
     def macs(self, *inputs: Shape) -> int:
         """Height · width · filters · kernel area · channels / groups."""
@@ -70,7 +74,8 @@ class DepthwiseConv2D:
 
     `kernel` and `stride` are (height, width) in pixels, `dilation` the distance of the kernel's taps; it or the stride
     is 1. Kernel weights are
-    (1, height, width, channels · multiplier). Batch norm is folded at deployment and costs nothing here.
+    (1, height, width, channels · multiplier), of `kernel_bits` bits each, 4 or 8. Batch norm is folded at deployment
+    and costs nothing here.
     """
 
     kernel: Pair
@@ -80,11 +85,13 @@ class DepthwiseConv2D:
     activation: Activation = Activation.NONE
     batch_norm: bool = False
     dilation: Pair = field(default=(1, 1), metadata={LATER: True})
+    kernel_bits: int = field(default=8, metadata={LATER: True})
 
     def __post_init__(self) -> None:
         check_positive(self, *self.kernel, *self.stride, self.multiplier, *self.dilation)
         check_fusable(self, self.activation)
         _check_strides(self)
+        check_kernel_bits(self, self.kernel_bits)
 
     @property
     def window(self) -> Pair:
@@ -100,7 +107,7 @@ class DepthwiseConv2D:
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         """Kernel and bias."""
         channels = inputs[0][3] * self.multiplier
-        return kernel_and_bias((1, *self.kernel, channels), channels)
+        return kernel_and_bias((1, *self.kernel, channels), channels, self.kernel_bits)
 
     def macs(self, *inputs: Shape) -> int:
         """Height · width · channels · multiplier · kernel area."""

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from edgevolve.graph import Graph
 from edgevolve.quantisation.calibrate import activation_ranges
 from edgevolve.quantisation.float_network import float_network
-from edgevolve.quantisation.quantise import Int8Network, activation_scales, quantise
+from edgevolve.quantisation.quantise import Int8Network, activation_scales, quantise, with_rounded_kernels
 
 
 def int8_network(graph: Graph, weights: Mapping[str, NDArray[Any]], examples: NDArray[np.float32]) -> Int8Network:
-    """The trained network with int8 kernels, activations, input and output.
+    """The trained network with kernels of 8 or 4 bits, as its graph has them, and int8 activations, input and output.
 
     Args:
         graph: as it was trained; the file runs the operators of `resource_models.deployed`, in their order.
@@ -24,4 +24,5 @@ def int8_network(graph: Graph, weights: Mapping[str, NDArray[Any]], examples: ND
     Raises `ValueError` where weights or examples do not fit, `QuantisationError` for a network without int8 form.
     """
     network = float_network(graph, weights)
-    return quantise(network, activation_scales(network.graph, activation_ranges(network, examples)))
+    ranges = activation_ranges(with_rounded_kernels(network), examples)
+    return quantise(network, activation_scales(network.graph, ranges))

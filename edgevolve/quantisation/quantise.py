@@ -4,6 +4,8 @@ Kernels are symmetric, a scale for each output channel; biases are int32 of the 
 activations have a scale and a zero point that spread their range, zero included, over the 256 integers. Operators that
 only move or choose values (pools, concatenation, ...) have one scale for all that they read and write.
 https://ai.google.dev/edge/litert/models/quantization_spec
+Where a kernel has 4 bits, its integers go from -7 to 7, and that of a `Dense` has one scale, as TensorFlow Lite Micro
+insists (`fully_connected_common.cc`).
 """
 
 from collections.abc import Mapping
@@ -13,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.graph import Graph
+from edgevolve.graph import Graph, Node
 from edgevolve.quantisation.calibrate import Ranges
 from edgevolve.quantisation.float_network import FloatNetwork
 from edgevolve.tflite import Quantisation, row_of, write_tflite
@@ -53,8 +55,8 @@ def quantise(network: FloatNetwork, activations: Mapping[str, Quantisation]) -> 
         axis = row_of(node.op).channel_axis
         by_channel = np.moveaxis(network.constants[kernel], axis, -1)
         (given,) = activations[node.inputs[0].name].scales
-        steps = _kernel_steps(by_channel, network.constants.get(bias), given)
-        stored = _rounded(by_channel, steps).clip(-127, 127).astype(np.int8)
+        steps = _kernel_steps(node, by_channel, network.constants.get(bias), given)
+        stored = _stored(node, by_channel, steps).astype(np.int8)
         constants[kernel] = np.ascontiguousarray(np.moveaxis(stored, -1, axis))
         zeros = np.zeros(len(steps), np.int64)
         scales[kernel] = Quantisation(steps, zeros, axis)
@@ -65,15 +67,44 @@ def quantise(network: FloatNetwork, activations: Mapping[str, Quantisation]) -> 
     return Int8Network(network.graph, constants, scales)
 
 
+def with_rounded_kernels(network: FloatNetwork) -> FloatNetwork:
+    """The network with kernels of 4 bits rounded as they will be: what its activations are to be measured on.
+
+    Kernels of 8 bits stay as they are: there the difference is within the noise.
+    """
+    constants = dict(network.constants)
+    for node in network.graph.nodes:
+        if largest_integer(node) < 127 and (kernel := f"{node.name}/kernel") in constants:
+            axis = row_of(node.op).channel_axis
+            by_channel = np.moveaxis(constants[kernel], axis, -1)
+            steps = _kernel_steps(node, by_channel)
+            rounded = _stored(node, by_channel, steps) * steps
+            constants[kernel] = np.ascontiguousarray(np.moveaxis(rounded, -1, axis))
+    return FloatNetwork(network.graph, constants)
+
+
+def largest_integer(node: Node) -> int:
+    """The largest that the node's kernel holds, and without sign the smallest: 127, or 7 for 4 bits."""
+    return int(2 ** (getattr(node.op, "kernel_bits", 8) - 1)) - 1
+
+
 def _kernel_steps(
-    by_channel: NDArray[np.float32], bias: NDArray[np.float32] | None, given: float
+    node: Node, by_channel: NDArray[np.float32], bias: NDArray[np.float32] | None = None, given: float = 1.0
 ) -> NDArray[np.float32]:
-    """The kernel's scale of each channel; `given` is the input's scale."""
+    """The kernel's scale of each channel, or the one of all; `given` is the input's scale."""
     largest = np.abs(by_channel).reshape(-1, by_channel.shape[-1]).max(axis=0).astype(float)
-    steps = np.maximum(largest, LEAST_WEIGHT) / 127
+    steps = np.maximum(largest, LEAST_WEIGHT) / largest_integer(node)
     if bias is not None:
         steps = np.maximum(steps, np.abs(bias) / (given * LARGEST_BIAS))
+    if row_of(node.op).one_scale(node.op):
+        steps = steps.max(keepdims=True)
     return np.asarray(steps, np.float32)
+
+
+def _stored(node: Node, by_channel: NDArray[np.float32], steps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A kernel's integers."""
+    largest = largest_integer(node)
+    return _rounded(by_channel, steps).clip(-largest, largest)
 
 
 def activation_scales(graph: Graph, ranges: Ranges) -> dict[str, Quantisation]:

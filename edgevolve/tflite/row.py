@@ -178,6 +178,8 @@ class Row:
         method: `MicroMutableOpResolver`'s method that registers it.
         kernel: what TensorFlow Lite Micro's kernel keeps and asks for; None where that is not known.
         version: of the operator in an int8 file.
+        packed_version: of the operator where its kernel has 4 bits an element, 0 where it cannot.
+        packed_per_tensor: a kernel of 4 bits has one scale for all channels.
         options: number of its options' table in the schema's union, 0 where it has none.
         fields: the options.
         kind: the class of operators that devices run alike, of `predictors.features.KINDS`.
@@ -199,6 +201,8 @@ class Row:
     method: str
     kernel: Kernel | None
     version: int = 1
+    packed_version: int = 0
+    packed_per_tensor: bool = False
     options: int = 0
     fields: tuple[Field, ...] = ()
     kind: str = "other"
@@ -213,6 +217,10 @@ class Row:
     output_scale: tuple[float, int] | None = None
     macs: Callable[[Operator], int] = _no_macs
     calls: bool = False
+
+    def one_scale(self, op: Op) -> bool:
+        """Whether the kernel of the graph's operator has one scale for all channels in an exported file."""
+        return self.packed_per_tensor and getattr(op, "kernel_bits", 8) < 8
 
     def describes(self, op: Op) -> bool:
         """Whether the row is the graph's operator."""

@@ -129,6 +129,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         name="CONV_2D",
         code=3,
         version=3,
+        packed_version=7,
         method="AddConv2D",
         options=1,
         fields=(*_WINDOW, _activation(3), *_dilation(4)),
@@ -142,6 +143,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         name="DEPTHWISE_CONV_2D",
         code=4,
         version=3,
+        packed_version=7,
         method="AddDepthwiseConv2D",
         options=2,
         fields=(*_WINDOW, Field("multiplier", 3, "i"), _activation(4), *_dilation(5)),
@@ -156,6 +158,8 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         name="FULLY_CONNECTED",
         code=9,
         version=4,
+        packed_version=10,
+        packed_per_tensor=True,
         method="AddFullyConnected",
         options=8,
         fields=(_activation(0), Field("weights_format", 1, "b", fixed=0)),
@@ -352,12 +356,13 @@ def _operator(node: Node) -> Operator:
         return Operator(node.op.name, inputs, node.outputs, {}, *scales, ((),) * len(inputs))
     row, options, contents = _written(node.op)
     tables = contents[: len(node.weights)] if contents else ((),) * len(node.weights)
+    channels = 1 if row.one_scale(node.op) else node.output.shape[-1]
     return Operator(
         name=row.name,
         inputs=inputs,
         outputs=node.outputs,
         options=options,
-        scales=(*(1,) * len(node.inputs), *(0 if table else node.output.shape[-1] for table in tables)),
+        scales=(*(1,) * len(node.inputs), *(0 if table else channels for table in tables)),
         output_scales=(1,),
         values=(*((),) * len(node.inputs), *tables),
     )

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from edgevolve.graph import Shape, ShapeError
+from edgevolve.graph import DType, Shape, ShapeError
 from edgevolve.tflite.row import Operator
 
 
@@ -15,27 +15,32 @@ def _image(operator: Operator) -> Shape:
 
 
 def convolution(operator: Operator) -> dict[str, Any]:
-    """Filters, kernel and groups."""
+    """Filters, kernel, its bits and groups."""
     kernel, channels = operator.constant(1).shape, _image(operator)[3]
     if len(kernel) != 4 or not kernel[3]:
         raise ShapeError("not a plain convolution")
-    return {"filters": kernel[0], "kernel": kernel[1:3], "groups": channels // kernel[3]}
+    return {"filters": kernel[0], "kernel": kernel[1:3], "groups": channels // kernel[3], **_bits(operator)}
 
 
 def depthwise(operator: Operator) -> dict[str, Any]:
-    """Kernel and multiplier."""
+    """Kernel, its bits and multiplier."""
     kernel, channels = operator.constant(1).shape, _image(operator)[3]
     if len(kernel) != 4 or not channels:
         raise ShapeError("not a plain depthwise convolution")
-    return {"kernel": kernel[1:3], "multiplier": kernel[3] // channels}
+    return {"kernel": kernel[1:3], "multiplier": kernel[3] // channels, **_bits(operator)}
 
 
 def dense(operator: Operator) -> dict[str, Any]:
-    """Units."""
+    """Units, and the bits of the kernel."""
     kernel = operator.constant(1).shape
     if len(kernel) != 2:
         raise ShapeError("not a matrix")
-    return {"units": kernel[0]}
+    return {"units": kernel[0], **_bits(operator)}
+
+
+def _bits(operator: Operator) -> dict[str, Any]:
+    """Bits of an element of the kernel where they are other than a graph's usual 8."""
+    return {"kernel_bits": 4} if operator.constant(1).dtype is DType.INT4 else {}
 
 
 def mean(operator: Operator) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import flatbuffers
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.graph import DType, Graph, Node, Shape, ShapeError
+from edgevolve.graph import DType, Graph, Node, Shape, ShapeError, Weight
 from edgevolve.tflite.reader import PLAN_NAME
 from edgevolve.tflite.row import Row
 from edgevolve.tflite.rows import row_of
@@ -29,6 +29,7 @@ _TYPES = {
     DType.BOOL: 6,
     DType.INT16: 7,
     DType.INT8: 9,
+    DType.INT4: 17,
 }
 
 
@@ -60,9 +61,9 @@ def write_tflite(
     Args:
         graph: the network. Element types of activations are those of its tensors.
         constants: `NODE/kernel` and `NODE/bias` as the file stores them: kernels in the shapes that `Op.weights`
-            gives, int8 or float32, biases int32 or float32. A bias that is not given is left out. What else an
-            operator needs (axes, amounts, a shape) follows from the graph. Equal arrays are stored once only if they
-            are one object.
+            gives, int8 or float32, biases int32 or float32; kernels of 4 bits are int8 arrays from -8 to 7. A
+            bias that is not given is left out. What else an operator needs (axes, amounts, a shape) follows from the
+            graph. Equal arrays are stored once only if they are one object.
         quantised: scales by name, of activations (`graph.inputs[0].name`, `node.output.name`) and of constants.
             Scales of a kernel by channel belong to axis 3 of a depthwise kernel and to axis 0 of all others, those of
             a bias to axis 0; a bias has the input's scale times the kernel's. What has no entry is not quantised.
@@ -96,7 +97,7 @@ class _Writer:
         operators = [self.operator(node, row) for node, row in nodes]
         rows = {row.name: row for _, row in nodes}
         codes = [
-            self.table([("b", 0, min(row.code, 127)), ("i", 2, row.version), ("i", 3, row.code)])
+            self.table([("b", 0, min(row.code, 127)), ("i", 2, self.version(row)), ("i", 3, row.code)])
             for row in (rows[name] for name in self.codes)
         ]
         subgraph = self.table(
@@ -113,11 +114,16 @@ class _Writer:
         self.out.Finish(model, file_identifier=b"TFL3")
         return bytes(self.out.Output())
 
+    def version(self, row: Row) -> int:
+        """The least that every operator of the row needs."""
+        bits = (getattr(node.op, "kernel_bits", 8) for node in self.graph.nodes if row_of(node.op) is row)
+        return row.packed_version if row.packed_version and min(bits, default=8) < 8 else row.version
+
     def operator(self, node: Node, row: Row) -> int:
         number = self.codes.setdefault(row.name, len(self.codes))
         inputs = [self.numbers[x.name] for x in node.inputs]
         for weight in node.op.weights(*(x.shape for x in node.inputs)):
-            inputs.append(self.constant(f"{node.name}/{weight.role}", weight.role, weight.shape, row, node))
+            inputs.append(self.constant(f"{node.name}/{weight.role}", weight, row, node))
         fields: list[tuple[str, int, Any]] = [
             ("I", 0, number),
             ("o", 1, self.integers(inputs)),
@@ -129,7 +135,8 @@ class _Writer:
             fields += [("B", 3, row.options), ("o", 4, self.table(values))]
         return self.table(fields)
 
-    def constant(self, name: str, role: str, shape: Shape, row: Row, node: Node) -> int:
+    def constant(self, name: str, weight: Weight, row: Row, node: Node) -> int:
+        role, shape = weight.role, weight.shape
         if name in self.numbers:
             return self.numbers[name]
         if role in row.contents:
@@ -139,10 +146,12 @@ class _Writer:
             return _LEFT_OUT
         if values is None or values.shape != shape:
             raise ShapeError(f"{name} is {'missing' if values is None else values.shape}, it must be {shape}")
+        is_packed = weight.dtype is DType.INT4 and values.dtype == np.int8
         if id(values) not in self.stored:
             self.stored[id(values)] = len(self.buffers)
-            self.buffers.append(self.buffer(values))
-        return self.tensor(name, shape, DType(values.dtype.name), self.stored[id(values)])
+            self.buffers.append(self.buffer(_packed(name, values) if is_packed else values))
+        dtype = DType.INT4 if is_packed else DType(values.dtype.name)
+        return self.tensor(name, shape, dtype, self.stored[id(values)])
 
     def table_of_numbers(self, name: str, values: NDArray[np.int32]) -> int:
         """Axes, amounts, a shape: those that are equal are one tensor."""
@@ -203,6 +212,15 @@ class _Writer:
             self.out.PrependUOffsetTRelative(offset)
         vector: int = self.out.EndVector()
         return vector
+
+
+def _packed(name: str, values: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """Two elements a byte, the first in its lower half."""
+    if values.min(initial=0) < -8 or values.max(initial=0) > 7:
+        raise ShapeError(f"{name} has values beyond 4 bits")
+    halves = (values.ravel() & 15).astype(np.uint8)
+    halves = np.append(halves, np.zeros(len(halves) % 2, np.uint8))
+    return halves[::2] + halves[1::2] * np.uint8(16)
 
 
 _SLOTS: Mapping[str, Callable[[Any, int, Any], None]] = {

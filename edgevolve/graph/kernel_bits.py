@@ -1,0 +1,36 @@
+"""How many bits the kernels of a network have when it is stored: 8, or 4 where the microcontroller unpacks them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from edgevolve.graph.network import Graph, Node
+from edgevolve.graph.op import ShapeError
+from edgevolve.graph.tensor import Tensor
+
+
+def kernel_bits(graph: Graph) -> dict[str, int]:
+    """Bits of an element of each kernel, by the name of its node."""
+    return {node.name: node.op.kernel_bits for node in graph.nodes if hasattr(node.op, "kernel_bits")}
+
+
+def with_kernel_bits(graph: Graph, bits: Mapping[str, int]) -> Graph:
+    """The network with kernels of so many bits an element; nodes that are not named stay as they are.
+
+    Raises `ShapeError` for a node without a kernel, and for bits other than 8 and 4.
+    """
+    known = kernel_bits(graph)
+    for name in bits:
+        if name not in known:
+            raise ShapeError(f"{name} is no node with a kernel")
+    return Graph(graph.inputs, tuple(_with(node, bits.get(node.name)) for node in graph.nodes), graph.outputs)
+
+
+def _with(node: Node, bits: int | None) -> Node:
+    if bits is None:
+        return node
+    op: Any = node.op
+    op = replace(op, kernel_bits=bits)
+    wanted = op.weights(*(x.shape for x in node.inputs))
+    weights = (Tensor(f"{node.name}/{w.role}", w.shape, w.dtype, constant=True) for w in wanted)
+    return replace(node, op=op, weights=tuple(weights)[: len(node.weights)])
