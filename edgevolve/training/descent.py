@@ -3,9 +3,9 @@
 The optimiser is a handful of operations whatever the network, and a step is a pure function of the vector.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from edgevolve.data.split import FULL_SCALE
 from edgevolve.graph import Graph
 from edgevolve.training.augment import augmented
-from edgevolve.training.forward import forward
+from edgevolve.training.forward import Statistics, forward
 from edgevolve.training.losses import BatchLoss
 from edgevolve.training.settings import TrainingSettings
-from edgevolve.training.weights import BATCH_NORM_MOMENTUM, Parameter, folded, parameters
+from edgevolve.training.weights import BATCH_NORM_MOMENTUM, Parameter, Values, folded, parameters
 
 MOMENTUM = 0.9
 BETA_1, BETA_2, ADAM_EPSILON = 0.9, 0.999, 1e-7
@@ -59,18 +59,54 @@ class Layout:
         return {p.name: tf.reshape(piece, p.shape) for p, piece in zip(part, pieces, strict=True)}
 
 
+class Lowering(Protocol):
+    """How a network of given values is computed: what stages that quantise or prune change of plain training.
+
+    All are TensorFlow operations inside a compiled function. Values are by the names of `training.weights`.
+    """
+
+    def begun(self, values: Values) -> Any:
+        """What holds for a whole pass over the examples, from the values at its begin: tensors, in any nest."""
+
+    def training(self, values: Values, begun: Any, images: Any) -> tuple[Any, Statistics]:
+        """Outputs of a batch in training, and its statistics: those of every moving value, none for frozen ones."""
+
+    def inference(self, values: Values) -> Callable[[Any], Any]:
+        """From a batch to what the network will give when it is deployed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """The network as it is, up to the activation named `logits`: batch norm by the batch, and folded for inference."""
+
+    graph: Graph
+    logits: str
+
+    def begun(self, values: Values) -> Any:
+        """Nothing."""
+        return ()
+
+    def training(self, values: Values, begun: Any, images: Any) -> tuple[Any, Statistics]:
+        """As `forward`."""
+        return forward(self.graph, values, images, self.logits)
+
+    def inference(self, values: Values) -> Callable[[Any], Any]:
+        """As `forward` of folded values."""
+        deployed = folded(self.graph, values, tf.reshape)
+        return lambda images: forward(self.graph, deployed, images, self.logits)[0]
+
+
 @dataclass(frozen=True, slots=True)
 class Descent:
-    """What stays the same while a network is trained: it, the loss of a batch, and which activation is the answer.
+    """What stays the same while a network is trained: how it is computed, its values' layout, the loss of a batch.
 
     A state is (trainable, moving, slots of the optimiser ...), flat vectors.
     """
 
-    graph: Graph
+    lowering: Lowering
     layout: Layout
     settings: TrainingSettings
     batch_loss: BatchLoss
-    logits: str
 
     @property
     def state_like(self) -> tuple[Any, ...]:
@@ -97,6 +133,7 @@ class Descent:
         order = tf.random.experimental.stateless_shuffle(tf.range(number), seed)
         decay = tf.constant(np.concatenate([np.full(p.size, p.is_kernel, np.float32) for p in layout.trainable]))
         decay *= settings.weight_decay
+        begun = self.lowering.begun(self.values(state))
 
         def step(index: Any, total: Any, *state: Any) -> tuple[Any, ...]:
             trainable, moving, *slots = state
@@ -106,15 +143,15 @@ class Descent:
             if settings.augment:
                 images = augmented(images, settings, tf.stack([seed[0] + 1, tf.cast(done, tf.int64)]))
             values = layout.tensors(layout.trainable, trainable)
-            images = _as_float(images)
-            output, statistics = forward(self.graph, values, images, self.logits)
+            images = as_float(images)
+            output, statistics = self.lowering.training(values | layout.tensors(layout.moving, moving), begun, images)
             loss = self.batch_loss(output, answers, images)
             (gradient,) = tf.gradients(loss, trainable)
             if settings.clip_norm is not None:
                 (gradient,), _ = tf.clip_by_global_norm([gradient], settings.clip_norm)
             rate = _learning_rate(settings, done, whole)
             trainable, slots = OPTIMISE[settings.optimiser](trainable, gradient, slots, rate, decay, done)
-            if layout.moving:
+            if statistics:
                 batch = tf.concat([statistics[p.name] for p in layout.moving], axis=0)
                 moving = BATCH_NORM_MOMENTUM * moving + (1 - BATCH_NORM_MOMENTUM) * batch
             return index + 1, total + loss, trainable, moving, *slots
@@ -125,28 +162,30 @@ class Descent:
         return tuple(state), total
 
     def outputs(self, state: Any, x: Any) -> Any:
-        """What the network of a state gives for every example, batch norm folded: (number, outputs)."""
+        """What the network of a state gives for every example, as deployed: (number, outputs)."""
+        return outputs(self.lowering.inference(self.values(state)), x)
+
+    def values(self, state: Any) -> dict[str, Any]:
+        """The tensors of a state, by name."""
         layout = self.layout
-        values = layout.tensors(layout.trainable, state[0]) | layout.tensors(layout.moving, state[1])
-        return outputs(self.graph, folded(self.graph, values, tf.reshape), self.logits, x)
+        return layout.tensors(layout.trainable, state[0]) | layout.tensors(layout.moving, state[1])
 
 
-def outputs(graph: Graph, values: dict[str, Any], logits: str, x: Any) -> Any:
+def outputs(network: Callable[[Any], Any], x: Any) -> Any:
     """What the network gives for every example, (number, outputs)."""
     number = x.shape[0] if x.shape[0] is not None else tf.shape(x)[0]
     batches = -(-number // EVALUATION_BATCH)
 
     def step(batch: Any, outputs: Any) -> tuple[Any, Any]:
         begin = batch * EVALUATION_BATCH
-        output, _ = forward(graph, values, _as_float(x[begin : begin + EVALUATION_BATCH]), logits)
-        return batch + 1, outputs.write(batch, output)
+        return batch + 1, outputs.write(batch, network(as_float(x[begin : begin + EVALUATION_BATCH])))
 
-    empty = tf.TensorArray(tf.float32, batches, infer_shape=False, element_shape=(None, graph.outputs[0].shape[1]))
+    empty = tf.TensorArray(tf.float32, batches, infer_shape=False)
     _, outputs = tf.while_loop(lambda batch, _: batch < batches, step, (0, empty), parallel_iterations=1)
     return outputs.concat()
 
 
-def _as_float(images: Any) -> Any:
+def as_float(images: Any) -> Any:
     """As `data.as_float`."""
     pixels = tf.cast(images, tf.float32)
     return pixels / FULL_SCALE.get(images.dtype.name, 1)

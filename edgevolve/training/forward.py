@@ -30,11 +30,14 @@ Statistics = dict[str, Any]
 """Mean and variance of the batch, by the names of the moving values."""
 
 
-def forward(graph: Graph, values: Values, x: Any, last: str) -> tuple[Any, Statistics]:
+def forward(
+    graph: Graph, values: Values, x: Any, last: str, after: Callable[[Node, Any], Any] | None = None
+) -> tuple[Any, Statistics]:
     """Run `x`, (batch, height, width, channels) float32, up to the activation named `last`.
 
     A node whose `gamma` is among the values normalises by its batch, as in training; for inference pass
-    `folded` values, which hold none. Also returns the statistics of those batches.
+    `folded` values, which hold none. What a node makes becomes what `after` says of it. Also returns the statistics of
+    those batches.
     """
     statistics: Statistics = {}
     tensors = {graph.inputs[0].name: x}
@@ -43,7 +46,8 @@ def forward(graph: Graph, values: Values, x: Any, last: str) -> tuple[Any, Stati
             break
         with tf.name_scope(node.name):
             operands = (tensors[x.name] for x in node.inputs)
-            tensors[node.output.name] = FORWARD[type(node.op)](node, values, statistics, *operands)
+            made = FORWARD[type(node.op)](node, values, statistics, *operands)
+            tensors[node.output.name] = after(node, made) if after else made
     return tensors[last], statistics
 
 

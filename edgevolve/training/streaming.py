@@ -38,9 +38,8 @@ def answers(split: Split, target: Target) -> Any:
     return tf.zeros((len(split), 0)) if wanted is None else tf.constant(wanted)
 
 
-def in_chunks(descent: Descent, train: Split, validation: Split, target: Target, key: int) -> Epoch:
+def in_chunks(descent: Descent, train: Split, wanted: Any, validation: Split, key: int) -> Epoch:
     """An epoch is a call for each chunk of the training split, in another order each time, then validation's chunks."""
-    wanted = answers(train, target)
     batches = [_batches(size, descent.settings.batch_size) for size in np.diff(_bounds(train.x)).tolist()]
     each = sum(len(bounds) - 1 for bounds in batches)
 

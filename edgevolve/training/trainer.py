@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from edgevolve.data import Classes, Split, Target, classes_of
 from edgevolve.graph import Activate, Activation, Graph, Softmax
-from edgevolve.training.descent import Descent, Layout, outputs
-from edgevolve.training.losses import batch_loss
+from edgevolve.training.descent import Descent, Layout, Lowering, Plain, outputs
+from edgevolve.training.forward import forward
+from edgevolve.training.losses import BatchLoss, batch_loss
 from edgevolve.training.settings import TrainingDiverged, TrainingSettings
 from edgevolve.training.stage import Progress, unreported
 from edgevolve.training.streaming import Epoch, answers, fed, in_chunks, is_streamed, outputs_in_chunks
@@ -38,6 +39,14 @@ class Trained:
     weights: Weights
 
 
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What a batch is to be answered with, and the loss: `answers` holds a row for each training example."""
+
+    answers: NDArray[Any]
+    loss: BatchLoss
+
+
 def train(
     graph: Graph,
     train: Split,
@@ -49,12 +58,17 @@ def train(
     progress: Progress = unreported,
     checkpoint: Mapping[str, NDArray[Any]] | None = None,
     checkpoint_s: float = 60.0,
+    lowering: Lowering | None = None,
+    lesson: Lesson | None = None,
 ) -> Trained:
     """Train from the weights `start`, or from scratch, for `target`: as many classes as there are outputs unless given.
 
     On CPU the same seed, threads and machine give the same weights to the last bit. `progress` is told of every epoch,
     counted from 1, and ends the training where it says so; every `checkpoint_s` seconds it is given a checkpoint. Given
     one, the training goes on from there and ends as it would have.
+
+    `lowering` says how the network is computed, in training and for validation, where that is not as it is; `lesson`
+    what is learned, where that is not the target's answers alone.
 
     One output of classes means a binary network: its value is a logit, labels are 0 and 1. Raises `ValueError` when
     graph and data, or weights, do not fit each other and `TrainingDiverged` when the loss is no longer finite.
@@ -66,9 +80,11 @@ def train(
         check_weights(graph, start)
     values = initial_weights(graph, seed) if start is None else start
     keys = np.random.SeedSequence(seed).generate_state(1, np.uint32)
-    descent = Descent(graph, layout, settings, batch_loss(target, settings), logits)
+    loss_of = lesson.loss if lesson else batch_loss(target, settings)
+    wanted = tf.constant(lesson.answers) if lesson else answers(train, target)
+    descent = Descent(lowering or Plain(graph, logits), layout, settings, loss_of)
     every_epoch = in_chunks if is_streamed(train.x, validation.x) else _at_once
-    epoch = every_epoch(descent, train, validation, target, int(keys[0]))
+    epoch = every_epoch(descent, train, wanted, validation, int(keys[0]))
     main = target.metrics[0].name
     if checkpoint is None:
         state = best = descent.start(values)
@@ -134,9 +150,14 @@ def evaluate(
     logits = check_fit(graph, target, split)
     check_weights(graph, weights)
     values = {name: tf.constant(value) for name, value in folded(graph, weights).items()}
-    compiled = tf.function(partial(outputs, graph, values, logits), autograph=False, reduce_retracing=True)
+    network = partial(_inferred, graph, values, logits)
+    compiled = tf.function(partial(outputs, network), autograph=False, reduce_retracing=True)
     given = outputs_in_chunks(compiled, split.x)
     return Evaluated(target.mean_loss(given, split), target.score(given, split))
+
+
+def _inferred(graph: Graph, values: Mapping[str, Any], logits: str, images: Any) -> Any:
+    return forward(graph, values, images, logits)[0]
 
 
 def check_fit(graph: Graph, target: Target, *parts: Split) -> str:
@@ -171,9 +192,9 @@ def check_fit(graph: Graph, target: Target, *parts: Split) -> str:
     return output.name
 
 
-def _at_once(descent: Descent, train: Split, validation: Split, target: Target, key: int) -> Epoch:
-    """An epoch is one call: steps over all examples, then the outputs for the validation split."""
-    x, y, x_validation = tf.constant(fed(train.x[:])), answers(train, target), tf.constant(fed(validation.x[:]))
+def _at_once(descent: Descent, train: Split, y: Any, validation: Split, key: int) -> Epoch:
+    """An epoch is one call: steps over all examples, answers `y`, then the outputs for the validation split."""
+    x, x_validation = tf.constant(fed(train.x[:])), tf.constant(fed(validation.x[:]))
     steps = -(-len(train) // descent.settings.batch_size)
     bounds = np.arange(steps + 1) * len(train) // steps
 
