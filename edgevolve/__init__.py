@@ -62,7 +62,16 @@ if TYPE_CHECKING:
         minimise,
         target,
     )
-    from search_space import CnnSpace, DeclaredSpace, MlpSpace, MobileSpace, NasBench201Space, Recipes, SearchSpace
+    from search_space import (
+        CellSpace,
+        CnnSpace,
+        DeclaredSpace,
+        MlpSpace,
+        MobileSpace,
+        NasBench201Space,
+        Recipes,
+        SearchSpace,
+    )
 
 _NAMES = {
     "edgevolve.data": (
@@ -118,6 +127,7 @@ _NAMES = {
         "target",
     ),
     "search_space": (
+        "CellSpace",
         "CnnSpace",
         "DeclaredSpace",
         "MlpSpace",

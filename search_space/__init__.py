@@ -4,6 +4,7 @@ To add a space, write a genome (`search_space.genome`) and a function that build
 list the space in `SPACES`; or pass an object of your own with the methods of `SearchSpace`.
 """
 
+from search_space.cells import CellSpace
 from search_space.cnn import CnnSpace
 from search_space.declared import DeclaredSpace
 from search_space.mlp import MlpSpace
@@ -14,6 +15,7 @@ from search_space.recipes import Recipes
 
 __all__ = [
     "SPACES",
+    "CellSpace",
     "CnnSpace",
     "DeclaredSpace",
     "DegenerateSpaceError",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 SPACES: dict[str, type] = {
+    "cells": CellSpace,
     "cnn": CnnSpace,
     "mlp": MlpSpace,
     "mobile": MobileSpace,

@@ -17,7 +17,7 @@ GridSearch ImageFolder Inherit Inline Itself Job JournalError KerasDataset Local
 NSGA3 NasBench201Space Needs NpzImages PredictorError Problem ProblemError Progress REINFORCE RandomSearch Recipes
 Record Run Screened SearchConfig SearchSpace SensorFolder SensorTable Split Splits Standardise SuccessiveHalving
 SurrogateEvolution Table Task TrainingSettings Values VirtualTime at_least at_most hold_out maximise minimise search
-target with_front_end
+target with_front_end CellSpace
 """
 """What users rely on: a name is added here on purpose, and never taken away."""
 

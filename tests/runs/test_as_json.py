@@ -45,7 +45,9 @@ def test_the_parameters_of_an_object_that_is_no_dataclass_are_journaled(config):
 
 
 @pytest.mark.parametrize(
-    "changed", [Plain(0.2), Plain(act=partial(max, 3)), Plain(key=b"b"), Plain(when=Pretend(5))], ids=("rate", "act", "key", "when")
+    "changed",
+    [Plain(0.2), Plain(act=partial(max, 3)), Plain(key=b"b"), Plain(when=Pretend(5))],
+    ids=("rate", "act", "key", "when"),
 )
 def test_a_search_is_not_resumed_with_other_parameters_of_an_object(config, run_search, changed):
     begun = Plain(act=partial(max, 2), key=b"a", when=Pretend(4))

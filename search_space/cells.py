@@ -1,0 +1,232 @@
+"""Cells of k×1 operations for time series, after TI's Tiny ML NAS, and their k×k form for images.
+
+A network is a stem, `layers` cells and a linear classifier on the mean of the last map. There are two cells: the normal
+one, and the reduction cell, which stands at a third and two thirds of the depth, halves the map and doubles the
+channels. A cell has one input, the output of the cell before, which a 1×1 convolution brings to its channels. Each of
+its nodes runs one primitive on the input or on an earlier node; the last `concat` nodes, side by side, are the cell's
+output. Nodes that nobody reads are left out.
+
+Two things differ from TI's networks: a reduction halves a map once (there the next cell halves it again), and the input
+has no batch norm (data sets are normalised).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from numpy.random import Generator
+
+from edgevolve.graph import Concat, Dense, GlobalAveragePool, Graph, GraphBuilder, Tensor
+from search_space.cell_text import read_call
+from search_space.declared import DeclaredSpace
+from search_space.genome import Choice, Record
+from search_space.primitives import Primitive, clamped, conv_bn_relu, primitive, standard
+from search_space.protocol import GenotypeError, Json
+from search_space.variables import Change, refusal
+
+CELL_PRESETS = {
+    "s": {"layers": 3, "nodes": 4, "channels": 1},
+    "m": {"layers": 10, "nodes": 4, "channels": 1},
+    "l": {"layers": 12, "nodes": 4, "channels": 4},
+    "xl": {"layers": 20, "nodes": 4, "channels": 4},
+    "xxl": {"layers": 20, "nodes": 6, "channels": 8},
+}
+"""TI's model sizes; all have a stem of three times the channels and join four nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What a node does, and on what: `source` 0 is the cell's input, 1 the first node."""
+
+    operation: str
+    source: int
+
+
+@dataclass(frozen=True, slots=True)
+class CellPair:
+    """The two cells, each an edge for every node."""
+
+    normal: tuple[Edge, ...]
+    reduction: tuple[Edge, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CellSpace(DeclaredSpace[CellPair]):
+    """Networks of one normal and one reduction cell: `CellSpace((256, 1, 3), 4, **CELL_PRESETS["m"])`.
+
+    `channels` is the width before the first reduction; the stem has `stem` times as many. `primitives` are names
+    (`search_space.primitives`) or objects of your own; by default TI's: k×1 where the input has one column, else k×k.
+    Strides and kernels touch only axes longer than one.
+    """
+
+    layers: int = field(default=6, kw_only=True)
+    nodes: int = field(default=4, kw_only=True)
+    channels: int = field(default=8, kw_only=True)
+    stem: int = field(default=3, kw_only=True)
+    concat: int = field(default=4, kw_only=True)
+    primitives: tuple[str | Primitive, ...] = field(default=(), kw_only=True)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.input_shape, tuple) and len(self.input_shape) == 3 and not self.primitives:
+            object.__setattr__(self, "primitives", standard(self.input_shape))
+        for name in ("nodes", "channels", "stem", "concat", "layers"):
+            least = 3 if name == "layers" else 1
+            if type(getattr(self, name)) is not int or getattr(self, name) < least:
+                raise ValueError(f"{name} must be a whole number of at least {least}, not {getattr(self, name)!r}")
+        if self.concat > self.nodes:
+            raise ValueError(f"cannot join the last {self.concat} of {self.nodes} nodes")
+        DeclaredSpace.__post_init__(self)
+        if len(self.input_shape) != 3:
+            raise ValueError(f"the input must be (height, width, channels), not {self.input_shape}")
+
+    @property
+    def operations(self) -> dict[str, Primitive]:
+        """The primitives by name. Raises `ValueError` for a name that is none."""
+        made = [primitive(given) if isinstance(given, str) else given for given in self.primitives]
+        by_name = {one.name: one for one in made}
+        if len(by_name) < len(made):
+            raise ValueError(f"a primitive is given twice: {', '.join(one.name for one in made)}")
+        return by_name
+
+    @property
+    def genome(self) -> Record[CellPair]:
+        """All genotypes."""
+        cell = _CellEdges(tuple(self.operations), self.nodes)
+        return Record(CellPair, normal=cell, reduction=cell)
+
+    def graph(self, genotype: CellPair) -> Graph:
+        """The network."""
+        net = GraphBuilder()
+        x = net.input((1, *self.input_shape))
+        x = net.add(conv_bn_relu(self.stem * self.channels, clamped((3, 3), x)), x)
+        channels = self.channels
+        for layer in range(self.layers):
+            reduces = layer in self.reductions
+            channels *= 2 if reduces else 1
+            x = net.add(conv_bn_relu(channels, (1, 1)), x)
+            x = self._cell(net, genotype.reduction if reduces else genotype.normal, x, 2 if reduces else 1)
+        return net.build(net.add(Dense(self.units), net.add(GlobalAveragePool(), x)))
+
+    @property
+    def reductions(self) -> tuple[int, int]:
+        """The places of the reduction cells, from 0."""
+        return self.layers // 3, 2 * self.layers // 3
+
+    def _cell(self, net: GraphBuilder, edges: tuple[Edge, ...], x: Tensor, stride: int) -> Tensor:
+        """The cell on `x`, (1, h, w, channels)."""
+        operations = self.operations
+        strides = (min(stride, x.shape[1]), min(stride, x.shape[2]))
+        made = {0: x}
+        for node in self.live(edges):
+            edge = edges[node - 1]
+            step = (1, 1) if edge.source else strides
+            made[node] = operations[edge.operation].add(net, made[edge.source], step)
+        ends = [made[node] for node in self.ends]
+        return ends[0] if len(ends) == 1 else net.add(Concat(), *ends)
+
+    def describe(self, genotype: CellPair) -> str:
+        """`normal [conv_bn_relu_3x1(0), skip_connect(1), ...], reduction [...] × 6 layers`."""
+        return f"normal {_words(genotype.normal)}, reduction {_words(genotype.reduction)}, {self.ending}"
+
+    def to_text(self, genotype: CellPair) -> str:
+        """TI's notation, `Genotype_CNN(normal=[('conv_bn_relu_3x1', 0), ...], normal_concat=range(1, 5), ...)`."""
+        normal, reduction = ([(e.operation, e.source) for e in cell] for cell in (genotype.normal, genotype.reduction))
+        return (
+            f"Genotype_CNN(normal={normal}, normal_concat={self.ends}, reduce={reduction}, reduce_concat={self.ends})"
+        )
+
+    def from_text(self, text: str) -> CellPair:
+        """Read TI's notation; nothing is executed. Raises `GenotypeError` for what is no genotype of the space."""
+        given = read_call(text, ("normal", "normal_concat", "reduce", "reduce_concat"))
+        for name in ("normal_concat", "reduce_concat"):
+            if given[name] != list(self.ends):
+                raise GenotypeError(f"{name} must be {self.ends}, the last {self.concat} of {self.nodes} nodes")
+        cells: dict[str, Json] = {}
+        for name, key in (("normal", "normal"), ("reduction", "reduce")):
+            pairs = given[key]
+            if not isinstance(pairs, list) or not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
+                raise GenotypeError(f"{key} must be a list of pairs (operation, source)")
+            cells[name] = [{"operation": operation, "source": source} for operation, source in pairs]
+        return self.from_json(cells)
+
+    @property
+    def ends(self) -> range:
+        """The numbers of the nodes that are joined, from 1."""
+        return range(self.nodes - self.concat + 1, self.nodes + 1)
+
+    def live(self, edges: tuple[Edge, ...]) -> list[int]:
+        """The numbers of the nodes that something reads, in order."""
+        needed = set(self.ends)
+        for node in range(self.nodes, 0, -1):
+            if node in needed:
+                needed.add(edges[node - 1].source)
+        return sorted(needed - {0})
+
+
+def preset(size: str) -> dict[str, int]:
+    """The settings of one of TI's model sizes. Raises `ValueError` for a name that is none."""
+    if size not in CELL_PRESETS:
+        raise ValueError(f"no model size {size!r}: one of {', '.join(CELL_PRESETS)}")
+    return CELL_PRESETS[size]
+
+
+def _words(edges: tuple[Edge, ...]) -> str:
+    """`[max_pool_3x1(0), skip_connect(1)]`."""
+    return f"[{', '.join(f'{edge.operation}({edge.source})' for edge in edges)}]"
+
+
+@dataclass(frozen=True, slots=True)
+class _CellEdges:
+    """A `Variable` of `nodes` edges: node i reads the input or one of the nodes before it."""
+
+    operations: tuple[str, ...]
+    nodes: int
+
+    @property
+    def each(self) -> tuple[Record[Edge], ...]:
+        """The edges as variables."""
+        operation: Choice[str] = Choice(self.operations)
+        return tuple(Record(Edge, operation=operation, source=Choice(tuple(range(i + 1)))) for i in range(self.nodes))
+
+    @property
+    def width(self) -> int:
+        """One-hot operation and source of every node."""
+        return sum(edge.width for edge in self.each)
+
+    def sample(self, rng: Generator) -> tuple[Edge, ...]:
+        """Draw every edge."""
+        return tuple(edge.sample(rng) for edge in self.each)
+
+    def neighbours(self, value: tuple[Edge, ...], rng: Generator) -> Iterator[tuple[Edge, ...]]:
+        """Change one operation or one source."""
+        for i, edge in enumerate(self.each):
+            for other in edge.neighbours(value[i], rng):
+                yield (*value[:i], other, *value[i + 1 :])
+
+    def crossover(self, a: tuple[Edge, ...], b: tuple[Edge, ...], rng: Generator) -> tuple[Edge, ...]:
+        """Mix gene by gene."""
+        return tuple(edge.crossover(one, other, rng) for edge, one, other in zip(self.each, a, b, strict=True))
+
+    def encode(self, value: tuple[Edge, ...]) -> list[float]:
+        """The edges' encodings in a row."""
+        return [x for edge, one in zip(self.each, value, strict=True) for x in edge.encode(one)]
+
+    def to_json(self, value: tuple[Edge, ...]) -> Json:
+        """A list of edges."""
+        return [edge.to_json(one) for edge, one in zip(self.each, value, strict=True)]
+
+    def from_json(self, value: object, path: str) -> tuple[Edge, ...]:
+        """Read a list of so many edges."""
+        if type(value) is not list or len(value) != self.nodes:
+            raise refusal(path, f"a list of {self.nodes} edges", value)
+        return tuple(
+            edge.from_json(one, f"{path}[{i}]") for i, (edge, one) in enumerate(zip(self.each, value, strict=True))
+        )
+
+    def difference(self, before: tuple[Edge, ...], after: tuple[Edge, ...], name: str) -> list[Change]:
+        """`normal, node 2: operation skip_connect → max_pool_3x1`."""
+        changes = [
+            change
+            for i, edge in enumerate(self.each)
+            for change in edge.difference(before[i], after[i], f"node {i + 1}")
+        ]
+        return [Change((name, *change.where) if name else change.where, change.what) for change in changes]
