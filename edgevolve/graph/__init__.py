@@ -2,7 +2,8 @@
 
 from edgevolve.graph import ops
 from edgevolve.graph.attributes import Activation, Padding
-from edgevolve.graph.canonical import from_json, graph_hash, json_hash, to_json
+from edgevolve.graph.canonical import canonical, from_json, graph_hash, json_hash, to_json
+from edgevolve.graph.channels import Channels, channels_of
 from edgevolve.graph.kernel_bits import kernel_bits, with_kernel_bits
 from edgevolve.graph.network import Graph, GraphBuilder, Node, reordered
 from edgevolve.graph.opaque import Opaque
@@ -11,6 +12,7 @@ from edgevolve.graph.tensor import DType, Shape, Tensor
 
 __all__ = [
     "Activation",
+    "Channels",
     "DType",
     "Graph",
     "GraphBuilder",
@@ -19,6 +21,8 @@ __all__ = [
     "Padding",
     "Shape",
     "Tensor",
+    "canonical",
+    "channels_of",
     "from_json",
     "graph_hash",
     "json_hash",

@@ -56,6 +56,13 @@ def from_json(payload: dict[str, Any]) -> Graph:
         raise ShapeError(f"not a network: {type(error).__name__}: {error}") from error
 
 
+def canonical(graph: Graph) -> tuple[Graph, dict[str, str]]:
+    """The network as its JSON gives it back, and what each of its nodes is called there."""
+    found = from_json(to_json(graph))
+    order = _canonical_order(graph)
+    return found, {graph.nodes[i].name: node.name for i, node in zip(order, found.nodes, strict=True)}
+
+
 def _chosen(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:
     if min(numbers, default=0) < 0:
         raise ShapeError("a tensor number is negative")

@@ -1,0 +1,103 @@
+"""A network without some of its channels: smaller, or of the same size with these channels silenced."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.graph import (
+    Channels,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Graph,
+    GraphBuilder,
+    Node,
+    Op,
+    Reshape,
+    Slice,
+    canonical,
+)
+from edgevolve.training.weights import Weights, node_parameters
+
+Kept = NDArray[np.bool_]
+"""For each group of `Channels`, whether it stays."""
+
+
+def shrunk(graph: Graph, weights: Mapping[str, NDArray[Any]], channels: Channels, kept: Kept) -> tuple[Graph, Weights]:
+    """The network without the groups that are not `kept`, in canonical order, and its weights.
+
+    Raises `ValueError` where a tensor would be left without channels, or a fixed group is not kept.
+    """
+    if not channels.feasible(kept):
+        raise ValueError("these channels cannot be taken out: a tensor needs at least one, an input or output all")
+    net = GraphBuilder()
+    made = {x.name: net.input(x.shape, x.dtype) for x in graph.inputs}
+    found: dict[str, list[tuple[str, NDArray[Any]]]] = {}
+    for node in graph.nodes:
+        stay = {x.name: kept[channels.ids[x.name]] for x in (*node.inputs, node.output)}
+        made[node.output.name] = y = net.add(_op(node, stay), *(made[x.name] for x in node.inputs))
+        found[y.name] = []
+        for role, value in _values(node, weights):
+            for axis, ids in channel_axes(node, role, channels):
+                value = np.compress(kept[ids], value, axis)
+            found[y.name].append((role, value))
+    smaller, names = canonical(net.build(*(made[y.name] for y in graph.outputs)))
+    return smaller, {f"{names[name]}/{role}": value for name, part in found.items() for role, value in part}
+
+
+def silenced(graph: Graph, weights: Mapping[str, NDArray[Any]], channels: Channels, kept: Kept) -> Weights:
+    """Weights with which the network answers as without the groups that are not `kept`.
+
+    Kernels, biases and what batch norm adds are 0 where such a channel is made, and kernels where it is read.
+    """
+    found: Weights = {}
+    for node in graph.nodes:
+        for role, value in _values(node, weights):
+            value = np.array(value)
+            for axis, ids in channel_axes(node, role, channels):
+                value[(slice(None),) * axis + (~kept[ids],)] = 0
+            found[f"{node.name}/{role}"] = value
+    return found
+
+
+def channel_axes(node: Node, role: str, channels: Channels) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Each axis of a parameter (`kernel`, `bias`, `gamma`, ...) that counts channels, and the group of each of them.
+
+    The last axis but for a depthwise kernel's counts what the node makes; the other one what it reads.
+    """
+    read, made = channels.ids[node.inputs[0].name], channels.ids[node.output.name]
+    op = node.op
+    if role != "kernel":
+        yield 0, made
+    elif isinstance(op, DepthwiseConv2D):
+        yield 2, read
+    elif isinstance(op, Dense):
+        yield 0, read
+        yield 1, made
+    elif isinstance(op, Conv2D):
+        yield 2, read[: len(read) // op.groups]
+        yield 3, made
+
+
+def _values(node: Node, weights: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, NDArray[Any]]]:
+    for parameter in node_parameters(node):
+        yield parameter.name.rpartition("/")[2], weights[parameter.name]
+
+
+def _op(node: Node, stay: Mapping[str, Kept]) -> Op:
+    """The operator on the channels that stay."""
+    op, channels = node.op, int(stay[node.output.name].sum())
+    if isinstance(op, Conv2D):
+        return replace(op, filters=channels)
+    if isinstance(op, Dense):
+        return replace(op, units=channels)
+    if isinstance(op, Reshape):
+        return replace(op, shape=(*op.shape[:-1], channels))
+    if isinstance(op, Slice) and channels == node.output.shape[-1]:
+        return op
+    if isinstance(op, Slice):
+        return replace(op, end=(*op.end[:-1], int(stay[node.inputs[0].name].sum())))
+    return op
