@@ -18,6 +18,7 @@ NSGA3 NasBench201Space Needs NpzImages PredictorError Problem ProblemError Progr
 Record Run Screened SearchConfig SearchSpace SensorFolder SensorTable Split Splits Standardise SuccessiveHalving
 SurrogateEvolution Table Task TrainingSettings Values VirtualTime at_least at_most hold_out maximise minimise search
 target with_front_end CellSpace
+Micro Resize Spectrum
 """
 """What users rely on: a name is added here on purpose, and never taken away."""
 

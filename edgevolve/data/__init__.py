@@ -1,20 +1,25 @@
 """Data sets as NumPy arrays with leak-proof splits."""
 
+from collections.abc import Callable
+
 from edgevolve.data.audio_folder import AudioFolder
 from edgevolve.data.data_error import DataError
 from edgevolve.data.diabetes import Diabetes
 from edgevolve.data.digits import Digits, DigitsAnomalies
 from edgevolve.data.examine import DataReport, differs, examine, load_splits
 from edgevolve.data.features import Features
-from edgevolve.data.front_end import FrontEnd, Pixels, Prepared, Samples, Standardise, Unchanged
+from edgevolve.data.front_end import Fittable, FrontEnd, Pixels, Prepared, Samples, Standardise, Unchanged
 from edgevolve.data.image_folder import ImageFolder
 from edgevolve.data.keras_datasets import KerasDataset
 from edgevolve.data.mel import Mel
+from edgevolve.data.micro import Micro
 from edgevolve.data.npz import NpzImages
+from edgevolve.data.resize import Resize
 from edgevolve.data.rows import Rows, StoredArray, chunks
 from edgevolve.data.scaling import standardised, with_front_end
 from edgevolve.data.sensor_folder import SensorFolder
 from edgevolve.data.sensor_table import SensorTable
+from edgevolve.data.spectrum import Spectrum
 from edgevolve.data.split import DataSet, Split, Splits, as_float, fingerprint, hold_out
 from edgevolve.data.table import Table
 from edgevolve.data.target import Classes, Itself, Target, Values, classes_of, target_of
@@ -34,11 +39,17 @@ _PACKAGED = (
 DATA_SETS = {kind.__name__: kind for kind in _PACKAGED}
 """What an export can load again from a journal, by the name of its class."""
 
-PARTS = {**DATA_SETS, "Features": Features, "Mel": Mel}
+FRONT_ENDS: dict[str, Callable[..., Fittable]] = {
+    kind.__name__: kind for kind in (Mel, Micro, Pixels, Resize, Samples, Spectrum, Standardise, Unchanged)
+}
+"""The front ends of the package by the name of their class."""
+
+PARTS = {**DATA_SETS, **FRONT_ENDS, "Features": Features}
 """The same with what may stand within a data set."""
 
 __all__ = [
     "DATA_SETS",
+    "FRONT_ENDS",
     "PARTS",
     "AudioFolder",
     "Classes",
@@ -49,18 +60,22 @@ __all__ = [
     "Digits",
     "DigitsAnomalies",
     "Features",
+    "Fittable",
     "FrontEnd",
     "ImageFolder",
     "Itself",
     "KerasDataset",
     "Mel",
+    "Micro",
     "NpzImages",
     "Pixels",
     "Prepared",
+    "Resize",
     "Rows",
     "Samples",
     "SensorFolder",
     "SensorTable",
+    "Spectrum",
     "Split",
     "Splits",
     "Standardise",

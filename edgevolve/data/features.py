@@ -1,9 +1,9 @@
-"""A data set as a front end makes it: `Mel` of the clips of an `AudioFolder`."""
+"""A data set as a front end makes it: `Mel` of the clips of an `AudioFolder`, `Spectrum` of sensor windows."""
 
 from dataclasses import dataclass
 
 from edgevolve.data.data_error import DataError
-from edgevolve.data.mel import Mel
+from edgevolve.data.front_end import Fittable
 from edgevolve.data.scaling import with_front_end
 from edgevolve.data.split import DataSet, Splits
 from edgevolve.data.target import Target, target_of
@@ -14,10 +14,10 @@ class Features:
     """The examples of `data` through `front_end`, which is fitted to the training split."""
 
     data: DataSet
-    front_end: Mel
+    front_end: Fittable
 
     @property
-    def input_shape(self) -> tuple[int, int, int]:
+    def input_shape(self) -> tuple[int, ...]:
         """The front end's."""
         return self.front_end.shape
 
@@ -30,5 +30,6 @@ class Features:
         """Raises `DataError` as the data set does, and where it has a front end of its own or other clips."""
         splits = self.data.load()
         if splits.front_end is not None:
-            raise DataError(f"Features: the data set has a front end of its own, {splits.front_end.name}")
+            hint = "; normalise=False leaves it out" if hasattr(self.data, "normalise") else ""
+            raise DataError(f"Features: the data set has a front end of its own, {splits.front_end.name}{hint}")
         return with_front_end(splits, self.front_end.fitted(splits.train.x))

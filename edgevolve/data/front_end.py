@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevolve.data.cost import Cost, table_bytes
 from edgevolve.data.rows import Rows, chunks
 
 
@@ -43,17 +44,36 @@ class FrontEnd(Protocol):
         """
 
 
+@runtime_checkable
+class Fittable(FrontEnd, Protocol):
+    """A front end that a data set can be made with: it says its features' shape, and takes its constants of the data.
+
+    It may have an attribute `cost`, an `edgevolve.data.cost.Cost`.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(height, width, channels) of the features of an example."""
+
+    def fitted(self, rows: Rows, /) -> FrontEnd:
+        """With constants of these raw examples, the training split's; itself where it has none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Standardise:
     """(value − mean) / deviation, by constants of each channel, which is the last of an example's axes.
 
-    `shape` is that of an example. Constants are float32 values.
+    `shape` is that of an example. Constants are float32 values; without them, values stay as they are.
     """
 
     shape: tuple[int, ...]
-    mean: tuple[float, ...]
-    deviation: tuple[float, ...]
+    mean: tuple[float, ...] = ()
+    deviation: tuple[float, ...] = ()
     work_bytes = 0
+
+    def fitted(self, rows: Rows) -> "Standardise":
+        """With the constants of these examples."""
+        return Standardise.fit(rows)
 
     @classmethod
     def fit(cls, rows: Rows) -> "Standardise":
@@ -75,6 +95,11 @@ class Standardise:
         return "standardise"
 
     @property
+    def cost(self) -> Cost:
+        """For one example."""
+        return _elementwise_cost(self)
+
+    @property
     def parameters(self) -> Mapping[str, Any]:
         """Shape, means and deviations."""
         return {name: list(values) for name, values in asdict(self).items()}
@@ -86,12 +111,16 @@ class Standardise:
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
         """Standardised values, float32."""
+        if not self.mean:
+            return raw.astype(np.float32)
         features: NDArray[np.float32] = raw.astype(np.float32) - np.array(self.mean, np.float32)
         features /= np.array(self.deviation, np.float32)
         return features
 
     def c_source(self) -> str:
         """The same for one example of `shape`, channels last."""
+        if not self.mean:
+            return Unchanged(self.shape).c_source()
         constants = "\n".join(
             f"static const float kFrontEnd{name}[{len(values)}] = {{{', '.join(f'{value!r}f' for value in values)}}};"
             for name, values in (("Mean", self.mean), ("Deviation", self.deviation))
@@ -109,6 +138,15 @@ class Pixels:
     name = "pixels"
     work_bytes = 0
     raw_type = "uint8"
+
+    def fitted(self, rows: Rows) -> "Pixels":
+        """Itself."""
+        return self
+
+    @property
+    def cost(self) -> Cost:
+        """For one example."""
+        return _elementwise_cost(self)
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -133,6 +171,15 @@ class Samples:
     work_bytes = 0
     raw_type = "int16"
 
+    def fitted(self, rows: Rows) -> "Samples":
+        """Itself."""
+        return self
+
+    @property
+    def cost(self) -> Cost:
+        """For one example."""
+        return _elementwise_cost(self)
+
     @property
     def parameters(self) -> Mapping[str, Any]:
         """The shape."""
@@ -155,6 +202,15 @@ class Unchanged:
     name = "unchanged"
     work_bytes = 0
     raw_type = "float32"
+
+    def fitted(self, rows: Rows) -> "Unchanged":
+        """Itself."""
+        return self
+
+    @property
+    def cost(self) -> Cost:
+        """For one example."""
+        return _elementwise_cost(self)
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -204,6 +260,15 @@ def _elementwise(
     """The header of a front end that gives one feature for each value."""
     names = {"title": title, "constants": constants + "\n" * bool(constants), "value": value}
     return _HEADER.substitute(names, raw=_RAW[front_end.raw_type], values=prod(front_end.shape))
+
+
+_CODE_BYTES = 170
+"""Thumb-2 of `front_end`, gcc -Os for a Cortex-M4, rounded up (`benchmarks/front_ends.py`)."""
+
+
+def _elementwise_cost(front_end: "Standardise | Pixels | Samples | Unchanged") -> Cost:
+    constants = 0 if not isinstance(front_end, Standardise) or front_end.mean else 8 * front_end.shape[-1]
+    return Cost(0, table_bytes(front_end.c_source()) + constants + _CODE_BYTES, 6 * prod(front_end.shape))
 
 
 _HEADER = Template("""\

@@ -1,6 +1,6 @@
 """Sound as bands of the mel scale, or as cepstral coefficients: what a device computes of a clip before the network."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from string import Template
 from typing import Any
@@ -8,13 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevolve.data.c_parts import STORED, TRANSFORM, circle, floats, integers
+from edgevolve.data.columns import column_constants, column_statistics, column_value, constant_bytes
+from edgevolve.data.cost import LOG_OPERATIONS, ROOT_OPERATIONS, Cost, table_bytes
 from edgevolve.data.data_error import DataError
-from edgevolve.data.rows import Rows, chunks
+from edgevolve.data.rows import Rows
 
 _FLOOR = 1e-6
 """Added to every band before its logarithm, as MLPerf Tiny does; silence becomes ln(1e-6)."""
 
 _CLIPS_AT_ONCE = 64
+_CODE_BYTES = 850
+"""Thumb-2 of `front_end` and what it calls, gcc -Os for a Cortex-M4, rounded up (`benchmarks/front_ends.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,16 +104,21 @@ class Mel:
         """RAM that the C code keeps beside clip and features: a transform and the bands, in single precision."""
         return 4 * (self.points + self.bands)
 
+    @property
+    def cost(self) -> Cost:
+        """For one clip."""
+        half = self.points // 2
+        transform = 10 * (half // 2) * max(1, half.bit_length() - 1)
+        weights = sum(len(band) for _, band in self._filters())
+        window = self.window + transform + weights * (20 + ROOT_OPERATIONS) + self.bands * LOG_OPERATIONS
+        each = window + 2 * self.bands * self.coefficients + 6 * self.shape[1]
+        flash = _CODE_BYTES + table_bytes(self.c_source()) + constant_bytes(self.shape[1], self.mean)
+        return Cost(self.work_bytes, flash, self.shape[0] * each)
+
     def fitted(self, rows: Rows) -> "Mel":
         """With mean and standard deviation of each column over `rows`, (number, samples); 1 for a constant column."""
-        plain = replace(self, mean=(), deviation=())
-        parts = [plain.apply(chunk).reshape(-1, self.shape[1]).astype(np.float64) for chunk in chunks(rows)]
-        number = sum(map(len, parts))
-        mean = sum(part.sum(axis=0) for part in parts) / number
-        deviation = np.sqrt(sum(((part - mean) ** 2).sum(axis=0) for part in parts) / number)
-        deviation[deviation < _FLOOR] = 1
-        means, deviations = (tuple(values.astype(np.float32).tolist()) for values in (mean, deviation))
-        return replace(self, mean=means, deviation=deviations)
+        mean, deviation = column_statistics(replace(self, mean=(), deviation=()).apply, rows)
+        return replace(self, mean=mean, deviation=deviation)
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
         """(number, windows, columns, 1) features of (number, samples[, 1, 1]) clips, computed in double precision."""
@@ -156,21 +166,17 @@ class Mel:
 
     def c_source(self) -> str:
         """The same for one clip, in single precision."""
-        half, columns = self.points // 2, self.shape[1]
-        angles = 2 * np.pi * np.arange(half) / self.points
+        columns = self.shape[1]
         firsts, weights = zip(*self._filters(), strict=True)
-        tables: dict[str, Sequence[float] | NDArray[np.float64]] = {
-            "Hann": self._hann() / 32_768,
-            "Cosine": np.cos(angles),
-            "Sine": np.sin(angles),
-            "Weights": [weight for band in weights for weight in band],
-            "Mean": self.mean or [0.0] * columns,
-            "Deviation": self.deviation or [1.0] * columns,
-        }
-        if self.coefficients:
-            tables["Dct"] = self._cosines().ravel()
-        constants = [_floats(name, values) for name, values in tables.items()]
-        constants += [_shorts("First", firsts), _shorts("Count", [len(band) for band in weights])]
+        constants = [
+            floats("Hann", self._hann() / 32_768),
+            *circle(self.points),
+            floats("Weights", [weight for band in weights for weight in band]),
+            integers("First", firsts),
+            integers("Count", [len(band) for band in weights]),
+            *([floats("Dct", self._cosines().ravel())] if self.coefficients else []),
+            *column_constants(self.mean, self.deviation),
+        ]
         return _HEADER.substitute(
             title=f"{self.name}, {self.shape[0]} windows of {columns}",
             samples=self.samples,
@@ -182,22 +188,16 @@ class Mel:
             columns=columns,
             floor=f"{_FLOOR}f",
             constants="\n".join(constants),
-            column=_CEPSTRUM if self.coefficients else "    const float value = front_end_bands[i];",
+            transform=TRANSFORM,
+            stored=STORED,
+            column=_CEPSTRUM if self.coefficients else "      const float value = front_end_bands[i];",
+            value=column_value("value", "i", self.mean),
         )
 
 
-def _floats(name: str, values: Sequence[float] | NDArray[np.float64]) -> str:
-    texts = (f"{float(np.float32(value))!r}f" for value in values)
-    return f"static const float kFrontEnd{name}[{len(values)}] = {{{', '.join(texts)}}};"
-
-
-def _shorts(name: str, values: Sequence[int]) -> str:
-    return f"static const short kFrontEnd{name}[{len(values)}] = {{{', '.join(map(str, values))}}};"
-
-
 _CEPSTRUM = """\
-    float value = 0.0f;
-    for (j = 0; j < kFrontEndBands; ++j) value += kFrontEndDct[i * kFrontEndBands + j] * front_end_bands[j];"""
+      float value = 0.0f;
+      for (j = 0; j < kFrontEndBands; ++j) value += kFrontEndDct[i * kFrontEndBands + j] * front_end_bands[j];"""
 
 _HEADER = Template("""\
 // What the network takes of a clip of sound: $title. Stored as the model's int8 input.
@@ -220,56 +220,8 @@ $constants
 static float front_end_work[kFrontEndPoints];
 static float front_end_bands[kFrontEndBands];
 
-// The Fourier transform, in place, of kFrontEndPoints / 2 complex numbers.
-static inline void front_end_transform(float* z) {
-  const int count = kFrontEndPoints / 2;
-  int i, j = 0, length, begin, k;
-  for (i = 1; i < count; ++i) {  // order of reversed bits
-    int bit = count >> 1;
-    for (; j & bit; bit >>= 1) j ^= bit;
-    j ^= bit;
-    if (i < j) {
-      const float re = z[2 * i], im = z[2 * i + 1];
-      z[2 * i] = z[2 * j];
-      z[2 * i + 1] = z[2 * j + 1];
-      z[2 * j] = re;
-      z[2 * j + 1] = im;
-    }
-  }
-  for (length = 2; length <= count; length *= 2) {
-    const int step = kFrontEndPoints / length;
-    for (begin = 0; begin < count; begin += length) {
-      for (k = 0; k < length / 2; ++k) {
-        float* a = z + 2 * (begin + k);
-        float* b = a + length;
-        const float c = kFrontEndCosine[k * step], s = kFrontEndSine[k * step];
-        const float re = b[0] * c + b[1] * s, im = b[1] * c - b[0] * s;
-        b[0] = a[0] - re;
-        b[1] = a[1] - im;
-        a[0] += re;
-        a[1] += im;
-      }
-    }
-  }
-}
-
-// Magnitude of the real signal at frequency k from 1 to kFrontEndPoints / 2, of its halves' transform.
-static inline float front_end_magnitude(const float* z, int k) {
-  const int count = kFrontEndPoints / 2, other = (count - k) % count;
-  float even_re, even_im, odd_re, odd_im, re, im;
-  if (k == count) {
-    re = z[0] - z[1];
-    return re < 0.0f ? -re : re;
-  }
-  even_re = 0.5f * (z[2 * k] + z[2 * other]);
-  even_im = 0.5f * (z[2 * k + 1] - z[2 * other + 1]);
-  odd_re = 0.5f * (z[2 * k + 1] + z[2 * other + 1]);
-  odd_im = 0.5f * (z[2 * other] - z[2 * k]);
-  re = even_re + kFrontEndCosine[k] * odd_re + kFrontEndSine[k] * odd_im;
-  im = even_im + kFrontEndCosine[k] * odd_im - kFrontEndSine[k] * odd_re;
-  return sqrtf(re * re + im * im);
-}
-
+$stored
+$transform
 // raw: kFrontEndValues samples; scale and zero_point: of the model's input.
 static inline void front_end(const short* raw, float scale, int zero_point, signed char* features) {
   int at, i, j, row;
@@ -281,22 +233,14 @@ static inline void front_end(const short* raw, float scale, int zero_point, sign
     for (i = 0; i < kFrontEndBands; ++i) {
       float sum = 0.0f;
       for (j = 0; j < kFrontEndCount[i]; ++j) {
-        sum += *weight++ * front_end_magnitude(front_end_work, kFrontEndFirst[i] + j);
+        sum += *weight++ * sqrtf(front_end_square(front_end_work, kFrontEndFirst[i] + j));
       }
       front_end_bands[i] = logf(sum + $floor);
     }
     at = row * kFrontEndColumns;
     for (i = 0; i < kFrontEndColumns; ++i) {
 $column
-      const float stored =
-          (value - kFrontEndMean[i]) / kFrontEndDeviation[i] / scale + (float)zero_point;
-      if (stored <= -128.0f) {
-        features[at + i] = -128;
-      } else if (stored >= 127.0f) {
-        features[at + i] = 127;
-      } else {
-        features[at + i] = (signed char)(stored < 0.0f ? stored - 0.5f : stored + 0.5f);
-      }
+      features[at + i] = front_end_stored($value, scale, zero_point);
     }
   }
 }

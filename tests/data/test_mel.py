@@ -1,11 +1,11 @@
 """Mel bands and MFCC are those of the literature, and the same in C."""
 
 import shutil
-import subprocess
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from sounds import clips
 
 from edgevolve.data import DataError, Mel, Split, Splits, with_front_end
 from edgevolve.deployment.c_front_end import steps_from_python
@@ -19,16 +19,6 @@ KINDS = [
     Mel(8_000, 3_000, window_ms=40, stride_ms=25, bands=20, high_hz=3_600),
     Mel(4_000, 500, window_ms=1, stride_ms=1, bands=1, high_hz=2_000),
 ]
-
-
-def clips(number, samples, rate=8_000):
-    """Silence, full scale, a step, noise of many levels, and sweeps."""
-    rng = np.random.default_rng(samples)
-    time = np.arange(samples) / rate
-    sweeps = [np.sin(2 * np.pi * (100 + 900 * i * time) * time) * 10 ** rng.uniform(0, 4.5) for i in range(number)]
-    noise = [rng.normal(size=samples) * 10 ** rng.uniform(-1, 4) for _ in range(number)]
-    plain = [np.zeros(samples), np.full(samples, 32_767.0), np.where(time > time.mean(), -32_768, 0)]
-    return np.clip(np.round([*plain, *sweeps, *noise]), -32_768, 32_767)[:number].astype(np.int16)
 
 
 def of_tensorflow(mel, raw):
@@ -68,19 +58,6 @@ def test_a_front_end_for_sound_keeps_every_promise(mel):
 def test_two_hundred_clips_are_within_one_step_in_c(mel):
     raw = clips(200, mel.samples, mel.rate)
     assert steps_from_python(mel.fitted(raw), raw, Quantisation(0.04, 3)) <= 1
-
-
-@pytest.mark.skipif(not (shutil.which("cc") and shutil.which("size")), reason="no C compiler and binutils")
-@pytest.mark.parametrize("mel", KINDS, ids=str)
-def test_the_ram_counted_is_the_ram_that_the_compiled_code_has(mel, tmp_path):
-    (tmp_path / "front_end.h").write_text(mel.c_source())
-    use = '#include "front_end.h"\nvoid run(const short* raw, signed char* out) { front_end(raw, 0.1f, 0, out); }\n'
-    (tmp_path / "use.c").write_text(use)
-    subprocess.run(["cc", "-std=c99", "-O1", "-c", "use.c"], cwd=tmp_path, check=True)
-    sections = subprocess.run(["size", "-A", "use.o"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    sizes = {line.split()[0]: int(line.split()[1]) for line in sections.splitlines() if line.startswith(".")}
-    assert mel.work_bytes <= sizes[".bss"] < mel.work_bytes + 64  # aligned to 32 bytes
-    assert sizes[".data"] == 0
 
 
 def test_each_column_of_the_training_split_has_mean_0_and_deviation_1():
