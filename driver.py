@@ -10,6 +10,7 @@ import typer
 
 from edgevolve.configuration import is_configuration, load_configuration
 from edgevolve.data import DataError, differs, examine, load_splits
+from edgevolve.data_commands import DATA_COMMANDS
 from edgevolve.deployment import ExportError
 from edgevolve.device_commands import DEVICE_COMMANDS
 from edgevolve.engine import ClusterError, WorkersLostError, task_of, try_task
@@ -119,7 +120,7 @@ def check(config: Config) -> None:
         raise ConfigError(f"none of {found.samples} random networks keeps the bounds; see the table")
 
 
-for verb, command in {**RUN_COMMANDS, **MODEL_COMMANDS, **DEVICE_COMMANDS}.items():
+for verb, command in {**DATA_COMMANDS, **RUN_COMMANDS, **MODEL_COMMANDS, **DEVICE_COMMANDS}.items():
     app.command(verb)(command)
 
 

@@ -19,8 +19,8 @@ from edgevolve.data.target import Classes
 from edgevolve.data.unreadable import Unreadable, shown
 from edgevolve.data.wav_file import Wav
 
-_SUFFIXES = (".wav", ".wave")
-_NOISE = "_background_noise_"
+AUDIO_SUFFIXES = (".wav", ".wave")
+NOISE = "_background_noise_"
 SILENCE, UNKNOWN = "silence", "unknown"
 _BLOCKS = (*("train",) * 8, "validation", "test")
 """A file of noise is divided in time into ten blocks; these are their splits where others are given."""
@@ -89,7 +89,7 @@ class AudioFolder:
         return _load(self, listing, noise, listing.stamp() + noise.stamp(), tuple(unreadable.seen))
 
     def _listing(self, unreadable: Unreadable) -> Listing:
-        return listed(self.path, _SUFFIXES, self.group, unreadable)
+        return listed(self.path, AUDIO_SUFFIXES, self.group, unreadable)
 
     def _classes(self, listing: Listing) -> tuple[str, ...]:
         found = listing.classes
@@ -104,11 +104,11 @@ class AudioFolder:
         """The files of background noise. Raises `DataError` where they are wanted and there are none."""
         if not self.silence:
             return ()
-        folder = located(Path(self.path).expanduser()).absolute() / _NOISE
-        files = sorted(path for path in folder.glob("*") if path.suffix.lower() in _SUFFIXES)
+        folder = located(Path(self.path).expanduser()).absolute() / NOISE
+        files = sorted(path for path in folder.glob("*") if path.suffix.lower() in AUDIO_SUFFIXES)
         if not files:
-            raise DataError(f"{shown(self.path)}: silence=True needs WAV files in a folder {_NOISE}")
-        return tuple(Place(str(path), f"{_NOISE}/{path.name}", SILENCE) for path in files)
+            raise DataError(f"{shown(self.path)}: silence=True needs WAV files in a folder {NOISE}")
+        return tuple(Place(str(path), f"{NOISE}/{path.name}", SILENCE) for path in files)
 
     def _rate(self, listing: Listing) -> int:
         """What is asked for, or that of the first file that can be read."""

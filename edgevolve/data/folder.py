@@ -82,6 +82,11 @@ class Listing:
         return digest.hexdigest()
 
 
+def is_list(name: str) -> bool:
+    """Whether a file is one of the lists that name files of a split."""
+    return any(path.rpartition("/")[2] == name for path in _LISTS)
+
+
 def listed(folder: str, suffixes: Collection[str], group: str | None, unreadable: Unreadable) -> Listing:
     """The files of these `suffixes` in a folder of one folder a class, or of files named `class.anything.suffix`.
 

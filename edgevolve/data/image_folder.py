@@ -18,7 +18,7 @@ from edgevolve.data.spool import spooled
 from edgevolve.data.target import Classes
 from edgevolve.data.unreadable import Unreadable, shown
 
-_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png")
+IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png")
 _FORMATS = ("BMP", "JPEG", "PNG")
 _MOST_PIXELS = 64_000_000
 """A larger image is not decoded."""
@@ -82,14 +82,14 @@ class ImageFolder:
         return _load(self, listing, listing.stamp(), tuple(unreadable.seen))
 
     def _listing(self, unreadable: Unreadable) -> Listing:
-        return listed(self.path, _SUFFIXES, self.group, unreadable)
+        return listed(self.path, IMAGE_SUFFIXES, self.group, unreadable)
 
     def _shape(self, listing: Listing) -> tuple[int, int, int]:
         firsts = []
         seen: set[str] = set()
         unreadable = Unreadable(True)
         for file in listing.files:
-            header = None if file.label in seen else _header(file.path, unreadable)
+            header = None if file.label in seen else image_header(file.path, unreadable)
             if header:
                 seen.add(file.label)
                 firsts.append(header)
@@ -128,8 +128,8 @@ def _load(data: ImageFolder, listing: Listing, stamp: str, skipped: tuple[str, .
     return replace(splits, notes=(*splits.notes, *lost, *listing.notes, *unreadable.notes))
 
 
-def _header(path: str, unreadable: Unreadable) -> tuple[tuple[int, int], bool] | None:
-    """(height, width) once turned, and whether it is grey."""
+def image_header(path: str, unreadable: Unreadable) -> tuple[tuple[int, int], bool] | None:
+    """(height, width) once turned, and whether it is grey; None for what is no image, as `unreadable` is told."""
     image = _opened(path, unreadable)
     if image is None:
         return None

@@ -16,7 +16,7 @@ from edgevolve.data.target import Classes
 from edgevolve.data.time_column import rate_of, time_column
 from edgevolve.data.unreadable import Unreadable, shown
 
-_SUFFIXES = (".csv", ".npy", ".tsv", ".txt")
+SENSOR_SUFFIXES = (".csv", ".npy", ".tsv", ".txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class SensorFolder:
         return _load(self, listing, listing.stamp(), tuple(unreadable.seen))
 
     def _listing(self, unreadable: Unreadable) -> Listing:
-        return listed(self.path, _SUFFIXES, self.group, unreadable)
+        return listed(self.path, SENSOR_SUFFIXES, self.group, unreadable)
 
 
 @lru_cache(maxsize=4)

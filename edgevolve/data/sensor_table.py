@@ -81,6 +81,10 @@ class SensorTable:
         """The labels, sorted; of a `.ts` file in the order of its header."""
         return Classes(self._source().classes)
 
+    def lengths(self) -> tuple[int, ...]:
+        """Steps of each recording that can be read."""
+        return tuple(len(values) for _, values in self._source().pieces(Unreadable(True)))
+
     def load(self) -> Splits:
         """Read and split; the same arrays each time."""
         source, unreadable = self._source(), Unreadable(self.skip_unreadable)

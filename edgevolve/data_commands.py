@@ -1,0 +1,61 @@
+"""The verbs of the command line that take data of the user's own: begin a search."""
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from edgevolve.runs import ConfigError
+
+
+def init(
+    data: Annotated[
+        str, typer.Option(metavar="PATH", help="a folder of one folder a class: images, WAV, CSV; or a CSV, .ts, .npz")
+    ],
+    board: Annotated[str, typer.Option(metavar="NAME", help="NAME or NAME/FRAMEWORK; see the verb boards")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE.py", help="the configuration to write")] = Path(
+        "mine.py"
+    ),
+    minutes: Annotated[float, typer.Option(min=1, help="budget of the search: wall time")] = 30,
+    label: Annotated[str | None, typer.Option(metavar="COLUMN", help="of a CSV: what is to be predicted")] = None,
+    skip_unreadable: Annotated[
+        bool, typer.Option("--skip-unreadable", help="leave out what cannot be read, and list it")
+    ] = False,
+) -> None:
+    """Look at data and write a configuration for them and a board, that runs as it is."""
+    from edgevolve.engine.cluster import cores
+    from edgevolve.starting import Wishes, config_text, looked_at, planned
+
+    _check_out(out)
+    reading = looked_at(data, board, Wishes(label, skip_unreadable))
+    print(reading.seen, flush=True)
+    plan = planned(reading, board, minutes, cores())
+    for note in plan.notes:
+        print(f"note: {note}")
+    try:
+        with out.open("x", encoding="utf-8") as file:
+            file.write(config_text(plan, out))
+    except OSError as error:
+        raise ConfigError(f"{out}: {error.strerror or error}; choose another -o") from error
+    name = os.fspath(out)
+    print(
+        f"{name}: {plan.feasible:.0%} of random networks fit {plan.config.board.name if plan.config.board else board}\n"
+        f"  edgevolve {name}\n  edgevolve train artifacts/{out.stem}\n"
+        f"  edgevolve export artifacts/{out.stem} --formats tflite,c"
+    )
+
+
+def _check_out(out: Path) -> None:
+    """Raise `ConfigError` unless a configuration can be written there."""
+    if out.suffix != ".py" or not out.stem.strip():
+        raise ConfigError(f"-o {out}: a configuration is Python: end its name in .py")
+    if out.exists():
+        raise ConfigError(f"{out}: is there already; choose another -o, or remove it")
+    if out.stem in {"edgevolve", *sys.stdlib_module_names}:
+        raise ConfigError(f"-o {out}: {out.stem} is the name of a module; choose another")
+
+
+DATA_COMMANDS: Mapping[str, Callable[..., Any]] = {"init": init}

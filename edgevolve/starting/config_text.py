@@ -1,0 +1,159 @@
+"""A search as the text of a configuration: what differs from the defaults, each with its reason."""
+
+import os
+import textwrap
+from collections.abc import Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from edgevolve.data import Classes, Features, target_of
+from edgevolve.starting.plan import Plan
+from search_algorithms import Constraint, Objective
+
+_WIDTH = 110
+_NAME = 10
+"""Characters of an argument's name before a call."""
+_FIELDS = ("board", "problem", "algorithm", "training", "evaluations", "minutes")
+_PLACES = ("input_shape", "classes", "outputs")
+"""Arguments of a space that follow from the data."""
+
+
+def config_text(plan: Plan, file: Path) -> str:
+    """The Python of a configuration that is to be written to `file`. Loading it gives `plan.config`."""
+    names: set[str] = {"SearchConfig"}
+    data = _call(plan.config.data, plan.reading.why, names, Path(os.path.abspath(file)).parent, 0)
+    space = _space(plan, names)
+    lines = [f"data = {data}", "", "config = SearchConfig(", "    data=data,"]
+    lines += _argument("space", space, plan.why.get("space", ""), 4)
+    for name in _FIELDS:
+        value = plan.board if name == "board" else getattr(plan.config, name)
+        if name == "problem":
+            lines += _problem(plan, names)
+            continue
+        text = _call(value, {}, names, None, 4) if is_dataclass(value) else _literal(value, name)
+        lines += _argument(name, text, plan.why.get(name, ""), 4)
+    body = "\n".join([*lines, ")", ""])
+    imports = f"from edgevolve import {', '.join(sorted(names, key=_by_kind))}"
+    if len(imports) > _WIDTH:
+        imports = "from edgevolve import (\n" + "".join(f"    {name},\n" for name in sorted(names, key=_by_kind)) + ")"
+    paths = "from pathlib import Path\n\n" if "Path(__file__)" in body else ""
+    return f'"""{_about(plan, file)}\n"""\n\n{paths}{imports}\n\n{body}'
+
+
+def _by_kind(name: str) -> tuple[bool, bool, str]:
+    """Constants, classes, functions: as imports are sorted."""
+    return not name.isupper(), name[0].islower(), name
+
+
+def _about(plan: Plan, file: Path) -> str:
+    first = f"Networks for {plan.board}: {plan.reading.seen}."
+    usage = (
+        f"Search:  edgevolve {file.name}\n"
+        f"Train:   edgevolve train artifacts/{file.stem}   (the best again, longer)\n"
+        f"Export:  edgevolve export artifacts/{file.stem} --formats tflite,c\n"
+        f"Check:   edgevolve check {file.name}   (what is in the data; {plan.feasible:.0%} of random networks fit)"
+    )
+    wrapped = textwrap.fill(_escaped(first), _WIDTH)
+    return f"{wrapped}\n\nWritten by `edgevolve init`; change what you like.\n\n{usage}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _space(plan: Plan, names: set[str]) -> str:
+    space, data = plan.config.space, plan.config.data
+    names.add(type(space).__name__)
+    given = [f"{name}={value!r}" for name, value in _changed(space).items() if name not in _PLACES]
+    target = target_of(data)
+    if not isinstance(target, Classes):
+        end = "outputs=data.target.outputs"
+    else:
+        end = "data.target.number" if isinstance(data, Features) else "data.classes"
+    return f"{type(space).__name__}({', '.join(['data.input_shape', end, *given])})"
+
+
+def _problem(plan: Plan, names: set[str]) -> list[str]:
+    names.add("Problem")
+    problem = plan.problem
+    wishes = ", ".join(_wish(part, names) for part in problem.objectives)
+    lines = ["    problem=Problem(", *_argument("objectives", f"[{wishes}]", plan.why.get("objectives", ""), 8)]
+    lines.append("        constraints=[")
+    for part in problem.constraints:
+        lines += _argument("", _wish(part, names), plan.why.get(part.metric, ""), 12)
+    return [*lines, "        ],", "    ),"]
+
+
+def _wish(part: Objective | Constraint, names: set[str]) -> str:
+    if isinstance(part, Constraint):
+        names.add(part.sense)
+        return f"{part.sense}({part.metric!r}, {_number(part.bound)})".replace("'", '"')
+    names.add(part.direction)
+    scale = "" if part.scale is None else f", scale={_number(part.scale)}"
+    return f"{part.direction}({part.metric!r}{scale})".replace("'", '"')
+
+
+def _number(value: float) -> str:
+    return f"{int(value):_}" if float(value).is_integer() else repr(value)
+
+
+def _changed(thing: Any) -> dict[str, Any]:
+    """The fields of a dataclass that are not as by default."""
+    found = {}
+    for field in fields(thing):
+        default = field.default if field.default_factory is MISSING else field.default_factory()
+        value = getattr(thing, field.name)
+        if default is MISSING or value != default:
+            found[field.name] = value
+    return found
+
+
+def _call(thing: Any, why: Mapping[str, str], names: set[str], beside: Path | None, indent: int) -> str:
+    """A dataclass as a call; a line for each argument where one has a reason."""
+    names.add(type(thing).__name__)
+    parts = []
+    for name, value in _changed(thing).items():
+        if name == "path" and beside is not None:
+            text = _path(value, beside)
+        elif is_dataclass(value):
+            text = _call(value, why, names, beside, indent + 4)
+        else:
+            text = _literal(value, name)
+        keyword = "" if name in ("path", "data", "strategy", "front_end") else f"{name}="
+        parts.append((f"{keyword}{text}", why.get(f"{type(thing).__name__}.{name}", why.get(name, ""))))
+    line = f"{type(thing).__name__}({', '.join(text for text, _ in parts)})"
+    if not any(reason for _, reason in parts) and "\n" not in line and len(line) + indent + _NAME <= _WIDTH:
+        return line
+    lines = [line for text, reason in parts for line in _argument("", text, reason, indent + 4)]
+    return "\n".join([f"{type(thing).__name__}(", *lines, " " * indent + ")"])
+
+
+def _literal(value: Any, name: str) -> str:
+    if isinstance(value, str) and name == "group" and "\\" in value and '"' not in value:
+        return f'r"{value}"'
+    if isinstance(value, float) and name == "minutes":
+        return f"{value:g}"
+    text = repr(value)
+    return text.replace("'", '"') if '"' not in text and "\\" not in text else text
+
+
+def _path(path: str, beside: Path) -> str:
+    """From the folder of the configuration where it is in there, so that both may move; else from the root."""
+    absolute = Path(path)
+    try:
+        below = absolute.relative_to(beside)
+    except ValueError:
+        return _literal(str(absolute), "path")
+    return f"str(Path(__file__).parent / {_literal(str(below), 'path')})"
+
+
+def _argument(name: str, text: str, reason: str, indent: int) -> list[str]:
+    """Its lines, with the reason behind it where the line is short enough, else above it."""
+    space = " " * indent
+    line = f"{space}{name}{'=' if name else ''}{text},"
+    if not reason:
+        return [line]
+    if "\n" not in line and len(line) + len(reason) + 4 <= _WIDTH:
+        return [f"{line}  # {reason}"]
+    return [*(f"{space}# {part}" for part in textwrap.wrap(reason, _WIDTH - indent - 2)), line]

@@ -1,0 +1,67 @@
+"""What stays together, as the names of files say it: subject07_003.csv, 3_jackson_12.wav."""
+
+import os
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+
+from edgevolve.data.folder import Listing
+
+_KINDS = (
+    *("subject", "person", "patient", "participant", "speaker", "user", "volunteer", "session", "scene"),
+    *("video", "recording", "device", "machine", "site", "subj", "sub", "spk", "rec", "s", "p", "u"),
+)
+"""Words that stand before the number of a group, the longer first."""
+_NUMBERED = re.compile(rf"(?i)(?:^|[/_.\-])({'|'.join(_KINDS)})([_-]?)\d+(?=[/_.\-])")
+_SHORT = 3
+"""Letters of a word that may end another one."""
+_FEWEST = 3
+"""One group a split."""
+_FILES_OF_A_GROUP = 4
+"""So many files a group must have on average where nothing but words says that they belong together."""
+
+
+def group_in_names(listing: Listing) -> tuple[str, str] | None:
+    """A regular expression whose bracket finds the group in each path, and what it finds, in words; None without one.
+
+    Numbers after a word such as subject, session or speaker are groups. So are words that stand at one place of every
+    name, are neither class nor number, and come back in at least half of the classes, such as speakers' names.
+    """
+    if listing.grouped_by or any(file.part for file in listing.files):
+        return None
+    names = [file.name for file in listing.files]
+    for pattern, words in (*_numbered(names), *_words(names, len(listing.files))):
+        found: dict[str, set[str]] = defaultdict(set)
+        for file in listing.files:
+            match = re.search(pattern, file.name)
+            if not match:
+                break
+            found[match[1]].add(file.label)
+        else:
+            spread = sum(len(labels) >= len(listing.classes) / 2 for labels in found.values())
+            if _FEWEST <= len(found) < len(names) and spread >= _FEWEST and not set(found) & set(listing.classes):
+                return pattern, f"{len(found)} {words}"
+    return None
+
+
+def _numbered(names: list[str]) -> Iterable[tuple[str, str]]:
+    first = _NUMBERED.search(names[0])
+    if first:
+        word = re.escape(first[1] + first[2])
+        short = len(first[1]) <= _SHORT
+        yield (rf"[/_.-]({word}\d+)[/_.-]" if short else rf"({word}\d+)"), f"different {first[1]}… in the names"
+
+
+def _words(names: list[str], number: int) -> Iterable[tuple[str, str]]:
+    """Places, counted from the end, of names whose parts are divided by _ or -."""
+    for sign in "_-":
+        parts = [os.path.splitext(name.rpartition("/")[2])[0].split(sign) for name in names]
+        if len({len(one) for one in parts}) > 1:
+            continue
+        for place in range(len(parts[0])):
+            values = {one[-1 - place] for one in parts}
+            if all(value.isalpha() for value in values) and len(values) * _FILES_OF_A_GROUP <= number:
+                end = rf"\.[^/{sign}]*" if place == 0 else rf"{sign}[^/{sign}]*" * place
+                words = sorted(values)
+                some = ", ".join(words[:3]) + (", …" if len(words) > 3 else "")
+                yield rf"([^/{sign}.]+){end}$", f"words in the names ({some})"

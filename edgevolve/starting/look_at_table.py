@@ -1,0 +1,116 @@
+"""Look at a CSV file of one example a row."""
+
+from typing import Any
+
+import numpy as np
+
+from edgevolve.data import DataError, Table
+from edgevolve.data.csv_file import CsvFile, is_missing, opened
+from edgevolve.data.npz_signals import GROUPS
+from edgevolve.data.unreadable import shown
+from edgevolve.starting.reading import SKIPPED, Reading, Wishes, classes_in_words
+
+_LABELS = (
+    *("label", "target", "class", "diagnosis", "species", "outcome", "category", "activity", "quality", "y"),
+    *("labels", "targets", "classes", "result", "output", "type"),
+)
+"""What people name the column to predict, in lower case, in the order of preference."""
+_GROUPS = (*GROUPS, "patient", "patient_id", "subject_id", "session_id", "user_id")
+_NUMBERS = ("id", "index", "row", "no", "number", "unnamed: 0", "rowid")
+_MOST_CLASSES = 30
+"""A column of more different whole numbers holds values."""
+
+
+def table(path: str, wishes: Wishes) -> Reading:
+    """Raises `DataError` where no column can be seen that is to be predicted."""
+    file = opened(path)
+    if not file.has_header and wishes.label is None:
+        raise DataError(f"{shown(path)}: its first line names no columns; add one, or say --label 'column 5'")
+    kinds = _Kinds(file)
+    label, why_label = _label(path, file, kinds, wishes)
+    settings: dict[str, Any] = {}
+    why = {"label": why_label}
+    if kinds.is_value(label):
+        settings["values"] = True
+        why["values"] = f"{label} holds {kinds.different[label]} different numbers: a value, no class"
+    group = next((name for name in file.names if name.lower() in _GROUPS and kinds.comes_back(name)), None)
+    if group and group != label:
+        settings["group"] = group
+        why["group"] = "its rows belong together: none is in two splits"
+    ignored = tuple(name for name in file.names if name not in (label, group) and kinds.is_number_of_row(name))
+    if ignored:
+        settings["ignore"] = ignored
+        why["ignore"] = "only says which row it is"
+    data = Table(path, label, **settings, **wishes.reading)
+    what = f"{label}, a number" if data.values else classes_in_words(data.target.labels)  # type: ignore[union-attr]
+    seen = f"a table of {kinds.rows} rows and {len(data.inputs)} inputs for {what}"
+    return Reading(data, seen, {**why, "skip_unreadable": SKIPPED})
+
+
+class _Kinds:
+    """What the columns hold, by one look at all rows."""
+
+    def __init__(self, file: CsvFile) -> None:
+        words: dict[str, set[str]] = {name: set() for name in file.names}
+        self.numeric = dict.fromkeys(file.names, True)
+        self.whole = dict.fromkeys(file.names, True)
+        self.counts = dict.fromkeys(file.names, True)
+        self.rows = 0
+        try:
+            for cells in file.cells(file.names):
+                self.rows += len(cells)
+                numbers = file.numbers(cells)
+                for name, column, values in zip(file.names, cells.T, numbers.T, strict=True):
+                    there = np.array([not is_missing(cell) for cell in column])
+                    words[name] |= set(column[there].tolist())
+                    self.numeric[name] &= bool(np.isfinite(values[there]).all())
+                    self.counts[name] &= bool((np.diff(values) == 1).all())
+                    self.whole[name] &= bool((np.nan_to_num(values[there]) % 1 == 0).all())
+        except DataError as error:
+            raise DataError(f"{shown(file.path)}: {error}") from None
+        if not self.rows:
+            raise DataError(f"{shown(file.path)}: has no row below its header")
+        self.different = {name: len(found) for name, found in words.items()}
+
+    def is_value(self, name: str) -> bool:
+        """Whether it holds numbers that are no classes."""
+        return self.numeric[name] and (not self.whole[name] or self.different[name] > _MOST_CLASSES)
+
+    def may_be_label(self, name: str) -> bool:
+        """Whether it holds words or few whole numbers that come back."""
+        few = 2 <= self.different[name] <= min(_MOST_CLASSES, max(2, self.rows / 5))
+        return few and (not self.numeric[name] or self.whole[name])
+
+    def comes_back(self, name: str) -> bool:
+        """Whether values stand in several rows each, and there are enough of them for three splits."""
+        return 3 <= self.different[name] <= self.rows / 2
+
+    def is_number_of_row(self, name: str) -> bool:
+        """Whether each row has a value of its own that counts them, is a word, or is in a column of such a name."""
+        own = self.different[name] == self.rows > 10
+        return own and (self.counts[name] or name.lower() in _NUMBERS or not self.numeric[name])
+
+
+def _label(path: str, file: CsvFile, kinds: _Kinds, wishes: Wishes) -> tuple[str, str]:
+    if wishes.label is not None:
+        return wishes.label if wishes.label in file.names else _absent(path, file, wishes.label), "as --label said"
+    named = [name for known in _LABELS for name in file.names if name.lower() == known]
+    if named:
+        return named[0], "the column's name"
+    likely = [name for name in file.names if kinds.may_be_label(name)]
+    words = [name for name in likely if not kinds.numeric[name]]
+    if file.names[-1] in likely and (words in ([], [file.names[-1]])):
+        return file.names[-1], f"the last column, of {kinds.different[file.names[-1]]} different values"
+    if len(words) == 1:
+        return words[0], "the only column of words"
+    raise DataError(
+        f"{shown(path)}: which column is to be predicted? It has {', '.join(file.names)[:200]}: say --label NAME"
+    )
+
+
+def _absent(path: str, file: CsvFile, label: str) -> str:
+    from edgevolve.spelling import suggestion
+
+    raise DataError(
+        f"{shown(path)}: no column {label[:40]}; it has {', '.join(file.names)[:200]}{suggestion(label, file.names)}"
+    )

@@ -1,0 +1,164 @@
+"""From what was seen to a search: space, bounds, training, strategy and budget, each with its reason."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from edgevolve.data import Classes, DataSet, Splits, examine, load_splits, target_of
+from edgevolve.quantity import size
+from edgevolve.runs import ConfigError, SearchConfig
+from edgevolve.runs.feasibility import Feasibility, feasibility
+from edgevolve.starting.reading import Reading
+from edgevolve.training import TrainingSettings
+from predictors import board as board_of
+from predictors.board import Board
+from resource_models import FLASH, MACS
+from search_algorithms import NSGA3, Constraint, Objective, Problem, Screened, at_most, maximise, minimise
+from search_space import CnnSpace, MlpSpace, MobileSpace, SearchSpace
+
+CANDIDATES = 50
+"""So many networks are to be trained in the time there is."""
+_MACS_A_SECOND = 1.5e9
+"""Multiply-accumulates of training, forwards and backwards, that a core does in a second: assumed."""
+_PASSES = 3
+"""Training takes the multiply-accumulates of one inference so many times an example."""
+_STEPS, _EPOCHS = 600, (4, 60)
+_FEWEST_MACS = 20_000
+_LARGE_SIDE = 64
+_MOST_FLASH = 16_000
+_IMBALANCED = 10
+_WORTH_A_BOUND = 0.01
+"""What takes a smaller share of the arena is not counted."""
+_SAMPLES, _PATIENCE_S = 200, 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A search that runs as it is: its configuration, the reasons by field, and what looked wrong in the data.
+
+    `problem` is without the bounds that the board adds; `feasible` is the share of random networks within all.
+    """
+
+    reading: Reading
+    config: SearchConfig
+    problem: Problem
+    board: str
+    why: Mapping[str, str]
+    notes: tuple[str, ...]
+    feasible: float
+
+
+def planned(reading: Reading, board: str, minutes: float, cores: int) -> Plan:
+    """Choose all that is not about the data. Loads them once.
+
+    Raises `DataError` for data that cannot be trained on, `PredictorError` for an unknown board and `ConfigError` where
+    no network fits.
+    """
+    on = board_of(board)
+    splits = load_splits(reading.data)
+    notes = examine(reading.data, splits).notes
+    why: dict[str, str] = {}
+    training = _training(reading.data, splits, why)
+    problem = _problem(reading, splits, on, _most_macs(splits, training.epochs, minutes, cores), why)
+    fields: dict[str, Any] = {
+        "data": reading.data,
+        "problem": problem,
+        "board": board,
+        "algorithm": Screened(NSGA3(founders=20, crossover=0.5), children=16),
+        "training": training,
+        "evaluations": None,
+        "minutes": minutes,
+    }
+    why["algorithm"] = "of 16 networks that fit, the most promising is trained"
+    why["minutes"] = "`--minutes` said so; or edgevolve FILE --minutes N"
+    for space, reason in _spaces(reading.data):
+        config = SearchConfig(space=space, **fields)
+        found = feasibility(config, _SAMPLES, _PATIENCE_S)
+        if found.feasible:
+            why["space"] = reason
+            return Plan(reading, config, problem, board, why, notes, found.feasible / found.samples)
+    raise ConfigError(_too_small(on, found))
+
+
+def _training(data: DataSet, splits: Splits, why: dict[str, str]) -> TrainingSettings:
+    number = len(splits.train)
+    batch = 16 if number < 500 else 32 if number < 2000 else 64
+    epochs = min(max(ceil(_STEPS * batch / number), _EPOCHS[0]), _EPOCHS[1])
+    why["training"] = f"{epochs} epochs of {number} examples: some {epochs * ceil(number / batch)} steps a network"
+    height, width, _ = data.input_shape
+    if max(height, width) == 1:
+        return TrainingSettings(epochs, batch, "adamw", 0.005, 0.01)
+    if min(height, width) > 1:
+        return TrainingSettings(epochs, batch, "adamw", 0.005, 0.01, augment=("shift",))
+    return TrainingSettings(epochs, batch, "adamw", 0.005, 0.01)
+
+
+def _most_macs(splits: Splits, epochs: int, minutes: float, cores: int) -> int:
+    """Of a network that trains in its share of the time, to two digits."""
+    seconds = minutes * 60 * cores / CANDIDATES
+    macs = max(seconds * _MACS_A_SECOND / (_PASSES * epochs * len(splits.train)), _FEWEST_MACS)
+    return int(float(f"{macs:.1e}"))
+
+
+def _problem(reading: Reading, splits: Splits, board: Board, most_macs: int, why: dict[str, str]) -> Problem:
+    arena, flash = board.rooms.values()
+    arena_metric = next(iter(board.rooms))
+    left = arena.free_bytes - reading.raw_bytes
+    most_flash = min(flash.free_bytes, _MOST_FLASH)
+    bounds: list[Constraint] = []
+    if reading.raw_bytes > _WORTH_A_BOUND * arena.free_bytes:
+        if left <= 0:
+            raise ConfigError(
+                f"board {board.name}: what it reads takes {size(reading.raw_bytes)} of RAM, "
+                f"{size(arena.free_bytes)} are free; record shorter, or at a lower rate"
+            )
+        bounds.append(at_most(arena_metric, left))
+        why[arena_metric] = f"{size(reading.raw_bytes)} less than the board's: for what is read, and the front end"
+    bounds += [at_most(FLASH.name, most_flash), at_most(MACS.name, most_macs)]
+    why[FLASH.name] = f"small networks are enough to begin with; {board.name} has {size(flash.free_bytes)} free"
+    why[MACS.name] = f"so that some {CANDIDATES} networks can be trained in the time"
+    return Problem([_main(reading, splits, why), minimise(FLASH.name), minimise(arena_metric)], bounds)
+
+
+def _main(reading: Reading, splits: Splits, why: dict[str, str]) -> Objective:
+    target = splits.target or target_of(reading.data)
+    if not isinstance(target, Classes):
+        values = splits.train.y[:]
+        return minimise(target.metrics[0].name, scale=float(f"{values.std() or 1.0:.2g}"))
+    counts = [int((splits.train.y[:] == label).sum()) for label in range(target.number)]
+    if max(counts) > _IMBALANCED * max(1, min(counts)):
+        why["objectives"] = f"balanced: classes have {min(counts)} to {max(counts)} examples"
+        return maximise("balanced_accuracy")
+    return minimise("error")
+
+
+def _spaces(data: DataSet) -> list[tuple[SearchSpace[Any], str]]:
+    """Spaces, the largest first, each with its reason; a smaller one counts where nothing of the larger one fits."""
+    shape = tuple(data.input_shape)
+    target = target_of(data)
+    ends: dict[str, Any] = {"classes": target.number} if isinstance(target, Classes) else {"outputs": target.outputs}
+    small = (CnnSpace(shape, **ends, max_blocks=2, max_layers=2, max_filters=8, max_dense=1, max_units=16), "small")
+    if max(shape[:2]) == 1:
+        return [
+            (MlpSpace(shape, **ends, max_layers=3, max_units=64), "dense layers suit a table"),
+            (MlpSpace(shape, **ends, max_layers=1, max_units=16), "few units: more do not fit the board"),
+        ]
+    first: tuple[SearchSpace[Any], str] = (
+        CnnSpace(shape, **ends, max_blocks=4, max_layers=3, max_filters=48, max_dense=1, max_units=64),
+        "convolutions along time" if min(shape[:2]) == 1 else "convolutions with branches",
+    )
+    if min(shape[:2]) >= _LARGE_SIDE:
+        mobile = MobileSpace(shape, **ends, max_stages=4, depths=(1, 2), max_filters=96)
+        return [
+            (mobile, "stages of mobile blocks suit larger images"),
+            first,
+            (small[0], "more does not fit the board"),
+        ]
+    return [first, (small[0], "more does not fit the board")]
+
+
+def _too_small(board: Board, found: Feasibility) -> str:
+    least = ", ".join(f"{name} at least {found.lowest[name]:.0f}" for name in board.rooms if name in found.lowest)
+    free = ", ".join(f"{name} {room.free_bytes}" for name, room in board.rooms.items())
+    return f"board {board.name} is too small for any of {found.samples} small networks: {least}; it leaves {free}"

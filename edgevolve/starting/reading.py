@@ -1,0 +1,55 @@
+"""How data are to be read: the reader with its settings, and why each is as it is."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edgevolve.data import DataError, DataSet
+from edgevolve.data.folder import Listing
+from edgevolve.data.unreadable import shown
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A data set; what was seen, in a line; and the reason of each setting, by its name.
+
+    `raw_bytes` is the RAM that a device needs beside the arena: what it reads, and the work of the front end.
+    """
+
+    data: DataSet
+    seen: str
+    why: Mapping[str, str]
+    raw_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the user said beside the path: a column to predict, and whether what cannot be read may be left out."""
+
+    label: str | None = None
+    skip_unreadable: bool = False
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """As settings of a reader."""
+        return {"skip_unreadable": True} if self.skip_unreadable else {}
+
+
+SKIPPED = "as --skip-unreadable said; `edgevolve check` lists what is left out"
+_MOST_CLASSES = 0.5
+"""Where more classes than such a share of the files are seen, their names are no classes."""
+
+
+def check_classes(path: str, listing: Listing) -> None:
+    """Raise `DataError` where nearly every file would be a class of its own: no label can be seen."""
+    if len(listing.classes) > _MOST_CLASSES * len(listing.files):
+        raise DataError(
+            f"{shown(path)}: no labels can be seen in {len(listing.files)} files such as "
+            f"{shown(listing.files[0].name)}; make one folder a class, or name files class.anything.suffix"
+        )
+
+
+def classes_in_words(names: Sequence[str]) -> str:
+    """How many there are, and the first of them."""
+    few = ", ".join(names[:4])
+    return f"{len(names)} classes ({few}{', …' if len(names) > 4 else ''})"

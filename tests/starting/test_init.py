@@ -1,0 +1,178 @@
+"""`edgevolve init`: what is seen in a user's data, and the configuration that comes of it."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from starting.own_data import write_images, write_recordings, write_sound, write_table, write_ts
+
+from edgevolve.configuration import load_configuration
+from edgevolve.data import DataError, Features, ImageFolder, SensorFolder, SensorTable, Table
+from edgevolve.engine import task_of
+from edgevolve.runs import ConfigError
+from edgevolve.starting import Wishes, config_text, looked_at, planned
+from predictors import PredictorError
+from search_space import CnnSpace, MlpSpace
+
+ROOT = Path(__file__).parents[2]
+
+
+def written(path, out, board="nano33ble", minutes=5.0, cores=2, **wishes):
+    """The plan, and the configuration that its text gives."""
+    plan = planned(looked_at(str(path), board, Wishes(**wishes)), board, minutes, cores)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(config_text(plan, out))
+    return plan, load_configuration(str(out), ROOT / "configs")
+
+
+@pytest.fixture(params=["images", "sound", "recordings", "table", "ts"])
+def kind(request, tmp_path):
+    top = tmp_path / "my data"
+    match request.param:
+        case "images":
+            return write_images(top), ImageFolder, CnnSpace
+        case "sound":
+            return write_sound(top), Features, CnnSpace
+        case "recordings":
+            return write_recordings(top), SensorFolder, CnnSpace
+        case "table":
+            return write_table(tmp_path / "my table.csv"), Table, MlpSpace
+    return write_ts(top), SensorTable, CnnSpace
+
+
+def test_the_text_gives_the_search_that_was_planned_and_can_be_searched(kind, tmp_path):
+    path, reader, space = kind
+    plan, config = written(path, tmp_path / "mine.py")
+    assert config == plan.config
+    assert isinstance(config.data, reader) and isinstance(config.space, space)
+    config.check(task_of(config))
+    assert config.board.name == "nano33ble/arduino" and config.minutes == 5 and config.evaluations is None
+    assert plan.feasible > 0.05
+
+
+def test_the_text_is_short_in_the_house_style_and_says_why(kind, tmp_path):
+    path, *_ = kind
+    written(path, tmp_path / "mine.py")
+    text = (tmp_path / "mine.py").read_text()
+    assert len(text.splitlines()) <= 80 and max(map(len, text.splitlines())) <= 120
+    assert ast.get_docstring(ast.parse(text)) and text.count("#") >= 5
+    ruff = [
+        sys.executable,
+        "-m",
+        "ruff",
+        "check",
+        "--select",
+        "E,F,I",
+        "--line-length",
+        "120",
+        str(tmp_path / "mine.py"),
+    ]
+    assert subprocess.run(ruff, capture_output=True).returncode == 0
+
+
+def test_a_configuration_beside_its_data_moves_with_them_and_runs_from_any_folder(tmp_path, monkeypatch):
+    write_images(tmp_path / "here" / "photos")
+    written(tmp_path / "here" / "photos", tmp_path / "here" / "mine.py")
+    (tmp_path / "here").rename(tmp_path / "there")
+    monkeypatch.chdir("/")
+    config = load_configuration(str(tmp_path / "there" / "mine.py"), ROOT / "configs")
+    assert config.data.classes == 2
+
+
+def test_data_elsewhere_are_named_from_the_root(tmp_path, monkeypatch):
+    write_images(tmp_path / "photos")
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    _, config = written("../photos", tmp_path / "work" / "mine.py")
+    assert config.data.path == str(tmp_path / "photos")
+
+
+def test_speakers_and_subjects_in_names_are_groups(tmp_path):
+    plan, config = written(write_sound(tmp_path / "words"), tmp_path / "a.py")
+    splits = config.data.load()
+    assert {len(set(part.groups)) for part in (splits.validation, splits.test)} == {1}
+    assert not set(splits.train.groups) & set(splits.test.groups) and "ann" in set(
+        plan.config.data.data.load().train.groups
+    )
+    assert looked_at(str(write_recordings(tmp_path / "moves")), "rp2040", Wishes()).data.group == r"(subject\d+)"
+
+
+def test_numbers_of_files_and_classes_are_no_groups(tmp_path):
+    write_images(tmp_path / "photos")
+    assert looked_at(str(tmp_path / "photos"), "rp2040", Wishes()).data.group is None
+
+
+def test_what_sound_needs_of_memory_tightens_the_bound_on_the_arena(tmp_path):
+    plan, config = written(write_sound(tmp_path / "words"), tmp_path / "a.py")
+    (bound,) = (one for one in plan.problem.constraints if one.metric == "arena_bytes@cortex-m-dsp")
+    front_end = config.data.front_end
+    assert bound.bound == config.board.arena.free_bytes - 2 * front_end.samples - front_end.work_bytes
+    tight = [one.bound for one in config.problem.constraints if one.metric == bound.metric]
+    assert min(tight) == bound.bound
+
+
+def test_files_at_other_rates_and_of_two_channels_are_brought_together_and_it_says_so(tmp_path):
+    write_sound(tmp_path / "words", rate=44_100, channels=2)
+    write_sound(tmp_path / "words", speakers=("eve",), rate=16_000)
+    reading = looked_at(str(tmp_path / "words"), "nano33ble", Wishes())
+    assert (reading.data.data.rate, reading.data.data.mix) == (16_000, True)
+    assert "44100 Hz" in reading.why["AudioFolder.rate"] and "several channels" in reading.why["AudioFolder.mix"]
+
+
+def test_long_recordings_are_cut_into_windows_of_two_seconds(tmp_path):
+    write_recordings(tmp_path / "moves", steps=1500, rate=50)
+    data = looked_at(str(tmp_path / "moves"), "rp2040", Wishes()).data
+    assert data.window == 128 and data.input_shape == (128, 1, 3)
+
+
+def test_large_images_of_many_sizes_are_shrunk_to_one(tmp_path):
+    write_images(tmp_path / "photos", side=300, colour=True, number=4)
+    write_images(tmp_path / "photos", classes=("owl",), side=200, colour=True)
+    reading = looked_at(str(tmp_path / "photos"), "nano33ble", Wishes())
+    assert reading.data.colour and max(reading.data.size) <= 96 and "300×300" in reading.why["size"]
+
+
+def test_the_column_to_predict_is_seen_or_asked_for(tmp_path):
+    data = looked_at(str(write_table(tmp_path / "a.csv")), "rp2040", Wishes()).data
+    assert (data.label, data.ignore, data.target.names) == ("grade", ("id",), ("bad", "good"))
+    (tmp_path / "b.csv").write_text("a,b,c\n" + "".join(f"{n * 0.37 % 1},{n},{n * 0.73 % 1}\n" for n in range(40)))
+    with pytest.raises(DataError, match="which column is to be predicted.*--label NAME"):
+        looked_at(str(tmp_path / "b.csv"), "rp2040", Wishes())
+    data = looked_at(str(tmp_path / "b.csv"), "rp2040", Wishes(label="c")).data
+    assert (data.label, data.values, data.ignore) == ("c", True, ("b",))
+
+
+def test_more_time_and_cores_allow_larger_networks(tmp_path):
+    reading = looked_at(str(write_images(tmp_path / "photos", number=200)), "rp2040", Wishes())
+
+    def most(minutes, cores):
+        plan = planned(reading, "rp2040", minutes, cores)
+        return next(one.bound for one in plan.problem.constraints if one.metric == "macs")
+
+    assert most(1, 1) < most(10, 1) < most(10, 8)
+
+
+def test_a_board_too_small_for_any_network_is_refused_in_one_line(tmp_path):
+    from predictors.board import FOLDER
+
+    text = (FOLDER / "nano33ble.yaml").read_text().replace("sram: {value: 256KiB", "sram: {value: 62KiB", 1)
+    (tmp_path / "tiny.yaml").write_text(text)
+    write_images(tmp_path / "photos")
+    with pytest.raises(ConfigError, match=r"nano33ble/arduino is too small for any of \d+ small networks: arena"):
+        written(tmp_path / "photos", tmp_path / "a.py", board=str(tmp_path / "tiny.yaml"))
+
+
+def test_an_unknown_board_gets_the_nearest_name(tmp_path):
+    with pytest.raises(PredictorError, match="did you mean 'nano33ble'"):
+        looked_at(str(write_images(tmp_path / "photos")), "nano33bel", Wishes())
+
+
+def test_what_cannot_be_read_is_refused_or_left_out_as_asked(tmp_path):
+    write_images(tmp_path / "photos")
+    (tmp_path / "photos" / "cat" / "torn.png").write_bytes(b"\x89PNG\r\n")
+    with pytest.raises(DataError, match="torn.png.*--skip-unreadable leaves"):
+        looked_at(str(tmp_path / "photos"), "rp2040", Wishes())
+    plan, config = written(tmp_path / "photos", tmp_path / "a.py", skip_unreadable=True)
+    assert config.data.skip_unreadable and any("1 left out as unreadable" in note for note in plan.notes)
