@@ -17,9 +17,10 @@ class Features:
     front_end: Fittable
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
+    def input_shape(self) -> tuple[int, int, int]:
         """The front end's."""
-        return self.front_end.shape
+        height, width, channels = self.front_end.shape
+        return height, width, channels
 
     @property
     def target(self) -> Target:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from edgevolve.data import Classes, DataSet, Splits, examine, load_splits, target_of
+from edgevolve.data import Classes, DataSet, Features, Splits, examine, load_splits, target_of
 from edgevolve.quantity import size
 from edgevolve.runs import ConfigError, SearchConfig
 from edgevolve.runs.feasibility import Feasibility, feasibility
@@ -89,7 +89,7 @@ def _training(data: DataSet, splits: Splits, why: dict[str, str]) -> TrainingSet
     height, width, _ = data.input_shape
     if max(height, width) == 1:
         return TrainingSettings(epochs, batch, "adamw", 0.005, 0.01)
-    if min(height, width) > 1:
+    if min(height, width) > 1 and not isinstance(data, Features):
         return TrainingSettings(epochs, batch, "adamw", 0.005, 0.01, augment=("shift",))
     return TrainingSettings(epochs, batch, "adamw", 0.005, 0.01)
 
