@@ -68,7 +68,7 @@ def test_a_regression_is_as_good_as_ridge_in_int8_and_gives_its_values_in_c(tmp_
     assert manifest["target"]["mean"] == [pytest.approx(np.mean(splits.train.y))]
     golden = np.array(manifest["formats"]["c"]["golden_answers"])
     assert 25 < golden.min() < golden.max() < 346
-    header = (tmp_path / "export" / "c" / "answer.h").read_text()
+    header = (tmp_path / "export" / "c" / "src" / "answer.h").read_text()
     assert 'kValueUnits[kValues] = {"points"}' in header
     assert "points" in printed(front_table(run, run.front))
 
@@ -86,7 +86,7 @@ def test_an_anomaly_detector_tells_a_digit_that_it_never_saw(tmp_path):
     )
     golden = np.array(manifest["formats"]["c"]["golden_answers"])[:, 0]
     assert golden[splits.test.y[np.linspace(0, len(splits.test) - 1, 8).round().astype(int)] == 1].mean() > golden[0]
-    assert "float answer_score(" in (tmp_path / "export" / "c" / "answer.h").read_text()
+    assert "float answer_score(" in (tmp_path / "export" / "c" / "src" / "answer.h").read_text()
 
 
 @dataclass(frozen=True)

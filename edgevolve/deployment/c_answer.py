@@ -17,9 +17,14 @@ TOLERANCE = 1e-4
 
 
 def answers(target: Target, model: Int8Model, inputs: NDArray[np.int8], outputs: NDArray[np.int8]) -> NDArray[Any]:
-    """Of each example the class, the values or the score, (number, 1 or more) float64, as `c_source` gives them."""
+    """Of each example the class and the score of each class, the values, or the score, (number, 1 or more) float64.
+
+    They are what `c_source` gives. The score of a class is its probability: what the model gives where it ends in
+    probabilities, else the softmax of its outputs, or of two classes the logistic function of its only output.
+    """
     if isinstance(target, Classes):
-        return target.predicted(model.as_answers(outputs, target))[:, np.newaxis].astype(float)
+        chosen = target.predicted(model.as_answers(outputs, target))[:, np.newaxis]
+        return np.concatenate([chosen, _probabilities(model, model.real(outputs).astype(float))], axis=1)
     if isinstance(target, Values):
         return target.real(model.real(outputs))
     examples = model.input.scale * (inputs.reshape(len(inputs), -1).astype(float) - model.input.zero_point)
@@ -27,8 +32,24 @@ def answers(target: Target, model: Int8Model, inputs: NDArray[np.int8], outputs:
     return scores
 
 
+def _probabilities(model: Int8Model, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each class, (number, classes)."""
+    if values.shape[1] == 1:
+        second = values if _ends_in_probabilities(model) else 1 / (1 + np.exp(-values))
+        return np.concatenate([1 - second, second], axis=1)
+    if _ends_in_probabilities(model):
+        return values
+    powers = np.exp(values - values.max(axis=1, keepdims=True))
+    shares: NDArray[np.float64] = powers / powers.sum(axis=1, keepdims=True)
+    return shares
+
+
+def _ends_in_probabilities(model: Int8Model) -> bool:
+    return model.operators[-1].name in ("SOFTMAX", "LOGISTIC")
+
+
 def c_source(target: Target, model: Int8Model) -> str:
-    """`answer.h`, a header in C99 that needs no other. Every `answer_...` takes int8 inputs or outputs of the model."""
+    """`answer.h`, a header in C99 that needs none of ours. Every `answer_...` takes int8 inputs or outputs."""
     if isinstance(target, Classes):
         body = _of_classes(target, model)
     elif isinstance(target, Values):
@@ -41,7 +62,8 @@ def c_source(target: Target, model: Int8Model) -> str:
         f"static const float kOutputScale = {scale};\nenum {{ kOutputZeroPoint = {zero_point} }};\n\n"
     )
     guard = "EDGEVOLVE_ANSWER_H_"
-    return f"#ifndef {guard}\n#define {guard}\n\n{stored}{body}\n#endif  // {guard}\n"
+    includes = "#include <math.h>\n\n" if "expf(" in body else ""
+    return f"#ifndef {guard}\n#define {guard}\n\n{includes}{stored}{body}\n#endif  // {guard}\n"
 
 
 def check(
@@ -60,13 +82,13 @@ def check(
     found = np.frombuffer(output, np.float32).reshape(wanted.shape)
     off = float(np.abs(found - wanted).max())
     if not off <= TOLERANCE * max(1.0, float(np.abs(wanted).max())):
-        raise ExportError(f"c/answer.h: answers are up to {off:.3g} from Python's")
+        raise ExportError(f"c/src/answer.h: answers are up to {off:.3g} from Python's")
     return f"compiled, run on {len(wanted)} golden examples: at most {off:.2g} from Python's"
 
 
 def _call(header: str) -> str:
     if "answer_class" in header:
-        return "answers[0] = (float)answer_class(outputs); (void)inputs"
+        return "answers[0] = (float)answer_class(outputs); answer_scores(outputs, answers + 1); (void)inputs"
     if "answer_value" in header:
         return "for (i = 0; i < kAnswers; ++i) { answers[i] = answer_value(outputs, i); }\n    (void)inputs"
     return "answers[0] = answer_score(inputs, outputs)"
@@ -96,9 +118,43 @@ def _of_classes(target: Classes, model: Int8Model) -> str:
         least = int(np.count_nonzero(target.predicted(model.as_answers(steps, target)) == 0)) - 128
         lines += [
             "// outputs: the model's only value, above its threshold for class 1.",
-            f"static inline int answer_class(const signed char* outputs) {{ return outputs[0] >= {least}; }}",
+            "static inline int answer_class(const signed char* outputs) {",
+            "  const int stored = outputs[0];",
+            f"  return stored >= {least};",
+            "}",
         ]
-    return "\n".join([*lines, "static inline const char* answer_name(int i) { return kClassNames[i]; }", ""])
+    lines += [
+        "",
+        "// outputs: kClassOutputs values of the model; scores: kClasses numbers, how probable each class is.",
+        "static inline void answer_scores(const signed char* outputs, float* scores) {",
+        *_SCORES[model.output_shape[1] > 1, _ends_in_probabilities(model)],
+        "}",
+        "static inline const char* answer_name(int i) { return kClassNames[i]; }",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+_REAL = "(float)(outputs[i] - kOutputZeroPoint) * kOutputScale"
+_SCORES = {
+    (False, True): [
+        "  scores[1] = (float)(outputs[0] - kOutputZeroPoint) * kOutputScale;",
+        "  scores[0] = 1.0f - scores[1];",
+    ],
+    (False, False): [
+        "  scores[1] = 1.0f / (1.0f + expf(-(float)(outputs[0] - kOutputZeroPoint) * kOutputScale));",
+        "  scores[0] = 1.0f - scores[1];",
+    ],
+    (True, True): ["  int i;", f"  for (i = 0; i < kClasses; ++i) scores[i] = {_REAL};"],
+    (True, False): [
+        "  const signed char largest = outputs[answer_class(outputs)];",
+        "  float sum = 0.0f;",
+        "  int i;",
+        "  for (i = 0; i < kClasses; ++i) sum += scores[i] = expf((float)(outputs[i] - largest) * kOutputScale);",
+        "  for (i = 0; i < kClasses; ++i) scores[i] /= sum;",
+    ],
+}
+"""The body of `answer_scores`, by whether there are several outputs and whether they are probabilities."""
 
 
 def _of_values(target: Values, stored: Quantisation) -> str:

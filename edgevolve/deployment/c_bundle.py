@@ -12,10 +12,14 @@ import numpy as np
 import tflite_micro
 from numpy.typing import NDArray
 
-from edgevolve.data import Classes, FrontEnd, Target, Unchanged, classes_of
+from edgevolve.data import Classes, FrontEnd, Target, Unchanged, Values, classes_of
 from edgevolve.deployment import c_answer, c_sources
 from edgevolve.deployment.c_front_end import input_header, steps_from_python
-from edgevolve.deployment.c_names import prefix, prefixed
+from edgevolve.deployment.c_host import host_program
+from edgevolve.deployment.c_model import Reading, model_files
+from edgevolve.deployment.c_names import plain_name, prefix, prefixed
+from edgevolve.deployment.c_projects import project_files
+from edgevolve.deployment.c_readme import c_readme
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.formats import Source, distance
 from edgevolve.deployment.micro import MicroError, run_on_micro
@@ -38,9 +42,10 @@ _LIBRARY = "libtensorflow-microlite.a"
 def write(folder: Path, source: Source) -> dict[str, Any]:
     """Write the folder `c` and `model.tflite`, whose bytes it holds, and check what is in it.
 
-    The model runs on TensorFlow Lite Micro's host build; the arrays are compiled and their bytes compared; `main.cc` is
-    compiled and run when the environment variable `TFLM_DIR` names a tree with a built library. Raises `ExportError`
-    when something does not agree, and says in the result what was not compiled for want of a compiler or tree.
+    The model runs on TensorFlow Lite Micro's host build; the arrays are compiled and their bytes compared; the host
+    program is compiled and run when the environment variable `TFLM_DIR` names a tree with a built library. Raises
+    `ExportError` when something does not agree, and says in the result what was not compiled for want of a compiler or
+    tree.
     """
     model = open_model(source.tflite)
     inputs = model.quantised(source.images)
@@ -53,36 +58,75 @@ def write(folder: Path, source: Source) -> dict[str, Any]:
     host = f"TensorFlow Lite Micro {tflite_micro.__version__}, {platform.system()} {platform.machine()}"
     chosen = np.unique(np.linspace(0, len(inputs) - 1, GOLDEN_EXAMPLES).round().astype(int))
     golden = inputs[chosen], outputs[chosen]
-    files = {
+    target = source.target or classes_of(model.output_shape[1])
+    front_end = source.front_end or Unchanged(source.images.shape[1:])
+    read = source.images if source.raw is None else source.raw
+    reading = Reading.of(front_end, read.shape[1:])
+    name, begin = plain_name(source.name), prefix(source.name)
+    code = {
         **c_sources.model_data(source.tflite),
         **c_sources.golden(*golden),
         **c_sources.arena_size(run.head_bytes, run.tail_bytes, least_bytes, host, source.device),
         **c_sources.op_resolver(operator.name for operator in model.operators),
-        "main.cc": c_sources.MAIN.substitute(flags=_FLAGS, downloads=_DOWNLOADS),
+        **model_files(f"{name}.h", name, reading, target, model),
+        "answer.h": c_answer.c_source(target, model),
+        "front_end.h": front_end.c_source(),
+        "input.h": input_header(front_end, model.input),
     }
-    target = source.target or classes_of(model.output_shape[1])
-    files["answer.h"] = c_answer.c_source(target, model)
-    wanted = c_answer.answers(target, model, *golden)
-    front_end = source.front_end or Unchanged(source.images.shape[1:])
-    files |= {"front_end.h": front_end.c_source(), "input.h": input_header(front_end, model.input)}
-    files = {name: prefixed(text, source.name) for name, text in files.items()}
+    about = f"{name} {_does(target)}"
+    sources = [file for file in code if file.endswith(".cpp")]
+    files = {f"src/{file}": prefixed(text, source.name) for file, text in code.items()}
+    files["host/main.cpp"] = prefixed(host_program(f"{name}.h", reading, target), source.name)
+    files |= project_files(name, begin, about, sources, target)
     (folder / "model.tflite").write_bytes(source.tflite)
-    (folder / "c").mkdir()
-    for name, text in files.items():
-        (folder / "c" / name).write_text(text, encoding="ascii")
+    bundle = folder / "c"
+    for file, text in files.items():
+        (bundle / file).parent.mkdir(parents=True, exist_ok=True)
+        (bundle / file).write_text(text, encoding="ascii")
+    wanted = c_answer.answers(target, model, *golden)
+    checks = {
+        "arrays": check_arrays(bundle, source.tflite + b"".join(part.tobytes() for part in golden), source.name),
+        "main": run_main(bundle),
+        "answer": c_answer.check(files["src/answer.h"], wanted, *golden, source.name),
+        "front_end": _front_end(front_end, read, model),
+    }
+    lines = [f"{_CHECKED[check]}: {said}." for check, said in checks.items()]
+    arena = _arena(least_bytes, source)
+    text = c_readme(name, begin, about, reading, target, front_end.work_bytes, arena, lines)
+    (bundle / "README.md").write_text(text, encoding="utf-8")
     return {
         **distance(host, model.real(outputs), source),
         **_beside_litert(outputs, model, source, target),
         "host_arena_head_bytes": run.head_bytes,
         "host_arena_tail_bytes": run.tail_bytes,
         "host_arena_minimum_bytes": least_bytes,
-        "names_begin_with": prefix(source.name),
-        "arrays": check_arrays(folder / "c", source.tflite + b"".join(part.tobytes() for part in golden), source.name),
-        "main": run_main(folder / "c"),
-        "answer": c_answer.check(files["answer.h"], wanted, *golden, source.name),
+        "names_begin_with": begin,
         "golden_answers": wanted.tolist(),
-        "front_end": _front_end(front_end, source.images if source.raw is None else source.raw, model),
+        **checks,
     }
+
+
+_CHECKED = {
+    "arrays": "The arrays of model and golden examples",
+    "main": "The host program with the golden examples",
+    "answer": "From outputs to answers, `answer.h`",
+    "front_end": "From what the device reads to the input, `front_end.h`",
+}
+
+
+def _does(target: Target) -> str:
+    """What the model does, to follow its name."""
+    if isinstance(target, Classes):
+        return f"tells {target.number} classes apart"
+    if isinstance(target, Values):
+        return f"estimates {len(target.names)} value{'s' * (len(target.names) > 1)}"
+    return "says how unusual an example is"
+
+
+def _arena(least_bytes: int, source: Source) -> str:
+    if source.device is None or source.device.target.pointer_bytes == 8:
+        return f"an arena of {least_bytes} bytes on this computer, with reference kernels, and 5 % more"
+    return f"an arena of {source.device.arena_bytes} bytes, predicted for {source.device.target.name}, and 5 % more"
 
 
 def _front_end(front_end: FrontEnd, raw: NDArray[Any], model: Int8Model) -> str:
@@ -91,7 +135,7 @@ def _front_end(front_end: FrontEnd, raw: NDArray[Any], model: Int8Model) -> str:
     if steps is None:
         return "not compiled: no C compiler found; CC names one"
     if steps > 1:
-        raise ExportError(f"c/front_end.h: features are up to {steps} steps of int8 from Python's")
+        raise ExportError(f"c/src/front_end.h: features are up to {steps} steps of int8 from Python's")
     return f"compiled, run on {len(raw)} examples: at most {steps} steps of int8 from Python's"
 
 
@@ -119,8 +163,9 @@ def check_arrays(bundle: Path, wanted: bytes, name: str = "") -> str:
     with tempfile.TemporaryDirectory() as folder:
         check, program = Path(folder) / "check.cc", Path(folder) / "check"
         check.write_text(prefixed(c_sources.check_program(), name), encoding="ascii")
-        sources = [check, bundle / "model_data.cc", bundle / "golden.cc"]
-        _compile(compiler, [*_FLAGS.split(), f"-I{bundle}", *map(str, sources)], program)
+        source = bundle / "src"
+        sources = [check, source / "model_data.cpp", source / "golden.cpp"]
+        _compile(compiler, [*_FLAGS.split(), f"-I{source}", *map(str, sources)], program)
         done = subprocess.run([program], capture_output=True, check=False)
     if done.returncode or done.stdout != wanted:
         raise ExportError("c: the compiled arrays are not the bytes of the model and its golden examples")
@@ -128,7 +173,7 @@ def check_arrays(bundle: Path, wanted: bytes, name: str = "") -> str:
 
 
 def run_main(bundle: Path) -> str:
-    """Compile `main.cc` with the tree that `TFLM_DIR` names and run it. Says what was done.
+    """Compile the host program with the tree that `TFLM_DIR` names and run it. Says what was done.
 
     Raises `ExportError` when it does not compile or a golden example differs.
     """
@@ -141,16 +186,16 @@ def run_main(bundle: Path) -> str:
     if not libraries:
         return f"not compiled: {tree} holds no {built}; its Makefile's target microlite builds it"
     downloads = Path(tree) / _DOWNLOADS
-    folders = [bundle, tree, downloads / "flatbuffers" / "include", downloads / "gemmlowp", downloads / "ruy"]
+    folders = [bundle / "src", tree, downloads / "flatbuffers" / "include", downloads / "gemmlowp", downloads / "ruy"]
     with tempfile.TemporaryDirectory() as name:
         program = Path(name) / "main"
-        sources = sorted(map(str, bundle.glob("*.cc")))
+        sources = [*sorted(map(str, (bundle / "src").glob("*.cpp"))), str(bundle / "host" / "main.cpp")]
         options = [*_FLAGS.split(), *(f"-I{folder}" for folder in folders), *sources, str(libraries[0]), "-lm"]
         _compile(compiler, options, program)
         done = subprocess.run([program], capture_output=True, text=True, check=False)
     said = " ".join((done.stdout + done.stderr).split())
     if done.returncode:
-        raise ExportError(f"c/main.cc, built with TFLM_DIR={tree}: {said or f'ends with {done.returncode}'}")
+        raise ExportError(f"c/host/main.cpp, built with TFLM_DIR={tree}: {said or f'ends with {done.returncode}'}")
     return f"compiled with {compiler}, run: {said}"
 
 

@@ -3,9 +3,13 @@
 import re
 
 _LONGEST = 40
+_TAKEN = ("answer", "arena_size", "front_end", "golden", "golden_check", "input", "model_data", "op_resolver")
+"""Files of ours, whatever the model."""
+
 _TEXT_OR_NAME = re.compile(
     r'"(?:\\.|[^"\\\n])*"'
-    r"|\b(?:k(?!TfLite)[A-Z]\w*|front_end\w*|answer_\w+|read_input|OpResolver|RegisterOperators|EDGEVOLVE_\w+_H_)\b(?!\.h)"
+    r"|\b(?:k(?!TfLite)[A-Z]\w*|front_end\w*|answer_\w+|read_input|OpResolver|RegisterOperators|EDGEVOLVE_\w+_H_"
+    r"|RawValue|(?:classify|estimate|anomaly_score|set_up|run_stored|arena_used|golden_agreeing)(?=\())\b(?!\.h)"
 )
 """A string literal, which stays as it is, or a name of ours."""
 
@@ -22,3 +26,12 @@ def prefixed(text: str, name: str) -> str:
     """The text of a C file with the prefix of the model `name` before each of our names."""
     begin = prefix(name)
     return _TEXT_OR_NAME.sub(lambda found: found[0] if found[0][0] == '"' else f"{begin}{found[0]}", text)
+
+
+def plain_name(name: str) -> str:
+    """The model's name where letters, digits and underscores alone will do: `digits_aging_78`, the first a letter.
+
+    It is never that of a header of ours, whether or not capitals differ.
+    """
+    plain = prefix(name).rstrip("_") or "model"
+    return f"{plain}_model" if plain.casefold() in _TAKEN else plain

@@ -1,7 +1,6 @@
 """The text of the C++ files that run a model on TensorFlow Lite Micro."""
 
 from collections.abc import Iterable, Sequence
-from string import Template
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +17,7 @@ _VALUES_PER_LINE = 20
 
 
 def model_data(model: bytes) -> dict[str, str]:
-    """`model_data.h` and `model_data.cc`: the file as an array, aligned as its flatbuffer asks for."""
+    """`model_data.h` and `model_data.cpp`: the file as an array, aligned as its flatbuffer asks for."""
     return {
         "model_data.h": _header(
             "MODEL_DATA",
@@ -26,13 +25,13 @@ def model_data(model: bytes) -> dict[str, str]:
             f"enum {{ kModelBytes = {len(model)} }};\n\n"
             + _linked("extern const unsigned char kModel[kModelBytes];\n"),
         ),
-        "model_data.cc": '#include "model_data.h"\n\n'
+        "model_data.cpp": '#include "model_data.h"\n\n'
         f"alignas(16) const unsigned char kModel[kModelBytes] = {_braces(model)};\n",
     }
 
 
 def golden(inputs: NDArray[np.int8], outputs: NDArray[np.int8]) -> dict[str, str]:
-    """`golden.h` and `golden.cc`: int8 examples and the outputs that the reference kernels give for them."""
+    """`golden.h` and `golden.cpp`: int8 examples and the outputs that the reference kernels give for them."""
     count, sizes = len(inputs), (inputs[0].size, outputs[0].size)
     arrays = "".join(
         f"alignas(16) const signed char {name}[kGoldenExamples][{size}] = {{\n"
@@ -55,7 +54,7 @@ def golden(inputs: NDArray[np.int8], outputs: NDArray[np.int8]) -> dict[str, str
                 "extern const signed char kGoldenOutputs[kGoldenExamples][kGoldenOutputBytes];\n"
             ),
         ),
-        "golden.cc": '#include "golden.h"\n\n' + arrays,
+        "golden.cpp": '#include "golden.h"\n\n' + arrays,
     }
 
 
@@ -136,58 +135,6 @@ def _braces(values: Sequence[int] | bytes) -> str:
     lines = (values[i : i + _VALUES_PER_LINE] for i in range(0, len(values), _VALUES_PER_LINE))
     return "{\n    " + ",\n    ".join(", ".join(map(str, line)) for line in lines) + "}"
 
-
-MAIN = Template(
-    """\
-// Runs the golden examples on TensorFlow Lite Micro and compares byte for byte; ends with 0 when all agree.
-//
-// On a computer, beside a TensorFlow Lite Micro tree TFLM_DIR that its own Makefile has built (target microlite):
-//   c++ $flags -I. \\
-//     -I$$TFLM_DIR -I$$TFLM_DIR/$downloads/flatbuffers/include \\
-//     -I$$TFLM_DIR/$downloads/gemmlowp -I$$TFLM_DIR/$downloads/ruy \\
-//     *.cc $$TFLM_DIR/gen/*/lib/libtensorflow-microlite.a -lm -o run && ./run
-#include <cstdint>
-#include <cstring>
-
-#include "arena_size.h"
-#include "golden.h"
-#include "model_data.h"
-#include "op_resolver.h"
-#include "tensorflow/lite/micro/micro_interpreter.h"
-#include "tensorflow/lite/micro/micro_log.h"
-#include "tensorflow/lite/micro/system_setup.h"
-#include "tensorflow/lite/schema/schema_generated.h"
-
-namespace {
-alignas(16) uint8_t arena[kArenaBytes];
-}
-
-int main() {
-  tflite::InitializeTarget();
-  const tflite::Model* model = tflite::GetModel(kModel);
-  if (model->version() != TFLITE_SCHEMA_VERSION) {
-    MicroPrintf("the model has another schema version than this runtime");
-    return 1;
-  }
-  OpResolver resolver;
-  if (RegisterOperators(resolver) != kTfLiteOk) return 1;
-  tflite::MicroInterpreter interpreter(model, resolver, arena, kArenaBytes);
-  if (interpreter.AllocateTensors() != kTfLiteOk) {
-    MicroPrintf("an arena of %d bytes is too small", kArenaBytes);
-    return 1;
-  }
-  int agreeing = 0;
-  for (int i = 0; i < kGoldenExamples; ++i) {
-    std::memcpy(interpreter.input(0)->data.int8, kGoldenInputs[i], kGoldenInputBytes);
-    if (interpreter.Invoke() != kTfLiteOk) return 1;
-    if (std::memcmp(interpreter.output(0)->data.int8, kGoldenOutputs[i], kGoldenOutputBytes) == 0) ++agreeing;
-  }
-  MicroPrintf("%d of %d golden examples agree; %d of %d bytes of arena used", agreeing, kGoldenExamples,
-              static_cast<int>(interpreter.arena_used_bytes()), kArenaBytes);
-  return agreeing == kGoldenExamples ? 0 : 1;
-}
-"""
-)
 
 _CHECK = """\
 #include <cstdint>

@@ -114,7 +114,7 @@ def export(
             (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
             earlier = _earlier_files(directory)
             for file in (*manifest.files, "manifest.json"):
-                (directory / file).parent.mkdir(exist_ok=True)
+                (directory / file).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(folder / file, directory / file)
             _remove(directory, {file: digest for file, digest in earlier.items() if file not in manifest.files})
     except OSError as error:
@@ -166,8 +166,10 @@ def _remove(directory: Path, files: Mapping[str, str]) -> None:
         file = directory / name
         if file.resolve().is_relative_to(directory.resolve()) and file.is_file() and _sha256(file) == digest:
             file.unlink()
-            if file.parent != directory and not any(file.parent.iterdir()):
-                file.parent.rmdir()
+            for above in file.relative_to(directory).parents[:-1]:
+                if any((directory / above).iterdir()):
+                    break
+                (directory / above).rmdir()
 
 
 def _checked(operators: Graph, found: Footprint, written: bytes, model: bytes, images: Rows) -> ArenaReport:

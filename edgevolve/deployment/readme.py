@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from edgevolve.data import Classes, Target
+from edgevolve.data import Classes, Target, Values
 from edgevolve.deployment.arena_report import ArenaReport
-from edgevolve.deployment.c_names import prefix
+from edgevolve.deployment.c_names import plain_name, prefix
 from edgevolve.printable import printable
 from edgevolve.quantisation.litert import Int8Model, Quantisation
 
@@ -16,13 +16,14 @@ _FILES = {
     "model.onnx": "the same network in floating point, for ONNX",
     "model.pt2": "the same network in floating point, a torch.export program",
     "manifest.json": "scores, classes, quantisation, memory, the network, the checks of each file",
-    "c/model_data.h": "the bytes of model.tflite; model_data.cc holds them",
-    "c/arena_size.h": "how large an arena the model needs",
-    "c/input.h": "from what the device reads to the model's input; front_end.h does the work",
-    "c/answer.h": "from the model's output to an answer",
-    "c/op_resolver.h": "the operators that TensorFlow Lite Micro must register (C++)",
-    "c/golden.h": "examples with their right outputs; golden.cc holds them",
-    "c/main.cc": "a program that runs these examples; leave it out of a firmware with a main of its own (C++)",
+    "c/README.md": "how the folder `c` goes to Arduino, the Pico SDK, Zephyr, ESP-IDF",
+    "c/src/model_data.h": "the bytes of model.tflite; model_data.cpp holds them",
+    "c/src/arena_size.h": "how large an arena the model needs",
+    "c/src/input.h": "from what the device reads to the model's input; front_end.h does the work",
+    "c/src/answer.h": "from the model's output to an answer",
+    "c/src/op_resolver.h": "the operators that TensorFlow Lite Micro must register (C++)",
+    "c/src/golden.h": "examples with their right outputs; golden.cpp holds them",
+    "c/host/main.cpp": "a program for a computer that answers files with the sources of the device (C++)",
 }
 
 
@@ -44,24 +45,18 @@ def readme(name: str, files: Sequence[str], model: Int8Model, target: Target, ar
         lines.append(f"Classes from 0: {', '.join(shown)}{', …' if target.number > len(shown) else ''}.")
     lines.append(f"Arena on {arena.target}: {arena.arena_bytes} bytes ({arena.provenance}).")
     if any(file.startswith("c/") for file in files):
-        begin = prefix(name)
+        begin, plain = prefix(name), plain_name(name)
         lines += [
             "",
             "## In a firmware",
             "",
-            "Add the folder `c` without `main.cc` to a project that has TensorFlow Lite Micro. The headers are C99 and",
-            "C++11, `op_resolver.h` is C++ alone.",
+            "`c/README.md` says what to do with Arduino, the Pico SDK, Zephyr and ESP-IDF. Elsewhere add `c/src` to a",
+            "project that has TensorFlow Lite Micro. The headers are C99 and C++11, `op_resolver.h` is C++ alone.",
             *([f"Every name begins with `{begin}`: several models link into one program."] if begin else []),
             "",
-            "```c++",
-            f"alignas(16) static uint8_t arena[{begin}kArenaBytes];",
-            f"{begin}OpResolver resolver;",
-            f"{begin}RegisterOperators(resolver);",
-            f"const tflite::Model* model = tflite::GetModel({begin}kModel);",
-            f"tflite::MicroInterpreter interpreter(model, resolver, arena, {begin}kArenaBytes);",
-            "interpreter.AllocateTensors();",
-            f"{begin}read_input(samples, interpreter.input(0)->data.int8);",
-            "interpreter.Invoke();",
+            "```c",
+            f'#include "{plain}.h"',
+            f"static {begin}RawValue samples[{begin}kRawValues];",
             *_answered(target, begin),
             "```",
         ]
@@ -75,5 +70,11 @@ def _value(stored: Quantisation) -> str:
 
 def _answered(target: Target, begin: str) -> list[str]:
     if isinstance(target, Classes):
-        return [f"const char* answer = {begin}answer_name({begin}answer_class(interpreter.output(0)->data.int8));"]
-    return [f"// answers: see {begin}answer_... in answer.h"]
+        return [
+            f"static float scores[{begin}kClasses];",
+            f"int found = {begin}classify(samples, scores);",
+            f"if (found >= 0) puts({begin}answer_name(found));",
+        ]
+    if isinstance(target, Values):
+        return [f"static float values[{begin}kValues];", f"int status = {begin}estimate(samples, values);"]
+    return ["float score;", f"int status = {begin}anomaly_score(samples, &score);"]

@@ -65,7 +65,7 @@ def test_a_run_on_them_is_exported_without_its_configuration_with_its_front_end_
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["target"]["names"] == ["high", "low"]
     assert "steps of int8 from Python's" in manifest["formats"]["c"]["front_end"]
-    assert "log mel" in (tmp_path / "out" / "c" / "front_end.h").read_text()
+    assert "log mel" in (tmp_path / "out" / "c" / "src" / "front_end.h").read_text()
 
 
 def test_a_second_front_end_is_refused(folder):

@@ -57,28 +57,30 @@ def constants(text):
 
 def test_the_bundle_holds_the_model_its_operators_and_golden_examples(bundle, source):
     folder, found = bundle
-    assert {file.name for file in folder.iterdir()} == {
+    assert {file.name for file in (folder / "src").iterdir()} == {
+        "model.h",
+        "model.cpp",
         "model_data.h",
-        "model_data.cc",
+        "model_data.cpp",
         "golden.h",
-        "golden.cc",
+        "golden.cpp",
+        "golden_check.cpp",
         "arena_size.h",
         "op_resolver.h",
-        "main.cc",
         "answer.h",
         "front_end.h",
         "input.h",
     }
-    scale = re.search(r"kInputScale = (.*)f;", (folder / "input.h").read_text())[1]
+    scale = re.search(r"kInputScale = (.*)f;", (folder / "src" / "input.h").read_text())[1]
     assert float(scale) == pytest.approx(open_model(source.tflite).input.scale, rel=1e-6)
     assert "at most" in found["front_end"] or "no C compiler" in found["front_end"]
-    assert bytes(numbers((folder / "model_data.cc").read_text(), "kModel")) == source.tflite
+    assert bytes(numbers((folder / "src" / "model_data.cpp").read_text(), "kModel")) == source.tflite
     model = open_model(source.tflite)
-    resolver = (folder / "op_resolver.h").read_text()
+    resolver = (folder / "src" / "op_resolver.h").read_text()
     used = {operator.name for operator in model.operators}
     assert set(re.findall(r"resolver\.(\w+)\(", resolver)) == {ROWS[name].method for name in used}
     assert f"MicroMutableOpResolver<{len(used)}>" in resolver
-    golden = (folder / "golden.cc").read_text()
+    golden = (folder / "src" / "golden.cpp").read_text()
     inputs = np.array(numbers(golden, "kGoldenInputs"), np.int8).reshape(8, *model.input_shape[1:])
     outputs = np.array(numbers(golden, "kGoldenOutputs"), np.int8).reshape(8, *model.output_shape[1:])
     assert {x.tobytes() for x in inputs} <= {x.tobytes() for x in model.quantised(source.images)}
@@ -88,7 +90,7 @@ def test_the_bundle_holds_the_model_its_operators_and_golden_examples(bundle, so
 
 def test_the_arena_is_the_measured_minimum_with_a_margin_in_steps_of_sixteen(bundle):
     folder, found = bundle
-    text = (folder / "arena_size.h").read_text()
+    text = (folder / "src" / "arena_size.h").read_text()
     sizes = constants(text)
     assert sizes["kArenaMinimumBytes"] == found["host_arena_minimum_bytes"]
     assert sizes["kArenaMarginBytes"] % 16 == 0
@@ -108,7 +110,7 @@ def test_the_arrays_are_compiled_and_their_bytes_compared(bundle, source):
     assert found["arrays"] == "compiled with c++: bytes equal, 16-byte aligned"
     with pytest.raises(ExportError, match="are not the bytes of the model"):
         c_bundle.check_arrays(folder, source.tflite)
-    data = folder / "model_data.cc"
+    data = folder / "src" / "model_data.cpp"
     data.write_text(re.sub(r"\d+\};", "1000};", data.read_text()))
     with pytest.raises(ExportError, match=r"^c: c\+\+ failed: .*error"):
         c_bundle.check_arrays(folder, source.tflite)
@@ -118,8 +120,10 @@ def test_the_arrays_are_compiled_and_their_bytes_compared(bundle, source):
 def test_the_arrays_compile_without_warnings_for_the_oldest_standard(bundle, tmp_path):
     folder, _ = bundle
     strict = ["-std=c++11", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror", "-c"]
-    for name in ("model_data.cc", "golden.cc"):
-        done = subprocess.run([COMPILER, *strict, folder / name, "-o", tmp_path / "o"], capture_output=True, text=True)
+    for name in ("model_data.cpp", "golden.cpp"):
+        done = subprocess.run(
+            [COMPILER, *strict, folder / "src" / name, "-o", tmp_path / "o"], capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stderr
 
 
@@ -196,8 +200,8 @@ std::size_t MicroInterpreter::arena_used_bytes() const { return 1234; }
 """
 
 
-def pretend_tree(folder, allocated="kTfLiteOk", flipped=-1):
-    """A tree laid out and named as TFLM's, with a runtime that knows the golden outputs."""
+def pretend_tree(folder, allocated="kTfLiteOk", flipped=-1, runtime=LIBRARY):
+    """A tree laid out and named as TFLM's, with a runtime that knows the golden outputs, or another."""
     micro = folder / "tensorflow" / "lite" / "micro"
     for name, text in HEADERS.items():
         (micro / name).parent.resolve().mkdir(parents=True, exist_ok=True)
@@ -207,7 +211,7 @@ def pretend_tree(folder, allocated="kTfLiteOk", flipped=-1):
         (micro / name).resolve().write_text("#pragma once\n" + text.replace("METHODS", methods))
     library = folder / "gen" / f"linux_{platform.machine()}_default_gcc" / "lib"
     library.mkdir(parents=True)
-    (library / "lib.cc").write_text(LIBRARY.replace("ALLOCATED", allocated).replace("FLIPPED", str(flipped)))
+    (library / "lib.cc").write_text(runtime.replace("ALLOCATED", allocated).replace("FLIPPED", str(flipped)))
     subprocess.run([COMPILER, f"-I{folder}", "-c", library / "lib.cc", "-o", library / "lib.o"], check=True)
     subprocess.run(["ar", "rcs", library / "libtensorflow-microlite.a", library / "lib.o"], check=True)
     return str(folder)
@@ -222,7 +226,7 @@ def test_main_is_compiled_and_run_where_a_tree_of_tflm_is_given(bundle, tmp_path
     monkeypatch.setenv("TFLM_DIR", str(tmp_path / "gone"))
     assert re.match(r"not compiled: .*gone holds no gen/.*target microlite builds it$", c_bundle.run_main(folder))
     monkeypatch.setenv("TFLM_DIR", pretend_tree(tmp_path / "right"))
-    sizes = constants((folder / "arena_size.h").read_text())
+    sizes = constants((folder / "src" / "arena_size.h").read_text())
     arena_bytes = sizes["kArenaMinimumBytes"] + sizes["kArenaMarginBytes"]
     assert c_bundle.run_main(folder) == (
         f"compiled with c++, run: 8 of 8 golden examples agree; 1234 of {arena_bytes} bytes of arena used"

@@ -69,7 +69,7 @@ def test_two_bundles_link_into_one_program(bundles, tmp_path):
     main = tmp_path / "main.cc"
     first, second = ("birds_7_", "model_2_dogs_")
     includes = "".join(
-        f'#include "{bundles / folder / "c" / header}"\n'
+        f'#include "{bundles / folder / "c" / "src" / header}"\n'
         for folder in ("birds_7", "2 dogs")
         for header in ("model_data.h", "golden.h", "arena_size.h", "answer.h", "input.h", "op_resolver.h")
     )
@@ -87,7 +87,11 @@ def test_two_bundles_link_into_one_program(bundles, tmp_path):
     )
     sources = [
         main,
-        *(bundles / folder / "c" / file for folder in ("birds_7", "2 dogs") for file in ("model_data.cc", "golden.cc")),
+        *(
+            bundles / folder / "c" / "src" / file
+            for folder in ("birds_7", "2 dogs")
+            for file in ("model_data.cpp", "golden.cpp")
+        ),
     ]
     program = tmp_path / "both"
     done = subprocess.run(
@@ -103,7 +107,7 @@ def test_two_bundles_link_into_one_program(bundles, tmp_path):
 
 @needs_compilers
 def test_the_headers_are_c_and_c_links_with_the_arrays(bundles, splits, tmp_path):
-    folder = bundles / "birds_7" / "c"
+    folder = bundles / "birds_7" / "c" / "src"
     main = tmp_path / "main.c"
     headers = ("model_data.h", "golden.h", "arena_size.h", "answer.h", "front_end.h", "input.h")
     main.write_text(
@@ -117,7 +121,7 @@ def test_the_headers_are_c_and_c_links_with_the_arrays(bundles, splits, tmp_path
     subprocess.run([CC, "-std=c99", *STRICT, f"-I{folder}", "-c", main, "-o", tmp_path / "main.o"], check=True)
     for name in ("model_data", "golden"):
         subprocess.run(
-            [CXX, "-std=c++11", *STRICT, "-c", folder / f"{name}.cc", "-o", tmp_path / f"{name}.o"], check=True
+            [CXX, "-std=c++11", *STRICT, "-c", folder / f"{name}.cpp", "-o", tmp_path / f"{name}.o"], check=True
         )
     program = tmp_path / "program"
     subprocess.run(
@@ -139,7 +143,7 @@ def test_manifest_c_and_readme_are_for_the_target_that_was_asked_for(bundles):
     wanted = footprint(merged, TARGETS["cortex-m-dsp"])
     stored = json.loads((bundles / "birds_7" / "manifest.json").read_text())
     assert (stored["arena"]["target"], stored["arena"]["arena_bytes"]) == ("cortex-m-dsp", wanted.arena_bytes)
-    header = (bundles / "birds_7" / "c" / "arena_size.h").read_text()
+    header = (bundles / "birds_7" / "c" / "src" / "arena_size.h").read_text()
     on_host, on_device = header.split("#else")
     assert f"birds_7_kArenaMinimumBytes = {wanted.arena_bytes}," in on_device
     assert "cortex-m-dsp" in on_device
@@ -148,17 +152,17 @@ def test_manifest_c_and_readme_are_for_the_target_that_was_asked_for(bundles):
     for said in (
         f"{wanted.arena_bytes} bytes",
         "cortex-m-dsp",
-        "birds_7_kModel",
+        "birds_7_classify",
         "kModel, dog, mañana",
         "`model.tflite`",
     ):
         assert said in words
-    assert "#else" not in (bundles / "2 dogs" / "c" / "arena_size.h").read_text()
+    assert "#else" not in (bundles / "2 dogs" / "c" / "src" / "arena_size.h").read_text()
     assert json.loads((bundles / "2 dogs" / "manifest.json").read_text())["arena"]["target"] == "cortex-m"
 
 
 def test_c_alone_writes_the_tflite_too_and_lists_it(bundles):
     stored = json.loads((bundles / "2 dogs" / "manifest.json").read_text())
-    assert {"model.tflite", "README.md", "c/model_data.cc"} <= set(stored["files"])
+    assert {"model.tflite", "README.md", "c/src/model_data.cpp"} <= set(stored["files"])
     assert "model.keras" not in stored["files"]
     assert stored["formats"]["c"]["names_begin_with"] == "model_2_dogs_"

@@ -104,4 +104,4 @@ def test_constants_reach_journal_manifest_and_c(tmp_path, raw):
     manifest = export(tmp_path / "out", run.graph(best), run.weights(best), splits, facts(run, best), ("c",))
     assert manifest.facts["data"]["front_end"]["name"] == "standardise"
     assert "at most" in manifest.formats["c"]["front_end"]
-    assert "kFrontEndMean[4]" in (tmp_path / "out" / "c" / "front_end.h").read_text()
+    assert "kFrontEndMean[4]" in (tmp_path / "out" / "c" / "src" / "front_end.h").read_text()

@@ -42,5 +42,5 @@ def test_a_folder_of_sound_becomes_c_that_reads_int16_and_names_its_classes(tmp_
     manifest = export(tmp_path / "out", run.graph(best), run.weights(best), load_data(run), facts(run, best), ("c",))
     assert tuple(manifest.target["names"]) == ("clap", "hum", "quiet")
     assert "at most" in manifest.formats["c"]["front_end"] or not shutil.which("cc")
-    assert "const short* raw" in (tmp_path / "out" / "c" / "front_end.h").read_text()
-    assert '{"clap", "hum", "quiet"}' in (tmp_path / "out" / "c" / "answer.h").read_text()
+    assert "const short* raw" in (tmp_path / "out" / "c" / "src" / "front_end.h").read_text()
+    assert '{"clap", "hum", "quiet"}' in (tmp_path / "out" / "c" / "src" / "answer.h").read_text()
