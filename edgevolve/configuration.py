@@ -70,7 +70,8 @@ def _found(name: str, packaged: Path, verbs: tuple[str, ...]) -> Path:
     if reason:
         raise ConfigError(f"{name}: {reason}: give a .py file that defines `config = SearchConfig(...)`")
     if _is_folder(name):
-        raise ConfigError(f"{name}: is a folder: give a .py file that defines `config = SearchConfig(...)`")
+        readers = "a configuration names it, as ImageFolder, SensorFolder and AudioFolder do"
+        raise ConfigError(f"{name}: is a folder; {readers}: give a .py file that defines `config = SearchConfig(...)`")
     near = suggestion(Path(name).stem if "/" not in name else name, [*verbs, *known])
     shown = name if len(name) <= 100 else name[:99] + "…"
     raise ConfigError(f"{shown}: no such configuration{near or '; give a .py file, or one of ' + ', '.join(known)}")

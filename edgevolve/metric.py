@@ -14,7 +14,7 @@ SHARE = "%"
 """Unit of a share: values from 0 to 1, written as percentages."""
 
 BYTES = "B"
-"""Unit of sizes, written in KiB of 1 024 bytes."""
+"""Unit of sizes, written in KiB and MiB, powers of 1 024 bytes."""
 
 
 @dataclass(frozen=True, slots=True)

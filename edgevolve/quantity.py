@@ -1,6 +1,7 @@
 """Numbers as people write them: `64k`, `32 KiB`, `5%`."""
 
 import re
+from collections.abc import Mapping
 
 _UNITS = {"": 1.0, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30}
 _SUFFIXES = {"%": 0.01, **_UNITS, **{f"{unit}B": size for unit, size in _UNITS.items()}}
@@ -24,6 +25,16 @@ def quantity(text: str) -> float:
     return float(found[1]) * _SUFFIXES[unit]
 
 
+SIZES: Mapping[str, float] = {"B": 1.0, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30}
+"""The units in which sizes are written, each with its bytes."""
+
+
 def size(bytes_: float) -> str:
-    """Bytes, in KiB of 1 024 from the first on."""
-    return f"{bytes_:.0f} B" if bytes_ < 1024 else f"{bytes_ / 1024:.2f} KiB"
+    """Bytes in the unit that suits them, with two digits of a fraction: `512 B`, `3.75 KiB`, `1.50 MiB`."""
+    unit = size_unit(bytes_)
+    return f"{bytes_ / SIZES[unit]:.{0 if unit == 'B' else 2}f} {unit}"
+
+
+def size_unit(largest: float) -> str:
+    """The unit in which a size is written: the least in which it is below 1 024, as it is rounded."""
+    return next((unit for unit, of in SIZES.items() if round(abs(largest) / of, 2 * (unit != "B")) < 1024), "GiB")

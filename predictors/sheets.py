@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from edgevolve.quantity import quantity
 from edgevolve.spelling import suggestion
-from predictors.features import PredictorError
+from predictors.features import KINDS, PredictorError
 from predictors.yaml_file import is_yaml, read_yaml
 
 FOLDER = Path(__file__).parent / "devices"
@@ -109,6 +109,10 @@ class Sheet(BaseModel):
         missing = [name for name in NEEDED[self.kind] if name not in self.figures]
         if missing:
             raise ValueError(f"a {self.kind} device needs the figure {missing[0]}")
+        for name in self.figures if self.kind is Kind.CYCLES else ():
+            operators = name.removeprefix("cycles_per_mac_")
+            if operators not in (name, *KINDS):
+                raise ValueError(f"{name}: no class of operators is called {operators}{suggestion(operators, KINDS)}")
         if self.kind is Kind.VELA and "accelerator" not in self.options:
             raise ValueError("a vela device needs the option accelerator")
         return self

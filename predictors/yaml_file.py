@@ -1,5 +1,6 @@
 """YAML files of figures, a stranger's too: read with care, and checked against a model; nothing in them is executed."""
 
+import re
 from pathlib import Path
 from typing import TypeVar
 
@@ -7,6 +8,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from edgevolve.beside import located, where
+from edgevolve.spelling import suggestion
 from predictors.features import PredictorError
 from predictors.files import read_text
 
@@ -14,6 +16,11 @@ _MOST_BYTES = 1 << 16
 _MOST_KEYS = 1000
 _OF_YAML = (yaml.YAMLError, ValueError, RecursionError, AttributeError, TypeError, LookupError, ArithmeticError)
 """What PyYAML raises where a text is no YAML, or its own constructors meet what they do not expect."""
+
+_QUOTED = re.compile(r"'(\w+)'")
+"""The values that pydantic expects of an enumeration."""
+
+_FIGURE_FIELDS = ("value", "provenance", "source")
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -48,14 +55,23 @@ def read_yaml(path: Path | str, model: type[T], kind: str) -> T:
     try:
         return model(**payload)
     except (ValidationError, TypeError) as error:
-        raise PredictorError(f"{path}: {_first(error)[:300]}") from error
+        raise PredictorError(f"{path}: {_first(error, model)[:400]}") from error
 
 
-def _first(error: Exception) -> str:
+def _first(error: Exception, model: type[BaseModel]) -> str:
+    """What is wrong first: the place, the reason, the value and the name that is near."""
     if not isinstance(error, ValidationError):
         return " ".join(str(error).split())
     first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
+    where = ".".join(str(part)[:100] for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        name = str(first["loc"][-1])
+        known = model.model_fields if len(first["loc"]) == 1 else _FIGURE_FIELDS
+        return f"{where}: no such field{suggestion(name, known)}"
     message = str(first.get("ctx", {}).get("error", first["msg"]))
-    shown = first["input"] if isinstance(first["input"], int | float | str) else None
-    return f"{where + ': ' if where else ''}{message}" + (f", not {shown!r:.60}" if where and shown is not None else "")
+    value = first["input"] if isinstance(first["input"], int | float | str) else None
+    shown = f"not {value!r:.60}"
+    if not where or value is None or shown in message:
+        return f"{where + ': ' if where else ''}{message}"
+    near = suggestion(str(value), _QUOTED.findall(str(first.get("ctx", {}).get("expected", ""))))
+    return f"{where}: {message}, {shown}{near}"

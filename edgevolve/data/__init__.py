@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from edgevolve.data.audio_folder import AudioFolder
-from edgevolve.data.data_error import DataError
+from edgevolve.data.data_error import DataError, NotFoundError
 from edgevolve.data.diabetes import Diabetes
 from edgevolve.data.digits import Digits, DigitsAnomalies
 from edgevolve.data.examine import DataReport, differs, examine, load_splits
@@ -67,6 +67,7 @@ __all__ = [
     "KerasDataset",
     "Mel",
     "Micro",
+    "NotFoundError",
     "NpzImages",
     "Pixels",
     "Prepared",

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.beside import located, where
-from edgevolve.data.data_error import DataError
+from edgevolve.data.data_error import DataError, not_read
 from edgevolve.data.unreadable import shown
 
 _SEEN_BYTES = 64 << 10
@@ -124,7 +124,7 @@ def opened(path: str) -> CsvFile:
     except DataError:
         raise
     except (OSError, ValueError) as error:
-        raise DataError(f"{shown(path)}: {getattr(error, 'strerror', None) or error}{where(path)}") from error
+        raise not_read(shown(path), error, where(path)) from error
     try:
         return sniffed(found, start)
     except DataError as error:

@@ -6,7 +6,7 @@ from edgevolve.data.data_error import DataError
 from edgevolve.data.front_end import Fittable
 from edgevolve.data.scaling import with_front_end
 from edgevolve.data.split import DataSet, Splits
-from edgevolve.data.target import Target, target_of
+from edgevolve.data.target import Classes, Target, target_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,13 @@ class Features:
     def target(self) -> Target:
         """The data set's."""
         return target_of(self.data)
+
+    @property
+    def classes(self) -> int:
+        """How many classes the data set has. Raises `DataError` where its target is values or the input itself."""
+        if not isinstance(self.target, Classes):
+            raise DataError("Features: its data set has no classes: give a space outputs=data.target.outputs")
+        return self.target.number
 
     def load(self) -> Splits:
         """Raises `DataError` as the data set does, and where it has a front end of its own or other clips."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.beside import located, where
-from edgevolve.data.data_error import DataError
+from edgevolve.data.data_error import DataError, NotFoundError, not_read
 from edgevolve.data.rows import Rows
 from edgevolve.data.split import Split
 from edgevolve.data.unreadable import Unreadable, shown
@@ -131,10 +131,11 @@ def _top(folder: str) -> Path:
     try:
         is_folder, is_there = top.is_dir(), top.exists()
     except (OSError, ValueError) as error:
-        raise DataError(f"{shown(folder)}: {getattr(error, 'strerror', None) or error}") from error
+        raise not_read(shown(folder), error) from error
+    if not is_there:
+        raise NotFoundError(f"{shown(folder)}: no such folder{where(folder)}")
     if not is_folder:
-        kind = "is a file; a folder of classes is needed" if is_there else f"no such folder{where(folder)}"
-        raise DataError(f"{shown(folder)}: {kind}")
+        raise DataError(f"{shown(folder)}: is a file; a folder of classes is needed")
     return top.absolute()
 
 

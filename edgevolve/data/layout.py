@@ -123,7 +123,8 @@ def _whole(name: str, y: NDArray[Any]) -> str:
     if y.dtype.kind != "f":
         return ""
     odd = y[~(np.isfinite(y) & (y == np.round(y)))]
-    return f"; it holds {odd[0]:g}" if odd.size else f"; write {name}.astype(np.int64)"
+    numbers = "; numbers to predict are read by Table(…, values=True), or a data set of yours with the target Values"
+    return f"; it holds {odd[0]:g}{numbers}" if odd.size else f"; write {name}.astype(np.int64)"
 
 
 def check_match(path: str, train: Split, other: Split, part: str) -> None:

@@ -99,8 +99,9 @@ def _read(path: str, modified_ns: int, channels_first: bool | None) -> _Parts:
     arrays = archive.arrays
     missing = [name for name in _NAMES[:2] if name not in arrays]
     if missing:
-        has = f"; it has {', '.join(archive.others)}, save them again by these names" if archive.others else ""
-        raise DataError(f"{path}: has no {' and no '.join(missing)}{has}")
+        has = f"; it has {', '.join(archive.others)}: save them again by these names" if archive.others else ""
+        signals = "; of signals SensorTable reads x, y, groups, is_test" if {"x", "y"} <= set(archive.others) else ""
+        raise DataError(f"{path}: has no {' and no '.join(missing)}{has}{signals}")
     notes = _left_aside(archive)
     train = _split(path, "train", arrays, channels_first, notes)
     names = _class_names(path, arrays, int(train.y.max()) + 1)

@@ -11,7 +11,7 @@ from typing import IO, Any
 import numpy as np
 
 from edgevolve.beside import where
-from edgevolve.data.data_error import DataError
+from edgevolve.data.data_error import DataError, not_read
 from edgevolve.data.rows import IN_MEMORY_BYTES, Rows, StoredArray, memory_bytes
 
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -51,7 +51,7 @@ def _check_kind(path: str) -> None:
     try:
         status = Path(path).stat()
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or 'cannot be read'}{where(path)}") from error
+        raise not_read(path, error, where(path)) from error
     if stat.S_ISDIR(status.st_mode):
         raise DataError(f"{path}: is a folder; an .npz is needed, or ImageFolder, SensorFolder, AudioFolder read it")
     if not stat.S_ISREG(status.st_mode):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edgevolve.beside import located, where
 from edgevolve.data.csv_file import CsvFile, is_missing, opened, whole
-from edgevolve.data.data_error import DataError
+from edgevolve.data.data_error import DataError, not_read
 from edgevolve.data.folder import PARTS, Place
 from edgevolve.data.npz_signals import GROUPS, NpzSignals
 from edgevolve.data.recordings import Piece, Rate, check_windowing, windowed
@@ -98,8 +98,7 @@ class SensorTable:
             paths = (path, *([test] if (test := _test_of(path)) else []))
             stamp = tuple((status.st_size, status.st_mtime_ns) for status in map(os.stat, paths))
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise DataError(f"{shown(self.path)}: {reason}{where(self.path)}") from error
+            raise not_read(shown(self.path), error, where(self.path)) from error
         return _source(self, tuple(map(str, paths)), stamp)
 
 

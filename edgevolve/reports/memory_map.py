@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edgevolve.graph import Graph, reordered
-from edgevolve.quantity import size
+from edgevolve.quantity import SIZES, size, size_unit
 from edgevolve.reports.network import operator_name, short_name
 from edgevolve.runs import ConfigError
 from edgevolve.tflite import TfliteModel
@@ -19,7 +19,6 @@ _MOST_BOXES = 1_000_000
 _MOST_NAMED_STEPS = 80
 _MOST_NAMED_BUFFERS = 12
 _REST = "#d5dbe3"
-_BYTES_A_UNIT = {"bytes": 1, "KiB": 1024, "MiB": 1024**2}
 
 
 def check_picture(path: Path) -> None:
@@ -84,12 +83,12 @@ def _save(path: Path, names: Sequence[str], buffers: Sequence[PlacedBuffer], tit
     check_picture(path)
     tops = _tops(buffers, len(names))
     peak = max(tops, default=0)
-    unit = next(name for name in reversed(_BYTES_A_UNIT) if peak >= 4 * _BYTES_A_UNIT[name] or name == "bytes")
+    unit = size_unit(peak)
     figure = Figure(figsize=(min(max(8.0, 4 + 0.22 * len(tops)), 20.0), 5.5), layout="constrained")
     axes = figure.subplots()
-    _draw(axes, buffers, tops.index(peak) if tops else 0, _BYTES_A_UNIT[unit])
-    axes.axhline(peak / _BYTES_A_UNIT[unit], color="#333333", linestyle="--", linewidth=0.8)
-    axes.set(xlim=(0.5, max(len(tops), 1) + 0.5), ylim=(0, 1.06 * (peak or 1) / _BYTES_A_UNIT[unit]), ylabel=unit)
+    _draw(axes, buffers, tops.index(peak) if tops else 0, SIZES[unit])
+    axes.axhline(peak / SIZES[unit], color="#333333", linestyle="--", linewidth=0.8)
+    axes.set(xlim=(0.5, max(len(tops), 1) + 0.5), ylim=(0, 1.06 * (peak or 1) / SIZES[unit]), ylabel=unit)
     axes.spines[["top", "right"]].set_visible(False)
     if len(tops) <= _MOST_NAMED_STEPS:
         axes.set_xticks(range(1, len(tops) + 1), [_plain(name) for name in names], rotation=90, fontsize=7)
@@ -104,7 +103,7 @@ def _save(path: Path, names: Sequence[str], buffers: Sequence[PlacedBuffer], tit
             raise ConfigError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def _draw(axes: "Axes", buffers: Sequence[PlacedBuffer], peak_step: int, bytes_a_unit: int) -> None:
+def _draw(axes: "Axes", buffers: Sequence[PlacedBuffer], peak_step: int, bytes_a_unit: float) -> None:
     """Draw the buffers as boxes: grey, or in a colour of their own if they have a part in the peak."""
     from matplotlib import colormaps
     from matplotlib.collections import PolyCollection

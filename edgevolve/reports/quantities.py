@@ -1,7 +1,7 @@
 """How metrics are written for people: one name, one unit, one number format everywhere."""
 
 from edgevolve.metric import BYTES, SHARE, Metric
-from edgevolve.quantity import size
+from edgevolve.quantity import SIZES, size, size_unit
 
 PERCENTAGE = Metric("share", "share", SHARE, better="higher")
 """A share without a metric of its own, such as a hypervolume."""
@@ -10,7 +10,7 @@ PERCENTAGE = Metric("share", "share", SHARE, better="higher")
 def quantity(metric: Metric, value: float) -> str:
     """A value with its unit, in three or four significant digits.
 
-    Shares are percentages, KiB are 1 024 bytes, k and M are thousands and millions.
+    Shares are percentages, KiB and MiB are powers of 1 024 bytes, k and M are thousands and millions.
     """
     if not abs(value) < 1e12:
         return f"{value:.3g}"
@@ -19,7 +19,7 @@ def quantity(metric: Metric, value: float) -> str:
     if metric.unit == BYTES:
         return size(value)
     if metric.unit:
-        return f"{value:.4g} {metric.unit}"
+        return f"{_digits(value, 4)} {metric.unit}"
     for unit, least in (("M", 1e6), ("k", 1e3)):
         if abs(value) >= least:
             return f"{value / least:.2f} {unit}"
@@ -34,8 +34,14 @@ def count(number: float) -> str:
 def interval(metric: Metric, low: float, high: float) -> str:
     """An interval behind a value: `[3.9, 4.6]`, in the value's unit."""
     if metric.unit and metric.unit not in (SHARE, BYTES):
-        return f"[{low:.3g}, {high:.3g}]"
+        return f"[{_digits(low, 3)}, {_digits(high, 3)}]"
     return f"[{quantity(metric, low)}, {quantity(metric, high)}]"
+
+
+def _digits(value: float, number: int) -> str:
+    """So many significant digits; an exponent from a million on alone."""
+    rounded = f"{value:.{number}g}"
+    return f"{float(rounded):.0f}" if "e+" in rounded and abs(value) < 1e6 else rounded
 
 
 def axis(metric: Metric, largest: float) -> tuple[str, float]:
@@ -43,8 +49,8 @@ def axis(metric: Metric, largest: float) -> tuple[str, float]:
     if metric.unit == SHARE:
         return f"{metric.title}, %", 0.01
     if metric.unit == BYTES:
-        unit, divisor = ("B", 1.0) if largest < 1024 else ("KiB", 1024.0)
-        return f"{metric.title}, {unit}", divisor
+        unit = size_unit(largest)
+        return f"{metric.title}, {unit}", SIZES[unit]
     if metric.unit:
         return metric.title if metric.unit == metric.title else f"{metric.title}, {metric.unit}", 1.0
     for unit, least in (("millions", 1e6), ("thousands", 1e3)):

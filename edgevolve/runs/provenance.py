@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from edgevolve.data import PARTS, DataError, DataSet, Splits, fingerprint, load_splits
+from edgevolve.data import PARTS, DataError, DataSet, NotFoundError, Splits, fingerprint, load_splits
 from edgevolve.runs.earlier import parameters
 from edgevolve.runs.run import Run
 
@@ -22,10 +22,20 @@ def load_data(run: Run, data_set: DataSet | None = None) -> Splits:
             data_set = _made(recipe)
         except TypeError as error:
             raise DataError(f"{run.path}: not a data set of this version ({error})") from error
-    splits = load_splits(data_set)
+        splits = _loaded(data_set)
+    else:
+        splits = load_splits(data_set)
     if fingerprint(splits) != run.started.data["fingerprint"]:
         raise DataError(f"{run.path}: the data set is not what it was when the search began")
     return splits
+
+
+def _loaded(data_set: DataSet) -> Splits:
+    """The arrays of a data set that the journal names; what is not there may lie beside the configuration."""
+    try:
+        return load_splits(data_set)
+    except NotFoundError as error:
+        raise DataError(f"{error}; add --config CONFIG.py if it lies beside the configuration") from error
 
 
 def has_packaged_data(run: Run) -> bool:

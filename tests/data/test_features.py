@@ -7,7 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from edgevolve import AudioFolder, Features, Mel, MlpSpace, Problem, RandomSearch, SearchConfig, minimise, search
+from edgevolve import (
+    AudioFolder,
+    Diabetes,
+    Features,
+    Mel,
+    MlpSpace,
+    Problem,
+    RandomSearch,
+    SearchConfig,
+    minimise,
+    search,
+)
 from edgevolve.data import DataError, load_splits, with_front_end
 from edgevolve.data.front_end import Samples
 from edgevolve.deployment.export import export
@@ -66,6 +77,13 @@ def test_a_run_on_them_is_exported_without_its_configuration_with_its_front_end_
     assert manifest["target"]["names"] == ["high", "low"]
     assert "steps of int8 from Python's" in manifest["formats"]["c"]["front_end"]
     assert "log mel" in (tmp_path / "out" / "c" / "src" / "front_end.h").read_text()
+
+
+def test_their_classes_are_those_of_the_data_set(folder):
+    assert features(folder).classes == 2
+    values = Features(Diabetes(), Mel(RATE, RATE // 4, bands=12, high_hz=1_900))
+    with pytest.raises(DataError, match="has no classes: give a space outputs=data.target.outputs"):
+        assert values.classes
 
 
 def test_a_second_front_end_is_refused(folder):

@@ -267,6 +267,16 @@ def test_planted_duplicates_are_reported(tmp_path):
     assert found >= 2
 
 
+def test_of_a_folder_beside_the_configuration_an_export_says_what_to_add(folder, config, run_search, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    data = ImageFolder(folder.name, size=8)
+    run = run_search(config(data=data, space=MlpSpace(data.input_shape, data.classes), evaluations=2))
+    monkeypatch.chdir("/")
+    with pytest.raises(DataError, match=r": no such folder \(looked in /\); add --config CONFIG.py if it lies beside"):
+        load_data(run)
+    assert load_data(run, ImageFolder(str(folder), size=8)).target.names == ("cat", "dog", "owl")
+
+
 def test_a_search_runs_on_a_folder_and_its_class_names_stay(folder, config, run_search):
     data = ImageFolder(str(folder), size=8)
     run = run_search(config(data=data, space=MlpSpace(data.input_shape, data.classes), evaluations=2))

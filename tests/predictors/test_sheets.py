@@ -66,6 +66,11 @@ def test_a_microcontroller_takes_cycles_by_class_of_kernel():
     assert analyse(m7, small_network())["latency_ms"] == pytest.approx(cycles / 480e3)
 
 
+def cycles_with(name):
+    """The figures of a microcontroller, and one more."""
+    return {each: dict(CUSTOM["figures"]["ops_per_second"]) for each in ("clock_mhz", "cycles_per_mac", name)}
+
+
 @pytest.mark.parametrize(
     "change, message",
     [
@@ -81,6 +86,20 @@ def test_a_microcontroller_takes_cycles_by_class_of_kernel():
         (lambda p: p["figures"]["memory_bandwidth"].pop("source"), "memory_bandwidth.source"),
         (lambda p: p["figures"].pop("ops_per_second"), "needs the figure ops_per_second"),
         (lambda p: p.update(kind="quantum"), "kind"),
+        (lambda p: p.update(kind="rofline"), r"kind: .*, not 'rofline'; did you mean 'roofline'\?"),
+        (lambda p: p.update(figure={}), "figure: no such field; did you mean 'figures'"),
+        (
+            lambda p: p["figures"]["memory_bandwidth"].update(provenence="measured"),
+            "figures.memory_bandwidth.provenence: no such field; did you mean 'provenance'",
+        ),
+        (
+            lambda p: p["figures"]["memory_bandwidth"].update(value="120 MHz"),
+            "memory_bandwidth.value: write a number such as [^']*, not '120 MHz'$",
+        ),
+        (
+            lambda p: p.update(kind="cycles", figures=cycles_with("cycles_per_mac_depthwse")),
+            "cycles_per_mac_depthwse: no class of operators is called depthwse; did you mean 'depthwise'",
+        ),
         (lambda p: p.update(kind="vela", figures={"clock_mhz": CUSTOM["figures"]["ops_per_second"]}), "accelerator"),
         (lambda p: p.update(colour="red"), "colour"),
         (lambda p: p.pop("name"), "name"),
