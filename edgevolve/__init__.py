@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from edgevolve.graph import Graph, GraphBuilder
     from edgevolve.metric import Metric
     from edgevolve.runs import ConfigError, Job, JournalError, Needs, Record, Run, SearchConfig, Task
-    from edgevolve.training import Progress, TrainingSettings
+    from edgevolve.training import Progress, Prune, TrainingSettings
     from predictors import Device, DevicePredictor, EdgeTPUv6Predictor, Estimated, PredictorError
     from search_algorithms import (
         NSGA3,
@@ -108,7 +108,7 @@ _NAMES = {
     "edgevolve.graph": ("Graph", "GraphBuilder"),
     "edgevolve.metric": ("Metric",),
     "edgevolve.runs": ("ConfigError", "Job", "JournalError", "Needs", "Record", "Run", "SearchConfig", "Task"),
-    "edgevolve.training": ("Progress", "TrainingSettings"),
+    "edgevolve.training": ("Progress", "Prune", "TrainingSettings"),
     "predictors": ("Device", "DevicePredictor", "EdgeTPUv6Predictor", "Estimated", "PredictorError"),
     "search_algorithms": (
         "NSGA3",

@@ -14,7 +14,7 @@ SURFACE = """
 AgingEvolution AudioFolder BayesianOptimisation Classes CnnSpace Completed ConfigError DataError DataSet DeclaredSpace
 Device DevicePredictor Diabetes Digits DigitsAnomalies EdgeTPUv6Predictor Estimated Failed Features Graph GraphBuilder
 GridSearch ImageFolder Inherit Inline Itself Job JournalError KerasDataset LocalSearch Mel Metric MlpSpace MobileSpace
-NSGA3 NasBench201Space Needs NpzImages PredictorError Problem ProblemError Progress REINFORCE RandomSearch Recipes
+NSGA3 NasBench201Space Needs NpzImages PredictorError Problem ProblemError Progress Prune REINFORCE RandomSearch Recipes
 Record Run Screened SearchConfig SearchSpace SensorFolder SensorTable Split Splits Standardise SuccessiveHalving
 SurrogateEvolution Table Task TrainingSettings Values VirtualTime at_least at_most hold_out maximise minimise search
 target with_front_end CellSpace

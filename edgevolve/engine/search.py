@@ -115,7 +115,8 @@ def task_of(config: SearchConfig) -> Task:
     in_int8 = [int8_metric(one) for one in (main, *others)]
     asked = [one for one in (*others, *in_int8) if one.name in config.problem.metrics]
     scored = (ScoreInt8(),) if any(one in in_int8 for one in asked) else ()
-    return config.task or Train(config.training, (main, *asked), (*config.stages, *scored))
+    own = [one for stage in config.stages for one in getattr(stage, "metrics", ())]
+    return config.task or Train(config.training, (main, *asked, *own), (*config.stages, *scored))
 
 
 def _seen(config: SearchConfig, splits: Splits) -> dict[str, Any]:

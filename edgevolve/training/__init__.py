@@ -2,6 +2,7 @@
 
 import os
 
+from edgevolve.training.prune import Prune
 from edgevolve.training.settings import TrainingDiverged, TrainingSettings
 from edgevolve.training.stage import Fit, FollowsRecipe, Progress, Stage, TrainState, stages_under, unreported
 
@@ -11,6 +12,7 @@ __all__ = [
     "Fit",
     "FollowsRecipe",
     "Progress",
+    "Prune",
     "Stage",
     "TrainState",
     "TrainingDiverged",

@@ -3,7 +3,7 @@
 The optimiser is a handful of operations whatever the network, and a step is a pure function of the vector.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -96,30 +96,72 @@ class Plain:
         return lambda images: forward(self.graph, deployed, images, self.logits)[0]
 
 
+class Regime(Protocol):
+    """Something that goes along with gradient descent, with vectors of its own in the state: masks of pruning."""
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """How long its vectors are."""
+
+    def start(self) -> tuple[NDArray[np.float32], ...]:
+        """Its first vectors."""
+
+    def seen(self, trainable: Any, own: Sequence[Any]) -> Any:
+        """The weights with which the network answers, in training and after it, from those that are trained."""
+
+    def after(self, trainable: Any, gradient: Any, own: Sequence[Any], done: Any, whole: int) -> Sequence[Any]:
+        """Its vectors after a step of this gradient; `done` steps were made, this one included, of `whole`."""
+
+    def is_settled(self, done: int, epochs: int) -> bool:
+        """Whether weights may be kept after `done` of so many epochs."""
+
+
 @dataclass(frozen=True, slots=True)
 class Descent:
     """What stays the same while a network is trained: how it is computed, its values' layout, the loss of a batch.
 
-    A state is (trainable, moving, slots of the optimiser ...), flat vectors.
+    A state is (trainable, moving, slots of the optimiser ..., running means of the first two where they are kept,
+    vectors of the regime ...), flat vectors. Gradients are those at the weights that the regime lets the network see.
     """
 
     lowering: Lowering
     layout: Layout
     settings: TrainingSettings
     batch_loss: BatchLoss
+    regime: Regime | None = None
 
     @property
     def state_like(self) -> tuple[Any, ...]:
         """The shapes of a state."""
         trainable, moving = (sum(p.size for p in part) for part in (self.layout.trainable, self.layout.moving))
-        slots = 1 if self.settings.optimiser == "sgd" else 2
-        return tuple(tf.TensorSpec((size,), tf.float32) for size in (trainable, moving, *(trainable,) * slots))
+        means = (trainable, moving) if self.settings.average else ()
+        own = self.regime.sizes if self.regime else ()
+        sizes = (trainable, moving, *(trainable,) * self._slots, *means, *own)
+        return tuple(tf.TensorSpec((size,), tf.float32) for size in sizes)
 
     def start(self, values: Mapping[str, NDArray[Any]]) -> tuple[Any, ...]:
         """The state with these weights."""
         trainable, moving = (tf.constant(vector) for vector in self.layout.flat(values))
-        slots = 1 if self.settings.optimiser == "sgd" else 2
-        return trainable, moving, *(tf.zeros_like(trainable) for _ in range(slots))
+        means = (trainable, moving) if self.settings.average else ()
+        own = map(tf.constant, self.regime.start() if self.regime else ())
+        return trainable, moving, *(tf.zeros_like(trainable) for _ in range(self._slots)), *means, *own
+
+    def answering(self, state: Sequence[Any]) -> tuple[Any, Any]:
+        """The weights that the network of a state answers with, trainable and moving."""
+        first = 2 + self._slots if self.settings.average else 0
+        trainable, moving = state[first : first + 2]
+        return self._seen(trainable, self.own(state)), moving
+
+    def own(self, state: Sequence[Any]) -> Sequence[Any]:
+        """The vectors of the regime."""
+        return state[len(state) - (len(self.regime.sizes) if self.regime else 0) :]
+
+    @property
+    def _slots(self) -> int:
+        return 1 if self.settings.optimiser == "sgd" else 2
+
+    def _seen(self, trainable: Any, own: Sequence[Any]) -> Any:
+        return self.regime.seen(trainable, own) if self.regime else trainable
 
     def steps(self, x: Any, y: Any, bounds: Any, state: Any, seed: Any, begin: Any, whole: int) -> tuple[Any, Any]:
         """One pass over examples `x` and answers `y` in a new order: the state, and the sum of the steps' losses.
@@ -133,20 +175,21 @@ class Descent:
         order = tf.random.experimental.stateless_shuffle(tf.range(number), seed)
         decay = tf.constant(np.concatenate([np.full(p.size, p.is_kernel, np.float32) for p in layout.trainable]))
         decay *= settings.weight_decay
-        begun = self.lowering.begun(self.values(state))
+        begun = self.lowering.begun(self._values(self._seen(state[0], self.own(state)), state[1]))
 
         def step(index: Any, total: Any, *state: Any) -> tuple[Any, ...]:
-            trainable, moving, *slots = state
+            trainable, moving, *slots = state[: 2 + self._slots]
+            means, own = state[2 + self._slots : len(state) - len(self.own(state))], self.own(state)
             chosen = order[bounds[index] : bounds[index + 1]]
             images, answers = tf.gather(x, chosen), tf.gather(y, chosen)
             done = begin + index
             if settings.augment:
                 images = augmented(images, settings, tf.stack([seed[0] + 1, tf.cast(done, tf.int64)]))
-            values = layout.tensors(layout.trainable, trainable)
+            seen = self._seen(trainable, own)
             images = as_float(images)
-            output, statistics = self.lowering.training(values | layout.tensors(layout.moving, moving), begun, images)
+            output, statistics = self.lowering.training(self._values(seen, moving), begun, images)
             loss = self.batch_loss(output, answers, images)
-            (gradient,) = tf.gradients(loss, trainable)
+            (gradient,) = tf.gradients(loss, seen)
             if settings.clip_norm is not None:
                 (gradient,), _ = tf.clip_by_global_norm([gradient], settings.clip_norm)
             rate = _learning_rate(settings, done, whole)
@@ -154,7 +197,10 @@ class Descent:
             if statistics:
                 batch = tf.concat([statistics[p.name] for p in layout.moving], axis=0)
                 moving = BATCH_NORM_MOMENTUM * moving + (1 - BATCH_NORM_MOMENTUM) * batch
-            return index + 1, total + loss, trainable, moving, *slots
+            if self.regime:
+                own = self.regime.after(trainable, gradient, own, done + 1, whole)
+            means = _averaged(means, (trainable, moving), settings.average, tf.cast(done, tf.float32))
+            return index + 1, total + loss, trainable, moving, *slots, *means, *own
 
         _, total, *state = tf.while_loop(
             lambda index, *_: index < count, step, (0, tf.constant(0.0), *state), parallel_iterations=1
@@ -163,12 +209,11 @@ class Descent:
 
     def outputs(self, state: Any, x: Any) -> Any:
         """What the network of a state gives for every example, as deployed: (number, outputs)."""
-        return outputs(self.lowering.inference(self.values(state)), x)
+        return outputs(self.lowering.inference(self._values(*self.answering(state))), x)
 
-    def values(self, state: Any) -> dict[str, Any]:
-        """The tensors of a state, by name."""
+    def _values(self, trainable: Any, moving: Any) -> dict[str, Any]:
         layout = self.layout
-        return layout.tensors(layout.trainable, state[0]) | layout.tensors(layout.moving, state[1])
+        return layout.tensors(layout.trainable, trainable) | layout.tensors(layout.moving, moving)
 
 
 def outputs(network: Callable[[Any], Any], x: Any) -> Any:
@@ -189,6 +234,12 @@ def as_float(images: Any) -> Any:
     """As `data.as_float`."""
     pixels = tf.cast(images, tf.float32)
     return pixels / FULL_SCALE.get(images.dtype.name, 1)
+
+
+def _averaged(means: Sequence[Any], now: Sequence[Any], keep: float, done: Any) -> tuple[Any, ...]:
+    """The running means where they are kept; they begin as means of fewer steps."""
+    part = tf.minimum(keep, (1 + done) / (10 + done))
+    return tuple(part * mean + (1 - part) * value for mean, value in zip(means, now, strict=bool(means)))
 
 
 def _learning_rate(settings: TrainingSettings, done: Any, steps: int) -> Any:

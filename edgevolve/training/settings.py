@@ -31,6 +31,9 @@ class TrainingSettings:
     can be, so that none is left with a few examples only.
     `clip_norm` scales the gradient of a step down to this Euclidean length over all parameters where it is longer
     (Pascanu, Mikolov & Bengio, 2013, algorithm 1), before weight decay; None leaves it as it is.
+    `average` above 0 keeps the running mean of the weights in place of the last ones: each step counts 1 - `average` of
+    what all before it count (Polyak and Juditsky, 1992, with exponential weights; 0.99 looks back some 100 steps). It
+    begins with fewer, and batch norm's statistics are averaged alike.
     `augment` may hold "flip" (left to right, one image in two) and "shift" (up to `shift_pixels` in both
     directions, zeros enter at the edges).
     """
@@ -45,12 +48,14 @@ class TrainingSettings:
     augment: tuple[Literal["flip", "shift"], ...] = ()
     shift_pixels: int = 2
     clip_norm: float | None = 1.0
+    average: float = 0.0
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "shift_pixels"):
             value = getattr(self, name)
             _require(isinstance(value, int) and not isinstance(value, bool) and value >= 1, name, value, "at least 1")
         _require(0 < _number(self, "learning_rate") < float("inf"), "learning_rate", self.learning_rate, "above 0")
+        _require(0 <= _number(self, "average") < 1, "average", self.average, "from 0 to below 1")
         _require(0 <= _number(self, "weight_decay") < 1, "weight_decay", self.weight_decay, "from 0 to below 1")
         _require(
             0 <= _number(self, "label_smoothing") < 1, "label_smoothing", self.label_smoothing, "from 0 to below 1"

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgevolve.data import Classes, Split, Target, classes_of
 from edgevolve.graph import Activate, Activation, Graph, Softmax
-from edgevolve.training.descent import Descent, Layout, Lowering, Plain, outputs
+from edgevolve.training.descent import Descent, Layout, Lowering, Plain, Regime, outputs
 from edgevolve.training.forward import forward
 from edgevolve.training.losses import BatchLoss, batch_loss
 from edgevolve.training.settings import TrainingDiverged, TrainingSettings
@@ -31,12 +31,14 @@ class Trained:
 
     The epoch kept is that of the lowest validation loss, the first of equals: `metrics` are the target's scores on the
     validation split then, and `weights` those it ended with. `curves` hold one value an epoch: "loss" (mean over the
-    training steps), "validation_loss", and "validation_NAME" of the target's first metric.
+    training steps), "validation_loss", and "validation_NAME" of the target's first metric. `own` are the vectors of a
+    regime then; of epochs before it was settled only the last counts, and that only where there are no others.
     """
 
     metrics: dict[str, float]
     curves: dict[str, tuple[float, ...]]
     weights: Weights
+    own: tuple[NDArray[np.float32], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,7 @@ def train(
     checkpoint_s: float = 60.0,
     lowering: Lowering | None = None,
     lesson: Lesson | None = None,
+    regime: Regime | None = None,
 ) -> Trained:
     """Train from the weights `start`, or from scratch, for `target`: as many classes as there are outputs unless given.
 
@@ -68,7 +71,7 @@ def train(
     one, the training goes on from there and ends as it would have.
 
     `lowering` says how the network is computed, in training and for validation, where that is not as it is; `lesson`
-    what is learned, where that is not the target's answers alone.
+    what is learned, where that is not the target's answers alone; a `regime` goes along with the weights.
 
     One output of classes means a binary network: its value is a logit, labels are 0 and 1. Raises `ValueError` when
     graph and data, or weights, do not fit each other and `TrainingDiverged` when the loss is no longer finite.
@@ -82,12 +85,13 @@ def train(
     keys = np.random.SeedSequence(seed).generate_state(1, np.uint32)
     loss_of = lesson.loss if lesson else batch_loss(target, settings)
     wanted = tf.constant(lesson.answers) if lesson else answers(train, target)
-    descent = Descent(lowering or Plain(graph, logits), layout, settings, loss_of)
+    descent = Descent(lowering or Plain(graph, logits), layout, settings, loss_of, regime)
     every_epoch = in_chunks if is_streamed(train.x, validation.x) else _at_once
     epoch = every_epoch(descent, train, wanted, validation, int(keys[0]))
     main = target.metrics[0].name
     if checkpoint is None:
-        state = best = descent.start(values)
+        state = descent.start(values)
+        best = _kept(descent, state)
         curves, metrics = list[tuple[float, float, float]](), {main: float("inf")}
     else:
         state, best, curves, metrics = _restored(checkpoint)
@@ -98,8 +102,9 @@ def train(
         if not np.isfinite(losses).all():
             raise TrainingDiverged(number + 1)
         scores = target.score(outputs, validation)
-        if not curves or losses[1] < min(curve[1] for curve in curves):
-            best, metrics = state, scores
+        rivals = [curve[1] for epoch, curve in enumerate(curves, 1) if _settled(regime, epoch, settings)]
+        if not rivals or losses[1] < min(rivals):
+            best, metrics = _kept(descent, state), scores
         curves.append((*losses, scores[main]))
         said: Mapping[str, NDArray[Any]] | None = None
         if time.monotonic() - saved_at >= checkpoint_s and number + 1 < settings.epochs:
@@ -108,15 +113,25 @@ def train(
             break
     names = ("loss", "validation_loss", f"validation_{main}")
     by_name = dict(zip(names, zip(*curves, strict=True), strict=True))
-    kept = layout.values(best[0].numpy(), best[1].numpy())
-    return Trained(metrics, by_name, {p.name: kept[p.name] for p in parameters(graph)})
+    trainable, moving, *own = (vector.numpy() for vector in best)
+    kept = layout.values(trainable, moving)
+    return Trained(metrics, by_name, {p.name: kept[p.name] for p in parameters(graph)}, tuple(own))
+
+
+def _kept(descent: Descent, state: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What of a state is kept: the weights that it answers with, and the vectors of a regime."""
+    return (*descent.answering(state), *descent.own(state))
+
+
+def _settled(regime: Regime | None, epoch: int, settings: TrainingSettings) -> bool:
+    return regime is None or regime.is_settled(epoch, settings.epochs)
 
 
 def _saved(
     state: tuple[Any, ...], best: tuple[Any, ...], curves: list[tuple[float, float, float]], metrics: dict[str, float]
 ) -> dict[str, NDArray[Any]]:
     """All that the epochs to come depend on, as arrays."""
-    parts = {"state": state, "best": best[:2]}
+    parts = {"state": state, "best": best}
     arrays = {f"{name}/{place}": one.numpy() for name, part in parts.items() for place, one in enumerate(part)}
     return {**arrays, "curves": np.array(curves), **{f"metrics/{name}": np.array(v) for name, v in metrics.items()}}
 

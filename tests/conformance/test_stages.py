@@ -9,8 +9,14 @@ from edgevolve.data import Digits, load_splits
 from edgevolve.graph import Activation, Conv2D, Dense, GlobalAveragePool, GraphBuilder
 from edgevolve.quantisation import ScoreInt8
 from edgevolve.testing import check_stage
-from edgevolve.training import Fit, TrainingSettings, TrainState, unreported
+from edgevolve.training import Fit, Prune, TrainingSettings, TrainState, unreported
 
+SHORT = TrainingSettings(epochs=2)
+PRUNE = [
+    pytest.param(Prune(0.5, SHORT, "taylor", checkpoint_s=0), id="taylor", marks=pytest.mark.slow),
+    pytest.param(Prune(0.5, SHORT, "magnitude", "layer", checkpoint_s=0), id="magnitude", marks=pytest.mark.slow),
+    pytest.param(Prune(0.5, SHORT, structured=False, checkpoint_s=0), id="weights", marks=pytest.mark.slow),
+]
 FIT = Fit(TrainingSettings(epochs=3), checkpoint_s=0)
 
 
@@ -32,11 +38,20 @@ def trained(network, splits):
     return FIT(TrainState(network), splits, np.random.default_rng(0), unreported)
 
 
+@pytest.mark.slow
+def test_training_for_a_running_mean_keeps_every_promise(network, splits):
+    check_stage(Fit(TrainingSettings(epochs=2, average=0.9), checkpoint_s=0), TrainState(network), splits)
+
+
 def test_training_from_scratch_keeps_every_promise(network, splits):
     check_stage(FIT, TrainState(network), splits)
 
 
-@pytest.mark.parametrize("stage", [FIT, ScoreInt8()], ids=["fit", "score int8"])
+@pytest.mark.parametrize(
+    "stage",
+    [pytest.param(FIT, id="fit"), pytest.param(ScoreInt8(), id="score int8"), *PRUNE],
+    ids=["fit", "score int8", "taylor", "magnitude", "weights"],
+)
 def test_a_stage_after_training_keeps_every_promise(stage, trained, splits):
     check_stage(stage, trained, splits)
 

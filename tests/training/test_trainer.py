@@ -301,3 +301,17 @@ def test_a_long_lived_worker_does_not_grow(digits):
 def test_threads_must_be_positive():
     with pytest.raises(ValueError, match="at least 1 thread"):
         configure_tensorflow(0)
+
+
+def test_with_an_average_the_running_mean_of_the_weights_is_kept(digits):
+    """After the first step a tenth of the first weights and the rest of those after it, statistics alike."""
+    part = first_of(digits.train, 64)
+    step = TrainingSettings(epochs=1, batch_size=64)
+    graph = network()
+    before = initial_weights(graph, 3)
+    plain = train(graph, part, part, step, 3)
+    mean = train(graph, part, part, replace(step, average=0.9), 3)
+    for name, value in mean.weights.items():
+        assert np.allclose(value, 0.1 * before[name] + 0.9 * plain.weights[name], atol=1e-6), name
+    assert mean.curves["validation_loss"] != plain.curves["validation_loss"]
+    assert evaluate(graph, mean.weights, part).loss == pytest.approx(mean.curves["validation_loss"][0], rel=1e-4)

@@ -1,0 +1,128 @@
+"""The stage of training that prunes a network: it is masked while it is trained on, then made smaller."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.data import Splits
+from edgevolve.graph import Graph, channels_of
+from edgevolve.metric import BYTES, Metric, register
+from edgevolve.training.settings import TrainingSettings
+from edgevolve.training.stage import Progress, TrainState
+from resource_models import model_size
+
+_EVERY = 16
+"""Masks are drawn anew after so many steps, as in Lin et al. 2020."""
+
+SPARSE_SIZE = Metric("sparse_size_bytes", "size if sparse", BYTES, learned=True)
+"""What a runtime would store that reads sparse kernels; none that edgevolve exports to does."""
+
+register(SPARSE_SIZE)
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """Take a share `sparsity` of the channels out of a network, by Dynamic Pruning with Feedback (arXiv 2006.07253).
+
+    The network is trained on as `training` says, with masks that follow the weights while the share that is masked
+    rises; after the part `end` of the training they stay. Then the network is made smaller: channels that are added,
+    multiplied, concatenated or flattened together go together, with their biases and batch norm.
+
+    `by` ranks them by "magnitude", relative to the mean of their kernels, or by "taylor", a first-order estimate of
+    what each does to the loss. `scope` "global" compares all with all, "layer" takes the same share of each layer.
+
+    `structured=False` sets single weights to 0 instead, a share of those of all kernels but the last. The network stays
+    as large as it was, since no runtime that edgevolve exports to reads sparse kernels; the metric `sparse_size_bytes`
+    says what one would have to store.
+
+    A recipe's `sparsity` takes the place of the stage's own; at 0 there is nothing to do. Raises `ValueError` for
+    settings that cannot work.
+    """
+
+    sparsity: float = 0.5
+    training: TrainingSettings = field(default_factory=lambda: TrainingSettings(epochs=10, learning_rate=0.02))
+    by: Literal["magnitude", "taylor"] = "magnitude"
+    scope: Literal["global", "layer"] = "global"
+    structured: bool = True
+    end: float = 0.5
+    checkpoint_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("sparsity", "end"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1:
+                raise ValueError(f"Prune: {name} must be from 0 to below 1, not {value!r}")
+        for name, known in (("by", ("magnitude", "taylor")), ("scope", ("global", "layer"))):
+            if getattr(self, name) not in known:
+                raise ValueError(f"Prune: {name} must be {known[0]!r} or {known[1]!r}, not {getattr(self, name)!r}")
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What it gives beside the target's scores."""
+        return () if self.structured else (SPARSE_SIZE,)
+
+    @property
+    def recipe_keys(self) -> Collection[str]:
+        """Its share."""
+        return ("sparsity",)
+
+    def under(self, recipe: Mapping[str, Any]) -> "Prune | None":
+        """With the share of the recipe; of channels nothing is left to do at 0."""
+        chosen = replace(self, sparsity=recipe.get("sparsity", self.sparsity))
+        return chosen if chosen.sparsity or not self.structured else None
+
+    def __call__(self, state: TrainState, data: Splits, rng: np.random.Generator, progress: Progress) -> TrainState:
+        """The pruned network with its scores. The epoch kept is one after the masks came to stay."""
+        from edgevolve.training.descent import Layout
+        from edgevolve.training.masks import Masking, channel_groups, weight_groups
+        from edgevolve.training.shrink import shrunk
+        from edgevolve.training.trainer import train
+
+        layout, channels = Layout.of(state.graph), channels_of(state.graph)
+        groups = channel_groups(state.graph, channels, layout) if self.structured else weight_groups(layout)
+        if state.weights is not None and not (groups.number and self.sparsity):
+            return self._scored(state)
+        masking = Masking(groups, self.sparsity, self.by, self.scope == "layer", _EVERY, self.end)
+        trained = train(
+            state.graph,
+            data.train,
+            data.validation,
+            self.training,
+            int(rng.integers(2**63)),
+            state.weights,
+            data.target,
+            progress,
+            state.checkpoint,
+            self.checkpoint_s,
+            regime=masking,
+        )
+        graph, weights = state.graph, trained.weights
+        if self.structured:
+            kept = channels.fixed.copy()
+            kept[~channels.fixed] = trained.own[0] > 0
+            graph, weights = shrunk(graph, weights, channels, kept)
+        curves = {name: (*state.curves.get(name, ()), *values) for name, values in trained.curves.items()}
+        return self._scored(TrainState(graph, weights, {**state.curves, **curves}, trained.metrics))
+
+    def _scored(self, state: TrainState) -> TrainState:
+        """With the stage's own metrics."""
+        if self.structured:
+            return replace(state, checkpoint=None)
+        size = sparse_size(state.graph, state.weights or {})
+        return replace(state, metrics={**state.metrics, SPARSE_SIZE.name: size}, checkpoint=None)
+
+
+def sparse_size(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> int:
+    """Bytes of constants of the int8 model if a runtime read sparse kernels, which none here does.
+
+    As `resource_models.model_size`, but that a kernel has a bit for each weight, and a byte for each that is not 0;
+    where that is more, it stays as it is.
+    """
+    saved = 0
+    for name, value in weights.items():
+        if name.endswith("/kernel"):
+            saved += max(0, value.size - int(np.count_nonzero(value)) - -(-value.size // 8))
+    return model_size(graph) - saved
