@@ -1,19 +1,23 @@
 """μNAS's space of convolutional networks with branches (Liberis et al. 2021, arXiv 2010.14246)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from edgevolve.graph import Graph
-from search_space.cnn_assembly import assemble
+from search_space.cnn_assembly import assemble, assembled
 from search_space.cnn_genotype import Block, Conv, Depthwise, Layer, Net, Pointwise, Pool
+from search_space.cnn_shared import cnn_program, read_parts
 from search_space.declared import DeclaredSpace
 from search_space.genome import Choice, Flag, IntRange, Items, Maybe, Record, Variable, Variants
 from search_space.head import hidden_layer
 from search_space.protocol import GenotypeError
+from search_space.shared import Path, Program, inherited
+from search_space.shared_path import PartedBuilder
 
 __all__ = ["Block", "CnnSpace", "Conv", "Depthwise", "Layer", "Net", "Pointwise", "Pool"]
 
@@ -25,6 +29,11 @@ class CnnSpace(DeclaredSpace[Net]):
     Layers are convolutions of 3, 5 or 7 pixels with 1 to `max_filters` filters, 1×1 convolutions and depthwise
     convolutions; hidden layers have 10 to `max_units`. `input_shape` is (height, width, channels). The defaults are
     those of the paper. Raises `ValueError` for impossible sizes.
+
+    All networks can share one set of weights (`Sharing`): kernel, filters and units are slices, and which layers there
+    are is a choice among them. Each kind of layer in each place has weights of its own, strides, pools and what is
+    beside a block use the same. Layers without padding shrink the map, so that of its parts the width alone has an
+    order.
     """
 
     max_blocks: int = 10
@@ -47,9 +56,52 @@ class CnnSpace(DeclaredSpace[Net]):
         """The network."""
         return assemble(genotype, self.input_shape, self.units)[0]
 
+    @property
+    def program(self) -> Program:
+        """All networks, for one set of weights."""
+        sizes = self.max_blocks, self.max_layers, self.max_filters, self.max_dense, self.max_units
+        return cnn_program(self.input_shape, self.units, *sizes)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Filters and units: what is a matter of size."""
+        return ("width",)
+
+    def path(self, genotype: Net) -> Path:
+        """The genotype's way through the program."""
+        net = PartedBuilder(merge=False)
+        graph, _ = assembled(genotype, self.input_shape, self.units, net)
+        program = self.program
+        reading = read_parts(program, [block.branch for block in genotype.blocks], net.parts(graph))
+        return Path(program.vector(reading.settings), tuple(reading.uses))
+
+    def inherit(self, genotype: Net, weights: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The genotype's weights out of the shared ones. Raises `ValueError` for those of another space."""
+        return inherited(self.path(genotype), self.graph(genotype), self.program, weights)
+
+    def largest(self, genotype: Net, parts: tuple[str, ...]) -> Net:
+        """The same layers with the most filters and units."""
+        return self._of_width(genotype, self.max_filters, self.max_units) if "width" in parts else genotype
+
+    def smallest(self, genotype: Net) -> Net:
+        """The same layers with the fewest filters and units."""
+        return self._of_width(genotype, 1, 10)
+
+    def _of_width(self, genotype: Net, filters: int, units: int) -> Net:
+        blocks = [
+            replace(block, layers=tuple(_wide(layer, filters) for layer in block.layers)) for block in genotype.blocks
+        ]
+        return replace(
+            genotype, blocks=tuple(blocks), dense=tuple(replace(layer, units=units) for layer in genotype.dense)
+        )
+
     def describe(self, genotype: Net) -> str:
         """`[conv 3×3 12 bn relu, dw 5×5/2] + branch [1×1 8] → max-pool 2 → dense 64 → 10 logits`, as built."""
         return f"{assemble(genotype, self.input_shape, self.units)[1]} → {self.ending}"
+
+
+def _wide(layer: Layer, filters: int) -> Layer:
+    return layer if isinstance(layer, Depthwise) else replace(layer, filters=filters)
 
 
 class _Blocks(Items[Block]):

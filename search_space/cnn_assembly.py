@@ -21,44 +21,59 @@ from edgevolve.graph import (
     Padding,
     Tensor,
 )
-from search_space.cnn_genotype import Block, Depthwise, Layer, Net, Pointwise
+from search_space.cnn_genotype import Block, Conv, Depthwise, Layer, Net, Pointwise
+from search_space.cnn_shared import HEAD, LAST_POOL, SUM, fit_place, layer_place, output_place
 from search_space.head import add_head, describe_hidden
+from search_space.shared_path import PartedBuilder
 
 Pair = tuple[int, int]
+
+KINDS: dict[type, str] = {Conv: "conv", Pointwise: "pointwise", Depthwise: "depthwise"}
 
 
 def assemble(genotype: Net, input_shape: tuple[int, ...], outputs: int) -> tuple[Graph, str]:
     """The network for an input of (height, width, channels), and its layers but the last in words."""
-    net = GraphBuilder()
+    return assembled(genotype, input_shape, outputs, PartedBuilder())
+
+
+def assembled(genotype: Net, input_shape: tuple[int, ...], outputs: int, net: PartedBuilder) -> tuple[Graph, str]:
+    """As `assemble`, with a builder that remembers the parts of the program of shared weights."""
     source = net.input((1, *input_shape))
     pending = [source]
+    begin = 0
     words = ""
-    for block in genotype.blocks:
+    for number, block in enumerate(genotype.blocks):
         if block.branch:
-            x, layers = _add_block(net, block, source, channels=pending[0].shape[3])
+            x, layers = _add_block(net, number, block, source, channels=pending[0].shape[3])
             pending.append(x)
             words += f" + branch {layers}"
         else:
-            source = _join(net, pending)
-            x, layers = _add_block(net, block, source)
-            pending = [x]
+            source = _join(net, pending, begin)
+            x, layers = _add_block(net, number, block, source)
+            pending, begin = [x], number
             words += f" → {layers}" if words else layers
-    x = _join(net, pending)
+    x = _join(net, pending, begin)
     if genotype.pool:
+        net.part(LAST_POOL, "average" if genotype.pool.kind == "avg" else "max")
         kind = AveragePool2D if genotype.pool.kind == "avg" else MaxPool2D
         x, pooled = _add_pool(net, kind, genotype.pool.size, x)
         words += f" → {genotype.pool.kind}-pool {_size(pooled)}" if pooled else ""
+    net.part(HEAD)
     graph = net.build(add_head(net, x, genotype.dense, outputs))
     return graph, " → ".join([words, *describe_hidden(genotype.dense)])
 
 
-def _add_block(net: GraphBuilder, block: Block, x: Tensor, channels: int | None = None) -> tuple[Tensor, str]:
+def _add_block(
+    net: PartedBuilder, place: int, block: Block, x: Tensor, channels: int | None = None
+) -> tuple[Tensor, str]:
     """Run the layers on `x`; where `channels` is given, the last one is made to give so many."""
     words = []
     for number, layer in enumerate(block.layers, 1):
+        net.part(layer_place(place, number - 1), KINDS[type(layer)])
         x, layer_words = _add_layer(net, layer, x, channels if number == len(block.layers) else None)
         words.append(layer_words)
     if channels is not None and isinstance(block.layers[-1], Depthwise):
+        net.part(fit_place(place))
         op = Conv2D(channels, (1, 1), padding=Padding.VALID)
         x = net.add(op, x)
         words.append(_words(op))
@@ -119,18 +134,24 @@ def _add_pool(
     return (x, None) if window == (1, 1) else (net.add(op(window, window), x), window)
 
 
-def _join(net: GraphBuilder, outputs: Sequence[Tensor]) -> Tensor:
-    """Add up maps of different sizes: pool each towards the smallest, zero-pad bottom and right to the largest."""
+def _join(net: PartedBuilder, outputs: Sequence[Tensor], begin: int) -> Tensor:
+    """Add up maps of different sizes: pool each towards the smallest, zero-pad bottom and right to the largest.
+
+    They are those of the block `begin` and of the branches after it.
+    """
     height, width = (min(x.shape[axis] for x in outputs) for axis in (1, 2))
     pooled = []
-    for x in outputs:
+    for number, x in enumerate(outputs, begin):
+        net.part(output_place(number), "size")
         window = (round(x.shape[1] / height), round(x.shape[2] / width))
         pooled.append(x if window == (1, 1) else net.add(MaxPool2D(window, window), x))
     height, width = (max(x.shape[axis] for x in pooled) for axis in (1, 2))
     padded = []
-    for x in pooled:
+    for number, x in enumerate(pooled, begin):
+        net.part(output_place(number), "size")
         below, right = height - x.shape[1], width - x.shape[2]
         padded.append(net.add(Pad((0, below), (0, right)), x) if below or right else x)
+    net.part(SUM)
     total, *others = padded
     for x in others:
         total = net.add(Add(), total, x)

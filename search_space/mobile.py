@@ -5,10 +5,13 @@ MnasNet differs by its ReLU, MobileNetV1 by functions after its last convolution
 functions, expansions and squeezed channels of its own and a hidden layer.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import groupby
 from typing import Any
+
+from numpy.typing import NDArray
 
 from edgevolve.graph import AveragePool2D, Dense, Graph, GraphBuilder, Tensor
 from search_space.declared import DeclaredSpace
@@ -24,12 +27,18 @@ from search_space.mobile_blocks import (
     rounded,
     window,
 )
+from search_space.mobile_shared import ENDING, INPUT, mobile_program, place
+from search_space.shared import Either, Path, Program, inherited
+from search_space.shared_path import PartedBuilder, Reading
 
 FILTERS = (8, 16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 192, 256, 320)
 """Filters of a stage before the width multiplier: those of the families and what lies between."""
 
 HEADS = (0, 160, 320, 640, 1280)
 """Filters of the 1×1 convolution before the mean, 0 for none."""
+
+BLOCKS = ("mbconv", "fused_mbconv", "residual")
+ACTIVATIONS: tuple[Function, ...] = ("relu6", "swish", "hard_swish")
 
 _EXPANSIONS = (1, 2, 3, 4, 6)
 _SMALLEST_SIDE = 8
@@ -64,6 +73,8 @@ class Residual:
 
 Block = MbConv | FusedMbConv | Residual
 
+_TAGS: dict[type, str] = dict(zip((MbConv, FusedMbConv, Residual), BLOCKS, strict=True))
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -95,13 +106,19 @@ class MobileSpace(DeclaredSpace[Mobile]):
     a stage up to `max_filters`, times 0.5 to 1.25; ReLU6, swish or hard swish throughout. `input_shape` is (height,
     width, channels). Smaller resolutions come of an average pool of the input, so `resolutions` (shorter sides in
     pixels) must be whole fractions; by default all down to a quarter that leave 8 pixels. No stride halves a side of
-    less than 4 pixels. Raises `ValueError` for impossible sizes.
+    less than 4 pixels. `blocks` and `activations` may be fewer. Raises `ValueError` for impossible sizes.
+
+    All networks can share one set of weights (`Sharing`): kernel, expansion, filters, width, stem, head, depth, squeeze
+    and excite and resolution are slices; each kind of block and the networks without a head have weights of their own,
+    strides and functions use the same.
     """
 
     max_stages: int = 7
     depths: tuple[int, int] = (2, 5)
     max_filters: int = 320
     resolutions: tuple[int, ...] = ()
+    blocks: tuple[str, ...] = BLOCKS
+    activations: tuple[Function, ...] = ACTIVATIONS
 
     def __post_init__(self) -> None:
         if not isinstance(self.input_shape, tuple) or len(self.input_shape) != 3:
@@ -112,6 +129,10 @@ class MobileSpace(DeclaredSpace[Mobile]):
             raise ValueError(f"max_filters must be at least {FILTERS[0]}, not {self.max_filters}")
         if not isinstance(self.resolutions, tuple):
             raise ValueError(f"resolutions must be a tuple of shorter sides in pixels, not {self.resolutions}")
+        for name, all_of_them in (("blocks", BLOCKS), ("activations", ACTIVATIONS)):
+            given = getattr(self, name)
+            if not isinstance(given, tuple) or not given or set(given) - set(all_of_them):
+                raise ValueError(f"{name} must be a tuple of some of {', '.join(all_of_them)}, not {given}")
         DeclaredSpace.__post_init__(self)
         for side in self.resolutions:
             if side not in _fractions(self.input_shape):
@@ -121,8 +142,13 @@ class MobileSpace(DeclaredSpace[Mobile]):
     @property
     def genome(self) -> Record[Mobile]:
         """All genotypes."""
-        resolutions = self.resolutions or _default_resolutions(self.input_shape)
-        return _genome(self.max_stages, self.depths, self.max_filters, resolutions)
+        return _genome(
+            self.max_stages, self.depths, self.max_filters, self._sides, tuple(self.blocks), tuple(self.activations)
+        )
+
+    @property
+    def _sides(self) -> tuple[int, ...]:
+        return self.resolutions or _default_resolutions(self.input_shape)
 
     def graph(self, genotype: Mobile) -> Graph:
         """The network."""
@@ -132,28 +158,98 @@ class MobileSpace(DeclaredSpace[Mobile]):
         """`96 px relu6: conv 24 → 2× mbconv6 3×3 16/2 se → 1×1 960 → 10 logits`, filters and kernels as built."""
         return f"{genotype.resolution} px {genotype.activation}: {' → '.join([*self._built(genotype)[1], self.ending])}"
 
+    @property
+    def program(self) -> Program:
+        """All networks, for one set of weights."""
+        filters = max(f for f in FILTERS if f <= self.max_filters)
+        return mobile_program(
+            channels=self.input_shape[2],
+            units=self.units,
+            stages=self.max_stages,
+            depth=self.depths[1],
+            most={"filters": rounded(filters * 1.25), "stem": rounded(60), "head": rounded(max(HEADS) * 1.25)},
+            expansion=max(_EXPANSIONS),
+            blocks=tuple(self.blocks),
+            functions=tuple(self.activations),
+        )
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What shrinks, in the order of Once-for-All."""
+        return ("resolution", "kernel", "depth", "width")
+
+    def path(self, genotype: Mobile) -> Path:
+        """The genotype's way through the program."""
+        net = PartedBuilder(merge=False)
+        graph, _ = self._assembled(genotype, net)
+        program, reading = self.program, Reading()
+        steps = {step.name: step for step in program.steps if isinstance(step, Either)}
+        for name, branch, nodes in net.parts(graph):
+            if branch:
+                reading.branch(steps[name], branch, nodes)
+            else:
+                reading.part(program.steps[:2], nodes)
+        return Path(program.vector(reading.settings), tuple(reading.uses))
+
+    def inherit(self, genotype: Mobile, weights: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """The genotype's weights out of the shared ones. Raises `ValueError` for those of another space."""
+        return inherited(self.path(genotype), self.graph(genotype), self.program, weights)
+
+    def largest(self, genotype: Mobile, parts: tuple[str, ...]) -> Mobile:
+        """With these parts as large as can be; stages that are added are as the last one."""
+        stages = genotype.stages
+        if "depth" in parts:
+            stages += stages[-1:] * (self.max_stages - len(stages))
+            stages = tuple(replace(stage, depth=self.depths[1]) for stage in stages)
+        if "kernel" in parts:
+            stages = tuple(replace(stage, block=replace(stage.block, kernel=7)) for stage in stages)
+        filters = max(f for f in FILTERS if f <= self.max_filters)
+        found = replace(genotype, stages=stages)
+        if "resolution" in parts:
+            found = replace(found, resolution=max(self._sides))
+        if "width" in parts:
+            stages = tuple(replace(_expanded(stage, max(_EXPANSIONS)), filters=filters) for stage in stages)
+            found = replace(found, stages=stages, width_percent=125, stem=48, head=max(HEADS))
+        return found
+
+    def smallest(self, genotype: Mobile) -> Mobile:
+        """One stage of the least depth, the smallest kernel, width and resolution, no head."""
+        stage = replace(_expanded(genotype.stages[0], min(_EXPANSIONS)), filters=FILTERS[0], depth=self.depths[0])
+        stage = replace(stage, block=replace(stage.block, kernel=3))
+        return Mobile(min(self._sides), genotype.activation, 50, 8, (stage,), 0)
+
     def _built(self, genotype: Mobile) -> tuple[Graph, list[str]]:
         """The network, and its layers but the last in words."""
-        net = GraphBuilder()
+        return self._assembled(genotype, PartedBuilder())
+
+    def _assembled(self, genotype: Mobile, net: PartedBuilder) -> tuple[Graph, list[str]]:
         x = net.input((1, *self.input_shape))
+        net.part(INPUT)
         reduction = min(self.input_shape[:2]) // genotype.resolution
         if reduction > 1:
             x = net.add(AveragePool2D((reduction, reduction), (reduction, reduction)), x)
         width, function = genotype.width_percent / 100, genotype.activation
         x = convolution(net, x, stem := rounded(genotype.stem * width), 3, 2, function)
         words = [f"conv {stem}"]
-        for stage in genotype.stages:
+        for number, stage in enumerate(genotype.stages):
             filters = rounded(stage.filters * width)
             windows = []
             for block in range(stage.depth):
                 stride = stage.stride if block == 0 else 1
                 windows.append(window(x, stage.block.kernel, stride))
+                net.part(place(number, block), _TAGS[type(stage.block)])
                 x = _add_block(net, x, stage.block, filters, stride, function)
             words.append(_describe_stage(stage.block, filters, windows))
+        net.part(ENDING, "with head" if genotype.head else "without head")
         if genotype.head:
             x = convolution(net, x, head := rounded(genotype.head * width), 1, 1, function)
             words.append(f"1×1 {head}")
         return net.build(net.add(Dense(self.units), pooled(net, x))), words
+
+
+def _expanded(stage: Stage, expansion: int) -> Stage:
+    block = stage.block
+    return stage if isinstance(block, Residual) else replace(stage, block=replace(block, expansion=expansion))
 
 
 def _add_block(net: GraphBuilder, x: Tensor, block: Block, filters: int, stride: int, function: Function) -> Tensor:
@@ -166,17 +262,25 @@ def _add_block(net: GraphBuilder, x: Tensor, block: Block, filters: int, stride:
 
 
 @cache
-def _genome(max_stages: int, depths: tuple[int, int], max_filters: int, resolutions: tuple[int, ...]) -> Record[Mobile]:
+def _genome(
+    max_stages: int,
+    depths: tuple[int, int],
+    max_filters: int,
+    resolutions: tuple[int, ...],
+    blocks: tuple[str, ...],
+    activations: tuple[Function, ...],
+) -> Record[Mobile]:
     kernel, squeeze = IntRange(3, 7, step=2, moves=(2,)), Flag()
     expansion: Choice[int] = Choice(_EXPANSIONS, ordered=True)
-    block: Variable[Block] = Variants(
-        mbconv=Record(MbConv, kernel=kernel, expansion=expansion, squeeze_excite=squeeze),
-        fused_mbconv=Record(FusedMbConv, kernel=kernel, expansion=expansion, squeeze_excite=squeeze),
-        residual=Record(Residual, kernel=kernel, squeeze_excite=squeeze),
-    )
+    kinds: dict[str, Record[Any]] = {
+        "mbconv": Record(MbConv, kernel=kernel, expansion=expansion, squeeze_excite=squeeze),
+        "fused_mbconv": Record(FusedMbConv, kernel=kernel, expansion=expansion, squeeze_excite=squeeze),
+        "residual": Record(Residual, kernel=kernel, squeeze_excite=squeeze),
+    }
+    block: Variable[Block] = Variants(**{name: kinds[name] for name in BLOCKS if name in blocks})
     filters: Choice[int] = Choice(tuple(f for f in FILTERS if f <= max_filters), ordered=True)
     stage = Record(Stage, block=block, filters=filters, stride=IntRange(1, 2), depth=IntRange(*depths))
-    activation: Choice[Any] = Choice(("relu6", "swish", "hard_swish"))
+    activation: Choice[Any] = Choice(tuple(one for one in ACTIVATIONS if one in activations))
     return Record(
         Mobile,
         resolution=Choice(tuple(sorted(resolutions)), ordered=True),

@@ -92,6 +92,10 @@ class GraphBuilder:
         self._nodes: list[Node] = []
         self._without_kernel: dict[tuple[Op, tuple[Tensor, ...]], Tensor] = {}
 
+    def __len__(self) -> int:
+        """How many nodes there are by now."""
+        return len(self._nodes)
+
     def input(self, shape: Shape, dtype: DType = DType.INT8) -> Tensor:
         """Add a network input; `shape` includes the batch of 1."""
         tensor = Tensor(f"input_{len(self._inputs)}", shape, dtype)

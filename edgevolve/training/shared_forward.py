@@ -1,0 +1,289 @@
+"""Any network of a space out of shared weights, in one compiled function: a path is data, as numbers of a vector.
+
+Kernels are cut by tensors of whole numbers, so that a new path needs no new trace, and parts that a path leaves out are
+branches that do not run. `forward` of the built network with inherited weights is the same function (a test compares).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import tensorflow as tf
+
+from edgevolve.graph import Activation
+from edgevolve.training.forward import ACTIVATIONS
+from edgevolve.training.weights import BATCH_NORM_EPSILON
+from search_space.shared import (
+    FUNCTIONS,
+    AddUp,
+    Either,
+    Excite,
+    Gather,
+    Keep,
+    Layer,
+    Mean,
+    Pool,
+    Program,
+    Recall,
+    Step,
+)
+
+Registers = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """A program at work on shared `values` along the path `row`, an int32 tensor.
+
+    In `training` batch norm takes the statistics of the batch, else the values' own.
+    """
+
+    program: Program
+    values: Mapping[str, Any]
+    row: Any
+    training: bool
+    offsets: Mapping[str, int]
+
+    def number(self, name: str, place: int) -> Any:
+        """What the path holds for a step."""
+        return self.row[self.offsets[name] + place]
+
+    def run(self, steps: tuple[Step, ...], registers: Registers) -> Registers:
+        """The registers after the steps."""
+        for step in steps:
+            with tf.name_scope("step"):
+                registers = _RUN[type(step)](self, step, registers)
+        return registers
+
+    def choose(self, index: Any, branches: Sequence[Callable[[], Registers]], registers: Registers) -> Registers:
+        """The registers after the branch `index`, of which alone something runs."""
+        names = sorted(registers)
+
+        def flat(branch: Callable[[], Registers]) -> Callable[[], tuple[Any, ...]]:
+            return lambda: tuple(branch()[name] for name in names)
+
+        if len(branches) == 2:
+            found = tf.cond(index > 0, flat(branches[1]), flat(branches[0]))
+        else:
+            found = tf.switch_case(index, list(map(flat, branches)))
+        return dict(zip(names, found, strict=True))
+
+
+def shared_forward(program: Program, values: Mapping[str, Any], row: Any, x: Any, training: bool) -> Any:
+    """What the network of the path `row` gives for `x`, (batch, height, width, channels) float32: (batch, outputs)."""
+    runner = Runner(program, values, row, training, program.offsets)
+    kept = {step.register for step in program if isinstance(step, Keep | Gather)}
+    kept |= {name for step in program if isinstance(step, Recall) for name in step.registers}
+    y = runner.run(program.steps, {"x": x, **dict.fromkeys(kept, x)})["x"]
+    outputs = next(layer for layer in reversed(program.layers) if layer.kind == "dense").kernel[3]
+    return tf.reshape(y, (-1, outputs))
+
+
+def _layer(runner: Runner, layer: Layer, registers: Registers) -> Registers:
+    def there() -> Registers:
+        return {**registers, layer.on: layer_output(runner, layer, registers[layer.on])}
+
+    if not layer.optional:
+        return there()
+    return runner.choose(runner.number(layer.name, 0), [lambda: registers, there], registers)
+
+
+def layer_output(runner: Runner, layer: Layer, x: Any) -> Any:
+    """What a layer gives for `x`, with the part of the kernel that the path says."""
+    height, width, channels, filters = (runner.number(layer.name, place) for place in range(1, 5))
+    kernel = _kernel(runner, layer, height, width)
+    kernel = kernel[:, :, :channels] if layer.kind == "depthwise" else kernel[:, :, :channels, :filters]
+    y = _convolved(runner, layer, x, kernel)
+
+    def normed() -> Any:
+        return _normed(runner, layer, y, filters)
+
+    def biased() -> Any:
+        return y + runner.values[f"{layer.name}/bias"][:filters]
+
+    if layer.norm is None:
+        y = tf.cond(runner.number(layer.name, 6) > 0, normed, biased)
+    else:
+        y = normed() if layer.norm else biased()
+    return _function(layer.functions, runner.number(layer.name, 7), y)
+
+
+def _normed(runner: Runner, layer: Layer, y: Any, filters: Any) -> Any:
+    """Batch norm: by the batch in training, else by the mean and variance among the values."""
+    gamma, beta = (runner.values[f"{layer.name}/{role}"][:filters] for role in ("gamma", "beta"))
+    if not runner.training:
+        mean, variance = (runner.values[f"{layer.name}/{role}"][:filters] for role in ("mean", "variance"))
+        scale = gamma * (variance + BATCH_NORM_EPSILON) ** -0.5
+        return y * scale + (beta - mean * scale)
+    found, *_ = tf.raw_ops.FusedBatchNormV3(
+        x=y,
+        scale=gamma,
+        offset=beta,
+        mean=tf.zeros([0]),
+        variance=tf.zeros([0]),
+        epsilon=BATCH_NORM_EPSILON,
+        is_training=True,
+    )
+    return found
+
+
+def _kernel(runner: Runner, layer: Layer, height: Any, width: Any) -> Any:
+    """The middle of the kernel, of a dense layer its upper left, after the transforms where there are some."""
+    kernel = runner.values[f"{layer.name}/kernel"]
+    if layer.kind == "dense":
+        return kernel[:height, :width]
+    side = layer.kernel[0]
+    if f"{layer.name}/{side - 2}x{side - 2}" in runner.values:
+        kernel = _transformed(runner, layer, kernel, tf.maximum(height, width))
+    if layer.kernel[:2] == (1, 1):
+        return kernel
+    top, left = (side - height) // 2, (layer.kernel[1] - width) // 2
+    return kernel[top : top + height, left : left + width]
+
+
+def _transformed(runner: Runner, layer: Layer, kernel: Any, used: Any) -> Any:
+    """As `search_space.shared.transformed`."""
+    side = layer.kernel[0]
+    versions = [kernel]
+    for smaller in range(side - 2, 2, -2):
+        top = (side - smaller) // 2
+        middle = versions[-1][top : top + smaller, top : top + smaller]
+        flat = tf.reshape(middle, (smaller * smaller, -1))
+        flat = tf.matmul(runner.values[f"{layer.name}/{smaller}x{smaller}"], flat)
+        new = tf.reshape(flat, (smaller, smaller, *layer.kernel[2:]))
+        edges = [[top, top], [top, top], [0, 0], [0, 0]]
+        versions.append(tf.pad(new, edges))  # what is outside is never used
+    index = tf.clip_by_value((side - used) // 2, 0, len(versions) - 1)
+    return tf.switch_case(index, [partial(tf.identity, version) for version in versions])
+
+
+def _convolved(runner: Runner, layer: Layer, x: Any, kernel: Any) -> Any:
+    if layer.kind == "dense":
+        return _flat_product(x, kernel)
+    convolve = _depthwise if layer.kind == "depthwise" else _conv
+    strided = [convolve(x, kernel, stride, "SAME" if layer.same else "VALID") for stride in layer.strides]
+
+    def whole() -> Any:
+        return strided[0]() if len(strided) == 1 else tf.cond(runner.number(layer.name, 5) > 1, *strided[::-1])
+
+    if layer.kind == "conv":
+        return whole()
+    # a kernel of one pixel stands on a map of one; oneDNN aborts in its gradient where there is one channel
+    return tf.cond(tf.size(kernel[:, :, 0, 0]) > 1, whole, lambda: x * kernel[0, 0, :, 0])
+
+
+def _conv(x: Any, kernel: Any, stride: int, padding: str) -> Callable[[], Any]:
+    return lambda: tf.nn.conv2d(x, kernel, stride, padding)
+
+
+def _depthwise(x: Any, kernel: Any, stride: int, padding: str) -> Callable[[], Any]:
+    strides = (1, stride, stride, 1)
+    return lambda: tf.raw_ops.DepthwiseConv2dNative(input=x, filter=kernel, strides=strides, padding=padding)
+
+
+def _flat_product(x: Any, kernel: Any) -> Any:
+    """A dense layer on a map, as a map of one pixel."""
+    units = tf.shape(kernel)[3]
+    y = tf.matmul(tf.reshape(x, (tf.shape(x)[0], -1)), tf.reshape(kernel, (-1, units)))
+    return tf.reshape(y, (-1, 1, 1, units))
+
+
+def _swish(x: Any) -> Any:
+    return x * tf.nn.sigmoid(x)
+
+
+_FUNCTIONS: dict[str, Callable[[Any], Any]] = {
+    "swish": _swish,
+    **{name: ACTIVATIONS[Activation(name)] for name in FUNCTIONS if name != "swish"},
+}
+
+
+def _function(functions: tuple[str, ...], index: Any, y: Any) -> Any:
+    """The function of FUNCTIONS' place `index`, which is one of `functions`."""
+    if len(functions) == 1:
+        return _FUNCTIONS[functions[0]](y)
+    if functions == ("none", "relu"):
+        return tf.maximum(y, tf.where(index > 0, 0.0, y.dtype.min))
+    place = tf.constant([functions.index(one) if one in functions else 0 for one in FUNCTIONS])[index]
+    return tf.switch_case(place, [partial(_FUNCTIONS[name], y) for name in functions])
+
+
+def _excite(runner: Runner, step: Excite, registers: Registers) -> Registers:
+    def there() -> Registers:
+        x = registers["x"]
+        y = layer_output(runner, step.squeeze, tf.reduce_mean(x, axis=[1, 2], keepdims=True))
+        return {**registers, "x": x * tf.nn.sigmoid(layer_output(runner, step.excite, y))}
+
+    return runner.choose(runner.number(step.name, 0), [lambda: registers, there], registers)
+
+
+def _keep(runner: Runner, step: Keep, registers: Registers) -> Registers:
+    return {**registers, step.register: registers["x"]}
+
+
+def _recall(runner: Runner, step: Recall, registers: Registers) -> Registers:
+    def take(name: str) -> Callable[[], Registers]:
+        return lambda: {**registers, "x": registers[name]}
+
+    branches = [take(name) for name in ("x", *step.registers)]
+    return runner.choose(runner.number(step.name, 0), branches, registers)
+
+
+def _add(runner: Runner, step: AddUp, registers: Registers) -> Registers:
+    def there() -> Registers:
+        total = registers["x"] + registers[step.register]
+        return {**registers, "x": _function(step.functions, runner.number(step.name, 1), total)}
+
+    return runner.choose(runner.number(step.name, 0), [lambda: registers, there], registers)
+
+
+def _pool(runner: Runner, step: Pool, registers: Registers) -> Registers:
+    height, width = runner.number(step.name, 0), runner.number(step.name, 1)
+    return {**registers, "x": _pooled(step.kind, registers["x"], height, width)}
+
+
+def _pooled(kind: str, x: Any, height: Any, width: Any) -> Any:
+    """Windows that do not overlap; rows and columns that fill none are left out."""
+
+    def there() -> Any:
+        shape = tf.shape(x)
+        rows, columns = shape[1] // height, shape[2] // width
+        whole = x[:, : rows * height, : columns * width]
+        tiles = tf.reshape(whole, tf.stack([shape[0], rows, height, columns, width, shape[3]]))
+        reduce = tf.reduce_mean if kind == "average" else tf.reduce_max
+        return reduce(tiles, axis=[2, 4])
+
+    return tf.cond(height * width > 1, there, lambda: x)
+
+
+def _gather(runner: Runner, step: Gather, registers: Registers) -> Registers:
+    height, width, below, right, begins = (runner.number(step.name, place) for place in range(5))
+    y = tf.pad(_pooled("max", registers["x"], height, width), [[0, 0], [0, below], [0, right], [0, 0]])
+    total = tf.cond(begins > 0, lambda: y, lambda: y + registers[step.register])
+    return {**registers, step.register: total}
+
+
+def _mean(runner: Runner, step: Mean, registers: Registers) -> Registers:
+    return {**registers, "x": tf.reduce_mean(registers["x"], axis=[1, 2], keepdims=True)}
+
+
+def _either(runner: Runner, step: Either, registers: Registers) -> Registers:
+    def along(steps: tuple[Step, ...]) -> Callable[[], Registers]:
+        return lambda: runner.run(steps, registers)
+
+    branches = [along(()), *(along(steps) for _, steps in step.branches)]
+    return runner.choose(runner.number(step.name, 0), branches, registers)
+
+
+_RUN: dict[type, Callable[[Runner, Any, Registers], Registers]] = {
+    Layer: _layer,
+    Excite: _excite,
+    Keep: _keep,
+    Recall: _recall,
+    AddUp: _add,
+    Pool: _pool,
+    Gather: _gather,
+    Mean: _mean,
+    Either: _either,
+}

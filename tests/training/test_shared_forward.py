@@ -1,0 +1,101 @@
+"""Shared weights: the path through the program and the network that is built are one function."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from edgevolve.graph import from_json, to_json
+from edgevolve.training.forward import forward
+from edgevolve.training.shared_forward import shared_forward
+from edgevolve.training.weights import check_weights, folded
+from search_space import CnnSpace, MobileSpace
+from search_space.shared import Sharing
+from tests.training.shared_arrays import random_arrays
+
+TINY = MobileSpace(
+    (8, 8, 1), 3, max_stages=2, depths=(1, 2), max_filters=16, blocks=("mbconv",), activations=("relu6",)
+)
+EVERY_KIND = MobileSpace((16, 20, 2), 4, max_stages=2, depths=(1, 2), max_filters=24)
+BRANCHES = CnnSpace((9, 7, 2), 3, max_blocks=3, max_layers=2, max_filters=12, max_dense=2, max_units=16)
+
+
+def compiled(space, arrays, traces):
+    values = {name: tf.constant(value) for name, value in arrays.items()}
+
+    def call(row, x):
+        traces.append(row)
+        return shared_forward(space.program, values, row, x, training=False)
+
+    like = tf.TensorSpec((space.program.width,), tf.int32), tf.TensorSpec((None, *space.input_shape), tf.float32)
+    return tf.function(call, autograph=False, input_signature=like)
+
+
+def built(space, genotype, arrays, x):
+    graph = from_json(to_json(space.graph(genotype)))
+    weights = space.inherit(genotype, arrays)
+    check_weights(graph, weights)
+    return forward(graph, folded(graph, weights), x, graph.outputs[0].name)[0].numpy()
+
+
+def check_paths(space, number, with_transforms=False):
+    arrays, traces, rng = random_arrays(space.program, 1, with_transforms), [], np.random.default_rng(2)
+    path = compiled(space, arrays, traces)
+    x = tf.constant(rng.normal(size=(4, *space.input_shape)).astype(np.float32))
+    sampled = [space.sample(rng) for _ in range(number)]
+    extreme = [space.largest(sampled[0], space.parts), space.smallest(sampled[0])]
+    for genotype in sampled + extreme:
+        given = path(tf.constant(space.path(genotype).vector), x).numpy()
+        np.testing.assert_allclose(given, built(space, genotype, arrays, x), rtol=0, atol=1e-5)
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize("with_transforms", [False, True])
+def test_a_path_is_the_built_network_with_inherited_weights_and_is_never_traced_again(with_transforms):
+    check_paths(TINY, 20, with_transforms)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("space", [TINY, EVERY_KIND, BRANCHES], ids=["mbconv", "mobile", "cnn"])
+def test_five_hundred_paths_of_a_space_are_the_built_networks(space):
+    check_paths(space, 500)
+
+
+@pytest.mark.parametrize("space", [TINY, EVERY_KIND, BRANCHES], ids=["mbconv", "mobile", "cnn"])
+def test_paths_of_networks_use_nothing_beyond_the_shared_arrays(space):
+    assert isinstance(space, Sharing)
+    rng, program = np.random.default_rng(3), space.program
+    for _ in range(30):
+        genotype = space.sample(rng)
+        for one in (genotype, space.largest(genotype, space.parts), space.smallest(genotype)):
+            space.from_json(space.to_json(one))
+            assert space.path(one).vector.shape == (program.width,)
+
+
+@pytest.mark.parametrize("space", [EVERY_KIND, BRANCHES], ids=["mobile", "cnn"])
+def test_the_largest_network_is_no_smaller_than_the_one_it_was_made_of(space):
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        genotype = space.sample(rng)
+        sizes = [
+            sum(use.filters for use in space.path(one).uses) for one in (genotype, space.largest(genotype, space.parts))
+        ]
+        assert sizes[0] <= sizes[1]
+
+
+def test_weights_of_another_space_are_refused_with_the_array_that_differs():
+    arrays = random_arrays(EVERY_KIND.program, 0)
+    genotype = TINY.sample(np.random.default_rng(0))
+    with pytest.raises(ValueError, match=r"shared weights are of another space: stem/kernel is \(3, 3, 2, 64\), not"):
+        TINY.inherit(genotype, arrays)
+    with pytest.raises(ValueError, match="of another space: they have no block 0"):
+        BRANCHES.inherit(BRANCHES.sample(np.random.default_rng(0)), arrays)
+
+
+def test_a_space_of_fewer_blocks_and_functions_draws_no_others():
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        genotype = TINY.sample(rng)
+        assert genotype.activation == "relu6"
+        assert {type(stage.block).__name__ for stage in genotype.stages} == {"MbConv"}
+    with pytest.raises(ValueError, match="blocks must be a tuple of some of mbconv"):
+        MobileSpace((8, 8, 1), 3, blocks=("mbconvs",))
