@@ -1,9 +1,9 @@
 """The program of mobile networks: one set of weights for all of `MobileSpace`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
-from search_space.shared import AddUp, Either, Excite, Keep, Layer, Mean, Pool, Program, Step
+from search_space.shared import AddUp, Either, Excite, Hidden, Keep, Layer, Mean, Pool, Program, Step
 
 INPUT, ENDING = "input", "ending"
 _KERNEL = 7
@@ -69,7 +69,25 @@ def _program(
             ),
         )
     )
-    return Program(tuple(steps))
+    return Program(tuple(steps), tuple(_hidden(steps)))
+
+
+def _hidden(steps: Sequence[Step]) -> Iterator[Hidden]:
+    """The expanded channels of every inverted residual."""
+    branches = (branch for step in steps if isinstance(step, Either) for branch in step.branches)
+    for kind, inside in branches:
+        if kind not in ("mbconv", "fused_mbconv"):
+            continue
+        layers = [step for step in inside if isinstance(step, Layer)]
+        project = layers.pop()
+        arrays = [(f"{project.name}/kernel", 2)]
+        for layer in layers:
+            arrays.append((f"{layer.name}/kernel", 2 if layer.kind == "depthwise" else 3))
+            arrays += [(f"{layer.name}/{role}", 0) for role in ("gamma", "beta", "mean", "variance")]
+        for gate in (step for step in inside if isinstance(step, Excite)):
+            arrays += [(f"{gate.squeeze.name}/kernel", 2), (f"{gate.excite.name}/kernel", 3)]
+            arrays.append((f"{gate.excite.name}/bias", 0))
+        yield Hidden(f"{project.name}/kernel", tuple(arrays))
 
 
 def _excite(name: str, channels: int, squeezed: int, functions: tuple[str, ...]) -> Excite:

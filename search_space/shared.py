@@ -124,10 +124,22 @@ Settings = dict[str, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
+class Hidden:
+    """Channels that only layers within one block see, so that any order of theirs is as good.
+
+    `by` is the kernel that reads them, along axis 2; `arrays` are all arrays that have them, with the axis.
+    """
+
+    by: str
+    arrays: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """All networks of a space: steps on the registers `x`, which begins as the input, and others."""
 
     steps: tuple[Step, ...]
+    hidden: tuple[Hidden, ...] = ()
 
     def __iter__(self) -> Iterator[Step]:
         return _every(self.steps)

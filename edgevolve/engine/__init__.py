@@ -5,6 +5,7 @@ from edgevolve.engine.cluster import ClusterError
 from edgevolve.engine.evaluator import Evaluator, Inline, JobResult, VirtualTime, WorkersLostError
 from edgevolve.engine.final import final_task, train_again
 from edgevolve.engine.search import search, task_of
+from edgevolve.engine.shared_tasks import Inherited, Supernet
 from edgevolve.engine.tabular import TableError, Tabular
 from edgevolve.engine.train_task import Train
 from edgevolve.engine.trial import try_task
@@ -12,9 +13,11 @@ from edgevolve.engine.trial import try_task
 __all__ = [
     "ClusterError",
     "Evaluator",
+    "Inherited",
     "Inline",
     "JobResult",
     "Measure",
+    "Supernet",
     "TableError",
     "Tabular",
     "Train",

@@ -33,6 +33,7 @@ from edgevolve.runs import (
     events,
 )
 from edgevolve.runs import difference as config_difference
+from edgevolve.runs.feasibility import require_feasible
 from edgevolve.runs.journal import read
 from edgevolve.runs.run import fitting
 
@@ -73,6 +74,8 @@ def search(
     seen = _seen(config, splits)
     if evaluator is None and not resume:
         try_task(config, task, splits)
+    if config.prepare and not resume:
+        require_feasible(config)
     data = {"fingerprint": fingerprint(splits), "train": len(splits.train), "validation": len(splits.validation)}
     with ExitStack() as stack:
         journal = stack.enter_context(Journal(path)) if resume else None

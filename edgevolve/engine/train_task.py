@@ -68,28 +68,35 @@ class Train:
 
     def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
         """Train from the job's seed, and from its weights if it continues. A loss that is not finite is a failure."""
-        from edgevolve.training.session import release_memory
-
         if job.weights is None and (job.continues is not None or job.inherits is not None):
             source = f"candidate {job.continues}" if job.inherits is None else f"{job.inherits.artefact}"
             return Failed("weights lost", f"there are no weights of {source} to go on from")
         first = Fit(replace(self.settings, epochs=job.epochs or self.settings.epochs), self.checkpoint_s)
         stages = stages_under((first, *self.stages), job.recipe)
-        state, begun = TrainState(job.graph, job.weights), 0
-        if job.checkpoint is not None:
-            state, begun = _restored(job.checkpoint)
-        try:
-            for number, stage in list(enumerate(stages))[begun:]:
-                rng = np.random.default_rng([job.seed, number])
-                state = stage(state, splits, rng, partial(_report, progress, number, state))
-                state = replace(state, checkpoint=None)
-        except TrainingDiverged as error:
-            return Failed("diverged", str(error))
-        finally:
-            release_memory()
-        found = {name: state.metrics[name] for name in self.metric_names}
-        changed = None if state.graph == job.graph else state.graph
-        return Completed(found, state.curves, state.weights, changed)
+        return staged(stages, job, splits, progress, self.metric_names)
+
+
+def staged(
+    stages: Sequence[Stage], job: Job, splits: Splits, progress: Progress, metric_names: Sequence[str]
+) -> Outcome:
+    """Go through the stages from the job's weights, or from its checkpoint; gives the metrics of these names."""
+    from edgevolve.training.session import release_memory
+
+    state, begun = TrainState(job.graph, job.weights), 0
+    if job.checkpoint is not None:
+        state, begun = _restored(job.checkpoint)
+    try:
+        for number, stage in list(enumerate(stages))[begun:]:
+            rng = np.random.default_rng([job.seed, number])
+            state = stage(state, splits, rng, partial(_report, progress, number, state))
+            state = replace(state, checkpoint=None)
+    except TrainingDiverged as error:
+        return Failed("diverged", str(error))
+    finally:
+        release_memory()
+    found = {name: state.metrics[name] for name in metric_names}
+    changed = None if state.graph == job.graph else state.graph
+    return Completed(found, state.curves, state.weights, changed)
 
 
 def _report(

@@ -21,7 +21,7 @@ from edgevolve.training import Stage, TrainingSettings
 from predictors import Board, Device, PredictorError, board, boards, device
 from resource_models import TARGETS
 from search_algorithms import STRATEGIES, AgingEvolution, Problem, Scheduling, Strategy
-from search_space import SearchSpace, WithRecipe
+from search_space import Elastic, SearchSpace, WithRecipe
 
 _RECIPES_TRIED = 50
 """So many random ones are shown to the task before a search."""
@@ -241,6 +241,7 @@ class SearchConfig(BaseModel):
                     task.check_recipe(recipe_of(self.space, self.space.sample(rng)))
             except ValueError as error:
                 raise ConfigError(f"space: {error}") from error
+        self._check_inheritance(task)
         if isinstance(self.algorithm, Scheduling):
             self.algorithm.check_epochs(self.training.epochs)
         self.algorithm.start(self.space, self.problem, self.seed, lambda genotype: {})
@@ -249,6 +250,20 @@ class SearchConfig(BaseModel):
                 self.space.graph(genotype)
         except (ValueError, TypeError, AttributeError) as error:
             raise ConfigError(f"start: not a genotype of the space ({error})") from error
+
+    def _check_inheritance(self, task: Task) -> None:
+        """Raise `ConfigError` where weights are to be inherited and there are none, or those of another space."""
+        space = getattr(self.prepare, "space", self.space)
+        if space != self.space:
+            raise ConfigError(f"prepare: it makes weights for {space}, the search is over {self.space}")
+        if not getattr(task, "inherits", False):
+            return
+        name = type(task).__name__
+        if self.prepare is None:
+            raise ConfigError(f"task: {name} scores inherited weights; add prepare=Supernet(space, minutes=10)")
+        if not isinstance(self.space, Elastic):
+            kind = type(self.space).__name__
+            raise ConfigError(f"task: {name} needs a space whose networks inherit weights, and {kind} has no inherit")
 
     def with_fields(self, **fields: Any) -> "SearchConfig":
         """A copy with other values, checked like the original."""

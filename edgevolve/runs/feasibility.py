@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edgevolve.runs.config import SearchConfig
+from edgevolve.runs.config import ConfigError, SearchConfig
 from edgevolve.runs.measure import measure
+from search_space.shared import Sharing
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +59,37 @@ def feasibility(config: SearchConfig, samples: int = 1000, seconds: float = 60) 
             values.setdefault(name, []).append(metrics[name])
     lowest, highest = ({name: pick(found) for name, found in values.items()} for pick in (min, max))
     return Feasibility(samples, feasible, broken, lowest, highest, refused, intervals)
+
+
+def require_feasible(config: SearchConfig, samples: int = 1000, seconds: float = 30) -> None:
+    """Raise `ConfigError`, with the bound that binds, where no network is within the bounds: before a long job begins.
+
+    The networks are those of `start`, then random ones until one is within, each with the smallest of its kind where
+    the space knows it.
+    """
+    deadline = time.monotonic() + seconds
+    rng = np.random.default_rng([config.seed])
+    broken: Counter[str] = Counter()
+    nearest: dict[str, float] = {}
+    start, tried = config.start_genotypes, 0
+    while tried < samples and (not tried or time.monotonic() < deadline):
+        genotype = start[tried] if tried < len(start) else config.space.sample(rng)
+        smallest = [config.space.smallest(genotype)] if isinstance(config.space, Sharing) else []
+        for one in (genotype, *smallest):
+            measured = measure(config.space, config.providers, one, config.problem)
+            bounds = config.problem.broken(measured.metrics)
+            if not bounds and not measured.refused:
+                return
+            broken.update([*map(str, bounds), *measured.refusals])
+            for bound in bounds:
+                known = measured.metrics[bound.metric]
+                nearer = min if bound.sense == "at_most" else max
+                nearest[str(bound)] = nearer(known, nearest.get(str(bound), known))
+        tried += 1
+    binding, count = broken.most_common(1)[0]
+    value = f", the nearest has {nearest[binding]:g}" if binding in nearest else ""
+    networks = tried * (2 if isinstance(config.space, Sharing) else 1)
+    raise ConfigError(
+        f"problem: none of {networks} networks is within the bounds, {count / networks:.0%} break {binding}{value}; "
+        "loosen it before weights are trained for them"
+    )

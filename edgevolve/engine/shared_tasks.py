@@ -1,0 +1,151 @@
+"""Once-for-All as two tasks: one trains shared weights before the search, the other scores candidates that inherit."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.data import Splits, fingerprint
+from edgevolve.data.target import ERROR
+from edgevolve.engine.train_task import staged
+from edgevolve.graph import from_json, to_json
+from edgevolve.metric import Metric
+from edgevolve.runs import Job
+from edgevolve.runs.task import Needs
+from edgevolve.spelling import suggestion
+from edgevolve.training import Fit, Progress, Stage, TrainingDiverged, TrainingSettings, TrainState, unreported
+from edgevolve.training.recalibrate import Recalibrate
+from edgevolve.training.supernet import METHODS, Method, SharedTraining
+from search_algorithms import Completed, Failed, Outcome
+from search_space.shared import ABOUT, Sharing
+
+LARGEST_BYTES = 512 << 20
+"""Of shared weights: three times as much is held while they are trained."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supernet:
+    """Train one set of weights for all networks of `space`: `SearchConfig(prepare=Supernet(space, minutes=10))`.
+
+    `method` is "sandwich" (the largest, the smallest and two random networks a step, which learn from the largest),
+    "progressive" (Once-for-All's shrinking, by a teacher) or "random" (one random network a step). The budget is
+    `minutes` or else the epochs of `training`. A checkpoint comes every `checkpoint_s` seconds. Raises `ValueError` for
+    a space whose networks cannot share weights.
+    """
+
+    space: Any
+    training: TrainingSettings = field(default_factory=lambda: TrainingSettings(epochs=60))
+    method: Method = "sandwich"
+    minutes: float | None = None
+    checkpoint_s: float = 60.0
+    needs: Needs = field(default_factory=Needs)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.space, Sharing):
+            kind = type(self.space).__name__
+            raise ValueError(
+                f"Supernet: the networks of {kind} cannot share weights; those of MobileSpace and CnnSpace can"
+            )
+        if self.method not in METHODS:
+            near = suggestion(str(self.method), METHODS)
+            raise ValueError(f"Supernet: method must be one of {', '.join(METHODS)}, not {self.method!r}{near}")
+        if self.minutes is not None and not self.minutes > 0:
+            raise ValueError(f"Supernet: minutes must be above 0, not {self.minutes!r}")
+        if 4 * self.space.program.size > LARGEST_BYTES:
+            raise ValueError(
+                f"Supernet: shared weights of this space take {4 * self.space.program.size / 1e6:,.0f} MB, "
+                f"{LARGEST_BYTES / 1e6:,.0f} MB are the most; give it fewer filters, layers or kinds of blocks"
+            )
+
+    @property
+    def metric_names(self) -> Sequence[str]:
+        """How many steps were made, and how many networks learnt in them."""
+        return ("steps", "networks")
+
+    def prepare(self) -> None:
+        """Import TensorFlow, with as many threads as the task needs."""
+        from edgevolve.training.session import configure_tensorflow
+
+        configure_tensorflow(threads=self.needs.threads)
+
+    def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
+        """Train; the outcome's weights are the shared ones, its metrics the scores of the largest and the smallest."""
+        from edgevolve.training.session import release_memory
+
+        training = SharedTraining(self.space, self.training, self.method, self.minutes, job.seed, self.checkpoint_s)
+        try:
+            trained = training.train(splits, progress, job.checkpoint)
+        except TrainingDiverged as error:
+            return Failed("diverged", str(error))
+        finally:
+            release_memory()
+        metrics = {"steps": float(trained.steps), "networks": float(trained.networks)}
+        genotype = self.space.sample(np.random.default_rng(job.seed))
+        for name, one in (
+            ("largest", self.space.largest(genotype, self.space.parts)),
+            ("smallest", self.space.smallest(genotype)),
+        ):
+            scored = self._scored(one, trained.arrays, splits)
+            metrics |= {f"{metric}_of_{name}": value for metric, value in scored.items()}
+        about = {"space": repr(self.space), "method": self.method, "data": data_fingerprint(splits)}
+        arrays = trained.arrays | {ABOUT: np.frombuffer(json.dumps(about).encode(), np.uint8)}
+        return Completed(metrics, trained.curves, arrays)
+
+    def _scored(self, genotype: Any, arrays: Mapping[str, NDArray[Any]], splits: Splits) -> Mapping[str, float]:
+        graph = from_json(to_json(self.space.graph(genotype)))
+        state = TrainState(graph, self.space.inherit(genotype, arrays))
+        return Recalibrate()(state, splits, np.random.default_rng(0), unreported).metrics
+
+
+def data_fingerprint(splits: Splits) -> str:
+    """That of what workers see: training and validation split."""
+    return fingerprint(replace(splits, test=splits.test.take(np.arange(0))))
+
+
+@dataclass(frozen=True, slots=True)
+class Inherited:
+    """Score candidates by weights that they inherit, in a fraction of a second: `SearchConfig(task=Inherited())`.
+
+    The statistics of batch norm are estimated again from `recalibrate` training examples before every scoring. With
+    `fine_tune` the weights are then trained for so many epochs of `training`. Gives the `metrics` that the data's
+    target scores; `stages` follow, such as `ScoreInt8()`.
+    """
+
+    recalibrate: int = 2000
+    fine_tune: int = 0
+    training: TrainingSettings = field(default_factory=lambda: TrainingSettings(learning_rate=0.01))
+    metrics: tuple[Metric, ...] = (ERROR,)
+    stages: tuple[Stage, ...] = ()
+    checkpoint_s: float = 60.0
+    needs: Needs = field(default_factory=Needs)
+
+    inherits = True
+    """Its jobs need weights."""
+
+    def __post_init__(self) -> None:
+        Recalibrate(self.recalibrate)
+        if type(self.fine_tune) is not int or self.fine_tune < 0:
+            raise ValueError(f"Inherited: fine_tune must be a whole number of epochs, not {self.fine_tune!r}")
+
+    @property
+    def metric_names(self) -> Sequence[str]:
+        """Those of `metrics`."""
+        return tuple(metric.name for metric in self.metrics)
+
+    def prepare(self) -> None:
+        """Import TensorFlow, with as many threads as the task needs."""
+        from edgevolve.training.session import configure_tensorflow
+
+        configure_tensorflow(threads=self.needs.threads)
+
+    def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
+        """Score the inherited weights. A job without any is a failure."""
+        if job.weights is None:
+            return Failed("weights lost", "there are no weights that this candidate can inherit")
+        first: list[Stage] = [Recalibrate(self.recalibrate)]
+        if self.fine_tune:
+            first.append(Fit(replace(self.training, epochs=self.fine_tune), self.checkpoint_s))
+        return staged((*first, *self.stages), job, splits, progress, self.metric_names)

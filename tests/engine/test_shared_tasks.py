@@ -1,0 +1,141 @@
+"""Once-for-All: shared weights before the search, candidates that inherit them, and what is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edgevolve import (
+    ConfigError,
+    Digits,
+    Inherited,
+    Inline,
+    MobileSpace,
+    NasBench201Space,
+    Problem,
+    RandomSearch,
+    SearchConfig,
+    Supernet,
+    TrainingSettings,
+    at_most,
+    minimise,
+    search,
+)
+from edgevolve.data import load_splits
+from edgevolve.engine.evaluation import evaluate
+from edgevolve.graph import GraphBuilder
+from edgevolve.runs import Job
+from edgevolve.testing import check_task
+from edgevolve.training.supernet import phases
+
+SPACE = MobileSpace(
+    (8, 8, 1),
+    10,
+    max_stages=1,
+    depths=(1, 1),
+    max_filters=8,
+    resolutions=(8,),
+    blocks=("mbconv",),
+    activations=("relu6",),
+)
+SETTINGS = TrainingSettings(epochs=1, batch_size=100)
+
+
+@pytest.fixture(scope="module")
+def splits():
+    whole = load_splits(Digits())
+    return replace(whole, train=whole.train.take(np.arange(400)), validation=whole.validation.take(np.arange(100)))
+
+
+def first_job(seed=3):
+    net = GraphBuilder()
+    return Job(-1, None, net.build(net.input((1, 8, 8, 1))), seed, {})
+
+
+def config(**fields):
+    given = {
+        "data": Digits(),
+        "space": SPACE,
+        "problem": Problem([minimise("error"), minimise("macs")]),
+        "algorithm": RandomSearch(),
+        "prepare": Supernet(SPACE, SETTINGS),
+        "task": Inherited(recalibrate=200),
+        "evaluations": 4,
+    }
+    return SearchConfig(**(given | fields))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["sandwich", "progressive", "random"])
+def test_shared_weights_killed_at_any_checkpoint_end_bit_equal(splits, method):
+    task = Supernet(SPACE, replace(SETTINGS, epochs=16), method, checkpoint_s=0)
+    check_task(task, first_job(), splits)
+
+
+@pytest.mark.slow
+def test_a_training_with_a_budget_of_minutes_resumes_bit_equal(splits):
+    task, kept = Supernet(SPACE, replace(SETTINGS, epochs=1), minutes=0.1, checkpoint_s=0), []
+    whole = evaluate(task, first_job(), splits, lambda said: kept.append(said.checkpoint) or True)
+    checkpoints = [one for one in kept if one is not None]
+    assert len(checkpoints) >= 2
+    for checkpoint in (checkpoints[0], checkpoints[-1]):
+        again = evaluate(task, replace(first_job(), checkpoint=checkpoint), splits)
+        assert all(np.array_equal(again.weights[name], value) for name, value in whole.weights.items())
+
+
+@pytest.mark.slow
+def test_a_search_scores_inherited_weights_and_counts_the_time_of_prepare(tmp_path):
+    run = search(config(), "shared", out=tmp_path, evaluator=Inline)
+    assert not run.failures and run.evaluations == 4
+    assert all(record.inherits.artefact == "prepared" for record in run.records.values())
+    assert run.active_seconds >= run.prepared.ended - run.prepared.started > 0
+    number = run.best.number
+    assert run.graph(number) and run.weights(number)
+    again = search(config(minutes=0.001, evaluations=50), "spent", out=tmp_path, evaluator=Inline)
+    assert again.stopped.reason == "0.001 minutes" and again.evaluations == 0
+
+
+def test_bounds_that_no_network_keeps_are_named_before_anything_is_trained(tmp_path):
+    problem = Problem([minimise("error")], [at_most("macs", 10)])
+    with pytest.raises(
+        ConfigError,
+        match=r"none of 2000 networks is within the bounds, 100% break macs ≤ 10, the nearest has [\d.e+]+; loosen it",
+    ):
+        search(config(problem=problem), "bounds", out=tmp_path, evaluator=Inline)
+    assert not (tmp_path / "bounds").exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"prepare": None}, r"task: Inherited scores inherited weights; add prepare=Supernet\(space"),
+        ({"prepare": Supernet(replace(SPACE, max_filters=16), SETTINGS)}, "prepare: it makes weights for MobileSpace"),
+    ],
+)
+def test_what_cannot_be_inherited_is_one_line(tmp_path, fields, line):
+    with pytest.raises(ConfigError, match=line):
+        search(config(**fields), "refused", out=tmp_path, evaluator=Inline)
+
+
+def test_spaces_and_methods_that_share_nothing_are_one_line():
+    with pytest.raises(ValueError, match="the networks of NasBench201Space cannot share weights; those of MobileSpace"):
+        Supernet(NasBench201Space((8, 8, 1), 10))
+    with pytest.raises(ValueError, match=r"not 'sandwhich'; did you mean 'sandwich'\?"):
+        Supernet(SPACE, method="sandwhich")
+    with pytest.raises(ValueError, match=r"take 9,\d+ MB, 537 MB are the most; give it fewer filters"):
+        Supernet(MobileSpace((28, 28, 1), 10))
+    with pytest.raises(ValueError, match="minutes must be above 0"):
+        Supernet(SPACE, minutes=0)
+    with pytest.raises(ValueError, match="examples must be a whole number of at least 1, not 0"):
+        Inherited(recalibrate=0)
+
+
+def test_shrinking_frees_one_part_after_the_other():
+    free = [phase.free for phase in phases("progressive", SPACE.parts)]
+    assert free == [
+        ("resolution",),
+        ("resolution", "kernel"),
+        ("resolution", "kernel", "depth"),
+        ("resolution", "kernel", "depth", "width"),
+    ]
+    assert sum(phase.share for phase in phases("progressive", SPACE.parts)) == pytest.approx(1)
