@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         hold_out,
         with_front_end,
     )
-    from edgevolve.engine import Inherited, Inline, Supernet, VirtualTime, search
+    from edgevolve.engine import Inherited, Inline, SharedFrom, Supernet, VirtualTime, search
     from edgevolve.graph import Graph, GraphBuilder
     from edgevolve.metric import Metric
     from edgevolve.runs import ConfigError, Job, JournalError, Needs, Record, Run, SearchConfig, Task
@@ -104,7 +104,7 @@ _NAMES = {
         "hold_out",
         "with_front_end",
     ),
-    "edgevolve.engine": ("Inherited", "Inline", "Supernet", "VirtualTime", "search"),
+    "edgevolve.engine": ("Inherited", "Inline", "SharedFrom", "Supernet", "VirtualTime", "search"),
     "edgevolve.graph": ("Graph", "GraphBuilder"),
     "edgevolve.metric": ("Metric",),
     "edgevolve.runs": ("ConfigError", "Job", "JournalError", "Needs", "Record", "Run", "SearchConfig", "Task"),

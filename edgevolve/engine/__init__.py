@@ -6,6 +6,7 @@ from edgevolve.engine.evaluator import Evaluator, Inline, JobResult, VirtualTime
 from edgevolve.engine.final import final_task, train_again
 from edgevolve.engine.search import search, task_of
 from edgevolve.engine.shared_tasks import Inherited, Supernet
+from edgevolve.engine.specialise import SharedFrom, specialised, specialised_name
 from edgevolve.engine.tabular import TableError, Tabular
 from edgevolve.engine.train_task import Train
 from edgevolve.engine.trial import try_task
@@ -17,6 +18,7 @@ __all__ = [
     "Inline",
     "JobResult",
     "Measure",
+    "SharedFrom",
     "Supernet",
     "TableError",
     "Tabular",
@@ -26,6 +28,8 @@ __all__ = [
     "calibrate",
     "final_task",
     "search",
+    "specialised",
+    "specialised_name",
     "task_of",
     "train_again",
     "try_task",

@@ -1,0 +1,138 @@
+"""One training of shared weights, a front for each of several boards: what Once-for-All is for."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+from edgevolve.data import Splits
+from edgevolve.engine.evaluator import Inline
+from edgevolve.engine.loop import Observer
+from edgevolve.engine.search import search
+from edgevolve.engine.shared_tasks import Inherited, data_fingerprint
+from edgevolve.runs import ConfigError, Job, JournalError, Run, SearchConfig
+from edgevolve.runs.provenance import data_set_of
+from edgevolve.training import Progress, unreported
+from search_algorithms import STRATEGIES, AgingEvolution, Completed, Failed, Outcome, Problem, Strategy
+from search_space import SPACES
+from search_space.shared import ABOUT
+
+
+@dataclass(frozen=True, slots=True)
+class SharedFrom:
+    """Shared weights that another run prepared: `SearchConfig(prepare=SharedFrom("artifacts/NAME", space))`.
+
+    Raises `ValueError` where the run prepared none. Those of another space or of other data are a failure of the job.
+    """
+
+    run: str
+    space: Any
+
+    def __post_init__(self) -> None:
+        try:
+            _prepared(Run.open(self.run))
+        except JournalError as error:
+            raise ValueError(f"SharedFrom: {error}") from error
+
+    @property
+    def metric_names(self) -> Sequence[str]:
+        """None."""
+        return ()
+
+    def prepare(self) -> None:
+        """Nothing to import."""
+
+    def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
+        """The weights, as they are."""
+        arrays = _prepared(Run.open(self.run))
+        about = json.loads(arrays[ABOUT].tobytes()) if ABOUT in arrays else {}
+        if about.get("space", repr(self.space)) != repr(self.space):
+            return Failed("another space", f"the shared weights of {self.run} are for {about['space']}")
+        if about.get("data") not in (None, data_fingerprint(splits)):
+            return Failed("other data", f"the shared weights of {self.run} were trained on another data set or split")
+        return Completed({}, weights=arrays)
+
+
+def specialised(
+    run: Run,
+    board: str,
+    config: SearchConfig | None = None,
+    *,
+    minutes: float = 1.5,
+    evaluations: int = 200,
+    out: str | Path | None = None,
+    observe: Observer = lambda run, event: None,
+) -> Run:
+    """Search within the bounds of `board` by the shared weights that `run` prepared, in this process.
+
+    The new run is `NAME_BOARD` in `out`, by default beside the old one. `config` is the run's own where its data, space
+    or strategy are the user's. Raises `ConfigError`, also where no network keeps the board's bounds, and `JournalError`
+    where the run prepared no weights or the new one exists.
+    """
+    _prepared(run)
+    chosen = _for_board(run, board, config).with_fields(minutes=minutes, evaluations=evaluations)
+    folder = run.folder.parent if out is None else Path(out)
+    return search(chosen, specialised_name(run, board), out=folder, evaluator=Inline, observe=observe)
+
+
+def specialised_name(run: Run, board: str) -> str:
+    """What the run for a board is called."""
+    return f"{run.folder.name}_{Path(board).stem if board.endswith('.yaml') else board.replace('/', '_')}"
+
+
+def _for_board(run: Run, board: str, config: SearchConfig | None) -> SearchConfig:
+    if config is not None:
+        shared = SharedFrom(str(run.folder), config.space)
+        task = config.task if isinstance(config.task, Inherited) else Inherited()
+        return config.with_fields(board=board, prepare=shared, task=task, start=run.front_genotypes())
+    begun = run.started.config
+    space = _made(run, "space", {kind.__name__: kind for kind in SPACES.values()})
+    strategy: Strategy = _made(run, "algorithm", STRATEGIES, default=AgingEvolution())
+    known = begun["task"] if isinstance(begun["task"], Mapping) else {}
+    recalibrate = known.get("recalibrate", 2000) if known.get("type") == Inherited.__name__ else 2000
+    of_a_board = set() if run.board is None else {"arena_bytes", "flash_bytes"}
+    bounds = [one for one in run.problem.constraints if one.metric.partition("@")[0] not in of_a_board]
+    return SearchConfig(
+        data=data_set_of(run),
+        space=space,
+        problem=Problem(list(run.problem.objectives), bounds),
+        algorithm=strategy,
+        task=Inherited(recalibrate),
+        prepare=SharedFrom(str(run.folder), space),
+        board=board,
+        start=run.front_genotypes(),
+        seed=begun["seed"],
+    )
+
+
+def _made(run: Run, name: str, kinds: Mapping[str, Callable[..., Any]], default: Any = None) -> Any:
+    """A part of the configuration, from its JSON form in the journal."""
+    form = run.started.config[name]
+    kind = kinds.get(form.get("type", "")) if isinstance(form, Mapping) else None
+    if kind is None or not is_dataclass(kind):
+        if default is not None:
+            return default
+        raise ConfigError(f"{run.path}: its {name} is defined in its configuration; add --config CONFIG.py")
+    known = {field.name for field in fields(kind)}
+    values = {key: _tuples(value) for key, value in form.items() if key in known}
+    nested = any(isinstance(value, Mapping) for value in values.values())
+    try:
+        if nested:
+            raise TypeError("it has parts of its own")
+        return kind(**values)
+    except (TypeError, ValueError) as error:
+        if default is not None:
+            return default
+        raise ConfigError(f"{run.path}: its {name} cannot be made again ({error}); add --config CONFIG.py") from error
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _prepared(run: Run) -> dict[str, Any]:
+    """The shared weights. Raises `JournalError` where there are none."""
+    if run.prepared is None or run.prepared.artefact is None:
+        raise JournalError(f"{run.path}: it prepared no shared weights; search with prepare=Supernet(space) first")
+    return run.artefacts.arrays(run.prepared.artefact)
