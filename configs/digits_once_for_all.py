@@ -1,8 +1,8 @@
 """Once-for-All on 8×8 digits: one training of shared weights, then inverted residuals for a Raspberry Pi Pico.
 
 The weights of all networks are trained together for some minutes. Each candidate then inherits its own and is scored in
-a fraction of a second. `edgevolve train RUN` trains what is chosen from scratch; `edgevolve specialise RUN --board NAME`
-finds a front for another board by the same weights.
+a fraction of a second. `edgevolve train RUN` trains what is chosen from scratch;
+`edgevolve specialise RUN --board NAME` finds a front for another board by the same weights.
 """
 
 from edgevolve import (
