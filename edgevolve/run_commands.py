@@ -11,6 +11,7 @@ import typer
 from edgevolve.arguments import Pick, RunPath, picked
 from edgevolve.configuration import load_configuration
 from edgevolve.engine import final_task, train_again
+from edgevolve.process import say
 from edgevolve.runs import ConfigError, EmptyJournalError, Run, journal_path
 from edgevolve.runs.events import Event, Retrained
 from edgevolve.spelling import suggestion
@@ -148,6 +149,39 @@ def train(
         raise SystemExit(1)
 
 
+def specialise(
+    run: RunPath,
+    board: Annotated[list[str], typer.Option(metavar="NAME", help="NAME, NAME/FRAMEWORK or a .yaml file; repeat it")],
+    minutes: Annotated[float, typer.Option(help="for each board")] = 1.5,
+    evaluations: Annotated[int, typer.Option(min=1, help="candidates scored for each board, at most")] = 200,
+    out: Annotated[Path | None, typer.Option(help="folder of the new runs; that of RUN unless given")] = None,
+    config: Annotated[str | None, typer.Option(help="where the run's own data, space or strategy are defined")] = None,
+) -> None:
+    """Search a front for each board by the shared weights that RUN prepared; each is a run of its own, RUN_BOARD."""
+    from edgevolve.engine import specialised, specialised_name
+    from edgevolve.reports.terminal import console, front_table, within_soft_bounds
+
+    opened, own = Run.open(run), load_configuration(config) if config else None
+    nothing = 0
+    for name in board:
+        try:
+            found = specialised(opened, name, own, minutes=minutes, evaluations=evaluations, out=out)
+        except ConfigError as error:
+            if len(board) == 1:
+                raise
+            say(f"{name}: {error}")
+            nothing += 1
+            continue
+        print(f"{specialised_name(opened, name)}: {found.evaluations} candidates in {found.active_seconds:.0f} s")
+        records = within_soft_bounds(found)
+        console().print(front_table(found, records, len(found.front) - len(records)))
+        if not found.front:
+            say(f"{name}: {found.stopped.reason if found.stopped else 'no candidate is within the bounds'}")
+            nothing += 1
+    if nothing:
+        raise SystemExit(2)
+
+
 def _say_trained(run: Run, event: Event) -> None:
     """A line when a final training has ended."""
     from edgevolve.reports.final import trained_line
@@ -162,5 +196,6 @@ RUN_COMMANDS: Mapping[str, Callable[..., None]] = {
     "report": report,
     "watch": watch,
     "train": train,
+    "specialise": specialise,
 }
 """The verbs, in the order of the help."""

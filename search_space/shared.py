@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.graph import Conv2D, Dense, DepthwiseConv2D, Graph, Shape, canonical_order
+from edgevolve.graph import Conv2D, Dense, DepthwiseConv2D, Graph, Shape, canonical
 
 FUNCTIONS = ("none", "relu", "relu6", "hard_swish", "swish")
 """What may follow a layer; a path holds the place in this tuple."""
@@ -254,10 +254,10 @@ def inherited(
     """
     check_shared(program, shared)
     numbers = [i for i, node in enumerate(graph.nodes) if isinstance(node.op, Conv2D | DepthwiseConv2D | Dense)]
-    places = {number: i for i, number in enumerate(canonical_order(graph))}
+    _, names = canonical(graph)
     weights: dict[str, NDArray[Any]] = {}
     for number, use in zip(numbers, path.uses, strict=True):
-        node = f"{type(graph.nodes[number].op).__name__.lower()}_{places[number]}"
+        node = names[graph.nodes[number].name]
         for role, part in use.parts().items():
             value = transformed(use, shared) if role == "kernel" else shared[f"{use.layer.name}/{role}"]
             chosen = value[part]

@@ -15,6 +15,7 @@ from edgevolve.data import Splits
 from edgevolve.engine.cluster import cores
 from edgevolve.engine.evaluator import JobResult, steady_clock
 from edgevolve.engine.search import EvaluatorFactory, on_ray, task_of, without_test
+from edgevolve.engine.shared_tasks import Inherited
 from edgevolve.engine.train_task import Train
 from edgevolve.metric import int8_metric
 from edgevolve.quantisation import ScoreInt8
@@ -30,7 +31,8 @@ _ITS_OWN = 1 << 20
 def final_task(run: Run, splits: Splits, epochs: int, config: SearchConfig | None = None) -> Train:
     """Training as in the search, for `epochs`, scored by every metric of the target as float and as int8.
 
-    `config` is the run's own where its data set or task is the user's. Raises `ConfigError` for a task that is not
+    Candidates that inherited their weights are trained from scratch all the same. `config` is the run's own where its
+    data set or task is the user's. Raises `ConfigError` for a task that is not
     training alone.
     """
     if config:
@@ -38,7 +40,8 @@ def final_task(run: Run, splits: Splits, epochs: int, config: SearchConfig | Non
         task, settings = task_of(begun), begun.training
     else:
         task, settings = run.started.config["task"], _settings(run)
-    if not (isinstance(task, Train) or (isinstance(task, dict) and task.get("type") == Train.__name__)):
+    ours = (Train.__name__, Inherited.__name__)
+    if not (isinstance(task, Train | Inherited) or (isinstance(task, dict) and task.get("type") in ours)):
         raise ConfigError(f"{run.path}: its task is the user's own; what it trains for how long is not known here")
     assert splits.target
     metrics = splits.target.metrics

@@ -2,7 +2,7 @@
 
 from edgevolve.graph import ops
 from edgevolve.graph.attributes import Activation, Padding
-from edgevolve.graph.canonical import canonical, canonical_order, from_json, graph_hash, json_hash, to_json
+from edgevolve.graph.canonical import canonical, from_json, graph_hash, json_hash, to_json
 from edgevolve.graph.channels import Channels, channels_of
 from edgevolve.graph.kernel_bits import kernel_bits, with_kernel_bits
 from edgevolve.graph.network import Graph, GraphBuilder, Node, reordered
@@ -22,7 +22,6 @@ __all__ = [
     "Shape",
     "Tensor",
     "canonical",
-    "canonical_order",
     "channels_of",
     "from_json",
     "graph_hash",

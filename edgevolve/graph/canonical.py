@@ -29,7 +29,7 @@ def to_json(graph: Graph) -> dict[str, Any]:
             raise ShapeError(f"{node.name}: {node.op.name} has no canonical form")
     numbers = {x.name: i for i, x in enumerate(graph.inputs)}
     nodes = []
-    for index in canonical_order(graph):
+    for index in _canonical_order(graph):
         node = graph.nodes[index]
         inputs = [numbers[x.name] for x in node.inputs]
         if type(node.op) in COMMUTATIVE:
@@ -93,8 +93,7 @@ def _op(name: str, attributes: dict[str, Any]) -> Op:
     return op
 
 
-def canonical_order(graph: Graph) -> list[int]:
-    """The numbers of the nodes in the order in which `to_json` writes them."""
+def _canonical_order(graph: Graph) -> list[int]:
     colours = _colours(graph)
     producer = {y.name: i for i, node in enumerate(graph.nodes) for y in node.outputs}
     numbers = {x.name: i for i, x in enumerate(graph.inputs)}
