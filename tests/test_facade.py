@@ -19,6 +19,7 @@ Record Run Screened SearchConfig SearchSpace SensorFolder SensorTable Split Spli
 SurrogateEvolution Table Task TrainingSettings Values VirtualTime at_least at_most hold_out maximise minimise search
 target with_front_end CellSpace
 Micro Resize Spectrum
+Inherited SharedFrom Supernet
 """
 """What users rely on: a name is added here on purpose, and never taken away."""
 
