@@ -14,35 +14,20 @@ def load_data(run: Run, data_set: DataSet | None = None) -> Splits:
 
     Raises `DataError` when the journal names a data set of the user's own, or when the arrays are other than then.
     """
-    if data_set is None:
-<<<<<<< HEAD
-        recipe = run.started.config.get("data") or {}
-        if not _packaged(recipe):
-            raise DataError(f"{run.path}: its data set is defined in its configuration; add --config CONFIG.py")
-        try:
-            data_set = _made(recipe)
-        except TypeError as error:
-            raise DataError(f"{run.path}: not a data set of this version ({error})") from error
-        splits = _loaded(data_set)
-    else:
-        splits = load_splits(data_set)
-=======
-        data_set = data_set_of(run)
-    splits = load_splits(data_set)
->>>>>>> f65f756 (Specialise: one prepare, a front for each board)
+    splits = _loaded(data_set_of(run)) if data_set is None else load_splits(data_set)
     if fingerprint(splits) != run.started.data["fingerprint"]:
         raise DataError(f"{run.path}: the data set is not what it was when the search began")
     return splits
 
 
-<<<<<<< HEAD
 def _loaded(data_set: DataSet) -> Splits:
     """The arrays of a data set that the journal names; what is not there may lie beside the configuration."""
     try:
         return load_splits(data_set)
     except NotFoundError as error:
         raise DataError(f"{error}; add --config CONFIG.py if it lies beside the configuration") from error
-=======
+
+
 def data_set_of(run: Run) -> DataSet:
     """The data set that the journal names. Raises `DataError` for one of the user's own."""
     recipe = run.started.config.get("data") or {}
@@ -53,7 +38,6 @@ def data_set_of(run: Run) -> DataSet:
     except TypeError as error:
         raise DataError(f"{run.path}: not a data set of this version ({error})") from error
     return made
->>>>>>> f65f756 (Specialise: one prepare, a front for each board)
 
 
 def has_packaged_data(run: Run) -> bool:
