@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from edgevolve.engine import Inherited, Inline, SharedFrom, Supernet, VirtualTime, search
     from edgevolve.graph import Graph, GraphBuilder
     from edgevolve.metric import Metric
-    from edgevolve.runs import ConfigError, Job, JournalError, Needs, Record, Run, SearchConfig, Task
+    from edgevolve.runs import ConfigError, FrontEndChoices, Job, JournalError, Needs, Record, Run, SearchConfig, Task
     from edgevolve.training import Progress, Prune, TrainingSettings
     from predictors import Device, DevicePredictor, EdgeTPUv6Predictor, Estimated, PredictorError
     from search_algorithms import (
@@ -107,7 +107,17 @@ _NAMES = {
     "edgevolve.engine": ("Inherited", "Inline", "SharedFrom", "Supernet", "VirtualTime", "search"),
     "edgevolve.graph": ("Graph", "GraphBuilder"),
     "edgevolve.metric": ("Metric",),
-    "edgevolve.runs": ("ConfigError", "Job", "JournalError", "Needs", "Record", "Run", "SearchConfig", "Task"),
+    "edgevolve.runs": (
+        "ConfigError",
+        "FrontEndChoices",
+        "Job",
+        "JournalError",
+        "Needs",
+        "Record",
+        "Run",
+        "SearchConfig",
+        "Task",
+    ),
     "edgevolve.training": ("Progress", "Prune", "TrainingSettings"),
     "predictors": ("Device", "DevicePredictor", "EdgeTPUv6Predictor", "Estimated", "PredictorError"),
     "search_algorithms": (

@@ -42,7 +42,7 @@ def export(
     device = _device(target) if target else opened.target if opened.board else None
     record = picked(opened, pick)
     weights = opened.final_weights(record.number)
-    splits = load_data(opened, load_configuration(config).data if config else None)
+    splits = load_data(opened, load_configuration(config).data if config else None, record.number)
     configure_tensorflow(threads=1)
     from edgevolve.deployment.export import export as export_model
 

@@ -59,6 +59,18 @@ def _cycles(sheet: Sheet, graph: Graph) -> Metrics:
     return {"latency_ms": cycles / sheet["clock_mhz"] / 1e3}
 
 
+def plain_operations_ms(sheet: Sheet, floats: float, integers: float) -> float:
+    """Time of so many operations of ordinary C, by `cycles_per_float_operation` and `cycles_per_integer_operation`.
+
+    0 where the sheet does not count cycles or does not have both figures.
+    """
+    figures = ("cycles_per_float_operation", "cycles_per_integer_operation")
+    if sheet.kind is not Kind.CYCLES or not all(name in sheet.figures for name in figures):
+        return 0.0
+    cycles = floats * sheet[figures[0]] + integers * sheet[figures[1]]
+    return float(cycles / sheet["clock_mhz"] / 1e3)
+
+
 _MODELS: Mapping[Kind, Callable[[Sheet, Graph], Metrics]] = {
     Kind.SYSTOLIC: _systolic,
     Kind.ROOFLINE: _roofline,

@@ -19,7 +19,7 @@ from typing import Any, Protocol, runtime_checkable
 from edgevolve.graph import Conv2D, Dense, Graph, GraphBuilder, from_json, to_json
 from edgevolve.metric import Metric, register
 from predictors import edge_tpu, vela
-from predictors.analytical import analyse, roofline_ms
+from predictors.analytical import analyse, plain_operations_ms, roofline_ms
 from predictors.device_predictor import FORMAT as OF_DEVICE
 from predictors.device_predictor import DevicePredictor
 from predictors.edge_tpu_v6 import PROVENANCE as V6_PROVENANCE
@@ -136,6 +136,10 @@ class _SheetDevice:
         if self.sheet.kind is Kind.VELA:
             return "simulated by Arm's compiler"
         return f"simulated from {self.sheet.weakest} figures"
+
+    def operations_ms(self, floats: float, integers: float) -> float:
+        """Time of a front end's operations; 0 where the sheet says nothing of them."""
+        return plain_operations_ms(self.sheet, floats, integers)
 
     def predict(self, graph: Graph) -> Mapping[str, Estimated]:
         if self.sheet.kind is Kind.VELA:

@@ -10,8 +10,16 @@ from search_space.declared import DeclaredSpace
 from search_space.mlp import MlpSpace
 from search_space.mobile import MobileSpace
 from search_space.nasbench201 import NasBench201Space
-from search_space.protocol import DegenerateSpaceError, Elastic, GenotypeError, Json, SearchSpace, WithRecipe
-from search_space.recipes import Recipes
+from search_space.protocol import (
+    DegenerateSpaceError,
+    Elastic,
+    GenotypeError,
+    Json,
+    SearchSpace,
+    WithFrontEnd,
+    WithRecipe,
+)
+from search_space.recipes import Genes, Recipes, Trained
 
 __all__ = [
     "SPACES",
@@ -20,6 +28,7 @@ __all__ = [
     "DeclaredSpace",
     "DegenerateSpaceError",
     "Elastic",
+    "Genes",
     "GenotypeError",
     "Json",
     "MlpSpace",
@@ -27,6 +36,8 @@ __all__ = [
     "NasBench201Space",
     "Recipes",
     "SearchSpace",
+    "Trained",
+    "WithFrontEnd",
     "WithRecipe",
 ]
 

@@ -90,6 +90,21 @@ class WithRecipe(Protocol[G_in]):
 
 
 @runtime_checkable
+class WithFrontEnd(Protocol[G_in]):
+    """A space whose genotypes also say what is computed of an example before the network."""
+
+    def network_shape(self, genotype: G_in) -> tuple[int, ...]:
+        """(height, width, channels) of what the network takes."""
+
+    def beside(self, genotype: G_in) -> Mapping[str, float]:
+        """What else the device needs, to be added to the network's metrics; empty for nothing.
+
+        Bytes under `arena_bytes` and `flash_bytes`; under `float_operations` and `integer_operations` how many there
+        are for an example, which take time where a device says how much.
+        """
+
+
+@runtime_checkable
 class Elastic(Protocol[G_in]):
     """A space whose genotypes can take over weights of another, or weights that all share."""
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgevolve.graph import Graph
 from search_space.genome import Choice
-from search_space.protocol import DegenerateSpaceError, GenotypeError, Json, SearchSpace, WithRecipe
+from search_space.protocol import DegenerateSpaceError, GenotypeError, Json, SearchSpace, WithFrontEnd, WithRecipe
 from search_space.variables import Change, check_keys, shown
 
 G = TypeVar("G")
@@ -133,6 +133,19 @@ class Recipes(Generic[G]):
         """How many values a network gives, where these are no classes."""
         return getattr(self.space, "outputs", None)
 
+    def networks(self, recipe: Values) -> SearchSpace[G]:
+        """The space of the networks that go with these genes: the same for all, or of equal genes."""
+        return self.space
+
+    def network_shape(self, genotype: Trained[G]) -> tuple[int, ...]:
+        """What the network takes: an example, or the features that the space within makes of one."""
+        inner = self.space
+        return inner.network_shape(genotype.network) if isinstance(inner, WithFrontEnd) else inner.input_shape
+
+    def beside(self, genotype: Trained[G]) -> Mapping[str, float]:
+        """What the space within puts beside the network on the device; nothing for most."""
+        return self.space.beside(genotype.network) if isinstance(self.space, WithFrontEnd) else {}
+
     def recipe(self, genotype: Trained[G]) -> Mapping[str, Json]:
         """What training does to the network beside its shape. Raises `ValueError` where the space says it as well."""
         inner = dict(self.space.recipe(genotype.network)) if isinstance(self.space, WithRecipe) else {}
@@ -149,7 +162,7 @@ class Recipes(Generic[G]):
         """Change a gene of the recipe one time in four, else the network; the other where one cannot be changed."""
         others = list(self.genes.neighbours(genotype.recipe, rng))
         try:
-            network = self.space.mutate(genotype.network, rng)
+            network = self.networks(genotype.recipe).mutate(genotype.network, rng)
         except DegenerateSpaceError:
             if not others:
                 raise
@@ -172,7 +185,7 @@ class Recipes(Generic[G]):
 
     def graph(self, genotype: Trained[G]) -> Graph:
         """The network before training."""
-        return self.space.graph(genotype.network)
+        return self.networks(genotype.recipe).graph(genotype.network)
 
     def encode(self, genotype: Trained[G]) -> NDArray[float64]:
         """The network's row, then the recipe's."""
@@ -181,7 +194,7 @@ class Recipes(Generic[G]):
     def describe(self, genotype: Trained[G]) -> str:
         """`dense 64 → 10 logits; sparsity 0.5, bits 8`."""
         chosen = (f"{name.replace('_', ' ')} {value}" for name, value in self.genes.to_json(genotype.recipe).items())
-        return f"{self.space.describe(genotype.network)}; {', '.join(chosen)}"
+        return f"{self.networks(genotype.recipe).describe(genotype.network)}; {', '.join(chosen)}"
 
     def difference(self, before: Trained[G], after: Trained[G]) -> str:
         """What changed in the network and in the recipe, in words."""

@@ -20,6 +20,7 @@ SurrogateEvolution Table Task TrainingSettings Values VirtualTime at_least at_mo
 target with_front_end CellSpace
 Micro Resize Spectrum
 Inherited SharedFrom Supernet
+FrontEndChoices
 """
 """What users rely on: a name is added here on purpose, and never taken away."""
 

@@ -1,12 +1,13 @@
 """The complete examples of the guide and the README run as they stand."""
 
 import re
+import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edgevolve import Inline, SearchConfig, search
+from edgevolve import Inline, SearchConfig, TrainingSettings, search
 from edgevolve.testing import check_data_set
 from predictors import board, device
 
@@ -79,3 +80,20 @@ def test_the_readers_of_the_guide_take_what_it_gives_them():
     lines = re.findall(rf"^data = ((?:{'|'.join(READERS)})\(.*)$", (ROOT / "docs/guide.md").read_text("utf-8"), re.M)
     made = [run(f"from edgevolve import {', '.join(READERS)}\nmade = {line}")["made"] for line in lines]
     assert {type(data).__name__ for data in made} == set(READERS)
+
+
+def test_the_front_ends_of_the_guide_are_searched_beside_the_network(folder):
+    rng, time = np.random.default_rng(0), np.arange(16_000) / 16_000
+    for name, hertz in (("no", 300), ("yes", 900)):
+        (folder / "commands" / name).mkdir(parents=True)
+        for number in range(12):
+            sound = 8_000 * np.sin(2 * np.pi * hertz * rng.uniform(0.9, 1.1) * time) + rng.normal(0, 300, 16_000)
+            with wave.open(str(folder / "commands" / name / f"{number}.wav"), "wb") as file:
+                file.setparams((1, 2, 16_000, 0, "NONE", ""))
+                file.writeframes(sound.astype("<i2").tobytes())
+    (block,) = [example for example in examples("docs/guide.md") if "FrontEndChoices(" in example]
+    config = run(block)["config"].with_fields(evaluations=2, training=TrainingSettings(epochs=1))
+    found = search(config, "guide", out=folder, evaluator=Inline)
+    assert not found.failures
+    assert all(record.recipe["front_end"]["type"] in ("Mel", "Micro") for record in found.completed)
+    assert all(record.metrics["front_end_ram_bytes"] < record.metrics["arena_bytes"] for record in found.completed)

@@ -1,8 +1,7 @@
 """Data sets as NumPy arrays with leak-proof splits."""
 
-from collections.abc import Callable
-
 from edgevolve.data.audio_folder import AudioFolder
+from edgevolve.data.chosen import FRONT_ENDS
 from edgevolve.data.data_error import DataError, NotFoundError
 from edgevolve.data.diabetes import Diabetes
 from edgevolve.data.digits import Digits, DigitsAnomalies
@@ -38,11 +37,6 @@ _PACKAGED = (
 )
 DATA_SETS = {kind.__name__: kind for kind in _PACKAGED}
 """What an export can load again from a journal, by the name of its class."""
-
-FRONT_ENDS: dict[str, Callable[..., Fittable]] = {
-    kind.__name__: kind for kind in (Mel, Micro, Pixels, Resize, Samples, Spectrum, Standardise, Unchanged)
-}
-"""The front ends of the package by the name of their class."""
 
 PARTS = {**DATA_SETS, **FRONT_ENDS, "Features": Features}
 """The same with what may stand within a data set."""

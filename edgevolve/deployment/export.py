@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.data import Classes, Pixels, Rows, Samples, Splits, Target, as_float, classes_of
+from edgevolve.data.cost import cost_of
 from edgevolve.data.split import FULL_SCALE
 from edgevolve.deployment.arena_report import ArenaReport, arena_report
 from edgevolve.deployment.export_error import ExportError
@@ -109,7 +110,7 @@ def export(
                 files=_digests(folder),
                 graph_hash=graph_hash(graph),
                 graph=to_json(graph),
-                facts=dict(facts),
+                facts={**facts, **_front_end(splits)},
             )
             (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
             earlier = _earlier_files(directory)
@@ -132,6 +133,15 @@ def _source(graph: Graph, weights: Mapping[str, NDArray[Any]], model: bytes, spl
     keras = keras_model(graph, weights)
     outputs = in_batches(lambda x: keras(x).numpy(), images)
     return Source(graph, weights, model, keras, images, outputs, front_end, raw, target)
+
+
+def _front_end(splits: Splits) -> dict[str, Any]:
+    """The front end with its constants, and what it takes on the device beside the model, for the manifest."""
+    if splits.front_end is None:
+        return {}
+    cost = cost_of(splits.front_end)
+    sizes = {"work_bytes": cost.work_bytes, "flash_bytes": cost.flash_bytes}
+    return {"front_end": {"name": splits.front_end.name, "parameters": dict(splits.front_end.parameters), **sizes}}
 
 
 def _class_scores(target: Classes, confusion: NDArray[np.int64]) -> tuple[ClassScore, ...]:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgevolve.data import Splits
+from edgevolve.data.chosen import features_of
 from edgevolve.graph import Graph
 from edgevolve.runs import Job, Task
 from edgevolve.runs.artefacts import Arrays
@@ -40,13 +41,17 @@ class MetricError(ValueError):
 def evaluate(
     task: Task, job: Job, splits: Splits, progressed: Callable[[JobProgress], bool] = lambda progress: True
 ) -> Completed | Failed:
-    """Run a job. An exception, or metrics that are missing or not finite, are a failure, of a text that can be kept."""
+    """Run a job, on the features of its front end if it brings one.
+
+    An exception, or metrics that are missing or not finite, are a failure, of a text that can be kept.
+    """
 
     def progress(step: int, metrics: Metrics, checkpoint: Arrays | None = None) -> bool:
         arrays = None if checkpoint is None else _arrays("checkpoint", checkpoint)
         return progressed(JobProgress(job.number, int(step), _numbers(metrics), arrays))
 
     try:
+        splits = features_of(job.recipe, splits)
         call: Callable[..., Outcome] = task
         outcome = call(job, splits, progress) if _takes_progress(type(task)) else call(job, splits)
         if isinstance(outcome, Failed):

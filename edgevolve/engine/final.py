@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from edgevolve.data import Splits
+from edgevolve.data.chosen import features_of
 from edgevolve.engine.cluster import cores
 from edgevolve.engine.evaluator import JobResult, steady_clock
 from edgevolve.engine.search import EvaluatorFactory, on_ray, task_of, without_test
@@ -113,6 +114,7 @@ def _tested(run: Run, number: int, artefact: str, splits: Splits) -> events.Test
     from edgevolve.training.trainer import evaluate
 
     graph, weights = run.graph(number), run.artefacts.arrays(artefact)
+    splits = features_of(run.records[number].recipe, splits)
     assert splits.target
     int8 = int8_network(graph, weights, calibration_examples(splits.train)).tflite()
     scores = {

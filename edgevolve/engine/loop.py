@@ -1,6 +1,6 @@
 """The loop: ask, check, submit, wait, journal, tell. It knows neither Ray nor TensorFlow."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
@@ -27,7 +27,7 @@ from search_algorithms import (
     Proposal,
     Watching,
 )
-from search_space import DegenerateSpaceError, Elastic
+from search_space import DegenerateSpaceError, Elastic, WithFrontEnd
 
 _REPORT_EVERY_S = 10.0
 
@@ -46,7 +46,7 @@ class Search:
         self.run = run
         self._config = config
         self._measure = lru_cache(maxsize=512)(
-            lambda genotype: measure(config.space, config.providers, genotype, config.problem)
+            lambda genotype: measure(config.space, config.providers, genotype, config.problem, config.beside)
         )
         self._algorithm = config.algorithm.start(config.space, config.problem, config.seed, self._known)
         self._continuing = isinstance(self._algorithm, Continuing)
@@ -287,7 +287,7 @@ class Search:
         self._heard.pop(result.number, None)
         ran = {name: getattr(result, name) for name in ("number", "started", "ended", "worker", "node", "attempts")}
         checkpoint = self.run.records[result.number].checkpoint
-        outcome, changed = self._remeasured(result.outcome)
+        outcome, changed = self._remeasured(result.outcome, self._in_flight[result.number].genotype)
         if isinstance(outcome, Failed):
             write(events.Failed(time=now, **ran, kind=outcome.kind, reason=outcome.reason, traceback=outcome.traceback))
         else:
@@ -301,12 +301,17 @@ class Search:
         if checkpoint:
             self._keep_artefacts()
 
-    def _remeasured(self, outcome: Completed | Failed) -> tuple[Completed | Failed, dict[str, Any]]:
+    def _beside(self, genotype: Any) -> Mapping[str, float]:
+        """What the front end of a candidate, or of the data, needs beside the network."""
+        space = self._config.space
+        return (space.beside(genotype) if isinstance(space, WithFrontEnd) else {}) or self._config.beside
+
+    def _remeasured(self, outcome: Completed | Failed, genotype: Any) -> tuple[Completed | Failed, dict[str, Any]]:
         """The outcome with the metrics of the network that training made, where it made one; and what is journaled."""
         if isinstance(outcome, Failed) or outcome.graph is None:
             return outcome, {}
         try:
-            measured = measure_graph(outcome.graph, self._config.providers)
+            measured = measure_graph(outcome.graph, self._config.providers, beside=self._beside(genotype))
         except ProblemError as error:
             return Failed("MetricError", f"of the network that training made: {error}"), {}
         if measured.refused:

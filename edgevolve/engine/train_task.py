@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.data import Splits
+from edgevolve.data.chosen import FRONT_END
 from edgevolve.data.target import ERROR
 from edgevolve.graph import from_json, to_json
 from edgevolve.metric import Metric
@@ -55,7 +56,7 @@ class Train:
         stages = (Fit(self.settings), *self.stages)
         known = {key for stage in stages if isinstance(stage, FollowsRecipe) for key in stage.recipe_keys}
         for key in recipe:
-            if key not in known:
+            if key not in known and key != FRONT_END:
                 near = suggestion(key, known) or f"; they read {', '.join(sorted(known))}"
                 raise ValueError(f"no stage of training reads {key!r} of a recipe{near}")
         stages_under(stages, recipe)

@@ -99,10 +99,12 @@ def _job(config: SearchConfig) -> Job:
     rng = np.random.default_rng([config.seed])
     genotypes: Sequence[Any] = [config.space.sample(rng) for _ in range(NETWORKS)]
     quick = [provider for provider in config.providers if provider not in config.device_metrics]
-    measured = [(genotype, measure(config.space, quick, genotype).metrics) for genotype in genotypes]
+    measured = [
+        (genotype, measure(config.space, quick, genotype, beside=config.beside).metrics) for genotype in genotypes
+    ]
     within = [one for one in measured if not config.problem.broken(one[1])] or measured
     genotype, _ = min(within, key=lambda one: one[1]["macs"])
-    found = measure(config.space, config.providers, genotype)
+    found = measure(config.space, config.providers, genotype, beside=config.beside)
     return Job(
         0,
         config.space.to_json(genotype),

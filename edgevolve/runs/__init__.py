@@ -2,6 +2,7 @@
 
 from edgevolve.runs.as_json import config_json, difference
 from edgevolve.runs.config import ON_RESUME, ConfigError, SearchConfig
+from edgevolve.runs.front_end_choices import FrontEndChoices
 from edgevolve.runs.journal import EmptyJournalError, Journal, JournalError, create, journal_path, run_names
 from edgevolve.runs.measure import Measurement, measure
 from edgevolve.runs.record import Record
@@ -13,6 +14,7 @@ __all__ = [
     "ConfigError",
     "DeviceMemory",
     "EmptyJournalError",
+    "FrontEndChoices",
     "Job",
     "Journal",
     "JournalError",

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator
 
-from edgevolve.data import Classes, DataError, DataSet, target_of
+from edgevolve.data import Classes, DataError, DataSet, Fittable, target_of
+from edgevolve.data.chosen import needs
 from edgevolve.metric import Metric, int8_metric, metrics_of
 from edgevolve.runs.devices import DeviceMetrics, device_metrics
 from edgevolve.runs.earlier import as_begun
@@ -179,6 +180,14 @@ class SearchConfig(BaseModel):
         memories = (DeviceMemory(), *map(DeviceMemory, TARGETS.values()))
         asked = (memory for memory in memories if wanted & set(memory.metric_names))
         return (Resources(), *asked, *self.metrics, *self.device_metrics)
+
+    @cached_property
+    def beside(self) -> Mapping[str, float]:
+        """What the front end of the data set needs on the device beside any network; empty where there is none."""
+        front_end, raw = getattr(self.data, "front_end", None), getattr(self.data, "data", None)
+        if not isinstance(front_end, Fittable) or raw is None:
+            return {}
+        return needs(front_end, tuple(raw.input_shape))
 
     @cached_property
     def device_metrics(self) -> tuple[DeviceMetrics, ...]:

@@ -31,6 +31,13 @@ class DeviceMetrics:
         own = {one.name: one for one in metrics_of(self.device)}
         return tuple(metric(name, own) for name in self.names)
 
+    def milliseconds(self, operations: Mapping[str, float]) -> float:
+        """What the operations of a front end take; 0 on a device that says nothing of them."""
+        known = getattr(self.device, "operations_ms", None)
+        if known is None or not operations:
+            return 0.0
+        return float(known(operations["float_operations"], operations["integer_operations"]))
+
     def __call__(self, graph: Graph) -> Mapping[str, Estimated]:
         """One prediction, under each of its names. Raises `PredictorError` where the device cannot run the network."""
         found = self.device.predict(graph)

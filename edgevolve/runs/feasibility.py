@@ -48,7 +48,7 @@ def feasibility(config: SearchConfig, samples: int = 1000, seconds: float = 60) 
         if sampled and time.monotonic() > deadline:
             samples = sampled
             break
-        measured = measure(config.space, config.providers, config.space.sample(rng))
+        measured = measure(config.space, config.providers, config.space.sample(rng), beside=config.beside)
         metrics = measured.metrics
         names = [*(str(constraint) for constraint in config.problem.broken(metrics)), *measured.refusals]
         broken.update(names)

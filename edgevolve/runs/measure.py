@@ -6,12 +6,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from edgevolve.graph import Graph
+from edgevolve.metric import BYTES, Metric, register
 from edgevolve.runs.devices import DeviceMetrics
 from edgevolve.runs.phenotype import recipe_of
 from edgevolve.runs.task import MetricProvider
-from predictors import Estimated, PredictorError
+from predictors import LATENCY, Estimated, PredictorError
+from resource_models import ARENA, FLASH
 from search_algorithms import Problem, ProblemError
-from search_space import SearchSpace
+from search_space import SearchSpace, WithFrontEnd
+
+FRONT_END_RAM = Metric("front_end_ram_bytes", "RAM of the front end", BYTES)
+FRONT_END_FLASH = Metric("front_end_flash_bytes", "flash of the front end", BYTES)
+register(FRONT_END_RAM, FRONT_END_FLASH)
+"""Of the sums `arena_bytes` and `flash_bytes`, what the front end takes; known where there is one."""
+
+_NOTHING: Mapping[str, float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,17 +45,31 @@ class Measurement:
 
 
 def measure(
-    space: SearchSpace[Any], providers: Sequence[MetricProvider], genotype: Any, problem: Problem | None = None
+    space: SearchSpace[Any],
+    providers: Sequence[MetricProvider],
+    genotype: Any,
+    problem: Problem | None = None,
+    beside: Mapping[str, float] = _NOTHING,
 ) -> Measurement:
-    """Build the graph once and ask every provider; raises as `measure_graph`."""
-    measured = measure_graph(space.graph(genotype), providers, problem)
+    """Build the graph once and ask every provider; raises as `measure_graph`.
+
+    `beside` is for a space that says nothing of a front end itself.
+    """
+    own = space.beside(genotype) if isinstance(space, WithFrontEnd) else {}
+    measured = measure_graph(space.graph(genotype), providers, problem, own or beside)
     return replace(measured, recipe=recipe_of(space, genotype))
 
 
-def measure_graph(graph: Graph, providers: Sequence[MetricProvider], problem: Problem | None = None) -> Measurement:
+def measure_graph(
+    graph: Graph,
+    providers: Sequence[MetricProvider],
+    problem: Problem | None = None,
+    beside: Mapping[str, float] = _NOTHING,
+) -> Measurement:
     """What every provider says of a network. Raises `ProblemError` for one that does not keep its promise.
 
-    Given a `problem`, devices are not asked once a hard bound is broken: some of them take long.
+    Given a `problem`, devices are not asked once a hard bound is broken: some of them take long. What a front end needs
+    `beside` the network (`search_space.WithFrontEnd`) is added to arena, flash and latency, and given by itself.
     """
     metrics: dict[str, float] = {}
     intervals: dict[str, tuple[float, float]] = {}
@@ -56,7 +79,10 @@ def measure_graph(graph: Graph, providers: Sequence[MetricProvider], problem: Pr
             break
         who = getattr(provider, "name", type(provider).__name__)
         try:
-            given = {name: _estimated(value) for name, value in provider(graph).items()}
+            given = {
+                name: _more(_estimated(value), _added(provider, name, beside))
+                for name, value in provider(graph).items()
+            }
         except PredictorError as error:
             refused[who] = str(error)
             continue
@@ -73,7 +99,22 @@ def measure_graph(graph: Graph, providers: Sequence[MetricProvider], problem: Pr
             for name, found in given.items()
             if found.low is not None and found.high is not None
         }
-    return Measurement(graph, metrics, intervals, refused)
+    shares = {FRONT_END_RAM.name: beside["arena_bytes"], FRONT_END_FLASH.name: beside["flash_bytes"]} if beside else {}
+    return Measurement(graph, {**metrics, **shares}, intervals, refused)
+
+
+def _added(provider: MetricProvider, name: str, beside: Mapping[str, float]) -> float:
+    """What the front end adds to a metric."""
+    if isinstance(provider, DeviceMetrics):
+        return provider.milliseconds(beside) if provider.names[name] == LATENCY.name else 0.0
+    base = name.partition("@")[0]
+    return beside.get(base, 0.0) if base in (ARENA.name, FLASH.name) else 0.0
+
+
+def _more(value: Estimated, added: float) -> Estimated:
+    """The value and its interval, moved by a known amount."""
+    ends = (None if end is None else end + added for end in (value.low, value.high))
+    return Estimated(value.value + added, *ends)
 
 
 def _estimated(value: float | Estimated) -> Estimated:

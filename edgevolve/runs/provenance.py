@@ -5,19 +5,22 @@ from dataclasses import asdict
 from typing import Any
 
 from edgevolve.data import PARTS, DataError, DataSet, NotFoundError, Splits, fingerprint, load_splits
+from edgevolve.data.chosen import features_of
 from edgevolve.runs.earlier import parameters
 from edgevolve.runs.run import Run
 
 
-def load_data(run: Run, data_set: DataSet | None = None) -> Splits:
+def load_data(run: Run, data_set: DataSet | None = None, number: int | None = None) -> Splits:
     """The arrays the run was made with: of `data_set`, or of the one its journal names.
+
+    Given the `number` of a candidate that has a front end of its own, they are what it makes of them.
 
     Raises `DataError` when the journal names a data set of the user's own, or when the arrays are other than then.
     """
     splits = _loaded(data_set_of(run)) if data_set is None else load_splits(data_set)
     if fingerprint(splits) != run.started.data["fingerprint"]:
         raise DataError(f"{run.path}: the data set is not what it was when the search began")
-    return splits
+    return splits if number is None else features_of(run.record(number).recipe, splits)
 
 
 def _loaded(data_set: DataSet) -> Splits:

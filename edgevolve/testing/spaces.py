@@ -10,7 +10,7 @@ import numpy as np
 
 from edgevolve.graph import graph_hash
 from edgevolve.runs.phenotype import identity, recipe_of
-from search_space import GenotypeError, SearchSpace
+from search_space import GenotypeError, SearchSpace, WithFrontEnd
 
 Space = SearchSpace[Any]
 
@@ -51,7 +51,8 @@ def a_graph_takes_the_input_and_gives_the_outputs(space: Space, seed: int) -> No
     """One input of the space's shape, one row of outputs, no operator without a reader, the same graph each time."""
     genotype, _ = _drawn(space, seed)
     graph = space.graph(genotype)
-    assert [x.shape for x in graph.inputs] == [(1, *space.input_shape)]
+    taken = space.network_shape(genotype) if isinstance(space, WithFrontEnd) else space.input_shape
+    assert [x.shape for x in graph.inputs] == [(1, *taken)]
     outputs = getattr(space, "outputs", None) if space.classes is None else 1 if space.classes == 2 else space.classes
     assert [y.shape for y in graph.outputs] == [(1, outputs)]
     assert space.graph(genotype) == graph
