@@ -1,14 +1,14 @@
 """The network as its file runs it, still in floats: operators merged, batch norm folded, kernels as TFLite has them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.graph import Dense, DepthwiseConv2D, Graph, Node
-from edgevolve.training.weights import check_weights, folded
-from resource_models import deployed
+from edgevolve.graph import Dense, DepthwiseConv2D, Graph, Node, Shape
+from edgevolve.training.weights import Values, check_weights, folded
+from resource_models import Deployed, deployed
 
 
 class FloatNetwork(NamedTuple):
@@ -24,20 +24,35 @@ class FloatNetwork(NamedTuple):
 def float_network(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> FloatNetwork:
     """Merge and fold. Raises `ValueError` unless `weights`, by the names of `training.weights`, fit the graph."""
     check_weights(graph, weights)
-    values = folded(graph, weights)
     merged = deployed(graph)
-    constants: dict[str, NDArray[np.float32]] = {}
+    values = merged_values(graph, merged, folded(graph, weights))
+    nodes = {node.name: node for node in merged.graph.nodes}
+    constants = {
+        name: _as_stored(nodes[name.rpartition("/")[0]], value) if name.endswith("/kernel") else value
+        for name, value in values.items()
+    }
+    return FloatNetwork(merged.graph, constants)
+
+
+def merged_values(
+    graph: Graph, merged: Deployed, values: Values, reshape: Callable[[Any, Shape], Any] = np.reshape
+) -> dict[str, Any]:
+    """Kernels and biases of the file's operators, kernels as `training.weights` has them, from `folded` values.
+
+    Of NumPy arrays, or of tensors with their `reshape`.
+    """
+    result: dict[str, Any] = {}
     for node, group in zip(merged.graph.nodes, merged.groups, strict=True):
         for name in (graph.nodes[index].name for index in group):
             if f"{name}/kernel" in values:
-                constants[f"{node.name}/kernel"] = _as_stored(node, values[f"{name}/kernel"])
-                constants[f"{node.name}/bias"] = values[f"{name}/bias"]
+                result[f"{node.name}/kernel"] = values[f"{name}/kernel"]
+                result[f"{node.name}/bias"] = values[f"{name}/bias"]
     for node in merged.graph.nodes:
-        if f"{node.name}/bias" in constants and len(node.weights) == 1:
+        if f"{node.name}/bias" in result and len(node.weights) == 1:
             (reader,) = (merged.graph.nodes[index].name for index in merged.graph.consumers[node.output.name])
-            moved = constants[f"{reader}/kernel"] @ constants.pop(f"{node.name}/bias")
-            constants[f"{reader}/bias"] = constants[f"{reader}/bias"] + moved
-    return FloatNetwork(merged.graph, constants)
+            row = reshape(result.pop(f"{node.name}/bias"), (1, -1))
+            result[f"{reader}/bias"] = result[f"{reader}/bias"] + (row @ result[f"{reader}/kernel"])[0]
+    return result
 
 
 def _as_stored(node: Node, kernel: NDArray[np.float32]) -> NDArray[np.float32]:

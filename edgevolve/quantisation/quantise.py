@@ -114,7 +114,7 @@ def activation_scales(graph: Graph, ranges: Ranges) -> dict[str, Quantisation]:
     """
     fixed = {node.output.name: row_of(node.op).output_scale for node in graph.nodes}
     found: dict[str, Quantisation] = {}
-    for group in _of_one_scale(graph):
+    for group in of_one_scale(graph):
         least, largest = min(ranges[name][0] for name in group), max(ranges[name][1] for name in group)
         scale, zero = _scale(least, largest)
         for name in sorted(group):
@@ -127,7 +127,7 @@ def activation_scales(graph: Graph, ranges: Ranges) -> dict[str, Quantisation]:
     return found
 
 
-def _of_one_scale(graph: Graph) -> list[set[str]]:
+def of_one_scale(graph: Graph) -> list[set[str]]:
     """Names of activations, in sets that share a scale."""
     groups = {x.name: {x.name} for x in graph.inputs}
     for node in graph.nodes:

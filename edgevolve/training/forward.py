@@ -90,7 +90,7 @@ def _finish(node: Node, values: Values, statistics: Statistics, y: Any) -> Any:
         )
         statistics[f"{name}/mean"] = mean
         statistics[f"{name}/variance"] = variance
-    else:
+    elif f"{name}/bias" in values:  # a deployed network has some without
         y = tf.nn.bias_add(y, values[f"{name}/bias"])
     return ACTIVATIONS[node.op.activation](y)  # type: ignore[attr-defined]
 

@@ -1,0 +1,149 @@
+"""The network with its values rounded as the int8 file rounds them, as TensorFlow operations, to be trained through.
+
+Kernels, biases and activations take the very values that the file's integers stand for; a gradient passes a kernel's
+rounding unchanged, and an activation's within its range (the straight-through estimator of Bengio, Léonard & Courville,
+2013; ranges as Jacob et al., 2018, with batch norm folded and its statistics frozen). Ranges are those over the
+calibration examples, as `int8_network` has them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from edgevolve.graph import Concat, DepthwiseConv2D, Graph, MaxPool2D, Node, Pad, Reshape, Slice
+from edgevolve.quantisation.float_network import merged_values
+from edgevolve.quantisation.quantise import (
+    LARGEST_BIAS,
+    LEAST_ACTIVATION,
+    LEAST_WEIGHT,
+    largest_integer,
+    of_one_scale,
+)
+from edgevolve.tflite import Quantisation, row_of
+from edgevolve.training.forward import Statistics, forward
+from edgevolve.training.weights import Values, folded
+from resource_models import Deployed, deployed
+
+Scales = Mapping[str, tuple[Any, Any]]
+"""Scale and zero point of each activation, by its tensor's name."""
+
+_ON_THE_GRID = (MaxPool2D, Concat, Pad, Reshape, Slice)
+"""What they make has the integers of what they read."""
+
+
+@dataclass(frozen=True)
+class FakeQuantised:
+    """A lowering of `graph` up to the activation `logits`; `examples` are those of `calibration_examples`."""
+
+    graph: Graph
+    logits: str
+    examples: NDArray[np.float32] = field(repr=False)
+
+    @cached_property
+    def merged(self) -> Deployed:
+        """The file's operators."""
+        return deployed(self.graph)
+
+    def begun(self, values: Values) -> Scales:
+        """Scales over the calibration examples with these values, held for a pass over the data."""
+        return {name: tuple(map(tf.stop_gradient, pair)) for name, pair in self.scales(self.constants(values)).items()}
+
+    def training(self, values: Values, begun: Scales, images: Any) -> tuple[Any, Statistics]:
+        """Outputs of a batch; batch norm keeps its statistics."""
+        return self.outputs(self.constants(values), begun, images), {}
+
+    def inference(self, values: Values) -> Callable[[Any], Any]:
+        """The file's outputs, as reals, up to its rounding of sums."""
+        constants = self.constants(values)
+        scales = self.scales(constants)
+        return lambda images: self.outputs(constants, scales, images)
+
+    def constants(self, values: Values) -> dict[str, Any]:
+        """Kernels and biases of the file's operators, not rounded."""
+        return merged_values(self.graph, self.merged, folded(self.graph, values, tf.reshape), tf.reshape)
+
+    def scales(self, constants: Values) -> Scales:
+        """As `activation_scales` of the ranges over the examples."""
+        network, found = self.merged.graph, dict[str, Any]()
+        rounded = dict(constants)
+        for node in network.nodes:
+            if largest_integer(node) < 127 and (kernel := f"{node.name}/kernel") in rounded:
+                rounded[kernel] = _kernel(node, rounded[kernel], None, 1.0)[0]
+
+        def seen(node: Node, made: Any) -> Any:
+            found[node.output.name] = made
+            return made
+
+        found[network.inputs[0].name] = tf.constant(self.examples)
+        forward(network, rounded, found[network.inputs[0].name], network.outputs[0].name, seen)
+        fixed: dict[str, tuple[Any, Any]] = {}
+        for node in network.nodes:
+            if given := row_of(node.op).output_scale:
+                fixed[node.output.name] = given
+        result: dict[str, tuple[Any, Any]] = {}
+        for group in of_one_scale(network):
+            least = tf.minimum(0.0, tf.reduce_min([tf.reduce_min(found[name]) for name in sorted(group)]))
+            largest = tf.maximum(0.0, tf.reduce_max([tf.reduce_max(found[name]) for name in sorted(group)]))
+            scale = _scale(least, largest)
+            for name in sorted(group):
+                scale = fixed.get(name, scale)
+            result |= dict.fromkeys(group, scale)
+        return result
+
+    def outputs(self, constants: Values, scales: Scales, images: Any) -> Any:
+        """The network of rounded `constants`, its activations rounded to these scales."""
+        network, rounded = self.merged.graph, dict(constants)
+        for node in network.nodes:
+            kernel, bias = f"{node.name}/kernel", f"{node.name}/bias"
+            if kernel in constants:
+                given, _ = scales[node.inputs[0].name]
+                rounded[kernel], step = _kernel(node, constants[kernel], constants.get(bias), given)
+                if bias in constants:
+                    rounded[bias] = _passed(constants[bias], tf.round(constants[bias] / (given * step)) * given * step)
+
+        def after(node: Node, made: Any) -> Any:
+            return made if isinstance(node.op, _ON_THE_GRID) else _activation(made, *scales[node.output.name])
+
+        images = _activation(images, *scales[network.inputs[0].name])
+        return forward(network, rounded, images, self.logits, after)[0]
+
+
+def as_scales(activations: Mapping[str, Quantisation]) -> Scales:
+    """Those of `activation_scales`, as `FakeQuantised.outputs` takes them."""
+    return {name: (float(one.scales[0]), float(one.zero_points[0])) for name, one in activations.items()}
+
+
+def _scale(least: Any, largest: Any) -> tuple[Any, Any]:
+    tiny = tf.maximum(-least, largest) < LEAST_ACTIVATION
+    least, largest = tf.where(tiny, -LEAST_ACTIVATION, least), tf.where(tiny, LEAST_ACTIVATION, largest)
+    scale = (largest - least) / 255
+    return scale, tf.round(-128 - least / scale)
+
+
+def _activation(x: Any, scale: Any, zero_point: Any) -> Any:
+    least, largest = (-128 - zero_point) * scale, (127 - zero_point) * scale
+    return tf.quantization.fake_quant_with_min_max_vars(x, least, largest)
+
+
+def _kernel(node: Node, kernel: Any, bias: Any, given: Any) -> tuple[Any, Any]:
+    """A kernel rounded, and the step of each output channel; `given` is the input's scale."""
+    by_channel = tf.reshape(kernel, (-1, node.output.shape[-1])) if isinstance(node.op, DepthwiseConv2D) else kernel
+    largest = largest_integer(node)
+    step = tf.maximum(tf.reduce_max(tf.abs(by_channel), axis=list(range(len(by_channel.shape) - 1))), LEAST_WEIGHT)
+    step = step / largest
+    if bias is not None:
+        step = tf.maximum(step, tf.abs(bias) / (given * LARGEST_BIAS))
+    if row_of(node.op).one_scale(node.op):
+        step = tf.fill(tf.shape(step), tf.reduce_max(step))
+    rounded = tf.clip_by_value(tf.round(by_channel / step), -largest, largest) * step
+    return _passed(kernel, tf.reshape(rounded, kernel.shape)), tf.stop_gradient(step)
+
+
+def _passed(value: Any, rounded: Any) -> Any:
+    """What is rounded, with the gradient of what is not."""
+    return value + tf.stop_gradient(rounded - value)
