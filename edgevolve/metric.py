@@ -56,6 +56,12 @@ def register(*metrics: Metric) -> None:
     _KNOWN.update({one.name: one for one in metrics})
 
 
+QUANTISATION_DROP = Metric("quantisation_drop", "lost in int8", SHARE, learned=True)
+"""By how much the main score of the int8 network is worse than that of the float network, in that score's unit."""
+
+register(QUANTISATION_DROP)
+
+
 def metric(name: str, known: Mapping[str, Metric] = _NONE) -> Metric:
     """The metric of this name: of those in `known`, else of the registry.
 

@@ -18,8 +18,8 @@ from edgevolve.engine.loop import Observer, Search
 from edgevolve.engine.train_task import Train
 from edgevolve.engine.trial import try_task
 from edgevolve.engine.versions import installed_versions
-from edgevolve.metric import int8_metric
-from edgevolve.quantisation import ScoreInt8
+from edgevolve.metric import QUANTISATION_DROP, int8_metric
+from edgevolve.quantisation import Quantise, ScoreInt8
 from edgevolve.runs import (
     ON_RESUME,
     ConfigError,
@@ -112,14 +112,17 @@ def search(
 def task_of(config: SearchConfig) -> Task:
     """The configuration's task, or training and its stages, scored as the problem asks: by the main metric at least.
 
-    `NAME_int8` is the score NAME of the target for the int8 network.
+    `NAME_int8` is the score NAME of the target for the int8 network, `quantisation_drop` what that loses; the stage
+    `Quantise` gives them itself.
     """
     main, *others = target_of(config.data).metrics
-    in_int8 = [int8_metric(one) for one in (main, *others)]
+    in_int8 = [*(int8_metric(one) for one in (main, *others)), QUANTISATION_DROP]
     asked = [one for one in (*others, *in_int8) if one.name in config.problem.metrics]
-    scored = (ScoreInt8(),) if any(one in in_int8 for one in asked) else ()
     own = [one for stage in config.stages for one in getattr(stage, "metrics", ())]
-    return config.task or Train(config.training, (main, *asked, *own), (*config.stages, *scored))
+    is_scored = isinstance(config.stages[-1] if config.stages else None, Quantise)
+    scored = (ScoreInt8(),) if any(one in in_int8 for one in asked) and not is_scored else ()
+    given = tuple(dict.fromkeys((main, *asked, *own)))
+    return config.task or Train(config.training, given, (*config.stages, *scored))
 
 
 def _seen(config: SearchConfig, splits: Splits) -> dict[str, Any]:

@@ -5,6 +5,7 @@
 """
 
 from edgevolve.quantisation.calibrate import activation_ranges, calibration_examples
+from edgevolve.quantisation.finetune import Quantise
 from edgevolve.quantisation.float_network import FloatNetwork, float_network
 from edgevolve.quantisation.litert import Int8Model, int8_scores, open_model
 from edgevolve.quantisation.network import int8_network
@@ -16,6 +17,7 @@ __all__ = [
     "Int8Model",
     "Int8Network",
     "QuantisationError",
+    "Quantise",
     "ScoreInt8",
     "activation_ranges",
     "activation_scales",

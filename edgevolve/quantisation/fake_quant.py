@@ -25,7 +25,7 @@ from edgevolve.quantisation.quantise import (
     of_one_scale,
 )
 from edgevolve.tflite import Quantisation, row_of
-from edgevolve.training.forward import Statistics, forward
+from edgevolve.training.forward import FORWARD, Statistics, forward
 from edgevolve.training.weights import Values, folded
 from resource_models import Deployed, deployed
 
@@ -97,20 +97,39 @@ class FakeQuantised:
 
     def outputs(self, constants: Values, scales: Scales, images: Any) -> Any:
         """The network of rounded `constants`, its activations rounded to these scales."""
-        network, rounded = self.merged.graph, dict(constants)
-        for node in network.nodes:
+        network, rounded = self.merged.graph, self.rounded(constants, scales)
+
+        def after(node: Node, made: Any) -> Any:
+            return _after(node, made, scales)
+
+        images = _activation(images, *scales[network.inputs[0].name])
+        return forward(network, rounded, images, self.logits, after)[0]
+
+    def by_operator(self, constants: Values, scales: Scales, given: Values) -> dict[str, Any]:
+        """What each operator by itself makes of what it is `given`, by the names of the activations."""
+        rounded = self.rounded(constants, scales)
+        made = {}
+        for node in self.merged.graph.nodes:
+            output = FORWARD[type(node.op)](node, rounded, {}, *(given[x.name] for x in node.inputs))
+            made[node.output.name] = _after(node, output, scales)
+        return made
+
+    def rounded(self, constants: Values, scales: Scales) -> dict[str, Any]:
+        """The constants as stored, for inputs of these scales."""
+        rounded = dict(constants)
+        for node in self.merged.graph.nodes:
             kernel, bias = f"{node.name}/kernel", f"{node.name}/bias"
             if kernel in constants:
                 given, _ = scales[node.inputs[0].name]
                 rounded[kernel], step = _kernel(node, constants[kernel], constants.get(bias), given)
                 if bias in constants:
-                    rounded[bias] = _passed(constants[bias], tf.round(constants[bias] / (given * step)) * given * step)
+                    whole = _rounded(constants[bias], given * step) * (given * step)
+                    rounded[bias] = _passed(constants[bias], whole)
+        return rounded
 
-        def after(node: Node, made: Any) -> Any:
-            return made if isinstance(node.op, _ON_THE_GRID) else _activation(made, *scales[node.output.name])
 
-        images = _activation(images, *scales[network.inputs[0].name])
-        return forward(network, rounded, images, self.logits, after)[0]
+def _after(node: Node, made: Any, scales: Scales) -> Any:
+    return made if isinstance(node.op, _ON_THE_GRID) else _activation(made, *scales[node.output.name])
 
 
 def as_scales(activations: Mapping[str, Quantisation]) -> Scales:
@@ -134,14 +153,21 @@ def _kernel(node: Node, kernel: Any, bias: Any, given: Any) -> tuple[Any, Any]:
     """A kernel rounded, and the step of each output channel; `given` is the input's scale."""
     by_channel = tf.reshape(kernel, (-1, node.output.shape[-1])) if isinstance(node.op, DepthwiseConv2D) else kernel
     largest = largest_integer(node)
-    step = tf.maximum(tf.reduce_max(tf.abs(by_channel), axis=list(range(len(by_channel.shape) - 1))), LEAST_WEIGHT)
-    step = step / largest
+    axes = list(range(len(by_channel.shape) - 1))
+    most = tf.cast(tf.reduce_max(tf.abs(by_channel), axes), tf.float64)
+    step = tf.cast(tf.maximum(most, LEAST_WEIGHT) / largest, tf.float32)
     if bias is not None:
         step = tf.maximum(step, tf.abs(bias) / (given * LARGEST_BIAS))
     if row_of(node.op).one_scale(node.op):
         step = tf.fill(tf.shape(step), tf.reduce_max(step))
-    rounded = tf.clip_by_value(tf.round(by_channel / step), -largest, largest) * step
+    rounded = tf.clip_by_value(_rounded(by_channel, step), -largest, largest) * step
     return _passed(kernel, tf.reshape(rounded, kernel.shape)), tf.stop_gradient(step)
+
+
+def _rounded(values: Any, steps: Any) -> Any:
+    """Values in steps, as the converter rounds them."""
+    numbers = values * (1 / steps)
+    return tf.sign(numbers) * tf.floor(tf.abs(numbers) + 0.5)
 
 
 def _passed(value: Any, rounded: Any) -> Any:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edgevolve.data import Splits, classes_of
-from edgevolve.metric import int8_metric
+from edgevolve.metric import QUANTISATION_DROP, int8_metric
 from edgevolve.quantisation.calibrate import calibration_examples
 from edgevolve.quantisation.litert import int8_scores
 from edgevolve.quantisation.network import int8_network
@@ -17,11 +17,17 @@ class ScoreInt8:
     """A stage that leaves the network as it is and scores its int8 file, run by LiteRT on the validation split."""
 
     def __call__(self, state: TrainState, data: Splits, rng: np.random.Generator, progress: Progress) -> TrainState:
-        """The state with `NAME_int8` of each of the target's metrics; raises `ValueError` as `int8_network`."""
+        """The state with `NAME_int8` of each of the target's metrics; raises `ValueError` as `int8_network`.
+
+        With `quantisation_drop` as well, by the main metric, unless a stage before knows better.
+        """
         if state.weights is None:
             raise ValueError("a network is scored in int8 after it was trained")
         network = int8_network(state.graph, state.weights, calibration_examples(data.train))
         target = data.target or classes_of(state.graph.outputs[0].shape[-1])
         scores = int8_scores(network.tflite(), data.validation, target)
         found = {int8_metric(one).name: scores[one.name] for one in target.metrics}
+        main = target.metrics[0]
+        if QUANTISATION_DROP.name not in state.metrics and main.name in state.metrics:
+            found[QUANTISATION_DROP.name] = main.sign * (scores[main.name] - state.metrics[main.name])
         return replace(state, metrics={**state.metrics, **found})

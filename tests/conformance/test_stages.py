@@ -7,7 +7,7 @@ import pytest
 
 from edgevolve.data import Digits, load_splits
 from edgevolve.graph import Activation, Conv2D, Dense, GlobalAveragePool, GraphBuilder
-from edgevolve.quantisation import ScoreInt8
+from edgevolve.quantisation import Quantise, ScoreInt8
 from edgevolve.testing import check_stage
 from edgevolve.training import Fit, Prune, TrainingSettings, TrainState, unreported
 
@@ -47,10 +47,19 @@ def test_training_from_scratch_keeps_every_promise(network, splits):
     check_stage(FIT, TrainState(network), splits)
 
 
+QUANTISE = Quantise(
+    bits=4, last=8, threshold=0, settings=TrainingSettings(epochs=3, learning_rate=0.01), checkpoint_s=0
+)
+
+
 @pytest.mark.parametrize(
     "stage",
-    [pytest.param(FIT, id="fit"), pytest.param(ScoreInt8(), id="score int8"), *PRUNE],
-    ids=["fit", "score int8", "taylor", "magnitude", "weights"],
+    [
+        pytest.param(FIT, id="fit"),
+        pytest.param(ScoreInt8(), id="score int8"),
+        pytest.param(QUANTISE, id="quantise"),
+        *PRUNE,
+    ],
 )
 def test_a_stage_after_training_keeps_every_promise(stage, trained, splits):
     check_stage(stage, trained, splits)

@@ -1,0 +1,123 @@
+"""The stage of training that brings a network to integers and trains it on while it is rounded."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.data import Splits, Target, classes_of
+from edgevolve.graph import Graph, canonical, kernel_bits, with_kernel_bits
+from edgevolve.metric import QUANTISATION_DROP, Metric, int8_metric
+from edgevolve.quantisation.calibrate import calibration_examples
+from edgevolve.quantisation.litert import int8_scores
+from edgevolve.quantisation.network import int8_network
+from edgevolve.training import Progress, TrainingSettings, TrainState
+from edgevolve.training.weights import Weights
+
+Bits = Literal[4, 8]
+
+_SETTINGS = TrainingSettings(epochs=10, learning_rate=0.01, weight_decay=0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantise:
+    """A stage: kernels of `bits` bits, activations of 8, and quantisation-aware training where that loses too much.
+
+    `first` and `last` are the bits of the first and the last layer with a kernel, which suffer most from few; `bits`
+    where they are None. A candidate's recipe may set `bits`, `first_bits` and `last_bits`.
+
+    The network is rounded to integers first (post-training quantisation). Where its main metric on the validation split
+    is worse than the float network's by more than `threshold`, it is trained on for `settings.epochs` while it is
+    rounded, and what answers better in integers is kept. The state's metrics are those of the float weights, of the
+    int8 file (`NAME_int8`), and `quantisation_drop`: by how much the file's main metric is worse than that of the
+    float network that the stage was given.
+    """
+
+    bits: Bits = 8
+    first: Bits | None = None
+    last: Bits | None = None
+    threshold: float = 0.003
+    settings: TrainingSettings = _SETTINGS
+    checkpoint_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        for name in ("bits", "first", "last"):
+            value = getattr(self, name)
+            if value not in ((4, 8) if name == "bits" else (4, 8, None)) or isinstance(value, bool | float):
+                raise ValueError(f"Quantise: {name} must be 4 or 8, not {value!r}")
+        if not isinstance(self.threshold, int | float) or not self.threshold >= 0:
+            raise ValueError(f"Quantise: threshold must be at least 0, not {self.threshold!r}")
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What it gives beside the target's scores."""
+        return (QUANTISATION_DROP,)
+
+    @property
+    def recipe_keys(self) -> Collection[str]:
+        """Those of the bits."""
+        return ("bits", "first_bits", "last_bits")
+
+    def under(self, recipe: Mapping[str, Any]) -> "Quantise":
+        """With the bits that the recipe names."""
+        fields = {"bits": "bits", "first_bits": "first", "last_bits": "last"}
+        return replace(self, **{fields[key]: recipe[key] for key in fields if key in recipe})
+
+    def __call__(self, state: TrainState, data: Splits, rng: np.random.Generator, progress: Progress) -> TrainState:
+        """The network with these bits and its weights. Raises `ValueError` before training, `QuantisationError`."""
+        from edgevolve.training.trainer import check_fit, evaluate, train
+
+        if state.weights is None:
+            raise ValueError("a network is quantised after it was trained")
+        target = data.target or classes_of(state.graph.outputs[0].shape[-1])
+        main, seed = target.metrics[0], int(rng.integers(2**63))
+        before = evaluate(state.graph, state.weights, data.validation, target).metrics[main.name]
+        graph, weights = self._packed(state.graph, state.weights)
+        examples = calibration_examples(data.train)
+        scores, curves = _scores(graph, weights, examples, data, target), dict(state.curves)
+        if main.sign * (scores[main.name] - before) > self.threshold:
+            from edgevolve.quantisation.fake_quant import FakeQuantised
+
+            lowering = FakeQuantised(graph, check_fit(graph, target, data.train, data.validation), examples)
+            trained = train(
+                graph,
+                data.train,
+                data.validation,
+                self.settings,
+                seed,
+                weights,
+                target,
+                progress,
+                state.checkpoint,
+                self.checkpoint_s,
+                lowering,
+            )
+            curves |= {name: (*curves.get(name, ()), *values) for name, values in trained.curves.items()}
+            again = _scores(graph, trained.weights, examples, data, target)
+            if main.sign * (again[main.name] - scores[main.name]) < 0:
+                weights, scores = trained.weights, again
+        metrics = evaluate(graph, weights, data.validation, target).metrics
+        metrics |= {int8_metric(one).name: scores[one.name] for one in target.metrics}
+        metrics[QUANTISATION_DROP.name] = main.sign * (scores[main.name] - before)
+        return TrainState(graph, weights, curves, {**state.metrics, **metrics})
+
+    def _packed(self, graph: Graph, weights: Mapping[str, NDArray[Any]]) -> tuple[Graph, Weights]:
+        """The network with these bits, in canonical order, and its weights by the names there."""
+        known = list(kernel_bits(graph))
+        bits = dict.fromkeys(known, self.bits)
+        for name, given in ((known[0], self.first), (known[-1], self.last)):
+            bits[name] = given or bits[name]
+        if bits == kernel_bits(graph):
+            return graph, dict(weights)
+        packed, names = canonical(with_kernel_bits(graph, bits))
+        parts = ((name.rpartition("/"), value) for name, value in weights.items())
+        return packed, {f"{names[node]}/{role}": value for (node, _, role), value in parts}
+
+
+def _scores(
+    graph: Graph, weights: Mapping[str, NDArray[Any]], examples: NDArray[np.float32], data: Splits, target: Target
+) -> dict[str, float]:
+    """Those of the file on the validation split."""
+    return int8_scores(int8_network(graph, weights, examples).tflite(), data.validation, target)
