@@ -40,12 +40,8 @@ if TYPE_CHECKING:
     from edgevolve.engine import Inherited, Inline, SharedFrom, Supernet, VirtualTime, search
     from edgevolve.graph import Graph, GraphBuilder
     from edgevolve.metric import Metric
-<<<<<<< HEAD
-    from edgevolve.runs import ConfigError, FrontEndChoices, Job, JournalError, Needs, Record, Run, SearchConfig, Task
-=======
     from edgevolve.quantisation import Quantise
-    from edgevolve.runs import ConfigError, Job, JournalError, Needs, Record, Run, SearchConfig, Task
->>>>>>> db994a3 (Quantise in the facade, the changelog and the design)
+    from edgevolve.runs import ConfigError, FrontEndChoices, Job, JournalError, Needs, Record, Run, SearchConfig, Task
     from edgevolve.training import Progress, Prune, TrainingSettings
     from predictors import Device, DevicePredictor, EdgeTPUv6Predictor, Estimated, PredictorError
     from search_algorithms import (
@@ -112,7 +108,7 @@ _NAMES = {
     "edgevolve.engine": ("Inherited", "Inline", "SharedFrom", "Supernet", "VirtualTime", "search"),
     "edgevolve.graph": ("Graph", "GraphBuilder"),
     "edgevolve.metric": ("Metric",),
-<<<<<<< HEAD
+    "edgevolve.quantisation": ("Quantise",),
     "edgevolve.runs": (
         "ConfigError",
         "FrontEndChoices",
@@ -124,10 +120,6 @@ _NAMES = {
         "SearchConfig",
         "Task",
     ),
-=======
-    "edgevolve.quantisation": ("Quantise",),
-    "edgevolve.runs": ("ConfigError", "Job", "JournalError", "Needs", "Record", "Run", "SearchConfig", "Task"),
->>>>>>> db994a3 (Quantise in the facade, the changelog and the design)
     "edgevolve.training": ("Progress", "Prune", "TrainingSettings"),
     "predictors": ("Device", "DevicePredictor", "EdgeTPUv6Predictor", "Estimated", "PredictorError"),
     "search_algorithms": (
