@@ -10,7 +10,7 @@ Two things differ from TI's networks: a reduction halves a map once (there the n
 has no batch norm (data sets are normalised).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from numpy.random import Generator
@@ -19,6 +19,7 @@ from edgevolve.graph import Concat, Dense, GlobalAveragePool, Graph, GraphBuilde
 from search_space.cell_text import read_call
 from search_space.declared import DeclaredSpace
 from search_space.genome import Choice, Record
+from search_space.mixture import Decision, Mix, Mixture, Selection
 from search_space.primitives import Primitive, clamped, conv_bn_relu, primitive, standard
 from search_space.protocol import GenotypeError, Json
 from search_space.variables import Change, refusal
@@ -95,16 +96,61 @@ class CellSpace(DeclaredSpace[CellPair]):
 
     def graph(self, genotype: CellPair) -> Graph:
         """The network."""
+        return self._stacked(
+            lambda net, reduces, x: self._cell(net, genotype.reduction if reduces else genotype.normal, x, 1 + reduces)
+        )
+
+    def _stacked(self, cell: Callable[[GraphBuilder, bool, Tensor], Tensor]) -> Graph:
+        """Stem, cells, classifier; `cell` adds one, on a map of its channels, and is told whether it reduces."""
         net = GraphBuilder()
         x = net.input((1, *self.input_shape))
         x = net.add(conv_bn_relu(self.stem * self.channels, clamped((3, 3), x)), x)
         channels = self.channels
         for layer in range(self.layers):
             reduces = layer in self.reductions
-            channels *= 2 if reduces else 1
-            x = net.add(conv_bn_relu(channels, (1, 1)), x)
-            x = self._cell(net, genotype.reduction if reduces else genotype.normal, x, 2 if reduces else 1)
+            channels *= 1 + reduces
+            x = cell(net, reduces, net.add(conv_bn_relu(channels, (1, 1)), x))
         return net.build(net.add(Dense(self.units), net.add(GlobalAveragePool(), x)))
+
+    def mixture(self) -> Mixture[CellPair]:
+        """All networks of the space as one, cell by cell: the decisions of the two cells are shared by their copies."""
+        graph = self._stacked(lambda net, reduces, x: self._mixed_cell(net, self.nodes * reduces, x, 1 + reduces))
+        return Mixture(graph, self._decisions(), self._chosen)
+
+    def _mixed_cell(self, net: GraphBuilder, first: int, x: Tensor, stride: int) -> Tensor:
+        """The cell with a mixture of all edges at each node; `first` is the number of its first decision."""
+        strides = (min(stride, x.shape[1]), min(stride, x.shape[2]))
+        made = [x]
+        for node in range(self.nodes):
+            options = [
+                operation.add(net, source, (1, 1) if place else strides)
+                for place, source in enumerate(made)
+                for operation in self.operations.values()
+            ]
+            made.append(net.add(Mix(first + node), *options))
+        ends = [made[node] for node in self.ends]
+        return ends[0] if len(ends) == 1 else net.add(Concat(), *ends)
+
+    def _decisions(self) -> tuple[Decision, ...]:
+        """Each node of each cell: which operation, on which source; a softmax for every source."""
+        names = tuple(self.operations)
+        return tuple(
+            Decision(
+                f"{cell}, node {node + 1}",
+                tuple(f"{name}({source})" for source in range(node + 1) for name in names),
+                (len(names),) * (node + 1),
+                none=True,
+                skips=tuple(name == "skip_connect" for name in names) * (node + 1),
+            )
+            for cell in ("normal", "reduction")
+            for node in range(self.nodes)
+        )
+
+    def _chosen(self, selection: Selection) -> CellPair:
+        """The genotype of a selection."""
+        names = tuple(self.operations)
+        edges = tuple(Edge(names[option % len(names)], option // len(names)) for option in selection)
+        return CellPair(edges[: self.nodes], edges[self.nodes :])
 
     @property
     def reductions(self) -> tuple[int, int]:

@@ -22,7 +22,8 @@ from resource_models import (
     model_size,
     peak_memory,
 )
-from search_algorithms import Inherit, Metrics, Outcome
+from search_algorithms import Inherit, Metrics, Outcome, Problem
+from search_space import SearchSpace
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,14 @@ class Task(Protocol):
 
     def __call__(self, job: Job, splits: Splits, progress: Progress) -> Outcome:
         """Evaluate. An exception counts as `Failed`. `splits.test` is empty here."""
+
+
+@runtime_checkable
+class OfASearch(Protocol):
+    """A task before the search that works on the space, the problem and the metrics of the configuration."""
+
+    def within(self, space: SearchSpace[Any], problem: Problem, providers: "Sequence[MetricProvider]") -> Task:
+        """The task for a search. Raises `ValueError`, in one line, where it cannot work on it."""
 
 
 @runtime_checkable

@@ -192,7 +192,7 @@ class Descent:
             (gradient,) = tf.gradients(loss, seen)
             if settings.clip_norm is not None:
                 (gradient,), _ = tf.clip_by_global_norm([gradient], settings.clip_norm)
-            rate = _learning_rate(settings, done, whole)
+            rate = learning_rate(settings, done, whole)
             trainable, slots = OPTIMISE[settings.optimiser](trainable, gradient, slots, rate, decay, done)
             if statistics:
                 batch = tf.concat([statistics[p.name] for p in layout.moving], axis=0)
@@ -242,7 +242,8 @@ def _averaged(means: Sequence[Any], now: Sequence[Any], keep: float, done: Any) 
     return tuple(part * mean + (1 - part) * value for mean, value in zip(means, now, strict=bool(means)))
 
 
-def _learning_rate(settings: TrainingSettings, done: Any, steps: int) -> Any:
+def learning_rate(settings: TrainingSettings, done: Any, steps: int) -> Any:
+    """The rate after `done` of `steps` steps."""
     if settings.schedule == "constant":
         return settings.learning_rate
     return settings.learning_rate * 0.5 * (1 + tf.cos(tf.cast(done, tf.float32) * (np.pi / steps)))

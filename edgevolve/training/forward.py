@@ -25,6 +25,7 @@ from edgevolve.graph import (
     Softmax,
 )
 from edgevolve.training.weights import BATCH_NORM_EPSILON, Values
+from search_space.mixture import Mix
 
 Statistics = dict[str, Any]
 """Mean and variance of the batch, by the names of the moving values."""
@@ -147,6 +148,11 @@ def _softmax(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
     return tf.nn.softmax(x)
 
 
+def _mix(node: Node, values: Values, statistics: Statistics, *inputs: Any) -> Any:
+    op: Any = node.op
+    return tf.tensordot(values[op.weight], tf.stack(inputs), 1)
+
+
 def _hard_swish(x: Any) -> Any:
     return x * tf.nn.relu6(x + 3) * (1 / 6)
 
@@ -174,4 +180,5 @@ FORWARD: dict[type, Callable[..., Any]] = {
     Slice: _slice,
     Activate: _activate,
     Softmax: _softmax,
+    Mix: _mix,
 }

@@ -1,0 +1,96 @@
+"""What the networks of a mixture cost, from exact figures: of the most likely one, and of it with each swap."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.runs.measure import measure
+from edgevolve.runs.task import MetricProvider
+from edgevolve.training.linear_costs import ABOVE_ZERO, ABSOLUTE, PLAIN, Costs
+from search_algorithms import Constraint, Objective, Problem
+from search_space import SearchSpace
+from search_space.mixture import Mixture, Selection
+
+
+@dataclass(frozen=True, slots=True)
+class MixtureCosts:
+    """Which metrics of `problem` are known before training, and what they are over the mixture.
+
+    Any metric will do, of any device: nothing is assumed but that it can be measured.
+    """
+
+    space: SearchSpace[Any]
+    mixture: Mixture[Any]
+    objectives: tuple[Objective, ...]
+    bounds: tuple[Constraint, ...]
+    providers: tuple[MetricProvider, ...]
+
+    @classmethod
+    def of(
+        cls, space: SearchSpace[Any], mixture: Mixture[Any], problem: Problem, providers: Sequence[MetricProvider]
+    ) -> "MixtureCosts":
+        """Those that a provider gives."""
+        known = {name for provider in providers for name in provider.metric_names}
+        objectives = tuple(one for one in problem.objectives if one.metric in known)
+        bounds = tuple(one for one in problem.constraints if one.hard and one.metric in known)
+        wanted = {one.metric for one in objectives} | {one.metric for one in bounds}
+        asked = tuple(provider for provider in providers if wanted & set(provider.metric_names))
+        return cls(space, mixture, objectives, bounds, asked)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The metrics."""
+        return tuple(dict.fromkeys(one.metric for one in self._terms))
+
+    @property
+    def _terms(self) -> tuple[Objective | Constraint, ...]:
+        return (*self.objectives, *self.bounds)
+
+    def figures(self, selection: Selection) -> NDArray[np.float64]:
+        """Of the selected network, one for each name; not a number where a device cannot run it."""
+        found = measure(self.space, self.providers, self.mixture.genotype(selection)).metrics
+        return np.array([found.get(name, np.nan) for name in self.names])
+
+    def broken(self, figures: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which bounds a network with these figures breaks; all of a device that cannot run it."""
+        known = dict(zip(self.names, figures, strict=True))
+        return np.array([np.isnan(known[one.metric]) or one.broken(known) for one in self.bounds], np.bool_)
+
+    def around(
+        self, selection: Selection, reference: NDArray[np.float64], weight: float, ramp: NDArray[np.float64]
+    ) -> tuple[Costs, NDArray[np.float64]]:
+        """The costs linear around a selection, and its figures.
+
+        An objective counts `weight` times its ratio to `reference`, or times its distance from a target; a bound
+        `ramp` times the share of it by which it is broken.
+        """
+        figures = self.figures(selection)
+        columns = [
+            self.figures((*selection[:place], option, *selection[place + 1 :])) - figures
+            if option != selection[place]
+            else np.zeros(len(figures))
+            for place, decision in enumerate(self.mixture.decisions)
+            for option in range(len(decision.options))
+        ]
+        slopes = np.stack(columns, axis=1)
+        slopes = np.where(np.isnan(slopes), np.abs(np.nan_to_num(figures))[:, None], slopes)  # a device refuses: avoid
+        rows = [self.names.index(one.metric) for one in self._terms]
+        parts = [self._term(one, reference[row]) for one, row in zip(self._terms, rows, strict=True)]
+        scales, offsets, kinds = (list(part) for part in zip(*parts, strict=True)) if parts else ([], [], [])
+        weights = [*[weight] * len(self.objectives), *ramp]
+        floats = (np.nan_to_num(figures)[rows], slopes[rows], scales, offsets, weights)
+        arrays = [np.asarray(part, np.float32) for part in floats]
+        return Costs(arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], np.asarray(kinds, np.int32)), figures
+
+    def _term(self, one: Objective | Constraint, reference: float) -> tuple[float, float, int]:
+        """Scale, offset and kind."""
+        if isinstance(one, Constraint):
+            scale = (1.0 if one.sense == "at_most" else -1.0) / (abs(one.bound) or 1.0)
+            return scale, -scale * one.bound, ABOVE_ZERO
+        if one.target is not None:
+            scale = 1.0 / (abs(one.target) or 1.0)
+            return scale, -scale * one.target, ABSOLUTE
+        return (-1.0 if one.direction == "maximise" else 1.0) / (abs(reference) or 1.0), 0.0, PLAIN

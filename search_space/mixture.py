@@ -1,0 +1,187 @@
+"""All networks of a space as one: a graph in which some nodes mix what alternatives give (DARTS, arXiv 1806.09055).
+
+A `Mixture` is what gradient search trains. Each `Decision` has options; `logits` are one number an option, and one more
+for every group of options that may also carry nothing. A softmax over each group says how much of an option is mixed
+in. One option for each decision gives a genotype of the space, whose network is the mixture without the other options.
+"""
+
+import heapq
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.graph import Graph, GraphBuilder, Shape, ShapeError, Tensor, canonical
+
+G = TypeVar("G")
+
+LOGITS = "logits"
+"""What the logits are called among the arrays that a gradient search leaves."""
+
+Selection = tuple[int, ...]
+"""The option chosen for each decision."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """The operator of a mixture: a weighted sum of its inputs, one for each option of a decision. Never deployed."""
+
+    decision: int
+
+    @property
+    def weight(self) -> str:
+        """What the weights of its options are called among the values of a mixture."""
+        return f"decision {self.decision}"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """That of every input. Raises `ShapeError` where they differ."""
+        if len(set(inputs)) != 1:
+            raise ShapeError(f"options of one decision need one shape, got {inputs}")
+        return inputs[0]
+
+    def weights(self, *inputs: Shape) -> tuple[Any, ...]:
+        """None of its own."""
+        return ()
+
+    def macs(self, *inputs: Shape) -> int:
+        """None: the chosen option costs."""
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One choice: `options` in words, consecutive `groups` of which share a softmax.
+
+    With `none`, a group may also carry nothing. `skips` says which options do nothing.
+    """
+
+    name: str
+    options: tuple[str, ...]
+    groups: tuple[int, ...]
+    none: bool = False
+    skips: tuple[bool, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many logits it has."""
+        return sum(self.groups) + len(self.groups) * self.none
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture(Generic[G]):
+    """`graph` holds a `Mix` node wherever a decision stands; `genotype` says what a selection is in the space."""
+
+    graph: Graph
+    decisions: tuple[Decision, ...]
+    genotype: Callable[[Selection], G]
+
+    @property
+    def size(self) -> int:
+        """How many logits there are, decision by decision, group by group, in a group first that of nothing."""
+        return sum(decision.size for decision in self.decisions)
+
+    def probabilities(self, logits: NDArray[Any]) -> list[NDArray[np.float64]]:
+        """For each decision the softmax weight of each option; those of a group that may carry nothing add to less.
+
+        Raises `ValueError` for logits of another mixture.
+        """
+        if logits.shape != (self.size,):
+            raise ValueError(f"these logits are of another space: {logits.shape}, not ({self.size},)")
+        found, begin = [], 0
+        for decision in self.decisions:
+            parts = []
+            for group in decision.groups:
+                one = np.asarray(logits[begin : begin + group + decision.none], np.float64)
+                weights = np.exp(one - one.max())
+                parts.append((weights / weights.sum())[int(decision.none) :])
+                begin += len(one)
+            found.append(np.concatenate(parts))
+        return found
+
+    def best(self, logits: NDArray[Any], skips: int | None = None) -> Iterator[Selection]:
+        """Selections from the most likely on: by the product of their options' weights.
+
+        Of the decisions of one cell (the name up to the comma), the `skips` that lean most to an option that does
+        nothing may take it, the others may not (the cap of DARTS+, Liang et al. 2019, arXiv 1909.06035).
+        """
+        scores = [np.log(np.maximum(p, 1e-300)) for p in self.probabilities(logits)]
+        if skips is not None:
+            scores = self._capped(scores, skips)
+        orders = [np.argsort(-score, kind="stable")[: int(np.isfinite(score).sum())] for score in scores]
+        losses = [score[order[0]] - score[order] for score, order in zip(scores, orders, strict=True)]
+        for places in _cheapest(losses):
+            yield tuple(int(order[place]) for order, place in zip(orders, places, strict=True))
+
+    def _capped(self, scores: list[NDArray[np.float64]], skips: int) -> list[NDArray[np.float64]]:
+        """The scores, of options that do nothing minus infinity for all decisions of a cell but `skips`."""
+        others, margins = [], list[tuple[float, str, int]]()
+        for place, (decision, score) in enumerate(zip(self.decisions, scores, strict=True)):
+            nothing = np.array(decision.skips or (False,) * len(score))
+            others.append(np.where(nothing & ~nothing.all(), -np.inf, score))
+            margins.append((float(score.max() - others[-1].max()), decision.name.partition(",")[0], place))
+        kept: dict[str, list[int]] = {}
+        for margin, cell, place in sorted(margins, key=lambda entry: -entry[0]):
+            if margin > 0 and len(kept.setdefault(cell, [])) < skips:
+                kept[cell].append(place)
+        free = {place for places in kept.values() for place in places}
+        return [score if place in free else others[place] for place, score in enumerate(scores)]
+
+    def reduced(self, selection: Selection) -> tuple[Graph, dict[str, str]]:
+        """The network of a selection, and what each of its nodes is called in the mixture."""
+        made = {node.output.name: node for node in self.graph.nodes}
+        net = GraphBuilder()
+        tensors = {x.name: net.input(x.shape, x.dtype) for x in self.graph.inputs}
+        names: dict[str, str] = {}
+
+        def tensor(name: str) -> Tensor:
+            if name not in tensors:
+                node = made[name]
+                if isinstance(node.op, Mix):
+                    tensors[name] = tensor(node.inputs[selection[node.op.decision]].name)
+                else:
+                    tensors[name] = net.add(node.op, *(tensor(x.name) for x in node.inputs))
+                    names[tensors[name].name] = node.name
+            return tensors[name]
+
+        graph = net.build(*(tensor(y.name) for y in self.graph.outputs))
+        return graph, {node.name: names[node.output.name] for node in graph.nodes}
+
+    def inherited(self, selection: Selection, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Weights of the selected network in canonical form, out of those of the mixture."""
+        graph, mixed = self.reduced(selection)
+        _, names = canonical(graph)
+        roles: dict[str, list[str]] = {}
+        for name in values:
+            node, _, role = name.partition("/")
+            roles.setdefault(node, []).append(role)
+        return {
+            f"{names[node]}/{role}": values[f"{source}/{role}"]
+            for node, source in mixed.items()
+            for role in roles.get(source, ())
+        }
+
+
+@runtime_checkable
+class Mixable(Protocol[G]):
+    """A space that gradient search can train as one network."""
+
+    def mixture(self) -> Mixture[G]:
+        """All of the space, or the part that the mixture's decisions span."""
+
+
+def _cheapest(losses: Sequence[NDArray[np.float64]]) -> Iterator[tuple[int, ...]]:
+    """Places in several rising lists, by the sum of what stands there; each combination once."""
+    first = (0,) * len(losses)
+    heap = [(0.0, first)]
+    seen = {first}
+    while heap:
+        total, places = heapq.heappop(heap)
+        yield places
+        for i, place in enumerate(places):
+            if place + 1 < len(losses[i]):
+                following = (*places[:i], place + 1, *places[i + 1 :])
+                if following not in seen:
+                    seen.add(following)
+                    heapq.heappush(heap, (total + float(losses[i][place + 1] - losses[i][place]), following))
