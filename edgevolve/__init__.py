@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         hold_out,
         with_front_end,
     )
-    from edgevolve.engine import Inherited, Inline, SharedFrom, Supernet, VirtualTime, search
+    from edgevolve.engine import DARTS, Inherited, Inline, SharedFrom, Supernet, VirtualTime, search
     from edgevolve.graph import Graph, GraphBuilder
     from edgevolve.metric import Metric
     from edgevolve.quantisation import Quantise
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         AgingEvolution,
         BayesianOptimisation,
         Completed,
+        Derived,
         Failed,
         GridSearch,
         Inherit,
@@ -105,7 +106,7 @@ _NAMES = {
         "hold_out",
         "with_front_end",
     ),
-    "edgevolve.engine": ("Inherited", "Inline", "SharedFrom", "Supernet", "VirtualTime", "search"),
+    "edgevolve.engine": ("DARTS", "Inherited", "Inline", "SharedFrom", "Supernet", "VirtualTime", "search"),
     "edgevolve.graph": ("Graph", "GraphBuilder"),
     "edgevolve.metric": ("Metric",),
     "edgevolve.quantisation": ("Quantise",),
@@ -128,6 +129,7 @@ _NAMES = {
         "AgingEvolution",
         "BayesianOptimisation",
         "Completed",
+        "Derived",
         "Failed",
         "GridSearch",
         "Inherit",

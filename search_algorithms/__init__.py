@@ -3,6 +3,7 @@
 from search_algorithms.aging_evolution import AgingEvolution
 from search_algorithms.bayesian_optimisation import BayesianOptimisation
 from search_algorithms.candidate import Candidate, Completed, Failed, Inherit, Outcome, Proposal, Rejected
+from search_algorithms.derived import Derived
 from search_algorithms.grid_search import GridSearch
 from search_algorithms.local_search import LocalSearch
 from search_algorithms.nsga3 import NSGA3
@@ -18,7 +19,16 @@ from search_algorithms.problem import (
     minimise,
     target,
 )
-from search_algorithms.protocol import Continuing, Exhausted, Measure, Scheduling, SearchAlgorithm, Strategy, Watching
+from search_algorithms.protocol import (
+    Continuing,
+    Exhausted,
+    Measure,
+    ReadsPrepared,
+    Scheduling,
+    SearchAlgorithm,
+    Strategy,
+    Watching,
+)
 from search_algorithms.random_search import RandomSearch
 from search_algorithms.reinforce import REINFORCE
 from search_algorithms.screened import Screened
@@ -48,6 +58,7 @@ __all__ = [
     "Completed",
     "Constraint",
     "Continuing",
+    "Derived",
     "Exhausted",
     "Failed",
     "GridSearch",
@@ -61,6 +72,7 @@ __all__ = [
     "ProblemError",
     "Proposal",
     "RandomSearch",
+    "ReadsPrepared",
     "Rejected",
     "Scheduling",
     "Screened",

@@ -1,7 +1,9 @@
 """The seam between an algorithm and the loop that runs it: ask and tell."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol, runtime_checkable
+
+from numpy.typing import NDArray
 
 from search_algorithms.candidate import Candidate, Outcome, Proposal
 from search_algorithms.problem import Metrics, Problem
@@ -46,6 +48,14 @@ class Watching(Protocol):
 
     def progressed(self, candidate: Candidate, step: int, metrics: Metrics) -> bool:
         """A job in flight reports; gives whether it is to go on, False to have it end with what it has."""
+
+
+@runtime_checkable
+class ReadsPrepared(Protocol):
+    """A search algorithm that begins with what the job before the search gave."""
+
+    def prepared(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Called once, before the first ask. Raises `ProblemError` for arrays that it cannot use."""
 
 
 @runtime_checkable

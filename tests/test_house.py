@@ -4,6 +4,7 @@ import inspect
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import predictors
@@ -62,9 +63,13 @@ def test_registries_name_classes_and_every_entry_keeps_its_protocol():
         assert isinstance(kind((8, 8, 1), 10), SearchSpace)
 
 
-def test_every_packaged_configuration_that_needs_no_download_is_a_search(monkeypatch):
+def test_every_packaged_configuration_that_needs_no_download_is_a_search(monkeypatch, tmp_path):
     from driver import load_config
 
+    rng = np.random.default_rng(0)
+    signals = {"x": rng.standard_normal((90, 64, 3)), "y": np.arange(90) % 3, "subject": np.arange(90) // 10}
+    np.savez(tmp_path / "har.npz", **signals)
+    monkeypatch.setenv("HAR", str(tmp_path / "har.npz"))
     for path in sorted((ROOT / "configs").glob("[a-z]*.py")):
         config = load_config(str(path))
         assert isinstance(config, SearchConfig)

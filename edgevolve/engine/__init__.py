@@ -2,6 +2,7 @@
 
 from edgevolve.engine.calibration import Measure, calibrate
 from edgevolve.engine.cluster import ClusterError
+from edgevolve.engine.darts import DARTS
 from edgevolve.engine.evaluator import Evaluator, Inline, JobResult, VirtualTime, WorkersLostError
 from edgevolve.engine.final import final_task, train_again
 from edgevolve.engine.search import search, task_of
@@ -12,6 +13,7 @@ from edgevolve.engine.train_task import Train
 from edgevolve.engine.trial import try_task
 
 __all__ = [
+    "DARTS",
     "ClusterError",
     "Evaluator",
     "Inherited",

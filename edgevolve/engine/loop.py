@@ -25,6 +25,7 @@ from search_algorithms import (
     Metrics,
     ProblemError,
     Proposal,
+    ReadsPrepared,
     Watching,
 )
 from search_space import DegenerateSpaceError, Elastic, WithFrontEnd
@@ -354,6 +355,8 @@ class Search:
                 assert candidate
                 self._algorithm.asked(candidate)
                 self._tell(candidate)
+            case events.Prepared(artefact=str(name)) if isinstance(self._algorithm, ReadsPrepared):
+                self._algorithm.prepared(self._arrays(name))
             case events.Progressed() if event.number is not None and isinstance(self._algorithm, Watching):
                 going_on = self._algorithm.progressed(self._in_flight[event.number], event.step, event.metrics)
                 self._going_on[event.number] = going_on

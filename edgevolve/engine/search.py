@@ -82,10 +82,10 @@ def search(
         work = _restore(config, task, path, data) if resume else None
         about |= {"data": data | seen, "devices": config.devices_used, "board": config.board_used}
         about |= {"name": name, "metrics": config.described(task)}
-        before = [config.prepare] if config.prepare and not (work and work.run.prepared) else []
-        for doing in [*before, task]:
+        first = None if work and work.run.prepared else config.preparing
+        for doing in [*([first] if first else []), task]:
             start = evaluator or on_ray(
-                1 if doing is config.prepare else config.workers,
+                1 if doing is first else config.workers,
                 ray_address,
                 config.gpus_per_worker,
                 config.deadline_minutes and 60 * config.deadline_minutes,
@@ -98,7 +98,7 @@ def search(
                     observe(work.run, begun)
                 else:
                     work.resume(events.Resumed(**about), journal, observe)
-                if doing is config.prepare:
+                if doing is first:
                     work.prepare(pool, journal, observe)
                 else:
                     pool.share(work.prepared)

@@ -16,12 +16,12 @@ from edgevolve.runs.devices import DeviceMetrics, device_metrics
 from edgevolve.runs.earlier import as_begun
 from edgevolve.runs.events import BoardUsed, DeviceUsed
 from edgevolve.runs.phenotype import recipe_of
-from edgevolve.runs.task import DeviceMemory, MetricProvider, ReadsRecipes, Resources, Task
+from edgevolve.runs.task import DeviceMemory, MetricProvider, OfASearch, ReadsRecipes, Resources, Task
 from edgevolve.spelling import suggestion
 from edgevolve.training import Stage, TrainingSettings
 from predictors import Board, Device, PredictorError, board, boards, device
 from resource_models import TARGETS
-from search_algorithms import STRATEGIES, AgingEvolution, Problem, Scheduling, Strategy
+from search_algorithms import STRATEGIES, AgingEvolution, Problem, ReadsPrepared, Scheduling, Strategy
 from search_space import Elastic, SearchSpace, WithRecipe
 
 _RECIPES_TRIED = 50
@@ -253,7 +253,11 @@ class SearchConfig(BaseModel):
         self._check_inheritance(task)
         if isinstance(self.algorithm, Scheduling):
             self.algorithm.check_epochs(self.training.epochs)
-        self.algorithm.start(self.space, self.problem, self.seed, lambda genotype: {})
+        started = self.algorithm.start(self.space, self.problem, self.seed, lambda genotype: {})
+        if isinstance(started, ReadsPrepared) and self.prepare is None:
+            name = type(self.algorithm).__name__
+            raise ConfigError(f"{name} reads what a job before the search leaves: give prepare, such as DARTS()")
+        _ = self.preparing
         try:
             for genotype in self.start_genotypes:
                 self.space.graph(genotype)
@@ -273,6 +277,16 @@ class SearchConfig(BaseModel):
         if not isinstance(self.space, Elastic):
             kind = type(self.space).__name__
             raise ConfigError(f"task: {name} needs a space whose networks inherit weights, and {kind} has no inherit")
+
+    @property
+    def preparing(self) -> Task | None:
+        """The job before the search, on the configuration's space and problem. Raises `ConfigError`."""
+        if not isinstance(self.prepare, OfASearch):
+            return self.prepare
+        try:
+            return self.prepare.within(self.space, self.problem, self.providers)
+        except ValueError as error:
+            raise ConfigError(f"prepare: {error}") from error
 
     def with_fields(self, **fields: Any) -> "SearchConfig":
         """A copy with other values, checked like the original."""

@@ -23,7 +23,6 @@ from edgevolve.training.weights import initial_weights
 from search_space.mixture import Decision, Mix, Mixture
 
 _LOGITS_BETAS = (0.5, 0.999)
-_HESSIAN_STEP = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class MixtureDescent:
                 batch = as_float(tf.gather(x, rows)), tf.gather(wanted, rows)
                 held = as_float(tf.gather(x_other, others)), tf.gather(wanted_other, others)
                 rate = learning_rate(self.settings, begin + index, self.settings.epochs * steps)
-                first, state = self._move_logits(state, batch, held, costs, share, begin + index, rate)
+                first, state = self.move_logits(state, batch, held, costs, share, begin + index, rate)
                 second, state = self._move_weights(state, batch, begin + index, rate)
                 return index + 1, totals + tf.stack([second, first]), *state
 
@@ -107,19 +106,22 @@ class MixtureDescent:
         given, _ = forward(self.mixture.graph, values, batch[0], self.mixture.graph.outputs[0].name)
         return self.batch_loss(given, batch[1], batch[0])
 
-    def _move_logits(
+    def move_logits(
         self, state: Any, batch: Any, held: Any, costs: Any, share: Any, done: Any, rate: Any
     ) -> tuple[Any, Any]:
+        """One step of Adam on the logits: the loss of the batch `held`, and the state. `batch` trains the weights."""
         trainable, moving, *slots, logits, first, second = state
         weights = trainable
-        if self.second_order:
-            weights = self._ahead(state, batch, rate)
+        if self.second_order:  # one step of the weights on (the paper's equation 6)
+            (ahead,) = tf.gradients(self.loss(trainable, moving, logits, batch), trainable)
+            weights = tf.stop_gradient(trainable - rate * ahead)
         loss = self.loss(weights, moving, logits, held)
         extra = cost_of(self.mixture.decisions, logits, costs)
         extra += self.beta_decay * share * decay_of(self.mixture.decisions, logits)
         gradient, slope = tf.gradients(loss + extra, [logits, weights])
-        if self.second_order:
-            gradient -= rate * self._curvature(trainable, moving, logits, batch, slope)
+        if self.second_order:  # equation 7, whose product the paper takes by finite differences
+            (curvature,) = tf.gradients(ahead, logits, tf.stop_gradient(slope))
+            gradient -= rate * curvature
         beta_1, beta_2 = _LOGITS_BETAS
         count = tf.cast(done, tf.float32) + 1
         first = beta_1 * first + (1 - beta_1) * gradient
@@ -127,21 +129,6 @@ class MixtureDescent:
         unbiased = self.logits_rate * tf.sqrt(1 - beta_2**count) / (1 - beta_1**count)
         logits -= unbiased * first / (tf.sqrt(second) + 1e-8)
         return loss, (trainable, moving, *slots, logits, first, second)
-
-    def _ahead(self, state: Any, batch: Any, rate: Any) -> Any:
-        """The weights one step on (the paper's equation 6), as constants."""
-        trainable, moving, *_, logits, _, _ = state
-        (gradient,) = tf.gradients(self.loss(trainable, moving, logits, batch), trainable)
-        return tf.stop_gradient(trainable - rate * gradient)
-
-    def _curvature(self, trainable: Any, moving: Any, logits: Any, batch: Any, slope: Any) -> Any:
-        """The second derivative by logits and weights times `slope`, by finite differences (equation 8)."""
-        epsilon = _HESSIAN_STEP / (tf.norm(slope) + 1e-12)
-        sides = [
-            tf.gradients(self.loss(trainable + sign * epsilon * slope, moving, logits, batch), logits)[0]
-            for sign in (1.0, -1.0)
-        ]
-        return (sides[0] - sides[1]) / (2 * epsilon)
 
     def _move_weights(self, state: Any, batch: Any, done: Any, rate: Any) -> tuple[Any, Any]:
         trainable, moving, *slots, logits, first, second = state

@@ -1,0 +1,181 @@
+"""The gradient search before a search: it can be killed, its costs are exact, and what follows from it is derived."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pretend import Pretend
+
+from edgevolve.data import Digits, load_splits
+from edgevolve.engine.darts import DARTS
+from edgevolve.engine.mixture_costs import MixtureCosts
+from edgevolve.runs import ConfigError, Job
+from edgevolve.runs.task import Resources
+from edgevolve.training import TrainingSettings
+from edgevolve.training.linear_costs import ABOVE_ZERO
+from search_algorithms import (
+    Completed,
+    Derived,
+    Failed,
+    Problem,
+    RandomSearch,
+    at_least,
+    at_most,
+    maximise,
+    minimise,
+    target,
+)
+from search_space import CellSpace, CnnSpace
+from search_space.mixture import LOGITS
+
+SPACE = CellSpace((8, 8, 1), 10, layers=3, nodes=2, concat=2, channels=2)
+QUICK = DARTS(training=TrainingSettings(epochs=3, batch_size=256), checkpoint_s=0.0)
+
+
+def trained(settings, objectives=("macs",), constraints=(), progress=lambda *_: True, **job):
+    problem = Problem([minimise("error"), *map(minimise, objectives)], constraints)
+    splits = load_splits(Digits())
+    graph = SPACE.graph(SPACE.sample(np.random.default_rng(0)))
+    task = settings.within(SPACE, problem, (Resources(),))
+    task.prepare()
+    return task(Job(-1, None, graph, 7, {}, **job), splits, progress)
+
+
+@pytest.mark.slow
+def test_killed_after_any_epoch_it_ends_as_it_would_have():
+    checkpoints = []
+    bound = (at_most("macs", 1000),)
+    whole = trained(QUICK, constraints=bound, progress=lambda step, metrics, at: checkpoints.append(at) or True)
+    assert isinstance(whole, Completed)
+    assert len(checkpoints) == len(whole.curves["loss"]) == len(whole.weights["history"]) == 3
+    for checkpoint in checkpoints[:-1]:
+        again = trained(QUICK, constraints=bound, checkpoint=checkpoint)
+        assert again.curves == whole.curves
+        for name, value in whole.weights.items():
+            np.testing.assert_array_equal(again.weights[name], value)
+
+
+@pytest.mark.slow
+def test_it_learns_and_journals_what_the_most_likely_network_costs():
+    found = trained(replace(QUICK, training=TrainingSettings(epochs=5)))
+    assert found.curves["loss"][-1] < 0.9 * found.curves["loss"][0]
+    mixture = SPACE.mixture()
+    likely = next(mixture.best(found.weights["history"][-1], QUICK.skips))
+    assert found.curves["macs"][-1] == Resources()(SPACE.graph(mixture.genotype(likely)))["macs"]
+    assert 0 < found.metrics["entropy"] <= 1
+
+
+@pytest.mark.slow
+def test_memory_and_compute_give_networks_that_are_lower_each_in_its_own_cost():
+    heavy = replace(QUICK, cost=3.0, logits_rate=0.05, training=TrainingSettings(epochs=8))
+    figures = {}
+    for aim in ("macs", "model_size_bytes"):
+        likely = next(SPACE.mixture().best(trained(heavy, (aim,)).weights[LOGITS], None))
+        figures[aim] = Resources()(SPACE.graph(SPACE.mixture().genotype(likely)))
+    plain = next(SPACE.mixture().best(trained(replace(heavy, cost=0.0)).weights[LOGITS], None))
+    free = Resources()(SPACE.graph(SPACE.mixture().genotype(plain)))
+    for aim, found in figures.items():
+        assert found[aim] <= min(other[aim] for other in figures.values())
+        assert found[aim] < 0.8 * free[aim]
+
+
+def test_it_ends_when_the_most_likely_network_no_longer_changes():
+    still = replace(QUICK, logits_rate=1e-9, patience=1, training=TrainingSettings(epochs=20, batch_size=512))
+    assert len(trained(still).curves["loss"]) == 2
+
+
+def costs_of(*aims, constraints=()):
+    mixture = SPACE.mixture()
+    return mixture, MixtureCosts.of(SPACE, mixture, Problem(aims, constraints), (Resources(),))
+
+
+def test_costs_around_a_network_are_exact_for_it_and_for_every_swap():
+    mixture, book = costs_of(minimise("macs"), minimise("model_size_bytes"))
+    selection = (3, 5, 0, 7)
+    costs, figures = book.around(selection, np.ones(2), 1.0, np.zeros(0))
+    assert list(figures) == [Resources()(SPACE.graph(mixture.genotype(selection)))[name] for name in book.names]
+    column = 0
+    for place, decision in enumerate(mixture.decisions):
+        for option in range(len(decision.options)):
+            swapped = Resources()(SPACE.graph(mixture.genotype((*selection[:place], option, *selection[place + 1 :]))))
+            np.testing.assert_allclose(figures + costs.slopes[:, column], [swapped[name] for name in book.names])
+            column += 1
+
+
+def test_memory_and_compute_pull_in_different_directions():
+    _, book = costs_of(minimise("macs"), minimise("model_size_bytes"))
+    costs, _ = book.around((3, 5, 0, 7), np.ones(2), 1.0, np.zeros(0))
+    compute, memory = (slope / np.linalg.norm(slope) for slope in costs.slopes)
+    assert compute @ memory < 0.99
+
+
+def test_bounds_count_where_they_are_broken_and_targets_by_distance():
+    _, book = costs_of(
+        target("macs", 5000), maximise("model_size_bytes"), constraints=(at_most("macs", 100), at_least("macs", 10**9))
+    )
+    costs, figures = book.around((0, 0, 0, 0), np.array([50.0, 20.0]), 0.5, np.array([1.0, 2.0]))
+    assert book.names == ("macs", "model_size_bytes")
+    macs, size = figures
+    units = costs.bases * costs.scales + costs.offsets
+    np.testing.assert_allclose(units, [macs / 5000 - 1, -size / 20, macs / 100 - 1, 1 - macs / 10**9], rtol=1e-5)
+    assert list(costs.weights) == [0.5, 0.5, 1.0, 2.0]
+    assert list(costs.kinds[2:]) == [ABOVE_ZERO] * 2
+    assert list(book.broken(figures)) == [True, True]
+
+
+def derived(config, **fields):
+    about = {
+        "data": Digits(),
+        "space": SPACE,
+        "problem": Problem([minimise("error"), minimise("macs")]),
+        "evaluations": 3,
+    }
+    return config(**{**about, "prepare": QUICK, "algorithm": Derived(), "task": Pretend(), **fields})
+
+
+@pytest.mark.slow
+def test_the_likely_networks_are_asked_for_in_their_order_and_a_bound_rejects_them(config, run_search):
+    run = run_search(derived(config))
+    mixture = SPACE.mixture()
+    logits = run.artefacts.arrays(run.prepared.artefact)[LOGITS]
+    assert set(run.prepared.metrics) == {"entropy", "skip_share"}
+    order = mixture.best(logits, Derived().skips)
+    for record in run.records.values():
+        assert record.genotype == SPACE.to_json(mixture.genotype(next(order)))
+    assert sum(isinstance(record.outcome, Completed) for record in run.records.values()) == 3
+
+    bound = sorted(record.metrics["macs"] for record in run.records.values())[0]
+    problem = Problem([minimise("error")], [at_most("macs", bound)])
+    held = run_search(derived(config, problem=problem, evaluations=2), name="held")
+    assert all(
+        record.metrics["macs"] <= bound for record in held.records.values() if isinstance(record.outcome, Completed)
+    )
+    more = run_search(derived(config, problem=problem, evaluations=3), name="held", resume=True)
+    numbers = [record.genotype for record in more.records.values()]
+    assert all(a != b for i, a in enumerate(numbers) for b in numbers[:i])
+
+
+def test_what_cannot_work_is_one_line_before_anything_is_written(config, run_search, tmp_path):
+    with pytest.raises(ConfigError, match="Derived reads what a job before the search leaves: give prepare"):
+        run_search(derived(config, prepare=None))
+    cnn = CnnSpace((8, 8, 1), 10)
+    with pytest.raises(ConfigError, match="prepare: DARTS: CnnSpace is no mixture of networks"):
+        run_search(derived(config, space=cnn, algorithm=RandomSearch()))
+    with pytest.raises(ValueError, match="Derived: CnnSpace is no mixture"):
+        run_search(derived(config, space=cnn))
+    assert not (tmp_path / "run").exists()
+
+
+def test_alone_it_says_how_it_is_used():
+    outcome = DARTS()(Job(0, None, SPACE.graph(SPACE.sample(np.random.default_rng(0))), 0, {}), None)
+    assert isinstance(outcome, Failed)
+    assert "SearchConfig(prepare=DARTS(), algorithm=Derived())" in outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [({"order": 3}, "order must be 1 or 2, not 3"), ({"logits_share": 1.0}, "logits_share"), ({"skips": -1}, "skips")],
+)
+def test_impossible_settings_are_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        DARTS(**given)
