@@ -16,7 +16,7 @@ from edgevolve.device_commands import DEVICE_COMMANDS
 from edgevolve.engine import ClusterError, WorkersLostError, task_of, try_task
 from edgevolve.graph import ShapeError
 from edgevolve.model_commands import MODEL_COMMANDS
-from edgevolve.process import end_as_by_control_c, leave_within, say, write_any_text
+from edgevolve.process import end_as_by_control_c, leave_within, say, say_last, write_any_text
 from edgevolve.run_commands import RUN_COMMANDS
 from edgevolve.runs import ConfigError, JournalError, SearchConfig
 from edgevolve.spelling import suggestion
@@ -156,7 +156,7 @@ def main() -> None:
         say(str(error))
         raise SystemExit(2) from None
     except WorkersLostError as error:
-        say(f"{error}; what finished is kept: add --resume to go on")
+        say_last(f"{error}; what finished is kept: add --resume to go on")
         leave_within(20.0, 1)
         raise SystemExit(1) from None
     except OSError as error:

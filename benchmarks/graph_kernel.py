@@ -162,29 +162,29 @@ class Process:
         return sum(logs[2 * i] * np.exp(-block / logs[2 * i + 1]) for i, block in enumerate(blocks))
 
     def spectrum(self, rows: Array) -> tuple[Array, Array]:
-        """Eigenvalues and eigenvectors of the covariance of what is told, noise included."""
+        """Eigenvalues and eigenvectors of the covariance of what is observed, noise included."""
         values, vectors = np.linalg.eigh(self.covariance(rows, rows))
         noise = np.exp(self.logs[-1])
         return np.maximum(values, 0.0) + noise, vectors
 
-    def surprise(self, rows: Array, told: Array) -> float:
+    def surprise(self, rows: Array, observed: Array) -> float:
         """The negative log marginal likelihood."""
         values, vectors = self.spectrum(rows)
-        return float(0.5 * ((vectors.T @ told) ** 2 / values + np.log(values)).sum())
+        return float(0.5 * ((vectors.T @ observed) ** 2 / values + np.log(values)).sum())
 
-    def posterior(self, rows: Array, told: Array, at: Array) -> tuple[Array, Array]:
+    def posterior(self, rows: Array, observed: Array, at: Array) -> tuple[Array, Array]:
         """Mean and covariance at cells, without noise."""
         values, vectors = self.spectrum(rows)
         across = self.covariance(at, rows) @ vectors
-        return across @ ((vectors.T @ told) / values), self.covariance(at, at) - (across / values) @ across.T
+        return across @ ((vectors.T @ observed) / values), self.covariance(at, at) - (across / values) @ across.T
 
 
-def likeliest(parts: Array, rows: Array, told: Array) -> Process:
+def likeliest(parts: Array, rows: Array, observed: Array) -> Process:
     """The best of three ascents by L-BFGS: from equal variances, a noise of 1 % and lengths of 0.2, 1 and 5 medians."""
     bounds = [(np.log(1e-2), np.log(1e3)), (np.log(1e-2), np.log(1e2))] * len(parts) + [(np.log(1e-4), 0.0)]
     starts = [[0.0, np.log(length)] * len(parts) + [np.log(0.01)] for length in (0.2, 1.0, 5.0)]
     ends = [
-        minimize(lambda logs: Process(parts, logs).surprise(rows, told), start, method="L-BFGS-B", bounds=bounds)
+        minimize(lambda logs: Process(parts, logs).surprise(rows, observed), start, method="L-BFGS-B", bounds=bounds)
         for start in starts
     ]
     return Process(parts, min(ends, key=lambda end: float(end.fun)).x)
@@ -199,9 +199,9 @@ def standardised(values: Array) -> tuple[Array, float, float]:
 def prediction(parts: Array, errors: Array, size: int) -> tuple[float, float]:
     """Rank correlation and negative log predictive density, trained on the first cells."""
     rows, at = np.arange(size), np.arange(size, len(errors))
-    told, mean, scale = standardised(errors[:size])
-    process = likeliest(parts, rows, told)
-    predicted, covariance = process.posterior(rows, told, at)
+    observed, mean, scale = standardised(errors[:size])
+    process = likeliest(parts, rows, observed)
+    predicted, covariance = process.posterior(rows, observed, at)
     spread = scale * np.sqrt(np.maximum(covariance.diagonal(), 0.0) + np.exp(process.logs[-1]))
     density = norm.logpdf(errors[at], mean + scale * predicted, spread)
     return float(spearmanr(predicted, errors[at]).statistic), -float(density.mean())
@@ -211,11 +211,11 @@ def evaluations_to_best(parts: Array, errors: Array, rng: np.random.Generator) -
     """Of Thompson sampling, from the first cells on; one more than all where it does not find it."""
     rows = np.arange(FOUNDERS)
     while errors[rows].min() > errors.min() and len(rows) < EVALUATIONS:
-        told, _, _ = standardised(errors[rows])
+        observed, _, _ = standardised(errors[rows])
         if len(rows) in REFITS:
-            process = likeliest(parts, rows, told)
+            process = likeliest(parts, rows, observed)
         left = np.setdiff1d(np.arange(len(errors)), rows)
-        mean, covariance = process.posterior(rows, told, left)
+        mean, covariance = process.posterior(rows, observed, left)
         values, vectors = np.linalg.eigh(covariance)
         drawn = mean + vectors @ (np.sqrt(np.maximum(values, 0.0)) * rng.standard_normal(len(left)))
         rows = np.append(rows, left[np.argmin(drawn)])

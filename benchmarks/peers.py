@@ -1,7 +1,7 @@
 """Other people's algorithms under our ask and tell, each with its own operators: pymoo and Optuna.
 
-Each knows a cell as six categories. A cell that is known already is told with its metrics, as an evaluation that cost
-nothing. Generational ones wait: `ask` gives None until their generation is told.
+Each knows a cell as six categories. A cell that is known already gets its metrics, as an evaluation that cost
+nothing. Generational ones wait: `ask` gives None until their generation is evaluated.
 """
 
 import warnings

@@ -3,12 +3,12 @@
     python benchmarks/search_efficiency.py --data nb201_tabular_cifar100_pi5.npz [--quick] [--plot FILE.png]
 
 Error (clipped at 60 %) and latency, then energy as a third objective; hypervolume with respect to (1, 1) or (1, 1, 1)
-after normalisation, relative to the true front; medians over 20 seeds. Every search is told the same normalised costs
+after normalisation, relative to the true front; medians over 20 seeds. Every search gets the same normalised costs
 after an evaluation, and none before it. `tabular_runs` says what counts as an evaluation. A search has one setting
 for two and three objectives. Searches run in turn, and with 16 simulated workers of log-normal duration.
 
 Prints tables and writes a plot with quartiles; last one line of JSON: `evaluations_to_99_ours` (the larger of its
-shares of the best peer's decides which number of objectives is told), `evaluations_to_99_best_peer`, `best_peer`,
+shares of the best peer's decides which number of objectives is given), `evaluations_to_99_best_peer`, `best_peer`,
 `worst_gap_to_best_peer` (over all budgets and both numbers of objectives, in relative hypervolume, negative = behind),
 `utilisation_async_16`, `worst_gap_async_16` (asynchronous NSGA-III to its generational form with 16 workers, over all
 budgets, medians of five times the seeds, as those of 20 err by 0.4 %) and `ask_tell_ms_at_10000` of NSGA-III.
@@ -60,7 +60,7 @@ HISTORIES = (100, 1000, 2000, 5000, 10_000)
 _TIMED = 100
 
 AT_MOST = {"BayesianOptimisation": 200}
-"""Searches that are too dear for more evaluations, in the searches in turn; with 16 workers they are left out."""
+"""Searches that are too expensive for more evaluations, in the searches in turn; with 16 workers they are left out."""
 
 
 def ours(strategy: Strategy) -> Maker:
@@ -83,7 +83,7 @@ TIMED: dict[str, Strategy] = {
     "NSGA3, population 1000": NSGA3(population=1000),
     "SurrogateEvolution, trees": SurrogateEvolution(surrogate="trees"),
 }
-"""What an ask and tell costs is told of these; of searches that stop early, the seconds a search tell it."""
+"""The cost of an ask and tell is given of these; of searches that stop early, the seconds a search tell it."""
 
 PEERS = ("RandomSearch", "μNAS", "pymoo NSGA-II", "pymoo NSGA-III", "Optuna NSGA-II", "Optuna NSGA-III", "Optuna TPE")
 
@@ -171,7 +171,7 @@ def plot(results: dict[int, dict[str, list[Result]]], costs: dict[str, list[floa
         axis.legend(fontsize=7)
     for name, times in costs.items():
         axes[-1].plot(HISTORIES, times, label=name, marker=".", linewidth=2.5 if name.startswith("NSGA3") else 1.2)
-    axes[-1].set(xscale="log", yscale="log", xlabel="candidates told", ylabel="ms an ask and tell", title="cost")
+    axes[-1].set(xscale="log", yscale="log", xlabel="candidates observed", ylabel="ms an ask and tell", title="cost")
     axes[-1].grid(alpha=0.3, which="both")
     axes[-1].legend(fontsize=7)
     figure.tight_layout()

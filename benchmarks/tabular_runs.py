@@ -1,7 +1,7 @@
 """Searches on a table of measured cells: in turn or with simulated workers, and how good what they found is.
 
 The rule for cells that are met again is the loop's, and the same for all: an evaluation is a cell asked for the first
-time; asking for it again costs nothing and gives the known metrics at once. Cells are told apart by genotype, not by
+time; asking for it again costs nothing and gives the known metrics at once. Cells are distinguished by genotype, not by
 network, because the table holds a measurement for each genotype. A search that asks `_PATIENCE` times in a row for
 cells that are known has ended.
 """
@@ -73,7 +73,7 @@ class CellTable:
         return hypervolume(self.costs)
 
     def metrics(self, row: int) -> Metrics:
-        """What is told of a cell."""
+        """The metrics of a cell."""
         return dict(zip(METRICS[self.objectives], self.costs[row].tolist(), strict=True))
 
 
@@ -93,7 +93,7 @@ def hypervolume(costs: NDArray[np.float64]) -> float:
 
 @dataclass(frozen=True)
 class Trace:
-    """A search as it went: the rows evaluated in the order they were told, and what the workers did."""
+    """A search as it went: the rows evaluated in the order in which they ended, and what the workers did."""
 
     rows: Sequence[int]
     asks: int
@@ -118,17 +118,17 @@ def run_in_turn(algorithm: SearchAlgorithm, table: CellTable, evaluations: int) 
 
 
 def run_with_workers(algorithm: SearchAlgorithm, table: CellTable, evaluations: int, workers: int, seed: int) -> Trace:
-    """So many jobs at a time, of log-normal duration with median 1; each told when it ends.
+    """So many jobs at a time, of log-normal duration with median 1; each observed when it ends.
 
     `utilisation` is the share of the workers' time spent on jobs, until the last job starts.
     """
     rng = np.random.default_rng([seed, 16])
     running: list[tuple[float, int, Candidate, int]] = []
     begun: set[int] = set()
-    told: list[int] = []
+    observed: list[int] = []
     now, busy, number, known_in_a_row = 0.0, 0.0, 0, 0
     last_start = 0.0
-    while len(told) < evaluations:
+    while len(observed) < evaluations:
         while len(running) < workers and len(begun) < evaluations and known_in_a_row < _PATIENCE:
             proposal = _ask(algorithm, number)
             if proposal is None:
@@ -148,11 +148,11 @@ def run_with_workers(algorithm: SearchAlgorithm, table: CellTable, evaluations: 
         if not running:
             break
         now, _, candidate, row = heapq.heappop(running)
-        told.append(row)
+        observed.append(row)
         algorithm.tell(candidate, Completed(table.metrics(row)))
         if len(begun) == evaluations:
             busy -= now - last_start  # what ran after the last start is no waste of the algorithm's
-    return Trace(told, number, min(1.0, busy / (workers * last_start)) if last_start else 1.0)
+    return Trace(observed, number, min(1.0, busy / (workers * last_start)) if last_start else 1.0)
 
 
 def _ask(algorithm: SearchAlgorithm, number: int) -> Proposal | None:

@@ -38,7 +38,7 @@ class Metric:
 
     @property
     def logarithmic(self) -> bool:
-        """Whether an axis is logarithmic unless told: of a share that is to fall, its factors matter."""
+        """Whether an axis is logarithmic by default: of a share that is to fall, its factors matter."""
         return self.unit == SHARE and self.better == "lower"
 
 

@@ -18,6 +18,16 @@ def say(message: str) -> None:
     print(f"edgevolve: {shown}", file=sys.stderr, flush=True)
 
 
+def say_last(message: str) -> None:
+    """Print a message as `say` does, and let nothing after it: what libraries write while they close is dropped."""
+    say(message)
+    sys.stdout.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (1, 2):
+        os.dup2(nowhere, stream)
+    os.close(nowhere)
+
+
 def write_any_text() -> None:
     """Whatever the encoding of the terminal, text that it lacks is written as `?`."""
     for stream in (sys.stdout, sys.stderr):

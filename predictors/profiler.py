@@ -96,7 +96,7 @@ def _profile(model: bytes, device: str, threads: int, cores: Sequence[int], runs
 
 
 def check_device(device: str) -> None:
-    """Raise `PredictorError` unless `device` can be measured on, as far as can be told without a network."""
+    """Raise `PredictorError` unless `device` can be measured on, as far as is known without a network."""
     if device == "cpu":
         return
     if not _EDGE_TPU.fullmatch(device):

@@ -3,7 +3,7 @@
 An ask draws one function from the process of each metric that only an evaluation tells (Kandasamy et al. 2018,
 "Parallelised Bayesian optimisation via Thompson sampling"), and takes of a pool the candidate whose drawn and measured
 costs gain most over the front in random directions (Zhang and Golovin 2020, "Random hypervolume scalarizations for
-provable multi-objective black box optimization", arXiv 2006.04655). What is in flight counts as if it had been told
+provable multi-objective black box optimization", arXiv 2006.04655). What is in flight counts as if it had been observed
 the mean (the constant liar of Ginsbourg, Le Riche and Carraro 2010, doi 10.1007/978-3-642-10701-6_6).
 """
 
@@ -25,16 +25,16 @@ from search_space import SearchSpace
 Array = NDArray[np.float64]
 
 _REFIT_GROWTH = 1.2
-"""Priors are chosen again when so many times the candidates of the last choice are told (at least one more)."""
+"""Priors are chosen again when so many times the candidates of the last choice are observed (at least one more)."""
 
 _MOST_ROWS = 500
-"""Of more told candidates than that, the processes see the best by non-dominated rank."""
+"""Of more observed candidates than that, the processes see the best by non-dominated rank."""
 
 _DIRECTIONS = 64
 """Weights in one ask; the mean of the gains over many directions is the gain in hypervolume."""
 
 _BEYOND = 0.01
-"""The reference point lies so far beyond the worst costs told, in shares of their range."""
+"""The reference point lies so far beyond the worst costs observed, in shares of their range."""
 
 _CHILDREN = 8
 _ANOTHER_STEP = 0.5
@@ -45,12 +45,12 @@ _ATTEMPTS = 100
 
 @dataclass(frozen=True, slots=True)
 class BayesianOptimisation:
-    """Settings: once `founders` random candidates are told, the best under a draw of the Gaussian processes.
+    """Settings: once `founders` random candidates are observed, the best under a draw of the Gaussian processes.
 
     Each ask draws over a pool: mutants of `parents` random members of the front, eight of each, one or a few steps
-    away, and `samples` random candidates. Priors are chosen when n candidates are told, n growing by a fifth from
-    `founders`; the processes see all that is told. A metric that `measure` gives is exact and needs no process. The
-    cost of an ask grows with the cube of what is told, up to 500: it is meant for some 200 evaluations.
+    away, and `samples` random candidates. Priors are chosen when n candidates are observed, n growing by a fifth from
+    `founders`; the processes see all that is observed. A metric that `measure` gives is exact and needs no process. The
+    cost of an ask grows with the cube of what is observed, up to 500: it is meant for some 200 evaluations.
     """
 
     founders: int = 15
@@ -80,19 +80,19 @@ class _BayesianOptimisation:
         self._known: set[Any] = set()
         """Every genotype that was asked, whatever became of it."""
         self._in_flight: dict[int, Candidate] = {}
-        self._told: list[Candidate] = []
+        self._observed: list[Candidate] = []
         self._metrics: list[list[float]] = []
-        """Of each told candidate, in the order of the names."""
+        """Of each observed candidate, in the order of the names."""
         self._costs: list[tuple[float, ...]] = []
         self._violations: list[float] = []
         self._front: Front[int] = Front()
-        """Places among the told: the feasible that nothing feasible dominates."""
+        """Places among the observed: the feasible that nothing feasible dominates."""
         self._priors: dict[str, Prior] = {}
         self._next_choice = settings.founders
 
     def ask(self, number: int) -> Proposal:
         rng = np.random.default_rng([self._seed, number])
-        if len(self._told) < self._settings.founders:
+        if len(self._observed) < self._settings.founders:
             return self._random(rng)
         pool = self._pool(rng)
         if not pool:
@@ -115,33 +115,33 @@ class _BayesianOptimisation:
         metrics = [float(outcome.metrics[name]) for name in self._names]
         if not np.isfinite(metrics).all():
             return
-        self._told.append(candidate)
+        self._observed.append(candidate)
         self._metrics.append(metrics)
         self._costs.append(self._problem.costs(outcome.metrics))
         self._violations.append(self._problem.violation(outcome.metrics))
         if not self._violations[-1]:
-            self._front.offer(self._costs[-1], len(self._told) - 1)
-        if len(self._told) == self._next_choice:
+            self._front.offer(self._costs[-1], len(self._observed) - 1)
+        if len(self._observed) == self._next_choice:
             self._choose_priors()
 
     def _choose_priors(self) -> None:
-        """By all that is told; a function of how many that is, so of a prefix of the tells."""
-        told = len(self._told)
+        """By all that is observed; a function of how many that is, so of a prefix of the tells."""
+        observed = len(self._observed)
         rows = self._rows()
-        encoded = self._encoded([self._told[row].genotype for row in rows])
+        encoded = self._encoded([self._observed[row].genotype for row in rows])
         metrics = np.array(self._metrics)[rows]
-        measured = self._measure(self._told[0].genotype)
+        measured = self._measure(self._observed[0].genotype)
         self._priors = {
             name: likeliest_prior(encoded, metrics[:, column])
             for column, name in enumerate(self._names)
             if name not in measured
         }
-        self._next_choice = max(told + 1, int(told * _REFIT_GROWTH))
+        self._next_choice = max(observed + 1, int(observed * _REFIT_GROWTH))
 
     def _rows(self) -> NDArray[np.int64]:
-        """Places of the told that the processes see."""
-        if len(self._told) <= _MOST_ROWS:
-            return np.arange(len(self._told))
+        """Places of the observed that the processes see."""
+        if len(self._observed) <= _MOST_ROWS:
+            return np.arange(len(self._observed))
         return np.sort(np.concatenate(non_dominated_sort(self._costs))[:_MOST_ROWS])
 
     def _random(self, rng: Generator) -> Proposal:
@@ -156,7 +156,7 @@ class _BayesianOptimisation:
         parents = self._front.items or [int(np.argmin(self._violations))]
         pool: dict[Any, Candidate | None] = {}
         for _ in range(self._settings.parents):
-            parent = self._told[parents[int(rng.integers(len(parents)))]]
+            parent = self._observed[parents[int(rng.integers(len(parents)))]]
             pool |= dict.fromkeys(self._mutants(parent.genotype, rng), parent)
         for _ in range(self._settings.samples):
             pool[self._space.sample(rng)] = None
@@ -173,7 +173,7 @@ class _BayesianOptimisation:
         """The metrics of each genotype: as measured, and drawn where only an evaluation tells them."""
         rows = self._rows()
         waiting = [candidate.genotype for candidate in self._in_flight.values()]
-        encoded = self._encoded([self._told[row].genotype for row in rows] + waiting)
+        encoded = self._encoded([self._observed[row].genotype for row in rows] + waiting)
         at = self._encoded(genotypes)
         columns = {}
         for name, prior in self._priors.items():
@@ -190,9 +190,9 @@ class _BayesianOptimisation:
 
         A hard bound on a drawn metric decides by what is drawn. If every row breaks one, the least violation wins.
         """
-        told = np.array(self._costs)
-        low, span = told.min(axis=0), np.ptp(told, axis=0)
-        weights = np.abs(rng.standard_normal((_DIRECTIONS, told.shape[1])))
+        observed = np.array(self._costs)
+        low, span = observed.min(axis=0), np.ptp(observed, axis=0)
+        weights = np.abs(rng.standard_normal((_DIRECTIONS, observed.shape[1])))
         weights /= np.linalg.norm(weights, axis=1, keepdims=True)
 
         def reach(rows: Array) -> Array:
@@ -200,7 +200,7 @@ class _BayesianOptimisation:
             ahead = 1 + _BEYOND - (rows - low) / np.where(span > 0, span, 1.0)
             return np.asarray((ahead / weights[:, None]).min(axis=2))
 
-        best = reach(told[self._front.items]).max(axis=1, initial=0.0)
+        best = reach(observed[self._front.items]).max(axis=1, initial=0.0)
         reached = reach(costs)
         power = costs.shape[1]
         gains = (np.maximum(reached, best[:, None]) ** power - best[:, None] ** power).mean(axis=0)

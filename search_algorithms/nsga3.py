@@ -43,8 +43,8 @@ class NSGA3:
     whenever it was asked before. The search ends after `stop_after` times `population` evaluations in a row
     that add no hypervolume (None: never).
 
-    A candidate enters the population as soon as it is told, so no worker waits: candidates are random until the
-    first population is told, whatever is in flight. `barrier=True` is the generational algorithm of the paper.
+    A candidate enters the population as soon as it is evaluated, so no worker waits: candidates are random until the
+    first population is evaluated, whatever is in flight. `barrier=True` is the generational algorithm of the paper.
 
     Soft bounds are a goal: of those within the hard bounds, candidates within the soft ones survive before those
     beyond, and these by how far beyond they are. With a goal, and a scale of every objective, a parent is the best of

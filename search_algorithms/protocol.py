@@ -28,7 +28,7 @@ class SearchAlgorithm(Protocol):
         """
 
     def asked(self, candidate: Candidate) -> None:
-        """A candidate was taken up; its outcome will be told once."""
+        """A candidate was taken up; its outcome will come once, by `tell`."""
 
     def tell(self, candidate: Candidate, outcome: Outcome) -> None:
         """The outcome of a candidate that was asked; in any order, once each."""

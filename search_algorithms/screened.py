@@ -5,7 +5,7 @@ what `measure` knows; that is exact. A candidate that breaks a hard bound is nev
 
 The error of one training scatters by as much as good networks differ, so that the luckiest would be the parents. The
 loss on the same examples scatters less. So where trainings tell it, it is what the trees learn in place of the first
-objective that training decides, and the strategy is told of each value what they make of it.
+objective that training decides, and the strategy gets what they predict in place of each value.
 """
 
 from collections.abc import Sequence
@@ -28,10 +28,10 @@ from search_space import SearchSpace
 Costs = NDArray[np.float64]
 
 _FEWEST = 20
-"""Candidates that must be told before a surrogate is fitted."""
+"""Candidates that must be observed before a surrogate is fitted."""
 
 _GROWTH = 1.1
-"""It is fitted again when so many times the candidates of its last fit are told (at least one more)."""
+"""It is fitted again when so many times the candidates of its last fit are observed (at least one more)."""
 
 _LAST_EPOCHS = 5
 """The validation loss of a training is the mean over so many."""
@@ -48,16 +48,16 @@ class Screened:
     """Settings: of `children` candidates that `strategy` would ask for, the most promising is asked for.
 
     They are within the hard bounds, as far as is known, and were not asked before; up to 3 000 are looked at to find
-    them. Until 20 are told, the one that computes most is chosen (`macs`, where they are known): at equal size, more
-    computation tends to err less (Lin et al. 2020, arXiv 2007.10319, section 3.1).
+    them. Until 20 are observed, the one that computes most is chosen (`macs`, where they are known): at equal size,
+    more computation tends to err less (Lin et al. 2020, arXiv 2007.10319, section 3.1).
 
     Then a surrogate learns the ranks of the costs in place of the costs, so that neither their units nor a training
     that went wrong matter, and draws its predictions from what it is unsure of. Chosen is the candidate of the least
     weighted cost, weights drawn anew for each ask, costs measured from the best in their scales (or bounds) or, where
     an objective has none, in their median distances.
 
-    Where each told candidate has a `validation_loss` curve and the epochs of the training settings, the strategy is
-    told estimates of the errors, by which it judges bounds on the error too. It is started again, and told everything
+    Where each observed candidate has a `validation_loss` curve and the epochs of the training settings, the strategy is
+    given estimates of the errors, by which it judges bounds on the error too. It is started again, and given everything
     so far, whenever the surrogate is fitted anew: one that fits models of its own becomes slow.
     """
 
@@ -101,7 +101,7 @@ class _Screened:
         self._sorted: Costs = np.empty((0, 0))
         """The costs that the surrogates were fitted to, each objective's in order; none before."""
         self._loss_column: int | None = None
-        """The place of the error among the objectives, while the strategy is told estimates of it."""
+        """The place of the error among the objectives, while the strategy gets estimates of it."""
         self._next_fit = _FEWEST
 
     def ask(self, number: int) -> Proposal | None:
@@ -175,7 +175,7 @@ class _Screened:
         return pool
 
     def _fit(self) -> None:
-        """By all that is told, for each objective that only training tells."""
+        """By all that is observed, for each objective that is known only after training."""
         encoded, costs = np.array(self._encoded), np.array(self._costs)
         self._sorted = np.sort(costs, axis=0)
         self._next_fit = max(len(costs) + 1, int(len(costs) * _GROWTH))
@@ -192,7 +192,7 @@ class _Screened:
             self._surrogates[column] = fit_trees(encoded[rows], ranks[rows], self._seed)
 
     def _tell_anew(self) -> None:
-        """Start the strategy again, and tell it all that it was told, as is now believed."""
+        """Start the strategy again, and tell it every outcome again, as it is now estimated."""
         self._strategy = self._started()
         completed = [outcome for _, outcome in self._calls if isinstance(outcome, Completed)]
         believed = iter(self._believed(completed, self._encoded))
@@ -231,7 +231,7 @@ class _Screened:
         return np.interp(ranks, np.arange(len(self._sorted)), self._sorted[:, column])
 
     def _shares(self, costs: Costs) -> Costs:
-        """Distances from the best costs told, in the objectives' scales or else the median distance."""
+        """Distances from the best costs observed, in the objectives' scales or else the median distance."""
         best = self._sorted[0]
         try:
             widths = np.array(self._problem.scales())

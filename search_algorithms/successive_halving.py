@@ -28,7 +28,7 @@ class SuccessiveHalving:
     of the one it continues, with a learning rate schedule of its own over the epochs that its rung adds.
 
     The best is the one least beyond the hard bounds, then the one dominated by the fewest of those that wait, then the
-    one least beyond the soft bounds, then the latest. The strategy is told of every candidate, promotions included.
+    one least beyond the soft bounds, then the latest. The strategy learns of every candidate, promotions included.
     """
 
     strategy: Strategy = field(default_factory=AgingEvolution)

@@ -23,7 +23,7 @@ from search_space import SearchSpace
 Costs = NDArray[np.float64]
 
 _REFIT_GROWTH = {"process": 1.01, "trees": 1.03}
-"""The surrogate is fitted again when so many times the candidates of its last fit are told (at least one more). A
+"""The surrogate is fitted again when so many times the candidates of its last fit are observed (at least one more). A
 surrogate that waits for longer asks for one candidate after another that resembles the last disappointment."""
 
 _CHOICE_GROWTH = 1.25
@@ -67,7 +67,7 @@ class SurrogateEvolution:
     Each ask takes the neighbours of `parents` candidates of the two best fronts, `crossovers` of pairs of them and
     `samples` at random; a share `unscreened` of the asks takes a mutant or a crossover as it comes. `optimism` is the
     share of the surrogate's standard deviation that its predictions are drawn with. The surrogate is a Gaussian
-    process (`process`) or an XGBoost ensemble (`trees`) over the space's encoding; it is fitted to the first n told
+    process (`process`) or an XGBoost ensemble (`trees`) over the space's encoding; it is fitted to the first n observed
     candidates, n growing by 1 % a fit (trees: 3 %), and to at most 500 of those: the latest half, and the best by
     non-dominated rank. Objectives that `measure` gives are read, not learned. Only gains within all bounds count, soft
     ones too.
@@ -108,14 +108,14 @@ class _SurrogateEvolution:
         """Every genotype that was asked, whatever became of it."""
         self._founders = 0
         """Candidates asked and not rejected or failed."""
-        self._told: list[Candidate] = []
+        self._observed: list[Candidate] = []
         self._encoded: list[NDArray[np.float64]] = []
         self._costs: list[tuple[float, ...]] = []
         self._beyond: list[float] = []
         """How far beyond the bounds, soft ones too."""
         self._limits = np.array(problem.limits())
         self._front: list[int] = []
-        """Places among the told: the feasible that nothing feasible dominates."""
+        """Places among the observed: the feasible that nothing feasible dominates."""
         self._behind: list[int] = []
         self._exact = False
         """Whether `measure` gives metrics before training."""
@@ -150,18 +150,18 @@ class _SurrogateEvolution:
         if not isinstance(outcome, Completed):
             self._founders -= 1
             return
-        self._told.append(candidate)
+        self._observed.append(candidate)
         self._encoded.append(self._space.encode(candidate.genotype))
         self._costs.append(self._problem.costs(outcome.metrics))
         self._beyond.append(self._problem.violation(outcome.metrics) + self._problem.shortfall(outcome.metrics))
-        self._rank(len(self._told) - 1, feasible=not self._problem.broken(outcome.metrics))
-        if len(self._told) == self._next_fit:
+        self._rank(len(self._observed) - 1, feasible=not self._problem.broken(outcome.metrics))
+        if len(self._observed) == self._next_fit:
             self._fit()
 
     def _fit(self) -> None:
-        """By all that is told; a function of how many that is, so of a prefix of the tells."""
-        told = len(self._told)
-        known = self._measure(self._told[0].genotype)
+        """By all that is observed; a function of how many that is, so of a prefix of the tells."""
+        observed = len(self._observed)
+        known = self._measure(self._observed[0].genotype)
         self._exact = bool(known)
         self._learned = [i for i, o in enumerate(self._problem.objectives) if o.metric not in known]
         encoded, costs = np.array(self._encoded), np.array(self._costs)
@@ -170,11 +170,11 @@ class _SurrogateEvolution:
         if self._settings.surrogate == "trees":
             self._surrogate = fit_trees(encoded[rows], learned, self._seed)
         else:
-            if told >= self._next_choice:
+            if observed >= self._next_choice:
                 self._kernels = choose_kernels(encoded, costs, self._learned)
-                self._next_choice = int(told * _CHOICE_GROWTH) + 1
+                self._next_choice = int(observed * _CHOICE_GROWTH) + 1
             self._surrogate = fit_processes(encoded[rows], learned, self._kernels)
-        self._next_fit = max(told + 1, int(told * _REFIT_GROWTH[self._settings.surrogate]))
+        self._next_fit = max(observed + 1, int(observed * _REFIT_GROWTH[self._settings.surrogate]))
 
     def _rank(self, place: int, feasible: bool) -> None:
         """Put a candidate on the front, and those it dominates behind it."""
@@ -196,10 +196,10 @@ class _SurrogateEvolution:
 
     def _child(self, rng: Generator, mother: int, father: int) -> Proposal:
         """An unknown mutant or crossover of good candidates; each known one met on the way is mutated further."""
-        genotype: Any = self._told[mother].genotype
+        genotype: Any = self._observed[mother].genotype
         places: tuple[int, ...] = (mother,)
         if rng.random() < 0.5:
-            genotype, places = self._space.crossover(genotype, self._told[father].genotype, rng), (mother, father)
+            genotype, places = self._space.crossover(genotype, self._observed[father].genotype, rng), (mother, father)
         else:
             genotype = self._space.mutate(genotype, rng)
         for _ in range(_ATTEMPTS):
@@ -209,20 +209,20 @@ class _SurrogateEvolution:
         return self._proposal(genotype, places)
 
     def _pool(self, rng: Generator, costs: Costs, parents: NDArray[np.int64]) -> dict[Any, tuple[int, ...]]:
-        """Unknown candidates, each with the places of its parents among the told."""
+        """Unknown candidates, each with the places of its parents among the observed."""
         pool: dict[Any, tuple[int, ...]] = {}
         wanted = (self._settings.parents, self._settings.crossovers, self._settings.samples)
         number, pairs, samples = (-(-n // _FEWER) for n in wanted) if self._exact else wanted
         chosen = _towards(costs[parents], parents, number + 2 * pairs, rng).tolist()
         for turn, parent in enumerate(chosen[:number]):
-            children = list(self._space.neighbours(self._told[parent].genotype, rng))
+            children = list(self._space.neighbours(self._observed[parent].genotype, rng))
             if children and turn % 3 == 0:
                 step = children[int(rng.integers(len(children)))]
                 children = list(self._space.neighbours(step, rng))
             kept = rng.permutation(len(children))[:_NEIGHBOURS]
             pool |= {children[int(i)]: (parent,) for i in kept}
         for a, b in zip(chosen[number : number + pairs], chosen[number + pairs :], strict=True):
-            pool[self._space.crossover(self._told[a].genotype, self._told[b].genotype, rng)] = (a, b)
+            pool[self._space.crossover(self._observed[a].genotype, self._observed[b].genotype, rng)] = (a, b)
         for _ in range(samples):
             pool[self._space.sample(rng)] = ()
         return {genotype: places for genotype, places in pool.items() if genotype not in self._known}
@@ -264,7 +264,7 @@ class _SurrogateEvolution:
         return [genotypes[int(i)] for i in rng.permutation(len(genotypes))[:_MEASURED]]
 
     def _proposal(self, genotype: Any, places: tuple[int, ...]) -> Proposal:
-        parents = tuple(self._told[place] for place in places)
+        parents = tuple(self._observed[place] for place in places)
         if not parents:
             return Proposal(genotype, change="random, screened")
         change = self._space.difference(parents[0].genotype, genotype)

@@ -302,7 +302,7 @@ class Items(Generic[V]):
         """`block 3 removed`, `block 4 added`, or what changed in the items that stay.
 
         Items that went are numbered as they were, the others as they are now. Of all ways to place one gap, the
-        one with the fewest changes is told.
+        one with the fewest changes is given.
         """
         if len(before) == len(after):
             return self._pairs(before, list(enumerate(after)))

@@ -5,7 +5,7 @@
 of v6's sheet; no v6 label at all, as it would be for a chip that nobody has. *floor*: the error of the noisy v6 label
 itself. *ratio*: the network's v5e figure times one constant, the median over the other families.
 
-Nothing of the simulator is told to the predictor. It has columns for operators, further readers and bytes beyond a
+The predictor knows nothing of the simulator. It has columns for operators, further readers and bytes beyond a
 grid of sizes, whose weights it must learn; lines, pages, prefetching, throttling and leakage have none.
 """
 

@@ -129,7 +129,7 @@ def _load(data: ImageFolder, listing: Listing, stamp: str, skipped: tuple[str, .
 
 
 def image_header(path: str, unreadable: Unreadable) -> tuple[tuple[int, int], bool] | None:
-    """(height, width) once turned, and whether it is grey; None for what is no image, as `unreadable` is told."""
+    """(height, width) once turned, and whether it is grey; None for what is no image, which `unreadable` notes."""
     image = _opened(path, unreadable)
     if image is None:
         return None

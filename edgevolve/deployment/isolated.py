@@ -68,5 +68,7 @@ def _reason(done: subprocess.CompletedProcess[str]) -> str:
     if done.returncode < 0:
         return f"it died of signal {-done.returncode}"
     lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    told = [line for line in lines if not line.startswith(("Traceback", "File", "raise", "RuntimeError", "^", "INFO"))]
-    return (told or lines or ["no reason given"])[0][:200]
+    reasons = [
+        line for line in lines if not line.startswith(("Traceback", "File", "raise", "RuntimeError", "^", "INFO"))
+    ]
+    return (reasons or lines or ["no reason given"])[0][:200]

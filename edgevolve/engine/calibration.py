@@ -83,7 +83,7 @@ def calibrate(
     evaluator: Callable[[Task, Splits], Evaluator] = Inline,
     observe: Callable[[int, int], None] = lambda done, of: None,
 ) -> Calibrated:
-    """Measure what `path` does not hold yet; `observe` is told how many are done, of how many.
+    """Measure what `path` does not hold yet; `observe` is called with how many are done, of how many.
 
     Graphs are written as JSON to a folder of the CSV's name. Raises `PredictorError` for a device that is not there, or
     a file that is no calibration or is being written to, before anything is written; `WorkersLostError`.

@@ -1,4 +1,4 @@
-"""What operators are told: how to pad, and the function that follows."""
+"""Attributes of operators: how to pad, and the function that follows."""
 
 from enum import StrEnum
 

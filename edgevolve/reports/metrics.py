@@ -32,7 +32,7 @@ def beyond_soft(run: Run) -> set[int]:
 
 
 def plotted_metrics(run: Run) -> tuple[str, str, str]:
-    """What a picture shows unless told: a resource across, what is learnt upwards, a second resource as colour.
+    """What a picture shows by default: a resource across, what is learnt upwards, a second resource as colour.
 
     Objectives come before other metrics; the model size is across where it is among those that come first.
     """

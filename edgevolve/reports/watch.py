@@ -82,7 +82,7 @@ class LiveRun:
     def news(self, mark: str) -> tuple[str, str]:
         """What is new after `mark`, as JSON, and the mark after it; everything, where the mark is of another journal.
 
-        Pages that are equally far are told the same text, which is made once.
+        Pages that are equally far get the same text, which is made once.
         """
         with self._moved:
             known = (mark, self._version)
@@ -126,7 +126,7 @@ class LiveRun:
         return f"{self._token}-{self._follower.generation}"
 
     def _mark(self) -> str:
-        """Of which journal, how many changes are told, and of what moment."""
+        """Of which journal, how many changes were sent, and of what moment."""
         changes = 0 if self._reading else len(self._follower.changes)
         return f"{'reading' if self._reading else self._origin()}-{changes}-{self._version}"
 

@@ -16,7 +16,7 @@ from edgevolve.runs.events import EVENT, Event, Started
 from edgevolve.spelling import suggestion
 
 ARTIFACTS = Path("artifacts")
-"""Where runs are, unless told."""
+"""Where runs are by default."""
 
 _JOURNAL = "journal.jsonl"
 
@@ -172,7 +172,12 @@ class Journal:
         except OSError as error:
             self._file.close()
             raise JournalError(f"{path}: another search is writing to it") from error
-        self._size = _sound_bytes(self._file)
+        self._size = _sound_bytes(self._file, self._file.seek(0, os.SEEK_END))
+        if (
+            _sound_bytes(self._file, self._size) != self._size
+        ):  # what is read as torn at the end would stand in the middle
+            self._file.close()
+            raise JournalError(f"{path}: the line before the last is not an event; restore the file from a copy")
         self._file.truncate(self._size)
 
     def append(self, event: Event, sync: bool = True) -> None:
@@ -237,10 +242,9 @@ def _explain(path: Path, number: int, error: ValidationError | None = None) -> s
     return f"{path}: line {number}: not an event ({where}: {detail['msg']}); restore the file from a copy"
 
 
-def _sound_bytes(file: IO[bytes]) -> int:
-    """How long the file is without a torn last line; only its end is read."""
-    size = position = file.seek(0, os.SEEK_END)
-    tail = b""
+def _sound_bytes(file: IO[bytes], size: int) -> int:
+    """How long the first `size` bytes of the file are without a torn last line; only their end is read."""
+    position, tail = size, b""
     while position > 0 and b"\n" not in tail[:-1]:
         position = max(0, position - (1 << 20))
         file.seek(position)

@@ -344,7 +344,7 @@ def read_op(operator: Operator) -> Op:
 def operators(graph: Graph) -> tuple[Operator, ...]:
     """Each node as an exported int8 file holds it, with its constants of the graph and a scale for each channel.
 
-    Of an `Opaque` node no more is told than its name and tensors.
+    Of an `Opaque` node its name and tensors alone are given.
     """
     return tuple(_operator(node) for node in graph.nodes)
 

@@ -50,7 +50,7 @@ class Target:
 
 
 CORTEX_M = Target("cortex-m")
-"""A 32-bit Cortex-M with the reference kernels, what `arena_bytes` is for unless told otherwise."""
+"""A 32-bit Cortex-M with the reference kernels, what `arena_bytes` is for by default."""
 
 HOST = Target("host", pointer_bytes=8)
 """The 64-bit build of the `tflite-micro` wheel, on which figures are verified."""

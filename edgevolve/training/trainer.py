@@ -66,9 +66,9 @@ def train(
 ) -> Trained:
     """Train from the weights `start`, or from scratch, for `target`: as many classes as there are outputs unless given.
 
-    On CPU the same seed, threads and machine give the same weights to the last bit. `progress` is told of every epoch,
-    counted from 1, and ends the training where it says so; every `checkpoint_s` seconds it is given a checkpoint. Given
-    one, the training goes on from there and ends as it would have.
+    On CPU the same seed, threads and machine give the same weights to the last bit. `progress` is called after every
+    epoch, counted from 1, and ends the training where it says so; every `checkpoint_s` seconds it gets a checkpoint.
+    Given one, the training goes on from there and ends as it would have.
 
     `lowering` says how the network is computed, in training and for validation, where that is not as it is; `lesson`
     what is learned, where that is not the target's answers alone; a `regime` goes along with the weights.

@@ -28,7 +28,7 @@ QUICK = SMALL | {
     "BayesianOptimisation": {"founders": 4, "parents": 2, "samples": 2},
     "SurrogateEvolution": {"founders": 4, "parents": 2, "crossovers": 4, "samples": 4},
 }
-"""Those whose asks are dear ask their models after a few founders, over small pools."""
+"""Those whose asks are expensive ask their models after a few founders, over small pools."""
 
 GOLDEN = Path(__file__).parent.parent / "data" / "golden"
 SPACE = CnnSpace((8, 8, 1), 10)

@@ -1,4 +1,4 @@
-"""Latency and energy of devices in a search: known before training, journaled, told where they come from."""
+"""Latency and energy of devices in a search: known before training, journaled with their source."""
 
 import io
 import json

@@ -69,6 +69,17 @@ def test_a_last_block_that_the_disk_never_got_is_cut_off(journal):
         assert journal.read_bytes() == whole
 
 
+@pytest.mark.parametrize("odd", [b"\0" * 4096, b"[" * 2000 + b"]" * 2000, b"garbage"])
+def test_a_bad_line_before_a_torn_one_is_refused_and_the_file_left_as_it_is(journal, odd):
+    content = journal.read_bytes() + odd + b'\n{"time":146.0,"'
+    journal.write_bytes(content)
+    with pytest.raises(JournalError, match="not an event"):
+        list(read(journal))
+    with pytest.raises(JournalError, match="the line before the last is not an event; restore the file from a copy"):
+        Journal(journal)
+    assert journal.read_bytes() == content
+
+
 def test_a_bad_line_in_the_middle_is_an_error_that_names_it(journal):
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join([*lines[:3], b'{"time": 1, "event": "asked"}\n', *lines[3:]]))

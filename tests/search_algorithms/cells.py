@@ -1,4 +1,4 @@
-"""Made-up measurements of NAS-Bench-201 cells, and searches that are told them."""
+"""Made-up measurements of NAS-Bench-201 cells, and searches over them."""
 
 from search_algorithms import Candidate, Completed
 from search_space import NasBench201Space
@@ -14,7 +14,7 @@ def made_up(genotype):
 
 
 def played(algorithm, asks, measure=made_up):
-    """What is asked, each ask told before the next."""
+    """What is asked, each outcome given before the next ask."""
     asked = []
     for number in range(asks):
         proposal = algorithm.ask(number)

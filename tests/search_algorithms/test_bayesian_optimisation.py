@@ -65,9 +65,9 @@ def played(algorithm, evaluations, outcome):
         proposal = algorithm.ask(number)
         candidate = Candidate(number, proposal.genotype, proposal.parents)
         algorithm.asked(candidate)
-        told = outcome(proposal.genotype)
-        algorithm.tell(candidate, told if isinstance(told, Failed | Rejected) else Completed(told))
-        history.append((proposal, told))
+        observed = outcome(proposal.genotype)
+        algorithm.tell(candidate, observed if isinstance(observed, Failed | Rejected) else Completed(observed))
+        history.append((proposal, observed))
     return history
 
 
@@ -85,9 +85,9 @@ def start(problem=BOWL, seed=0, measure=unmeasured, space=SPACE, **settings):
 
 
 def test_the_lowest_of_1600_points_of_a_bowl_is_found_in_30_where_random_search_stays_far():
-    ours = [min(told["height"] for _, told in played(start(seed=seed), 30, bowl)) for seed in range(5)]
+    ours = [min(observed["height"] for _, observed in played(start(seed=seed), 30, bowl)) for seed in range(5)]
     random = [
-        min(told["height"] for _, told in played(RandomSearch().start(SPACE, BOWL, seed, unmeasured), 30, bowl))
+        min(observed["height"] for _, observed in played(RandomSearch().start(SPACE, BOWL, seed, unmeasured), 30, bowl))
         for seed in range(5)
     ]
     assert ours == [0.0] * 5
@@ -135,7 +135,7 @@ def test_what_is_in_flight_counts_as_the_mean_of_what_is_told(monkeypatch):
         "search_algorithms.bayesian_optimisation.draw", lambda *data: seen.append(data[1:3]) or draw(*data)
     )
     algorithm = start()
-    heights = [told["height"] for _, told in played(algorithm, 12, bowl)]
+    heights = [observed["height"] for _, observed in played(algorithm, 12, bowl)]
     waiting = in_flight(algorithm, range(12, 15))
     encoded, values = seen[-1]
     assert values == pytest.approx([*heights, np.mean(heights), np.mean(heights)])
@@ -148,7 +148,9 @@ def test_failed_and_rejected_candidates_never_enter():
 
     algorithm = start()
     history = played(algorithm, 60, half_fail)
-    assert [c.genotype for c in algorithm._told] == [p.genotype for p, told in history if isinstance(told, dict)]
+    assert [c.genotype for c in algorithm._observed] == [
+        p.genotype for p, observed in history if isinstance(observed, dict)
+    ]
     assert not algorithm._in_flight
 
 
@@ -158,18 +160,18 @@ def test_costs_that_are_no_numbers_do_not_enter(worthless):
         return {"height": worthless} if sum(point) % 3 == 0 else bowl(point)
 
     history = played(start(), 40, holed)
-    assert min(told["height"] for _, told in history) < 0.01
+    assert min(observed["height"] for _, observed in history) < 0.01
 
 
 def test_a_metric_that_never_changes_is_no_trouble():
     problem = Problem([minimise("height"), minimise("same")])
     history = played(start(problem), 30, lambda point: {**bowl(point), "same": 3.0})
-    assert min(told["height"] for _, told in history) < 0.01
+    assert min(observed["height"] for _, observed in history) < 0.01
 
 
 def test_a_target_is_met():
     history = played(start(Problem([target("height", 0.2)])), 40, bowl)
-    assert min(abs(told["height"] - 0.2) for _, told in history) < 0.005
+    assert min(abs(observed["height"] - 0.2) for _, observed in history) < 0.005
 
 
 def test_what_is_measured_is_exact_and_has_no_process():
@@ -182,7 +184,7 @@ def test_what_is_measured_is_exact_and_has_no_process():
 
 def test_a_hard_bound_on_what_only_an_evaluation_tells_is_learnt():
     problem = Problem([minimise("height")], [at_most("y", 0.0)])
-    broken = [told["y"] > 0 for _, told in played(start(problem), 50, lambda p: {**bowl(p), "y": 30.0 - p[1]})]
+    broken = [observed["y"] > 0 for _, observed in played(start(problem), 50, lambda p: {**bowl(p), "y": 30.0 - p[1]})]
     assert sum(broken[:6]) >= 2
     assert sum(broken[6:]) <= 3
 
@@ -190,7 +192,7 @@ def test_a_hard_bound_on_what_only_an_evaluation_tells_is_learnt():
 def test_where_nothing_is_within_the_bounds_the_nearest_is_sought():
     problem = Problem([minimise("height")], [at_most("y", 0.0)])
     history = played(start(problem), 40, lambda point: {**bowl(point), "y": 5.0 + point[1]})
-    assert min(told["y"] for _, told in history) <= 6.0
+    assert min(observed["y"] for _, observed in history) <= 6.0
 
 
 def test_priors_are_chosen_when_a_fifth_more_is_told_and_only_then(monkeypatch):
@@ -206,7 +208,7 @@ def test_of_a_long_history_a_process_sees_the_best_of_it(monkeypatch):
     monkeypatch.setattr("search_algorithms.bayesian_optimisation._MOST_ROWS", 20)
     algorithm = start()
     history = played(algorithm, 40, bowl)
-    heights = [told["height"] for _, told in history]
+    heights = [observed["height"] for _, observed in history]
     assert set(algorithm._rows()) == set(np.argsort(heights)[:20])
 
 

@@ -86,7 +86,7 @@ def test_where_none_is_within_the_hard_bounds_the_search_for_one_soon_costs_no_m
 
 
 class Told:
-    """Random search that remembers what it was told of each candidate last."""
+    """Random search that remembers the last outcome of each candidate."""
 
     def __init__(self, errors):
         self.errors = errors
@@ -101,18 +101,18 @@ class Told:
 
 
 def test_a_strategy_is_told_errors_that_scatter_less_where_trainings_tell_their_losses():
-    true, told, believed = {}, {}, {}
+    true, observed, believed = {}, {}, {}
     algorithm = Screened(Told(believed), children=2).start(SPACE, PROBLEM, 0, known)
     for number in range(150):
         candidate = algorithm.ask(number).under(number)
         algorithm.asked(candidate)
         metrics = made_up(candidate.genotype)
         true[number] = metrics["error"]
-        told[number] = metrics["error"] + np.random.default_rng(number).normal(0, 0.1)
+        observed[number] = metrics["error"] + np.random.default_rng(number).normal(0, 0.1)
         curves = {"validation_loss": (9.0, 2 * metrics["error"])}
-        algorithm.tell(candidate, Completed({**metrics, "error": told[number]}, curves))
-    agreement = [spearmanr([*errors.values()], [*true.values()]).statistic for errors in (told, believed)]
-    assert list(believed) == list(told)
+        algorithm.tell(candidate, Completed({**metrics, "error": observed[number]}, curves))
+    agreement = [spearmanr([*errors.values()], [*true.values()]).statistic for errors in (observed, believed)]
+    assert list(believed) == list(observed)
     assert agreement[1] > agreement[0] + 0.1
 
 
@@ -156,14 +156,14 @@ def test_what_continues_candidates_is_refused_and_may_stand_outside():
 
 
 def test_losses_of_other_epochs_are_not_compared():
-    told, believed = {}, {}
+    observed, believed = {}, {}
     algorithm = SuccessiveHalving(Screened(Told(believed), children=2), epochs=4).start(SPACE, PROBLEM, 0, known)
     for number in range(40):
         candidate = algorithm.ask(number).under(number)
         algorithm.asked(candidate)
-        told[number] = made_up(candidate.genotype)["error"]
+        observed[number] = made_up(candidate.genotype)["error"]
         algorithm.tell(candidate, Completed(made_up(candidate.genotype), {"validation_loss": (1.0, float(number))}))
-    assert believed == told
+    assert believed == observed
 
 
 def test_a_network_that_a_device_refuses_is_never_taken_before_another():

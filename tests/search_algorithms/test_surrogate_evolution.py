@@ -28,9 +28,9 @@ def test_settings_without_sense_are_refused(settings):
 
 @pytest.mark.parametrize("surrogate", ["process", "trees"])
 def test_nothing_is_asked_twice_and_parents_are_told_of(surrogate):
-    told = played(SurrogateEvolution(founders=6, surrogate=surrogate).start(SPACE, PROBLEM, 0, unmeasured), 40)
-    assert len({proposal.genotype for proposal in told}) == 40
-    assert any(proposal.parents for proposal in told[6:])
+    observed = played(SurrogateEvolution(founders=6, surrogate=surrogate).start(SPACE, PROBLEM, 0, unmeasured), 40)
+    assert len({proposal.genotype for proposal in observed}) == 40
+    assert any(proposal.parents for proposal in observed[6:])
 
 
 def test_objectives_that_are_measured_are_exact_and_hard_bounds_are_kept():
@@ -38,19 +38,19 @@ def test_objectives_that_are_measured_are_exact_and_hard_bounds_are_kept():
     algorithm = SurrogateEvolution(founders=6, unscreened=0.0).start(
         SPACE, problem, 0, lambda genotype: {"macs": made_up(genotype)["macs"]}
     )
-    told = played(algorithm, 40)
-    assert all(made_up(proposal.genotype)["macs"] <= 20 for proposal in told[10:])
+    observed = played(algorithm, 40)
+    assert all(made_up(proposal.genotype)["macs"] <= 20 for proposal in observed[10:])
 
 
 def test_three_objectives_of_which_two_are_the_same_are_no_trouble():
     problem = Problem([minimise(name, scale=1.0) for name in ("error", "macs", "again")])
-    told = played(
+    observed = played(
         SurrogateEvolution(founders=4).start(SPACE, problem, 0, unmeasured),
         40,
         lambda genotype: {**made_up(genotype), "again": made_up(genotype)["macs"]},
     )
-    assert all(proposal.change != "random" for proposal in told[5:])
-    assert len({proposal.genotype for proposal in told}) == 40
+    assert all(proposal.change != "random" for proposal in observed[5:])
+    assert len({proposal.genotype for proposal in observed}) == 40
 
 
 def test_a_surrogate_knows_more_than_the_mean():
@@ -141,8 +141,8 @@ def test_a_space_without_neighbours_is_searched():
         def neighbours(self, genotype, rng):
             return iter(())
 
-    told = played(SurrogateEvolution(founders=4, unscreened=0.0).start(Lonely(), PROBLEM, 0, unmeasured), 12)
-    assert all(proposal.change != "random" for proposal in told[5:])
+    observed = played(SurrogateEvolution(founders=4, unscreened=0.0).start(Lonely(), PROBLEM, 0, unmeasured), 12)
+    assert all(proposal.change != "random" for proposal in observed[5:])
 
 
 @pytest.mark.parametrize("objectives", [2, 3, 4])
