@@ -37,6 +37,9 @@ from edgevolve.runs.feasibility import require_feasible
 from edgevolve.runs.journal import read
 from edgevolve.runs.run import fitting
 
+PREPARE_DEADLINE_MINUTES = 20.0
+"""Without a report the job before the search is given up; compiling a large function takes minutes, and is silent."""
+
 EvaluatorFactory = Callable[[Task, Splits], Evaluator]
 
 
@@ -84,11 +87,12 @@ def search(
         about |= {"name": name, "metrics": config.described(task)}
         first = None if work and work.run.prepared else config.preparing
         for doing in [*([first] if first else []), task]:
+            deadline = config.deadline_minutes or (PREPARE_DEADLINE_MINUTES if doing is first else None)
             start = evaluator or on_ray(
                 1 if doing is first else config.workers,
                 ray_address,
                 config.gpus_per_worker,
-                config.deadline_minutes and 60 * config.deadline_minutes,
+                deadline and 60 * deadline,
             )
             with closing(start(doing, without_test(splits))) as pool:
                 about |= {"time": pool.now(), "workers": pool.workers}

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console
@@ -139,11 +140,19 @@ class ProgressDisplay:
         )
 
 
+def figures(metrics: Mapping[str, float]) -> str:
+    """What a job reports, in words."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+
+
 def waiting_words(run: Run, flying: int, workers: int, minutes: float | None, seconds: float) -> str:
     """What a silent search is at, and why it outlives its budget of `minutes` after `seconds` of searching.
 
     `flying` candidates are in flight; those that the `workers` have are in training.
     """
+    if run.started.config.get("prepare") and run.prepared is None:
+        last = run.preparing
+        return f"preparing, step {last.step}: {figures(last.metrics)}" if last else "preparing"
     training = min(flying, workers)
     if minutes is not None and seconds >= 60 * minutes and training:
         those = "the candidate" if training == 1 else f"the {training} candidates"

@@ -41,7 +41,7 @@ def first_arrays(
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class Turn:
     """What a network learns from in a step: the weight of the labels, and that of a teacher's answers."""
 
     row: NDArray[np.int32]
@@ -69,8 +69,8 @@ class SharedDescent:
         self._taught: Any = None
         self._step = tf.function(self._descend, autograph=False, input_signature=(one, tf.TensorSpec((), tf.int32)))
 
-    def learn(self, lesson: Lesson, x: Any, y: Any, taught: Any, seed: Any) -> tuple[Any, Any]:
-        """Add the gradient of a lesson; gives its loss and the outputs, by the statistics of the batch.
+    def learn(self, turn: Turn, x: Any, y: Any, taught: Any, seed: Any) -> tuple[Any, Any]:
+        """Add the gradient of a turn; gives its loss and the outputs, by the statistics of the batch.
 
         `taught` are a teacher's outputs, of any values where nothing is learnt from them; `seed`, two int64, augments.
         """
@@ -79,7 +79,7 @@ class SharedDescent:
             likes = (self._row, self._one, self._one, _like(x), _like(y), _like(taught), pair)
             self._learn = tf.function(self._gradient, autograph=False, input_signature=likes)
         given: tuple[Any, Any] = self._learn(
-            tf.constant(lesson.row), tf.constant(lesson.labels), tf.constant(lesson.taught), x, y, taught, seed
+            tf.constant(turn.row), tf.constant(turn.labels), tf.constant(turn.taught), x, y, taught, seed
         )
         return given
 

@@ -82,7 +82,8 @@ class Place:
     done: int = 0
     """Steps made in all."""
     seconds: float = 0.0
-    """Spent in the phase."""
+    """Spent in the phase, and up to the end of its first step: that compiles."""
+    first_seconds: float = 0.0
     networks: int = 0
     curves: dict[str, list[float]] = field(default_factory=dict)
 
@@ -167,6 +168,8 @@ class _AtWork:
             losses.append(self._step(phase))
             now = training.clock()
             place.seconds = spent + now - begun
+            if place.step == 1:
+                place.first_seconds = place.seconds
             planned_now = place.planned is None and self._plan(phase)
             if len(losses) >= _REPORT_EVERY or place.step == place.planned:
                 place.curves.setdefault("loss", []).append(float(np.mean(losses)))
@@ -190,33 +193,34 @@ class _AtWork:
         budget = 60 * training.minutes * phase.share
         if place.step % _REPORT_EVERY or not place.step or place.seconds < PLAN_AFTER * budget:
             return False
-        place.planned = max(place.step, int(place.step * budget / place.seconds))
+        each_s = (place.seconds - place.first_seconds) / (place.step - 1)
+        place.planned = place.step + max(0, int((budget - place.seconds) / each_s))
         return True
 
     def _step(self, phase: Phase) -> float:
         """Every network of a step learns, then all weights take it; gives the loss of the first."""
         import tensorflow as tf
 
-        from edgevolve.training.shared_descent import Lesson
+        from edgevolve.training.shared_descent import Turn
 
         training, place, descent = self.training, self.place, self.descent
         x, y = self._batch()
         seed = tf.constant([training.seed % 2**31, place.done], tf.int64)
         taught = tf.zeros((x.shape[0], training.space.units))
-        lessons = list(self._lessons(phase))
+        turns = list(self._turns(phase))
         losses = []
-        for number, (row, teacher_row, labels, weight) in enumerate(lessons):
+        for number, (row, teacher_row, labels, weight) in enumerate(turns):
             if phase.taught:
                 taught = descent.outputs(self.teacher, teacher_row, x, seed)
-            lesson = Lesson(row, labels / len(lessons), weight / len(lessons))
-            loss, outputs = descent.learn(lesson, x, y, taught, seed)
+            turn = Turn(row, labels / len(turns), weight / len(turns))
+            loss, outputs = descent.learn(turn, x, y, taught, seed)
             losses.append(loss)
             if phase.sandwich and number == 0:
                 taught = outputs
         descent.step(self._rate(phase), place.done)
-        place.networks += len(lessons)
+        place.networks += len(turns)
         place.step, place.done = place.step + 1, place.done + 1
-        first = float(losses[0]) * len(lessons)
+        first = float(losses[0]) * len(turns)
         if not np.isfinite(first):
             raise TrainingDiverged(1 + place.done * training.settings.batch_size // len(self.data.train))
         return first
@@ -238,7 +242,7 @@ class _AtWork:
         y = tf.zeros((len(rows), 0)) if wanted is None else tf.constant(wanted)
         return tf.constant(fed(train.x[rows])), y
 
-    def _lessons(self, phase: Phase) -> Iterator[tuple[Row, Row, float, float]]:
+    def _turns(self, phase: Phase) -> Iterator[tuple[Row, Row, float, float]]:
         """Paths and teachers' paths of a step, with the weights of labels and teacher: by seed and step alone."""
         space = self.training.space
         rng = np.random.default_rng([self.training.seed, 1, self.place.done])
