@@ -2,6 +2,7 @@
 
 import re
 import wave
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -100,3 +101,13 @@ def test_the_front_ends_of_the_guide_are_searched_beside_the_network(folder):
     assert all(
         record.metrics["front_end_ram_bytes"] < record.metrics["arena_bytes"] for record in found.records.values()
     )
+
+
+@pytest.mark.slow
+def test_the_shared_weights_of_the_guide_are_trained_and_inherited(folder):
+    (block,) = [example for example in examples("docs/guide.md") if "prepare=Supernet" in example]
+    config = run(block)["config"]
+    one_epoch = replace(config.prepare, minutes=None, training=replace(config.prepare.training, epochs=1))
+    found = search(config.with_fields(prepare=one_epoch, evaluations=3), "guide", out=folder, evaluator=Inline)
+    assert not found.failures and found.evaluations == 3
+    assert all(record.inherits.artefact == "prepared" for record in found.records.values())

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgevolve.metric import Metric, int8_metric
+from edgevolve.reports.inherited import inherited_lines
 from edgevolve.reports.quantities import quantity
 from edgevolve.runs import Run, events
 
@@ -35,9 +36,9 @@ def final_table(run: Run, number: int) -> RenderableType:
     for title, statistic in (("mean", statistics.mean), ("spread", statistics.stdev)) if len(alike) > 1 else ():
         figures = (quantity(metric, statistic([one.metrics[metric.name] for one in alike])) for metric in metrics)
         table.add_row("", str(final.epochs), title, *figures)
-    return Group(
-        table, Text("of the validation split; spread: standard deviation; ★ best, it is exported"), *_test(run)
-    )
+    inherited = [Text(line) for line in inherited_lines(run) if line.startswith(f"candidate {number}:")]
+    spread = Text("of the validation split; spread: standard deviation; ★ best, it is exported")
+    return Group(table, spread, *inherited, *_test(run))
 
 
 def _test(run: Run) -> list[Text]:

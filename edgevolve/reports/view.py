@@ -20,6 +20,7 @@ from edgevolve.reports.drawing import drawing
 from edgevolve.reports.exported import class_rows, exported_classes
 from edgevolve.reports.frames import seconds_active, status
 from edgevolve.reports.history import history
+from edgevolve.reports.inherited import inherited_lines
 from edgevolve.reports.metrics import beyond_soft, luck, metric_names, plotted_metrics
 from edgevolve.reports.network import OPERATOR_COLUMNS, facts, inspect_network, operator_rows, operator_words
 from edgevolve.reports.quantities import duration, interval, quantity
@@ -44,7 +45,7 @@ def run_view(run: Run) -> View:
     return {
         "name": _cut(run.name, 120),
         "summary": summary(run),
-        "luck": luck(run),
+        "luck": [*luck(run), *(f"{line}." for line in inherited_lines(run))],
         "ended": run.stopped is not None,
         "metrics": [_metric(run, name) for name in names],
         "front": [record.number for record in run.front],

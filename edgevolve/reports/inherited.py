@@ -1,0 +1,30 @@
+"""Shared weights in words: how they were trained, and what inherited scores are worth beside training from scratch."""
+
+import statistics
+
+from edgevolve.reports.quantities import duration, quantity
+from edgevolve.runs import Run
+
+
+def inherited_lines(run: Run) -> list[str]:
+    """A line on the job before the search, and one for each candidate that inherited and was trained from scratch."""
+    if run.prepared is None or run.prepared.artefact is None:
+        return []
+    about, main = run.prepared.metrics, run.main
+    words = [f"shared weights were prepared in {duration(run.prepared.ended - run.prepared.started)}"]
+    if {"steps", "networks"} <= about.keys():
+        words.append(f"{about['steps']:.0f} steps of {about['networks']:.0f} networks")
+    for name in ("largest", "smallest"):
+        if (value := about.get(f"{main.name}_of_{name}")) is not None:
+            words.append(f"{main.title} of the {name} {quantity(main, value)}")
+    lines = [f"{', '.join(words)}; scores of candidates are those of inherited weights"]
+    for number, trained in sorted(run.retrained.items()):
+        record = run.records[number]
+        values = [one.metrics[main.name] for one in trained if main.name in one.metrics]
+        if record.inherits and values and main.name in record.metrics:
+            inherited, scratch = (quantity(main, v) for v in (record.metrics[main.name], statistics.mean(values)))
+            lines.append(
+                f"candidate {number}: {main.title} {inherited} inherited, {scratch} from scratch "
+                f"(mean of {len(values)} of {trained[0].epochs} epochs)"
+            )
+    return lines
