@@ -50,7 +50,7 @@ def _about(plan: Plan, file: Path) -> str:
     first = f"Networks for {plan.board}: {plan.reading.seen}."
     usage = (
         f"Search:  edgevolve {file.name}\n"
-        f"Train:   edgevolve train artifacts/{file.stem}   (the best again, longer)\n"
+        f"Train:   edgevolve train artifacts/{file.stem} --epochs {plan.final_epochs}   (the best again, longer)\n"
         f"Export:  edgevolve export artifacts/{file.stem} --formats tflite,c\n"
         f"Check:   edgevolve check {file.name}   (what is in the data; {plan.feasible:.0%} of random networks fit)"
     )

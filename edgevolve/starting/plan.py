@@ -25,6 +25,8 @@ _PASSES = 3
 """Training takes the multiply-accumulates of one inference so many times an example."""
 _STEPS, _EPOCHS = 600, (4, 60)
 _FEWEST_MACS = 20_000
+_FINAL = 5
+"""The best is trained again so many times as long."""
 _LARGE_SIDE = 64
 _MOST_FLASH = 16_000
 _IMBALANCED = 10
@@ -47,6 +49,11 @@ class Plan:
     why: Mapping[str, str]
     notes: tuple[str, ...]
     feasible: float
+
+    @property
+    def final_epochs(self) -> int:
+        """For which the best is to be trained again."""
+        return _FINAL * self.config.training.epochs
 
 
 def planned(reading: Reading, board: str, minutes: float, cores: int) -> Plan:
