@@ -3,7 +3,7 @@
     python benchmarks/own_data.py --data FOLDER [--minutes 8] [--only TASK ...] [--out FOLDER] [--json FILE]
 
 FOLDER holds fsdd_8k.npz, har_phone.npz, mnist_12k2k.npz and ts_BasicMotions.npz; they are written out as WAV, CSV,
-PNG and .ts files below --out, scikit-learn's breast cancer as a CSV. `edgevolve init` sees only those files and the name
+PNG and .ts files below --out, scikit-learn's breast cancer as a CSV. `edgevolve init` sees those files and the name
 of a board. Every step is the command line's; nothing is edited between them. `train` is that which `init` prints.
 
 The baselines have the same splits: DS-CNN S of MLPerf Tiny (of the table two dense layers of 64), int8, and boosted
