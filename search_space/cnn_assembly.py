@@ -117,12 +117,17 @@ def _size(window: Pair) -> str:
 
 
 def _window(layer: Layer, x: Tensor) -> tuple[Pair, Pair]:
-    """Kernel clamped to the map, and stride; a kernel that covers the map has nowhere to step, so steps by 1."""
+    """Kernel clamped to the map, and stride along sides longer than a pixel.
+
+    A kernel that covers the map has nowhere to step, so steps by 1.
+    """
     if isinstance(layer, Pointwise):
         return (1, 1), (1, 1)
     _, height, width, _ = x.shape
     kernel = (min(layer.kernel, height), min(layer.kernel, width))
-    return kernel, (1, 1) if kernel == (height, width) else (layer.stride, layer.stride)
+    if kernel == (height, width):
+        return kernel, (1, 1)
+    return kernel, (layer.stride if height > 1 else 1, layer.stride if width > 1 else 1)
 
 
 def _add_pool(

@@ -25,6 +25,7 @@ from search_space.mobile_blocks import (
     pooled,
     residual,
     rounded,
+    shorter_side,
     window,
 )
 from search_space.mobile_shared import ENDING, INPUT, mobile_program, place
@@ -106,7 +107,8 @@ class MobileSpace(DeclaredSpace[Mobile]):
     a stage up to `max_filters`, times 0.5 to 1.25; ReLU6, swish or hard swish throughout. `input_shape` is (height,
     width, channels). Smaller resolutions come of an average pool of the input, so `resolutions` (shorter sides in
     pixels) must be whole fractions; by default all down to a quarter that leave 8 pixels. No stride halves a side of
-    less than 4 pixels. `blocks` and `activations` may be fewer. Raises `ValueError` for impossible sizes.
+    less than 4 pixels. `blocks` and `activations` may be fewer. A signal is of (steps, 1, channels): resolutions and
+    strides are along time alone. Raises `ValueError` for impossible sizes.
 
     All networks can share one set of weights (`Sharing`): kernel, expansion, filters, width, stem, head, depth, squeeze
     and excite and resolution are slices; each kind of block and the networks without a head have weights of their own,
@@ -224,10 +226,15 @@ class MobileSpace(DeclaredSpace[Mobile]):
 
     def _assembled(self, genotype: Mobile, net: PartedBuilder) -> tuple[Graph, list[str]]:
         x = net.input((1, *self.input_shape))
-        net.part(INPUT)
-        reduction = min(self.input_shape[:2]) // genotype.resolution
+    less than 4 pixels. `blocks` and `activations` may be fewer. A signal is of (steps, 1, channels): resolutions and
+    strides are along time alone. Raises `ValueError` for impossible sizes.
+
+    All networks can share one set of weights (`Sharing`): kernel, expansion, filters, width, stem, head, depth, squeeze
+    and excite and resolution are slices; each kind of block and the networks without a head have weights of their own,
+    strides and functions use the same.
         if reduction > 1:
-            x = net.add(AveragePool2D((reduction, reduction), (reduction, reduction)), x)
+            down, across = (reduction if side > 1 else 1 for side in self.input_shape[:2])
+            x = net.add(AveragePool2D((down, across), (down, across)), x)
         width, function = genotype.width_percent / 100, genotype.activation
         x = convolution(net, x, stem := rounded(genotype.stem * width), 3, 2, function)
         words = [f"conv {stem}"]
@@ -294,12 +301,12 @@ def _genome(
 
 def _fractions(input_shape: tuple[int, ...]) -> tuple[int, ...]:
     """The shorter sides that an average pool of whole pixels can bring the input to."""
-    height, width = input_shape[:2]
-    return tuple(min(height, width) // f for f in range(1, min(height, width) + 1) if not height % f and not width % f)
+    sides = [side for side in input_shape[:2] if side > 1] or [1]
+    return tuple(min(sides) // f for f in range(1, min(sides) + 1) if not any(side % f for side in sides))
 
 
 def _default_resolutions(input_shape: tuple[int, ...]) -> tuple[int, ...]:
-    full = min(input_shape[:2])
+    full = shorter_side(input_shape[:2])
     least = max(_SMALLEST_SIDE, full / _LARGEST_REDUCTION)
     return tuple(side for side in _fractions(input_shape) if side == full or side >= least)
 

@@ -39,10 +39,19 @@ def rounded(channels: float) -> int:
 
 
 def window(x: Tensor, kernel: int, stride: int) -> tuple[Pair, Pair]:
-    """Kernel and stride on this map: no pixel of the kernel meets padding alone, no side below 4 pixels is halved."""
+    """Kernel and stride on this map: no pixel of the kernel meets padding alone, no side below 4 pixels is halved.
+
+    Of a signal, a map of a single row or column, the longer side alone counts and is halved.
+    """
     _, height, width, _ = x.shape
-    step = stride if min(height, width) >= _SMALLEST_HALVED else 1
-    return (min(kernel, 2 * height - 1), min(kernel, 2 * width - 1)), (step, step)
+    step = stride if shorter_side(x.shape[1:3]) >= _SMALLEST_HALVED else 1
+    kernels = (min(kernel, 2 * height - 1), min(kernel, 2 * width - 1))
+    return kernels, (step if height > 1 else 1, step if width > 1 else 1)
+
+
+def shorter_side(sides: tuple[int, ...]) -> int:
+    """In pixels; of a signal, one of whose sides is a pixel, the other one."""
+    return min((side for side in sides if side > 1), default=1)
 
 
 def activated(net: GraphBuilder, op: Conv2D | DepthwiseConv2D | Add, function: Function, *inputs: Tensor) -> Tensor:

@@ -4,14 +4,15 @@ import os
 from pathlib import Path
 
 from edgevolve.data import DataError
+from edgevolve.data.unreadable import shown
 from edgevolve.starting.config_text import config_text
-from edgevolve.starting.kinds import Kind, kind_of
+from edgevolve.starting.kinds import Kind, classes_below, kind_of
 from edgevolve.starting.look_at_images import archive, images
 from edgevolve.starting.look_at_recordings import recordings_in_files, recordings_in_one_file
 from edgevolve.starting.look_at_sound import sound
 from edgevolve.starting.look_at_table import table
 from edgevolve.starting.plan import Plan, planned
-from edgevolve.starting.reading import Reading, Wishes
+from edgevolve.starting.reading import Reading, Wishes, by_options
 from predictors import board as board_of
 
 __all__ = ["Kind", "Plan", "Reading", "Wishes", "config_text", "looked_at", "planned"]
@@ -23,8 +24,11 @@ def looked_at(path: str, board: str, wishes: Wishes) -> Reading:
     Raises `DataError`, in one line, for what cannot be read or has no labels; `PredictorError` for an unknown board.
     """
     arena_bytes = board_of(board).arena.free_bytes
-    try:
+    with by_options():
         found = kind_of(os.path.abspath(Path(path).expanduser()))
+        inner = classes_below(found.path) if os.path.isdir(found.path) else ""
+        if inner:
+            raise DataError(f"{shown(path)}: holds a folder alone; its classes seem to be in {shown(inner)}: give that")
         if wishes.label is not None and found.kind not in (Kind.TABLE, Kind.RECORDINGS):
             raise DataError(f"{path}: --label names a column of a table; here classes are {found.kind}'s folders")
         match found.kind:
@@ -40,5 +44,3 @@ def looked_at(path: str, board: str, wishes: Wishes) -> Reading:
                 return recordings_in_files(found.path, wishes)
             case Kind.RECORDINGS:
                 return recordings_in_one_file(found.path, wishes)
-    except DataError as error:
-        raise DataError(str(error).replace("skip_unreadable=True leaves", "--skip-unreadable leaves")) from None

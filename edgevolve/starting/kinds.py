@@ -54,6 +54,8 @@ _OTHERS = {
 
 _MINOR = 0.1
 """Files of another kind are left aside where they are at most such a share of those of the first."""
+_LONGEST = 300
+"""Characters of a path in a message."""
 _COLUMNS_OF_A_SIGNAL = 24
 """A CSV without a header whose lines are so long holds a signal a line."""
 
@@ -62,13 +64,27 @@ def kind_of(path: str) -> Found:
     """The kind of what `path` holds. Raises `DataError`, in one line, where nothing of it can be read."""
     place = Path(path).expanduser()
     try:
-        if place.is_dir():
-            return _of_folder(path, place)
-        if not place.exists():
-            raise DataError(f"{shown(path)}: no such file or folder")
+        is_folder, is_there = place.is_dir(), place.exists()
     except (OSError, ValueError) as error:
-        raise DataError(f"{shown(path)}: {getattr(error, 'strerror', None) or error}") from error
-    return _of_file(path)
+        raise DataError(f"{_cut(path)}: {getattr(error, 'strerror', None) or error}") from error
+    if not is_there:
+        raise DataError(f"{_cut(path)}: no such file or folder")
+    return _of_folder(path, place) if is_folder else _of_file(path)
+
+
+def classes_below(path: str) -> str:
+    """The folder of several folders that lies alone, within others that lie alone, in a folder; empty without one."""
+    here = Path(path)
+    while True:
+        folders = [entry for entry in here.iterdir() if entry.is_dir() and entry.name[0] not in "._"]
+        if len(folders) != 1:
+            return str(here) if len(folders) > 1 and here != Path(path) else ""
+        here = folders[0]
+
+
+def _cut(path: str) -> str:
+    text = shown(path)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _of_file(path: str) -> Found:

@@ -57,10 +57,7 @@ def recordings_in_files(path: str, wishes: Wishes) -> Reading:
 def recordings_in_one_file(path: str, wishes: Wishes) -> Reading:
     """A `.ts` file, an `.npz` or a CSV with time. Raises `DataError`."""
     label: dict[str, Any] = {} if wishes.label is None else {"label": wishes.label}
-    try:
-        lengths = SensorTable(path, **label).lengths()
-    except DataError as error:
-        raise DataError(str(error).replace("label=… names one", "say --label NAME")) from None
+    lengths = SensorTable(path, **label).lengths()
     if not lengths:
         raise DataError(f"{shown(path)}: holds no recording that can be read")
     settings, why = _windowing(lengths, _rates(path))

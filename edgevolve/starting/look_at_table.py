@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from edgevolve.data import DataError, Table
-from edgevolve.data.csv_file import CsvFile, is_missing, opened
+from edgevolve.data.csv_file import CsvFile, is_missing, is_number, opened
 from edgevolve.data.npz_signals import GROUPS
 from edgevolve.data.unreadable import shown
 from edgevolve.starting.reading import SKIPPED, Reading, Wishes, classes_in_words
@@ -17,6 +17,7 @@ _LABELS = (
 """What people name the column to predict, in lower case, in the order of preference."""
 _GROUPS = (*GROUPS, "patient", "patient_id", "subject_id", "session_id", "user_id")
 _NUMBERS = ("id", "index", "row", "no", "number", "unnamed: 0", "rowid")
+_MOST_WORDS = 0.5
 _MOST_CLASSES = 30
 """A column of more different whole numbers holds values."""
 
@@ -26,6 +27,11 @@ def table(path: str, wishes: Wishes) -> Reading:
     file = opened(path)
     if not file.has_header and wishes.label is None:
         raise DataError(f"{shown(path)}: its first line names no columns; add one, or say --label 'column 5'")
+    numbers = [name for name in file.names if file.has_header and is_number(name)]
+    if len(numbers) > len(file.names) / 2:
+        raise DataError(
+            f"{shown(path)}: its first line holds {numbers[0]}, a number and no name of a column; add a line of names"
+        )
     kinds = _Kinds(file)
     label, why_label = _label(path, file, kinds, wishes)
     settings: dict[str, Any] = {}
@@ -37,10 +43,10 @@ def table(path: str, wishes: Wishes) -> Reading:
     if group and group != label:
         settings["group"] = group
         why["group"] = "its rows belong together: none is in two splits"
-    ignored = tuple(name for name in file.names if name not in (label, group) and kinds.is_number_of_row(name))
+    ignored = tuple(name for name in file.names if name not in (label, group) and kinds.is_of_rows(name))
     if ignored:
         settings["ignore"] = ignored
-        why["ignore"] = "only says which row it is"
+        why["ignore"] = "says which row it is, or has words of its own in most rows"
     data = Table(path, label, **settings, **wishes.reading)
     what = f"{label}, a number" if data.values else classes_in_words(data.target.labels)  # type: ignore[union-attr]
     seen = f"a table of {kinds.rows} rows and {len(data.inputs)} inputs for {what}"
@@ -55,6 +61,7 @@ class _Kinds:
         self.numeric = dict.fromkeys(file.names, True)
         self.whole = dict.fromkeys(file.names, True)
         self.counts = dict.fromkeys(file.names, True)
+        self.numbers = dict.fromkeys(file.names, 0)
         self.rows = 0
         try:
             for cells in file.cells(file.names):
@@ -64,6 +71,7 @@ class _Kinds:
                     there = np.array([not is_missing(cell) for cell in column])
                     words[name] |= set(column[there].tolist())
                     self.numeric[name] &= bool(np.isfinite(values[there]).all())
+                    self.numbers[name] += int(np.isfinite(values).sum())
                     self.counts[name] &= bool((np.diff(values) == 1).all())
                     self.whole[name] &= bool((np.nan_to_num(values[there]) % 1 == 0).all())
         except DataError as error:
@@ -85,16 +93,20 @@ class _Kinds:
         """Whether values stand in several rows each, and there are enough of them for three splits."""
         return 3 <= self.different[name] <= self.rows / 2
 
-    def is_number_of_row(self, name: str) -> bool:
-        """Whether each row has a value of its own that counts them, is a word, or is in a column of such a name."""
+    def is_of_rows(self, name: str) -> bool:
+        """Whether it counts the rows, has a name that says so, or holds words of which most rows have their own."""
+        if self.numbers[name] < self.rows / 2:
+            return self.different[name] > max(_MOST_WORDS * self.rows, 2)
         own = self.different[name] == self.rows > 10
-        return own and (self.counts[name] or name.lower() in _NUMBERS or not self.numeric[name])
+        return own and (self.counts[name] or name.lower() in _NUMBERS)
 
 
 def _label(path: str, file: CsvFile, kinds: _Kinds, wishes: Wishes) -> tuple[str, str]:
     if wishes.label is not None:
         return wishes.label if wishes.label in file.names else _absent(path, file, wishes.label), "as --label said"
-    named = [name for known in _LABELS for name in file.names if name.lower() == known]
+    among_axes = "x" in map(str.lower, file.names)
+    known_names = [known for known in _LABELS if known != "y" or not among_axes]
+    named = [name for known in known_names for name in file.names if name.lower() == known]
     if named:
         return named[0], "the column's name"
     likely = [name for name in file.names if kinds.may_be_label(name)]

@@ -9,7 +9,7 @@ from edgevolve.data import Classes, DataSet, Features, Splits, examine, load_spl
 from edgevolve.quantity import size
 from edgevolve.runs import ConfigError, SearchConfig
 from edgevolve.runs.feasibility import Feasibility, feasibility
-from edgevolve.starting.reading import Reading
+from edgevolve.starting.reading import Reading, by_options
 from edgevolve.training import TrainingSettings
 from predictors import board as board_of
 from predictors.board import Board
@@ -63,8 +63,9 @@ def planned(reading: Reading, board: str, minutes: float, cores: int) -> Plan:
     no network fits.
     """
     on = board_of(board)
-    splits = load_splits(reading.data)
-    notes = examine(reading.data, splits).notes
+    with by_options():
+        splits = load_splits(reading.data)
+        notes = examine(reading.data, splits).notes
     why: dict[str, str] = {}
     training = _training(reading.data, splits, why)
     problem = _problem(reading, splits, on, _most_macs(splits, training.epochs, minutes, cores), why)

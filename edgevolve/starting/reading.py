@@ -1,6 +1,7 @@
 """How data are to be read: the reader with its settings, and why each is as it is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,3 +54,13 @@ def classes_in_words(names: Sequence[str]) -> str:
     """How many there are, and the first of them."""
     few = ", ".join(names[:4])
     return f"{len(names)} classes ({few}{', …' if len(names) > 4 else ''})"
+
+
+@contextmanager
+def by_options() -> Iterator[None]:
+    """Messages of readers name their settings; here the options of the command line stand for them."""
+    try:
+        yield
+    except DataError as error:
+        line = str(error).replace("skip_unreadable=True leaves", "--skip-unreadable leaves")
+        raise DataError(line.replace("label=… names one", "say --label NAME")) from None

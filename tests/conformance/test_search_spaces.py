@@ -13,7 +13,7 @@ CASES = [
     for name in SPACES
     for shape, classes in zip(SHAPES, [10, 10, 12, 2, 3], strict=True)
 ]
-
+CASES += [pytest.param(SPACES[name]((48, 1, 3), 4), id=f"{name}-signal") for name in ("cnn", "mobile")]
 
 GENES = {"sparsity": (0, 0.25, 0.5, 0.75), "bits": (8, 4), "schedule": ("cosine", "constant"), "flip": (True, False)}
 RECIPES = [

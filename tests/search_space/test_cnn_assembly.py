@@ -111,7 +111,7 @@ def test_kernels_and_pools_are_clamped_to_the_map():
     rows = assembled((1, 9, 1), (False, depthwise(kernel=3, stride=2, prepool=True)), pool=Pool("max", 2))
     assert rows == [
         (MaxPool2D((1, 2), (1, 2)), [-1], (1, 1, 4, 1)),
-        (Conv2D(1, (1, 3), (2, 2), VALID), [0], (1, 1, 1, 1)),
+        (Conv2D(1, (1, 3), (1, 2), VALID), [0], (1, 1, 1, 1)),
     ]
 
 
