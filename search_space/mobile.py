@@ -226,12 +226,8 @@ class MobileSpace(DeclaredSpace[Mobile]):
 
     def _assembled(self, genotype: Mobile, net: PartedBuilder) -> tuple[Graph, list[str]]:
         x = net.input((1, *self.input_shape))
-    less than 4 pixels. `blocks` and `activations` may be fewer. A signal is of (steps, 1, channels): resolutions and
-    strides are along time alone. Raises `ValueError` for impossible sizes.
-
-    All networks can share one set of weights (`Sharing`): kernel, expansion, filters, width, stem, head, depth, squeeze
-    and excite and resolution are slices; each kind of block and the networks without a head have weights of their own,
-    strides and functions use the same.
+        net.part(INPUT)
+        reduction = shorter_side(self.input_shape[:2]) // genotype.resolution
         if reduction > 1:
             down, across = (reduction if side > 1 else 1 for side in self.input_shape[:2])
             x = net.add(AveragePool2D((down, across), (down, across)), x)

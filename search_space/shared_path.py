@@ -116,10 +116,12 @@ def _layer(reading: Reading, layer: Layer, nodes: Nodes) -> None:
     used = (height, width, channels, filters)
     function = _function(op, node, nodes)
     most = (*layer.kernel[:3], layer.filters)
-    allowed = function in layer.functions and stride[0] == stride[1] and stride[0] in layer.strides
+    step, sides = max(stride), node.inputs[0].shape[1:3]
+    square = all(one == step or side == 1 for one, side in zip(stride, sides, strict=False))  # a side of 1 stays 1
+    allowed = function in layer.functions and square and step in layer.strides
     if any(a > b for a, b in zip(used, most, strict=True)) or not allowed:
         raise ValueError(f"{node.name} is no part of {layer.name}")
-    reading.settings[layer.name] = (1, *used, stride[0], int(norm), FUNCTIONS.index(function))
+    reading.settings[layer.name] = (1, *used, step, int(norm), FUNCTIONS.index(function))
     reading.uses.append(Use(layer, *used, norm))
 
 

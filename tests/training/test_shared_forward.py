@@ -16,6 +16,7 @@ TINY = MobileSpace(
     (8, 8, 1), 3, max_stages=2, depths=(1, 2), max_filters=16, blocks=("mbconv",), activations=("relu6",)
 )
 EVERY_KIND = MobileSpace((16, 20, 2), 4, max_stages=2, depths=(1, 2), max_filters=24)
+SIGNAL = MobileSpace((24, 1, 3), 3, max_stages=2, depths=(1, 2), max_filters=16, blocks=("mbconv", "residual"))
 BRANCHES = CnnSpace((9, 7, 2), 3, max_blocks=3, max_layers=2, max_filters=12, max_dense=2, max_units=16)
 
 
@@ -52,6 +53,11 @@ def check_paths(space, number, with_transforms=False):
 @pytest.mark.parametrize("with_transforms", [False, True])
 def test_a_path_is_the_built_network_with_inherited_weights_and_is_never_traced_again(with_transforms):
     check_paths(TINY, 20, with_transforms)
+
+
+@pytest.mark.slow
+def test_paths_for_signals_stride_along_time_alone():
+    check_paths(SIGNAL, 15)
 
 
 @pytest.mark.slow
