@@ -1,5 +1,6 @@
 """The loop: ask, check, submit, wait, journal, tell. It knows neither Ray nor TensorFlow."""
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -14,7 +15,8 @@ from edgevolve.graph import GraphBuilder, json_hash, to_json
 from edgevolve.runs import Job, Journal, JournalError, Measurement, Run, SearchConfig, events, measure
 from edgevolve.runs.artefacts import Arrays, keep_weights, write_weights
 from edgevolve.runs.measure import measure_graph
-from edgevolve.runs.phenotype import identity
+from edgevolve.runs.phenotype import FITTED, counted_epochs, identity
+from edgevolve.training.inheritance import inherited
 from search_algorithms import (
     Candidate,
     Completed,
@@ -31,6 +33,9 @@ from search_algorithms import (
 from search_space import DegenerateSpaceError, Elastic, WithFrontEnd
 
 _REPORT_EVERY_S = 10.0
+
+_PARENTS = 200
+"""Where children inherit weights, those of so many candidates are kept, the last that completed, beside the front's."""
 
 Observer = Callable[[Run, events.Event], None]
 """Called after each event of a session."""
@@ -50,10 +55,11 @@ class Search:
             lambda genotype: measure(config.space, config.providers, genotype, config.problem, config.beside)
         )
         self._algorithm = config.algorithm.start(config.space, config.problem, config.seed, self._known)
-        self._continuing = isinstance(self._algorithm, Continuing)
+        self._keeping = isinstance(self._algorithm, Continuing) or bool(config.training.inherited_epochs)
         self._elastic = isinstance(config.space, Elastic)
         self._start = config.start_genotypes
         self._in_flight: dict[int, Candidate] = {}
+        self._parents: deque[int] = deque(maxlen=_PARENTS)
         self._submitted: set[int] = set()
         self._going_on: dict[int, bool] = {}
         self._heard: dict[int, float] = {}
@@ -210,7 +216,8 @@ class Search:
             return events.Rejected(**about, broken=tuple(broken), reason=f"breaks {', '.join(broken)}")
         graph = to_json(measured.graph)
         name = json_hash(graph)
-        twin = self.run.twin(identity(name, measured.recipe, candidate.epochs)) if candidate.continues is None else None
+        epochs = counted_epochs(candidate.epochs, heir.how if heir else None)
+        twin = self.run.twin(identity(name, measured.recipe, epochs)) if candidate.continues is None else None
         if twin:
             about["metrics"] = twin.metrics
             return events.Rejected(**about, twin=twin.number, reason=f"the same network as candidate {twin.number}")
@@ -218,12 +225,11 @@ class Search:
 
     def _job(self, number: int) -> Job:
         record = self.run.records[number]
-        seed = int(np.random.SeedSequence([self._config.seed, number]).generate_state(1)[0])
         return Job(
             number,
             record.genotype,
             self.run.graph(number),
-            seed,
+            self._seed(number),
             record.metrics,
             record.epochs,
             record.continues,
@@ -233,11 +239,21 @@ class Search:
             self._artefact(record.checkpoint),
         )
 
+    def _seed(self, number: int) -> int:
+        return int(np.random.SeedSequence([self._config.seed, number]).generate_state(1)[0])
+
     def _inheriting(self, candidate: Candidate) -> Candidate:
-        """What was prepared is inherited by each candidate that says nothing else, of a space that can."""
-        shared = self._elastic and self.run.prepared and self.run.prepared.artefact
-        if shared and candidate.continues is None and candidate.inherits is None:
+        """What was prepared is inherited by each candidate that says nothing else, of a space that can.
+
+        Else a child inherits from its first parent where the configuration says so and the parent's weights are there.
+        """
+        if candidate.continues is not None or candidate.inherits is not None:
+            return candidate
+        if self._elastic and self.run.prepared and self.run.prepared.artefact:
             return replace(candidate, inherits=Inherit("prepared"))
+        epochs, parent = self._config.training.inherited_epochs, next(iter(candidate.parents), None)
+        if epochs and parent is not None and candidate.epochs is None and self.run.weights_path(parent).exists():
+            return replace(candidate, epochs=epochs, inherits=Inherit(parent, {FITTED: True}))
         return candidate
 
     def _first_weights(self, candidate: Candidate) -> Arrays | None:
@@ -246,10 +262,14 @@ class Search:
         if source == "prepared":
             source = self.run.prepared.artefact if self.run.prepared else None
         given = self._artefact(source) if isinstance(source, str) else self._weights(source)
-        if given is None or candidate.inherits is None or not isinstance(self._config.space, Elastic):
+        if given is None or candidate.inherits is None:
             return given
         try:
-            return self._config.space.inherit(candidate.genotype, given)
+            if isinstance(source, int) and candidate.inherits.how.get(FITTED):
+                graphs = self.run.graph(source), self.run.graph(candidate.number)
+                return inherited(graphs[0], given, graphs[1], self._seed(candidate.number)).weights
+            space = self._config.space
+            return space.inherit(candidate.genotype, given) if isinstance(space, Elastic) else given
         except ValueError:
             return None
 
@@ -292,7 +312,7 @@ class Search:
         if isinstance(outcome, Failed):
             write(events.Failed(time=now, **ran, kind=outcome.kind, reason=outcome.reason, traceback=outcome.traceback))
         else:
-            wanted = self._continuing or self.run.improves(outcome.metrics)
+            wanted = self._keeping or self.run.improves(outcome.metrics)
             if wanted and outcome.weights is not None:
                 write_weights(self.run.weights_path(result.number), outcome.weights)
             about = {"metrics": dict(outcome.metrics), "curves": dict(outcome.curves), **changed}
@@ -321,8 +341,9 @@ class Search:
         return replace(outcome, metrics=metrics), {"graph": to_json(outcome.graph), "intervals": measured.intervals}
 
     def _keep_weights(self) -> None:
-        """Of the front, of what is being continued and of what may be: no others."""
+        """Of the front, of what is being continued and of what may be, of the last parents to be: no others."""
         kept = {record.number for record in self.run.front}
+        kept |= set(self._parents)
         kept |= {c.continues for c in self._in_flight.values() if c.continues is not None}
         kept |= {
             c.inherits.artefact for c in self._in_flight.values() if c.inherits and type(c.inherits.artefact) is int
@@ -361,6 +382,8 @@ class Search:
                 going_on = self._algorithm.progressed(self._in_flight[event.number], event.step, event.metrics)
                 self._going_on[event.number] = going_on
             case events.Finished() | events.Failed():
+                if isinstance(event, events.Finished) and self._config.training.inherited_epochs:
+                    self._parents.append(event.number)
                 self._going_on.pop(event.number, None)
                 self._tell(self._in_flight.pop(event.number))
 

@@ -8,6 +8,9 @@ from typing import Any
 from search_algorithms import ProblemError
 from search_space import SearchSpace, WithRecipe
 
+FITTED = "fitted"
+"""Of what is inherited (`Inherit.how`): true where another network's weights are fitted to the candidate's."""
+
 
 def recipe_of(space: SearchSpace[Any], genotype: Any) -> dict[str, Any]:
     """The recipe of a genotype as plain JSON; empty for a space that has none. Raises `ProblemError` for no JSON."""
@@ -20,6 +23,11 @@ def recipe_of(space: SearchSpace[Any], genotype: Any) -> dict[str, Any]:
         raise ProblemError(f"{type(space).__name__}: recipe gives {given!r}, which is no JSON ({error})") from error
     assert isinstance(recipe, dict)
     return recipe
+
+
+def counted_epochs(epochs: int | None, how: Mapping[str, Any] | None) -> int | None:
+    """The epochs by which a candidate is another: none where those after a parent's weights stand for all."""
+    return None if how and how.get(FITTED) else epochs
 
 
 def identity(graph_hash: str, recipe: Mapping[str, Any], epochs: int | None) -> str:

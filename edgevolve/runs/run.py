@@ -18,7 +18,7 @@ from edgevolve.printable import printable, printable_lines
 from edgevolve.runs import events
 from edgevolve.runs.artefacts import Artefacts, read_weights
 from edgevolve.runs.journal import JournalError, journal_path, many_objects, read
-from edgevolve.runs.phenotype import identity
+from edgevolve.runs.phenotype import counted_epochs, identity
 from edgevolve.runs.record import Record
 from resource_models import CORTEX_M, MODEL_SIZE, TARGETS, Target
 from search_algorithms import Completed, Constraint, Failed, Inherit, Objective, Outcome, Problem, Rejected
@@ -257,7 +257,7 @@ class Run:
         match event:
             case events.Asked():
                 self._add(event, None)
-                self._numbers.setdefault(identity(event.graph_hash, event.recipe, event.epochs), event.number)
+                self._numbers.setdefault(_identity(event), event.number)
                 self._in_flight[event.number] = event
                 self.rejections_in_a_row = 0
             case events.Rejected():
@@ -329,7 +329,7 @@ class Run:
         if asked is None:
             raise ValueError(f"candidate {event.number} ends, and was not in flight")
         if isinstance(outcome, Failed) and outcome.transient:
-            key = identity(asked.graph_hash, asked.recipe, asked.epochs)
+            key = _identity(asked)
             if self._numbers.get(key) == event.number:
                 del self._numbers[key]
         record = self.records[event.number]
@@ -355,6 +355,11 @@ class Run:
         metrics = self.records[number].metrics
         if not self.problem.broken(metrics):
             self._front.offer(self.problem.costs(metrics), number)
+
+
+def _identity(asked: events.Asked) -> str:
+    how = asked.inherits.how if asked.inherits else None
+    return identity(asked.graph_hash, asked.recipe, counted_epochs(asked.epochs, how))
 
 
 def _failed(event: events.Failed | events.Failure) -> Failed:

@@ -34,6 +34,8 @@ class TrainingSettings:
     `average` above 0 keeps the running mean of the weights in place of the last ones: each step counts 1 - `average` of
     what all before it count (Polyak and Juditsky, 1992, with exponential weights; 0.99 looks back some 100 steps). It
     begins with fewer, and batch norm's statistics are averaged alike.
+    `inherited_epochs`: a candidate that a strategy made of another starts from the other's weights, as far as both
+    agree (`training.inheritance`), and is trained for so many epochs; None trains all from scratch.
     `augment` may hold "flip" (left to right, one image in two) and "shift" (up to `shift_pixels` in both
     directions, zeros enter at the edges).
     """
@@ -49,10 +51,13 @@ class TrainingSettings:
     shift_pixels: int = 2
     clip_norm: float | None = 1.0
     average: float = 0.0
+    inherited_epochs: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size", "shift_pixels"):
+        for name in ("epochs", "batch_size", "shift_pixels", "inherited_epochs"):
             value = getattr(self, name)
+            if value is None and name == "inherited_epochs":
+                continue
             _require(isinstance(value, int) and not isinstance(value, bool) and value >= 1, name, value, "at least 1")
         _require(0 < _number(self, "learning_rate") < float("inf"), "learning_rate", self.learning_rate, "above 0")
         _require(0 <= _number(self, "average") < 1, "average", self.average, "from 0 to below 1")

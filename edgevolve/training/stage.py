@@ -86,8 +86,8 @@ class Fit:
 
     @property
     def recipe_keys(self) -> Set[str]:
-        """The names of the settings but `epochs`, which the algorithm decides."""
-        return {field.name for field in fields(TrainingSettings)} - {"epochs"}
+        """The names of the settings but of numbers of epochs, which the search decides."""
+        return {field.name for field in fields(TrainingSettings)} - {"epochs", "inherited_epochs"}
 
     def under(self, recipe: Mapping[str, Any]) -> "Fit":
         """With those settings that the recipe names."""
