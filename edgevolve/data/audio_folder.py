@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from edgevolve.beside import located
 from edgevolve.data.data_error import DataError
 from edgevolve.data.division import divided
-from edgevolve.data.folder import Listing, Place, listed
+from edgevolve.data.folder import ClassFolder, Listing, Place
 from edgevolve.data.split import Splits
 from edgevolve.data.spool import spooled
-from edgevolve.data.target import Classes
 from edgevolve.data.unreadable import Unreadable, shown
 from edgevolve.data.wav_file import Wav
 
@@ -27,7 +26,7 @@ _BLOCKS = (*("train",) * 8, "validation", "test")
 
 
 @dataclass(frozen=True, slots=True)
-class AudioFolder:
+class AudioFolder(ClassFolder):
     r"""WAV files, one folder a class, or `train`, `validation` and `test` above the classes, as clips of one length.
 
     Examples are int16 (samples, 1, 1), which stand for value / 32768. A shorter file stands in the middle of zeros; of
@@ -42,6 +41,8 @@ class AudioFolder:
     together, and so do files of one `group`: a regular expression whose first bracket finds it in a path below the
     folder, such as `r"_(\w+)_"`. Raises `DataError`.
     """
+
+    suffixes = AUDIO_SUFFIXES
 
     path: str
     seconds: float = 1.0
@@ -71,27 +72,11 @@ class AudioFolder:
         """(samples, 1, 1)."""
         return (round(self.seconds * self._rate(self._listing(Unreadable(True)))), 1, 1)
 
-    @property
-    def classes(self) -> int:
-        """How many words or folders there are, with unknown and silence."""
-        return self.target.number
-
-    @property
-    def target(self) -> Classes:
-        """The folders' names, sorted; or `words`, then unknown and silence."""
-        return Classes(self._classes(self._listing(Unreadable(True))))
-
-    def load(self) -> Splits:
-        """Read and split; the same arrays each time."""
-        unreadable = Unreadable(self.skip_unreadable)
-        listing = self._listing(unreadable)
+    def _read(self, listing: Listing, skipped: tuple[str, ...]) -> Splits:
         noise = replace(listing, files=self._noise())
-        return _load(self, listing, noise, listing.stamp() + noise.stamp(), tuple(unreadable.seen))
+        return _load(self, listing, noise, listing.stamp() + noise.stamp(), skipped)
 
-    def _listing(self, unreadable: Unreadable) -> Listing:
-        return listed(self.path, AUDIO_SUFFIXES, self.group, unreadable)
-
-    def _classes(self, listing: Listing) -> tuple[str, ...]:
+    def _names(self, listing: Listing) -> tuple[str, ...]:
         found = listing.classes
         if self.words is not None:
             lacking = [word for word in self.words if word not in found]
@@ -138,7 +123,7 @@ def _load(data: AudioFolder, listing: Listing, noise: Listing, stamp: str, skipp
 
 def _wanted(data: AudioFolder, listing: Listing) -> Listing:
     """The files of the classes that are wanted, each with a group: its own name where it has none."""
-    classes = data._classes(listing)
+    classes = data._names(listing)
     files = [file if listing.grouped_by else replace(file, group=file.name) for file in listing.files]
     notes = listing.notes
     if data.words is not None:

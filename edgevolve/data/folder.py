@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
 from stat import S_ISREG
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from edgevolve.beside import located, where
 from edgevolve.data.data_error import DataError, NotFoundError, not_read
 from edgevolve.data.rows import Rows
-from edgevolve.data.split import Split
+from edgevolve.data.split import Split, Splits
+from edgevolve.data.target import Classes
 from edgevolve.data.unreadable import Unreadable, shown
 
 PARTS = {
@@ -85,6 +87,44 @@ class Listing:
 def is_list(name: str) -> bool:
     """Whether a file is one of the lists that name files of a split."""
     return any(path.rpartition("/")[2] == name for path in _LISTS)
+
+
+class ClassFolder:
+    """What the data sets share that are a folder of one folder a class: `listed` says which files there are.
+
+    A data set gives the `suffixes` of its files, and reads them; it may have other classes than the folders.
+    """
+
+    __slots__ = ()
+    suffixes: ClassVar[tuple[str, ...]]
+    path: str
+    group: str | None
+    skip_unreadable: bool
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        return self.target.number
+
+    @property
+    def target(self) -> Classes:
+        """The classes by name: the folders, sorted, unless the data set says otherwise."""
+        return Classes(self._names(self._listing(Unreadable(True))))
+
+    def load(self) -> Splits:
+        """Read and split; the same arrays each time."""
+        unreadable = Unreadable(self.skip_unreadable)
+        listing = self._listing(unreadable)
+        return self._read(listing, tuple(unreadable.seen))
+
+    def _listing(self, unreadable: Unreadable) -> Listing:
+        return listed(self.path, self.suffixes, self.group, unreadable)
+
+    def _names(self, listing: Listing) -> tuple[str, ...]:
+        return listing.classes
+
+    def _read(self, listing: Listing, skipped: tuple[str, ...]) -> Splits:
+        raise NotImplementedError
 
 
 def listed(folder: str, suffixes: Collection[str], group: str | None, unreadable: Unreadable) -> Listing:

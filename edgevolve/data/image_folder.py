@@ -11,11 +11,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from edgevolve.data.data_error import DataError
 from edgevolve.data.division import divided
-from edgevolve.data.folder import Listing, listed
+from edgevolve.data.folder import ClassFolder, Listing
 from edgevolve.data.rows import CHUNK_BYTES
 from edgevolve.data.split import Splits
 from edgevolve.data.spool import spooled
-from edgevolve.data.target import Classes
 from edgevolve.data.unreadable import Unreadable, shown
 
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png")
@@ -28,7 +27,7 @@ _TURNED = (5, 6, 7, 8)
 
 
 @dataclass(frozen=True, slots=True)
-class ImageFolder:
+class ImageFolder(ClassFolder):
     r"""PNG, JPEG and BMP files, one folder a class, or `train`, `validation` and `test` above the classes.
 
     Examples are uint8 (height, width, 1 or 3). `size` is (height, width), to which every image is stretched; without
@@ -42,6 +41,8 @@ class ImageFolder:
 
     `skip_unreadable` leaves out files that cannot be read, and notes them. Raises `DataError`.
     """
+
+    suffixes = IMAGE_SUFFIXES
 
     path: str
     size: tuple[int, int] | None = None
@@ -65,24 +66,8 @@ class ImageFolder:
         """(height, width, channels), from the first image of each class."""
         return self._shape(self._listing(Unreadable(True)))
 
-    @property
-    def classes(self) -> int:
-        """How many folders of images there are."""
-        return self.target.number
-
-    @property
-    def target(self) -> Classes:
-        """The names of the folders, sorted."""
-        return Classes(self._listing(Unreadable(True)).classes)
-
-    def load(self) -> Splits:
-        """Decode and split; the same arrays each time."""
-        unreadable = Unreadable(self.skip_unreadable)
-        listing = self._listing(unreadable)
-        return _load(self, listing, listing.stamp(), tuple(unreadable.seen))
-
-    def _listing(self, unreadable: Unreadable) -> Listing:
-        return listed(self.path, IMAGE_SUFFIXES, self.group, unreadable)
+    def _read(self, listing: Listing, skipped: tuple[str, ...]) -> Splits:
+        return _load(self, listing, listing.stamp(), skipped)
 
     def _shape(self, listing: Listing) -> tuple[int, int, int]:
         firsts = []

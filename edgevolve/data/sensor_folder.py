@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from edgevolve.data.csv_file import CsvFile, opened
 from edgevolve.data.data_error import DataError
-from edgevolve.data.folder import Listing, Place, listed
+from edgevolve.data.folder import ClassFolder, Listing, Place
 from edgevolve.data.recordings import Piece, Rate, check_windowing, windowed
 from edgevolve.data.split import Splits
-from edgevolve.data.target import Classes
 from edgevolve.data.time_column import rate_of, time_column
 from edgevolve.data.unreadable import Unreadable, shown
 
@@ -20,7 +19,7 @@ SENSOR_SUFFIXES = (".csv", ".npy", ".tsv", ".txt")
 
 
 @dataclass(frozen=True, slots=True)
-class SensorFolder:
+class SensorFolder(ClassFolder):
     r"""CSV files of recordings, one folder a class, or `train`, `validation` and `test` above the classes.
 
     A file holds one recording, a row a step: a column each for time, if there is one, and for every channel; or, with
@@ -36,6 +35,8 @@ class SensorFolder:
     resamples all to it. Channels are standardised where they need it, or as `normalise` says. Fractions, `seed` and
     `skip_unreadable` are as for `ImageFolder`. Raises `DataError`.
     """
+
+    suffixes = SENSOR_SUFFIXES
 
     path: str
     window: int | None = None
@@ -65,24 +66,8 @@ class SensorFolder:
         first = _first(self, listing, listing.stamp())
         return (self.window or first[0], 1, first[1])
 
-    @property
-    def classes(self) -> int:
-        """How many folders of recordings there are."""
-        return self.target.number
-
-    @property
-    def target(self) -> Classes:
-        """The names of the folders, sorted."""
-        return Classes(self._listing(Unreadable(True)).classes)
-
-    def load(self) -> Splits:
-        """Read and split; the same arrays each time."""
-        unreadable = Unreadable(self.skip_unreadable)
-        listing = self._listing(unreadable)
-        return _load(self, listing, listing.stamp(), tuple(unreadable.seen))
-
-    def _listing(self, unreadable: Unreadable) -> Listing:
-        return listed(self.path, SENSOR_SUFFIXES, self.group, unreadable)
+    def _read(self, listing: Listing, skipped: tuple[str, ...]) -> Splits:
+        return _load(self, listing, listing.stamp(), skipped)
 
 
 @lru_cache(maxsize=4)
