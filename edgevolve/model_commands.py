@@ -47,7 +47,7 @@ def export(
     from edgevolve.deployment.export import export as export_model
 
     folder = out or opened.folder / "export" / str(record.number)
-    graph = opened.graph(record.number)
+    graph = opened.final_graph(record.number)
     about, name = facts(opened, record.number), f"{opened.started.name}_{record.number}"
     manifest = export_model(folder, graph, weights, splits, about, chosen, name, device)
     console().print(export_table(opened, folder, record, json.loads(manifest.to_json())))

@@ -10,7 +10,7 @@ import typer
 
 from edgevolve.arguments import Pick, RunPath, picked
 from edgevolve.configuration import load_configuration
-from edgevolve.engine import final_task, train_again
+from edgevolve.engine import final_task, how_trained, train_again
 from edgevolve.process import say
 from edgevolve.runs import ConfigError, EmptyJournalError, Run, journal_path
 from edgevolve.runs.events import Event, Retrained
@@ -128,6 +128,12 @@ def train(
     pick: Pick = "best",
     epochs: Annotated[int, typer.Option(min=1, help="of each training")] = 300,
     seeds: Annotated[int, typer.Option(min=1, help="how many trainings from scratch")] = 3,
+    quantise: Annotated[
+        int | None, typer.Option(metavar="8|4", help="bits of kernels; trained on where that loses much")
+    ] = None,
+    distil: Annotated[
+        str | None, typer.Option(metavar="TEACHER", help="learn from RUN:N or FILE.keras as well")
+    ] = None,
     config: Annotated[str | None, typer.Option(help="where the run's own data set is defined")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="one a seed unless given")] = None,
     ray_address: Annotated[str | None, typer.Option(help="join a running cluster: HOST:PORT or auto")] = None,
@@ -140,10 +146,11 @@ def train(
     opened, own = Run.open(run), load_configuration(config) if config else None
     number = picked(opened, pick).number
     splits = load_data(opened, own.data if own else None)
-    task = final_task(opened, splits, epochs, own)
+    task = final_task(opened, splits, epochs, own, bits=quantise, distil=distil)
+    how = how_trained(quantise, distil)
     print(f"candidate {number}: {seeds} trainings of {epochs} epochs", flush=True)
     say_trained = partial(_say_trained, opened)
-    train_again(opened, number, task, splits, seeds, workers=workers, ray_address=ray_address, observe=say_trained)
+    train_again(opened, number, task, splits, seeds, how, workers=workers, ray_address=ray_address, observe=say_trained)
     console().print(final_table(opened, number))
     if not opened.final(number):
         raise SystemExit(1)

@@ -4,7 +4,7 @@ from edgevolve.engine.calibration import Measure, calibrate
 from edgevolve.engine.cluster import ClusterError
 from edgevolve.engine.darts import DARTS
 from edgevolve.engine.evaluator import Evaluator, Inline, JobResult, VirtualTime, WorkersLostError
-from edgevolve.engine.final import final_task, train_again
+from edgevolve.engine.final import final_task, how_trained, train_again
 from edgevolve.engine.search import search, task_of
 from edgevolve.engine.shared_tasks import Inherited, Supernet
 from edgevolve.engine.specialise import SharedFrom, specialised, specialised_name
@@ -29,6 +29,7 @@ __all__ = [
     "WorkersLostError",
     "calibrate",
     "final_task",
+    "how_trained",
     "search",
     "specialised",
     "specialised_name",

@@ -4,7 +4,7 @@ The search compares networks by short trainings; what is shipped deserves a long
 much of a difference is luck.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -17,24 +17,41 @@ from edgevolve.engine.cluster import cores
 from edgevolve.engine.evaluator import JobResult, steady_clock
 from edgevolve.engine.search import EvaluatorFactory, on_ray, task_of, without_test
 from edgevolve.engine.shared_tasks import Inherited
+from edgevolve.engine.teachers import with_teachers
 from edgevolve.engine.train_task import Train
-from edgevolve.metric import int8_metric
-from edgevolve.quantisation import ScoreInt8
+from edgevolve.graph import kernel_bits, to_json
+from edgevolve.metric import QUANTISATION_DROP, int8_metric
+from edgevolve.quantisation import Quantise, ScoreInt8
 from edgevolve.runs import ConfigError, Job, Journal, Run, SearchConfig, events
 from edgevolve.runs.earlier import parameters
-from edgevolve.training import TrainingSettings
+from edgevolve.training import Distil, TrainingSettings
 from search_algorithms import Failed
+
+_AS_IT_IS: Mapping[str, Any] = {}
 
 _ITS_OWN = 1 << 20
 """Begins the seeds of final trainings, so that none is that of a candidate."""
 
 
-def final_task(run: Run, splits: Splits, epochs: int, config: SearchConfig | None = None) -> Train:
+_OF_BITS = ("bits", "first_bits", "last_bits")
+"""Genes that the network of a candidate holds already."""
+
+
+def final_task(
+    run: Run,
+    splits: Splits,
+    epochs: int,
+    config: SearchConfig | None = None,
+    *,
+    bits: int | None = None,
+    distil: str | None = None,
+) -> Train:
     """Training as in the search, for `epochs`, scored by every metric of the target as float and as int8.
 
-    Candidates that inherited their weights are trained from scratch all the same. `config` is the run's own where its
-    data set or task is the user's. Raises `ConfigError` for a task that is not
-    training alone.
+    With `bits` the network is then quantised, and trained on where that loses much; without, as it is. `distil` names a
+    teacher as `Distil` does. Candidates that inherited their weights are trained from scratch all the same. `config` is
+    the run's own where its data set or task is the user's. Raises `ConfigError` for a task that is not training alone,
+    or for a teacher that cannot be used.
     """
     if config:
         begun = config.as_begun(run.started.config)
@@ -46,7 +63,22 @@ def final_task(run: Run, splits: Splits, epochs: int, config: SearchConfig | Non
         raise ConfigError(f"{run.path}: its task is the user's own; what it trains for how long is not known here")
     assert splits.target
     metrics = splits.target.metrics
-    return Train(replace(settings, epochs=epochs), (*metrics, *map(int8_metric, metrics)), (ScoreInt8(),))
+    given = (*metrics, *map(int8_metric, metrics), QUANTISATION_DROP)
+    try:
+        teaching = Distil(distil) if distil else None
+    except ValueError as error:
+        raise ConfigError(f"--distil {distil}: {str(error).rpartition(': ')[2]}") from None
+    if bits not in (None, 4, 8):
+        raise ConfigError(f"--quantise {bits}: kernels have 8 or 4 bits")
+    last = Quantise(4 if bits == 4 else 8, distil=teaching) if bits else ScoreInt8()
+    task = with_teachers(Train(replace(settings, epochs=epochs), given, (last,), distil=teaching), splits)
+    assert isinstance(task, Train)
+    return task
+
+
+def how_trained(bits: int | None, distil: str | None) -> dict[str, Any]:
+    """What the journal says of a final training beside its epochs."""
+    return {name: value for name, value in (("quantise", bits), ("distil", distil)) if value}
 
 
 def train_again(
@@ -55,6 +87,7 @@ def train_again(
     task: Train,
     splits: Splits,
     seeds: int,
+    how: Mapping[str, Any] = _AS_IT_IS,
     *,
     evaluator: EvaluatorFactory | None = None,
     workers: int | None = None,
@@ -63,11 +96,15 @@ def train_again(
 ) -> None:
     """Train candidate `number` until `seeds` trainings of as many epochs stand in the journal, then look at the test.
 
+    `how` is what `how_trained` says of the task.
+
     Each is journaled when it ends: the same call after an interrupt trains those that are missing. The best by the
     validation split is tested, once. Raises `JournalError` where another process writes to the run.
     """
     graph, epochs = run.graph(number), task.settings.epochs
-    done = {one.seed for one in run.retrained.get(number, ()) if one.epochs == epochs}
+    if task.stages == (ScoreInt8(),) and 4 in kernel_bits(graph).values():
+        task = replace(task, stages=(Quantise(None, distil=task.distil),))
+    done = {one.seed for one in run.retrained.get(number, ()) if one.epochs == epochs and one.how == how}
     wanted = [seed for seed in range(seeds) if seed not in done]
     start = evaluator or on_ray(min(workers or cores(), max(len(wanted), 1)), ray_address)
     with Journal(run.path) as journal:
@@ -79,7 +116,7 @@ def train_again(
 
         if wanted:
             with closing(start(task, without_test(splits))) as pool:
-                recipe = run.records[number].recipe
+                recipe = {name: v for name, v in run.records[number].recipe.items() if name not in _OF_BITS}
                 waiting = [Job(seed, None, graph, _seed(run, number, seed), {}, recipe=recipe) for seed in wanted]
                 running = 0
                 while waiting or running:
@@ -88,22 +125,25 @@ def train_again(
                         running += 1
                     for result in pool.wait(1.0):
                         running -= 1
-                        write(_retrained(run, number, epochs, result, pool.now()))
+                        write(_retrained(run, number, epochs, dict(how), result, pool.now()))
         final = run.final(number)
         if final and final.artefact and all(one.artefact != final.artefact for one in run.tested):
             write(_tested(run, number, final.artefact, splits))
 
 
-def _retrained(run: Run, number: int, epochs: int, result: JobResult, now: float) -> events.Retrained:
+def _retrained(
+    run: Run, number: int, epochs: int, how: dict[str, Any], result: JobResult, now: float
+) -> events.Retrained:
     """The event of a training that ended; its weights are on the disk before."""
     about: dict[str, Any] = {name: getattr(result, name) for name in ("started", "ended", "worker", "node", "attempts")}
-    about |= {"time": now, "number": number, "seed": result.number, "epochs": epochs}
+    about |= {"time": now, "number": number, "seed": result.number, "epochs": epochs, "how": how}
     outcome = result.outcome
     if isinstance(outcome, Failed):
         return events.Retrained(**about, failure=events.Failure(kind=outcome.kind, reason=outcome.reason))
     artefact = run.artefacts.put(outcome.weights or {})
     scores: dict[str, Any] = {"metrics": dict(outcome.metrics), "curves": dict(outcome.curves)}
-    return events.Retrained(**about, **scores, artefact=artefact)
+    graph = None if outcome.graph is None else to_json(outcome.graph)
+    return events.Retrained(**about, **scores, artefact=artefact, graph=graph)
 
 
 def _tested(run: Run, number: int, artefact: str, splits: Splits) -> events.Tested:
@@ -113,7 +153,7 @@ def _tested(run: Run, number: int, artefact: str, splits: Splits) -> events.Test
     configure_tensorflow(threads=1)
     from edgevolve.training.trainer import evaluate
 
-    graph, weights = run.graph(number), run.artefacts.arrays(artefact)
+    graph, weights = run.final_graph(number), run.artefacts.arrays(artefact)
     splits = features_of(run.records[number].recipe, splits)
     assert splits.target
     int8 = int8_network(graph, weights, calibration_examples(splits.train)).tflite()

@@ -15,6 +15,7 @@ from edgevolve.data import Split, Splits, examine, fingerprint, load_splits, tar
 from edgevolve.engine.cluster import require_cluster, require_loopback
 from edgevolve.engine.evaluator import Evaluator
 from edgevolve.engine.loop import Observer, Search
+from edgevolve.engine.teachers import with_teachers
 from edgevolve.engine.train_task import Train
 from edgevolve.engine.trial import try_task
 from edgevolve.engine.versions import installed_versions
@@ -74,6 +75,7 @@ def search(
     task = task_of(config)
     about: dict[str, Any] = {"config": config_json(config, task), "versions": installed_versions()}
     splits = load_splits(config.data)
+    task = with_teachers(task, splits)
     seen = _seen(config, splits)
     if evaluator is None and not resume:
         try_task(config, task, splits)

@@ -18,6 +18,7 @@ from edgevolve.runs import Job
 from edgevolve.runs.task import Needs
 from edgevolve.spelling import suggestion
 from edgevolve.training import (
+    Distil,
     Fit,
     FollowsRecipe,
     Progress,
@@ -28,6 +29,7 @@ from edgevolve.training import (
     stages_under,
     unreported,
 )
+from edgevolve.training.distil import with_teaching
 from search_algorithms import Completed, Failed, Outcome
 
 
@@ -37,6 +39,8 @@ class Train:
 
     A candidate's recipe sets those stages that follow recipes, training among them, and may leave stages out.
 
+    With `distil` the training itself learns from a teacher as well; the settings are those of the task.
+
     A job that takes longer than `checkpoint_s` seconds leaves a checkpoint as often, and goes on from the last one.
     """
 
@@ -45,6 +49,7 @@ class Train:
     stages: tuple[Stage, ...] = ()
     checkpoint_s: float = 60.0
     needs: Needs = field(default_factory=Needs)
+    distil: Distil | None = None
 
     @property
     def metric_names(self) -> Sequence[str]:
@@ -72,8 +77,11 @@ class Train:
         if job.weights is None and (job.continues is not None or job.inherits is not None):
             source = f"candidate {job.continues}" if job.inherits is None else f"{job.inherits.artefact}"
             return Failed("weights lost", f"there are no weights of {source} to go on from")
-        first = Fit(replace(self.settings, epochs=job.epochs or self.settings.epochs), self.checkpoint_s)
-        stages = stages_under((first, *self.stages), job.recipe)
+        first: Stage = Fit(replace(self.settings, epochs=job.epochs or self.settings.epochs), self.checkpoint_s)
+        first, *others = stages_under((first, *self.stages), job.recipe)
+        if self.distil and isinstance(first, Fit):
+            first = replace(self.distil, settings=first.settings, checkpoint_s=self.checkpoint_s)
+        stages = [with_teaching(stage, lambda one: one.taught_by(job.prepared)) for stage in (first, *others)]
         return staged(stages, job, splits, progress, self.metric_names)
 
 

@@ -13,7 +13,7 @@ from edgevolve.metric import QUANTISATION_DROP, Metric, int8_metric
 from edgevolve.quantisation.calibrate import calibration_examples
 from edgevolve.quantisation.litert import int8_scores
 from edgevolve.quantisation.network import int8_network
-from edgevolve.training import Progress, TrainingSettings, TrainState
+from edgevolve.training import Distil, Progress, TrainingSettings, TrainState
 from edgevolve.training.weights import Weights
 
 Bits = Literal[4, 8]
@@ -23,29 +23,31 @@ _SETTINGS = TrainingSettings(epochs=10, learning_rate=0.01, weight_decay=0.0)
 
 @dataclass(frozen=True, slots=True)
 class Quantise:
-    """A stage: kernels of `bits` bits, activations of 8, and quantisation-aware training where that loses too much.
+    """A stage: kernels of `bits` bits, and quantisation-aware training where that loses too much.
 
-    `first` and `last` are the bits of the first and the last layer with a kernel, which suffer most from few; `bits`
-    where they are None. A candidate's recipe may set `bits`, `first_bits` and `last_bits`.
+    Activations have 8 bits. With `bits=None` kernels keep the bits that the network has. `first` and `last` are those
+    of the first and the last layer with a kernel, which suffer most from few; `bits` where they are None. A candidate's
+    recipe may set `bits`, `first_bits` and `last_bits`.
 
     The network is rounded to integers first (post-training quantisation). Where its main metric on the validation split
     is worse than the float network's by more than `threshold`, it is trained on for `settings.epochs` while it is
-    rounded, and what answers better in integers is kept. The state's metrics are those of the float weights, of the
-    int8 file (`NAME_int8`), and `quantisation_drop`: by how much the file's main metric is worse than that of the
-    float network that the stage was given.
+    rounded, and what answers better in integers is kept; with `distil` it learns from a teacher as well. The state's
+    metrics are those of the float weights, of the int8 file (`NAME_int8`), and `quantisation_drop`: by how much the
+    file's main metric is worse than that of the float network that the stage was given.
     """
 
-    bits: Bits = 8
+    bits: Bits | None = 8
     first: Bits | None = None
     last: Bits | None = None
     threshold: float = 0.003
     settings: TrainingSettings = _SETTINGS
     checkpoint_s: float = 60.0
+    distil: Distil | None = None
 
     def __post_init__(self) -> None:
         for name in ("bits", "first", "last"):
             value = getattr(self, name)
-            if value not in ((4, 8) if name == "bits" else (4, 8, None)) or isinstance(value, bool | float):
+            if value not in (4, 8, None) or isinstance(value, bool | float):
                 raise ValueError(f"Quantise: {name} must be 4 or 8, not {value!r}")
         if not isinstance(self.threshold, int | float) or not self.threshold >= 0:
             raise ValueError(f"Quantise: threshold must be at least 0, not {self.threshold!r}")
@@ -93,6 +95,7 @@ class Quantise:
                 state.checkpoint,
                 self.checkpoint_s,
                 lowering,
+                self.distil.lesson(graph, data, self.settings) if self.distil else None,
             )
             curves |= {name: (*curves.get(name, ()), *values) for name, values in trained.curves.items()}
             again = _scores(graph, trained.weights, examples, data, target)
@@ -106,7 +109,7 @@ class Quantise:
     def _packed(self, graph: Graph, weights: Mapping[str, NDArray[Any]]) -> tuple[Graph, Weights]:
         """The network with these bits, in canonical order, and its weights by the names there."""
         known = list(kernel_bits(graph))
-        bits = dict.fromkeys(known, self.bits)
+        bits = {name: self.bits or given for name, given in kernel_bits(graph).items()}
         for name, given in ((known[0], self.first), (known[-1], self.last)):
             bits[name] = given or bits[name]
         if bits == kernel_bits(graph):

@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from edgevolve.metric import Metric, int8_metric
+from edgevolve.metric import QUANTISATION_DROP, Metric, int8_metric
 from edgevolve.reports.inherited import inherited_lines
 from edgevolve.reports.quantities import quantity
 from edgevolve.runs import Run, events
@@ -29,10 +29,10 @@ def final_table(run: Run, number: int) -> RenderableType:
     metrics = _shown(run, final)
     for title in ("", "epochs", "seed", *(metric.title for metric in metrics)):
         table.add_column(title, justify="right")
-    for one in trained:
+    for one in (one for one in trained if one.how == final.how):
         figures = (quantity(metric, one.metrics[metric.name]) for metric in metrics)
         table.add_row("★" if one is final else "", str(one.epochs), str(one.seed), *figures)
-    alike = [one for one in trained if one.epochs == final.epochs]
+    alike = [one for one in trained if one.epochs == final.epochs and one.how == final.how]
     for title, statistic in (("mean", statistics.mean), ("spread", statistics.stdev)) if len(alike) > 1 else ():
         figures = (quantity(metric, statistic([one.metrics[metric.name] for one in alike])) for metric in metrics)
         table.add_row("", str(final.epochs), title, *figures)
@@ -55,5 +55,6 @@ def _test(run: Run) -> list[Text]:
 
 
 def _shown(run: Run, event: events.Retrained) -> list[Metric]:
-    """The main metric, of the float and of the int8 network, as far as they were scored."""
-    return [one for one in (run.main, int8_metric(run.main)) if one.name in event.metrics]
+    """The main metric, of the float and of the int8 network, and what lies between, as far as they were scored."""
+    shown = (run.main, int8_metric(run.main), QUANTISATION_DROP)
+    return [one for one in shown if one.name in event.metrics]

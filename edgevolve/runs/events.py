@@ -173,7 +173,11 @@ class Failed(_Ended):
 
 
 class Retrained(_Ran):
-    """A candidate trained again from scratch after the search; `artefact` holds its weights."""
+    """A candidate trained again from scratch after the search; `artefact` holds its weights.
+
+    `how` is what was asked for beside the epochs, such as `quantise` and `distil`. Where training made another network
+    of it, `graph` is that one's canonical JSON.
+    """
 
     event: Literal["retrained"] = "retrained"
     number: int = Field(ge=0)
@@ -183,6 +187,8 @@ class Retrained(_Ran):
     curves: dict[str, tuple[float, ...]] = {}
     artefact: str | None = None
     failure: Failure | None = None
+    how: dict[str, Any] = {}
+    graph: dict[str, Any] | None = None
 
 
 class Tested(_Event):

@@ -232,14 +232,22 @@ class Run:
             raise JournalError(f"{self.path}: no weights of candidate {number}: {reason}") from error
 
     def final(self, number: int) -> events.Retrained | None:
-        """The best final training of a candidate by `main` on the validation split, in int8 where that was scored."""
-        name = self.main.name
+        """The best final training of a candidate by `main` on the validation split, in int8 where that was scored.
+
+        Of those that were asked for as the last one was: with as many bits, or by the same teacher.
+        """
+        name, trained = self.main.name, self.retrained.get(number, [])
 
         def cost(trained: events.Retrained) -> float:
             scored = int8_metric(self.main).name
             return self.cost(name, trained.metrics.get(scored, trained.metrics.get(name, math.inf)))
 
-        return min(self.retrained.get(number, ()), key=cost, default=None)
+        return min((one for one in trained if one.how == trained[-1].how), key=cost, default=None)
+
+    def final_graph(self, number: int) -> Graph:
+        """The network of `final_weights`: as its final training left it, or as `graph`."""
+        trained = self.final(number)
+        return graph_from_json(trained.graph) if trained and trained.graph else self.graph(number)
 
     def final_weights(self, number: int) -> dict[str, NDArray[Any]]:
         """Those of the final training of a candidate, or of the search where there was none. Raises `JournalError`."""

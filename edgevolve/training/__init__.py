@@ -2,6 +2,7 @@
 
 import os
 
+from edgevolve.training.distil import Distil
 from edgevolve.training.prune import Prune
 from edgevolve.training.settings import TrainingDiverged, TrainingSettings
 from edgevolve.training.stage import Fit, FollowsRecipe, Progress, Stage, TrainState, stages_under, unreported
@@ -9,6 +10,7 @@ from edgevolve.training.stage import Fit, FollowsRecipe, Progress, Stage, TrainS
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # without it depthwise convolutions of unequal strides do not run
 
 __all__ = [
+    "Distil",
     "Fit",
     "FollowsRecipe",
     "Progress",

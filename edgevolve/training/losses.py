@@ -20,6 +20,26 @@ def batch_loss(target: Target, settings: TrainingSettings) -> BatchLoss:
     return _squared_error
 
 
+def taught_loss(target: Target, settings: TrainingSettings, own: int, temperature: float, weight: float) -> BatchLoss:
+    """The loss of `Distil`: of the answers' columns the first `own` are the labels', the others the teacher's."""
+    of_labels = batch_loss(target, settings)
+    are_classes = isinstance(target, Classes)
+
+    def loss(outputs: Any, answers: Any, x: Any) -> Any:
+        labels, taught = answers[:, :own], answers[:, own:]
+        plain = of_labels(outputs, tf.cast(labels[:, 0], tf.int32) if are_classes else labels, x)
+        if not are_classes:
+            return (1 - weight) * plain + weight * tf.reduce_mean(tf.math.squared_difference(outputs, taught))
+        soft, logits = taught / temperature, outputs / temperature
+        if outputs.shape[1] == 1:
+            each = tf.nn.sigmoid_cross_entropy_with_logits(tf.sigmoid(soft), logits)
+        else:
+            each = tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(soft), logits)
+        return (1 - weight) * plain + weight * temperature**2 * tf.reduce_mean(each)
+
+    return loss
+
+
 def _squared_error(outputs: Any, answers: Any, x: Any) -> Any:
     wanted = answers if answers.shape[1] else tf.reshape(x, (-1, outputs.shape[1]))
     return tf.reduce_mean(tf.math.squared_difference(outputs, wanted))

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from edgevolve.data import Splits
 from edgevolve.graph import Graph, channels_of
 from edgevolve.metric import BYTES, Metric, register
+from edgevolve.training.distil import Distil
 from edgevolve.training.settings import TrainingSettings
 from edgevolve.training.stage import Progress, TrainState
 from resource_models import model_size
@@ -38,6 +39,8 @@ class Prune:
     as large as it was, since no runtime that edgevolve exports to reads sparse kernels; the metric `sparse_size_bytes`
     says what one would have to store.
 
+    With `distil` the network learns from a teacher as well.
+
     A recipe's `sparsity` takes the place of the stage's own; at 0 there is nothing to do. Raises `ValueError` for
     settings that cannot work.
     """
@@ -49,6 +52,7 @@ class Prune:
     structured: bool = True
     end: float = 0.5
     checkpoint_s: float = 60.0
+    distil: Distil | None = None
 
     def __post_init__(self) -> None:
         for name in ("sparsity", "end"):
@@ -97,6 +101,7 @@ class Prune:
             progress,
             state.checkpoint,
             self.checkpoint_s,
+            lesson=self.distil.lesson(state.graph, data, self.training) if self.distil else None,
             regime=masking,
         )
         graph, weights = state.graph, trained.weights

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgevolve.data import Classes, Split, Target, classes_of
+from edgevolve.data import Classes, Rows, Split, Target, classes_of
 from edgevolve.graph import Activate, Activation, Graph, Softmax
 from edgevolve.training.descent import Descent, Layout, Lowering, Plain, Regime, outputs
 from edgevolve.training.forward import forward
@@ -162,13 +162,19 @@ def evaluate(
 ) -> Evaluated:
     """The float network on a split, batch norm folded. Raises `ValueError` when they do not fit each other."""
     target = target or classes_of(graph.outputs[0].shape[-1])
-    logits = check_fit(graph, target, split)
+    check_fit(graph, target, split)
+    given = answered(graph, weights, split.x, target)
+    return Evaluated(target.mean_loss(given, split), target.score(given, split))
+
+
+def answered(graph: Graph, weights: Mapping[str, NDArray[Any]], x: Rows, target: Target) -> NDArray[np.float32]:
+    """What the float network answers, batch norm folded: logits of classes, values of other targets."""
+    logits = check_fit(graph, target)
     check_weights(graph, weights)
     values = {name: tf.constant(value) for name, value in folded(graph, weights).items()}
     network = partial(_inferred, graph, values, logits)
     compiled = tf.function(partial(outputs, network), autograph=False, reduce_retracing=True)
-    given = outputs_in_chunks(compiled, split.x)
-    return Evaluated(target.mean_loss(given, split), target.score(given, split))
+    return outputs_in_chunks(compiled, x)
 
 
 def _inferred(graph: Graph, values: Mapping[str, Any], logits: str, images: Any) -> Any:

@@ -1,0 +1,178 @@
+"""Teachers by their names, looked up before the jobs begin, so that workers need no files."""
+
+import json
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.data import Rows, Splits, Target, as_float, chunks, fingerprint
+from edgevolve.engine.train_task import Train
+from edgevolve.graph import Graph, to_json
+from edgevolve.runs import ConfigError, Job, Run, Task
+from edgevolve.runs.task import Needs
+from edgevolve.training import Distil, Fit, Progress, TrainingDiverged, TrainingSettings, TrainState, unreported
+from edgevolve.training.distil import PREPARED, Network, Teacher, prepared_arrays, with_teaching
+from search_algorithms import Completed, Failed, Outcome
+
+_MOST_BYTES = 2**28
+_MOST_CONFIG_BYTES = 2**24
+_LEAST = 1e-7
+"""What a probability is taken to be at least, before its logarithm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Teach:
+    """Train a teacher before the search: `SearchConfig(prepare=Teach(graph))`, for `Distil("prepared")`.
+
+    Without a checkpoint: a teacher whose training is interrupted begins anew.
+    """
+
+    graph: Graph
+    training: TrainingSettings = field(default_factory=lambda: TrainingSettings(epochs=30))
+    needs: Needs = field(default_factory=Needs)
+
+    @property
+    def metric_names(self) -> Sequence[str]:
+        """None: its scores stand in the journal by the target's names."""
+        return ()
+
+    def prepare(self) -> None:
+        """Import TensorFlow, with as many threads as the task needs."""
+        from edgevolve.training.session import configure_tensorflow
+
+        configure_tensorflow(threads=self.needs.threads)
+
+    def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
+        """Train; the outcome's weights are the teacher's, with its network beside them."""
+        from edgevolve.training.session import release_memory
+
+        try:
+            state = Fit(self.training)(TrainState(self.graph), splits, np.random.default_rng(job.seed), progress)
+        except TrainingDiverged as error:
+            return Failed("diverged", str(error))
+        finally:
+            release_memory()
+        return Completed(state.metrics, state.curves, prepared_arrays(to_json(self.graph), state.weights or {}))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KerasFile:
+    """A `Teacher` in the bytes of a `.keras` file that holds layers of Keras alone."""
+
+    content: bytes
+
+    def outputs(self, x: Rows, target: Target) -> NDArray[np.float32]:
+        """Those of the model; probabilities as the logits that they stand for."""
+        import tempfile
+
+        import keras
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "teacher.keras"
+            path.write_bytes(self.content)
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        given = np.concatenate([model.predict_on_batch(part) for rows in chunks(x) for part in _parts(as_float(rows))])
+        given = given.reshape(len(given), -1).astype(np.float32)
+        ends = _ends_in(model.layers[-1]) if target.loss == "cross-entropy" else ""
+        logits: NDArray[np.float32] = np.log(given.clip(_LEAST, None)) if ends else given
+        return logits - np.log((1 - given).clip(_LEAST, None)) if ends == "sigmoid" else logits
+
+
+def with_teachers(task: Task, splits: Splits) -> Task:
+    """The task with every teacher that it names by file or run at hand.
+
+    Raises `ConfigError`, one line, for a teacher that is not there, does not say what it was trained on, or saw other
+    data than this training split: the validation split may be among them.
+    """
+    if not isinstance(task, Train):
+        return task
+
+    def at_hand(one: Distil) -> Distil:
+        if not isinstance(one.teacher, str) or one.teacher == PREPARED:
+            return one
+        return replace(one, teacher=_teacher(one.teacher, one.elsewhere, splits))
+
+    stages = tuple(with_teaching(stage, at_hand) for stage in task.stages)
+    return replace(task, stages=stages, distil=at_hand(task.distil) if task.distil else None)
+
+
+def _teacher(name: str, elsewhere: bool, splits: Splits) -> Teacher:
+    if name.endswith(".keras"):
+        return _of_file(Path(name), elsewhere, splits)
+    path, _, pick = name.rpartition(":")
+    run = Run.open(path)
+    if run.started.data.get("fingerprint") != fingerprint(splits):
+        raise ConfigError(
+            f"{name}: learned from other data, which may hold these validation examples; train it on these"
+        )
+    record = run.best if pick == "best" else run.knee if pick == "knee" else None
+    if record is None and not (pick.isdecimal() and len(pick) < 10):
+        raise ConfigError(f"{name}: give RUN:best, RUN:knee or RUN:NUMBER of a run that has completed candidates")
+    number = record.number if record else int(pick)
+    return Network(run.final_graph(number), run.final_weights(number))
+
+
+def _of_file(path: Path, elsewhere: bool, splits: Splits) -> Teacher:
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ConfigError(f"{path}: larger than {_MOST_BYTES >> 20} MiB")
+        content = path.read_bytes()
+        with zipfile.ZipFile(path) as stored:
+            if stored.getinfo("config.json").file_size > _MOST_CONFIG_BYTES:
+                raise zipfile.BadZipFile
+            config = stored.read("config.json")
+        layers = json.loads(config)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or 'cannot be read'}") from error
+    except (zipfile.BadZipFile, LookupError, ValueError, RecursionError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"{path}: not a .keras file") from error
+    _check_layers(path, layers)
+    if not elsewhere and _trained_on(path) != fingerprint(splits):
+        raise ConfigError(
+            f"{path}: no manifest.json beside it says that it was trained on this training split; "
+            "export the teacher from a run on these data, or write Distil(..., elsewhere=True) if it never saw them"
+        )
+    return KerasFile(content)
+
+
+def _trained_on(path: Path) -> str | None:
+    """The fingerprint of the data in the manifest of the export that the file belongs to."""
+    try:
+        found = json.loads((path.parent / "manifest.json").read_text(encoding="utf-8"))
+        return str(found["data"]["fingerprint"]) if path.name in found["files"] else None
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def _check_layers(path: Path, config: Any) -> None:
+    """Raise `ConfigError` for what Keras would import from elsewhere, or run."""
+    waiting = [config]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, dict):
+            module = found.get("module")
+            outside = isinstance(module, str) and module.partition(".")[0] != "keras"
+            if outside or found.get("class_name") == "Lambda":
+                what = found.get("class_name")
+                raise ConfigError(f"{path}: holds {what!r}, which is no plain layer of Keras; it is not loaded")
+            waiting += found.values()
+        elif isinstance(found, list):
+            waiting += found
+
+
+def _ends_in(layer: Any) -> str:
+    """The activation behind the outputs where they are probabilities."""
+    activation = getattr(layer, "activation", None)
+    name = getattr(activation, "__name__", "softmax" if type(layer).__name__ == "Softmax" else "")
+    return name if name in ("softmax", "sigmoid") else ""
+
+
+def _parts(x: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    return [x[i : i + 256] for i in range(0, len(x), 256)]
