@@ -37,12 +37,12 @@ if TYPE_CHECKING:
         hold_out,
         with_front_end,
     )
-    from edgevolve.engine import DARTS, Inherited, Inline, SharedFrom, Supernet, VirtualTime, search
+    from edgevolve.engine import DARTS, Inherited, Inline, SharedFrom, Supernet, Teach, VirtualTime, search
     from edgevolve.graph import Graph, GraphBuilder
     from edgevolve.metric import Metric
     from edgevolve.quantisation import Quantise
     from edgevolve.runs import ConfigError, FrontEndChoices, Job, JournalError, Needs, Record, Run, SearchConfig, Task
-    from edgevolve.training import Progress, Prune, TrainingSettings
+    from edgevolve.training import Distil, Progress, Prune, TrainingSettings
     from predictors import Device, DevicePredictor, EdgeTPUv6Predictor, Estimated, PredictorError
     from search_algorithms import (
         NSGA3,
@@ -106,7 +106,7 @@ _NAMES = {
         "hold_out",
         "with_front_end",
     ),
-    "edgevolve.engine": ("DARTS", "Inherited", "Inline", "SharedFrom", "Supernet", "VirtualTime", "search"),
+    "edgevolve.engine": ("DARTS", "Inherited", "Inline", "SharedFrom", "Supernet", "Teach", "VirtualTime", "search"),
     "edgevolve.graph": ("Graph", "GraphBuilder"),
     "edgevolve.metric": ("Metric",),
     "edgevolve.quantisation": ("Quantise",),
@@ -121,7 +121,7 @@ _NAMES = {
         "SearchConfig",
         "Task",
     ),
-    "edgevolve.training": ("Progress", "Prune", "TrainingSettings"),
+    "edgevolve.training": ("Distil", "Progress", "Prune", "TrainingSettings"),
     "predictors": ("Device", "DevicePredictor", "EdgeTPUv6Predictor", "Estimated", "PredictorError"),
     "search_algorithms": (
         "NSGA3",

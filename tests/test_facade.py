@@ -11,7 +11,7 @@ import edgevolve
 
 FACADE = Path(edgevolve.__file__)
 SURFACE = """
-Quantise
+Quantise Distil Teach
 AgingEvolution AudioFolder BayesianOptimisation Classes CnnSpace Completed ConfigError DataError DataSet DeclaredSpace
 Device DevicePredictor Diabetes Digits DigitsAnomalies EdgeTPUv6Predictor Estimated Failed Features Graph GraphBuilder
 GridSearch ImageFolder Inherit Inline Itself Job JournalError KerasDataset LocalSearch Mel Metric MlpSpace MobileSpace

@@ -9,6 +9,7 @@ from edgevolve.engine.search import search, task_of
 from edgevolve.engine.shared_tasks import Inherited, Supernet
 from edgevolve.engine.specialise import SharedFrom, specialised, specialised_name
 from edgevolve.engine.tabular import TableError, Tabular
+from edgevolve.engine.teachers import Teach
 from edgevolve.engine.train_task import Train
 from edgevolve.engine.trial import try_task
 
@@ -24,6 +25,7 @@ __all__ = [
     "Supernet",
     "TableError",
     "Tabular",
+    "Teach",
     "Train",
     "VirtualTime",
     "WorkersLostError",
