@@ -11,9 +11,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgevolve.data.split import FULL_SCALE
 from edgevolve.graph import Graph
-from edgevolve.training.augment import augmented
+from edgevolve.training.augment import as_float, augmented, mixture
 from edgevolve.training.forward import Statistics, forward
 from edgevolve.training.losses import BatchLoss
 from edgevolve.training.settings import TrainingSettings
@@ -183,12 +182,19 @@ class Descent:
             chosen = order[bounds[index] : bounds[index + 1]]
             images, answers = tf.gather(x, chosen), tf.gather(y, chosen)
             done = begin + index
+            key = tf.stack([seed[0] + 1, tf.cast(done, tf.int64)])
             if settings.augment:
-                images = augmented(images, settings, tf.stack([seed[0] + 1, tf.cast(done, tf.int64)]))
+                images = augmented(images, settings, key)
             seen = self._seen(trainable, own)
             images = as_float(images)
+            mixed = mixture(settings, tf.size(chosen), key)
+            if mixed:
+                images = mixed[1] * images + (1 - mixed[1]) * tf.gather(images, mixed[0])
             output, statistics = self.lowering.training(self._values(seen, moving), begun, images)
             loss = self.batch_loss(output, answers, images)
+            if mixed:
+                others = self.batch_loss(output, tf.gather(answers, mixed[0]), images)
+                loss = mixed[1] * loss + (1 - mixed[1]) * others
             (gradient,) = tf.gradients(loss, seen)
             if settings.clip_norm is not None:
                 (gradient,), _ = tf.clip_by_global_norm([gradient], settings.clip_norm)
@@ -228,12 +234,6 @@ def outputs(network: Callable[[Any], Any], x: Any) -> Any:
     empty = tf.TensorArray(tf.float32, batches, infer_shape=False)
     _, outputs = tf.while_loop(lambda batch, _: batch < batches, step, (0, empty), parallel_iterations=1)
     return outputs.concat()
-
-
-def as_float(images: Any) -> Any:
-    """As `data.as_float`."""
-    pixels = tf.cast(images, tf.float32)
-    return pixels / FULL_SCALE.get(images.dtype.name, 1)
 
 
 def _averaged(means: Sequence[Any], now: Sequence[Any], keep: float, done: Any) -> tuple[Any, ...]:

@@ -1,11 +1,28 @@
 """How a candidate is trained: plain data, without TensorFlow."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from edgevolve.spelling import suggestion
+
 OPTIMISERS = ("sgd", "adamw")
 SCHEDULES = ("cosine", "constant")
-AUGMENTATIONS = ("flip", "shift")
+MIXUP = "mixup"
+AUGMENTATIONS: Mapping[str, tuple[float, float, float]] = {
+    "flip": (1, 1, 1),
+    "flip_vertical": (1, 1, 1),
+    "shift": (1, 1, 1),
+    "crop": (0.8, 0.1, 1),
+    "time_shift": (0.1, 0, 1),
+    "gain": (6, 0, 60),
+    "noise": (0.1, 0, 10),
+    "mix": (0.1, 0, 1),
+    "mask_time": (0.2, 0, 1),
+    "mask_frequency": (0.2, 0, 1),
+    MIXUP: (0.2, 0.01, 10),
+}
+"""By name the amount unless given, the least and the most."""
 
 
 class TrainingDiverged(ArithmeticError):
@@ -36,8 +53,14 @@ class TrainingSettings:
     begins with fewer, and batch norm's statistics are averaged alike.
     `inherited_epochs`: a candidate that a strategy made of another starts from the other's weights, as far as both
     agree (`training.inheritance`), and is trained for so many epochs; None trains all from scratch.
-    `augment` may hold "flip" (left to right, one image in two) and "shift" (up to `shift_pixels` in both
-    directions, zeros enter at the edges).
+    `augment` holds names, some with an amount as in `"gain=3"`; each changes every example anew in every step, in
+    order. Height is the time of signals and features, width the frequency.
+    Of images: "flip" (left to right, one in two), "flip_vertical" (upside down, one in two), "shift" (up to
+    `shift_pixels` in both directions, zeros enter), "crop" (a part of at least 0.8 of each side, scaled back).
+    Of signals: "time_shift" (up to 0.1 of the length, zeros enter), "gain" (up to 6 dB louder or quieter), "noise"
+    (normal, of up to 0.1 of the example's deviation), "mix" (another example of the batch, at up to 0.1 of its level).
+    Of features: "mask_time" and "mask_frequency" (up to 0.2 of rows or columns become 0; Park et al., 2019).
+    "mixup" mixes pairs and their losses by a share of Beta(0.2, 0.2) (Zhang et al., 2018).
     """
 
     epochs: int = 20
@@ -47,7 +70,7 @@ class TrainingSettings:
     weight_decay: float = 1e-4
     schedule: Literal["cosine", "constant"] = "cosine"
     label_smoothing: float = 0.0
-    augment: tuple[Literal["flip", "shift"], ...] = ()
+    augment: tuple[str, ...] = ()
     shift_pixels: int = 2
     clip_norm: float | None = 1.0
     average: float = 0.0
@@ -69,8 +92,26 @@ class TrainingSettings:
             _require(0 < _number(self, "clip_norm") < float("inf"), "clip_norm", self.clip_norm, "above 0, or None")
         _require(self.optimiser in OPTIMISERS, "optimiser", self.optimiser, f"one of {', '.join(OPTIMISERS)}")
         _require(self.schedule in SCHEDULES, "schedule", self.schedule, f"one of {', '.join(SCHEDULES)}")
-        known = isinstance(self.augment, tuple) and all(name in AUGMENTATIONS for name in self.augment)
-        _require(known, "augment", self.augment, f"a tuple of {', '.join(AUGMENTATIONS)}")
+        entries = isinstance(self.augment, tuple) and all(isinstance(entry, str) for entry in self.augment)
+        _require(entries, "augment", self.augment, f"a tuple of {', '.join(AUGMENTATIONS)}")
+        for entry in self.augment:
+            augmentation(entry)
+
+
+def augmentation(entry: str) -> tuple[str, float]:
+    """The name of an entry of `augment`, and its amount. Raises `ValueError` for what is none."""
+    name, given, text = entry.partition("=")
+    _require(name in AUGMENTATIONS, "augment", entry, f"of {', '.join(AUGMENTATIONS)}{suggestion(name, AUGMENTATIONS)}")
+    usual, least, most = AUGMENTATIONS[name]
+    if not given:
+        return name, usual
+    try:
+        amount = float(text)
+    except ValueError:
+        amount = float("nan")
+    wanted = f"{name} without an amount" if least == most else f"{name}=AMOUNT, from {least:g} to {most:g}"
+    _require(least <= amount <= most and least < most, "augment", entry, wanted)
+    return name, amount
 
 
 def _number(settings: TrainingSettings, name: str) -> float:

@@ -12,11 +12,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from edgevolve.data import Classes, Target
-from edgevolve.data.split import FULL_SCALE
-from edgevolve.training.augment import augmented
+from edgevolve.training.augment import as_float, augmented
 from edgevolve.training.descent import OPTIMISE
 from edgevolve.training.losses import batch_loss
-from edgevolve.training.settings import TrainingSettings
+from edgevolve.training.settings import MIXUP, TrainingSettings, augmentation
 from edgevolve.training.shared_forward import shared_forward
 from search_space.shared import Program
 
@@ -53,7 +52,9 @@ class SharedDescent:
     """Shared weights while they are trained: their values, the slots of the optimiser, and the sum of gradients."""
 
     def __init__(self, program: Program, settings: TrainingSettings, target: Target, arrays: Arrays) -> None:
-        """Begin with `arrays`; statistics of batch norm are left as they are."""
+        """Begin with `arrays`; statistics of batch norm are left as they are. Raises `ValueError` for mixup."""
+        if any(augmentation(entry)[0] == MIXUP for entry in settings.augment):
+            raise ValueError("shared weights do not learn from mixtures: leave mixup out of training.augment")
         self.program, self.settings, self.target = program, settings, target
         self.fixed = {name: value for name, value in arrays.items() if name.endswith(("/mean", "/variance"))}
         self.names = [name for name in arrays if name not in self.fixed]
@@ -121,7 +122,7 @@ class SharedDescent:
 
     def _images(self, x: Any, seed: Any) -> Any:
         images = augmented(x, self.settings, seed) if self.settings.augment else x
-        return tf.cast(images, tf.float32) / FULL_SCALE.get(images.dtype.name, 1)
+        return as_float(images)
 
     def _gradient(self, row: Any, labels: Any, weight: Any, x: Any, y: Any, taught: Any, seed: Any) -> tuple[Any, Any]:
         self.traces += 1
