@@ -36,7 +36,7 @@ def show(
     records = [picked(opened, pick)] if pick else opened.front if every or as_json else within_soft_bounds(opened)
     left_out = 0 if pick else len(opened.front) - len(records)
     if where:
-        condition = parse(where, set(metric_names(opened)))
+        condition = parse(where, {name: opened.metric(name) for name in metric_names(opened)})
         records = [record for record in records if condition(record.metrics)]
     if sort:
         known = metric_names(opened)

@@ -117,6 +117,10 @@ class Sheet(BaseModel):
             raise ValueError("a vela device needs the option accelerator")
         return self
 
+    def reads(self, figure: str) -> bool:
+        """Whether predictions of this kind of device use the figure; others are for people, or for front ends."""
+        return figure in NEEDED[self.kind] or (self.kind is Kind.CYCLES and figure.startswith("cycles_per_mac_"))
+
     def __getitem__(self, figure: str) -> float:
         """The value of a figure. Raises `PredictorError` if the sheet has none."""
         if figure not in self.figures:

@@ -49,7 +49,8 @@ def require_cluster(address: str) -> None:
         try:
             done = subprocess.run(command, timeout=_DEADLINE_S, capture_output=True, text=True)
         except subprocess.TimeoutExpired as error:
-            raise ClusterError(refusal) from error
+            asked = f"; it was asked for {_DEADLINE_S:.0f} s: on a busy machine try again"
+            raise ClusterError(refusal + asked) from error
         if done.returncode == 0:
             return
         if "uthentication" not in done.stderr:

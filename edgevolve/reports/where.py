@@ -2,8 +2,9 @@
 
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
+from edgevolve.metric import SHARE, Metric
 from edgevolve.quantity import NUMBER, UNIT, quantity
 from edgevolve.runs import ConfigError
 from edgevolve.spelling import suggestion
@@ -24,12 +25,12 @@ _SIGNS: dict[str, Callable[[float, float], bool]] = {
 _COMPARISON = re.compile(rf"\s*([A-Za-z_]\S*?)\s*(<=|>=|==|!=|≤|≥|<|>)\s*({NUMBER}\s*(?:{UNIT}))\s*")
 
 
-def parse(expression: str, known: set[str]) -> Condition:
+def parse(expression: str, known: Mapping[str, Metric]) -> Condition:
     """The condition that `expression` states of a candidate's metrics; one that is not known meets none.
 
     A comparison is `METRIC < NUMBER`, with <, <=, >, >=, == or !=; units as in `edgevolve.quantity`. `and` binds closer
     than `or`; there are no parentheses.
-    Raises `ConfigError` for anything else, or a metric that is not in `known`.
+    Raises `ConfigError` for anything else, a metric that is not in `known`, or a number beyond what a share can be.
     """
     choices = [
         [_comparison(part, expression, known) for part in re.split(r"\band\b", choice)]
@@ -38,7 +39,7 @@ def parse(expression: str, known: set[str]) -> Condition:
     return lambda metrics: any(all(comparison(metrics) for comparison in choice) for choice in choices)
 
 
-def _comparison(text: str, expression: str, known: set[str]) -> Condition:
+def _comparison(text: str, expression: str, known: Mapping[str, Metric]) -> Condition:
     found = _COMPARISON.fullmatch(text)
     if not found:
         raise ConfigError(f"--where {expression[:200]}: write METRIC < NUMBER, such as peak_memory_bytes < 32k")
@@ -47,5 +48,7 @@ def _comparison(text: str, expression: str, known: set[str]) -> Condition:
     if name not in known:
         near = suggestion(name, known)
         raise ConfigError(f"--where {expression[:200]}: no metric {name}; there are {', '.join(sorted(known))}{near}")
+    if known[name].unit == SHARE and abs(value) > 1:
+        raise ConfigError(f"--where {expression[:200]}: {name} is a share, such as 0.05 or 5%, not {number.strip()}")
     compare = _SIGNS[sign]
     return lambda metrics: name in metrics and compare(metrics[name], value)

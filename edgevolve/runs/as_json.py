@@ -19,6 +19,7 @@ from pydantic_core import PydanticUndefined
 from edgevolve.runs.config import ConfigError, SearchConfig
 from edgevolve.runs.earlier import BEFORE
 from edgevolve.runs.task import Task
+from predictors import Sheet
 
 _OURS = ("configs", "edgevolve", "predictors", "resource_models", "search_algorithms", "search_space")
 _CONFIGURATION = ("__main__", "edgevolve_config")
@@ -97,7 +98,16 @@ def _object(value: Any, before: Any, path: str, depth: int) -> dict[str, Any]:
         if set(known) == {"type"}:
             return about
     parameters = {} if named is value else _parameters(value, path)
+    if isinstance(value, Sheet) and known is not None:
+        parameters = {**parameters, "figures": _figures_then(value, known)}
     return {**about, **_entries(parameters, known, f"{path}.{name}", depth + 1, _defaults(type(value)))}
+
+
+def _figures_then(sheet: Sheet, known: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a sheet without those that the journal lacks and that no prediction of a network uses."""
+    then = known.get("figures")
+    held = then if isinstance(then, Mapping) else {}
+    return {name: figure for name, figure in sheet.figures.items() if name in held or sheet.reads(name)}
 
 
 def _parameters(value: Any, path: str) -> Mapping[str, Any]:

@@ -2,10 +2,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from edgevolve.metric import metric
 from edgevolve.reports.where import parse
 from edgevolve.runs import ConfigError
 
-KNOWN = {"error", "peak_memory_bytes", "latency_ms@stm32-f4"}
+KNOWN = {name: metric(name) for name in ("error", "peak_memory_bytes", "latency_ms@stm32-f4")}
 
 
 @pytest.mark.parametrize(
@@ -43,15 +44,27 @@ def test_a_metric_that_is_not_known_of_a_candidate_meets_nothing():
 @pytest.mark.parametrize(
     "expression",
     [
-        *("", "error", "error <", "< 3", "error < 3 and", "error = 3", "error < x", "other < 3", "error < 1.2.3"),
-        *("__import__('os').system('true')", "error < 3; error", "error.__class__ < 3", "(error < 3)", "error < 5 % 3"),
-        "error < 3 Q",
+        *("", "error", "error <", "< 3", "error < 0.3 and", "error = 0.3", "error < x", "other < 3", "error < 1.2.3"),
+        *(
+            "__import__('os').system('true')",
+            "error < 0.3; error",
+            "error.__class__ < 3",
+            "(error < 0.3)",
+            "error < 5 % 3",
+        ),
+        "error < 0.3 Q",
     ],
 )
 def test_anything_else_is_refused_in_one_line(expression):
     with pytest.raises(ConfigError) as caught:
         parse(expression, KNOWN)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("expression", ["error < 5", "error > 500%", "peak_memory_bytes < 5k or error != -3"])
+def test_a_share_beyond_1_is_refused_with_what_to_write(expression):
+    with pytest.raises(ConfigError, match="error is a share, such as 0.05 or 5%, not "):
+        parse(expression, KNOWN)
 
 
 def test_a_slip_suggests_the_nearest_metric():
@@ -62,8 +75,8 @@ def test_a_slip_suggests_the_nearest_metric():
 @settings(deadline=None)
 @given(st.floats(-1e9, 1e9), st.floats(0, 1e9, allow_subnormal=False).map(lambda x: round(x, 3)))
 def test_comparisons_are_those_of_numbers(value, bound):
-    assert parse(f"error < {bound!r}", KNOWN)({"error": value}) == (value < bound)
-    assert parse(f"error >= {bound!r}", KNOWN)({"error": value}) == (value >= bound)
+    assert parse(f"peak_memory_bytes < {bound!r}", KNOWN)({"peak_memory_bytes": value}) == (value < bound)
+    assert parse(f"peak_memory_bytes >= {bound!r}", KNOWN)({"peak_memory_bytes": value}) == (value >= bound)
 
 
 @settings(deadline=None)

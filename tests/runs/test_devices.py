@@ -140,6 +140,23 @@ def test_other_figures_of_a_device_are_another_configuration(config, run_search)
         run_search(made.with_fields(devices=[slow]), resume=True)
 
 
+@pytest.mark.parametrize(("figure", "refused"), [("cycles_per_float_operation", False), ("cycles_per_mac_dense", True)])
+def test_a_sheet_that_has_gained_a_figure_stops_a_resume_only_where_it_changes_predictions(
+    config, run_search, figure, refused
+):
+    m4 = sheet("cortex_m4")
+    problem = Problem([minimise("error"), minimise("latency_ms", scale=1)])
+    without = m4.model_copy(update={"figures": {name: f for name, f in m4.figures.items() if name != figure}})
+    assert without != m4
+    run_search(config(problem=problem, devices=(device(without),), evaluations=2), "gained")
+    again = config(problem=problem, devices=(device(m4),), evaluations=4)
+    if refused:
+        with pytest.raises(ConfigError, match=rf"sheet\.figures\.{figure}: None → "):
+            run_search(again, "gained", resume=True)
+    else:
+        assert len(run_search(again, "gained", resume=True).records) >= 4
+
+
 def test_without_devices_the_configuration_reads_as_it_did_before_there_were_any(config):
     assert "devices" not in config_json(config(), config().task)
 
