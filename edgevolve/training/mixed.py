@@ -13,7 +13,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from edgevolve.data import Split, Target
-from edgevolve.training.descent import OPTIMISE, Layout, as_float, learning_rate
+from edgevolve.training.augment import as_float
+from edgevolve.training.descent import OPTIMISE, Layout, learning_rate
 from edgevolve.training.forward import forward
 from edgevolve.training.linear_costs import ABOVE_ZERO, ABSOLUTE, Costs
 from edgevolve.training.losses import BatchLoss, batch_loss
