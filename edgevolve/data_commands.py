@@ -1,4 +1,4 @@
-"""The verbs of the command line that take data of the user's own: begin a search."""
+"""The verbs of the command line that take data of the user's own: begin a search, try an exported model."""
 
 import os
 import sys
@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from edgevolve.data import Classes, DataError
+from edgevolve.process import say
 from edgevolve.runs import ConfigError
 
 
@@ -58,4 +60,31 @@ def _check_out(out: Path) -> None:
         raise ConfigError(f"-o {out}: {out.stem} is the name of a module; choose another")
 
 
-DATA_COMMANDS: Mapping[str, Callable[..., Any]] = {"init": init}
+def classify(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="the folder that export wrote, or its .tflite")],
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="WAV, PNG, JPEG, BMP, CSV or .npy")],
+) -> None:
+    """Try an exported model on new files, on this machine, as the device does: front end, int8 model, classes."""
+    from edgevolve.deployment.new_examples import new_examples
+    from edgevolve.deployment.ready_model import ready_model
+    from edgevolve.reports.answers import class_table, value_table
+    from edgevolve.reports.terminal import console
+
+    ready = ready_model(model)
+    answers, faults = [], []
+    for file in files:
+        try:
+            answers += [(one.name, ready.answers(one.raw)) for one in new_examples(file, ready)]
+        except DataError as error:
+            faults.append(str(error))
+    if answers and isinstance(ready.target, Classes):
+        console().print(class_table(ready.target.labels, answers))
+    elif answers:
+        console().print(value_table(ready.units, answers))
+    for fault in faults:
+        say(fault)
+    if faults:
+        raise SystemExit(2)
+
+
+DATA_COMMANDS: Mapping[str, Callable[..., Any]] = {"init": init, "classify": classify}

@@ -192,16 +192,10 @@ class _Files:
             return None
 
     def _clips(self, samples: NDArray[np.int16]) -> NDArray[np.int16]:
-        over = len(samples) - self.length
-        if over < 0:
-            self.short += 1
-            samples = np.pad(samples, (-over // 2, -over - -over // 2))
-        elif over and self.data.stride is None:
-            self.long += 1
-            samples = samples[over // 2 : over // 2 + self.length]
-        step = self.length if self.data.stride is None else max(1, round(self.data.stride * self.rate))
-        views = np.lib.stride_tricks.sliding_window_view(samples, self.length)[::step]
-        return views.reshape(len(views), self.length, 1, 1)
+        self.short += len(samples) < self.length
+        self.long += len(samples) > self.length and self.data.stride is None
+        step = None if self.data.stride is None else max(1, round(self.data.stride * self.rate))
+        return clips_of(samples, self.length, step)
 
     def _of_noise(self, file: Place, samples: NDArray[np.int16], each: int, given: bool) -> Iterator[NDArray[np.int16]]:
         """`each` clips of every tenth of a file, evenly spread; no clip reaches into two tenths."""
@@ -215,3 +209,14 @@ class _Files:
             clips = np.stack([samples[start : start + self.length] for start in dict.fromkeys(starts.tolist())])
             self.owners += [place] * len(clips)
             yield clips.reshape(len(clips), self.length, 1, 1)
+
+
+def clips_of(samples: NDArray[np.int16], length: int, step: int | None) -> NDArray[np.int16]:
+    """Clips (number, length, 1, 1): one each `step`, or the middle; what is shorter stands in the middle of zeros."""
+    over = len(samples) - length
+    if over < 0:
+        samples = np.pad(samples, (-over // 2, -over - -over // 2))
+    elif step is None:
+        samples = samples[over // 2 : over // 2 + length]
+    views = np.lib.stride_tricks.sliding_window_view(samples, length)[:: step or length]
+    return views.reshape(len(views), length, 1, 1)

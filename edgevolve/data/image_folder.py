@@ -95,7 +95,7 @@ def _load(data: ImageFolder, listing: Listing, stamp: str, skipped: tuple[str, .
         step = max(1, CHUNK_BYTES // int(np.prod(shape)))
         piece: list[NDArray[np.uint8]] = []
         for number, file in enumerate(listing.files):
-            pixels = _pixels(file.path, shape, data.size is not None, unreadable, faded)
+            pixels = image_pixels(file.path, shape, data.size is not None, unreadable, faded)
             if pixels is not None:
                 kept.append(number)
                 piece.append(pixels)
@@ -169,7 +169,7 @@ def _is_grey(image: Image.Image) -> bool:
     return image.mode in ("1", "L", "LA", "I", "F") or image.mode.startswith("I;16")
 
 
-def _pixels(
+def image_pixels(
     path: str, shape: tuple[int, int, int], resizes: bool, unreadable: Unreadable, faded: list[str]
 ) -> NDArray[np.uint8] | None:
     """The image as (height, width, channels) uint8; None where it cannot be read. `faded` gets what loses colour."""

@@ -88,6 +88,12 @@ def _load(data: SensorFolder, listing: Listing, stamp: str, skipped: tuple[str, 
     return replace(splits, notes=(*splits.notes, *listing.notes))
 
 
+def recordings_of(path: str, data: SensorFolder, channels: int) -> list[NDArray[np.float32]]:
+    """The recordings, (steps, channels), of one file, read as those of `data`. Raises `DataError`."""
+    files = _Files(data, Unreadable(False), channels, Rate(data.rate))
+    return [values for _, values in files.read(Place(path, path, ""))]
+
+
 @dataclass(slots=True)
 class _Files:
     """Reads one file after the other; the first says which channels and which rate the others have, too."""
@@ -101,13 +107,13 @@ class _Files:
     def pieces(self, files: tuple[Place, ...]) -> Iterator[Piece]:
         for file in files:
             try:
-                found = list(self._recordings(file))
+                found = list(self.read(file))
             except DataError as error:
                 self.unreadable(file.path, str(error).removeprefix(f"{shown(file.path)}: "))
                 continue
             yield from found
 
-    def _recordings(self, file: Place) -> Iterator[Piece]:
+    def read(self, file: Place) -> Iterator[Piece]:
         grouped = file if file.group else replace(file, group=file.name)
         if file.path.lower().endswith(".npy"):
             yield grouped, self._checked(_npy(file.path))

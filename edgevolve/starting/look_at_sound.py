@@ -45,9 +45,8 @@ def sound(path: str, wishes: Wishes) -> Reading:
     if front_end.bands != _BANDS[0]:
         why["Mel.bands"] = f"at {front_end.rate} Hz {_BANDS[0]} are too narrow for the Fourier transform"
     words = classes_in_words(data.target.labels)
-    raw_bytes = 2 * front_end.samples + front_end.work_bytes
     why["AudioFolder.skip_unreadable"] = SKIPPED
-    return Reading(Features(data, front_end), f"{len(listing.files)} {seen} in {words}", why, raw_bytes)
+    return Reading(Features(data, front_end), f"{len(listing.files)} {seen} in {words}", why)
 
 
 def _settings(path: str, listing: Listing, unreadable: Unreadable) -> tuple[dict[str, Any], dict[str, str], str]:

@@ -122,7 +122,7 @@ def _problem(reading: Reading, splits: Splits, board: Board, most_macs: int, why
                 f"{size(arena.free_bytes)} are free; record shorter, or at a lower rate"
             )
         bounds.append(at_most(arena_metric, left))
-        why[arena_metric] = f"{size(reading.raw_bytes)} less than the board's: for what is read, and the front end"
+        why[arena_metric] = f"{size(reading.raw_bytes)} less than the board's: for what the device reads"
     bounds += [at_most(FLASH.name, most_flash), at_most(MACS.name, most_macs)]
     why[FLASH.name] = f"small networks are enough to begin with; {board.name} has {size(flash.free_bytes)} free"
     why[MACS.name] = f"so that some {CANDIDATES} networks can be trained in the time"

@@ -14,7 +14,8 @@ from edgevolve.data.unreadable import shown
 class Reading:
     """A data set; what was seen, in a line; and the reason of each setting, by its name.
 
-    `raw_bytes` is the RAM that a device needs beside the arena: what it reads, and the work of the front end.
+    `raw_bytes` is the RAM that a device needs for what it reads, where the arena's metric does not count it, as it does
+    for `Features`.
     """
 
     data: DataSet

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from starting.own_data import write_images, write_recordings, write_sound, write_table, write_ts
 
@@ -12,6 +13,7 @@ from edgevolve.configuration import load_configuration
 from edgevolve.data import DataError, Features, ImageFolder, SensorFolder, SensorTable, Table
 from edgevolve.engine import task_of
 from edgevolve.runs import ConfigError
+from edgevolve.runs.measure import measure
 from edgevolve.starting import Wishes, config_text, looked_at, planned
 from predictors import PredictorError
 from search_space import CnnSpace, MlpSpace
@@ -104,13 +106,18 @@ def test_numbers_of_files_and_classes_are_no_groups(tmp_path):
     assert looked_at(str(tmp_path / "photos"), "rp2040", Wishes()).data.group is None
 
 
-def test_what_sound_needs_of_memory_tightens_the_bound_on_the_arena(tmp_path):
-    plan, config = written(write_sound(tmp_path / "words"), tmp_path / "a.py")
+def test_what_a_window_of_sensors_takes_tightens_the_bound_on_the_arena(tmp_path):
+    plan, config = written(write_recordings(tmp_path / "moves", steps=200), tmp_path / "a.py")
     (bound,) = (one for one in plan.problem.constraints if one.metric == "arena_bytes@cortex-m-dsp")
-    front_end = config.data.front_end
-    assert bound.bound == config.board.arena.free_bytes - 2 * front_end.samples - front_end.work_bytes
-    tight = [one.bound for one in config.problem.constraints if one.metric == bound.metric]
-    assert min(tight) == bound.bound
+    assert bound.bound == config.board.arena.free_bytes - 4 * 200 * 3
+    assert min(one.bound for one in config.problem.constraints if one.metric == bound.metric) == bound.bound
+
+
+def test_what_a_clip_of_sound_takes_counts_in_the_arena(tmp_path):
+    _, config = written(write_sound(tmp_path / "words"), tmp_path / "a.py")
+    genotype = config.space.sample(np.random.default_rng(0))
+    found = measure(config.space, config.providers, genotype, beside=config.beside).metrics["arena_bytes@cortex-m-dsp"]
+    assert found > 2 * config.data.front_end.samples + config.data.front_end.work_bytes
 
 
 def test_files_at_other_rates_and_of_two_channels_are_brought_together_and_it_says_so(tmp_path):

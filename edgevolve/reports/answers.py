@@ -1,0 +1,42 @@
+"""What an exported model says of new files, as a table."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.markup import escape
+from rich.table import Table
+
+from edgevolve.printable import printable
+
+Answers = Sequence[tuple[str, NDArray[np.float64]]]
+"""A name each, and answers (number, outputs) of its examples, which belong together."""
+
+
+def class_table(classes: Sequence[str], answers: Answers) -> Table:
+    """The class of the highest mean probability, the next one, and of several windows how many have which class."""
+    table = _table("class", "probability", "next", "windows")
+    for name, each in answers:
+        mean = each.mean(axis=0)
+        first, second = np.argsort(mean)[::-1][:2]
+        votes = Counter(classes[label] for label in each.argmax(axis=1))
+        windows = ", ".join(f"{word}: {count}" for word, count in votes.most_common(3)) if len(each) > 1 else ""
+        cells = (classes[first], f"{mean[first]:.1%}", f"{classes[second]} {mean[second]:.1%}", windows)
+        table.add_row(*(escape(printable(cell)) for cell in (name, *cells)))
+    return table
+
+
+def value_table(units: Mapping[str, str], answers: Answers) -> Table:
+    """Values by their name, each with its unit; means of several windows."""
+    table = _table(*(f"{name}, {unit}" if unit else name for name, unit in units.items()))
+    for name, each in answers:
+        table.add_row(escape(printable(name)), *(f"{value:.4g}" for value in each.mean(axis=0)))
+    return table
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("file", *names):
+        table.add_column(escape(printable(name)), overflow="fold")
+    return table
