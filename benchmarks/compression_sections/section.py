@@ -8,6 +8,10 @@ from typing import Protocol
 from rich.table import Table
 
 SECTIONS = {
+    "shrunk": "shrunk_and_masked",
+    "half-macs": "half_the_macs",
+    "sparsity": "sparsity_gene",
+    "inheritance": "inherited_weights",
     "fake-quant": "fake_quant_steps",
     "drop": "quantised_drop",
     "int4": "four_bits",
@@ -16,6 +20,11 @@ SECTIONS = {
 """Modules by the names that `--only` takes, in the order in which they run."""
 
 KEYS = (
+    "shrunk_masked_max_difference",
+    "half_macs_loss_points",
+    "half_macs_from_scratch_loss_points",
+    "sparsity_hypervolume_ratio",
+    "inheritance_hypervolume_ratio",
     "fake_quant_max_steps",
     "qat_drop_points_mnist",
     "qat_drop_points_digits_spoken",
