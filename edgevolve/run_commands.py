@@ -156,6 +156,35 @@ def train(
         raise SystemExit(1)
 
 
+def standard(
+    run: RunPath,
+    names: Annotated[
+        list[str] | None, typer.Option("--train", metavar="NAME", help="train it as well; repeat it")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="of each training; those of the search unless given")
+    ] = None,
+    config: Annotated[str | None, typer.Option(help="where the run's own data set is defined")] = None,
+) -> None:
+    """Compare the front with the standard networks of the field; those that are trained stand in later reports."""
+    from edgevolve.engine.standard import cost_of, standards_of, train_standard
+    from edgevolve.reports.standard import standards_table
+    from edgevolve.reports.terminal import console
+    from edgevolve.runs.provenance import load_data
+
+    opened, own = Run.open(run), load_configuration(config) if config else None
+    known = standards_of(opened)
+    if names:
+        splits = load_data(opened, own.data if own else None)
+        task = final_task(opened, splits, epochs or opened.started.config["training"]["epochs"], own)
+        for name in names:
+            train_standard(opened, name, task, splits)
+    if not known:
+        print(f"{run}: there is no standard network for this input")
+        return
+    console().print(standards_table(opened, {name: cost_of(opened, graph) for name, graph in known.items()}))
+
+
 def specialise(
     run: RunPath,
     board: Annotated[list[str], typer.Option(metavar="NAME", help="NAME, NAME/FRAMEWORK or a .yaml file; repeat it")],
@@ -203,6 +232,7 @@ RUN_COMMANDS: Mapping[str, Callable[..., None]] = {
     "report": report,
     "watch": watch,
     "train": train,
+    "standard": standard,
     "specialise": specialise,
 }
 """The verbs, in the order of the help."""

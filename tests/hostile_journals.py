@@ -15,7 +15,7 @@ from driver import BAD_INPUT, main
 from edgevolve.engine import Inline, search
 from edgevolve.reports.watch import LiveRun
 from edgevolve.runs import SearchConfig
-from edgevolve.runs.events import Failure, Retrained, Tested
+from edgevolve.runs.events import Failure, Retrained, Standard, Tested
 from search_algorithms import NSGA3, AgingEvolution, SuccessiveHalving
 
 JOURNALS = Path(__file__).parent / "data" / "journals"
@@ -129,6 +129,8 @@ def _trained_again():
     lines = [
         Retrained(**ran, seed=0, metrics={"error": 0.1}, curves={"loss": (1.0, 0.5)}, artefact="0" * 64),
         Retrained(**ran, seed=1, failure=failure),
+        Standard(**ran, name="ds_cnn_s", metrics={"error": 0.1, "macs": 3e6}, curves={"loss": (1.0, 0.5)}),
+        Standard(**ran, name="resnet_8", failure=failure),
         Tested(time=9e9, number=1, artefact="0" * 64, scores=scores),
     ]
     return "".join(line.model_dump_json() + "\n" for line in lines).encode()

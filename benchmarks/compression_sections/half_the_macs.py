@@ -1,7 +1,7 @@
 """MNIST at half the multiply-accumulates: pruned, beside the same shape from scratch and the whole network.
 
-All are trained for as many epochs in all. The shape is the one that pruning came to, so that the network from scratch says
-what the kept weights are worth (Liu et al. 2019, arXiv 1810.05270). Errors are those on the test split.
+All are trained for as many epochs in all. The shape is the one that pruning came to: the network from scratch says what
+the kept weights are worth (Liu et al. 2019, arXiv 1810.05270). Errors are those on the test split.
 """
 
 from dataclasses import replace

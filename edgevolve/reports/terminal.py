@@ -15,6 +15,7 @@ from edgevolve.reports.devices import board_lines
 from edgevolve.reports.inherited import inherited_lines
 from edgevolve.reports.metrics import beyond_soft, front_metrics, luck, provenance, sources
 from edgevolve.reports.quantities import PERCENTAGE, duration, interval, quantity, short
+from edgevolve.reports.standard import standard_lines
 from edgevolve.runs import Record, Run
 from resource_models import MODEL_SIZE
 from search_algorithms import Failed, Rejected
@@ -57,7 +58,13 @@ def front_table(run: Run, records: Sequence[Record], left_out: int = 0) -> Rende
             *(known.get(name, "") for name in names),
             Text(network_words(record)),
         )
-    notes = (*luck(run), *inherited_lines(run), *sources(run.devices, names), *board_lines(run.board))
+    notes = (
+        *luck(run),
+        *inherited_lines(run),
+        *standard_lines(run),
+        *sources(run.devices, names),
+        *board_lines(run.board),
+    )
     lines = "\n".join([summary(run), *notes])
     more = f"\n{left_out} more of the front {'is' if left_out == 1 else 'are'} beyond a soft bound: show --all"
     return Group(table, Text(""), Text(f"{lines}{more if left_out else ''}{MARKS}"))

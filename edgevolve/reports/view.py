@@ -24,6 +24,7 @@ from edgevolve.reports.inherited import inherited_lines
 from edgevolve.reports.metrics import beyond_soft, luck, metric_names, plotted_metrics
 from edgevolve.reports.network import OPERATOR_COLUMNS, facts, inspect_network, operator_rows, operator_words
 from edgevolve.reports.quantities import duration, interval, quantity
+from edgevolve.reports.standard import standard_lines
 from edgevolve.reports.terminal import metric_words, network_words, summary
 from edgevolve.runs import Record, Run
 from edgevolve.runs.events import Asked, Finished
@@ -45,7 +46,7 @@ def run_view(run: Run) -> View:
     return {
         "name": _cut(run.name, 120),
         "summary": summary(run),
-        "luck": [*luck(run), *(f"{line}." for line in inherited_lines(run))],
+        "luck": [*luck(run), *(f"{line}." for line in (*inherited_lines(run), *standard_lines(run)))],
         "ended": run.stopped is not None,
         "metrics": [_metric(run, name) for name in names],
         "front": [record.number for record in run.front],

@@ -191,6 +191,17 @@ class Retrained(_Ran):
     graph: dict[str, Any] | None = None
 
 
+class Standard(_Ran):
+    """A standard network of the field (`search_space.topologies`) trained beside the search, and all its metrics."""
+
+    event: Literal["standard"] = "standard"
+    name: str
+    epochs: int
+    metrics: dict[str, float] = {}
+    curves: dict[str, tuple[float, ...]] = {}
+    failure: Failure | None = None
+
+
 class Tested(_Event):
     """A look at the test split: what the weights `artefact` of a candidate score there, as float and as int8."""
 
@@ -208,7 +219,10 @@ class Stopped(_Event):
     reason: str
 
 
-Event = Started | Resumed | Prepared | Asked | Rejected | Progressed | Finished | Failed | Retrained | Tested | Stopped
+Later = Retrained | Standard | Tested
+"""What is done with a run after its search."""
+
+Event = Started | Resumed | Prepared | Asked | Rejected | Progressed | Finished | Failed | Later | Stopped
 
 EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 """Reads and checks one line."""

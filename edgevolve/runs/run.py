@@ -78,6 +78,8 @@ class Run:
         """The last report of that job while it runs, with its last checkpoint."""
         self.retrained: dict[int, list[events.Retrained]] = {}
         """Final trainings that gave weights, by candidate."""
+        self.standards: dict[str, events.Standard] = {}
+        """Standard networks trained beside the search, by name; of each the last one that did not fail."""
         self.tested: list[events.Tested] = []
         """Looks at the test split."""
         self._numbers: dict[str, int] = {}
@@ -290,6 +292,8 @@ class Run:
                 self.failures.append(failed)
             case events.Retrained(failure=None):
                 self.retrained.setdefault(self.record(event.number).number, []).append(event)
+            case events.Standard(failure=None):
+                self.standards[event.name] = event
             case events.Tested():
                 self.tested.append(event)
             case events.Resumed():

@@ -1,0 +1,83 @@
+"""The standard networks of the field beside a search: what they cost, and, trained alike, how well they answer."""
+
+import math
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from typing import Any
+
+import numpy as np
+
+from edgevolve.data import Splits
+from edgevolve.engine.evaluator import JobResult
+from edgevolve.engine.search import EvaluatorFactory, on_ray, without_test
+from edgevolve.engine.train_task import Train
+from edgevolve.graph import Graph, canonical
+from edgevolve.runs import ConfigError, DeviceMemory, Job, Journal, Resources, Run, events
+from edgevolve.runs.measure import measure_graph
+from edgevolve.spelling import suggestion
+from resource_models import TARGETS
+from search_algorithms import Completed, Failed
+from search_space.topologies import topologies_for, topology
+
+_ITS_OWN = 1 << 21
+"""Begins the seeds of standard networks."""
+
+
+def standards_of(run: Run) -> dict[str, Graph]:
+    """The standard networks that take the run's examples and answer as its networks do, by name.
+
+    Raises `ConfigError` for a run in which no candidate completed.
+    """
+    done = next((r.number for r in run.records.values() if isinstance(r.outcome, Completed)), None)
+    if done is None:
+        raise ConfigError(f"{run.path}: no candidate completed, so there is nothing to compare with")
+    graph = run.graph(done)
+    shape, outputs = graph.inputs[0].shape[1:], graph.outputs[0].shape[-1]
+    names = topologies_for(shape, outputs == math.prod(shape))
+    return {name: canonical(topology(name, shape, outputs))[0] for name in names}
+
+
+def cost_of(run: Run, graph: Graph) -> Mapping[str, float]:
+    """What a network costs, of the run's metrics that follow from the graph alone; devices are not asked."""
+    wanted = {name for record in run.records.values() for name in record.metrics}
+    memories = (DeviceMemory(), *map(DeviceMemory, TARGETS.values()))
+    asked = [memory for memory in memories if wanted & set(memory.metric_names)]
+    return measure_graph(graph, (Resources(), *asked)).metrics
+
+
+def train_standard(
+    run: Run,
+    name: str,
+    task: Train,
+    splits: Splits,
+    *,
+    evaluator: EvaluatorFactory | None = None,
+    observe: Callable[[events.Event], None] = lambda event: None,
+) -> None:
+    """Train a standard network as `task` says, and journal its metrics; a later one takes the place of an earlier.
+
+    Raises `ConfigError` for one that does not suit the data, `JournalError` where another process writes to the run.
+    """
+    known = standards_of(run)
+    if name not in known:
+        near = suggestion(name, known) or f"; there are {', '.join(known) or 'none'}"
+        raise ConfigError(f"no standard network for this input is called {name!r}{near}")
+    seed = int(np.random.SeedSequence([run.started.config["seed"], _ITS_OWN]).generate_state(1)[0])
+    start = evaluator or on_ray(1, None)
+    with Journal(run.path) as journal, closing(start(task, without_test(splits))) as pool:
+        pool.submit(Job(0, None, known[name], seed, cost_of(run, known[name])))
+        while not (results := pool.wait(1.0)):
+            pass
+        event = _event(name, task.settings.epochs, results[0], pool.now())
+        journal.append(event, sync=True)
+        run.apply(event)
+        observe(event)
+
+
+def _event(name: str, epochs: int, result: JobResult, now: float) -> events.Standard:
+    about: dict[str, Any] = {key: getattr(result, key) for key in ("started", "ended", "worker", "node", "attempts")}
+    about |= {"time": now, "name": name, "epochs": epochs}
+    outcome = result.outcome
+    if isinstance(outcome, Failed):
+        return events.Standard(**about, failure=events.Failure(kind=outcome.kind, reason=outcome.reason))
+    return events.Standard(**about, metrics=dict(outcome.metrics), curves=dict(outcome.curves))
