@@ -108,7 +108,8 @@ def test_a_corrupt_or_foreign_journal_is_one_line_and_exit_status_2(tmp_path, ti
 def test_an_existing_run_is_never_overwritten(tiny_run, tiny_folder):
     path, _ = tiny_run
     content = (path / "journal.jsonl").read_bytes()
-    for arguments, message in (([], "exists; add --resume"), (["--resume", "--seed", "5"], "seed: 0 → 5")):
+    start_over = f"exists; add --resume to go on, choose another --name, or remove the folder {path} to start over"
+    for arguments, message in (([], start_over), (["--resume", "--seed", "5"], "seed: 0 → 5")):
         done = edgevolve(tiny_folder / "tiny.py", "--out", path.parent, "--name", "whole", *arguments)
         assert done.returncode == 2
         assert message in done.stderr

@@ -1,6 +1,7 @@
 """Three searches end to end: a regression, an anomaly detector, and classes of which some are rare."""
 
 import json
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ from rich.console import Console
 from driver import load_config
 from edgevolve import (
     Classes,
+    Completed,
     ConfigError,
     Inline,
     MlpSpace,
@@ -25,10 +27,12 @@ from edgevolve.deployment.export import export
 from edgevolve.engine import task_of
 from edgevolve.reports.boards import boards, write
 from edgevolve.reports.pictures import front_figure, write_pictures
-from edgevolve.reports.terminal import front_table
+from edgevolve.reports.terminal import export_table, front_table
 from edgevolve.reports.view import run_view
 from edgevolve.runs import Run
 from edgevolve.runs.provenance import facts, load_data
+from edgevolve.training.keras_model import keras_model, values_of
+from edgevolve.training.session import configure_tensorflow
 
 pytest.importorskip("tflite_micro")
 
@@ -50,6 +54,31 @@ def exported(run, folder):
     graph, weights = run.graph(record.number), run.weights(record.number)
     export(folder, graph, weights, splits, facts(run, record.number), ("tflite", "c"))
     return splits, json.loads((folder / "manifest.json").read_text())
+
+
+@dataclass(frozen=True)
+class LearnsTheNumbersThemselves:
+    """A task that forgets that a network gives values standardised."""
+
+    metric_names = ("rmse",)
+
+    def prepare(self):
+        configure_tensorflow(threads=1)
+
+    def __call__(self, job, splits):
+        keras = keras_model(job.graph)
+        return Completed({"rmse": 50.0}, weights=values_of(keras, job.graph))
+
+
+def test_an_export_says_where_weights_score_otherwise_than_the_task_said(tmp_path):
+    config = load_config("diabetes_mlp").with_fields(evaluations=1, start=[{"hidden": [{"units": 12}]}])
+    tables = []
+    for name, task in (("own", LearnsTheNumbersThemselves()), ("ours", None)):
+        run = searched(config.with_fields(task=task), name, tmp_path)
+        _, manifest = exported(run, tmp_path / name / "out")
+        tables.append(printed(export_table(run, tmp_path, run.best, manifest)))
+    assert re.search(r"validation RMSE +[\d.]+ with these weights, 50 in the search: does the task learn", tables[0])
+    assert "in the search" not in tables[1]
 
 
 def test_a_regression_is_as_good_as_ridge_in_int8_and_gives_its_values_in_c(tmp_path):

@@ -96,7 +96,10 @@ def export(
                         "float": evaluate(graph, weights, splits.test, target).metrics,
                         "int8": target.score(answers, splits.test),
                     },
-                    "validation": {"int8": int8_scores(model, splits.validation, target)},
+                    "validation": {
+                        "float": evaluate(graph, weights, splits.validation, target).metrics,
+                        "int8": int8_scores(model, splits.validation, target),
+                    },
                 },
                 classes=classes,
                 confusion=confusion.tolist() if confusion is not None and len(confusion) <= _MOST_CONFUSED else None,

@@ -35,7 +35,7 @@ from edgevolve.runs import (
 )
 from edgevolve.runs import difference as config_difference
 from edgevolve.runs.feasibility import require_feasible
-from edgevolve.runs.journal import read
+from edgevolve.runs.journal import RunExistsError, read
 from edgevolve.runs.run import fitting
 
 PREPARE_DEADLINE_MINUTES = 20.0
@@ -68,8 +68,7 @@ def search(
     config.check(task_of(config))
     path = Path(out) / name / "journal.jsonl"
     if path.exists() != resume:
-        hint = "there is no run to resume" if resume else "exists; add --resume to go on, or choose another --name"
-        raise JournalError(f"{path}: {hint}")
+        raise JournalError(f"{path}: there is no run to resume") if resume else RunExistsError(path)
     if resume:
         config = config.as_begun(_begun(path).config)
     task = task_of(config)

@@ -22,6 +22,8 @@ from search_algorithms import Failed, Rejected
 
 MARKS = "\n★ best, ◆ knee"
 _WIDTH_OF_A_FILE = 120
+_AGREES = 0.05
+"""Scores that differ by less agree, in shares of the larger one or of 1."""
 
 
 def console() -> Console:
@@ -124,6 +126,7 @@ def export_table(run: Run, folder: Path, record: Record, manifest: Mapping[str, 
     table = Table(box=None, pad_edge=False, show_header=False)
     rows = {
         **_scores(run, manifest),
+        **_other_than_searched(run, record, manifest),
         **_worst_class(manifest["classes"] or ()),
         "int8 model": f"{manifest['tflite_bytes']} bytes",
         "model size": size(record.metrics[MODEL_SIZE.name]) + " of weights",
@@ -140,6 +143,19 @@ def export_table(run: Run, folder: Path, record: Record, manifest: Mapping[str, 
     for name, value in rows.items():
         table.add_row(name, value)
     return Group(Text(f"candidate {record.number} → {folder}: {', '.join(manifest['files'])}, manifest.json"), table)
+
+
+def _other_than_searched(run: Run, record: Record, manifest: Mapping[str, Any]) -> dict[str, str]:
+    """A row where the weights score otherwise on validation than the search was given; nothing where they agree."""
+    name, found = next(iter(manifest["scores"]["validation"].get("float", {}).items()), ("", 0.0))
+    searched = record.metrics.get(name)
+    if manifest.get("final") or searched is None:
+        return {}
+    if abs(found - searched) <= _AGREES * max(abs(found), abs(searched), 1.0):
+        return {}
+    metric = run.metric(name)
+    words = f"{quantity(metric, found)} with these weights, {quantity(metric, searched)} in the search"
+    return {f"validation {metric.title}": f"{words}: does the task learn and score what the data's target asks?"}
 
 
 def _worst_class(classes: Sequence[Mapping[str, Any]]) -> dict[str, str]:

@@ -29,6 +29,15 @@ class EmptyJournalError(JournalError):
     """A file without a line: no search has begun in it."""
 
 
+class RunExistsError(JournalError):
+    """A run of this name is there: nothing overwrites it."""
+
+    def __init__(self, path: Path) -> None:
+        """Of the journal at `path`."""
+        start_over = f"remove the folder {path.parent} to start over"
+        super().__init__(f"{path}: exists; add --resume to go on, choose another --name, or {start_over}")
+
+
 def journal_path(run: str | Path) -> Path:
     """The journal of RUN, which is a folder such as `artifacts/NAME`, the journal itself, or NAME alone.
 
@@ -146,7 +155,7 @@ def create(path: Path, started: Started) -> None:
     try:
         disk.write_new(path, _line(started))
     except FileExistsError:
-        raise JournalError(f"{path}: exists; add --resume to go on, or choose another --name") from None
+        raise RunExistsError(path) from None
     except OSError as error:
         raise JournalError(f"{path}: {error.strerror or error}") from error
 
