@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.beside import located
+from edgevolve.data.background import with_background
 from edgevolve.data.data_error import DataError
 from edgevolve.data.division import divided
 from edgevolve.data.folder import ClassFolder, Listing, Place
@@ -35,7 +36,8 @@ class AudioFolder(ClassFolder):
     Files of `class.anything.wav` need no folders.
 
     `words` are the classes wanted; of all others as many files as a word has on average are the class `unknown`. With
-    `silence`, clips of `_background_noise_` are a class, as many as another has.
+    `silence`, clips of `_background_noise_` are a class, as many as another has; with `background` above 0 those of the
+    training split are mixed into 8 of 10 of its other clips, at up to this share of their level.
 
     Splits are as for `ImageFolder`; the lists and the speakers of Speech Commands are honoured. Clips of one file stay
     together, and so do files of one `group`: a regular expression whose first bracket finds it in a path below the
@@ -50,6 +52,7 @@ class AudioFolder(ClassFolder):
     stride: float | None = None
     words: tuple[str, ...] | None = None
     silence: bool = False
+    background: float = 0.0
     mix: bool = False
     group: str | None = None
     validation_fraction: float = 0.1
@@ -64,6 +67,8 @@ class AudioFolder(ClassFolder):
         for name, value in (("seconds", self.seconds), ("stride", self.stride)):
             if value is not None and not 0 < value <= 60:
                 raise DataError(f"AudioFolder: {name} must be above 0 and up to 60, not {value!r}")
+        if not 0 <= self.background <= 1 or (self.background and not self.silence):
+            raise DataError(f"AudioFolder: background is from 0 to 1 and needs silence=True, not {self.background!r}")
         if self.rate is not None and not 1_000 <= self.rate <= 400_000:
             raise DataError(f"AudioFolder: rate must be from 1000 to 400000 Hz, not {self.rate!r}")
 
@@ -118,7 +123,10 @@ def _load(data: AudioFolder, listing: Listing, noise: Listing, stamp: str, skipp
     splits = divided(whole, wanted.classes, given, data, wanted.grouped_by)
     about = f"{len(x)} clips of {files.length} samples at {files.rate} Hz"
     notes = (*splits.notes, about, *files.notes, *wanted.notes, *unreadable.notes)
-    return replace(splits, notes=notes)
+    train = splits.train
+    if data.background:
+        train = with_background(train, wanted.classes.index(SILENCE), data.background, data.seed)
+    return replace(splits, train=train, notes=notes)
 
 
 def _wanted(data: AudioFolder, listing: Listing) -> Listing:

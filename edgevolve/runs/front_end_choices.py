@@ -170,6 +170,13 @@ class FrontEndChoices(Recipes[G]):
         front_end: Any = self.front_end(genotype)
         return _needs(front_end, tuple(self.given.input_shape))
 
+    def describe(self, genotype: Trained[G]) -> str:
+        """The network, then the front end's genes."""
+        chosen = zip((name for name, _ in self.genes.choices), genotype.recipe, strict=True)
+        own = {"kind", *_genes_of(self.front_end(genotype))}
+        words = (f"{name.replace('_', ' ')} {value}" for name, value in chosen if name in own)
+        return f"{self.networks(genotype.recipe).describe(genotype.network)}; {', '.join(words)}"
+
     def recipe(self, genotype: Trained[G]) -> Mapping[str, Json]:
         """The front end, under `front_end`."""
         return {FRONT_END: as_recipe(self.front_end(genotype))}

@@ -194,6 +194,30 @@ def test_what_exceeds_memory_lies_in_a_file_and_is_the_same(folder, monkeypatch)
         assert np.array_equal(one.x, other.x[:]) and np.array_equal(one.y, other.y)
 
 
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_noise_of_the_training_split_is_mixed_into_its_words_and_into_nothing_else(folder, monkeypatch, in_memory):
+    noise = np.round(np.random.default_rng(0).normal(0, 8_000, 12 * RATE)).astype(np.int16)
+    save(folder / "_background_noise_" / "hum.wav", noise)
+    plain = AudioFolder(str(folder), silence=True).load()
+    if not in_memory:
+        monkeypatch.setattr("edgevolve.data.spool.IN_MEMORY_BYTES", 5000)
+    data = AudioFolder(str(folder), silence=True, background=0.25)
+    mixed = data.load()
+    assert np.array_equal(plain.train.y, mixed.train.y) and np.array_equal(plain.test.x, mixed.test.x[:])
+    assert np.array_equal(plain.validation.x, mixed.validation.x[:])
+    added = mixed.train.x[:].astype(int) - plain.train.x[:]
+    quiet, words = (added[plain.train.y == 2], added[plain.train.y != 2])
+    assert len(quiet) and not quiet.any()
+    levels = words.std(axis=(1, 2, 3)) / 8_000
+    assert np.mean(levels > 0.001) > 0.5
+    assert levels.max() < 0.27
+    rows = mixed.train.x[:]
+    assert np.array_equal(mixed.train.x[np.array([3, 1])], rows[[3, 1]]) and np.array_equal(
+        mixed.train.x[2:4], rows[2:4]
+    )
+    check_data_set(data)
+
+
 def test_clips_go_through_mel_bands(folder):
     splits = AudioFolder(str(folder)).load()
     mel = Mel(RATE, RATE, bands=8, high_hz=RATE / 2).fitted(splits.train.x)
@@ -251,6 +275,8 @@ def test_floats_that_are_not_finite(folder):
         ({"stride": -1}, "stride must be above 0"),
         ({"rate": 10}, "rate must be from 1000 to 400000 Hz, not 10"),
         ({"words": ("yes", "maybe")}, "no class maybe; it has no, yes"),
+        ({"background": 0.1}, "background is from 0 to 1 and needs silence=True"),
+        ({"background": 2, "silence": True}, "background is from 0 to 1"),
         ({"silence": True}, "silence=True needs WAV files in a folder _background_noise_"),
         ({"group": r"_(x)"}, "finds nothing in no/p0_0.wav"),
     ],
