@@ -37,7 +37,17 @@ if TYPE_CHECKING:
         hold_out,
         with_front_end,
     )
-    from edgevolve.engine import DARTS, Inherited, Inline, SharedFrom, Supernet, Teach, VirtualTime, search
+    from edgevolve.engine import (
+        DARTS,
+        Inherited,
+        Inline,
+        ProxylessNAS,
+        SharedFrom,
+        Supernet,
+        Teach,
+        VirtualTime,
+        search,
+    )
     from edgevolve.graph import Graph, GraphBuilder
     from edgevolve.metric import Metric
     from edgevolve.quantisation import Quantise
@@ -106,7 +116,17 @@ _NAMES = {
         "hold_out",
         "with_front_end",
     ),
-    "edgevolve.engine": ("DARTS", "Inherited", "Inline", "SharedFrom", "Supernet", "Teach", "VirtualTime", "search"),
+    "edgevolve.engine": (
+        "DARTS",
+        "Inherited",
+        "Inline",
+        "ProxylessNAS",
+        "SharedFrom",
+        "Supernet",
+        "Teach",
+        "VirtualTime",
+        "search",
+    ),
     "edgevolve.graph": ("Graph", "GraphBuilder"),
     "edgevolve.metric": ("Metric",),
     "edgevolve.quantisation": ("Quantise",),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edgevolve.graph import AveragePool2D, Dense, Graph, GraphBuilder, Tensor
 from search_space.declared import DeclaredSpace
 from search_space.genome import Choice, Flag, IntRange, Items, Record, Variable, Variants
+from search_space.mixture import Mixture
 from search_space.mobile_blocks import (
     Function,
     Pair,
@@ -197,6 +198,12 @@ class MobileSpace(DeclaredSpace[Mobile]):
         """The genotype's weights out of the shared ones. Raises `ValueError` for those of another space."""
         return inherited(self.path(genotype), self.graph(genotype), self.program, weights)
 
+    def mixture(self) -> Mixture[Mobile]:
+        """Kernels, expansions and depths as one network, for gradient search (`search_space.mobile_mixture`)."""
+        from search_space.mobile_mixture import mobile_mixture
+
+        return mobile_mixture(self)
+
     def largest(self, genotype: Mobile, parts: tuple[str, ...]) -> Mobile:
         """With these parts as large as can be; stages that are added are as the last one."""
         stages = genotype.stages
@@ -241,7 +248,7 @@ class MobileSpace(DeclaredSpace[Mobile]):
                 stride = stage.stride if block == 0 else 1
                 windows.append(window(x, stage.block.kernel, stride))
                 net.part(place(number, block), _TAGS[type(stage.block)])
-                x = _add_block(net, x, stage.block, filters, stride, function)
+                x = add_block(net, x, stage.block, filters, stride, function)
             words.append(_describe_stage(stage.block, filters, windows))
         net.part(ENDING, "with head" if genotype.head else "without head")
         if genotype.head:
@@ -255,7 +262,7 @@ def _expanded(stage: Stage, expansion: int) -> Stage:
     return stage if isinstance(block, Residual) else replace(stage, block=replace(block, expansion=expansion))
 
 
-def _add_block(net: GraphBuilder, x: Tensor, block: Block, filters: int, stride: int, function: Function) -> Tensor:
+def add_block(net: GraphBuilder, x: Tensor, block: Block, filters: int, stride: int, function: Function) -> Tensor:
     """Squeeze to a quarter of the block's input (EfficientNet's rule), of a residual block's filters."""
     squeezed = max(1, (filters if isinstance(block, Residual) else x.shape[3]) // 4) if block.squeeze_excite else 0
     if isinstance(block, Residual):

@@ -2,9 +2,9 @@
 
 from edgevolve.engine.calibration import Measure, calibrate
 from edgevolve.engine.cluster import ClusterError
-from edgevolve.engine.darts import DARTS
 from edgevolve.engine.evaluator import Evaluator, Inline, JobResult, VirtualTime, WorkersLostError
 from edgevolve.engine.final import final_task, how_trained, train_again
+from edgevolve.engine.gradient_search import DARTS, ProxylessNAS
 from edgevolve.engine.search import search, task_of
 from edgevolve.engine.shared_tasks import Inherited, Supernet
 from edgevolve.engine.specialise import SharedFrom, specialised, specialised_name
@@ -21,6 +21,7 @@ __all__ = [
     "Inline",
     "JobResult",
     "Measure",
+    "ProxylessNAS",
     "SharedFrom",
     "Supernet",
     "TableError",

@@ -245,11 +245,19 @@ class Search:
     def _inheriting(self, candidate: Candidate) -> Candidate:
         """What was prepared is inherited by each candidate that says nothing else, of a space that can.
 
+<<<<<<< HEAD
         Else a child inherits from its first parent where the configuration says so and the parent's weights are there.
         """
         if candidate.continues is not None or candidate.inherits is not None:
             return candidate
         if self._elastic and self.run.prepared and self.run.prepared.artefact:
+=======
+        Not where it is for the algorithm.
+        """
+        for_candidates = self._elastic and not isinstance(self._algorithm, ReadsPrepared)
+        shared = for_candidates and self.run.prepared and self.run.prepared.artefact
+        if shared and candidate.continues is None and candidate.inherits is None:
+>>>>>>> 3d8e0af (ProxylessNAS: networks drawn from a mixture, two paths a step; targets and bounds without a weight to tune)
             return replace(candidate, inherits=Inherit("prepared"))
         epochs, parent = self._config.training.inherited_epochs, next(iter(candidate.parents), None)
         if epochs and parent is not None and candidate.epochs is None and self.run.weights_path(parent).exists():

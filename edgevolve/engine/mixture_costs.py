@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from edgevolve.runs.measure import measure
 from edgevolve.runs.task import MetricProvider
 from edgevolve.training.linear_costs import ABOVE_ZERO, ABSOLUTE, PLAIN, Costs
-from search_algorithms import Constraint, Objective, Problem
+from search_algorithms import Constraint, Metrics, Objective, Problem
 from search_space import SearchSpace
 from search_space.mixture import Mixture, Selection
+
+_NEAR = 0.05
+"""A target is met within this share of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +46,11 @@ class MixtureCosts:
     @property
     def names(self) -> tuple[str, ...]:
         """The metrics."""
-        return tuple(dict.fromkeys(one.metric for one in self._terms))
+        return tuple(dict.fromkeys(one.metric for one in self.terms))
 
     @property
-    def _terms(self) -> tuple[Objective | Constraint, ...]:
+    def terms(self) -> tuple[Objective | Constraint, ...]:
+        """What adds to the loss, objectives first."""
         return (*self.objectives, *self.bounds)
 
     def figures(self, selection: Selection) -> NDArray[np.float64]:
@@ -54,18 +58,21 @@ class MixtureCosts:
         found = measure(self.space, self.providers, self.mixture.genotype(selection)).metrics
         return np.array([found.get(name, np.nan) for name in self.names])
 
-    def broken(self, figures: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which bounds a network with these figures breaks; all of a device that cannot run it."""
+    def off(self, figures: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which terms a network with these figures misses: hard bounds, and targets by more than a twentieth.
+
+        Of a device that cannot run it, all.
+        """
         known = dict(zip(self.names, figures, strict=True))
-        return np.array([np.isnan(known[one.metric]) or one.broken(known) for one in self.bounds], np.bool_)
+        return np.array([np.isnan(known[one.metric]) or _missed(one, known) for one in self.terms], np.bool_)
 
     def around(
         self, selection: Selection, reference: NDArray[np.float64], weight: float, ramp: NDArray[np.float64]
     ) -> tuple[Costs, NDArray[np.float64]]:
         """The costs linear around a selection, and its figures.
 
-        An objective counts `weight` times its ratio to `reference`, or times its distance from a target; a bound
-        `ramp` times the share of it by which it is broken.
+        An objective counts `weight` times its ratio to `reference`, or its distance from a target, as a share of it; a
+        bound the share of it by which it is broken; each times its `ramp`.
         """
         figures = self.figures(selection)
         columns = [
@@ -77,10 +84,10 @@ class MixtureCosts:
         ]
         slopes = np.stack(columns, axis=1)
         slopes = np.where(np.isnan(slopes), np.abs(np.nan_to_num(figures))[:, None], slopes)  # a device refuses: avoid
-        rows = [self.names.index(one.metric) for one in self._terms]
-        parts = [self._term(one, reference[row]) for one, row in zip(self._terms, rows, strict=True)]
+        rows = [self.names.index(one.metric) for one in self.terms]
+        parts = [self._term(one, reference[row]) for one, row in zip(self.terms, rows, strict=True)]
         scales, offsets, kinds = (list(part) for part in zip(*parts, strict=True)) if parts else ([], [], [])
-        weights = [*[weight] * len(self.objectives), *ramp]
+        weights = np.array([weight] * len(self.objectives) + [1.0] * len(self.bounds)) * ramp
         floats = (np.nan_to_num(figures)[rows], slopes[rows], scales, offsets, weights)
         arrays = [np.asarray(part, np.float32) for part in floats]
         return Costs(arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], np.asarray(kinds, np.int32)), figures
@@ -94,3 +101,9 @@ class MixtureCosts:
             scale = 1.0 / (abs(one.target) or 1.0)
             return scale, -scale * one.target, ABSOLUTE
         return (-1.0 if one.direction == "maximise" else 1.0) / (abs(reference) or 1.0), 0.0, PLAIN
+
+
+def _missed(one: Objective | Constraint, known: Metrics) -> bool:
+    if isinstance(one, Constraint):
+        return one.broken(known)
+    return one.target is not None and abs(known[one.metric] - one.target) > _NEAR * abs(one.target)

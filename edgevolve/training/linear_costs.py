@@ -15,7 +15,8 @@ class Costs:
     """(metrics,) arrays, and one of (metrics, options), with the options of all decisions in a row.
 
     `bases` are the figures of one selection, `slopes` what changes with each option in its place. Both are in units of
-    the metric; times `scales` plus `offsets` they are comparable, and count as `kinds` says, times `weights`.
+    the metric; times `scales` plus `offsets` they are comparable, and count as `kinds` says, times `weights`. The size
+    of the logits themselves counts `decay`.
     """
 
     bases: NDArray[np.float32]
@@ -24,7 +25,16 @@ class Costs:
     offsets: NDArray[np.float32]
     weights: NDArray[np.float32]
     kinds: NDArray[np.int32]
+    decay: float = 0.0
 
     def arrays(self) -> tuple[NDArray[Any], ...]:
         """In the order of the fields."""
-        return self.bases, self.slopes, self.scales, self.offsets, self.weights, self.kinds
+        return (
+            self.bases,
+            self.slopes,
+            self.scales,
+            self.offsets,
+            self.weights,
+            self.kinds,
+            np.array(self.decay, np.float32),
+        )

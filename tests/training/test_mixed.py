@@ -8,8 +8,9 @@ from edgevolve.data import Classes
 from edgevolve.graph import canonical
 from edgevolve.training import TrainingSettings
 from edgevolve.training.forward import forward
+from edgevolve.training.in_turn import Weights
 from edgevolve.training.linear_costs import ABOVE_ZERO, ABSOLUTE, PLAIN, Costs
-from edgevolve.training.mixed import MixtureDescent, cost_of, decay_of, mixed_forward, weights_of
+from edgevolve.training.mixed import Mixed, cost_of, mixed_forward, weights_of
 from edgevolve.training.weights import initial_weights
 from search_space import CellSpace
 
@@ -61,25 +62,26 @@ def test_costs_count_as_their_kind_says():
     )
 
 
-def test_decay_is_the_mean_of_the_softmaxes_logarithms():
+def nothing(options, decay=0.0):
+    empty = np.zeros(0, np.float32)
+    return Costs(empty, np.zeros((0, options), np.float32), empty, empty, empty, np.zeros(0, np.int32), decay)
+
+
+def test_decay_counts_the_mean_of_the_softmaxes_logarithms():
     decisions = TINY.mixture().decisions
     logits = np.array([1.0, 2.0, 0.0, -1.0, 0.5, 0.25])
-    wanted = np.mean([np.log(np.exp(part).sum()) for part in np.split(logits, 2)])
-    assert float(decay_of(decisions, tf.constant(logits, tf.float32))) == pytest.approx(wanted, rel=1e-6)
+    wanted = 0.3 * np.mean([np.log(np.exp(part).sum()) for part in np.split(logits, 2)])
+    found = cost_of(decisions, tf.constant(logits, tf.float32), nothing(4, 0.3).arrays())
+    assert float(found) == pytest.approx(wanted, rel=1e-6)
 
 
-def gradient(descent, state, batch, held, rate):
+def gradient(method, state, batch, held, rate):
     """What the logits' first moment becomes in one step, over 1 - β1."""
 
     @tf.function(autograph=False)
     def moved(state):
-        empty = Costs(
-            *(np.zeros(0, np.float32),),
-            np.zeros((0, 4), np.float32),
-            *[np.zeros(0, np.float32)] * 3,
-            np.zeros(0, np.int32),
-        )
-        return descent.move_logits(state, batch, held, empty.arrays(), tf.constant(0.0), tf.constant(0), rate)[1]
+        seed = tf.constant([0, 0], tf.int64)
+        return method.move_logits(state, batch, held, nothing(4).arrays(), tf.constant(0), rate, seed)[1]
 
     return moved(state)[-2].numpy() / 0.5
 
@@ -91,11 +93,9 @@ def test_the_unrolled_gradient_is_that_of_the_loss_one_step_of_the_weights_ahead
         (tf.constant(rng.standard_normal((32, 6, 1, 1)), tf.float32), tf.constant(rng.integers(3, size=32)))
         for _ in range(2)
     )
-    more = {"logits_rate": 0.01, "beta_decay": 0.0}
-    settings = TrainingSettings(optimiser="sgd", weight_decay=0.0)
-    second = MixtureDescent.of(mixture, Classes(3), settings, second_order=True, **more)
-    first = MixtureDescent.of(mixture, Classes(3), settings, second_order=False, **more)
-    state = first.start(initial_weights(mixture.graph, 5), rng.standard_normal(mixture.size))
+    weights = Weights.of(mixture, Classes(3), TrainingSettings(optimiser="sgd", weight_decay=0.0))
+    first, second = Mixed(weights, 0.01, False), Mixed(weights, 0.01, True)
+    state = weights.first(5, 1.0)
     rate = 0.5
     found = gradient(second, state, batch, held, rate)
     trainable, moving, *_, logits, _, _ = state

@@ -1,9 +1,9 @@
-"""Differentiable search as the job before a search: all of a space as one network, and how likely each option is."""
+"""Gradient search as the job before a search: all of a space as one network, and how likely each option is."""
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,17 +53,11 @@ class DARTS:
     checkpoint_s: float = 60.0
 
     def __post_init__(self) -> None:
-        for name, good, wanted in (
-            ("logits_share", 0 < self.logits_share < 1, "between 0 and 1"),
-            ("logits_rate", self.logits_rate > 0, "above 0"),
-            ("beta_decay", self.beta_decay >= 0, "at least 0"),
-            ("skips", self.skips is None or self.skips >= 0, "at least 0, or None"),
-            ("cost", self.cost >= 0, "at least 0"),
-            ("order", self.order in (1, 2), "1 or 2"),
-            ("patience", self.patience >= 1, "at least 1"),
-        ):
-            if not good:
-                raise ValueError(f"DARTS: {name} must be {wanted}, not {getattr(self, name)!r}")
+        _check(self)
+        if self.order not in (1, 2):
+            raise ValueError(f"DARTS: order must be 1 or 2, not {self.order!r}")
+        if not self.beta_decay >= 0:
+            raise ValueError(f"DARTS: beta_decay must be at least 0, not {self.beta_decay!r}")
 
     @property
     def metric_names(self) -> Sequence[str]:
@@ -75,32 +69,143 @@ class DARTS:
         """Mean entropy of the decisions, of 1 at most; share of decisions whose most likely option does nothing."""
         return ENTROPY, SKIPS
 
-    def within(self, space: SearchSpace[Any], problem: Problem, providers: Sequence[MetricProvider]) -> "_Darts":
+    def within(self, space: SearchSpace[Any], problem: Problem, providers: Sequence[MetricProvider]) -> "_Job":
         """The job for a search. Raises `ValueError` for a space that has no mixture."""
-        if not isinstance(space, Mixable):
-            raise ValueError(f"DARTS: {type(space).__name__} is no mixture of networks; CellSpace is")
-        mixture = space.mixture()
-        return _Darts(self, mixture, MixtureCosts.of(space, mixture, problem, providers))
+        return _Job.of(self, space, problem, providers)
+
+    def method(self, weights: Any, steps: int) -> Any:
+        """How logits and weights move, in `steps` an epoch."""
+        from edgevolve.training.mixed import Mixed
+
+        return Mixed(weights, self.logits_rate, self.order == 2)
+
+    def decay(self, share: float) -> float:
+        """What the size of the logits costs after this share of the training."""
+        return self.beta_decay * share
 
     def prepare(self) -> None:
         """Import TensorFlow."""
-        from edgevolve.training.session import configure_tensorflow
-
-        configure_tensorflow(threads=1)
+        _import()
 
     def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
         """A failure: `within` says which space."""
-        return Failed("no space", "DARTS is a job before a search: SearchConfig(prepare=DARTS(), algorithm=Derived())")
+        return _ALONE
 
 
 @dataclass(frozen=True, slots=True)
-class _Darts:
+class ProxylessNAS:
+    """Train a mixture by the paths that are drawn (Cai, Zhu and Han 2019, arXiv 1812.00332), as `DARTS` trains all.
+
+    A step of the weights computes one option for each decision, a step of the logits two, so that memory and time are
+    those of small networks whatever the number of options. `update` "full" computes all, "reinforce" compares whole
+    networks. After a `warm_up`, a share of the training in which all options are as likely, the logits move in one
+    step of `every`. Objectives, targets and bounds count as with `DARTS`.
+    """
+
+    training: TrainingSettings = field(default_factory=lambda: TrainingSettings(epochs=40))
+    logits_share: float = 0.3
+    logits_rate: float = 0.02
+    warm_up: float = 0.25
+    every: int = 2
+    update: Literal["two", "full", "reinforce"] = "two"
+    skips: int | None = None
+    cost: float = 0.1
+    patience: int = 20
+    checkpoint_s: float = 60.0
+
+    def __post_init__(self) -> None:
+        _check(self)
+        if self.update not in ("two", "full", "reinforce"):
+            raise ValueError(f"ProxylessNAS: update must be two, full or reinforce, not {self.update!r}")
+        if not 0 <= self.warm_up < 1:
+            raise ValueError(f"ProxylessNAS: warm_up must be a share from 0 to below 1, not {self.warm_up!r}")
+        if type(self.every) is not int or self.every < 1:
+            raise ValueError(f"ProxylessNAS: every must be at least 1, not {self.every!r}")
+
+    @property
+    def metric_names(self) -> Sequence[str]:
+        """Of the logits in the end."""
+        return ENTROPY.name, SKIPS.name
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """As of `DARTS`."""
+        return ENTROPY, SKIPS
+
+    def within(self, space: SearchSpace[Any], problem: Problem, providers: Sequence[MetricProvider]) -> "_Job":
+        """The job for a search. Raises `ValueError` for a space whose decisions may carry nothing, or without any."""
+        job = _Job.of(self, space, problem, providers)
+        if any(decision.none or len(decision.groups) > 1 for decision in job.mixture.decisions):
+            kind = type(space).__name__
+            raise ValueError(f"ProxylessNAS draws one option for each decision; those of {kind} are mixed: use DARTS")
+        return job
+
+    def method(self, weights: Any, steps: int) -> Any:
+        """How logits and weights move, in `steps` an epoch."""
+        from edgevolve.training.paths import Paths
+
+        warm_up = round(self.warm_up * steps * self.training.epochs)
+        return Paths(weights, self.logits_rate, self.every, warm_up, self.update)
+
+    def decay(self, share: float) -> float:
+        """Nothing."""
+        return 0.0
+
+    def prepare(self) -> None:
+        """Import TensorFlow."""
+        _import()
+
+    def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
+        """A failure: `within` says which space."""
+        return _ALONE
+
+
+_ALONE = Failed(
+    "no space", "a gradient search is a job before a search: SearchConfig(prepare=DARTS(), algorithm=Derived())"
+)
+
+
+def _check(settings: DARTS | ProxylessNAS) -> None:
+    name = type(settings).__name__
+    for field_name, good, wanted in (
+        ("logits_share", 0 < settings.logits_share < 1, "between 0 and 1"),
+        ("logits_rate", settings.logits_rate > 0, "above 0"),
+        ("skips", settings.skips is None or settings.skips >= 0, "at least 0, or None"),
+        ("cost", settings.cost >= 0, "at least 0"),
+        ("patience", settings.patience >= 1, "at least 1"),
+    ):
+        if not good:
+            raise ValueError(f"{name}: {field_name} must be {wanted}, not {getattr(settings, field_name)!r}")
+
+
+def _import() -> None:
+    from edgevolve.training.session import configure_tensorflow
+
+    configure_tensorflow(threads=1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
     """The job: `settings` on a mixture."""
 
-    settings: DARTS
+    settings: DARTS | ProxylessNAS
     mixture: Mixture[Any]
     book: MixtureCosts
     needs: Needs = field(default_factory=Needs)
+
+    @classmethod
+    def of(
+        cls,
+        settings: DARTS | ProxylessNAS,
+        space: SearchSpace[Any],
+        problem: Problem,
+        providers: Sequence[MetricProvider],
+    ) -> "_Job":
+        if not isinstance(space, Mixable):
+            name = type(settings).__name__
+            raise ValueError(f"{name}: {type(space).__name__} is no mixture of networks; CellSpace and MobileSpace are")
+        mixture = space.mixture()
+        return cls(settings, mixture, MixtureCosts.of(space, mixture, problem, providers))
 
     @property
     def metric_names(self) -> Sequence[str]:
@@ -114,7 +219,7 @@ class _Darts:
         from edgevolve.training.session import release_memory
 
         if isinstance(splits.train.x, StoredArray):
-            return Failed("data", "DARTS needs the training examples in memory, and they lie in a file")
+            return Failed("data", "a gradient search needs the training examples in memory, and they lie in a file")
         try:
             return self._trained(job, splits, progress)
         except TrainingDiverged as error:
@@ -123,37 +228,36 @@ class _Darts:
             release_memory()
 
     def _trained(self, job: Job, splits: Splits, progress: Progress) -> Outcome:
-        from edgevolve.training.mixed import MixtureDescent
+        from edgevolve.training.in_turn import Weights, epoch
 
         settings, book = self.settings, self.book
         assert splits.target is not None
-        more = {name: getattr(settings, name) for name in ("logits_rate", "beta_decay")}
-        descent = MixtureDescent.of(
-            self.mixture, splits.target, settings.training, second_order=settings.order == 2, **more
-        )
+        weights = Weights.of(self.mixture, splits.target, settings.training)
         train, other = hold_out(splits.train, settings.logits_share, job.seed % 2**32)
-        epoch = descent.epoch(train, other, splits.target, job.seed % 2**31)
-        past = _Past.of(job.checkpoint) if job.checkpoint else _Past(descent.first(job.seed, _FIRST_DEVIATION), {})
+        method = settings.method(weights, -(-len(train) // settings.training.batch_size))
+        one_epoch = epoch(method, train, other, splits.target, job.seed % 2**31)
+        past = _Past.of(job.checkpoint) if job.checkpoint else _Past(weights.first(job.seed, _FIRST_DEVIATION), {})
         saved_at = time.monotonic()
         while len(past.history) < settings.training.epochs:
             logits = past.state[_LOGITS_PLACE]
             likely = next(self.mixture.best(np.asarray(logits), settings.skips))
-            ramp = past.ramp if past.history else np.ones(len(book.bounds))
+            ramp = past.ramp if past.history else np.ones(len(book.terms))
             reference = past.reference if past.history else book.figures(likely)
             costs, figures = book.around(likely, reference, settings.cost, ramp)
-            state, losses = epoch(past.state, len(past.history), costs)
+            costs = replace(costs, decay=settings.decay(len(past.history) / settings.training.epochs))
+            state, losses = one_epoch(past.state, len(past.history), costs)
             if not np.isfinite(losses).all():
                 raise TrainingDiverged(len(past.history) + 1)
             said = dict(zip(("loss", "logits_loss"), map(float, losses), strict=True)) | self.scores(logits)
             said |= dict(zip(book.names, map(float, figures), strict=True))
-            ramp = np.where(book.broken(figures), ramp * _RAMP, ramp)
+            ramp = np.where(book.off(figures), ramp * _RAMP, ramp)
             past = past.after(state, said, np.asarray(logits), reference, ramp)
             due = time.monotonic() - saved_at >= settings.checkpoint_s
             saved_at = time.monotonic() if due else saved_at
             if not progress(len(past.history), said, past.arrays() if due else None) or self._settled(past):
                 break
         final = np.asarray(past.state[_LOGITS_PLACE])
-        values = descent.layout.values(np.asarray(past.state[0]), np.asarray(past.state[1]))
+        values = weights.layout.values(np.asarray(past.state[0]), np.asarray(past.state[1]))
         arrays = {LOGITS: final, "history": np.stack(past.history), **{f"values/{k}": v for k, v in values.items()}}
         return Completed(self.scores(final), past.curves, arrays)
 
@@ -169,8 +273,8 @@ class _Darts:
     def _settled(self, past: "_Past") -> bool:
         """Whether the most likely network has been the same for as many epochs as the settings say."""
         patience = self.settings.patience
-        if len(past.history) <= patience:
-            return False
+        if len(past.history) <= patience or np.array_equal(past.history[-1], past.history[-patience - 1]):
+            return False  # in a warm-up no logits move
         last = [next(self.mixture.best(logits, self.settings.skips)) for logits in past.history[-patience - 1 :]]
         return len(set(last)) == 1
 

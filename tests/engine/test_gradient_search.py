@@ -1,13 +1,14 @@
 """The gradient search before a search: it can be killed, its costs are exact, and what follows from it is derived."""
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
 from pretend import Pretend
 
 from edgevolve.data import Digits, load_splits
-from edgevolve.engine.darts import DARTS
+from edgevolve.engine.gradient_search import DARTS, ProxylessNAS
 from edgevolve.engine.mixture_costs import MixtureCosts
 from edgevolve.runs import ConfigError, Job
 from edgevolve.runs.task import Resources
@@ -25,7 +26,7 @@ from search_algorithms import (
     minimise,
     target,
 )
-from search_space import CellSpace, CnnSpace
+from search_space import CellSpace, CnnSpace, MobileSpace
 from search_space.mixture import LOGITS
 
 SPACE = CellSpace((8, 8, 1), 10, layers=3, nodes=2, concat=2, channels=2)
@@ -92,7 +93,7 @@ def costs_of(*aims, constraints=()):
 def test_costs_around_a_network_are_exact_for_it_and_for_every_swap():
     mixture, book = costs_of(minimise("macs"), minimise("model_size_bytes"))
     selection = (3, 5, 0, 7)
-    costs, figures = book.around(selection, np.ones(2), 1.0, np.zeros(0))
+    costs, figures = book.around(selection, np.ones(2), 1.0, np.ones(2))
     assert list(figures) == [Resources()(SPACE.graph(mixture.genotype(selection)))[name] for name in book.names]
     column = 0
     for place, decision in enumerate(mixture.decisions):
@@ -104,7 +105,7 @@ def test_costs_around_a_network_are_exact_for_it_and_for_every_swap():
 
 def test_memory_and_compute_pull_in_different_directions():
     _, book = costs_of(minimise("macs"), minimise("model_size_bytes"))
-    costs, _ = book.around((3, 5, 0, 7), np.ones(2), 1.0, np.zeros(0))
+    costs, _ = book.around((3, 5, 0, 7), np.ones(2), 1.0, np.ones(2))
     compute, memory = (slope / np.linalg.norm(slope) for slope in costs.slopes)
     assert compute @ memory < 0.99
 
@@ -113,14 +114,15 @@ def test_bounds_count_where_they_are_broken_and_targets_by_distance():
     _, book = costs_of(
         target("macs", 5000), maximise("model_size_bytes"), constraints=(at_most("macs", 100), at_least("macs", 10**9))
     )
-    costs, figures = book.around((0, 0, 0, 0), np.array([50.0, 20.0]), 0.5, np.array([1.0, 2.0]))
+    costs, figures = book.around((0, 0, 0, 0), np.array([50.0, 20.0]), 0.5, np.array([1.0, 1.0, 1.0, 2.0]))
     assert book.names == ("macs", "model_size_bytes")
     macs, size = figures
     units = costs.bases * costs.scales + costs.offsets
     np.testing.assert_allclose(units, [macs / 5000 - 1, -size / 20, macs / 100 - 1, 1 - macs / 10**9], rtol=1e-5)
     assert list(costs.weights) == [0.5, 0.5, 1.0, 2.0]
     assert list(costs.kinds[2:]) == [ABOVE_ZERO] * 2
-    assert list(book.broken(figures)) == [True, True]
+    assert list(book.off(figures)) == [True, False, True, True]
+    assert list(book.off(np.array([4900.0, size]))) == [False, False, True, True]
 
 
 def derived(config, **fields):
@@ -159,8 +161,12 @@ def test_what_cannot_work_is_one_line_before_anything_is_written(config, run_sea
     with pytest.raises(ConfigError, match="Derived reads what a job before the search leaves: give prepare"):
         run_search(derived(config, prepare=None))
     cnn = CnnSpace((8, 8, 1), 10)
-    with pytest.raises(ConfigError, match="prepare: DARTS: CnnSpace is no mixture of networks"):
+    with pytest.raises(
+        ConfigError, match="prepare: DARTS: CnnSpace is no mixture of networks; CellSpace and MobileSpace are"
+    ):
         run_search(derived(config, space=cnn, algorithm=RandomSearch()))
+    with pytest.raises(ConfigError, match="those of CellSpace are mixed: use DARTS"):
+        run_search(derived(config, prepare=ProxylessNAS()))
     with pytest.raises(ValueError, match="Derived: CnnSpace is no mixture"):
         run_search(derived(config, space=cnn))
     assert not (tmp_path / "run").exists()
@@ -172,10 +178,55 @@ def test_alone_it_says_how_it_is_used():
     assert "SearchConfig(prepare=DARTS(), algorithm=Derived())" in outcome.reason
 
 
+SMALL = MobileSpace((8, 8, 1), 10, max_stages=2, depths=(1, 2), max_filters=16, resolutions=(8,))
+
+
+def macs_of(genotype):
+    return Resources()(SMALL.graph(genotype))
+
+
+@pytest.mark.slow
+def test_networks_drawn_can_be_killed_and_end_as_they_would_have():
+    settings = ProxylessNAS(
+        training=TrainingSettings(epochs=4, batch_size=256), logits_rate=0.1, every=1, checkpoint_s=0.0
+    )
+    task = settings.within(SMALL, Problem([minimise("error"), target("macs", 40_000)]), (Resources(),))
+    task.prepare()
+    checkpoints = []
+    job = Job(-1, None, SMALL.graph(SMALL.sample(np.random.default_rng(0))), 3, {})
+    splits = load_splits(Digits())
+    whole = task(job, splits, lambda step, metrics, at: checkpoints.append(at) or True)
+    assert np.abs(whole.weights[LOGITS] - whole.weights["history"][0]).max() > 0.05
+    again = task(replace(job, checkpoint=checkpoints[1]), splits)
+    np.testing.assert_array_equal(again.weights[LOGITS], whole.weights[LOGITS])
+    assert again.curves == whole.curves
+
+
+def test_what_is_derived_lies_within_a_twentieth_of_a_target_and_keeps_the_bounds():
+    mixture = SMALL.mixture()
+    every = [mixture.genotype(selection) for selection in product(*(range(len(d.options)) for d in mixture.decisions))]
+    costs = sorted(macs_of(genotype)["macs"] for genotype in every)
+    logits = np.random.default_rng(0).standard_normal(mixture.size)
+    for place in (0.1, 0.5, 0.9):
+        aim = costs[int(place * len(costs))]
+        problem = Problem([minimise("error"), target("macs", aim)], [at_most("macs", aim)])
+        algorithm = Derived().start(SMALL, problem, 0, macs_of)
+        algorithm.prepared({LOGITS: logits})
+        found = macs_of(algorithm.ask(0).genotype)["macs"]
+        assert 0.95 * aim <= found <= aim
+
+
 @pytest.mark.parametrize(
-    ("given", "message"),
-    [({"order": 3}, "order must be 1 or 2, not 3"), ({"logits_share": 1.0}, "logits_share"), ({"skips": -1}, "skips")],
+    ("kind", "given", "message"),
+    [
+        (DARTS, {"order": 3}, "order must be 1 or 2, not 3"),
+        (DARTS, {"logits_share": 1.0}, "logits_share"),
+        (DARTS, {"skips": -1}, "skips"),
+        (ProxylessNAS, {"update": "three"}, "update must be two, full or reinforce"),
+        (ProxylessNAS, {"warm_up": 1.0}, "warm_up"),
+        (ProxylessNAS, {"every": 0}, "every"),
+    ],
 )
-def test_impossible_settings_are_refused(given, message):
+def test_impossible_settings_are_refused(kind, given, message):
     with pytest.raises(ValueError, match=message):
-        DARTS(**given)
+        kind(**given)

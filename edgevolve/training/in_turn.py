@@ -1,0 +1,142 @@
+"""Weights and logits of a mixture, trained in turn: an epoch is one compiled call.
+
+A step moves the logits on a batch of one part of the training split, then the weights on a batch of the other. Batch
+norm always takes the statistics of its batch: what is kept is trained anew.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from edgevolve.data import Split, Target
+from edgevolve.training.descent import OPTIMISE, Layout, as_float, learning_rate
+from edgevolve.training.linear_costs import Costs
+from edgevolve.training.losses import BatchLoss, batch_loss
+from edgevolve.training.settings import TrainingSettings
+from edgevolve.training.streaming import answers
+from edgevolve.training.weights import initial_weights
+from search_space.mixture import Mixture
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How the weights of a mixture are trained."""
+
+    mixture: Mixture[Any]
+    layout: Layout
+    settings: TrainingSettings
+    batch_loss: BatchLoss
+
+    @classmethod
+    def of(cls, mixture: Mixture[Any], target: Target, settings: TrainingSettings) -> "Weights":
+        """For data of a target. Raises `ValueError` where they do not fit."""
+        if mixture.graph.outputs[0].shape[1] != target.outputs:
+            raise ValueError(f"networks of {mixture.graph.outputs[0].shape[1]} outputs do not fit {target.outputs}")
+        return cls(mixture, Layout.of(mixture.graph), settings, batch_loss(target, settings))
+
+    @property
+    def slots(self) -> int:
+        """How many vectors the optimiser keeps."""
+        return 1 if self.settings.optimiser == "sgd" else 2
+
+    def first(self, seed: int, deviation: float) -> tuple[Any, ...]:
+        """The state before training, flat vectors: (weights, moving, slots ..., logits, their two moments).
+
+        Weights are new, logits normal with a `deviation`.
+        """
+        trainable, moving = map(tf.constant, self.layout.flat(initial_weights(self.mixture.graph, seed)))
+        logits = tf.constant(
+            np.random.default_rng([seed, 1]).standard_normal(self.mixture.size) * deviation, tf.float32
+        )
+        return trainable, moving, *[tf.zeros_like(trainable)] * self.slots, logits, *[tf.zeros_like(logits)] * 2
+
+    def values(self, state: Any) -> dict[str, Any]:
+        """The tensors of a state by name."""
+        layout = self.layout
+        return layout.tensors(layout.trainable, state[0]) | layout.tensors(layout.moving, state[1])
+
+    def moved(self, state: Any, loss: Any, done: Any, rate: Any) -> tuple[Any, ...]:
+        """The state after a step down a loss of its weights."""
+        trainable, moving, *slots, logits, first, second = state
+        (gradient,) = tf.gradients(loss, trainable)
+        if self.settings.clip_norm is not None:
+            (gradient,), _ = tf.clip_by_global_norm([gradient], self.settings.clip_norm)
+        decay = np.concatenate([np.full(p.size, p.is_kernel, np.float32) for p in self.layout.trainable])
+        decay *= self.settings.weight_decay
+        optimise = OPTIMISE[self.settings.optimiser]
+        trainable, slots = optimise(trainable, gradient, slots, rate, tf.constant(decay), done)
+        return trainable, moving, *slots, logits, first, second
+
+
+class InTurn(Protocol):
+    """A gradient search: how logits and weights move. `done` steps were made before; `seed` is of this step, (2,)."""
+
+    @property
+    def weights(self) -> Weights:
+        """How weights are trained."""
+
+    def move_logits(
+        self, state: Any, batch: Any, held: Any, costs: Any, done: Any, rate: Any, seed: Any
+    ) -> tuple[Any, Any]:
+        """The loss of the batch `held`, and the state; `batch` is the one that trains the weights, at `rate`."""
+
+    def move_weights(self, state: Any, batch: Any, done: Any, rate: Any, seed: Any) -> tuple[Any, Any]:
+        """The loss of the batch, and the state."""
+
+
+def epoch(search: InTurn, train: Split, other: Split, target: Target, key: int) -> Callable[..., Any]:
+    """A compiled pass: from (state, number of the epoch, costs) to the state and the mean losses of both parts."""
+    settings = search.weights.settings
+    x, x_other = tf.constant(train.x[:]), tf.constant(other.x[:])
+    wanted, wanted_other = answers(train, target), answers(other, target)
+    steps = -(-len(train) // settings.batch_size)
+    size = min(settings.batch_size, len(other))
+    bounds = np.arange(steps + 1) * len(train) // steps
+
+    def call(state: Any, costs: Any, seed: Any) -> Any:
+        orders = [
+            tf.random.experimental.stateless_shuffle(
+                tf.range(len(part)), seed + tf.constant([place << 32, 0], tf.int64)
+            )
+            for place, part in enumerate((train, other))
+        ]
+        limits = tf.constant(bounds, tf.int32)
+        begin = tf.cast(seed[1], tf.int32) * steps
+
+        def step(index: Any, totals: Any, *state: Any) -> tuple[Any, ...]:
+            done = begin + index
+            rows = orders[0][limits[index] : limits[index + 1]]
+            others = tf.gather(orders[1], (index * size + tf.range(size)) % len(other))
+            batch = as_float(tf.gather(x, rows)), tf.gather(wanted, rows)
+            held = as_float(tf.gather(x_other, others)), tf.gather(wanted_other, others)
+            rate = learning_rate(settings, done, settings.epochs * steps)
+            own = tf.stack([seed[0], tf.cast(done, tf.int64)])
+            first, state = search.move_logits(state, batch, held, costs, done, rate, own)
+            second, state = search.move_weights(state, batch, done, rate, own)
+            return index + 1, totals + tf.stack([second, first]), *state
+
+        start = (0, tf.zeros(2), *state)
+        _, totals, *after = tf.while_loop(lambda i, *_: i < steps, step, start, parallel_iterations=1)
+        return tuple(after), totals / steps
+
+    compiled = tf.function(call, autograph=False)
+
+    def run(state: Any, number: int, costs: Costs) -> Any:
+        state, losses = compiled(state, costs.arrays(), tf.constant([key, number], tf.int64))
+        return state, losses.numpy()
+
+    return run
+
+
+def adam(
+    logits: Any, moments: Any, gradient: Any, rate: Any, betas: tuple[float, float], count: Any
+) -> tuple[Any, Any]:
+    """The logits and their two moments after the step number `count` from 1."""
+    first = betas[0] * moments[0] + (1 - betas[0]) * gradient
+    second = betas[1] * moments[1] + (1 - betas[1]) * tf.square(gradient)
+    count = tf.cast(count, tf.float32)
+    unbiased = rate * tf.sqrt(1 - betas[1] ** count) / (1 - betas[0] ** count)
+    return logits - unbiased * first / (tf.sqrt(second) + 1e-8), (first, second)

@@ -1,0 +1,190 @@
+"""ProxylessNAS (Cai, Zhu and Han 2019, arXiv 1812.00332) as TensorFlow operations: only the options drawn are computed.
+
+A step of the weights draws one option for each decision. A step of the logits draws two, of which one is active, and
+moves those two against each other; or it computes all; or it compares whole networks drawn (REINFORCE).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any, Literal
+
+import tensorflow as tf
+
+from edgevolve.graph import Graph, Node
+from edgevolve.training.forward import FORWARD
+from edgevolve.training.in_turn import Weights, adam
+from edgevolve.training.mixed import cost_of
+from search_space.mixture import Mix
+
+_BETAS = (0.0, 0.999)
+_DRAWN = 4
+"""Networks that one step of REINFORCE compares."""
+
+Update = Literal["two", "full", "reinforce"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Of one decision: `options` (number,) int32 that are computed, or None for all, and their `gates`, weights."""
+
+    options: Any
+    gates: Any
+
+
+def path_forward(graph: Graph, values: Mapping[str, Any], x: Any, chosen: Sequence[Chosen]) -> Any:
+    """What a mixture's graph gives for `x` when of each decision only the chosen options are computed."""
+    made = {graph.inputs[0].name: x}
+    output = graph.outputs[0].name
+    _compute(graph, values, chosen, output, made)
+    return made[output]
+
+
+def _compute(
+    graph: Graph, values: Mapping[str, Any], chosen: Sequence[Chosen], target: str, made: dict[str, Any]
+) -> None:
+    """Add `target` to what is made, and all that it needs whatever is chosen."""
+    needed = _needed(graph)[target]
+    for node in graph.nodes:
+        name = node.output.name
+        if name in made or name not in needed:
+            continue
+        with tf.name_scope(node.name):
+            if isinstance(node.op, Mix):
+                made[name] = _chosen(graph, values, chosen, node, made)
+            else:
+                made[name] = FORWARD[type(node.op)](node, values, {}, *(made[x.name] for x in node.inputs))
+
+
+def _chosen(graph: Graph, values: Mapping[str, Any], chosen: Sequence[Chosen], node: Node, made: dict[str, Any]) -> Any:
+    """The sum of the chosen options times their gates; others are branches that do not run."""
+
+    def option(place: int) -> Any:
+        own = dict(made)
+        _compute(graph, values, chosen, node.inputs[place].name, own)
+        return tf.identity(own[node.inputs[place].name])
+
+    assert isinstance(node.op, Mix)
+    which = chosen[node.op.decision]
+    branches = [partial(option, place) for place in range(len(node.inputs))]
+    if which.options is None:
+        found = [branch() for branch in branches]
+    else:
+        found = [tf.switch_case(which.options[i], branches) for i in range(which.options.shape[0])]
+    return (
+        tf.add_n([which.gates[i] * one for i, one in enumerate(found)]) if len(found) > 1 else which.gates[0] * found[0]
+    )
+
+
+@cache
+def _needed(graph: Graph) -> dict[str, frozenset[str]]:
+    """For each activation what its value needs whatever is chosen, itself among it."""
+    needed: dict[str, frozenset[str]] = {x.name: frozenset((x.name,)) for x in graph.inputs}
+    for node in graph.nodes:
+        parts = [needed[x.name] for x in node.inputs]
+        join: Callable[..., frozenset[str]] = frozenset.intersection if isinstance(node.op, Mix) else frozenset.union
+        needed[node.output.name] = join(*parts) | {node.output.name}
+    return needed
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """A gradient search; `logits_rate` is Adam's; the logits move in one step of `every`, after `warm_up` steps."""
+
+    weights: Weights
+    logits_rate: float
+    every: int
+    warm_up: int
+    update: Update
+
+    def move_logits(
+        self, state: Any, batch: Any, held: Any, costs: Any, done: Any, rate: Any, seed: Any
+    ) -> tuple[Any, Any]:
+        """A step of Adam on the loss of `held` and the costs, every so many steps; else nothing."""
+        now = (done >= self.warm_up) & (done % self.every == 0)
+        loss, moved = tf.cond(
+            now, lambda: self._moved(state, held, costs, done, seed), lambda: (0.0, tuple(state[-3:]))
+        )
+        return loss, (*state[:-3], *moved)
+
+    def move_weights(self, state: Any, batch: Any, done: Any, rate: Any, seed: Any) -> tuple[Any, Any]:
+        """A step on the loss of a network drawn; before the warm-up ends all are as likely."""
+        even = tf.where(done < self.warm_up, 0.0, 1.0)
+        drawn = [_draw(part * even, 1, _own(seed, 1, i)) for i, part in enumerate(self.parts(state[-3]))]
+        loss = self._loss(state, batch, [Chosen(options, tf.ones(1)) for options in drawn])
+        return loss, self.weights.moved(state, loss, done, rate)
+
+    def parts(self, logits: Any) -> list[Any]:
+        """The logits of each decision."""
+        return tf.split(logits, [decision.size for decision in self.weights.mixture.decisions])
+
+    def _loss(self, state: Any, batch: Any, chosen: Sequence[Chosen]) -> Any:
+        graph = self.weights.mixture.graph
+        given = path_forward(graph, self.weights.values(state), batch[0], chosen)
+        return self.weights.batch_loss(given, batch[1], batch[0])
+
+    def _moved(self, state: Any, held: Any, costs: Any, done: Any, seed: Any) -> tuple[Any, tuple[Any, ...]]:
+        logits, first, second = state[-3:]
+        update = {"two": self._two, "full": self._full, "reinforce": self._compared}[self.update]
+        loss, gradient = update(state, held, seed)
+        (of_costs,) = tf.gradients(cost_of(self.weights.mixture.decisions, logits, costs), logits)
+        count = (done - self.warm_up) // self.every + 1
+        logits, moments = adam(logits, (first, second), gradient + of_costs, self.logits_rate, _BETAS, count)
+        return loss, (logits, *moments)
+
+    def _two(self, state: Any, held: Any, seed: Any) -> tuple[Any, Any]:
+        """Of two options drawn by their probability one is active, drawn by that of the pair (section 3.2.1)."""
+        parts = self.parts(state[-3])
+        pairs = [_draw(part, 2, _own(seed, 2, i)) for i, part in enumerate(parts)]
+        likely = [tf.nn.softmax(tf.gather(part, pair)) for part, pair in zip(parts, pairs, strict=True)]
+        gates = [_active(p, _own(seed, 3, i)) for i, p in enumerate(likely)]
+        loss = self._loss(state, held, [Chosen(pair, gate) for pair, gate in zip(pairs, gates, strict=True)])
+        by_pair = [_through(g, p) for g, p in zip(tf.gradients(loss, gates), likely, strict=True)]
+        spread = [
+            tf.tensor_scatter_nd_add(tf.zeros_like(part), pair[:, None], one)
+            for part, pair, one in zip(parts, pairs, by_pair, strict=True)
+        ]
+        return loss, tf.concat(spread, axis=0)
+
+    def _full(self, state: Any, held: Any, seed: Any) -> tuple[Any, Any]:
+        """All options are computed, one of them is active (equation 4)."""
+        likely = [tf.nn.softmax(part) for part in self.parts(state[-3])]
+        gates = [_active(p, _own(seed, 3, i)) for i, p in enumerate(likely)]
+        loss = self._loss(state, held, [Chosen(None, gate) for gate in gates])
+        return loss, tf.concat([_through(g, p) for g, p in zip(tf.gradients(loss, gates), likely, strict=True)], axis=0)
+
+    def _compared(self, state: Any, held: Any, seed: Any) -> tuple[Any, Any]:
+        """REINFORCE: networks drawn, the loss of each against the mean of the others."""
+        parts = self.parts(state[-3])
+        losses, chances = [], []
+        for number in range(_DRAWN):
+            drawn = [_draw(part, 1, _own(seed, 4 + number, i)) for i, part in enumerate(parts)]
+            losses.append(self._loss(state, held, [Chosen(options, tf.ones(1)) for options in drawn]))
+            each = [tf.nn.log_softmax(part)[option[0]] for part, option in zip(parts, drawn, strict=True)]
+            chances.append(tf.add_n(each))
+        given = tf.stop_gradient(tf.stack(losses))
+        advantage = (given - tf.reduce_mean(given)) * (_DRAWN / (_DRAWN - 1))
+        (gradient,) = tf.gradients(tf.reduce_mean(advantage * tf.stack(chances)), state[-3])
+        return tf.reduce_mean(given), gradient
+
+
+def _own(seed: Any, purpose: int, decision: int) -> Any:
+    """A seed of one draw of a step."""
+    return seed + tf.constant([purpose << 32, decision << 32], tf.int64)
+
+
+def _draw(logits: Any, number: int, seed: Any) -> Any:
+    """So many different options by their probability: the largest of logits plus Gumbel noise (Kool et al. 2019)."""
+    uniform = tf.random.stateless_uniform(tf.shape(logits), seed, 1e-20, 1.0)
+    number = min(number, logits.shape[0])
+    return tf.math.top_k(logits - tf.math.log(-tf.math.log(uniform)), number).indices
+
+
+def _active(likely: Any, seed: Any) -> Any:
+    """A one for one option, drawn by its probability, and zeros."""
+    return tf.one_hot(_draw(tf.math.log(likely), 1, seed)[0], likely.shape[0])
+
+
+def _through(by_gate: Any, likely: Any) -> Any:
+    """The gradient by logits of that by gates (equation 4)."""
+    return likely * (by_gate - tf.reduce_sum(by_gate * likely))
