@@ -56,7 +56,7 @@ class Search:
         )
         self._algorithm = config.algorithm.start(config.space, config.problem, config.seed, self._known)
         self._keeping = isinstance(self._algorithm, Continuing) or bool(config.training.inherited_epochs)
-        self._elastic = isinstance(config.space, Elastic)
+        self._elastic = isinstance(config.space, Elastic) and not isinstance(self._algorithm, ReadsPrepared)
         self._start = config.start_genotypes
         self._in_flight: dict[int, Candidate] = {}
         self._parents: deque[int] = deque(maxlen=_PARENTS)
@@ -243,21 +243,13 @@ class Search:
         return int(np.random.SeedSequence([self._config.seed, number]).generate_state(1)[0])
 
     def _inheriting(self, candidate: Candidate) -> Candidate:
-        """What was prepared is inherited by each candidate that says nothing else, of a space that can.
+        """What was prepared, unless for the algorithm, is inherited by each candidate of a space that can.
 
-<<<<<<< HEAD
-        Else a child inherits from its first parent where the configuration says so and the parent's weights are there.
+        Else a child inherits from its first parent where the configuration says so and that one's weights are there.
         """
         if candidate.continues is not None or candidate.inherits is not None:
             return candidate
         if self._elastic and self.run.prepared and self.run.prepared.artefact:
-=======
-        Not where it is for the algorithm.
-        """
-        for_candidates = self._elastic and not isinstance(self._algorithm, ReadsPrepared)
-        shared = for_candidates and self.run.prepared and self.run.prepared.artefact
-        if shared and candidate.continues is None and candidate.inherits is None:
->>>>>>> 3d8e0af (ProxylessNAS: networks drawn from a mixture, two paths a step; targets and bounds without a weight to tune)
             return replace(candidate, inherits=Inherit("prepared"))
         epochs, parent = self._config.training.inherited_epochs, next(iter(candidate.parents), None)
         if epochs and parent is not None and candidate.epochs is None and self.run.weights_path(parent).exists():

@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 
 from edgevolve.data import Split, Target
-from edgevolve.training.descent import OPTIMISE, Layout, as_float, learning_rate
+from edgevolve.training.augment import as_float
+from edgevolve.training.descent import OPTIMISE, Layout, learning_rate
 from edgevolve.training.linear_costs import Costs
 from edgevolve.training.losses import BatchLoss, batch_loss
 from edgevolve.training.settings import TrainingSettings

@@ -6,12 +6,6 @@ from typing import Any
 
 import tensorflow as tf
 
-<<<<<<< HEAD
-from edgevolve.data import Split, Target
-from edgevolve.training.augment import as_float
-from edgevolve.training.descent import OPTIMISE, Layout, learning_rate
-=======
->>>>>>> 3d8e0af (ProxylessNAS: networks drawn from a mixture, two paths a step; targets and bounds without a weight to tune)
 from edgevolve.training.forward import forward
 from edgevolve.training.in_turn import Weights, adam
 from edgevolve.training.linear_costs import ABOVE_ZERO, ABSOLUTE

@@ -14,6 +14,7 @@ from edgevolve.runs import ConfigError, Job
 from edgevolve.runs.task import Resources
 from edgevolve.training import TrainingSettings
 from edgevolve.training.linear_costs import ABOVE_ZERO
+from edgevolve.training.session import configure_tensorflow
 from search_algorithms import (
     Completed,
     Derived,
@@ -28,6 +29,8 @@ from search_algorithms import (
 )
 from search_space import CellSpace, CnnSpace, MobileSpace
 from search_space.mixture import LOGITS
+
+configure_tensorflow(1)
 
 SPACE = CellSpace((8, 8, 1), 10, layers=3, nodes=2, concat=2, channels=2)
 QUICK = DARTS(training=TrainingSettings(epochs=3, batch_size=256), checkpoint_s=0.0)
