@@ -126,10 +126,7 @@ class Run:
 
     @property
     def main(self) -> Metric:
-        """By what a candidate is best: the first metric that training decides, of objectives, bounds and all others.
-
-        Where training decides nothing, the first objective.
-        """
+        """By what a candidate is best: the first metric that training decides, else the first objective."""
         named = [*(o.metric for o in self.problem.objectives), *(c.metric for c in self.problem.constraints)]
         every = map(self.metric, dict.fromkeys([*named, *self.metrics]))
         return next((one for one in every if one.learned), self.metric(named[0]))
