@@ -113,7 +113,8 @@ def run(name: str, source: Path, folder: Path, minutes: float) -> Result:
     config = load_configuration(str(folder / "mine.py"), ROOT / "configs")
     with within(folder):
         splits = load_splits(config.data)
-    known, by_trees = reference(splits), trees(splits)
+    print(name, found["scores"]["test"], found["tflite_bytes"], file=sys.stderr, flush=True)
+    known, by_trees = reference(splits, config.training.augment), trees(splits)
     arena, host, board = found["arena"], found["arena"]["host"], config.board
     assert board
     events = (folder / "artifacts/mine/journal.jsonl").read_text().splitlines()

@@ -14,7 +14,7 @@ from search_space.cnn_genotype import Block, Conv, Depthwise, Layer, Net, Pointw
 from search_space.cnn_shared import cnn_program, read_parts
 from search_space.declared import DeclaredSpace
 from search_space.genome import Choice, Flag, IntRange, Items, Maybe, Record, Variable, Variants
-from search_space.head import hidden_layer
+from search_space.head import Hidden, hidden_layer
 from search_space.protocol import GenotypeError
 from search_space.shared import Path, Program, inherited
 from search_space.shared_path import PartedBuilder
@@ -46,6 +46,18 @@ class CnnSpace(DeclaredSpace[Net]):
         DeclaredSpace.__post_init__(self)
         if len(self.input_shape) != 3:
             raise ValueError(f"the input must be (height, width, channels), not {self.input_shape}")
+
+    def separable(self, filters: int, blocks: int = 3, units: int = 16) -> Net:
+        """A network to begin with, after DS-CNN (Zhang et al. 2017, arXiv 1711.07128).
+
+        A convolution of 3×3 and stride 2, then `blocks` of a depthwise 3×3 and a 1×1 convolution, all of `filters`
+        with batch norm and ReLU, an average pool and one hidden layer of `units`. Raises `GenotypeError` for sizes
+        beyond those of the space.
+        """
+        switches = {"batch_norm": True, "relu": True, "prepool": False}
+        first = Block(False, (Conv(3, filters, 2, **switches),))
+        pair = Block(False, (Depthwise(3, 1, **switches), Pointwise(filters, **switches)))
+        return self.from_json(self.to_json(Net((first, *[pair] * blocks), Pool("avg", 6), (Hidden(units),))))
 
     @property
     def genome(self) -> Record[Net]:

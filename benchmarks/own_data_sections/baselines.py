@@ -30,8 +30,11 @@ class Reference:
     flash_bytes: int
 
 
-def reference(splits: Splits, seed: int = 0) -> Reference:
-    """DS-CNN S of MLPerf Tiny for the same features; of a table two dense layers of 64. int8, on the test split."""
+def reference(splits: Splits, augment: tuple[str, ...], seed: int = 0) -> Reference:
+    """DS-CNN S of MLPerf Tiny for the same features; of a table two dense layers of 64. int8, on the test split.
+
+    Examples are augmented as those of the search.
+    """
     from edgevolve.training.trainer import train
 
     target = splits.target
@@ -45,7 +48,7 @@ def reference(splits: Splits, seed: int = 0) -> Reference:
         graph = _with_batch_norm(topology("ds_cnn_s", shape, target.outputs))
     batch = 16 if len(splits.train) < 500 else 64
     epochs = min(max(ceil(_STEPS * batch / len(splits.train)), _EPOCHS[0]), _EPOCHS[1])
-    settings = TrainingSettings(epochs, batch, "adamw", 0.003, 0.01)
+    settings = TrainingSettings(epochs, batch, "adamw", 0.003, 0.01, augment=augment)
     trained = train(graph, splits.train, splits.validation, settings, seed, target=target)
     model = lean(int8_network(graph, trained.weights, calibration_examples(splits.train)).tflite())
     return Reference(name, 1 - int8_scores(model, splits.test, target)["error"], len(model))

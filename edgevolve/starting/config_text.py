@@ -14,7 +14,7 @@ from search_algorithms import Constraint, Objective
 _WIDTH = 110
 _NAME = 10
 """Characters of an argument's name before a call."""
-_FIELDS = ("board", "problem", "algorithm", "training", "evaluations", "minutes")
+_FIELDS = ("board", "problem", "start", "algorithm", "training", "evaluations", "minutes")
 _PLACES = ("input_shape", "classes", "outputs")
 """Arguments of a space that follow from the data."""
 
@@ -24,12 +24,16 @@ def config_text(plan: Plan, file: Path) -> str:
     names: set[str] = {"SearchConfig"}
     data = _call(plan.config.data, plan.reading.why, names, Path(os.path.abspath(file)).parent, 0)
     space = _space(plan, names)
-    lines = [f"data = {data}", "", "config = SearchConfig(", "    data=data,"]
-    lines += _argument("space", space, plan.why.get("space", ""), 4)
+    reason = plan.why.get("space", "")
+    lines = [f"data = {data}", "", f"# {reason}", f"space = {space}", "", "config = SearchConfig("]
+    lines += ["    data=data,", "    space=space,"]
     for name in _FIELDS:
         value = plan.board if name == "board" else getattr(plan.config, name)
         if name == "problem":
             lines += _problem(plan, names)
+            continue
+        if name == "start":
+            lines += _argument(name, _start(plan), plan.why.get(name, ""), 4) if value else []
             continue
         text = _call(value, {}, names, None, 4) if is_dataclass(value) else _literal(value, name)
         lines += _argument(name, text, plan.why.get(name, ""), 4)
@@ -72,6 +76,12 @@ def _space(plan: Plan, names: set[str]) -> str:
     else:
         end = "data.target.number" if isinstance(data, Features) else "data.classes"
     return f"{type(space).__name__}({', '.join(['data.input_shape', end, *given])})"
+
+
+def _start(plan: Plan) -> str:
+    """The networks to begin with, by the space's own method."""
+    calls = (f"space.separable({net.blocks[0].layers[0].filters})" for net in plan.config.start)
+    return f"({', '.join(calls)})"
 
 
 def _problem(plan: Plan, names: set[str]) -> list[str]:

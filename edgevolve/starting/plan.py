@@ -9,6 +9,7 @@ from edgevolve.data import Classes, DataSet, Features, Splits, examine, load_spl
 from edgevolve.quantity import size
 from edgevolve.runs import ConfigError, SearchConfig
 from edgevolve.runs.feasibility import Feasibility, feasibility
+from edgevolve.runs.measure import measure
 from edgevolve.starting.reading import Reading, by_options
 from edgevolve.training import TrainingSettings
 from predictors import board as board_of
@@ -28,10 +29,11 @@ _FEWEST_MACS = 20_000
 _FINAL = 5
 """The best is trained again so many times as long."""
 _LARGE_SIDE = 64
-_MOST_FLASH = 16_000
+_MOST_FLASH = 24_000
 _IMBALANCED = 10
 _WORTH_A_BOUND = 0.01
 """What takes a smaller share of the arena is not counted."""
+_BEGUN_BLOCKS, _BEGUN_UNITS, _FEWEST_FILTERS = 3, 16, 8
 _SAMPLES, _PATIENCE_S = 200, 20.0
 
 
@@ -85,8 +87,23 @@ def planned(reading: Reading, board: str, minutes: float, cores: int) -> Plan:
         found = feasibility(config, _SAMPLES, _PATIENCE_S)
         if found.feasible:
             why["space"] = reason
+            config = _begun(config, why)
             return Plan(reading, config, problem, board, why, notes, found.feasible / found.samples)
     raise ConfigError(_too_small(on, found))
+
+
+def _begun(config: SearchConfig, why: dict[str, str]) -> SearchConfig:
+    """With networks of known good shape to begin with: the widest that keeps the bounds, and half of it."""
+    space = config.space
+    if not isinstance(space, CnnSpace) or space.max_blocks <= _BEGUN_BLOCKS or space.max_units < _BEGUN_UNITS:
+        return config
+    for filters in range(space.max_filters, _FEWEST_FILTERS - 1, -4):
+        start = tuple(space.separable(width, _BEGUN_BLOCKS, _BEGUN_UNITS) for width in (filters, filters // 2))
+        found = measure(space, config.providers, start[0], beside=config.beside)
+        if not config.problem.broken(found.metrics):
+            why["start"] = "as DS-CNN: the widest that keeps the bounds, and half of it"
+            return config.with_fields(start=start)
+    return config
 
 
 def _training(data: DataSet, splits: Splits, why: dict[str, str]) -> TrainingSettings:
@@ -95,11 +112,12 @@ def _training(data: DataSet, splits: Splits, why: dict[str, str]) -> TrainingSet
     epochs = min(max(ceil(_STEPS * batch / number), _EPOCHS[0]), _EPOCHS[1])
     why["training"] = f"{epochs} epochs of {number} examples: some {epochs * ceil(number / batch)} steps a network"
     height, width, _ = data.input_shape
-    if max(height, width) == 1:
-        return TrainingSettings(epochs, batch, "adamw", 0.005, 0.01)
-    if min(height, width) > 1 and not isinstance(data, Features):
-        return TrainingSettings(epochs, batch, "adamw", 0.005, 0.01, augment=("shift",))
-    return TrainingSettings(epochs, batch, "adamw", 0.005, 0.01)
+    if isinstance(data, Features):
+        augment: tuple[str, ...] = ("mixup",)
+        why["training"] += "; examples are mixed in pairs, as speakers and places differ"
+    else:
+        augment = ("shift",) if min(height, width) > 1 else ()
+    return TrainingSettings(epochs, batch, "adamw", 0.005, 0.01, augment=augment)
 
 
 def _most_macs(splits: Splits, epochs: int, minutes: float, cores: int) -> int:

@@ -308,3 +308,16 @@ def test_impossible_bounds_are_refused_when_the_space_is_made(bounds):
 def test_an_input_that_is_no_image_is_refused():
     with pytest.raises(ValueError, match="height, width, channels"):
         CnnSpace((16, 16), 10)
+
+
+def test_a_separable_network_to_begin_with_is_a_genotype_of_the_space():
+    space = CnnSpace((28, 28, 1), 10, max_blocks=4, max_filters=32, max_dense=1, max_units=16)
+    net = space.separable(12)
+    assert space.from_json(space.to_json(net)) == net
+    assert space.describe(net) == (
+        "[conv 3×3/2 12 bn relu] → [dw 3×3 bn relu, 1×1 12 bn relu] → [dw 3×3 bn relu, 1×1 12 bn relu] → "
+        "[dw 3×3 bn relu, 1×1 12 bn relu] → avg-pool 6 → dense 16 → 10 logits"
+    )
+    for sizes in ({"filters": 33}, {"filters": 12, "blocks": 4}, {"filters": 12, "units": 17}):
+        with pytest.raises(GenotypeError):
+            space.separable(**sizes)

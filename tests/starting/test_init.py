@@ -16,6 +16,7 @@ from edgevolve.runs import ConfigError
 from edgevolve.runs.measure import measure
 from edgevolve.starting import Wishes, config_text, looked_at, planned
 from predictors import PredictorError
+from resource_models import macs
 from search_space import CnnSpace, MlpSpace
 
 ROOT = Path(__file__).parents[2]
@@ -149,6 +150,15 @@ def test_the_column_to_predict_is_seen_or_asked_for(tmp_path):
         looked_at(str(tmp_path / "b.csv"), "rp2040", Wishes())
     data = looked_at(str(tmp_path / "b.csv"), "rp2040", Wishes(label="c")).data
     assert (data.label, data.values, data.ignore) == ("c", True, ("b",))
+
+
+def test_a_search_begins_with_the_widest_separable_network_that_keeps_the_bounds(tmp_path):
+    reading = looked_at(str(write_images(tmp_path / "photos", side=28)), "rp2040", Wishes())
+    config = planned(reading, "rp2040", 5.0, 2).config
+    wide, narrow = (config.space.graph(genotype) for genotype in config.start_genotypes)
+    assert macs(wide) > macs(narrow)
+    found = measure(config.space, config.providers, config.start[0], beside=config.beside)
+    assert not config.problem.broken(found.metrics)
 
 
 def test_more_time_and_cores_allow_larger_networks(tmp_path):
