@@ -16,6 +16,7 @@ from edgevolve.runs import Job, Journal, JournalError, Measurement, Run, SearchC
 from edgevolve.runs.artefacts import Arrays, keep_weights, write_weights
 from edgevolve.runs.measure import measure_graph
 from edgevolve.runs.phenotype import FITTED, counted_epochs, identity
+from edgevolve.training import foreseen
 from edgevolve.training.inheritance import inherited
 from search_algorithms import (
     Candidate,
@@ -52,7 +53,7 @@ class Search:
         self.run = run
         self._config = config
         self._measure = lru_cache(maxsize=512)(
-            lambda genotype: measure(config.space, config.providers, genotype, config.problem, config.beside)
+            lambda one: measure(config.space, config.providers, one, config.problem, config.beside, config.stages)
         )
         self._algorithm = config.algorithm.start(config.space, config.problem, config.seed, self._known)
         self._keeping = isinstance(self._algorithm, Continuing) or bool(config.training.inherited_epochs)
@@ -142,7 +143,7 @@ class Search:
 
     def _writer(self, journal: Journal, observe: Observer) -> Callable[..., None]:
         def write(event: events.Event, candidate: Candidate | None = None) -> None:
-            journal.append(event, sync=_lasting(event))
+            journal.append(event, sync=events.is_lasting(event))
             self._take(event, candidate)
             observe(self.run, event)
 
@@ -308,7 +309,7 @@ class Search:
         self._heard.pop(result.number, None)
         ran = {name: getattr(result, name) for name in ("number", "started", "ended", "worker", "node", "attempts")}
         checkpoint = self.run.records[result.number].checkpoint
-        outcome, changed = self._remeasured(result.outcome, self._in_flight[result.number].genotype)
+        outcome, changed = self._remeasured(result.outcome, self._in_flight[result.number])
         if isinstance(outcome, Failed):
             write(events.Failed(time=now, **ran, kind=outcome.kind, reason=outcome.reason, traceback=outcome.traceback))
         else:
@@ -327,18 +328,24 @@ class Search:
         space = self._config.space
         return (space.beside(genotype) if isinstance(space, WithFrontEnd) else {}) or self._config.beside
 
-    def _remeasured(self, outcome: Completed | Failed, genotype: Any) -> tuple[Completed | Failed, dict[str, Any]]:
+    def _remeasured(self, outcome: Completed | Failed, one: Candidate) -> tuple[Completed | Failed, dict[str, Any]]:
         """The outcome with the metrics of the network that training made, where it made one; and what is journaled."""
-        if isinstance(outcome, Failed) or outcome.graph is None:
+        if isinstance(outcome, Failed):
+            return outcome, {}
+        graph, stages = outcome.graph, self._config.stages
+        if not graph and not stages:
+            return outcome, {}
+        made = graph or self.run.graph(one.number)
+        if not graph and foreseen(made, stages, self.run.records[one.number].recipe) == made:
             return outcome, {}
         try:
-            measured = measure_graph(outcome.graph, self._config.providers, beside=self._beside(genotype))
+            measured = measure_graph(made, self._config.providers, beside=self._beside(one.genotype))
         except ProblemError as error:
             return Failed("MetricError", f"of the network that training made: {error}"), {}
         if measured.refused:
             return Failed("refused", "; ".join(measured.refused.values())), {}
-        metrics = {**outcome.metrics, **measured.metrics}
-        return replace(outcome, metrics=metrics), {"graph": to_json(outcome.graph), "intervals": measured.intervals}
+        changed = {"graph": to_json(graph), "intervals": measured.intervals} if graph else {}
+        return replace(outcome, metrics={**outcome.metrics, **measured.metrics}), changed
 
     def _keep_weights(self) -> None:
         """Of the front, of what is being continued and of what may be, of the last parents to be: no others."""
@@ -391,10 +398,3 @@ class Search:
         outcome = self.run.records[candidate.number].outcome
         assert outcome is not None
         self._algorithm.tell(candidate, outcome)
-
-
-def _lasting(event: events.Event) -> bool:
-    """Whether an event must be on the disk before the search goes on: what was asked can be asked again."""
-    if isinstance(event, events.Progressed):
-        return event.artefact is not None
-    return not isinstance(event, events.Asked | events.Rejected)

@@ -226,3 +226,10 @@ Event = Started | Resumed | Prepared | Asked | Rejected | Progressed | Finished 
 
 EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="event")])
 """Reads and checks one line."""
+
+
+def is_lasting(event: Event) -> bool:
+    """Whether an event must be on the disk before the search goes on: what was asked can be asked again."""
+    if isinstance(event, Progressed):
+        return event.artefact is not None
+    return not isinstance(event, Asked | Rejected)

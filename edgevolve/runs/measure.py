@@ -10,6 +10,7 @@ from edgevolve.metric import BYTES, Metric, register
 from edgevolve.runs.devices import DeviceMetrics
 from edgevolve.runs.phenotype import recipe_of
 from edgevolve.runs.task import MetricProvider
+from edgevolve.training import Stage, foreseen
 from predictors import LATENCY, Estimated, PredictorError
 from resource_models import ARENA, FLASH
 from search_algorithms import Problem, ProblemError
@@ -50,14 +51,22 @@ def measure(
     genotype: Any,
     problem: Problem | None = None,
     beside: Mapping[str, float] = _NOTHING,
+    stages: Sequence[Stage] = (),
 ) -> Measurement:
     """Build the graph once and ask every provider; raises as `measure_graph`.
+
+    Where `stages` are known to make another network of it, the metrics are those of that one, as far as it is foreseen.
 
     `beside` is for a space that says nothing of a front end itself.
     """
     own = space.beside(genotype) if isinstance(space, WithFrontEnd) else {}
-    measured = measure_graph(space.graph(genotype), providers, problem, own or beside)
-    return replace(measured, recipe=recipe_of(space, genotype))
+    graph, recipe = space.graph(genotype), recipe_of(space, genotype)
+    try:
+        expected = foreseen(graph, stages, recipe)
+    except ValueError as error:
+        raise ProblemError(f"recipe {recipe}: {error}") from error
+    measured = measure_graph(expected, providers, problem, own or beside)
+    return replace(measured, graph=graph, recipe=recipe)
 
 
 def measure_graph(

@@ -5,7 +5,17 @@ import os
 from edgevolve.training.distil import Distil
 from edgevolve.training.prune import Prune
 from edgevolve.training.settings import TrainingDiverged, TrainingSettings
-from edgevolve.training.stage import Fit, FollowsRecipe, Progress, Stage, TrainState, stages_under, unreported
+from edgevolve.training.stage import (
+    Fit,
+    FollowsRecipe,
+    Foresees,
+    Progress,
+    Stage,
+    TrainState,
+    foreseen,
+    stages_under,
+    unreported,
+)
 
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # without it depthwise convolutions of unequal strides do not run
 
@@ -13,12 +23,14 @@ __all__ = [
     "Distil",
     "Fit",
     "FollowsRecipe",
+    "Foresees",
     "Progress",
     "Prune",
     "Stage",
     "TrainState",
     "TrainingDiverged",
     "TrainingSettings",
+    "foreseen",
     "stages_under",
     "unreported",
 ]

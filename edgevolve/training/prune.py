@@ -78,6 +78,12 @@ class Prune:
         chosen = replace(self, sparsity=recipe.get("sparsity", self.sparsity))
         return chosen if chosen.sparsity or not self.structured else None
 
+    def foreseen(self, graph: Graph) -> Graph:
+        """Without the share of each layer's channels; training decides which, and how they are spread."""
+        from edgevolve.training.shrink import evenly_shrunk
+
+        return evenly_shrunk(graph, self.sparsity) if self.structured else graph
+
     def __call__(self, state: TrainState, data: Splits, rng: np.random.Generator, progress: Progress) -> TrainState:
         """The pruned network with its scores. The epoch kept is one after the masks came to stay."""
         from edgevolve.training.descent import Layout

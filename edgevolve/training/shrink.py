@@ -19,6 +19,7 @@ from edgevolve.graph import (
     Reshape,
     Slice,
     canonical,
+    channels_of,
 )
 from edgevolve.training.weights import Weights, node_parameters
 
@@ -31,21 +32,41 @@ def shrunk(graph: Graph, weights: Mapping[str, NDArray[Any]], channels: Channels
 
     Raises `ValueError` where a tensor would be left without channels, or a fixed group is not kept.
     """
+    smaller, names = _smaller(graph, channels, kept)
+    found: Weights = {}
+    for node in graph.nodes:
+        for role, value in _values(node, weights):
+            for axis, ids in channel_axes(node, role, channels):
+                value = np.compress(kept[ids], value, axis)
+            found[f"{names[node.name]}/{role}"] = value
+    return smaller, found
+
+
+def evenly_shrunk(graph: Graph, share: float) -> Graph:
+    """The network without about this share of the free channels of each tensor."""
+    channels = channels_of(graph)
+    kept = channels.fixed.copy()
+    seen = channels.fixed.copy()
+    for ids in channels.ids.values():
+        new = np.unique(ids[~seen[ids]])
+        kept[new[int(share * len(new)) :]] = True
+        seen[new] = True
+    for ids in channels.ids.values():
+        kept[ids[-1]] |= not kept[ids].any()
+    return _smaller(graph, channels, kept)[0]
+
+
+def _smaller(graph: Graph, channels: Channels, kept: Kept) -> tuple[Graph, dict[str, str]]:
+    """The network without the groups that are not kept, and what its nodes are called there."""
     if not channels.feasible(kept):
         raise ValueError("these channels cannot be taken out: a tensor needs at least one, an input or output all")
     net = GraphBuilder()
     made = {x.name: net.input(x.shape, x.dtype) for x in graph.inputs}
-    found: dict[str, list[tuple[str, NDArray[Any]]]] = {}
     for node in graph.nodes:
         stay = {x.name: kept[channels.ids[x.name]] for x in (*node.inputs, node.output)}
-        made[node.output.name] = y = net.add(_op(node, stay), *(made[x.name] for x in node.inputs))
-        found[y.name] = []
-        for role, value in _values(node, weights):
-            for axis, ids in channel_axes(node, role, channels):
-                value = np.compress(kept[ids], value, axis)
-            found[y.name].append((role, value))
+        made[node.output.name] = net.add(_op(node, stay), *(made[x.name] for x in node.inputs))
     smaller, names = canonical(net.build(*(made[y.name] for y in graph.outputs)))
-    return smaller, {f"{names[name]}/{role}": value for name, part in found.items() for role, value in part}
+    return smaller, {node.name: names[made[node.output.name].name] for node in graph.nodes}
 
 
 def silenced(graph: Graph, weights: Mapping[str, NDArray[Any]], channels: Channels, kept: Kept) -> Weights:

@@ -71,6 +71,21 @@ class FollowsRecipe(Protocol):
         """
 
 
+@runtime_checkable
+class Foresees(Protocol):
+    """A stage that changes the network, and knows roughly into what: candidates are judged by this before training."""
+
+    def foreseen(self, graph: Graph) -> Graph:
+        """A network of about the costs of the one that it will make."""
+
+
+def foreseen(graph: Graph, stages: Sequence[Stage], recipe: Mapping[str, Any]) -> Graph:
+    """What these stages will make of a network under a recipe, as far as they know; itself where none changes it."""
+    for stage in stages_under(stages, recipe):
+        graph = stage.foreseen(graph) if isinstance(stage, Foresees) else graph
+    return graph
+
+
 def stages_under(stages: Sequence[Stage], recipe: Mapping[str, Any]) -> tuple[Stage, ...]:
     """The stages that a recipe leaves, each as it sets them. Raises `ValueError` as `FollowsRecipe.under`."""
     found = (stage.under(recipe) if isinstance(stage, FollowsRecipe) else stage for stage in stages)

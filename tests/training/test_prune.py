@@ -29,7 +29,7 @@ from edgevolve.training.prune import sparse_size
 from edgevolve.training.trainer import evaluate
 from edgevolve.training.weights import initial_weights
 from resource_models import model_size
-from search_algorithms import Problem, RandomSearch, at_most, minimise
+from search_algorithms import Completed, Problem, RandomSearch, Rejected, at_most, minimise
 
 SHORT = TrainingSettings(epochs=2, learning_rate=0.02)
 
@@ -195,6 +195,28 @@ def test_the_epoch_kept_is_one_with_the_whole_share(splits, network):
 def test_settings_that_cannot_be_are_refused_in_one_line(options, words):
     with pytest.raises(ValueError, match=words):
         Prune(**options)
+
+
+def test_what_pruning_will_bring_within_the_bounds_is_trained(tmp_path):
+    """Before training it is judged by itself without so large a share of each layer, after it by what it is."""
+    space = MlpSpace((8, 8, 1), 10, max_layers=1, max_units=40)
+    wide = {"hidden": [{"units": 40}]}
+    plain = Resources()(space.graph(space.from_json(wide)))["macs"]
+    config = SearchConfig(
+        data=Digits(),
+        space=Recipes(space, sparsity=(0, 0.5)),
+        problem=Problem([minimise("error"), minimise("macs")], [at_most("macs", 0.6 * plain)]),
+        algorithm=RandomSearch(),
+        training=TrainingSettings(epochs=1),
+        stages=(Prune(training=TrainingSettings(epochs=1, batch_size=256)),),
+        start=tuple({"network": wide, "recipe": {"sparsity": share}} for share in (0, 0.5)),
+        evaluations=1,
+    )
+    run = search(config, "within", out=tmp_path, evaluator=Inline)
+    dense, pruned = run.records[0], run.records[1]
+    assert isinstance(dense.outcome, Rejected) and dense.outcome.broken
+    assert isinstance(pruned.outcome, Completed) and pruned.metrics["macs"] == plain / 2
+    assert [record.number for record in run.front] == [1]
 
 
 @pytest.mark.slow

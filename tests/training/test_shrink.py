@@ -25,7 +25,7 @@ from edgevolve.graph import (
     to_json,
 )
 from edgevolve.training.forward import forward
-from edgevolve.training.shrink import shrunk, silenced
+from edgevolve.training.shrink import evenly_shrunk, shrunk, silenced
 from edgevolve.training.weights import folded, initial_weights, parameters
 from search_space import CnnSpace, MlpSpace, MobileSpace, NasBench201Space
 from search_space.topologies import TOPOLOGIES, topology
@@ -159,6 +159,14 @@ def same_partition(one, other):
 def test_tied_channels_are_those_found_element_by_element(name):
     for graph in networks(name, 60 if name == "any" else 8 if name in ("cnn", "mlp") else 2):
         assert same_partition(channels_of(graph).ids, brute_force(graph))
+
+
+@pytest.mark.parametrize("name", ["any", *SPACES])
+def test_a_share_of_every_layer_can_be_taken_out_of_any_network(name):
+    for graph in networks(name, 12):
+        work = [sum(node.macs for node in evenly_shrunk(graph, share).nodes) for share in (0, 0.3, 0.6, 0.99)]
+        assert evenly_shrunk(graph, 0) == from_json(to_json(graph))
+        assert work == sorted(work, reverse=True)
 
 
 @pytest.mark.parametrize("name", TOPOLOGIES)
