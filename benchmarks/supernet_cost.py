@@ -3,9 +3,11 @@
     python benchmarks/supernet_cost.py [--quick]
 
 Networks at random of a space of inverted residuals on 28×28 pixels, in one thread. A step is forward, backward and the
-update of all weights. The last line is JSON: `path_max_difference` of logits over all networks, `traces`, and the time
-of a step along the path relative to a static graph of the same network, for the smallest network and the median of some
-at random (`smallest_step_ratio`, `median_step_ratio`); `sandwich_ratio` is a sandwich step over its four parts.
+update of the weights; it is measured in processor seconds, so that other work on the machine counts little. The last
+line is JSON: `path_max_difference` of logits over all networks, `traces`, and a step along the path relative to one of
+a static graph of the same network, for the smallest network, the median of some at random and the largest
+(`smallest_step_ratio`, `median_step_ratio`, `largest_step_ratio`); `sandwich_ratio` is a sandwich step over its four
+parts.
 """
 
 import argparse
@@ -57,7 +59,7 @@ def paths(number):
 
     from edgevolve.training.forward import forward
     from edgevolve.training.shared_descent import first_arrays
-    from edgevolve.training.shared_forward import shared_forward
+    from edgevolve.training.shared_forward import cut, shared_forward
     from edgevolve.training.weights import folded
 
     rng, program, traces = np.random.default_rng(0), SPACE.program, 0
@@ -72,7 +74,7 @@ def paths(number):
     def call(row, x):
         nonlocal traces
         traces += 1
-        return shared_forward(program, values, row, x, training=False)
+        return shared_forward(program, cut(program, values, row), row, x, training=False)
 
     likes = tf.TensorSpec((program.width,), tf.int32), tf.TensorSpec((None, *SPACE.input_shape), tf.float32)
     compiled = tf.function(call, autograph=False, input_signature=likes)
@@ -104,7 +106,7 @@ def steps(number):
     def path_step(*rows):
         for row in rows:
             descent.learn(Turn(row, 1.0, 0.0), x, y, taught, seed)
-        float(descent.step(0.01, 0))
+        float(descent.step(0.01, 0, rows))
 
     drawn = [SPACE.sample(rng) for _ in range(number)]
     largest, smallest = SPACE.largest(drawn[0], SPACE.parts), SPACE.smallest(drawn[0])
@@ -137,15 +139,15 @@ def static_step(graph, x, y, target):
 
 
 def fastest(*calls, repeats=15):
-    """The quickest of some runs of each call, in turns: what else the machine does adds, and never takes away."""
+    """Processor seconds of the quickest of some runs of each call, in turns."""
     for call in calls:
         call()
     times = [[] for _ in calls]
     for _ in range(repeats):
         for call, seconds in zip(calls, times, strict=True):
-            begun = time.perf_counter()
+            begun = time.process_time()
             call()
-            seconds.append(time.perf_counter() - begun)
+            seconds.append(time.process_time() - begun)
     return [min(seconds) for seconds in times]
 
 

@@ -1,9 +1,10 @@
-"""Gradient descent on shared weights: each network of a step adds its gradient, then all weights take one step.
+"""Gradient descent on shared weights: each network of a step adds its gradient, then the weights take one step.
 
-One compiled function learns from any network, whatever its path; a second one takes the step.
+One compiled function learns from any network, whatever its path; a second one takes the step. Both touch no more of the
+arrays than the networks of the step use: the rest stays as it is, its momentum too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from edgevolve.training.augment import as_float, augmented
 from edgevolve.training.descent import OPTIMISE
 from edgevolve.training.losses import batch_loss
 from edgevolve.training.settings import MIXUP, TrainingSettings, augmentation
-from edgevolve.training.shared_forward import shared_forward
+from edgevolve.training.shared_forward import boxes, cut, shared_forward
 from search_space.shared import Program
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -68,7 +69,8 @@ class SharedDescent:
         self._one = one
         self._learn: Any = None
         self._taught: Any = None
-        self._step = tf.function(self._descend, autograph=False, input_signature=(one, tf.TensorSpec((), tf.int32)))
+        likes = (one, tf.TensorSpec((), tf.int32), row)
+        self._step = tf.function(self._descend, autograph=False, input_signature=likes)
 
     def learn(self, turn: Turn, x: Any, y: Any, taught: Any, seed: Any) -> tuple[Any, Any]:
         """Add the gradient of a turn; gives its loss and the outputs, by the statistics of the batch.
@@ -84,9 +86,12 @@ class SharedDescent:
         )
         return given
 
-    def step(self, rate: float, done: int) -> Any:
-        """Go along the sum of the gradients; `done` steps were made before. Gives its length before clipping."""
-        return self._step(tf.constant(rate, tf.float32), tf.constant(done))
+    def step(self, rate: float, done: int, rows: Sequence[NDArray[np.int32]]) -> Any:
+        """Go along the sum of the gradients of networks with these paths; `done` steps were made before.
+
+        Gives the length of the sum before it is clipped.
+        """
+        return self._step(tf.constant(rate, tf.float32), tf.constant(done), tf.constant(np.max(rows, axis=0)))
 
     def outputs(self, arrays: Arrays, row: NDArray[np.int32], x: Any, seed: Any) -> Any:
         """What a network of other shared weights gives, by the statistics of the batch."""
@@ -118,7 +123,8 @@ class SharedDescent:
                 value.assign(arrays[f"{i}/{name}"])
 
     def _forward(self, values: Any, row: Any, x: Any, seed: Any) -> Any:
-        return shared_forward(self.program, values, row, self._images(x, seed), training=True)
+        parts = cut(self.program, values, row)
+        return shared_forward(self.program, parts, row, self._images(x, seed), training=True)
 
     def _images(self, x: Any, seed: Any) -> Any:
         images = augmented(x, self.settings, seed) if self.settings.augment else x
@@ -126,33 +132,33 @@ class SharedDescent:
 
     def _gradient(self, row: Any, labels: Any, weight: Any, x: Any, y: Any, taught: Any, seed: Any) -> tuple[Any, Any]:
         self.traces += 1
-        values = {name: variable.read_value() for name, variable in self._values.items()}
+        parts = cut(self.program, self._values, row)
         images = self._images(x, seed)
-        outputs = shared_forward(self.program, values, row, images, training=True)
+        outputs = shared_forward(self.program, parts, row, images, training=True)
         loss = labels * batch_loss(self.target, self.settings)(outputs, y, images)
         loss += weight * distilled(self.target, outputs, taught)
-        gradients = tf.gradients(loss, [values[name] for name in self.names])
-        for total, gradient in zip(self._sums, gradients, strict=True):
+        gradients = tf.gradients(loss, [parts[name] for name in self.names])
+        places = boxes(self.program, self.names, row)
+        for name, total, gradient in zip(self.names, self._sums, gradients, strict=True):
             if gradient is not None:
-                total.assign_add(gradient)
+                places[name].put(total, places[name].of(total) + gradient)
         return loss, outputs
 
-    def _descend(self, rate: Any, done: Any) -> Any:
-        settings = self.settings
-        gradients: list[Any] = [total.read_value() for total in self._sums]
+    def _descend(self, rate: Any, done: Any, row: Any) -> Any:
+        settings, places = self.settings, boxes(self.program, self.names, row)
+        gradients: list[Any] = [places[name].of(total) for name, total in zip(self.names, self._sums, strict=True)]
         length = tf.linalg.global_norm(gradients)
         if settings.clip_norm is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, settings.clip_norm, length)
-        for place, (name, gradient) in enumerate(zip(self.names, gradients, strict=True)):
-            variable, slots = self._values[name], [slot[place] for slot in self._slots]
+        for number, (name, gradient) in enumerate(zip(self.names, gradients, strict=True)):
+            box, variable, slots = places[name], self._values[name], [slot[number] for slot in self._slots]
             decay = settings.weight_decay if name.endswith("/kernel") else 0.0
-            held = [slot.read_value() for slot in slots]
-            new, moved = OPTIMISE[settings.optimiser](variable.read_value(), gradient, held, rate, decay, done)
-            variable.assign(new)
+            held = [box.of(slot) for slot in slots]
+            new, moved = OPTIMISE[settings.optimiser](box.of(variable), gradient, held, rate, decay, done)
+            box.put(variable, new)
             for slot, value in zip(slots, moved, strict=True):
-                slot.assign(value)
-        for total in self._sums:
-            total.assign(tf.zeros_like(total))
+                box.put(slot, value)
+            box.put(self._sums[number], tf.zeros_like(gradient))
         return length
 
 

@@ -4,11 +4,12 @@ Kernels are cut by tensors of whole numbers, so that a new path needs no new tra
 branches that do not run. `forward` of the built network with inherited weights is the same function (a test compares).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from edgevolve.graph import Activation
@@ -31,17 +32,19 @@ from search_space.shared import (
 
 Registers = dict[str, Any]
 
+VECTORS = ("bias", "gamma", "beta", "mean", "variance")
+
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """A program at work on shared `values` along the path `row`, an int32 tensor.
+    """A program at work along the path `row`, int32 tensors, on the `parts` of shared values that it uses.
 
     In `training` batch norm takes the statistics of the batch, else the values' own.
     """
 
     program: Program
-    values: Mapping[str, Any]
-    row: Any
+    parts: Mapping[str, Any]
+    row: Sequence[Any]
     training: bool
     offsets: Mapping[str, int]
 
@@ -56,9 +59,11 @@ class Runner:
                 registers = _RUN[type(step)](self, step, registers)
         return registers
 
-    def choose(self, index: Any, branches: Sequence[Callable[[], Registers]], registers: Registers) -> Registers:
-        """The registers after the branch `index`, of which alone something runs."""
-        names = sorted(registers)
+    def choose(
+        self, index: Any, branches: Sequence[Callable[[], Registers]], registers: Registers, changed: Collection[str]
+    ) -> Registers:
+        """The registers after the branch `index`, of which alone something runs; the `changed` ones may be others."""
+        names = sorted(changed)
 
         def flat(branch: Callable[[], Registers]) -> Callable[[], tuple[Any, ...]]:
             return lambda: tuple(branch()[name] for name in names)
@@ -67,12 +72,71 @@ class Runner:
             found = tf.cond(index > 0, flat(branches[1]), flat(branches[0]))
         else:
             found = tf.switch_case(index, list(map(flat, branches)))
-        return dict(zip(names, found, strict=True))
+        return {**registers, **dict(zip(names, found, strict=True))}
 
 
-def shared_forward(program: Program, values: Mapping[str, Any], row: Any, x: Any, training: bool) -> Any:
-    """What the network of the path `row` gives for `x`, (batch, height, width, channels) float32: (batch, outputs)."""
-    runner = Runner(program, values, row, training, program.offsets)
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A part of an array: where it begins, how large it is and where it ends, along each axis; None for all of it."""
+
+    begin: Any = None
+    size: Any = None
+    end: Any = None
+
+    def of(self, value: Any) -> Any:
+        """The part."""
+        return tf.identity(value) if self.begin is None else tf.slice(value, self.begin, self.size)
+
+    def put(self, variable: Any, value: Any) -> None:
+        """Change the part of a variable."""
+        if self.begin is None:
+            variable.assign(value)
+        else:
+            strides = tf.ones_like(self.begin)
+            tf.raw_ops.ResourceStridedSliceAssign(
+                ref=variable.handle, begin=self.begin, end=self.end, strides=strides, value=value
+            )
+
+
+def boxes(program: Program, names: Collection[str], row: Any) -> dict[str, Box]:
+    """What the path `row` uses of each array: nothing of a layer that it leaves out.
+
+    Where matrices transform a layer's kernel, all of its height and width are used.
+    """
+    layers, offsets = program.layers, program.offsets
+    whole = [(1, 1, 0, 0) if _is_transformed(layer, names) else (0, 0, 0, 0) for layer in layers]
+    whole = [(*w[:3], int(layer.kind == "depthwise")) for w, layer in zip(whole, layers, strict=True)]
+    full = np.array([layer.kernel for layer in layers], np.int32)
+    middle = np.array([(layer.kind != "dense",) * 2 + (False,) * 2 for layer in layers])
+    places = np.array([[offsets[layer.name] + k for k in range(1, 5)] for layer in layers], np.int32)
+    used = tf.gather(row, places)
+    size = tf.where(np.array(whole, bool), full, used)
+    begin = tf.where(middle, (full - size) // 2, 0)
+    kernels = zip(*(tf.unstack(part) for part in (begin, size, begin + size)), strict=True)
+    filters = used[:, 3:]
+    vectors = zip(*(tf.unstack(part) for part in (tf.zeros_like(filters), filters, filters)), strict=True)
+    found: dict[str, Box] = {}
+    for layer, kernel, vector in zip(layers, kernels, vectors, strict=True):
+        found[f"{layer.name}/kernel"] = Box(*kernel)
+        found |= {f"{layer.name}/{role}": Box(*vector) for role in VECTORS}
+    return {name: found.get(name, Box()) for name in names}
+
+
+def cut(program: Program, values: Mapping[str, Any], row: Any) -> dict[str, Any]:
+    """The parts of shared values that the path `row` uses, by their names."""
+    return {name: box.of(values[name]) for name, box in boxes(program, values, row).items()}
+
+
+def _is_transformed(layer: Layer, names: Collection[str]) -> bool:
+    return f"{layer.name}/{layer.kernel[0] - 2}x{layer.kernel[0] - 2}" in names
+
+
+def shared_forward(program: Program, parts: Mapping[str, Any], row: Any, x: Any, training: bool) -> Any:
+    """What the network of the path `row` gives for `x`, (batch, height, width, channels) float32: (batch, outputs).
+
+    `parts` are those that `cut` gives.
+    """
+    runner = Runner(program, parts, tf.unstack(row), training, program.offsets)
     kept = {step.register for step in program if isinstance(step, Keep | Gather)}
     kept |= {name for step in program if isinstance(step, Recall) for name in step.registers}
     y = runner.run(program.steps, {"x": x, **dict.fromkeys(kept, x)})["x"]
@@ -86,21 +150,21 @@ def _layer(runner: Runner, layer: Layer, registers: Registers) -> Registers:
 
     if not layer.optional:
         return there()
-    return runner.choose(runner.number(layer.name, 0), [lambda: registers, there], registers)
+    return runner.choose(runner.number(layer.name, 0), [lambda: registers, there], registers, {layer.on})
 
 
 def layer_output(runner: Runner, layer: Layer, x: Any) -> Any:
     """What a layer gives for `x`, with the part of the kernel that the path says."""
-    height, width, channels, filters = (runner.number(layer.name, place) for place in range(1, 5))
-    kernel = _kernel(runner, layer, height, width)
-    kernel = kernel[:, :, :channels] if layer.kind == "depthwise" else kernel[:, :, :channels, :filters]
+    kernel = runner.parts[f"{layer.name}/kernel"]
+    if _is_transformed(layer, runner.parts):
+        kernel = _transformed(runner, layer, kernel)
     y = _convolved(runner, layer, x, kernel)
 
     def normed() -> Any:
-        return _normed(runner, layer, y, filters)
+        return _normed(runner, layer, y)
 
     def biased() -> Any:
-        return y + runner.values[f"{layer.name}/bias"][:filters]
+        return y + runner.parts[f"{layer.name}/bias"]
 
     if layer.norm is None:
         y = tf.cond(runner.number(layer.name, 6) > 0, normed, biased)
@@ -109,11 +173,11 @@ def layer_output(runner: Runner, layer: Layer, x: Any) -> Any:
     return _function(layer.functions, runner.number(layer.name, 7), y)
 
 
-def _normed(runner: Runner, layer: Layer, y: Any, filters: Any) -> Any:
+def _normed(runner: Runner, layer: Layer, y: Any) -> Any:
     """Batch norm: by the batch in training, else by the mean and variance among the values."""
-    gamma, beta = (runner.values[f"{layer.name}/{role}"][:filters] for role in ("gamma", "beta"))
+    gamma, beta = (runner.parts[f"{layer.name}/{role}"] for role in ("gamma", "beta"))
     if not runner.training:
-        mean, variance = (runner.values[f"{layer.name}/{role}"][:filters] for role in ("mean", "variance"))
+        mean, variance = (runner.parts[f"{layer.name}/{role}"] for role in ("mean", "variance"))
         scale = gamma * (variance + BATCH_NORM_EPSILON) ** -0.5
         return y * scale + (beta - mean * scale)
     found, *_ = tf.raw_ops.FusedBatchNormV3(
@@ -128,34 +192,21 @@ def _normed(runner: Runner, layer: Layer, y: Any, filters: Any) -> Any:
     return found
 
 
-def _kernel(runner: Runner, layer: Layer, height: Any, width: Any) -> Any:
-    """The middle of the kernel, of a dense layer its upper left, after the transforms where there are some."""
-    kernel = runner.values[f"{layer.name}/kernel"]
-    if layer.kind == "dense":
-        return kernel[:height, :width]
-    side = layer.kernel[0]
-    if f"{layer.name}/{side - 2}x{side - 2}" in runner.values:
-        kernel = _transformed(runner, layer, kernel, tf.maximum(height, width))
-    if layer.kernel[:2] == (1, 1):
-        return kernel
-    top, left = (side - height) // 2, (layer.kernel[1] - width) // 2
-    return kernel[top : top + height, left : left + width]
-
-
-def _transformed(runner: Runner, layer: Layer, kernel: Any, used: Any) -> Any:
-    """As `search_space.shared.transformed`."""
-    side = layer.kernel[0]
+def _transformed(runner: Runner, layer: Layer, kernel: Any) -> Any:
+    """As `search_space.shared.transformed`, cut to the window."""
+    side, channels = layer.kernel[0], tf.shape(kernel)[2:]
+    height, width = runner.number(layer.name, 1), runner.number(layer.name, 2)
     versions = [kernel]
     for smaller in range(side - 2, 2, -2):
         top = (side - smaller) // 2
-        middle = versions[-1][top : top + smaller, top : top + smaller]
-        flat = tf.reshape(middle, (smaller * smaller, -1))
-        flat = tf.matmul(runner.values[f"{layer.name}/{smaller}x{smaller}"], flat)
-        new = tf.reshape(flat, (smaller, smaller, *layer.kernel[2:]))
-        edges = [[top, top], [top, top], [0, 0], [0, 0]]
-        versions.append(tf.pad(new, edges))  # what is outside is never used
-    index = tf.clip_by_value((side - used) // 2, 0, len(versions) - 1)
-    return tf.switch_case(index, [partial(tf.identity, version) for version in versions])
+        middle = tf.reshape(versions[-1][top : top + smaller, top : top + smaller], (smaller * smaller, -1))
+        new = tf.matmul(runner.parts[f"{layer.name}/{smaller}x{smaller}"], middle)
+        new = tf.reshape(new, tf.concat([[smaller, smaller], channels], 0))
+        versions.append(tf.pad(new, [[top, top], [top, top], [0, 0], [0, 0]]))  # what is outside is never used
+    index = tf.clip_by_value((side - tf.maximum(height, width)) // 2, 0, len(versions) - 1)
+    chosen = tf.switch_case(index, [partial(tf.identity, version) for version in versions])
+    top, left = (side - height) // 2, (side - width) // 2
+    return chosen[top : top + height, left : left + width]
 
 
 def _convolved(runner: Runner, layer: Layer, x: Any, kernel: Any) -> Any:
@@ -215,7 +266,7 @@ def _excite(runner: Runner, step: Excite, registers: Registers) -> Registers:
         y = layer_output(runner, step.squeeze, tf.reduce_mean(x, axis=[1, 2], keepdims=True))
         return {**registers, "x": x * tf.nn.sigmoid(layer_output(runner, step.excite, y))}
 
-    return runner.choose(runner.number(step.name, 0), [lambda: registers, there], registers)
+    return runner.choose(runner.number(step.name, 0), [lambda: registers, there], registers, {"x"})
 
 
 def _keep(runner: Runner, step: Keep, registers: Registers) -> Registers:
@@ -227,7 +278,7 @@ def _recall(runner: Runner, step: Recall, registers: Registers) -> Registers:
         return lambda: {**registers, "x": registers[name]}
 
     branches = [take(name) for name in ("x", *step.registers)]
-    return runner.choose(runner.number(step.name, 0), branches, registers)
+    return runner.choose(runner.number(step.name, 0), branches, registers, {"x"})
 
 
 def _add(runner: Runner, step: AddUp, registers: Registers) -> Registers:
@@ -235,7 +286,7 @@ def _add(runner: Runner, step: AddUp, registers: Registers) -> Registers:
         total = registers["x"] + registers[step.register]
         return {**registers, "x": _function(step.functions, runner.number(step.name, 1), total)}
 
-    return runner.choose(runner.number(step.name, 0), [lambda: registers, there], registers)
+    return runner.choose(runner.number(step.name, 0), [lambda: registers, there], registers, {"x"})
 
 
 def _pool(runner: Runner, step: Pool, registers: Registers) -> Registers:
@@ -273,7 +324,22 @@ def _either(runner: Runner, step: Either, registers: Registers) -> Registers:
         return lambda: runner.run(steps, registers)
 
     branches = [along(()), *(along(steps) for _, steps in step.branches)]
-    return runner.choose(runner.number(step.name, 0), branches, registers)
+    return runner.choose(runner.number(step.name, 0), branches, registers, _changed(step))
+
+
+def _changed(either: Either) -> set[str]:
+    """The registers that a branch writes, but those that every branch writes first: nothing after it reads these."""
+    written = {register for _, steps in either.branches for step in steps for register in _written(step)}
+    first = [{step.register for step in steps[:1] if isinstance(step, Keep)} for _, steps in either.branches]
+    return written - set.intersection(*first)
+
+
+def _written(step: Step) -> set[str]:
+    if isinstance(step, Either):
+        return _changed(step)
+    if isinstance(step, Keep | Gather):
+        return {step.register}
+    return {step.on if isinstance(step, Layer) else "x"}
 
 
 _RUN: dict[type, Callable[[Runner, Any, Registers], Registers]] = {

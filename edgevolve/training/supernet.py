@@ -217,7 +217,7 @@ class _AtWork:
             losses.append(loss)
             if phase.sandwich and number == 0:
                 taught = outputs
-        descent.step(self._rate(phase), place.done)
+        descent.step(self._rate(phase), place.done, [row for row, *_ in turns])
         place.networks += len(turns)
         place.step, place.done = place.step + 1, place.done + 1
         first = float(losses[0]) * len(turns)

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from edgevolve.graph import from_json, to_json
 from edgevolve.training.forward import forward
-from edgevolve.training.shared_forward import shared_forward
+from edgevolve.training.shared_forward import cut, shared_forward
 from edgevolve.training.weights import check_weights, folded
 from search_space import CnnSpace, MobileSpace
 from search_space.shared import Sharing
@@ -25,7 +25,7 @@ def compiled(space, arrays, traces):
 
     def call(row, x):
         traces.append(row)
-        return shared_forward(space.program, values, row, x, training=False)
+        return shared_forward(space.program, cut(space.program, values, row), row, x, training=False)
 
     like = tf.TensorSpec((space.program.width,), tf.int32), tf.TensorSpec((None, *space.input_shape), tf.float32)
     return tf.function(call, autograph=False, input_signature=like)
