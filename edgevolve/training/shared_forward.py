@@ -330,8 +330,10 @@ def _either(runner: Runner, step: Either, registers: Registers) -> Registers:
 def _changed(either: Either) -> set[str]:
     """The registers that a branch writes, but those that every branch writes first: nothing after it reads these."""
     written = {register for _, steps in either.branches for step in steps for register in _written(step)}
-    first = [{step.register for step in steps[:1] if isinstance(step, Keep)} for _, steps in either.branches]
-    return written - set.intersection(*first)
+    first: list[set[str]] = [
+        {step.register for step in steps[:1] if isinstance(step, Keep)} for _, steps in either.branches
+    ]
+    return written.difference(*first) if all(first) else written
 
 
 def _written(step: Step) -> set[str]:

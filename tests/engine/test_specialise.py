@@ -1,0 +1,108 @@
+"""One training of shared weights, a front for each of several boards."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from driver import app
+from edgevolve import (
+    Digits,
+    Inherited,
+    Inline,
+    JournalError,
+    MobileSpace,
+    Problem,
+    RandomSearch,
+    SearchConfig,
+    SharedFrom,
+    Supernet,
+    TrainingSettings,
+    minimise,
+    search,
+)
+from edgevolve.data import load_splits
+from edgevolve.deployment.export import export
+from edgevolve.deployment.micro import arena_needed
+from edgevolve.engine import specialised
+from edgevolve.engine.evaluation import evaluate
+from edgevolve.graph import GraphBuilder
+from edgevolve.runs import Job, Run
+from edgevolve.runs.provenance import facts
+from predictors import board
+
+SPACE = MobileSpace(
+    (8, 8, 1),
+    10,
+    max_stages=1,
+    depths=(1, 1),
+    max_filters=8,
+    resolutions=(8,),
+    blocks=("mbconv",),
+    activations=("relu6",),
+)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A run that trained shared weights and scored three candidates."""
+    Inherited().prepare()
+    config = SearchConfig(
+        data=Digits(),
+        space=SPACE,
+        problem=Problem([minimise("error"), minimise("macs")]),
+        algorithm=RandomSearch(),
+        prepare=Supernet(SPACE, TrainingSettings(epochs=1, batch_size=100)),
+        task=Inherited(recalibrate=200),
+        evaluations=3,
+    )
+    return search(config, "shared", out=tmp_path_factory.mktemp("runs"), evaluator=Inline)
+
+
+@pytest.mark.slow
+def test_two_boards_get_a_front_each_whose_files_keep_every_bound(prepared, tmp_path):
+    shared = prepared.prepared.artefact
+    for name in ("rp2040", "nano33ble"):
+        run = specialised(prepared, name, evaluations=4, out=tmp_path)
+        assert run.name == f"shared_{name}" and run.front and not run.failures
+        assert run.prepared.artefact == shared
+        rooms = {metric: room.free_bytes for metric, room in board(name).rooms.items()}
+        assert all(not run.problem.broken(record.metrics) for record in run.front)
+        assert all(record.metrics[metric] <= rooms[metric] for record in run.front for metric in rooms)
+        best, folder = run.best, tmp_path / f"{name}_file"
+        export(folder, run.graph(best.number), run.weights(best.number), load_splits(Digits()), facts(run, best.number))
+        content = next(Path(folder).glob("*.tflite")).read_bytes()
+        assert len(content) == best.metrics["flash_bytes"]
+        assert arena_needed(content)[2] <= next(room for metric, room in rooms.items() if metric.startswith("arena"))
+
+
+@pytest.mark.slow
+def test_the_verb_makes_a_run_for_each_board_and_overwrites_none(prepared, tmp_path):
+    arguments = ["specialise", str(prepared.folder), "--board", "rp2040", "--evaluations", "3", "--out", str(tmp_path)]
+    said = CliRunner().invoke(app, arguments)
+    assert said.exit_code == 0, said.output
+    assert "shared_rp2040: 3 candidates in" in said.output
+    assert Run.open(tmp_path / "shared_rp2040").evaluations == 3
+    with pytest.raises(JournalError, match="exists"):
+        specialised(prepared, "rp2040", evaluations=3, out=tmp_path)
+
+
+@pytest.mark.slow
+def test_shared_weights_of_another_space_or_other_data_are_one_line(prepared):
+    net, whole = GraphBuilder(), load_splits(Digits())
+    job = Job(-1, None, net.build(net.input((1, 8, 8, 1))), 0, {})
+    other = SharedFrom(str(prepared.folder), replace(SPACE, max_filters=16))
+    assert evaluate(other, job, whole).kind == "another space"
+    fewer = replace(whole, train=whole.train.take(np.arange(100)))
+    failed = evaluate(SharedFrom(str(prepared.folder), SPACE), job, fewer)
+    assert (failed.kind, "another data set or split" in failed.reason) == ("other data", True)
+
+
+def test_a_run_without_shared_weights_is_one_line(tmp_path, run_search, config):
+    run = run_search(config(evaluations=2), "plain")
+    with pytest.raises(ValueError, match="it prepared no shared weights; search with prepare=Supernet"):
+        SharedFrom(str(run.folder), SPACE)
+    with pytest.raises(JournalError, match="it prepared no shared weights"):
+        specialised(run, "rp2040")
