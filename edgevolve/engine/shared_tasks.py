@@ -54,6 +54,9 @@ class Supernet:
             raise ValueError(f"Supernet: method must be one of {', '.join(METHODS)}, not {self.method!r}{near}")
         if self.minutes is not None and not self.minutes > 0:
             raise ValueError(f"Supernet: minutes must be above 0, not {self.minutes!r}")
+        for name in ("average", "inherited_epochs"):
+            if getattr(self.training, name):
+                raise ValueError(f"Supernet: training.{name} is not for shared weights; leave it out")
         if 4 * self.space.program.size > LARGEST_BYTES:
             raise ValueError(
                 f"Supernet: shared weights of this space take {4 * self.space.program.size / 1e6:,.0f} MB, "

@@ -133,6 +133,8 @@ def test_spaces_and_methods_that_share_nothing_are_one_line():
         Supernet(SPACE, method="sandwhich")
     with pytest.raises(ValueError, match=r"take 9,\d+ MB, 537 MB are the most; give it fewer filters"):
         Supernet(MobileSpace((28, 28, 1), 10))
+    with pytest.raises(ValueError, match="training.average is not for shared weights"):
+        Supernet(SPACE, replace(SETTINGS, average=0.99))
     with pytest.raises(ValueError, match="minutes must be above 0"):
         Supernet(SPACE, minutes=0)
     with pytest.raises(ValueError, match="examples must be a whole number of at least 1, not 0"):
