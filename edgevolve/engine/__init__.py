@@ -1,10 +1,10 @@
 """Making a run happen: the loop, the evaluators, the worker pool. Ray is loaded in `ray_pool` alone."""
 
+from edgevolve.engine.by_gradient import DARTS, ProxylessNAS
 from edgevolve.engine.calibration import Measure, calibrate
 from edgevolve.engine.cluster import ClusterError
 from edgevolve.engine.evaluator import Evaluator, Inline, JobResult, VirtualTime, WorkersLostError
 from edgevolve.engine.final import final_task, how_trained, train_again
-from edgevolve.engine.gradient_search import DARTS, ProxylessNAS
 from edgevolve.engine.search import search, task_of
 from edgevolve.engine.shared_tasks import Inherited, Supernet
 from edgevolve.engine.specialise import SharedFrom, specialised, specialised_name

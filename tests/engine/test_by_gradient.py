@@ -8,7 +8,7 @@ import pytest
 from pretend import Pretend
 
 from edgevolve.data import Digits, load_splits
-from edgevolve.engine.gradient_search import DARTS, ProxylessNAS
+from edgevolve.engine.by_gradient import DARTS, ProxylessNAS
 from edgevolve.engine.mixture_costs import MixtureCosts
 from edgevolve.runs import ConfigError, Job
 from edgevolve.runs.task import Resources

@@ -1,0 +1,38 @@
+"""Gradient search on real data: cells of phone sensors by DARTS, mobile networks of given latencies by ProxylessNAS.
+
+    python benchmarks/gradient_search.py --data FOLDER [--quick] [--only darts|proxyless]
+
+FOLDER holds `har_phone.npz` (accelerometer and gyroscope, nobody in two splits) and `mnist_12k2k.npz`. All errors are
+of the validation split; no test split is looked at. `--quick` takes fewer seeds, epochs and examples.
+
+`skip_share`: share of the derived cells' nodes that do nothing, over the seeds, with β-decay and without a cap; the
+text before has it without β-decay too. `derived_minus_random_se`: how much lower the error of derived networks is than
+the mean of random cells of equal size (±10 %), in standard errors. `modes_differ`: whether `macs` and
+`model_size_bytes` give different networks, each the lower one in its own cost. `latency_target_max_error`: the largest
+distance of a derived network's predicted latency from its target, as a share of it, over three targets on two devices,
+without a weight to tune. `two_path_memory_ratio`: memory that an epoch adds to a process, two paths over all nine.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from gradient_sections import darts, proxyless
+
+
+def main() -> None:
+    """Measure, print tables, then a line of JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", choices=("darts", "proxyless"))
+    given = parser.parse_args()
+    found = {}
+    for name, section in (("darts", darts), ("proxyless", proxyless)):
+        if given.only in (None, name):
+            found |= section.measured(given.data, given.quick)
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
