@@ -7,7 +7,7 @@ noise suppression, per-channel normalisation of energy (PCEN: Wang et al. 2016, 
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,8 @@ from edgevolve.data.cost import Cost, table_bytes
 from edgevolve.data.data_error import DataError
 from edgevolve.data.micro_tables import GAIN_BITS, GAINED_BITS, LOG_BITS, LOG_SEGMENT_BITS, NOISE_BITS, SMOOTHING_BITS
 from edgevolve.data.rows import Rows
+
+_Whole = TypeVar("_Whole", np.int32, np.int64)
 
 _STEP = 0.0390625
 """Of a code: what its users multiply it by."""
@@ -150,14 +152,15 @@ class Micro:
     def _channels(self, clips: NDArray[np.int16]) -> NDArray[np.int64]:
         """Root of each channel's energy, (clips, windows, channels)."""
         frames = np.lib.stride_tricks.sliding_window_view(clips, self.window, axis=1)[:, :: self.stride]
-        weighted = (frames.astype(np.int64) * micro_tables.hann(self.window)) >> micro_tables.WINDOW_BITS
+        window = micro_tables.hann(self.window).astype(np.int32)
+        weighted = (frames.astype(np.int32) * window) >> micro_tables.WINDOW_BITS
         largest = np.where(weighted > -32_768, np.abs(weighted), 0).max(axis=-1)
         shift = 15 - _bits(largest)
-        padded = np.zeros((*weighted.shape[:2], self.points), np.int64)
-        padded[..., : self.window] = _int16(weighted << shift[..., np.newaxis])
+        padded = np.zeros((*weighted.shape[:2], self.points), np.int32)
+        padded[..., : self.window] = _int16(weighted << shift[..., np.newaxis].astype(np.int32))
         spectrum = _spectrum(padded)
         first, counts, weights = self._filters()
-        used = spectrum[..., first : first + len(weights), :]
+        used = spectrum[..., first : first + len(weights), :].astype(np.int64)
         energy: NDArray[np.int64] = np.square(used).sum(axis=-1)
         edges = np.concatenate([[0], np.cumsum(counts)])
         both = energy[..., np.newaxis] * weights
@@ -229,7 +232,7 @@ class Micro:
         return micro_c.header(f"{self.shape[0]} windows of {self.bands}", sizes, tables, self.mean, self.deviation)
 
 
-def _spectrum(signal: NDArray[np.int64]) -> NDArray[np.int64]:
+def _spectrum(signal: NDArray[np.int32]) -> NDArray[np.int32]:
     """Frequencies 0 to half of the points, (..., points / 2, 2), of real signals of 16 bits, halved at every step of 2.
 
     Frequency 0 is left as the transform of the halves has it: no channel uses it.
@@ -237,12 +240,12 @@ def _spectrum(signal: NDArray[np.int64]) -> NDArray[np.int64]:
     points = signal.shape[-1]
     count = points // 2
     packed = signal.reshape(*signal.shape[:-1], count, 2)
-    z = _transformed(packed, micro_tables.twiddles(count), 1)
+    z = _transformed(packed, micro_tables.twiddles(count).astype(np.int32), 1)
     k = np.arange(1, count // 2 + 1)
     a = _divided(z[..., k, :], 2)
-    b = _divided(_int16(z[..., count - k, :] * np.array([1, -1])), 2)
+    b = _divided(_int16(z[..., count - k, :] * np.array([1, -1], np.int32)), 2)
     even, odd = _int16(a + b), _int16(a - b)
-    turned = _product(odd, micro_tables.halves(count))
+    turned = _product(odd, micro_tables.halves(count).astype(np.int32))
     spectrum = z.copy()
     spectrum[..., k, :] = (even + turned) >> 1
     spectrum[..., count - k, :] = np.stack(
@@ -251,7 +254,7 @@ def _spectrum(signal: NDArray[np.int64]) -> NDArray[np.int64]:
     return _int16(spectrum)
 
 
-def _transformed(z: NDArray[np.int64], twiddles: NDArray[np.int64], step: int) -> NDArray[np.int64]:
+def _transformed(z: NDArray[np.int32], twiddles: NDArray[np.int32], step: int) -> NDArray[np.int32]:
     """The transform of (..., number, 2) complex values, number a power of two: radix 4, and 2 where one is left."""
     number = z.shape[-2]
     if number == 1:
@@ -268,14 +271,14 @@ def _transformed(z: NDArray[np.int64], twiddles: NDArray[np.int64], step: int) -
     return _int16(np.concatenate([plus + odd_plus, minus + across, plus - odd_plus, minus - across], axis=-2))
 
 
-def _product(a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
+def _product(a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.int32]:
     """Of complex numbers with 15 bits after the point, rounded."""
     re = a[..., 0] * b[..., 0] - a[..., 1] * b[..., 1]
     im = a[..., 0] * b[..., 1] + a[..., 1] * b[..., 0]
     return _int16((np.stack([re, im], axis=-1) + (1 << 14)) >> 15)
 
 
-def _divided(values: NDArray[np.int64], number: int) -> NDArray[np.int64]:
+def _divided(values: NDArray[np.int32], number: int) -> NDArray[np.int32]:
     return _int16((values * (32_767 // number) + (1 << 14)) >> 15)
 
 
@@ -310,9 +313,9 @@ def _bits(values: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.frexp(values.astype(np.float64))[1].astype(np.int64)
 
 
-def _int16(values: NDArray[np.int64]) -> NDArray[np.int64]:
+def _int16(values: NDArray[_Whole]) -> NDArray[_Whole]:
     """As 16 bits hold them."""
-    return ((values + 32_768) & 0xFFFF) - 32_768
+    return values.astype(np.int16).astype(values.dtype)
 
 
 def _uint32(values: NDArray[np.int64]) -> NDArray[np.int64]:
