@@ -45,6 +45,20 @@ def test_a_configuration_of_the_pages_is_one(folder, page, number):
     assert isinstance(run(examples(page)[number])["config"], SearchConfig)
 
 
+def test_the_pruned_search_of_the_guide_makes_smaller_networks(folder):
+    """With fewer epochs; the networks that were pruned are on the disk as the smaller ones that they are."""
+    (block,) = [example for example in examples("docs/guide.md") if "Recipes(" in example]
+    config, short = run(block)["config"], TrainingSettings(epochs=1)
+    quick = {"training": short, "stages": tuple(replace(stage, training=short) for stage in config.stages)}
+    conv = {"type": "conv", "kernel": 3, "filters": 8, "stride": 2, "batch_norm": True, "relu": True, "prepool": False}
+    network = {"blocks": [{"branch": False, "layers": [conv]}], "pool": None, "dense": [{"units": 10}]}
+    start = tuple({"network": network, "recipe": {"sparsity": share}} for share in (0, 0.5))
+    found = search(config.with_fields(**quick, start=start, evaluations=2), "pruned", out=folder, evaluator=Inline)
+    dense, pruned = found.records[0], found.records[1]
+    assert pruned.reshaped and not dense.reshaped
+    assert pruned.metrics["macs"] < dense.metrics["macs"]
+
+
 def test_the_task_of_the_guide_trains_networks_that_can_be_exported(folder):
     (block,) = [example for example in examples("docs/guide.md") if "class TrainWithKeras" in example]
     config = run(block)["config"].with_fields(evaluations=1)
