@@ -1,10 +1,12 @@
 """One training of shared weights, a front for each of several boards."""
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from driver import app
@@ -26,9 +28,12 @@ from edgevolve import (
 from edgevolve.data import load_splits
 from edgevolve.deployment.export import export
 from edgevolve.deployment.micro import arena_needed
-from edgevolve.engine import specialised
+from edgevolve.engine import final_task, specialised, train_again
 from edgevolve.engine.evaluation import evaluate
 from edgevolve.graph import GraphBuilder
+from edgevolve.reports.final import final_table
+from edgevolve.reports.inherited import inherited_lines
+from edgevolve.reports.terminal import front_table
 from edgevolve.runs import Job, Run
 from edgevolve.runs.provenance import facts
 from predictors import board
@@ -106,3 +111,15 @@ def test_a_run_without_shared_weights_is_one_line(tmp_path, run_search, config):
         SharedFrom(str(run.folder), SPACE)
     with pytest.raises(JournalError, match="it prepared no shared weights"):
         specialised(run, "rp2040")
+
+
+@pytest.mark.slow
+def test_what_inherited_is_trained_from_scratch_and_the_reports_show_both(prepared):
+    run, number, splits = Run.open(prepared.folder), prepared.best.number, load_splits(Digits())
+    assert "shared weights were prepared in" in inherited_lines(run)[0]
+    train_again(run, number, final_task(run, splits, epochs=1), splits, seeds=1, evaluator=Inline)
+    (line,) = inherited_lines(run)[1:]
+    assert line.startswith(f"candidate {number}: error") and "inherited" in line and "from scratch" in line
+    text = io.StringIO()
+    Console(file=text, width=200).print(front_table(run, run.front), final_table(run, number))
+    assert text.getvalue().count(line) == 2

@@ -1,5 +1,7 @@
 """Shared weights: the path through the program and the network that is built are one function."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,6 +9,7 @@ import tensorflow as tf
 from edgevolve.graph import from_json, to_json
 from edgevolve.training.forward import forward
 from edgevolve.training.shared_forward import cut, shared_forward
+from edgevolve.training.supernet import sorted_channels
 from edgevolve.training.weights import check_weights, folded
 from search_space import CnnSpace, MobileSpace
 from search_space.shared import Sharing
@@ -105,3 +108,17 @@ def test_a_space_of_fewer_blocks_and_functions_draws_no_others():
         assert {type(stage.block).__name__ for stage in genotype.stages} == {"MbConv"}
     with pytest.raises(ValueError, match="blocks must be a tuple of some of mbconv"):
         MobileSpace((8, 8, 1), 3, blocks=("mbconvs",))
+
+
+@pytest.mark.parametrize("blocks", [("mbconv",), ("fused_mbconv",)])
+def test_channels_sorted_by_importance_leave_the_largest_network_as_it_is(blocks):
+    space = replace(TINY, blocks=blocks)
+    arrays, rng = random_arrays(space.program, 5), np.random.default_rng(6)
+    genotype = space.largest(space.sample(rng), space.parts)
+    x = tf.constant(rng.normal(size=(4, *space.input_shape)).astype(np.float32))
+    sorted_arrays = sorted_channels(space.program, arrays)
+    outputs = [built(space, genotype, one, x) for one in (arrays, sorted_arrays)]
+    np.testing.assert_allclose(*outputs, rtol=0, atol=1e-5)
+    for hidden in space.program.hidden:
+        norms = np.abs(sorted_arrays[hidden.by]).sum(axis=(0, 1, 3))
+        assert (np.diff(norms) <= 0).all() and not np.array_equal(arrays[hidden.by], sorted_arrays[hidden.by])
