@@ -3,6 +3,7 @@
 from search_algorithms.aging_evolution import AgingEvolution
 from search_algorithms.bayesian_optimisation import BayesianOptimisation
 from search_algorithms.candidate import Candidate, Completed, Failed, Inherit, Outcome, Proposal, Rejected
+from search_algorithms.curtailed import Curtailed
 from search_algorithms.derived import Derived
 from search_algorithms.grid_search import GridSearch
 from search_algorithms.local_search import LocalSearch
@@ -58,6 +59,7 @@ __all__ = [
     "Completed",
     "Constraint",
     "Continuing",
+    "Curtailed",
     "Derived",
     "Exhausted",
     "Failed",
