@@ -1,6 +1,7 @@
 """A table of your own: a CSV file with a column to predict."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -20,6 +21,9 @@ from edgevolve.data.unreadable import Unreadable, shown
 from edgevolve.spelling import suggestion
 
 _MOST_CATEGORIES = 100
+_LEAST_ROWS = 20
+"""Of fewer rows nothing is concluded from how many different words there are."""
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}([,.' ]\d{3})+([.,]\d+)?")
 _MOST_CLASSES = 1000
 _MOST_NAMED = 300
 """Characters of the note that lists columns."""
@@ -183,6 +187,14 @@ def _column(here: str, name: str, seen: _Seen, rows: int) -> _Column:
         )
     if not seen.words:
         raise DataError(f"{here}: column {name} is empty; ignore=({name!r},) leaves it out")
+    example = min(seen.words)[:40]
+    if all(map(_THOUSANDS.fullmatch, seen.words)):
+        raise DataError(
+            f"{here}: column {name} holds numbers such as {example!r}: write them without thousands separators"
+        )
+    if rows >= _LEAST_ROWS and len(seen.words) > rows / 2:
+        many = f"holds {len(seen.words)} different words in {rows} rows, such as {example!r}"
+        raise DataError(f"{here}: column {name} {many}; ignore=({name!r},) leaves it out")
     return _Column(name, tuple(sorted(seen.words)))
 
 

@@ -21,7 +21,7 @@ class Unreadable:
         """Refuse `path`, or leave it out."""
         line = f"{shown(path)}: {' '.join(reason.split())}"
         if not self.skip:
-            raise DataError(f"{line}; skip_unreadable=True leaves such files out")
+            raise DataError(f"{line}; skip_unreadable=True leaves out what cannot be read")
         self.seen.append(line)
 
     @property

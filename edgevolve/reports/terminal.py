@@ -60,7 +60,9 @@ def front_table(run: Run, records: Sequence[Record], left_out: int = 0) -> Rende
             *(known.get(name, "") for name in names),
             Text(network_words(record)),
         )
+    unspent = run.stopped is not None and run.stopped.cause == "budget" and not run.evaluations
     notes = (
+        *(("no training ended within the budget: add --resume with a larger one",) if unspent else ()),
         *luck(run),
         *inherited_lines(run),
         *standard_lines(run),

@@ -167,6 +167,16 @@ NUMBERED = [[*row, str(i)] for i, row in enumerate(rows())]
         ({"table": [[*row[:3], "yes"] for row in rows()]}, "ripe", "every row has the label 'yes'"),
         ({"table": [[*row[:3], row[0]] for row in rows()]}, "ripe", "no classes; values=True estimates a number"),
         ({"table": [[*row[:2], f"word{i}", row[3]] for i, row in enumerate(rows(120))]}, "ripe", "more than 100 words"),
+        (
+            {"table": [[*row[:2], f"2024-{i:02}-03", row[3]] for i, row in enumerate(rows())]},
+            "ripe",
+            "column colour holds 60 different words in 60 rows, such as '2024-00-03'; ignore=",
+        ),
+        (
+            {"table": [[*row[:2], f"{i % 3 + 1}'{200 + i % 7}", row[3]] for i, row in enumerate(rows())]},
+            "ripe",
+            'column colour holds numbers such as "1\'200": write them without thousands separators',
+        ),
         ({"table": [[*row[:2], "", row[3]] for row in rows()]}, "ripe", "column colour is empty"),
         ({"encoding": "utf-16"}, "ripe", "is UTF-16 text; save it as UTF-8"),
         ({"table": changed(3, "colour", "caf\xe9"), "encoding": "latin-1"}, "ripe", "is not UTF-8 text"),

@@ -4,13 +4,16 @@ import io
 import time
 
 import journals
+import numpy as np
 import pytest
 from rich.console import Console
 
 from edgevolve.reports import progress
 from edgevolve.reports.progress import ProgressDisplay, waiting_words
 from edgevolve.reports.quantities import duration
+from edgevolve.reports.terminal import front_table
 from edgevolve.runs import Run
+from edgevolve.runs.events import Stopped
 
 
 @pytest.fixture
@@ -60,3 +63,12 @@ def test_a_line_has_what_is_done_the_time_and_the_rate(config, tmp_path):
     line = next(line for line in shown.getvalue().splitlines() if line.startswith("[3/3]"))
     spent = events[-1].time - events[0].time
     assert line.startswith(f"[3/3] {duration(spent)}, {3600 * 3 / spent:.0f}/h: candidate 2: error ")
+
+
+def test_a_budget_that_is_spent_before_the_first_result_is_said_with_what_to_do(tmp_path):
+    stopped = Stopped(time=60.0, cause="budget", reason="1 minutes")
+    asked = journals.asked(0, np.random.default_rng(0), metrics={"macs": 9.0})
+    run = Run.open(journals.write(tmp_path / "run", journals.started(), asked, stopped))
+    console = Console(width=120, file=io.StringIO())
+    console.print(front_table(run, run.front))
+    assert "no training ended within the budget: add --resume with a larger one" in console.file.getvalue()
