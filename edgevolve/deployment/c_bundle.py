@@ -5,6 +5,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.formats import Source, distance
 from edgevolve.deployment.micro import MicroError, run_on_micro
 from edgevolve.quantisation.litert import Int8Model, open_model
+from edgevolve.tflite import read_tflite
+from resource_models import file_footprint
 
 GOLDEN_EXAMPLES = 8
 LARGEST_MEAN_STEPS = 4.0
@@ -66,7 +69,7 @@ def write(folder: Path, source: Source) -> dict[str, Any]:
     code = {
         **c_sources.model_data(source.tflite),
         **c_sources.golden(*golden),
-        **c_sources.arena_size(run.head_bytes, run.tail_bytes, least_bytes, host, source.device),
+        **c_sources.arena_size(run.head_bytes, run.tail_bytes, least_bytes, host, source.device, _wide_bytes(source)),
         **c_sources.op_resolver(operator.name for operator in model.operators),
         **model_files(f"{name}.h", name, reading, target, model),
         "answer.h": c_answer.c_source(target, model),
@@ -121,6 +124,13 @@ def _does(target: Target) -> str:
     if isinstance(target, Values):
         return f"estimates {len(target.names)} value{'s' * (len(target.names) > 1)}"
     return "says how unusual an example is"
+
+
+def _wide_bytes(source: Source) -> int:
+    """The arena of the device's kernels on a computer of 64 bits, predicted; 0 without a device."""
+    if source.device is None:
+        return 0
+    return file_footprint(read_tflite(source.tflite), replace(source.device.target, pointer_bytes=8)).file_arena_bytes
 
 
 def _arena(least_bytes: int, source: Source) -> str:

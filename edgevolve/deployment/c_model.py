@@ -202,10 +202,10 @@ int set_up(void) {
   if (interpreter != nullptr) return kReady;
   const tflite::Model* model = tflite::GetModel(kModel);
   if (model->version() != TFLITE_SCHEMA_VERSION) return kOtherSchema;
-  OpResolver* resolver = new (resolver_place) OpResolver();
+  OpResolver* resolver = ::new (resolver_place) OpResolver();
   if (RegisterOperators(*resolver) != kTfLiteOk) return kNoOperator;
   tflite::MicroInterpreter* made =
-      new (interpreter_place) tflite::MicroInterpreter(model, *resolver, arena, kArenaBytes);
+      ::new (interpreter_place) tflite::MicroInterpreter(model, *resolver, arena, kArenaBytes);
   if (made->AllocateTensors() != kTfLiteOk) return kArenaTooSmall;
   interpreter = made;
   return kReady;

@@ -44,6 +44,8 @@ def project_files(name: str, begin: str, about: str, sources: Sequence[str], tar
         "CMakeLists.txt": _CMAKE,
         "host/tflm.cmake": _TFLM,
         "host/computer.cpp": _COMPUTER,
+        "host/pico/stdlib.h": _ONE_CORE,
+        "host/pico/multicore.h": _ONE_CORE,
         "idf_component.yml": _COMPONENT,
         "zephyr/module.yml": _MODULE,
         "zephyr/CMakeLists.txt": _ZEPHYR,
@@ -218,11 +220,16 @@ elseif(TFLM_DIR AND EXISTS ${TFLM_DIR}/src/tensorflow/lite/micro/micro_interpret
   list(FILTER files EXCLUDE REGEX "/(debug_log|micro_time|system_setup)[.]cpp$")
   add_library(tflm STATIC ${files} ${CMAKE_CURRENT_LIST_DIR}/computer.cpp)
   target_include_directories(tflm SYSTEM PUBLIC ${root} ${third}/flatbuffers/include ${third}/gemmlowp ${third}/ruy
-    ${third}/cmsis_nn ${third}/cmsis_nn/Include ${third}/cmsis/CMSIS/Core/Include)
+    ${third}/cmsis_nn ${third}/cmsis_nn/Include ${third}/cmsis/CMSIS/Core/Include PRIVATE ${CMAKE_CURRENT_LIST_DIR})
   # As pico-tflmicro's own project.
   target_compile_definitions(tflm PUBLIC ARDUINO=1 CMSIS_NN=1 TF_LITE_STATIC_MEMORY=1 TF_LITE_DISABLE_X86_NEON=1)
   target_compile_features(tflm PUBLIC cxx_std_17)
-  target_compile_options(tflm PRIVATE -w)
+  # Most of the time goes into these headers.
+  foreach(header lite/schema/schema_generated lite/kernels/kernel_util lite/kernels/internal/quantization_util
+      lite/kernels/internal/common lite/micro/kernels/kernel_util)
+    target_precompile_headers(tflm PRIVATE "$<$<COMPILE_LANGUAGE:CXX>:<tensorflow/${header}.h$<ANGLE-R>>")
+  endforeach()
+  target_compile_options(tflm PRIVATE -w $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti>)
 else()
   message(FATAL_ERROR "TFLM_DIR=${TFLM_DIR}: give a tree of TensorFlow Lite Micro whose Makefile has built its target "
     "microlite for ${machine}, or a clone of pico-tflmicro: -DTFLM_DIR=TREE")
@@ -248,6 +255,23 @@ extern "C" void DebugLog(const char* format, va_list given) { std::vfprintf(stde
 extern "C" int DebugVsnprintf(char* text, std::size_t size, const char* format, va_list given) {
   return std::vsnprintf(text, size, format, given);
 }
+"""
+
+_ONE_CORE = """\
+// A kernel of pico-tflmicro gives half of its work to the Pico's second core; on a computer that half is done at once.
+#ifndef EDGEVOLVE_ONE_CORE_H_
+#define EDGEVOLVE_ONE_CORE_H_
+
+#include <stdint.h>
+
+static uint32_t one_core_result;
+
+static inline void multicore_reset_core1(void) {}
+static inline void multicore_launch_core1(void (*work)(void)) { work(); }
+static inline void multicore_fifo_push_blocking(uint32_t result) { one_core_result = result; }
+static inline uint32_t multicore_fifo_pop_blocking(void) { return one_core_result; }
+
+#endif  // EDGEVOLVE_ONE_CORE_H_
 """
 
 _COMPONENT = """\

@@ -86,6 +86,8 @@ add_subdirectory($name)
 target_link_libraries(my_program pico_stdlib $name)
 ```
 
+On an RP2040 its kernels run on both cores: leave the second one to them.
+
 ## Zephyr
 
 `west build -b BOARD -- -DZEPHYR_EXTRA_MODULES=/path/to/$name` with Zephyr's module `tflite-micro`, and in `prj.conf`:

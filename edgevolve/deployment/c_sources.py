@@ -59,9 +59,12 @@ def golden(inputs: NDArray[np.int8], outputs: NDArray[np.int8]) -> dict[str, str
 
 
 def arena_size(
-    head_bytes: int, tail_bytes: int, least_bytes: int, host: str, device: Footprint | None
+    head_bytes: int, tail_bytes: int, least_bytes: int, host: str, device: Footprint | None, wide_bytes: int = 0
 ) -> dict[str, str]:
-    """`arena_size.h`: the smallest arena measured on `host`, that predicted for `device`, and with a margin."""
+    """`arena_size.h`: the smallest arena measured on `host`, that predicted for `device`, and with a margin.
+
+    `wide_bytes` is what the kernels of `device` need on `host`, predicted.
+    """
     measured = (
         f"// Measured on {host}, with reference kernels:\n"
         "// the model was set up in kArenaMinimumBytes, and not in 16 bytes less;\n"
@@ -79,7 +82,9 @@ def arena_size(
     else:
         body = (
             "#include <stdint.h>\n\n"
-            f"#if UINTPTR_MAX > 0xffffffffu\n{measured}{constants}#else\n"
+            f"#if UINTPTR_MAX > 0xffffffffu\n{measured}"
+            f"// The kernels of {device.target.name} need {wide_bytes} bytes with pointers of 64 bits, predicted.\n"
+            f"{_arena_constants(max(least_bytes, wide_bytes))}#else\n"
             f"// Predicted for {device.target.name}: {device.target.provenance}.\n"
             f"// Head {device.planned_head_bytes} bytes (activations and scratch), tail {device.tail_bytes} (tables).\n"
             "// Where AllocateTensors fails, raise kArenaBytes, then set it by MicroInterpreter::arena_used_bytes().\n"

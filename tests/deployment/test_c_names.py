@@ -1,6 +1,7 @@
 """Several models in one program, and their headers in C."""
 
 import json
+import re
 import shutil
 import subprocess
 
@@ -147,7 +148,9 @@ def test_manifest_c_and_readme_are_for_the_target_that_was_asked_for(bundles):
     on_host, on_device = header.split("#else")
     assert f"birds_7_kArenaMinimumBytes = {wanted.arena_bytes}," in on_device
     assert "cortex-m-dsp" in on_device
-    assert f"birds_7_kArenaMinimumBytes = {stored['formats']['c']['host_arena_minimum_bytes']}," in on_host
+    wide = int(re.search(r"birds_7_kArenaMinimumBytes = (\d+),", on_host)[1])
+    assert wide >= stored["formats"]["c"]["host_arena_minimum_bytes"]
+    assert "kernels of cortex-m-dsp need" in on_host
     words = (bundles / "birds_7" / "README.md").read_text()
     for said in (
         f"{wanted.arena_bytes} bytes",
