@@ -10,12 +10,16 @@ Python.
 pico-tflmicro, or a tree of TensorFlow Lite Micro that its Makefile has built; FOLDER holds `fsdd_8k.npz`,
 `har_phone.npz` and `mnist_12k2k.npz`. With `--work` everything is kept in a folder, and what is there is used again.
 The last line is one JSON object.
+
+With `--cortex-m4` the same program is built for a Cortex-M4 too, whose CMSIS-NN kernels use DSP instructions and whose
+arena is the one that `--target cortex-m-dsp` predicted, and runs in QEMU, which gives it the files of this computer.
 """
 
 import argparse
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -46,31 +50,36 @@ from edgevolve import (
     minimise,
     search,
 )
+from edgevolve.data import Classes
 from edgevolve.deployment import c_answer
+from edgevolve.deployment.export import export
 from edgevolve.engine import Inline
 from edgevolve.quantisation.litert import open_model
-from edgevolve.runs.provenance import load_data
+from edgevolve.runs.provenance import facts, load_data
+from edgevolve.tflite import TARGETS
 from edgevolve.training.session import configure_tensorflow
 
-ROOT = Path(__file__).resolve().parent.parent
 DEVICE = "cortex-m-dsp"
+TRAINED, TESTED = 600, 200
+"""Examples of each task: enough that classes are told apart, few enough for minutes."""
+AT_ONCE = 20
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(frozen=True)
 class Task:
-    """Files of a data set, how they are read, and how the program on a computer gets one of them."""
+    """Files of a data set, how they are read, and how a file is copied for the program, to a path without suffix."""
 
     name: str
     write: Callable[[Path, Path], None]
     data: Callable[[str], Any]
-    for_program: Callable[[Path, Path], Path]
+    copied: Callable[[Path, Path], Path]
 
 
 def spoken(source: Path, folder: Path) -> None:
-    """Two thousand clips of one second at 8 kHz, by the official split."""
+    """Clips of one second at 8 kHz, by the official split."""
     data = np.load(source / "fsdd_8k.npz")
-    for i in _some(data["is_test"], 1_700):
+    for i in _some(data["is_test"]):
         part = "test" if data["is_test"][i] else "train"
         path = folder / part / str(data["class_names"][data["y"][i]]) / f"{i}.wav"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -82,7 +91,7 @@ def spoken(source: Path, folder: Path) -> None:
 def phone(source: Path, folder: Path) -> None:
     """Windows of 64 steps of six axes, a file each; the subjects of the test are others."""
     data = np.load(source / "har_phone.npz")
-    for i in _some(data["is_test"], 1_700):
+    for i in _some(data["is_test"]):
         part = "test" if data["is_test"][i] else "train"
         path = folder / part / str(data["class_names"][data["y"][i]]) / f"{i}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,31 +103,30 @@ def phone(source: Path, folder: Path) -> None:
 def digits(source: Path, folder: Path) -> None:
     """Handwritten digits as grey PNG files of 28 × 28 pixels."""
     data = np.load(source / "mnist_12k2k.npz")
-    for part, number in (("train", 1_700), ("test", 300)):
+    for part, number in (("train", TRAINED), ("test", TESTED)):
         for i in range(number):
             path = folder / part / str(data["class_names"][data[f"y_{part}"][i]]) / f"{i}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(data[f"x_{part}"][i]).save(path)
 
 
-def _some(is_test: Any, number: int) -> list[int]:
-    """Rows of the training examples, evenly spread, and at most 300 of the test."""
+def _some(is_test: Any) -> list[int]:
+    """Rows of the training and the test examples, evenly spread."""
     found: list[int] = []
-    for wanted, rows in ((number, np.flatnonzero(~is_test)), (300, np.flatnonzero(is_test))):
+    for wanted, rows in ((TRAINED, np.flatnonzero(~is_test)), (TESTED, np.flatnonzero(is_test))):
         found += rows[np.linspace(0, len(rows) - 1, min(wanted, len(rows))).round().astype(int)].tolist()
     return found
 
 
-def as_it_is(path: Path, scratch: Path) -> Path:
+def as_it_is(path: Path, copy: Path) -> Path:
     """The file itself."""
-    return path
+    return Path(shutil.copy(path, copy.with_suffix(path.suffix)))
 
 
-def as_pgm(path: Path, scratch: Path) -> Path:
+def as_pgm(path: Path, copy: Path) -> Path:
     """The same pixels where the program can read them."""
-    copy = scratch / f"{path.parent.name}_{path.stem}.pgm"
-    Image.open(path).save(copy)
-    return copy
+    Image.open(path).save(copy.with_suffix(".pgm"))
+    return copy.with_suffix(".pgm")
 
 
 TASKS = (
@@ -146,77 +154,95 @@ def exported(task: Task, source: Path, work: Path, minutes: float) -> Path:
             space=CnnSpace(data.input_shape, data.target.outputs, max_blocks=4, max_filters=32),
             problem=Problem(
                 [minimise("error", scale=0.3), minimise("arena_bytes")],
-                [at_most("arena_bytes", "48k"), at_most("flash_bytes", "96k"), at_most("macs", 3_000_000)],
+                [at_most("arena_bytes", "48k"), at_most("flash_bytes", "96k"), at_most("macs", 1_000_000)],
             ),
             algorithm=RandomSearch(),
-            training=TrainingSettings(epochs=5, batch_size=32, learning_rate=0.05),
-            evaluations=6,
+            training=TrainingSettings(epochs=6, batch_size=32, learning_rate=0.05),
+            evaluations=2,
             minutes=minutes,
         )
         search(config, task.name, out=work / "runs", evaluator=Inline)
     if not (out / "manifest.json").exists():
-        command = [
-            sys.executable,
-            ROOT / "driver.py",
-            "export",
-            run,
-            "--formats",
-            "c",
-            "--target",
-            DEVICE,
-            "--out",
-            out,
-        ]
-        subprocess.run(list(map(str, command)), check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+        opened = Run.open(run)
+        number = opened.best.number
+        graph, weights, splits = opened.graph(number), opened.weights(number), load_data(opened)
+        name = f"{task.name}_{number}"
+        export(out, graph, weights, splits, facts(opened, number), ("c",), name, TARGETS[DEVICE])
     return out
 
 
-def built(exports: dict[str, Path], tree: Path, work: Path) -> dict[str, Path]:
+def built(exports: dict[str, Path], tree: Path, folder: Path, *options: str) -> dict[str, Path]:
     """The program of each bundle, beside one build of TensorFlow Lite Micro."""
-    project = work / "build"
-    project.mkdir(exist_ok=True)
-    lines = ["cmake_minimum_required(VERSION 3.16)", "project(bundles C CXX)", 'set(CMAKE_BUILD_TYPE "Release")']
-    lines += [f'add_subdirectory("{folder / "c"}" {name})' for name, folder in exports.items()]
-    (project / "CMakeLists.txt").write_text("\n".join(lines) + "\n")
-    options = ["-S", project, "-B", project / "made", f"-DTFLM_DIR={tree}"]
-    for command in (["cmake", *options], ["cmake", "--build", project / "made", f"-j{CORES}"]):
+    folder.mkdir(exist_ok=True)
+    host = folder / "host"
+    shutil.copytree(next(iter(exports.values())) / "c" / "host", host, dirs_exist_ok=True)
+    lines = ["cmake_minimum_required(VERSION 3.16)", "project(bundles C CXX)", f'include("{host}/tflm.cmake")']
+    lines += [f'add_subdirectory("{export / "c"}" {name})' for name, export in exports.items()]
+    (folder / "CMakeLists.txt").write_text("\n".join(lines) + "\n")
+    configure = ["-S", folder, "-B", folder / "made", f"-DTFLM_DIR={tree}", "-DCMAKE_BUILD_TYPE=Release", *options]
+    for command in (["cmake", *configure], ["cmake", "--build", folder / "made", f"-j{CORES}"]):
         done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"{' '.join(map(str, command))}: {(done.stderr or done.stdout)[-2000:]}")
-    return {name: next((project / "made" / name).glob("*_host")) for name in exports}
+    return {name: next((folder / "made" / name).glob("*_host")) for name in exports}
 
 
-def compared(task: Task, work: Path, out: Path, program: Path, recordings: int) -> dict[str, Any]:
+def for_a_cortex_m4(folder: Path) -> list[str]:
+    """Options of CMake; the start of the program, which `cortex_m4` links, is compiled."""
+    sections = Path(__file__).parent / "cortex_m4"
+    (folder / "made").mkdir(parents=True, exist_ok=True)
+    command = ["arm-none-eabi-gcc", "-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard", "-Os", "-c"]
+    subprocess.run([*command, sections / "start.c", "-o", folder / "made" / "start.o"], check=True)
+    return [f"-DCMAKE_TOOLCHAIN_FILE={sections / 'toolchain.cmake'}", "-DCMAKE_BUILD_TYPE=MinSizeRel"]
+
+
+def on_this_computer(program: Path, files: list[str], folder: Path) -> str:
+    """What the program prints of files in `folder`."""
+    return subprocess.run([program, *files], capture_output=True, text=True, cwd=folder, check=False).stdout
+
+
+def on_a_cortex_m4(program: Path, files: list[str], folder: Path) -> str:
+    """The same on QEMU's Cortex-M4; newlib takes command lines of up to 256 bytes."""
+    said = ""
+    for first in range(0, max(len(files), 1), AT_ONCE):
+        given = ",".join(f"arg={name}" for name in ("m4", *files[first : first + AT_ONCE]))
+        command = ["qemu-system-arm", "-M", "mps2-an386", "-nographic", "-monitor", "none", "-serial", "none"]
+        command += ["-semihosting-config", f"enable=on,target=native,{given}", "-kernel", str(program)]
+        said += subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False).stdout
+    return said
+
+
+Running = Callable[[Path, list[str], Path], str]
+
+
+def compared(task: Task, work: Path, program: Path, running: Running, recordings: int) -> dict[str, Any]:
     """Run the program on golden examples and test recordings, and Python on the same recordings."""
-    golden = subprocess.run([program], capture_output=True, text=True, check=False).stdout
-    agreeing, used, given = map(int, re.match(r"(\d+) of \d+ .*; (\d+) of (\d+) bytes", golden).groups())  # type: ignore[union-attr]
-    splits = load_data(Run.open(work / "runs" / task.name))
+    out, splits = work / "exports" / task.name, load_data(Run.open(work / "runs" / task.name))
     target, names = splits.target, splits.test.names
-    assert target is not None and names is not None
+    assert isinstance(target, Classes) and names is not None
     rows = np.unique(np.linspace(0, len(splits.test) - 1, recordings).round().astype(int))
     model = open_model((out / "model.tflite").read_bytes())
-    inputs = model.quantised(splits.test.x[rows])
-    outputs = model.outputs(splits.test.x[rows])
-    python = c_answer.answers(target, model, inputs, outputs)
-    with tempfile.TemporaryDirectory() as scratch:
-        files = [task.for_program(work / "data" / task.name / str(names[row]), Path(scratch)) for row in rows]
-        done = subprocess.run([program, *files], capture_output=True, text=True, check=True)
-    said = [line.rsplit(": ", 1)[1].rsplit(" ", 1) for line in done.stdout.splitlines()]
-    labels = [target.labels.index(name) for name, _ in said]  # type: ignore[attr-defined]
-    off = [abs(float(score) - row[1 + label]) for (_, score), label, row in zip(said, labels, python, strict=True)]
-    manifest = json.loads((out / "manifest.json").read_text())
-    constants = re.findall(r"kArenaMinimumBytes = (\d+)", next((out / "c" / "src").glob("arena_size.h")).read_text())
+    x, y = splits.test.x[rows], splits.test.y[:][rows]
+    python = c_answer.answers(target, model, model.quantised(x), model.outputs(x))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        golden = re.match(r"(\d+) of \d+ .*; (\d+) of (\d+) bytes", running(program, [], folder))
+        assert golden, "the program did not run"
+        files = [
+            task.copied(work / "data" / task.name / str(names[row]), folder / str(i)).name for i, row in enumerate(rows)
+        ]
+        said = [line.split(": ")[1].rsplit(" ", 1) for line in running(program, files, folder).splitlines()]
+    labels = np.array([target.labels.index(name) for name, _ in said])
+    scores = np.array([float(score) for _, score in said])
     return {
         "recordings": len(rows),
-        "same_class": int(np.sum(np.array(labels) == python[:, 0])),
-        "right_in_c": int(np.sum(np.array(labels) == splits.test.y[:][rows])),
-        "right_in_python": int(np.sum(python[:, 0] == splits.test.y[:][rows])),
-        "largest_score_difference": max(off),
-        "golden_agreeing": agreeing,
-        "arena_used": used,
-        "arena_given": given,
-        "arena_reference": manifest["formats"]["c"]["host_arena_minimum_bytes"],
-        "arena_device": int(constants[-1]),
+        "same_class": int(np.sum(labels == python[:, 0])),
+        "right_in_c": int(np.sum(labels == y)),
+        "right_in_python": int(np.sum(python[:, 0] == y)),
+        "largest_score_difference": float(np.abs(scores - python[np.arange(len(rows)), 1 + labels]).max()),
+        "golden_agreeing": int(golden[1]),
+        "arena_used": int(golden[2]),
+        "arena_given": int(golden[3]),
     }
 
 
@@ -228,23 +254,29 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="folder that keeps data, runs, exports and programs")
     parser.add_argument("--minutes", type=float, default=2.0, help="of each search")
     parser.add_argument("--recordings", type=int, default=100, help="of each task")
+    parser.add_argument("--cortex-m4", action="store_true", help="also on QEMU's Cortex-M4 (arm-none-eabi-g++, QEMU)")
     given = parser.parse_args()
     configure_tensorflow(1)
     with tempfile.TemporaryDirectory() as temporary:
         work = (given.work or Path(temporary)).resolve()
         work.mkdir(parents=True, exist_ok=True)
         exports = {task.name: exported(task, given.data, work, given.minutes) for task in TASKS}
-        programs = built(exports, given.tree.resolve(), work)
-        found = {
-            task.name: compared(task, work, exports[task.name], programs[task.name], given.recordings) for task in TASKS
-        }
+        machines = {"computer": (on_this_computer, list[str]())}
+        if given.cortex_m4:
+            machines["cortex_m4"] = (on_a_cortex_m4, for_a_cortex_m4(work / "cortex_m4"))
+        found = {}
+        for machine, (running, options) in machines.items():
+            programs = built(exports, given.tree.resolve(), work / machine, *options)
+            for task in TASKS:
+                row = compared(task, work, programs[task.name], running, given.recordings)
+                found[f"{task.name}_{machine}"] = row
     heads = ("task", "same class", "right in C", "in Python", "score off by", "golden", "arena used", "given")
-    print("".join(f"{head:>14}" for head in heads))
+    print("".join(f"{head:>18}" for head in heads))
     for name, row in found.items():
         of = row["recordings"]
         cells = (name, f"{row['same_class']} of {of}", row["right_in_c"], row["right_in_python"])
         cells += (f"{row['largest_score_difference']:.4f}", f"{row['golden_agreeing']} of 8")
-        print("".join(f"{cell:>14}" for cell in (*cells, row["arena_used"], row["arena_given"])))
+        print("".join(f"{cell:>18}" for cell in (*cells, row["arena_used"], row["arena_given"])))
     print(json.dumps({f"{name}_{figure}": value for name, row in found.items() for figure, value in row.items()}))
 
 
