@@ -154,6 +154,10 @@ def train(
     console().print(final_table(opened, number))
     if not opened.final(number):
         raise SystemExit(1)
+    if quantise:
+        from edgevolve.reports.hardware import hardware_table
+
+        console().print(hardware_table(opened, number))
 
 
 def standard(

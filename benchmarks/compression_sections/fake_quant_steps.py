@@ -50,19 +50,13 @@ def measure(options: Options) -> Found:
     table = Table(*names, title="rounded in training against the file on LiteRT, in steps of the output")
     most = 0
     for space, bits in ((space, bits) for space in SPACES for bits in (8, 4)):
-        by_operator, whole, networks = [], [], 0
-        for graph in networks_of(space, number, bits):
-            compared = steps(graph, networks)
-            if compared:
-                by_operator.append(compared[0])
-                whole.append(compared[1])
-                networks += 1
-        each, ends = np.concatenate(by_operator), np.concatenate(whole)
-        most = max(most, int(each.max()))
-        shares = f"{(each == 0).mean():.1%}", f"{each.max()}", f"{(ends == 0).mean():.0%}"
-        table.add_row(
-            space, str(bits), str(networks), str(len(each)), *shares, f"{np.quantile(ends, 0.9):.0f}", f"{ends.max()}"
-        )
+        pairs = (steps(graph, seed) for seed, graph in enumerate(networks_of(space, number, bits)))
+        compared = [(each.size, int((each == 0).sum()), int(each.max()), ends) for each, ends in filter(None, pairs)]
+        values, equal, largest, whole = zip(*compared, strict=True)
+        ends, most = np.concatenate(whole), max(most, *largest)
+        shares = f"{sum(equal) / sum(values):.1%}", str(max(largest)), f"{(ends == 0).mean():.0%}"
+        figures = str(bits), str(len(compared)), f"{sum(values):,}", *shares
+        table.add_row(space, *figures, f"{np.quantile(ends, 0.9):.0f}", f"{ends.max()}")
     return Found([table], {"fake_quant_max_steps": most})
 
 

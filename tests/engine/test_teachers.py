@@ -120,6 +120,7 @@ def test_a_search_learns_from_a_teacher_that_it_prepared(tmp_path, large):
     assert all(len(record.outcome.curves["loss"]) == 4 for record in found.front)
 
 
+@pytest.mark.slow
 def test_a_final_training_in_four_bits_by_a_teacher_is_what_is_exported(tmp_path, run):
     own, data = search(config(), "own", out=tmp_path, evaluator=Inline), load_data(run)
     number, teacher = own.best.number, f"{run.folder}:best"
