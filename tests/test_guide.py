@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from edgevolve import Inline, SearchConfig, TrainingSettings, search
+from edgevolve.graph import kernel_bits
 from edgevolve.testing import check_data_set
 from predictors import board, device
 
@@ -125,3 +126,17 @@ def test_the_shared_weights_of_the_guide_are_trained_and_inherited(folder):
     found = search(config.with_fields(prepare=one_epoch, evaluations=3), "guide", out=folder, evaluator=Inline)
     assert not found.failures and found.evaluations == 3
     assert all(record.inherits.artefact == "prepared" for record in found.records.values())
+
+
+@pytest.mark.slow
+def test_the_teacher_and_the_bits_of_the_guide_are_searched(folder):
+    (block,) = [example for example in examples("docs/guide.md") if "prepare=Teach" in example]
+    config = run(block)["config"]
+    prepare = replace(config.prepare, training=replace(config.prepare.training, epochs=2))
+    shorter = config.with_fields(prepare=prepare, evaluations=2, training=replace(config.training, epochs=2))
+    found = search(shorter, "guide", out=folder, evaluator=Inline)
+    assert not found.failures and found.prepared.metrics["error"] < 0.9
+    for record in found.front:
+        bits = list(kernel_bits(found.graph(record.number)).values())
+        assert bits == [record.recipe["bits"]] * (len(bits) - 1) + [record.recipe["last_bits"]]
+        assert {"error_int8", "quantisation_drop"} <= record.metrics.keys()

@@ -26,15 +26,12 @@ from edgevolve.runs import ConfigError, Job, Journal, Run, SearchConfig, events
 from edgevolve.runs.earlier import parameters
 from edgevolve.training import Distil, TrainingSettings
 from search_algorithms import Failed
+from search_space.recipes import BITS
 
 _AS_IT_IS: Mapping[str, Any] = {}
 
 _ITS_OWN = 1 << 20
 """Begins the seeds of final trainings, so that none is that of a candidate."""
-
-
-_OF_BITS = ("bits", "first_bits", "last_bits")
-"""Genes that the network of a candidate holds already."""
 
 
 def final_task(
@@ -116,7 +113,7 @@ def train_again(
 
         if wanted:
             with closing(start(task, without_test(splits))) as pool:
-                recipe = {name: v for name, v in run.records[number].recipe.items() if name not in _OF_BITS}
+                recipe = {name: v for name, v in run.records[number].recipe.items() if name not in BITS}
                 waiting = [Job(seed, None, graph, _seed(run, number, seed), {}, recipe=recipe) for seed in wanted]
                 running = 0
                 while waiting or running:

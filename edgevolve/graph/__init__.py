@@ -4,7 +4,7 @@ from edgevolve.graph import ops
 from edgevolve.graph.attributes import Activation, Padding
 from edgevolve.graph.canonical import canonical, from_json, graph_hash, json_hash, to_json
 from edgevolve.graph.channels import Channels, channels_of
-from edgevolve.graph.kernel_bits import kernel_bits, with_kernel_bits
+from edgevolve.graph.kernel_bits import kernel_bits, with_bits, with_kernel_bits
 from edgevolve.graph.network import Graph, GraphBuilder, Node, reordered
 from edgevolve.graph.opaque import Opaque
 from edgevolve.graph.ops import *  # noqa: F403
@@ -29,6 +29,7 @@ __all__ = [
     "kernel_bits",
     "reordered",
     "to_json",
+    "with_bits",
     "with_kernel_bits",
 ]
 __all__ += ops.__all__

@@ -26,6 +26,17 @@ def with_kernel_bits(graph: Graph, bits: Mapping[str, int]) -> Graph:
     return Graph(graph.inputs, tuple(_with(node, bits.get(node.name)) for node in graph.nodes), graph.outputs)
 
 
+def with_bits(graph: Graph, bits: int | None, first: int | None = None, last: int | None = None) -> Graph:
+    """The network with kernels of `bits` bits, and its first and last layer with a kernel of those; None leaves them.
+
+    Raises `ShapeError` for bits other than 8 and 4.
+    """
+    chosen = {name: bits or given for name, given in kernel_bits(graph).items()}
+    for name, given in zip((*list(chosen)[:1], *list(chosen)[-1:]), (first, last), strict=False):
+        chosen[name] = given or chosen[name]
+    return with_kernel_bits(graph, chosen)
+
+
 def _with(node: Node, bits: int | None) -> Node:
     if bits is None:
         return node

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.data import Splits, Target, classes_of
-from edgevolve.graph import Graph, canonical, kernel_bits, with_kernel_bits
+from edgevolve.graph import Graph, canonical, with_bits
 from edgevolve.metric import QUANTISATION_DROP, Metric, int8_metric
 from edgevolve.quantisation.calibrate import calibration_examples
 from edgevolve.quantisation.litert import int8_scores
@@ -108,13 +108,10 @@ class Quantise:
 
     def _packed(self, graph: Graph, weights: Mapping[str, NDArray[Any]]) -> tuple[Graph, Weights]:
         """The network with these bits, in canonical order, and its weights by the names there."""
-        known = list(kernel_bits(graph))
-        bits = {name: self.bits or given for name, given in kernel_bits(graph).items()}
-        for name, given in ((known[0], self.first), (known[-1], self.last)):
-            bits[name] = given or bits[name]
-        if bits == kernel_bits(graph):
+        chosen = with_bits(graph, self.bits, self.first, self.last)
+        if chosen == graph:
             return graph, dict(weights)
-        packed, names = canonical(with_kernel_bits(graph, bits))
+        packed, names = canonical(chosen)
         parts = ((name.rpartition("/"), value) for name, value in weights.items())
         return packed, {f"{names[node]}/{role}": value for (node, _, role), value in parts}
 

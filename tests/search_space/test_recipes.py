@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from edgevolve.graph import graph_hash
+from edgevolve.graph import graph_hash, kernel_bits
 from search_space import GenotypeError, MlpSpace, Recipes
 from search_space.recipes import Genes
 
@@ -96,3 +96,15 @@ def test_a_fault_of_the_network_is_named_by_its_place():
     value["network"]["hidden"][0]["units"] = -3
     with pytest.raises(GenotypeError, match=r"^genotype\.network\.hidden\[0\]\.units: expected a whole number"):
         SPACE.from_json(value)
+
+
+def test_bits_are_in_the_network_before_it_is_trained():
+    """So that a bound on its size is about what is exported."""
+    space = Recipes(MlpSpace((8, 8, 1), 10), bits=(4,), first_bits=(8,))
+    genotype = space.sample(np.random.default_rng(0))
+    bits = list(kernel_bits(space.graph(genotype)).values())
+    assert bits[1:] == [4] * (len(bits) - 1) and bits[0] == (8 if len(bits) > 1 else 4)
+    assert space.recipe(genotype) == {"bits": 4, "first_bits": 8}
+    with pytest.raises(ValueError, match="8 or 4 bits"):
+        odd = Recipes(MlpSpace((8, 8, 1), 10), bits=(3,))
+        odd.graph(odd.sample(np.random.default_rng(0)))
