@@ -2,6 +2,7 @@
 
 import statistics
 
+from edgevolve.printable import printable
 from edgevolve.reports.quantities import duration, quantity
 from edgevolve.runs import Run
 
@@ -11,7 +12,13 @@ def inherited_lines(run: Run) -> list[str]:
     if run.prepared is None or run.prepared.artefact is None:
         return []
     about, main = run.prepared.metrics, run.main
-    words = [f"shared weights were prepared in {duration(run.prepared.ended - run.prepared.started)}"]
+    earlier = (run.started.config.get("prepare") or {}).get("run")
+    spent = duration(run.prepared.ended - run.prepared.started)
+    words = [
+        f"shared weights are those of {printable(str(earlier))}"
+        if earlier
+        else f"shared weights were prepared in {spent}"
+    ]
     if {"steps", "networks"} <= about.keys():
         words.append(f"{about['steps']:.0f} steps of {about['networks']:.0f} networks")
     for name in ("largest", "smallest"):
