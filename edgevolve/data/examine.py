@@ -208,8 +208,8 @@ def _range_notes(splits: Splits, ranges: dict[str, tuple[float, float]]) -> Iter
     elif train.x.dtype.name not in FULL_SCALE and splits.front_end is None and needs_standardising(train.x, None):
         yield (
             f"x holds {train.x.dtype} from {low:g} to {high:g}, taken as it is; many networks learn nothing from such "
-            "values; load may return with_front_end(splits, Standardise.fit(splits.train.x)), whose constants reach "
-            "journal, manifest and C code"
+            "values where no FrontEndChoices standardise them; load may return with_front_end(splits, "
+            "Standardise.fit(splits.train.x)), whose constants reach journal, manifest and C code"
         )
     for part in ("validation", "test"):
         other = max(map(abs, ranges[part]))
