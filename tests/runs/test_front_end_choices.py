@@ -11,6 +11,7 @@ import pytest
 from edgevolve import (
     AgingEvolution,
     CnnSpace,
+    Features,
     FrontEndChoices,
     Mel,
     Micro,
@@ -142,6 +143,18 @@ def test_arena_flash_and_latency_are_those_of_network_and_front_end():
     milliseconds = device("cortex_m4").operations_ms(needed.float_operations, needed.integer_operations)
     assert both["latency_ms"] == pytest.approx(alone["latency_ms"] + milliseconds) and milliseconds > 1
     assert both["macs"] == alone["macs"]
+
+
+def test_a_front_end_that_is_given_counts_as_one_that_is_searched():
+    given = FrontEndChoices(MlpSpace((2_000, 1, 1), 3), SOUND[0], bands=(12,))
+    searched = SearchConfig(data=Tones(), space=given, problem=Problem([minimise("arena_bytes")]), board="nano33ble")
+    data = Features(Tones(), SOUND[0])
+    fixed = searched.with_fields(data=data, space=MlpSpace(data.input_shape, 3))
+    genotype = given.sample(np.random.default_rng(0))
+    one = measure(searched.space, searched.providers, genotype)
+    other = measure(fixed.space, fixed.providers, genotype.network, beside=fixed.beside)
+    assert one.metrics == other.metrics and "front_end_ram_bytes" in one.metrics
+    assert one.recipe and not other.recipe
 
 
 def test_features_are_made_once_for_each_front_end_and_the_least_lately_used_go():
