@@ -174,7 +174,7 @@ FOREIGN_ROWS = (
         code=126,
         method="AddBatchMatMul",
         fields=(_flag("adjoint_first", 0), _flag("adjoint_second", 1)),
-        kernel=Kernel(Kept(3, 1, 48), Kept(3, 1, 16), 0, batch_matmul_tables),
+        kernel=Kernel(Kept(3, 1, 32), Kept(3, 1, 16), 0, batch_matmul_tables),
     ),
     Row(
         name="TRANSPOSE_CONV",

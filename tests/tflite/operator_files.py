@@ -147,6 +147,16 @@ for ty, tag in ((F, "/f"), (I8, "/i8"), (I16, "/i16")):
         tag + "x",
     )
 for ty, tag in ((F, "/f"), (I8, "/i8")):
+    for more in (((2,), (2,)), ((1, 2), (1, 2)), ((2,), ())):
+        left, right = ((*dims, *matrix) for dims, matrix in zip(more, ((4, 5), (5, 6)), strict=True))
+        place = f"{tag}, rank {2 + len(more[0])} and {2 + len(more[1])}"
+        add(
+            "BATCH_MATMUL",
+            [((1, *left), ty), ((1, *right), ty)],
+            [((1, *left[:-1], 6), ty)],
+            {"table": "BatchMatMulOptions"},
+            place,
+        )
     add("SOFTMAX", [((1, 4), ty)], [((1, 4), ty, 1 / 256, -128)], {"table": "SoftmaxOptions", "beta": 1.0}, tag)
     add("L2_NORMALIZATION", [((1, 4), ty)], [((1, 4), ty, 1 / 128, 0)], {"table": "L2NormOptions"}, tag)
     add("PRELU", [(SH, ty), ("c", np.ones((1, 1, 2)), ty, 0.5)], [(SH, ty)], None, tag)
