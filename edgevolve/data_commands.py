@@ -32,6 +32,7 @@ def init(
     from edgevolve.starting import Wishes, config_text, looked_at, planned
 
     _check_out(out)
+    board = _from_the_root(board)
     reading = looked_at(data, board, Wishes(label, skip_unreadable))
     print(reading.seen, flush=True)
     plan = planned(reading, board, minutes, cores())
@@ -48,6 +49,12 @@ def init(
         f"  edgevolve {name}\n  edgevolve train artifacts/{out.stem} --epochs {plan.final_epochs}\n"
         f"  edgevolve export artifacts/{out.stem} --formats tflite,c"
     )
+
+
+def _from_the_root(board: str) -> str:
+    """A board of the user's own is named so that the configuration finds it from any folder."""
+    name, suffix, framework = board.partition(".yaml")
+    return f"{os.path.abspath(name)}{suffix}{framework}" if suffix else board
 
 
 def _check_out(out: Path) -> None:

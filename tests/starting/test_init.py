@@ -16,8 +16,10 @@ from edgevolve.runs import ConfigError
 from edgevolve.runs.measure import measure
 from edgevolve.starting import Wishes, config_text, looked_at, planned
 from predictors import PredictorError
+from predictors.board import FOLDER
 from resource_models import macs
 from search_space import CnnSpace, MlpSpace
+from tests.test_driver import edgevolve
 
 ROOT = Path(__file__).parents[2]
 
@@ -172,8 +174,6 @@ def test_more_time_and_cores_allow_larger_networks(tmp_path):
 
 
 def test_a_board_too_small_for_any_network_is_refused_in_one_line(tmp_path):
-    from predictors.board import FOLDER
-
     text = (FOLDER / "nano33ble.yaml").read_text().replace("sram: {value: 256KiB", "sram: {value: 62KiB", 1)
     (tmp_path / "tiny.yaml").write_text(text)
     write_images(tmp_path / "photos")
@@ -193,3 +193,18 @@ def test_what_cannot_be_read_is_refused_or_left_out_as_asked(tmp_path):
         looked_at(str(tmp_path / "photos"), "rp2040", Wishes())
     plan, config = written(tmp_path / "photos", tmp_path / "a.py", skip_unreadable=True)
     assert config.data.skip_unreadable and any("1 left out as unreadable" in note for note in plan.notes)
+
+
+@pytest.mark.slow
+def test_the_command_writes_once_and_says_what_comes_next(tmp_path):
+    write_table(tmp_path / "table.csv")
+    (tmp_path / "own.yaml").write_text((FOLDER / "rp2040.yaml").read_text().replace("name: rp2040", "name: own"))
+    begin = ("init", "--data", "table.csv", "--board", "own.yaml", "--minutes", "5")
+    done = edgevolve(*begin, "-o", "mine.py", cwd=tmp_path)
+    assert done.returncode == 0 and "a table of 60 rows and 2 inputs for 2 classes (bad, good)" in done.stdout
+    assert "edgevolve train artifacts/mine --epochs 300\n" in done.stdout
+    assert load_configuration(str(tmp_path / "mine.py"), ROOT / "configs").board.name == "own/sdk"
+    before = (tmp_path / "mine.py").read_text()
+    again, other = edgevolve(*begin, "-o", "mine.py", cwd=tmp_path), edgevolve(*begin, "-o", "mine.txt", cwd=tmp_path)
+    assert again.returncode == other.returncode == 2 and (tmp_path / "mine.py").read_text() == before
+    assert again.stderr == "edgevolve: mine.py: is there already; choose another -o, or remove it\n"
