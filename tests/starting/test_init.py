@@ -208,3 +208,34 @@ def test_the_command_writes_once_and_says_what_comes_next(tmp_path):
     again, other = edgevolve(*begin, "-o", "mine.py", cwd=tmp_path), edgevolve(*begin, "-o", "mine.txt", cwd=tmp_path)
     assert again.returncode == other.returncode == 2 and (tmp_path / "mine.py").read_text() == before
     assert again.stderr == "edgevolve: mine.py: is there already; choose another -o, or remove it\n"
+
+
+def test_one_signal_a_line_has_as_many_axes_as_alternate(tmp_path):
+    rng = np.random.default_rng(0)
+    for label, name in enumerate(("calm", "wild")):
+        (tmp_path / "vibration" / name).mkdir(parents=True)
+        for number in range(4):
+            steps = np.arange(40)[:, np.newaxis]
+            lines = [np.sin(steps * 0.2 + rng.random()) * (1 + label) + [0, 5, -5] for _ in range(6)]
+            np.savetxt(tmp_path / "vibration" / name / f"{number}.csv", [one.ravel() for one in lines], delimiter=",")
+    reading = looked_at(str(tmp_path / "vibration"), "rp2040", Wishes())
+    assert (reading.data.axes, reading.data.window, reading.data.input_shape) == (3, 40, (40, 1, 3))
+    assert "3 apart" in reading.why["axes"]
+
+
+def test_archives_of_signals_and_of_images_are_told_apart(tmp_path):
+    labels = np.arange(30) % 2
+    np.savez(tmp_path / "signals.npz", x=np.random.default_rng(0).normal(size=(30, 50, 3)), y=labels)
+    np.savez(tmp_path / "images.npz", x_train=np.zeros((30, 9, 9), np.uint8), y_train=labels)
+    assert looked_at(str(tmp_path / "signals.npz"), "rp2040", Wishes()).data.window == 50
+    assert type(looked_at(str(tmp_path / "images.npz"), "rp2040", Wishes()).data).__name__ == "NpzImages"
+
+
+def test_a_log_with_time_is_recordings_and_a_table_without_is_not(tmp_path):
+    rows = [f"{n % 50 / 100:.2f},{n % 7},{'walk' if n // 200 else 'run'},s{n // 50}" for n in range(400)]
+    (tmp_path / "log.csv").write_text("\n".join(["time_s,x,target,session", *rows]) + "\n")
+    data = looked_at(str(tmp_path / "log.csv"), "rp2040", Wishes()).data
+    assert isinstance(data, SensorTable) and data.window == 50
+    (tmp_path / "table.csv").write_text("\n".join(["speed,x,target,session", *rows]) + "\n")
+    table = looked_at(str(tmp_path / "table.csv"), "rp2040", Wishes()).data
+    assert isinstance(table, Table) and table.group == "session"
