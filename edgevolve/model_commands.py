@@ -48,8 +48,9 @@ def export(
 
     folder = out or opened.folder / "export" / str(record.number)
     graph = opened.final_graph(record.number)
+    slower = float(opened.started.config.get("slower", 0.0))
     about, name = facts(opened, record.number), f"{opened.started.name}_{record.number}"
-    manifest = export_model(folder, graph, weights, splits, about, chosen, name, device)
+    manifest = export_model(folder, graph, weights, splits, about, chosen, name, device, slower)
     console().print(export_table(opened, folder, record, json.loads(manifest.to_json())))
 
 

@@ -24,10 +24,11 @@ from resource_models.arena import (
     timeline,
 )
 from resource_models.deployed import Deployed, deployed
+from resource_models.in_bands import in_bands, measure_in_bands
 from resource_models.liveness import Lifetime, PlacedBuffer, lifetimes, live_bytes, stacked
 from resource_models.memory import PeakMemory, peak_memory
 from resource_models.metrics import ARENA, FLASH, MACS, MODEL_SIZE, PEAK_MEMORY
-from resource_models.partial import Choice, choices
+from resource_models.partial import QUICK, THOROUGH, Choice, Effort, choices
 from resource_models.plan import Plan
 from resource_models.size import macs, model_size
 
@@ -39,9 +40,12 @@ __all__ = [
     "MACS",
     "MODEL_SIZE",
     "PEAK_MEMORY",
+    "QUICK",
     "TARGETS",
+    "THOROUGH",
     "Choice",
     "Deployed",
+    "Effort",
     "Footprint",
     "KernelSet",
     "Lifetime",
@@ -55,10 +59,12 @@ __all__ = [
     "file_footprint",
     "file_macs",
     "footprint",
+    "in_bands",
     "lifetimes",
     "live_bytes",
     "macs",
     "measure",
+    "measure_in_bands",
     "memory_plan",
     "model_size",
     "peak_memory",

@@ -105,13 +105,21 @@ def file_footprint(model: TfliteModel, target: Target = CORTEX_M) -> Footprint:
     return found if model.offsets is None else replace(found, stored_head_bytes=stored_head_bytes(model, target))
 
 
-def arena_range(model: TfliteModel, target: Target = CORTEX_M) -> tuple[int, int]:
-    """Bytes that the arena of a file has at least under any plan, and those that it has without one."""
+class ArenaRange(NamedTuple):
+    """Bytes of the arena of a file at least, under any plan, those without a plan, and those of its tail."""
+
+    least: int
+    enough: int
+    tail: int
+
+
+def arena_range(model: TfliteModel, target: Target = CORTEX_M) -> ArenaRange:
+    """What is known of the arena of a file before a plan is searched."""
     parts = _parts(model, target)
     placed = _placed(parts, target)
     ends, every = tail(parts, target, len(placed.tensors)), [*placed.tensors, *placed.scratch]
     least, enough = (head + ends.kept_bytes for head in (live_peak(every), height(every, greedy_offsets(every))))
-    return max(least, ends.setup_bytes), max(enough, ends.setup_bytes)
+    return ArenaRange(max(least, ends.setup_bytes), max(enough, ends.setup_bytes), ends.kept_bytes)
 
 
 def placed_buffers(found: Graph | TfliteModel, target: Target = CORTEX_M) -> list[PlacedBuffer]:

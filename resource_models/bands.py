@@ -10,6 +10,7 @@ Pex (2022).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import accumulate
 from typing import NamedTuple
 
 from edgevolve.graph import DType, Graph, Node, Shape, Tensor
@@ -26,6 +27,8 @@ POINTWISE = frozenset(
 OF_SEVERAL = frozenset({"ADD", "CONCATENATION", "DIV", "MAXIMUM", "MINIMUM", "MUL", "SQUARED_DIFFERENCE", "SUB"})
 """Operators that make each pixel of those at the same place of several maps."""
 
+SLICE = "SLICE"
+
 CONVOLUTIONS, POOLS = frozenset({"CONV_2D", "DEPTHWISE_CONV_2D"}), frozenset({"AVERAGE_POOL_2D", "MAX_POOL_2D"})
 
 _SAME = 0
@@ -38,7 +41,8 @@ _MARK = "~"
 class Part(NamedTuple):
     """The operators `first` to before `last`, and into how many bands of rows and of columns their outputs are cut.
 
-    Within a band a map is cut to what its next reader needs where that is at least `spare` rows or columns less.
+    Within a band a map is cut to what its next reader needs where that is at least `spare` rows or columns less. A
+    band has `taper` times the rows of the one before: what earlier ones made waits in memory while later ones run.
     """
 
     first: int
@@ -46,6 +50,7 @@ class Part(NamedTuple):
     rows: int
     columns: int = 1
     spare: int = NEVER
+    taper: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,19 @@ class Cutter:
         self.model = model
         self._along = [[_along(op, axis) if _allowed(op) else None for op in model.operators] for axis in _AXES]
         self._paths = cache(self._find_paths)
+        nodes = model.graph.nodes
+        self.last_reader = {x.name: number for number, node in enumerate(nodes) for x in node.inputs}
+        self.last_reader |= {y.name: len(nodes) for y in model.graph.outputs}
+        self._macs = [node.macs for node in nodes]
+        self._work = sum(self._macs)
+        self.ends = cache(self._ends)
+
+    def _ends(self, first: int, last: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """The maps that a part reads and does not make, and those that it makes and that are read after it."""
+        nodes = self.model.graph.nodes[first:last]
+        made = {y.name: y for node in nodes for y in node.outputs}
+        given = {x.name: x for node in nodes for x in node.inputs if x.name not in made}
+        return tuple(given.values()), tuple(y for y in made.values() if self.last_reader.get(y.name, -1) >= last)
 
     @property
     def cuttable(self) -> list[bool]:
@@ -77,44 +95,23 @@ class Cutter:
 
     def macs(self, part: Part) -> int | None:
         """Multiply-accumulates of the network with the part in bands; None where it cannot be cut so."""
-        ways = self._ways(part)
+        ways = self.ways(part)
         if ways is None:
             return None
-        total = 0
-        for number, node in enumerate(self.model.graph.nodes):
-            if part.first <= number < part.last and node.macs:  # so many for each pixel that is made
-                step = number - part.first
+        total = self._work
+        for step, number in enumerate(range(part.first, part.last)):
+            if work := self._macs[number]:  # so many for each pixel that is made
+                shape = self.model.operators[number].outputs[0].shape
                 height, width = (sum(path.steps[step].made.size for path in paths) for paths in ways)
-                total += node.macs * height * width // (node.output.shape[1] * node.output.shape[2])
-            else:
-                total += node.macs
+                total += work * height * width // (shape[1] * shape[2]) - work
         return total
-
-    def least_bytes(self, part: Part) -> int:
-        """Bytes that are alive at some time at least: the exits' pieces, beside one whole exit or the last band."""
-        wanted, given = exits(self.model, part), entries(self.model, part)
-        ways, bands = self._ways(part), part.rows * part.columns
-        if ways is None:
-            return 0
-        sizes = [y.size_bytes for y in wanted]
-        work, (down, across) = 0, (ways[0][-1].steps, ways[1][-1].steps)
-        for node, row, column in zip(self.model.graph.nodes[part.first : part.last], down, across, strict=True):
-            read = (
-                sum(x.size_bytes // (x.shape[1] * x.shape[2]) for x in node.inputs) * row.read.size * column.read.size
-            )
-            y = node.output
-            made = y.size_bytes // (y.shape[1] * y.shape[2]) * row.made.size * column.made.size
-            work = max(work, read + made)
-        before = sum(sizes) * (bands - 1) // bands
-        entry = sum(x.size_bytes for x in given)
-        return max(sum(sizes) + min(sizes), before + entry, before + work)
 
     def banded(self, part: Part) -> Banded | None:
         """The network with the part in bands; None where strides or maps do not allow for it."""
-        ways = self._ways(part)
+        ways = self.ways(part)
         if ways is None:
             return None
-        given, wanted = entries(self.model, part), exits(self.model, part)
+        given, wanted = self.ends(part.first, part.last)
         writer, mark = _Writer(self.model), f"{_MARK}{len(self.model.operators)}"
         for number in range(part.first):
             writer.keep(number)
@@ -132,23 +129,25 @@ class Cutter:
             writer.keep(number)
         return writer.done()
 
-    def _ways(self, part: Part) -> tuple[tuple[Path, ...], tuple[Path, ...]] | None:
-        """The paths of all bands of rows, and of columns."""
-        first, last, rows, columns, spare = part
-        if rows * columns < 2 or not all(self.cuttable[first:last]) or not exits(self.model, part):
+    def ways(self, part: Part) -> tuple[tuple[Path, ...], tuple[Path, ...]] | None:
+        """The paths of all bands of rows, and of columns; None where it cannot be cut so."""
+        first, last, rows, columns, spare, taper = part
+        if rows * columns < 2 or None in self._along[0][first:last] or not self.ends(first, last)[1]:
             return None
-        down = self._paths(first, last, 0, rows, spare)
-        across = self._paths(first, last, 1, columns, spare) if down else None
+        down = self._paths(first, last, 0, rows, spare if rows > 1 else NEVER, taper)
+        across = self._paths(first, last, 1, columns, spare if columns > 1 else NEVER, 1.0) if down else None
         return (down, across) if down and across else None
 
-    def _find_paths(self, first: int, last: int, place: int, count: int, spare: int) -> tuple[Path, ...] | None:
+    def _find_paths(
+        self, first: int, last: int, place: int, count: int, spare: int, taper: float
+    ) -> tuple[Path, ...] | None:
         inner = [along for along in self._along[place][first:last] if along]
-        part, axis = Part(first, last, 1), _AXES[place]
-        given = {x.name: x.shape[axis] for x in entries(self.model, part)}
-        wanted = {y.name: y.shape[axis] for y in exits(self.model, part)}
-        found = []
+        axis, (entries, exits) = _AXES[place], self.ends(first, last)
+        given = {x.name: x.shape[axis] for x in entries}
+        wanted = {y.name: y.shape[axis] for y in exits}
+        found, ends = [], {name: _cuts(size, count, taper) for name, size in wanted.items()}
         for i in range(count):
-            spans = {name: (size * i // count, size * (i + 1) // count) for name, size in wanted.items()}
+            spans = {name: (each[i], each[i + 1]) for name, each in ends.items()}
             path = path_of(inner, given, spans, wanted, spare if count > 1 else NEVER, whole=count == 1)
             if path is None:
                 return None
@@ -156,19 +155,12 @@ class Cutter:
         return tuple(found)
 
 
-def entries(model: TfliteModel, part: Part) -> tuple[Tensor, ...]:
-    """The maps that a part reads and does not make."""
-    nodes = model.graph.nodes[part.first : part.last]
-    made = {y.name for node in nodes for y in node.outputs}
-    return tuple({x.name: x for node in nodes for x in node.inputs if x.name not in made}.values())
-
-
-def exits(model: TfliteModel, part: Part) -> tuple[Tensor, ...]:
-    """The maps that a part makes and that are read after it."""
-    read = {x.name for node in model.graph.nodes[part.last :] for x in node.inputs}
-    read |= {y.name for y in model.graph.outputs}
-    nodes = model.graph.nodes[part.first : part.last]
-    return tuple(y for node in nodes for y in node.outputs if y.name in read)
+def _cuts(size: int, count: int, taper: float) -> list[int]:
+    """Where bands begin, and the end of the last."""
+    if taper == 1:
+        return [size * i // count for i in range(count + 1)]
+    shares = list(accumulate((taper**i for i in range(count)), initial=0.0))
+    return [round(size * share / shares[-1]) for share in shares]
 
 
 class _Writer:
@@ -206,6 +198,9 @@ class _Writer:
                 for x in operator.inputs
             ]
             made, bands = operator.outputs[0], tuple(step.made for step in steps)
+            if operator.name == SLICE and inputs[0] is not None:
+                pieces[made.name] = inputs[0], bands
+                continue
             piece = self._piece(made, bands, suffix)
             pieces[made.name] = piece, bands
             self._add(replace(operator, inputs=tuple(inputs), outputs=(piece,)), number)
@@ -282,15 +277,17 @@ class _Writer:
 
 def _along(operator: Operator, axis: int) -> Along:
     maps, (made,) = _maps(operator), operator.outputs
-    window = Window(1, 1, False)
-    if operator.name in CONVOLUTIONS | POOLS:
+    window, cuts = Window(1, 1, False), operator.name == SLICE
+    if cuts:
+        window = Window(1, 1, False, operator.values[1][axis])
+    elif operator.name in CONVOLUTIONS | POOLS:
         way, options = ("height" if axis == 1 else "width"), operator.options
         if operator.name in POOLS:
             span = int(options[f"size_{way}"])
         else:
             span = 1 + (operator.shape(1)[axis] - 1) * int(options[f"dilation_{way}"])
         window = Window(span, int(options[f"stride_{way}"]), options["padding"] == _SAME)
-    return Along(window, tuple(x.name for x in maps), maps[0].shape[axis], made.name, made.shape[axis])
+    return Along(window, tuple(x.name for x in maps), maps[0].shape[axis], made.name, made.shape[axis], cuts)
 
 
 def _maps(operator: Operator) -> list[Tensor]:
@@ -312,6 +309,9 @@ def _allowed(operator: Operator) -> bool:
         return len(maps) == 1 and operator.inputs[0] is maps[0] and len(operator.shape(1)) == 4
     if operator.name in POOLS:
         return True
+    if operator.name == SLICE:
+        begin = operator.values[1] if len(operator.values) == 3 else ()
+        return len(maps) == 1 and len(begin) == 4 and begin[3] == 0 and maps[0].shape[3] == operator.outputs[0].shape[3]
     alike = all(x.shape[:3] == operator.outputs[0].shape[:3] for x in maps)
     by_channel = all(_by_channel(x.shape) for x in constants)
     if operator.name == "CONCATENATION":

@@ -21,12 +21,14 @@ class Constant(NamedTuple):
 def constants(operators: Sequence[Operator]) -> Sequence[Constant]:
     """All constants in the order of their first reader. Equal tables of numbers (axes, shapes, paddings) are one."""
     found: list[Constant] = []
+    names: set[str] = set()
     tables: set[tuple[int, ...]] = set()
     for operator in operators:
         axis = ROWS[operator.name].channel_axis if operator.name in ROWS else 0
         for tensor, scales, values in zip(operator.inputs, operator.scales, operator.values, strict=True):
-            if tensor is None or not tensor.constant or values in tables:
+            if tensor is None or not tensor.constant or tensor.name in names or values in tables:
                 continue
+            names.add(tensor.name)
             if values:
                 tables.add(values)
             last_axis = axis > 0 and scales > 1 and len(tensor.shape) == axis + 1

@@ -36,11 +36,15 @@ class Path(NamedTuple):
 
 
 class Window(NamedTuple):
-    """What an operator does along one axis: what a window spans, its stride, and whether maps are padded."""
+    """What an operator does along one axis: what a window spans, its stride, and whether maps are padded.
+
+    A slice begins at `shift` of its map. It is not done in a band: its piece is one of its map's.
+    """
 
     span: int
     stride: int
     same: bool
+    shift: int = 0
 
     def padding(self, size: int) -> int:
         """Rows before a map of this size."""
@@ -52,13 +56,17 @@ class Window(NamedTuple):
 
 
 class Along(NamedTuple):
-    """An operator along one axis: what it does, which maps of `size` it reads, and what it makes."""
+    """An operator along one axis: what it does, which maps of `size` it reads, and what it makes.
+
+    `cuts` tells that it is a slice.
+    """
 
     window: Window
     maps: tuple[str, ...]
     size: int
     made: str
     made_size: int
+    cuts: bool = False
 
 
 def path_of(
@@ -107,7 +115,7 @@ def _around(most: int) -> tuple[tuple[int, int], ...]:
 @cache
 def _reach(window: Window, size: int, made_size: int, made: tuple[int, int]) -> tuple[int, int]:
     """The least piece of a map of `size` of which an operator makes this of its output, lying as in the whole."""
-    begin = made[0] * window.stride - window.padding(size)
+    begin = made[0] * window.stride - window.padding(size) + window.shift
     stop = begin + (made[1] - made[0] - 1) * window.stride + window.span
     begin, stop = max(0, begin), min(size, stop)
     for before, after in _around(window.stride):
@@ -125,7 +133,11 @@ def _through(
     for along in inner:
         lie = [places[name] for name in along.maps]
         start, finish = max(band.start for band in lie), min(band.start + band.size for band in lie)
-        read = Band(start, finish - start, max(band.right for band in lie), min(band.wrong for band in lie))
+        right, wrong = max(band.right for band in lie), min(band.wrong for band in lie)
+        if along.cuts:
+            start, finish = max(start, along.window.shift), min(finish, along.window.shift + along.made_size)
+            right, wrong = max(right, start), min(wrong, finish)
+        read = Band(start, finish - start, right, wrong)
         if spare < NEVER:
             begin, stop = _reach(along.window, along.size, along.made_size, need[along.made])
             if read.size - (stop - begin) >= spare:
@@ -144,7 +156,7 @@ def _suffices(made: Band | None, need: tuple[int, int]) -> bool:
 
 def _made(window: Window, read: Band, whole: int, whole_made: int) -> Band | None:
     """The piece that comes out, or None where it would not lie as in the whole."""
-    size, first = window.made(read.size), window.padding(whole)
+    size, first = window.made(read.size), window.padding(whole) - window.shift
     shifted = read.start - window.padding(read.size) + first
     start = shifted // window.stride
     if size < 1 or shifted % window.stride or start < 0 or start + size > whole_made:

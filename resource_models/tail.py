@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from edgevolve.graph import DType, Graph, Tensor
 from edgevolve.tflite import Needs, Operator, Target
+from edgevolve.tflite import needs as needs_of
 
 
 class _Records(NamedTuple):
@@ -127,6 +128,21 @@ def tail(parts: Sequence[Part], target: Target, placed: int) -> Tail:
             if scales.get(tensor.name):
                 used += records.quantisation + 4 * (1 + scales[tensor.name])
     return Tail(_aligned(used, _ALIGNMENT), max(planning, _aligned(setup, _ALIGNMENT)))
+
+
+def operator_bytes(operator: Operator, target: Target) -> int:
+    """Bytes that one more operator of this kind keeps, with a tensor for each output; constants have theirs."""
+    records, known = _RECORDS[target.pointer_bytes], needs_of(operator, target)
+    used = records.operator + records.tensor * len(operator.outputs)
+    if known is None:
+        return used
+    used += _aligned(known.kept.parameters, known.kept.alignment) + _aligned(known.kept.data, _ALIGNMENT)
+    return used + sum(_aligned(table, _ALIGNMENT) for table in known.tables) + target.pointer_bytes * len(known.scratch)
+
+
+def constant_bytes(target: Target) -> int:
+    """Bytes that the runtime keeps of one more constant."""
+    return _RECORDS[target.pointer_bytes].tensor
 
 
 def _assigned(parts: Sequence[Part]) -> Iterator[tuple[int, ...]]:

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.micro import MicroError, available, run_on_micro
-from edgevolve.graph import Graph
-from resource_models import HOST, Footprint, footprint
+from resource_models import Footprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +46,21 @@ class ArenaReport:
     host: HostArena | None
 
 
-def arena_report(graph: Graph, found: Footprint, before: bytes, after: bytes, stored: NDArray[np.int8]) -> ArenaReport:
+def arena_report(
+    found: Footprint, found_on_host: Footprint, before: bytes, after: bytes, stored: NDArray[np.int8]
+) -> ArenaReport:
     """Check the exported file `after` against `before`, which holds no plan, on TensorFlow Lite Micro.
 
     Args:
-        graph: the file's operators, as `found` measured them.
         found: the figures of the target.
+        found_on_host: those of the 64-bit host.
         before: the file without a plan.
         after: the file as it is handed over.
         stored: examples as the model reads them, (number, height, width, channels).
 
     Raises `ExportError` if the outputs of the two differ.
     """
-    host = _on_host(footprint(graph, HOST), before, after, stored) if available() else None
+    host = _on_host(found_on_host, before, after, stored) if available() else None
     return ArenaReport(
         target=found.target.name,
         provenance=found.target.provenance,

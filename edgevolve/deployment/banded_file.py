@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from edgevolve.deployment.flatbuffer import buffer_of, schema
-from edgevolve.tflite import TfliteModel
+from edgevolve.tflite import ROWS, TfliteModel
 from resource_models.bands import Banded
 
 
@@ -68,7 +68,7 @@ def _added(content: Any, name: str, options: Any) -> Any:
     if code not in known:
         entry = read.OperatorCodeT()
         entry.builtinCode = entry.deprecatedBuiltinCode = code
-        entry.version = 2
+        entry.version = ROWS[name].version
         content.operatorCodes = [*content.operatorCodes, entry]
         known.append(code)
     table.opcodeIndex = known.index(code)
@@ -78,6 +78,4 @@ def _added(content: Any, name: str, options: Any) -> Any:
             read.ConcatenationOptionsT(),
         )
         table.builtinOptions.axis = int(options["axis"])
-    else:
-        table.builtinOptionsType, table.builtinOptions = read.BuiltinOptions.SliceOptions, read.SliceOptionsT()
     return table

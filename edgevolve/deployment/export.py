@@ -26,10 +26,11 @@ from edgevolve.deployment.tflite import differences
 from edgevolve.graph import Graph, graph_hash, reordered, to_json
 from edgevolve.quantisation import calibration_examples, int8_network
 from edgevolve.quantisation.litert import int8_scores, open_model
+from edgevolve.tflite import read_tflite
 from edgevolve.tflite.targets import Target as Device
 from edgevolve.training.keras_model import keras_model
 from edgevolve.training.trainer import evaluate
-from resource_models import CORTEX_M, Footprint, deployed, footprint, live_bytes, peak_memory
+from resource_models import CORTEX_M, HOST, Footprint, deployed, file_footprint, footprint, live_bytes, peak_memory
 
 CHECKED_EXAMPLES = 1000
 """Examples of the test split on which the files of each format are run."""
@@ -50,11 +51,13 @@ def export(
     formats: Sequence[str] = ("tflite",),
     name: str = "",
     device: Device | None = None,
+    slower: float = 0.0,
 ) -> Manifest:
     """Write the files of `formats` (names in `deployment.formats.FORMATS`), a README and `manifest.json`.
 
     Names in C begin with the model's `name`. `device` is whose arena the manifest and the C code are for: where none is
-    given, a Cortex-M with reference kernels in the manifest, and this computer in the C code.
+    given, a Cortex-M with reference kernels in the manifest, and this computer in the C code. With `slower` above 0
+    parts run in bands, for at most this share more multiply-accumulates, as a search with that share measured it.
 
     The int8 file is made and scored whatever the formats. It runs the operators in the order of least peak memory, and
     holds the memory plan that needs the smallest arena where it saves something; it was run beside the file without a
@@ -73,15 +76,21 @@ def export(
     operators = reordered(merged.graph, order)
     graph = reordered(graph, merged.original_order(order))
     written = int8_network(graph, weights, calibration_examples(splits.train)).tflite()
-    model = lean(written)
-    on_device = footprint(operators, device or CORTEX_M)
-    arena = _checked(operators, on_device, written, model, splits.test.x)
+    whole = lean(written)
+    model = lean(written, slower) if slower > 0 else whole
+    if model == whole:
+        found = {target: footprint(operators, target) for target in (device or CORTEX_M, HOST)}
+    else:
+        found = {target: file_footprint(read_tflite(model), target) for target in (device or CORTEX_M, HOST)}
+    arena = _checked(found, device or CORTEX_M, written, model, splits.test.x)
     opened = open_model(model)
     target = splits.target or classes_of(graph.outputs[0].shape[-1])
     answers = opened.answers(splits.test.x, target)
     confusion = target.confusion(answers, splits.test) if isinstance(target, Classes) else None
     classes = _class_scores(target, confusion) if isinstance(target, Classes) and confusion is not None else None
-    source = replace(_source(graph, weights, model, splits, target), name=name, device=on_device if device else None)
+    source = replace(
+        _source(graph, weights, model, splits, target), name=name, device=found[device] if device else None
+    )
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=directory, prefix=".partial-") as partial:
@@ -104,11 +113,11 @@ def export(
                 classes=classes,
                 confusion=confusion.tolist() if confusion is not None and len(confusion) <= _MOST_CONFUSED else None,
                 tflite_bytes=len(model),
-                peak_memory_bytes=max(live_bytes(operators)),
+                peak_memory_bytes=max(live_bytes(operators if model == whole else read_tflite(model).graph)),
                 arena=arena,
                 input=opened.input,
                 output=opened.output,
-                differences=differences(graph, model),
+                differences=differences(graph, whole),
                 formats=checks,
                 files=_digests(folder),
                 graph_hash=graph_hash(graph),
@@ -185,13 +194,15 @@ def _remove(directory: Path, files: Mapping[str, str]) -> None:
                 (directory / above).rmdir()
 
 
-def _checked(operators: Graph, found: Footprint, written: bytes, model: bytes, images: Rows) -> ArenaReport:
+def _checked(
+    found: Mapping[Device, Footprint], device: Device, written: bytes, model: bytes, images: Rows
+) -> ArenaReport:
     """Compare the file that holds a memory plan with the one without on both runtimes."""
     chosen = _spread(images, COMPARED_EXAMPLES)
     before, after = open_model(written), open_model(model)
     if not np.array_equal(before.outputs(chosen), after.outputs(chosen)):
         raise ExportError("the rewritten file computes something else on LiteRT; please report this")
-    return arena_report(operators, found, written, model, after.quantised(chosen))
+    return arena_report(found[device], found[HOST], written, model, after.quantised(chosen))
 
 
 def _sha256(file: Path) -> str:

@@ -17,7 +17,7 @@ from edgevolve.deployment.isolated import IsolatedError, run_isolated
 from edgevolve.deployment.micro import MicroError, run_on_micro
 from edgevolve.graph import Tensor
 from edgevolve.tflite import Signature, compiled_for, open_sizes, read_tflite, runtimes
-from resource_models import Plan, choices, file_footprint, stored_head_bytes
+from resource_models import QUICK, THOROUGH, Effort, Plan, choices, file_footprint, stored_head_bytes
 
 _EXAMPLES = 4
 _MOST_BYTES = 2**28
@@ -50,10 +50,15 @@ class Optimised:
         return 1 - after / before if before else 0.0
 
 
-def lean(model: bytes) -> bytes:
-    """The exporter's form of a file: nothing that a device does not read, and the plan that needs the least."""
+def lean(model: bytes, slower: float = 0.0) -> bytes:
+    """The exporter's form of a file: nothing that a device does not read, and the plan that needs the least.
+
+    With `slower` above 0 it runs in bands as a search with that share measured it (`resource_models.in_bands`).
+    """
     content = unpacked(model)
     bare(content)
+    if slower > 0:
+        _in_bands(content, slower, 0, QUICK)
     lay_out(content)
     return packed(content)
 
@@ -155,12 +160,14 @@ def replanned(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> R
     return Replanned(with_archive_of(model, packed(content)), before, plan, arenas)
 
 
-def _in_bands(content: Any, slower: float, most_arena_bytes: int) -> tuple[tuple[int, float], ...]:
+def _in_bands(
+    content: Any, slower: float, most_arena_bytes: int, effort: Effort = THOROUGH
+) -> tuple[tuple[int, float], ...]:
     """Let parts of the `ModelT` run in bands, as far as is allowed and needed."""
     read = read_tflite(packed(content))
     if len(read.subgraphs) > 1 or read.variables:
         return ()
-    every = list(choices(read, slower, most_arena_bytes))
+    every = choices(read, slower, most_arena_bytes, effort=effort)
     if every[-1].parts:
         put_in_bands(content, read, every[-1].banded)
     return tuple((one.footprint.arena_bytes, one.slower) for one in every)

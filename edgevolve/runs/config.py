@@ -55,6 +55,10 @@ class SearchConfig(BaseModel):
     `board` is `"NAME"` or `"NAME/FRAMEWORK"`, NAME a packaged board or a `.yaml` file. It adds to `problem` hard bounds
     on the arena of its kernels and on `flash_bytes`, and to the devices what tells its latency.
 
+    `slower` is the share of extra work for which large maps may be computed in bands: 0.2 for 20 %. The arena of a
+    candidate is then that of the best plan found within it, `macs` and what devices predict count the extra work, and
+    export writes the file so.
+
     Raises `ConfigError` for a wrong type, an unknown name or a metric that nobody gives.
     """
 
@@ -71,6 +75,7 @@ class SearchConfig(BaseModel):
     metrics: tuple[MetricProvider, ...] = ()
     devices: tuple[Device, ...] = ()
     board: Board | None = None
+    slower: float = Field(default=0.0, ge=0, le=10, allow_inf_nan=False)
     start: tuple[Any, ...] = ()
     seed: int = Field(default=0, ge=0)
     evaluations: int | None = Field(default=100, ge=1)
@@ -177,9 +182,9 @@ class SearchConfig(BaseModel):
     def providers(self) -> tuple[MetricProvider, ...]:
         """The resource model, the memory of devices where the problem asks for it, then the configuration's own."""
         wanted = self.problem.metrics - self._given
-        memories = (DeviceMemory(), *map(DeviceMemory, TARGETS.values()))
+        memories = [DeviceMemory(target, self.slower) for target in (None, *TARGETS.values())]
         asked = (memory for memory in memories if wanted & set(memory.metric_names))
-        return (Resources(), *asked, *self.metrics, *self.device_metrics)
+        return (Resources(self.slower), *asked, *self.metrics, *self.device_metrics)
 
     @cached_property
     def beside(self) -> Mapping[str, float]:
@@ -198,7 +203,7 @@ class SearchConfig(BaseModel):
         try:
             of_board = self.board.device() if self.board else None
             listed = (*self.devices, *((of_board,) if of_board else ()))
-            return device_metrics(listed, self.problem.metrics, self._given)
+            return device_metrics(listed, self.problem.metrics, self._given, self.slower)
         except PredictorError as error:
             raise ConfigError(f"problem: {error}") from error
 

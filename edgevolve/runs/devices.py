@@ -3,17 +3,22 @@
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from edgevolve.graph import Graph
+from edgevolve.graph import Graph, from_json, to_json
 from edgevolve.metric import Metric, metric, metrics_of
 from predictors import METRICS, Device, Estimated, PredictorError, device
+from resource_models import in_bands
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceMetrics:
-    """The metrics of one device as a provider; `names` gives the device's own name of each."""
+    """The metrics of one device as a provider; `names` gives the device's own name of each.
+
+    With `slower` above 0 they are those of the network in bands, slices and concatenations included.
+    """
 
     device: Device
     names: Mapping[str, str]
+    slower: float = 0.0
 
     @property
     def name(self) -> str:
@@ -40,11 +45,14 @@ class DeviceMetrics:
 
     def __call__(self, graph: Graph) -> Mapping[str, Estimated]:
         """One prediction, under each of its names. Raises `PredictorError` where the device cannot run the network."""
-        found = self.device.predict(graph)
+        chosen = in_bands(from_json(to_json(graph)), self.slower) if self.slower > 0 else None
+        found = self.device.predict(chosen.banded.model.graph if chosen and chosen.parts else graph)
         return {name: found[own] for name, own in self.names.items()}
 
 
-def device_metrics(listed: Sequence[Device], asked: Set[str], given: Set[str]) -> tuple[DeviceMetrics, ...]:
+def device_metrics(
+    listed: Sequence[Device], asked: Set[str], given: Set[str], slower: float = 0.0
+) -> tuple[DeviceMetrics, ...]:
     """Providers for the `listed` devices, and for packaged ones that an `asked` name such as `latency_ms@NAME` needs.
 
     The only device of a list gives `latency_ms`, and `latency_ms@NAME` where that is asked; of several, each gives
@@ -66,4 +74,4 @@ def device_metrics(listed: Sequence[Device], asked: Set[str], given: Set[str]) -
             if own not in devices[name].metric_names:
                 raise PredictorError(f"{name} gives {' and '.join(devices[name].metric_names)}, not {own}")
             names.setdefault(name, {})[wanted] = own
-    return tuple(DeviceMetrics(devices[name], own) for name, own in names.items())
+    return tuple(DeviceMetrics(devices[name], own, slower) for name, own in names.items())

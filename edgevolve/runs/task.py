@@ -16,9 +16,12 @@ from resource_models import (
     MACS,
     MODEL_SIZE,
     PEAK_MEMORY,
+    Footprint,
     Target,
+    in_bands,
     macs,
     measure,
+    measure_in_bands,
     model_size,
     peak_memory,
 )
@@ -122,7 +125,13 @@ class MetricProvider(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """Peak memory (network input counted), model size and multiply-accumulates."""
+    """Peak memory (network input counted), model size and multiply-accumulates.
+
+    With `slower` above 0, multiply-accumulates are those of the network in bands (`resource_models.in_bands`), and peak
+    memory that of the network without them.
+    """
+
+    slower: float = 0.0
 
     @property
     def metric_names(self) -> Sequence[str]:
@@ -134,7 +143,7 @@ class Resources:
         return {
             PEAK_MEMORY.name: peak_memory(graph).peak_bytes,
             MODEL_SIZE.name: model_size(graph),
-            MACS.name: macs(graph),
+            MACS.name: _work(graph, self.slower),
         }
 
 
@@ -143,10 +152,12 @@ class DeviceMemory:
     """What the exported file will need on a device that runs TensorFlow Lite Micro.
 
     Without a target the metrics are `arena_bytes` and `flash_bytes`, for a 32-bit Cortex-M with the reference
-    kernels; with one they are `arena_bytes@NAME` alone, as the file is the same for all.
+    kernels; with one they are `arena_bytes@NAME` alone, as the file is the same for all. With `slower` above 0 they are
+    those of the network in bands.
     """
 
     target: Target | None = None
+    slower: float = 0.0
 
     @property
     def metric_names(self) -> Sequence[str]:
@@ -155,5 +166,20 @@ class DeviceMemory:
 
     def __call__(self, graph: Graph) -> Mapping[str, float]:
         """A value for each name, for the graph in canonical order, as it is exported."""
-        found = measure(from_json(to_json(graph)), self.target or CORTEX_M)
+        found = _measured(_exported(graph), self.target or CORTEX_M, self.slower)
         return dict(zip(self.metric_names, (found.arena_bytes, found.flash_bytes), strict=False))
+
+
+def _exported(graph: Graph) -> Graph:
+    """In canonical order, as it is exported."""
+    return from_json(to_json(graph))
+
+
+def _measured(graph: Graph, target: Target, slower: float) -> Footprint:
+    return measure_in_bands(graph, slower, target) if slower > 0 else measure(graph, target)
+
+
+def _work(graph: Graph, slower: float) -> int:
+    """Multiply-accumulates, those of the bands' borders included."""
+    more = in_bands(_exported(graph), slower).slower if slower > 0 else 0.0
+    return round(macs(graph) * (1 + more))

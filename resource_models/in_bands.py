@@ -1,0 +1,53 @@
+"""What an exported network needs where parts of it may run in bands, before its file exists."""
+
+from dataclasses import replace
+from functools import lru_cache
+
+from edgevolve.graph import DType, Graph, Tensor, reordered
+from edgevolve.tflite import CORTEX_M, Operator, Subgraph, Target, TfliteModel, operators
+from resource_models.arena import Footprint, file_footprint, measure
+from resource_models.constants import constants
+from resource_models.deployed import deployed
+from resource_models.flash import flash_bytes
+from resource_models.memory import peak_memory
+from resource_models.partial import QUICK, Choice, choices
+
+
+@lru_cache(maxsize=64)
+def in_bands(graph: Graph, slower: float) -> Choice:
+    """The least arena found for at most `slower` times the work more, as export writes it; no parts where none saves.
+
+    The search is a short one, for a Cortex-M, and the same for every target.
+    """
+    merged = deployed(graph).graph
+    return choices(as_file(reordered(merged, peak_memory(merged).order)), slower, effort=QUICK)[-1]
+
+
+def measure_in_bands(graph: Graph, slower: float, target: Target = CORTEX_M) -> Footprint:
+    """As `measure`, with the parts of `in_bands` in bands."""
+    chosen = in_bands(graph, slower)
+    if not chosen.parts:
+        return measure(graph, target)
+    model = chosen.banded.model
+    found = chosen.footprint if target == CORTEX_M else file_footprint(model, target)
+    planned = found.planned_head_bytes < found.greedy_head_bytes
+    flash = flash_bytes(model.graph, model.operators, constants(model.operators), planned=planned)
+    return replace(found, flash_bytes=flash)
+
+
+def as_file(graph: Graph) -> TfliteModel:
+    """What would be read of the file of these operators; equal tables of numbers are one tensor there."""
+    tables: dict[tuple[int, ...], Tensor] = {}
+    listed = tuple(_with_shared(operator, tables) for operator in operators(graph))
+    computed = (*graph.inputs, *(y for node in graph.nodes for y in node.outputs))
+    weights = {x.name: x for operator in listed for x in operator.inputs if x is not None and x.constant}
+    part = Subgraph(graph, listed, (*computed, *weights.values()), (), graph.outputs, False)
+    return TfliteModel((part,), None, 0, sum(x.size_bytes for x in weights.values()))
+
+
+def _with_shared(operator: Operator, tables: dict[tuple[int, ...], Tensor]) -> Operator:
+    given = tuple(
+        tables.setdefault(values, x) if x is not None and x.constant and x.dtype is DType.INT32 and values else x
+        for x, values in zip(operator.inputs, operator.values, strict=True)
+    )
+    return replace(operator, inputs=given)

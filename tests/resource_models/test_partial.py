@@ -1,0 +1,109 @@
+"""Plans in bands: what is told before a network is cut, the best cut, and work against memory."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from edgevolve.graph import Activation, Add, Conv2D, Dense, GlobalAveragePool, GraphBuilder, MaxPool2D
+from edgevolve.tflite import CORTEX_M
+from resource_models import QUICK, THOROUGH, choices, file_footprint, in_bands, macs, measure, measure_in_bands
+from resource_models.arena import arena_range
+from resource_models.bands import Cutter, Part
+from resource_models.in_bands import as_file
+from resource_models.outlook import Outlook
+from resource_models.pieces import NEVER
+from search_space import CnnSpace, MobileSpace, NasBench201Space
+
+RELU = Activation.RELU
+SPACES = [
+    CnnSpace((40, 36, 3), 4),
+    MobileSpace((64, 64, 3), 4, resolutions=(64, 32)),
+    NasBench201Space((32, 32, 3), 4),
+]
+
+
+def small():
+    """A residual block between two convolutions, one of which halves the map."""
+    net = GraphBuilder()
+    x = net.add(Conv2D(8, (3, 3), activation=RELU), net.input((1, 16, 16, 3)))
+    y = net.add(Conv2D(8, (3, 3)), net.add(Conv2D(8, (3, 3), activation=RELU), x))
+    x = net.add(Conv2D(12, (3, 3), (2, 2), activation=RELU), net.add(Add(RELU), x, y))
+    return net.build(net.add(Dense(4), net.add(GlobalAveragePool(), x)))
+
+
+def large_first():
+    net = GraphBuilder()
+    x = net.input((1, 32, 32, 3))
+    for filters in (16, 24):
+        x = net.add(Conv2D(filters, (3, 3), activation=RELU), x)
+        x = net.add(Conv2D(filters, (3, 3), activation=RELU), x)
+        x = net.add(MaxPool2D((2, 2), (2, 2)), x)
+    return net.build(net.add(Dense(4), net.add(GlobalAveragePool(), x)))
+
+
+def outlook_of(model):
+    return Outlook(Cutter(model), arena_range(model).tail, CORTEX_M)
+
+
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: type(space).__name__)
+def test_what_is_told_of_a_cut_is_what_the_cut_network_needs(space):
+    """But for alignment, 48 bytes."""
+    rng, told = np.random.default_rng(0), 0
+    while told < 12:
+        model = as_file(space.graph(space.sample(rng)))
+        outlook, able = outlook_of(model), Cutter(model).cuttable
+        first = int(rng.choice([i for i, can in enumerate(able) if can]))
+        last = first + 1
+        while last < len(able) and able[last] and rng.random() < 0.8:
+            last += 1
+        part = Part(first, last, *map(int, rng.integers(1, 4, 2)), int(rng.choice([1, NEVER])), 0.75)
+        found = outlook.arena([part], outlook.beside([(first, last)]))
+        cut = outlook.cutter.banded(part)
+        assert (found is None) == (cut is None)
+        if cut and found:
+            told += 1
+            needs = file_footprint(cut.model)
+            assert abs(max(found) - needs.peak_bytes - needs.tail_bytes) <= 48
+
+
+@pytest.mark.parametrize("graph", [small(), large_first()], ids=["residual", "chain"])
+def test_the_best_single_cut_is_that_of_an_exhaustive_search(graph):
+    model, slower = as_file(graph), 0.3
+    effort = THOROUGH._replace(depth=1, counts=((2, 1), (3, 1), (1, 2), (2, 2)), rungs=-1)
+    cutter, most = Cutter(model), macs(graph) * (1 + slower)
+    least = file_footprint(model).arena_bytes
+    for first, last in product(range(len(model.operators)), repeat=2):
+        for (rows, columns), spare, taper in product(effort.counts, effort.spares, effort.tapers):
+            part = Part(first, last, rows, columns, spare, taper if rows > 1 else 1.0)
+            work = cutter.macs(part) if first < last else None
+            if work is not None and work <= most:
+                least = min(least, file_footprint(cutter.banded(part).model).arena_bytes)
+    assert choices(model, slower, effort=effort)[-1].footprint.arena_bytes == least
+
+
+@pytest.mark.slow
+def test_more_work_never_needs_more_memory_and_none_is_the_plan_of_today():
+    model = as_file(large_first())
+    before = file_footprint(model).arena_bytes
+    for slower in (0.0, 0.03, 0.05, 0.12, 0.2):
+        found = choices(model, slower)
+        assert found[0].footprint == file_footprint(model)
+        assert (found[0].parts, found[0].slower) == ((), 0.0)
+        arenas, works = [one.footprint.arena_bytes for one in found], [one.slower for one in found]
+        assert arenas == sorted(set(arenas), reverse=True)
+        assert works == sorted(works)
+        assert works[-1] <= slower
+        assert arenas[-1] <= before
+        before = arenas[-1]
+    assert before < 0.75 * file_footprint(model).arena_bytes
+
+
+def test_a_network_of_a_search_needs_what_its_best_plan_needs_and_no_share_changes_nothing():
+    graph = large_first()
+    chosen, before, after = in_bands(graph, 0.2), measure(graph), measure_in_bands(graph, 0.2)
+    assert after.arena_bytes == file_footprint(chosen.banded.model).arena_bytes < 0.8 * before.arena_bytes
+    assert before.macs < after.macs <= 1.2 * before.macs
+    assert after.flash_bytes > before.flash_bytes
+    assert measure_in_bands(graph, 0.0) == before
+    assert choices(as_file(graph), 0.2, effort=QUICK)[-1].parts == chosen.parts
