@@ -62,7 +62,8 @@ QUICK = Effort(_ROWS[:3] + _ROWS[4:5], _AGAIN[:1], (NEVER,), (1.0,), width=1, tr
 class Choice:
     """A way to run a network: the parts that are cut, what it then needs, and the work beside the uncut network's.
 
-    Each part is one of the network that the parts before it make.
+    Each part is one of the network that the parts before it make. `slower` may be below 0: rows that nobody reads are
+    not computed in bands.
     """
 
     parts: tuple[Part, ...]
@@ -273,11 +274,15 @@ def _to_try(states: Sequence[_State], most_macs: int, effort: Effort) -> Iterato
 
 
 def _front(states: Sequence[_State]) -> list[_State]:
-    """Those that need less than every one with no more work."""
-    front: list[_State] = []
-    for state in sorted(states, key=lambda state: (state.macs, state.least, len(state.parts))):
-        most = front[-1].footprint.arena_bytes if front else state.least + 1
-        if state.least < most and (not front or state.footprint.arena_bytes < most):
+    """The uncut network, which is the first, then those that need less than every one with no more work.
+
+    A network in bands may do less: it computes no rows that nobody reads.
+    """
+    uncut, *others = states
+    front = [uncut]
+    for state in sorted(others, key=lambda state: (max(state.macs, uncut.macs), state.least, len(state.parts))):
+        most = front[-1].footprint.arena_bytes
+        if state.least < most and state.footprint.arena_bytes < most:
             front.append(state)
     return front
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from edgevolve.graph import Graph, from_json, to_json
+from edgevolve.graph import Graph, ShapeError, from_json, to_json
 from edgevolve.metric import Metric, metric, metrics_of
 from predictors import METRICS, Device, Estimated, PredictorError, device
 from resource_models import in_bands
@@ -46,7 +46,14 @@ class DeviceMetrics:
     def __call__(self, graph: Graph) -> Mapping[str, Estimated]:
         """One prediction, under each of its names. Raises `PredictorError` where the device cannot run the network."""
         chosen = in_bands(from_json(to_json(graph)), self.slower) if self.slower > 0 else None
-        found = self.device.predict(chosen.banded.model.graph if chosen and chosen.parts else graph)
+        if chosen and chosen.parts:
+            graph = chosen.banded.model.graph
+        try:
+            found = self.device.predict(graph)
+        except ShapeError as error:
+            if not chosen or not chosen.parts:
+                raise
+            raise PredictorError(f"{self.name} cannot tell of a network in bands: {error}") from error
         return {name: found[own] for name, own in self.names.items()}
 
 
