@@ -38,7 +38,7 @@ def test_a_search_finds_networks_that_would_not_have_fitted(bounded, run_search)
     run = run_search(bounded(slower=0.2, evaluations=12))
     again = Run.open(run.folder)
     fitted_by_bands = 0
-    for record in again.finished:
+    for record in (one for one in again.records.values() if one.ended > 0):
         graph = from_json(to_json(again.graph(record.number)))
         found = measure_in_bands(graph, 0.2)
         assert record.metrics["arena_bytes"] == found.arena_bytes <= MOST
@@ -58,14 +58,14 @@ def test_without_it_nothing_is_new_in_the_metrics_and_the_journal_says_the_share
     assert plain["arena_bytes"] == measure(from_json(to_json(graph))).arena_bytes
 
 
-def test_a_devices_latency_counts_the_work_and_the_copies_of_bands(bounded):
+def test_a_devices_latency_counts_the_work_of_bands(bounded):
     config = bounded(slower=0.2, devices=("cortex_m4",))
     (device,) = config.device_metrics
     (plain,) = bounded(devices=("cortex_m4",)).device_metrics
     rng, seen = np.random.default_rng(0), 0
     while seen < 3:
         graph = config.space.graph(config.space.sample(rng))
-        if in_bands(from_json(to_json(graph)), 0.2).parts:
+        if in_bands(from_json(to_json(graph)), 0.2).slower > 0.01:
             seen += 1
             assert device(graph)["latency_ms"].value > plain(graph)["latency_ms"].value
 
