@@ -48,7 +48,7 @@ def test_a_configuration_of_the_pages_is_one(folder, page, number):
 
 def test_the_pruned_search_of_the_guide_makes_smaller_networks(folder):
     """With fewer epochs; the networks that were pruned are on the disk as the smaller ones that they are."""
-    (block,) = [example for example in examples("docs/guide.md") if "Recipes(" in example]
+    (block,) = [example for example in examples("docs/guide.md") if "Prune(" in example]
     config, short = run(block)["config"], TrainingSettings(epochs=1)
     quick = {"training": short, "stages": tuple(replace(stage, training=short) for stage in config.stages)}
     conv = {"type": "conv", "kernel": 3, "filters": 8, "stride": 2, "batch_norm": True, "relu": True, "prepool": False}
