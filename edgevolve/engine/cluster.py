@@ -94,8 +94,11 @@ def _quota() -> float:
 
 
 def temporary_folder() -> str | None:
-    """Where Ray is to keep its sockets, where its own choice is too long a path for one; else None."""
-    chosen = os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
+    """Where Ray is to keep its sockets, where its own choice is too long a path for one; else None.
+
+    Ray takes TMPDIR even where there is no such folder.
+    """
+    chosen = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or tempfile.gettempdir()
     return "/tmp/ray" if len(os.fsencode(chosen)) > _LONGEST_TEMPORARY and os.name == "posix" else None
 
 

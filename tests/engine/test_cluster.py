@@ -91,6 +91,9 @@ def test_a_path_too_long_for_a_socket_is_not_used(monkeypatch):
     assert cluster.temporary_folder() == "/tmp/ray"
     monkeypatch.setenv("RAY_TMPDIR", "/tmp/x")
     assert cluster.temporary_folder() is None
+    monkeypatch.delenv("RAY_TMPDIR")
+    monkeypatch.setenv("TMPDIR", "/there/is/no/such/folder/" + "x" * 80)
+    assert cluster.temporary_folder() == "/tmp/ray"
 
 
 def test_signals_are_the_programs_own_again():
