@@ -1,11 +1,11 @@
 """From what was seen to a search: space, bounds, training, strategy and budget, each with its reason."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
-from edgevolve.data import Classes, DataSet, Features, Splits, examine, load_splits, target_of
+from edgevolve.data import Classes, DataError, DataSet, Features, Splits, examine, load_splits, target_of
 from edgevolve.quantity import size
 from edgevolve.runs import ConfigError, SearchConfig
 from edgevolve.runs.feasibility import Feasibility, feasibility
@@ -34,6 +34,7 @@ _IMBALANCED = 10
 _WORTH_A_BOUND = 0.01
 """What takes a smaller share of the arena is not counted."""
 _BEGUN_BLOCKS, _BEGUN_UNITS, _FEWEST_FILTERS = 3, 16, 8
+_FEWEST_VALIDATION, _LARGER_SHARE = 30, 0.3
 _SAMPLES, _PATIENCE_S = 200, 20.0
 
 
@@ -66,7 +67,7 @@ def planned(reading: Reading, board: str, minutes: float, cores: int) -> Plan:
     """
     on = board_of(board)
     with by_options():
-        splits = load_splits(reading.data)
+        reading, splits = _validated(reading, load_splits(reading.data))
         notes = examine(reading.data, splits).notes
     why: dict[str, str] = {}
     training = _training(reading.data, splits, why)
@@ -90,6 +91,23 @@ def planned(reading: Reading, board: str, minutes: float, cores: int) -> Plan:
             config = _begun(config, why)
             return Plan(reading, config, problem, board, why, notes, found.feasible / found.samples)
     raise ConfigError(_too_small(on, found))
+
+
+def _validated(reading: Reading, splits: Splits) -> tuple[Reading, Splits]:
+    """With a larger validation split where the usual share is a handful of examples, by which no network is chosen."""
+    inner: Any = reading.data.data if isinstance(reading.data, Features) else reading.data
+    if len(splits.validation) >= _FEWEST_VALIDATION or not hasattr(inner, "validation_fraction"):
+        return reading, splits
+    larger: DataSet = replace(inner, validation_fraction=_LARGER_SHARE)
+    data = replace(reading.data, data=larger) if isinstance(reading.data, Features) else larger
+    try:
+        found = load_splits(data)
+    except DataError:  # too few groups for it
+        return reading, splits
+    if len(found.validation) <= len(splits.validation):
+        return reading, splits
+    reason = f"a tenth would be {len(splits.validation)} examples, too few to choose a network by"
+    return replace(reading, data=data, why={**reading.why, "validation_fraction": reason}), found
 
 
 def _begun(config: SearchConfig, why: dict[str, str]) -> SearchConfig:

@@ -239,3 +239,9 @@ def test_a_log_with_time_is_recordings_and_a_table_without_is_not(tmp_path):
     (tmp_path / "table.csv").write_text("\n".join(["speed,x,target,session", *rows]) + "\n")
     table = looked_at(str(tmp_path / "table.csv"), "rp2040", Wishes()).data
     assert isinstance(table, Table) and table.group == "session"
+
+
+def test_few_examples_get_a_larger_validation_split(tmp_path):
+    plan, config = written(write_ts(tmp_path / "moves"), tmp_path / "a.py")
+    assert config.data.validation_fraction == 0.3 and len(config.data.load().validation) == 5
+    assert "too few" in plan.reading.why["validation_fraction"]
