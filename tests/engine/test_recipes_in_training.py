@@ -7,10 +7,14 @@ import pytest
 
 from edgevolve import Digits, Inline, MlpSpace, Recipes, SearchConfig, TrainingSettings, search
 from edgevolve.data import load_splits
+from edgevolve.data.target import ERROR
 from edgevolve.engine import task_of
 from edgevolve.engine.train_task import Train
+from edgevolve.graph import from_json, to_json
+from edgevolve.metric import int8_metric
+from edgevolve.quantisation import ScoreInt8
 from edgevolve.runs import ConfigError, Job
-from edgevolve.training import Fit, TrainState, stages_under, unreported
+from edgevolve.training import Fit, Prune, TrainState, stages_under, unreported
 from search_algorithms import Problem, RandomSearch, minimise
 
 SPACE = MlpSpace((8, 8, 1), 10, max_layers=1, max_units=30)
@@ -54,6 +58,7 @@ def test_a_recipe_sets_stages_and_training():
     splits = load_splits(Digits())
     graph = SPACE.graph(SPACE.sample(np.random.default_rng(0)))
     task = Train(TrainingSettings(epochs=1), stages=(Scaled(),))
+    task.prepare()
     outcomes = [
         task(Job(0, None, graph, 7, {}, recipe=recipe), splits) for recipe in ({}, {"by": 2.0}, {"learning_rate": 1e-9})
     ]
@@ -93,3 +98,28 @@ def test_stages_and_a_task_of_ones_own_are_refused_together():
 def test_what_is_no_stage_is_refused():
     with pytest.raises(ConfigError, match=r"stages\.0 must be a Stage, not int"):
         config(SPACE, stages=(3,))
+
+
+@pytest.mark.slow
+def test_killed_while_it_is_pruned_or_after_a_job_ends_as_if_undisturbed():
+    """From every checkpoint of every stage, to the last bit: network, weights and scores in int8."""
+    whole = load_splits(Digits())
+    splits = replace(whole, train=whole.train.take(np.arange(200)), validation=whole.validation.take(np.arange(100)))
+    short = TrainingSettings(epochs=2)
+    prune = Prune(training=short, checkpoint_s=0)
+    task = Train(short, (ERROR, int8_metric(ERROR)), (prune, ScoreInt8()), checkpoint_s=0)
+    graph = from_json(to_json(SPACE.graph(SPACE.sample(np.random.default_rng(0)))))
+    task.prepare()
+    job, kept = Job(0, None, graph, 7, {}, recipe={"sparsity": 0.5}), []
+
+    def progress(step, metrics, checkpoint=None):
+        if checkpoint is not None:
+            kept.append({name: np.array(value) for name, value in checkpoint.items()})
+        return True
+
+    undisturbed = task(job, splits, progress)
+    assert undisturbed.graph != graph and len(kept) == 2
+    for checkpoint in kept:
+        again = task(replace(job, checkpoint=checkpoint), splits)
+        assert again.graph == undisturbed.graph and again.metrics == undisturbed.metrics
+        assert all(np.array_equal(value, again.weights[name]) for name, value in undisturbed.weights.items())
