@@ -20,7 +20,7 @@ STUDENT, TEACHER = 0.5, 2.0
 
 
 def measure(options: Options) -> Found:
-    """Three seeds of 15 epochs (more where there are fewer examples), two of 8 with `--quick`."""
+    """Three seeds of 15 epochs (more where there are fewer examples), of 8 with `--quick`."""
     if options.data is None:
         return Found([], {}, ["distil: needs --data FOLDER"])
     names = ("task", "teacher", "alone", "spread", "taught", "spread", "gain", "gain / its standard error")
@@ -33,7 +33,7 @@ def measure(options: Options) -> Found:
         stages = Fit(settings), Distil(Network(of.graph, of.weights), settings=settings)
         start = TrainState(network(task, data, STUDENT))
         found: tuple[list[float], list[float]] = ([], [])
-        for seed in range(2 if options.quick else 3):
+        for seed in range(3):
             for errors, stage in zip(found, stages, strict=True):
                 state = stage(start, data, np.random.default_rng(seed), unreported)
                 errors.append(100 * evaluate(state.graph, state.weights or {}, data.test, data.target).metrics["error"])
