@@ -13,6 +13,7 @@ from edgevolve.configuration import load_configuration
 from edgevolve.deployment import ExportError
 from edgevolve.quantity import quantity
 from edgevolve.runs import ConfigError, Run
+from edgevolve.runs.task import Resources
 from edgevolve.spelling import suggestion
 from edgevolve.tflite import C_SUFFIXES, load_tflite, model_bytes, read_tflite, runtimes
 from predictors import board as board_of
@@ -49,6 +50,8 @@ def export(
     folder = out or opened.folder / "export" / str(record.number)
     graph = opened.final_graph(record.number)
     slower = float(opened.started.config.get("slower", 0.0))
+    if graph != opened.graph(record.number):
+        record = replace(record, metrics={**record.metrics, **Resources()(graph)})
     about, name = facts(opened, record.number), f"{opened.started.name}_{record.number}"
     manifest = export_model(folder, graph, weights, splits, about, chosen, name, device, slower)
     console().print(export_table(opened, folder, record, json.loads(manifest.to_json())))

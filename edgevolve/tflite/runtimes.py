@@ -125,6 +125,8 @@ def _uncompiled(model: TfliteModel, device: str, known: frozenset[str], compiler
             reasons.append(operator.name)
         elif not any(y.dtype in (DType.INT8, DType.UINT8, DType.INT16) for y in operator.outputs):
             reasons.append(f"{operator.name} of {operator.outputs[0].dtype if operator.outputs else 'nothing'}")
+        elif any(x is not None and x.dtype is DType.INT4 for x in operator.inputs):
+            reasons.append(f"{operator.name} with a kernel of int4")
     return _verdict(device, reasons, f"once compiled by {compiler}")
 
 

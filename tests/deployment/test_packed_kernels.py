@@ -24,7 +24,7 @@ from edgevolve.graph import (
     with_kernel_bits,
 )
 from edgevolve.quantisation import int8_network, open_model
-from edgevolve.tflite import read_tflite
+from edgevolve.tflite import read_tflite, runtimes
 from resource_models import HOST, deployed, footprint, model_size, peak_memory
 from tests.training.random_graphs import random_graph
 
@@ -153,3 +153,11 @@ def rescaled(sums, multipliers, ties):
         above = remainder > half - 1 + (high < 0) if ties == "away from 0" else remainder >= half
         result[..., channel] = (high >> -exponent) + (above if exponent else 0)
     return result
+
+
+def test_compilers_of_accelerators_leave_four_bits_to_the_processor():
+    graph = packed(LAYERS["conv"])
+    model = read_tflite(int8_network(graph, some_weights(graph, 0), images(graph)).tflite())
+    verdicts = {verdict.runtime: verdict for verdict in runtimes(model)}
+    assert verdicts["LiteRT"].runs and verdicts["TensorFlow Lite Micro"].runs
+    assert verdicts["Ethos-U"].stopped_by == verdicts["Edge TPU"].stopped_by == ("CONV_2D with a kernel of int4",)
