@@ -78,7 +78,7 @@ class Task:
 
 def spoken(source: Path, folder: Path) -> None:
     """Clips of one second at 8 kHz, by the official split."""
-    data = np.load(source / "fsdd_8k.npz")
+    data = dict(np.load(source / "fsdd_8k.npz"))
     for i in _some(data["is_test"]):
         part = "test" if data["is_test"][i] else "train"
         path = folder / part / str(data["class_names"][data["y"][i]]) / f"{i}.wav"
@@ -90,7 +90,7 @@ def spoken(source: Path, folder: Path) -> None:
 
 def phone(source: Path, folder: Path) -> None:
     """Windows of 64 steps of six axes, a file each; the subjects of the test are others."""
-    data = np.load(source / "har_phone.npz")
+    data = dict(np.load(source / "har_phone.npz"))
     for i in _some(data["is_test"]):
         part = "test" if data["is_test"][i] else "train"
         path = folder / part / str(data["class_names"][data["y"][i]]) / f"{i}.csv"
@@ -102,7 +102,7 @@ def phone(source: Path, folder: Path) -> None:
 
 def digits(source: Path, folder: Path) -> None:
     """Handwritten digits as grey PNG files of 28 × 28 pixels."""
-    data = np.load(source / "mnist_12k2k.npz")
+    data = dict(np.load(source / "mnist_12k2k.npz"))
     for part, number in (("train", TRAINED), ("test", TESTED)):
         for i in range(number):
             path = folder / part / str(data["class_names"][data[f"y_{part}"][i]]) / f"{i}.png"
@@ -218,7 +218,8 @@ Running = Callable[[Path, list[str], Path], str]
 def compared(task: Task, work: Path, program: Path, running: Running, recordings: int) -> dict[str, Any]:
     """Run the program on golden examples and test recordings, and Python on the same recordings."""
     out, splits = work / "exports" / task.name, load_data(Run.open(work / "runs" / task.name))
-    target, names = splits.target, splits.test.names
+    target = splits.target
+    names = splits.test.groups if splits.test.names is None else splits.test.names  # a recording's group is its file
     assert isinstance(target, Classes) and names is not None
     rows = np.unique(np.linspace(0, len(splits.test) - 1, recordings).round().astype(int))
     model = open_model((out / "model.tflite").read_bytes())
