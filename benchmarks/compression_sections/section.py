@@ -56,4 +56,4 @@ class Section(Protocol):
     """A module of this folder."""
 
     def measure(self, options: Options) -> Found:
-        """Measure, and say how long nothing: the script does."""
+        """Measure; the script says how long it took."""
