@@ -72,7 +72,10 @@ class Cutter:
     def __init__(self, model: TfliteModel) -> None:
         """Nothing is cut yet."""
         self.model = model
-        self._along = [[_along(op, axis) if _allowed(op) else None for op in model.operators] for axis in _AXES]
+        able = [_allowed(op) and all(_fits(_along(op, axis)) for axis in _AXES) for op in model.operators]
+        self._along = [
+            [_along(op, axis) if can else None for op, can in zip(model.operators, able, strict=True)] for axis in _AXES
+        ]
         self._paths = cache(self._find_paths)
         nodes = model.graph.nodes
         self.last_reader = {x.name: number for number, node in enumerate(nodes) for x in node.inputs}
@@ -288,6 +291,16 @@ def _along(operator: Operator, axis: int) -> Along:
             span = 1 + (operator.shape(1)[axis] - 1) * int(options[f"dilation_{way}"])
         window = Window(span, int(options[f"stride_{way}"]), options["padding"] == _SAME)
     return Along(window, tuple(x.name for x in maps), maps[0].shape[axis], made.name, made.shape[axis], cuts)
+
+
+def _fits(along: Along) -> bool:
+    """Whether the file's sizes are those that its windows make: damaged ones are not."""
+    window, _, size, _, made_size, cuts = along
+    if min(window.span, window.stride) < 1:
+        return False
+    if cuts:
+        return 0 <= window.shift <= size - made_size
+    return window.made(size) == made_size
 
 
 def _maps(operator: Operator) -> list[Tensor]:

@@ -1,5 +1,7 @@
 """Networks that run in bands: the same outputs to the bit, in the memory that was predicted."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -32,7 +34,7 @@ from edgevolve.quantisation import int8_network
 from edgevolve.quantisation.litert import open_model
 from edgevolve.tflite import TARGETS, read_tflite
 from edgevolve.training.weights import initial_weights
-from resource_models import deployed, file_footprint, measure_in_bands, peak_memory
+from resource_models import choices, deployed, file_footprint, measure_in_bands, peak_memory
 from resource_models import in_bands as in_bands_of
 from resource_models.bands import Cutter, Part
 from resource_models.pieces import NEVER
@@ -216,6 +218,16 @@ def test_the_command_says_what_was_traded_and_refuses_what_is_no_number(tmp_path
     for option, text in (("--slower", "much"), ("--arena", "-3k")):
         refused = CliRunner().invoke(app, [*before, option, text])
         assert refused.exit_code and option in str(refused.exception)
+
+
+def test_strides_and_sizes_that_cannot_be_are_left_alone():
+    read = read_tflite(int8_file(vgg_like()))
+    first, *rest = read.operators
+    for options in ({"stride_height": 0.0}, {"stride_width": -1.0}, {"stride_height": 2.0}, {"dilation_width": -9.0}):
+        damaged = replace(first, options={**first.options, **options})
+        model = replace(read, subgraphs=(replace(read.subgraphs[0], operators=(damaged, *rest)),))
+        assert not Cutter(model).cuttable[0]
+        assert choices(model, 0.2)[0].parts == ()
 
 
 def test_what_has_no_large_maps_stays_as_it_was():
