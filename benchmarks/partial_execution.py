@@ -1,31 +1,39 @@
 """The arena of known networks in bands, on TensorFlow Lite Micro, beside its own plan and the best plan without bands.
 
-    python benchmarks/partial_execution.py [--slower 20%] [FILE.tflite ...]
+    python benchmarks/partial_execution.py [--slower 20%] [--random 75] [FILE.tflite ...]
 
 Networks have random weights: memory does not depend on them. Outputs are compared to the bit on LiteRT and on
 TensorFlow Lite Micro. Arenas are the least in which the host build of the wheel starts, and the prediction for a
-Cortex-M. Prints a table, then one line of JSON; `saving_NAME` is the share of the arena of the best plan without bands
+Cortex-M. With `--random`, that many networks of each space follow, as a search would export them, and are counted
+alone. Prints a table, then one line of JSON; `saving_NAME` is the share of the arena of the best plan without bands
 that is saved, as predicted for a Cortex-M.
 """
 
 import argparse
 import json
+import math
 import statistics
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.arena_fidelity import some_weights
 from edgevolve.deployment.isolated import run_isolated
 from edgevolve.deployment.micro import run_on_micro
-from edgevolve.deployment.optimise import random_inputs, replanned
+from edgevolve.deployment.optimise import lean, random_inputs, replanned
+from edgevolve.quantisation import int8_network
 from edgevolve.quantity import quantity
 from edgevolve.tflite import TARGETS, read_tflite
 from resource_models import file_footprint
+from search_space import CnnSpace, MlpSpace, MobileSpace, NasBench201Space
 
 
 def vgg_cifar(keras: Any) -> Any:
@@ -92,11 +100,46 @@ def int8_file(model: Any) -> bytes:
     return bytes(converter.convert())
 
 
-def measured(model: bytes, slower: float) -> dict[str, Any]:
-    """Arenas before and after, and whether outputs are equal on both runtimes."""
+SPACES = (
+    CnnSpace((32, 32, 3), 4),
+    MobileSpace((64, 64, 3), 4, resolutions=(64, 32)),
+    NasBench201Space((32, 32, 3), 4),
+    MlpSpace((16, 16, 1), 4),
+)
+_LARGEST_MAP = 100_000
+
+
+def tally(number: int, slower: float) -> dict[str, float]:
+    """Random networks of every space: how many, how many of them in bands, and shares of those that hold."""
+    rng, held = np.random.default_rng(0), []
+    for space in SPACES:
+        of_space = 0
+        while of_space < number:
+            graph = space.graph(space.sample(rng))
+            if max(math.prod(node.output.shape) for node in graph.nodes) > _LARGEST_MAP:
+                continue
+            of_space += 1
+            examples = rng.normal(size=(4, *graph.inputs[0].shape[1:])).astype(np.float32)
+            model = int8_network(graph, some_weights(graph, of_space), examples).tflite()
+            found = measured(model, slower, lean(model, slower))
+            held.append((found["equal"], found["exact"], found["cut"]))
+    equal, exact, cut = (statistics.mean(column) for column in zip(*held, strict=True))
+    return {
+        "random": len(held),
+        "random_in_bands": round(cut * len(held)),
+        "random_outputs_equal_share": equal,
+        "random_arena_exact_share": exact,
+    }
+
+
+def measured(model: bytes, slower: float, exported: bytes | None = None) -> dict[str, Any]:
+    """Arenas before and after, and whether outputs are equal on both runtimes; of the file `exported`, where given."""
     begun = time.process_time()
-    found = replanned(model, slower)
+    found = replanned(model, slower if exported is None else 0.0)
     plan_s = time.process_time() - begun
+    arenas = found.arenas or ((0, 0.0),)
+    if exported is not None:
+        found = found._replace(model=exported)
     inputs, whole = random_inputs(read_tflite(model).graph.inputs), replanned(model).model
     runs = [run_on_micro(file, inputs, least_arena=True) for file in (model, whole, found.model)]
     litert = [run_isolated("litert_host.py", file, inputs, "[]").outputs for file in (model, found.model)]
@@ -107,8 +150,9 @@ def measured(model: bytes, slower: float) -> dict[str, Any]:
         "own_plan": runs[0].least_arena_bytes,
         "best_plan": runs[1].least_arena_bytes,
         "in_bands": runs[2].least_arena_bytes,
-        "cortex_m": (found.arenas[0][0], found.arenas[-1][0]),
-        "work": found.arenas[-1][1],
+        "cortex_m": (arenas[0][0], arenas[-1][0]),
+        "work": arenas[-1][1],
+        "cut": len(read_tflite(found.model).operators) > len(read_tflite(model).operators),
         "exact": (runs[2].head_bytes, runs[2].tail_bytes) == (head, predicted.tail_bytes),
         "equal": all(np.array_equal(a, b) for a, b in pairs),
         "plan_s": plan_s,
@@ -120,6 +164,7 @@ def main() -> None:
     """Convert, cut, run, and print the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--random", type=int, default=0)
     parser.add_argument("--slower", type=quantity, default=0.2)
     arguments = parser.parse_args()
     if arguments.files:
@@ -155,6 +200,8 @@ def main() -> None:
         **{f"saving_{name}": round(1 - one["cortex_m"][1] / one["cortex_m"][0], 4) for name, one in figures.items()},
         "plan_ms_median": round(1000 * statistics.median(one["plan_s"] for one in figures.values())),
     }
+    if arguments.random:
+        summary |= tally(arguments.random, arguments.slower)
     print(json.dumps(summary))
 
 
