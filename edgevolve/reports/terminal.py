@@ -202,16 +202,25 @@ def optimised_table(path: Path, bytes_before: int, found: Mapping[str, Any]) -> 
     notes = [saved if after < before or found["exact"] else "no better plan found"]
     if after < before and not found["exact"]:
         notes.append("a better plan may exist")
+    parts: list[RenderableType] = [Text(str(path)), table]
     if len(found["arenas"]) > 1:
-        notes[0] = "in bands: " + ", ".join(
-            f"{size(arena)} for {work:.1%} more work" for arena, work in found["arenas"]
-        )
-        notes.append("arena on cortex-m, work in multiply-accumulates")
+        notes[0] = "in bands: the last line was written; arena on cortex-m, work in multiply-accumulates"
+        parts.append(_trade_off(found["arenas"]))
     if found["litert_says"]:
         notes.append(f"checked on TensorFlow Lite Micro alone; LiteRT: {found['litert_says']}")
     if found["micro_says"]:
         notes.append(found["micro_says"])
-    return Group(Text(str(path)), table, Text("; ".join(notes)))
+    return Group(*parts, Text("; ".join(notes)))
+
+
+def _trade_off(arenas: Sequence[tuple[int, float]]) -> Table:
+    """The arena of the file without bands, then what each share of extra work brings it to."""
+    table, before = Table(box=None, pad_edge=False, header_style="bold"), arenas[0][0]
+    for name in ("more work", "arena", "saved"):
+        table.add_column(name, justify="right")
+    for arena, work in arenas:
+        table.add_row(f"{max(work, 0):.1%}", size(arena), f"{1 - arena / before:.1%}")
+    return table
 
 
 def _arena(arena: Mapping[str, Any]) -> str:
