@@ -11,7 +11,10 @@ import pytest
 from edgevolve import Inline, SearchConfig, TrainingSettings, search
 from edgevolve.graph import kernel_bits
 from edgevolve.testing import check_data_set
+from edgevolve.training.session import configure_tensorflow
 from predictors import board, device
+
+configure_tensorflow(1)
 
 ROOT = Path(__file__).resolve().parent.parent
 
