@@ -209,8 +209,9 @@ def test_what_is_derived_lies_within_a_twentieth_of_a_target_and_keeps_the_bound
     mixture = SMALL.mixture()
     every = [mixture.genotype(selection) for selection in product(*(range(len(d.options)) for d in mixture.decisions))]
     costs = sorted(macs_of(genotype)["macs"] for genotype in every)
-    logits = np.random.default_rng(0).standard_normal(mixture.size)
-    for place in (0.1, 0.5, 0.9):
+    rng = np.random.default_rng(0)
+    for place, sure in product((0.1, 0.5, 0.9), (1, 20)):
+        logits = sure * rng.standard_normal(mixture.size)
         aim = costs[int(place * len(costs))]
         problem = Problem([minimise("error"), target("macs", aim)], [at_most("macs", aim)])
         algorithm = Derived().start(SMALL, problem, 0, macs_of)
