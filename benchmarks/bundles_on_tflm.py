@@ -61,7 +61,7 @@ from edgevolve.training.session import configure_tensorflow
 
 DEVICE = "cortex-m-dsp"
 TRAINED, TESTED = 600, 200
-"""Examples of each task: enough that classes are told apart, few enough for minutes."""
+"""Examples of each task: enough to learn the classes, few enough for minutes."""
 AT_ONCE = 20
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -1,4 +1,4 @@
-"""What a network would need with parts in bands, told before they are cut.
+"""What a network would need with parts in bands, added up before they are cut.
 
 Sizes, lives and what kernels keep are added up as the cut network would have them, so that nothing has to be built:
 the figure is the least that any plan of the cut network needs, but for a few bytes of alignment, and for scratch, of

@@ -219,7 +219,7 @@ def choices(
     """Ever smaller arenas for ever more work, at most `slower` times the multiply-accumulates more; uncut first.
 
     The last has the least arena found, or the first one within `most_arena_bytes`. A beam search: at each depth every
-    run of operators of each network kept is tried in bands, told by `Outlook`; the runs of one origin in the bands of
+    run of operators of each network kept is tried in bands, judged by `Outlook`; the runs of one origin in the bands of
     an earlier cut are cut alike. Runs beside which as much is live as in the uncut network are left out.
     """
     first = _State((), Banded(model, tuple(range(len(model.operators))), {}), target, effort.of(len(model.operators)))

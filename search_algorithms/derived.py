@@ -15,7 +15,6 @@ from search_space import SearchSpace
 from search_space.mixture import LOGITS, Mixable, Mixture, Selection
 
 _LOOKED_AT = 500
-_NEAR = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +106,7 @@ class _Derived:
 
     def _distance(self, known: Metrics) -> float:
         """By how much hard bounds are broken and targets missed, in shares of them; 0 where all are met."""
-        missed = self.problem.violation(known)
-        for one in self.problem.objectives:
-            if one.target is not None and one.metric in known:
-                share = abs(known[one.metric] - one.target) / (abs(one.target) or 1.0)
-                missed += share if share > _NEAR else 0.0
-        return missed
+        return self.problem.violation(known) + sum(one.missed(known) for one in self.problem.objectives)
 
     def asked(self, candidate: Candidate) -> None:
         self.count += 1

@@ -39,6 +39,9 @@ _VERY_LARGE = 1e12
 _SHARE_SCALES = {"minimise": 0.1, "maximise": 1.0}
 """What counts as one of a share without scale or bound: a tenth of error, all of an accuracy."""
 
+_NEAR = 0.05
+"""A target is met within this share of it."""
+
 _WORST = 10.0
 """A metric of ten times its bound and one of a hundred times are equally bad (μNAS)."""
 
@@ -70,6 +73,13 @@ class Objective:
         if self.direction == "maximise":
             return -value
         return value if self.target is None else abs(value - self.target)
+
+    def missed(self, metrics: Metrics) -> float:
+        """By what share of its target a known metric misses it; 0 within a twentieth, or without a target."""
+        if self.target is None or self.metric not in metrics:
+            return 0.0
+        share = abs(metrics[self.metric] - self.target) / (abs(self.target) or 1.0)
+        return share if share > _NEAR else 0.0
 
 
 @dataclass(frozen=True, slots=True)

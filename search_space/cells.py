@@ -101,7 +101,7 @@ class CellSpace(DeclaredSpace[CellPair]):
         )
 
     def _stacked(self, cell: Callable[[GraphBuilder, bool, Tensor], Tensor]) -> Graph:
-        """Stem, cells, classifier; `cell` adds one, on a map of its channels, and is told whether it reduces."""
+        """Stem, cells, classifier; `cell(net, reduces, x)` adds one, on a map of its channels."""
         net = GraphBuilder()
         x = net.input((1, *self.input_shape))
         x = net.add(conv_bn_relu(self.stem * self.channels, clamped((3, 3), x)), x)

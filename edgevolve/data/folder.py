@@ -2,6 +2,7 @@
 
 import os
 import re
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -89,7 +90,7 @@ def is_list(name: str) -> bool:
     return any(path.rpartition("/")[2] == name for path in _LISTS)
 
 
-class ClassFolder:
+class ClassFolder(ABC):
     """What the data sets share that are a folder of one folder a class: `listed` says which files there are.
 
     A data set gives the `suffixes` of its files, and reads them; it may have other classes than the folders.
@@ -123,8 +124,9 @@ class ClassFolder:
     def _names(self, listing: Listing) -> tuple[str, ...]:
         return listing.classes
 
+    @abstractmethod
     def _read(self, listing: Listing, skipped: tuple[str, ...]) -> Splits:
-        raise NotImplementedError
+        """The splits of what is listed."""
 
 
 def listed(folder: str, suffixes: Collection[str], group: str | None, unreadable: Unreadable) -> Listing:

@@ -10,12 +10,9 @@ from numpy.typing import NDArray
 from edgevolve.runs.measure import measure
 from edgevolve.runs.task import MetricProvider
 from edgevolve.training.linear_costs import ABOVE_ZERO, ABSOLUTE, PLAIN, Costs
-from search_algorithms import Constraint, Metrics, Objective, Problem
+from search_algorithms import Constraint, Objective, Problem
 from search_space import SearchSpace
 from search_space.mixture import Mixture, Selection
-
-_NEAR = 0.05
-"""A target is met within this share of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +61,9 @@ class MixtureCosts:
         Of a device that cannot run it, all.
         """
         known = dict(zip(self.names, figures, strict=True))
-        return np.array([np.isnan(known[one.metric]) or _missed(one, known) for one in self.terms], np.bool_)
+        refused = [bool(np.isnan(known[one.metric])) for one in self.terms]
+        missed = [one.broken(known) if isinstance(one, Constraint) else one.missed(known) > 0 for one in self.terms]
+        return np.array(refused, np.bool_) | np.array(missed, np.bool_)
 
     def around(
         self, selection: Selection, reference: NDArray[np.float64], weight: float, ramp: NDArray[np.float64]
@@ -101,9 +100,3 @@ class MixtureCosts:
             scale = 1.0 / (abs(one.target) or 1.0)
             return scale, -scale * one.target, ABSOLUTE
         return (-1.0 if one.direction == "maximise" else 1.0) / (abs(reference) or 1.0), 0.0, PLAIN
-
-
-def _missed(one: Objective | Constraint, known: Metrics) -> bool:
-    if isinstance(one, Constraint):
-        return one.broken(known)
-    return one.target is not None and abs(known[one.metric] - one.target) > _NEAR * abs(one.target)

@@ -39,7 +39,7 @@ _MOST_STREAMS = 32
 """Pages that follow at the same time; more are refused."""
 _AT_ONCE = 2000
 """Events read in one go: a request waits no longer than that takes."""
-_MOST_TOLD = 4
+_MOST_PAGES = 4
 """Texts kept for pages that are equally far."""
 
 
@@ -55,7 +55,7 @@ class LiveRun:
         self._token = secrets.token_hex(4)
         self._version = 0
         self._reading = True
-        self._told: dict[tuple[str, int], tuple[str, str]] = {}
+        self._pages: dict[tuple[str, int], tuple[str, str]] = {}
         self.streams = threading.BoundedSemaphore(_MOST_STREAMS)
         """A place for each page that follows."""
 
@@ -86,17 +86,17 @@ class LiveRun:
         """
         with self._moved:
             known = (mark, self._version)
-            if known not in self._told:
-                while len(self._told) >= _MOST_TOLD:
-                    del self._told[next(iter(self._told))]
+            if known not in self._pages:
+                while len(self._pages) >= _MOST_PAGES:
+                    del self._pages[next(iter(self._pages))]
                 try:
                     with fitting(self._follower.path), np.errstate(all="ignore"):
                         news = self._news(mark)
                 except JournalError as error:
                     news = {"waiting": str(error)}
                 text = json.dumps(harmless(news), allow_nan=False, separators=(",", ":"))
-                self._told[known] = self._mark(), text
-            return self._told[known]
+                self._pages[known] = self._mark(), text
+            return self._pages[known]
 
     def _news(self, mark: str) -> dict[str, Any]:
         follower, run = self._follower, self._follower.run

@@ -182,7 +182,7 @@ class _AtWork:
         return True
 
     def _plan(self, phase: Phase) -> bool:
-        """Decide how many steps the phase has, where that can be told; gives whether it was decided now."""
+        """Decide how many steps the phase has, where that is known; gives whether it was decided now."""
         training, place = self.training, self.place
         if place.planned is not None:
             return False

@@ -1,4 +1,4 @@
-"""Plans in bands: what is told before a network is cut, the best cut, and work against memory."""
+"""Plans in bands: what is foreseen before a network is cut, the best cut, and work against memory."""
 
 from itertools import product
 

@@ -19,14 +19,8 @@ from edgevolve.graph import (
 from edgevolve.training.forward import forward
 from edgevolve.training.inheritance import inherited
 from edgevolve.training.weights import check_weights, folded, initial_weights, parameters
-from search_space import CnnSpace, MlpSpace, MobileSpace, NasBench201Space
+from tests.training.small_spaces import SPACES
 
-SPACES = {
-    "cnn": CnnSpace((12, 9, 2), 5, max_filters=12, max_units=16),
-    "mlp": MlpSpace((5, 4, 1), 3, max_units=20),
-    "mobile": MobileSpace((16, 16, 3), 4, max_stages=3, depths=(1, 2), max_filters=24),
-    "nasbench201": NasBench201Space((16, 16, 3), 4),
-}
 RELU = Activation.RELU
 
 

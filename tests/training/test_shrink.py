@@ -27,16 +27,9 @@ from edgevolve.graph import (
 from edgevolve.training.forward import forward
 from edgevolve.training.shrink import evenly_shrunk, shrunk, silenced
 from edgevolve.training.weights import folded, initial_weights, parameters
-from search_space import CnnSpace, MlpSpace, MobileSpace, NasBench201Space
 from search_space.topologies import TOPOLOGIES, topology
 from tests.training.random_graphs import random_graph
-
-SPACES = {
-    "cnn": CnnSpace((12, 9, 2), 5, max_filters=12, max_units=16),
-    "mlp": MlpSpace((5, 4, 1), 3, max_units=20),
-    "mobile": MobileSpace((16, 16, 3), 4, max_stages=3, depths=(1, 2), max_filters=24),
-    "nasbench201": NasBench201Space((16, 16, 3), 4),
-}
+from tests.training.small_spaces import SPACES
 
 
 def networks(name, count):
