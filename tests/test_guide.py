@@ -1,14 +1,19 @@
 """The complete examples of the guide and the README run as they stand."""
 
 import re
+import shlex
+import shutil
 import wave
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
+from terminal import edgevolve
 
-from edgevolve import Inline, SearchConfig, TrainingSettings, search
+from edgevolve import Inline, TrainingSettings, search
+from edgevolve.engine import task_of
 from edgevolve.graph import kernel_bits
 from edgevolve.testing import check_data_set
 from edgevolve.training.session import configure_tensorflow
@@ -19,10 +24,18 @@ configure_tensorflow(1)
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def examples(page):
-    """The Python blocks of a page that import what they need."""
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.S)
-    return [block for block in blocks if "from edgevolve import" in block and "artifacts/" not in block]
+CHAPTERS = sorted(path.stem for path in (ROOT / "docs/guide").glob("*.md") if path.stem != "index")
+
+
+def blocks(page, language="python"):
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / page).read_text(encoding="utf-8"), re.S)
+
+
+def example(chapter, words):
+    """The one complete Python block of a chapter that holds these words."""
+    complete = [block for block in blocks(f"docs/guide/{chapter}.md") if "from edgevolve import" in block]
+    (block,) = [block for block in complete if words in block]
+    return block
 
 
 def run(block):
@@ -40,18 +53,48 @@ def folder(tmp_path, monkeypatch):
     np.save(tmp_path / "windows.npy", rng.normal(size=(90, 64, 1, 6)).astype(np.float32))
     np.save(tmp_path / "labels.npy", np.arange(90) % 3)
     np.save(tmp_path / "persons.npy", np.arange(90) // 9)
+    for number in range(60):
+        photo = tmp_path / "photos" / ("cat", "dog")[number % 2] / f"scene{number // 6}_{number}.png"
+        photo.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(photo)
+    (tmp_path / "artifacts/demo").mkdir(parents=True)
+    shutil.copy(ROOT / "tests/data/journals/0.1.0.jsonl", tmp_path / "artifacts/demo/journal.jsonl")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-@pytest.mark.parametrize(("page", "number"), [("README.md", 0), ("docs/guide.md", 0)])
-def test_a_configuration_of_the_pages_is_one(folder, page, number):
-    assert isinstance(run(examples(page)[number])["config"], SearchConfig)
+def test_the_first_search_of_the_readme_can_be_run(folder):
+    config = run(blocks("README.md")[0])["config"]
+    config.check(task_of(config))
+
+
+@pytest.mark.parametrize("chapter", sorted({*CHAPTERS} - {"clusters", "deployment"}))
+def test_every_chapter_begins_with_an_example_that_runs(folder, capsys, chapter):
+    names = run(blocks(f"docs/guide/{chapter}.md")[0])
+    if "config" in names:
+        names["config"].check(task_of(names["config"]))
+    else:
+        assert capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_first_example_of_clusters_searches_with_two_workers(folder, capsys):
+    found = run(blocks("docs/guide/clusters.md")[0])["run"]
+    assert found.evaluations == 4 and not found.failures
+
+
+@pytest.mark.slow
+def test_the_first_commands_of_deployment_lead_to_a_model(folder):
+    for line in blocks("docs/guide/deployment.md", "sh")[0].splitlines():
+        command, *arguments = shlex.split(line, comments=True)
+        done = edgevolve(*arguments, cwd=folder)
+        assert command == "edgevolve" and done.returncode == 0, done.stderr
+    assert (folder / "mine/model.tflite").is_file() and (folder / "mine/c/src").is_dir()
 
 
 def test_the_pruned_search_of_the_guide_makes_smaller_networks(folder):
     """With fewer epochs; the networks that were pruned are on the disk as the smaller ones that they are."""
-    (block,) = [example for example in examples("docs/guide.md") if "Prune(" in example]
+    block = example("compression", "Prune(")
     config, short = run(block)["config"], TrainingSettings(epochs=1)
     quick = {"training": short, "stages": tuple(replace(stage, training=short) for stage in config.stages)}
     conv = {"type": "conv", "kernel": 3, "filters": 8, "stride": 2, "batch_norm": True, "relu": True, "prepool": False}
@@ -64,7 +107,7 @@ def test_the_pruned_search_of_the_guide_makes_smaller_networks(folder):
 
 
 def test_the_task_of_the_guide_trains_networks_that_can_be_exported(folder):
-    (block,) = [example for example in examples("docs/guide.md") if "class TrainWithKeras" in example]
+    block = example("parts", "class TrainWithKeras")
     config = run(block)["config"].with_fields(evaluations=1)
     found = search(config, "guide", out=folder, evaluator=Inline)
     assert not found.failures
@@ -73,7 +116,7 @@ def test_the_task_of_the_guide_trains_networks_that_can_be_exported(folder):
 
 
 def test_the_sheets_and_the_board_of_the_guide_are_read(folder):
-    texts = re.findall(r"```yaml\n(.*?)```", (ROOT / "docs/guide.md").read_text(encoding="utf-8"), re.S)
+    texts = blocks("docs/guide/devices.md", "yaml")
     names = [re.match(r"name: (\w+)", text)[1] for text in texts]
     for name, text in zip(names, texts, strict=True):
         (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
@@ -88,7 +131,7 @@ def test_the_sheets_and_the_board_of_the_guide_are_read(folder):
 
 
 def test_the_data_set_of_the_guide_keeps_every_promise(folder):
-    (block,) = (block for block in examples("docs/guide.md") if "class Motions" in block)
+    block = example("data", "class Motions")
     check_data_set(run(block)["Motions"](str(folder)))
 
 
@@ -96,7 +139,9 @@ READERS = ("AudioFolder", "ImageFolder", "SensorFolder", "SensorTable", "Table")
 
 
 def test_the_readers_of_the_guide_take_what_it_gives_them():
-    lines = re.findall(rf"^data = ((?:{'|'.join(READERS)})\(.*)$", (ROOT / "docs/guide.md").read_text("utf-8"), re.M)
+    lines = re.findall(
+        rf"^data = ((?:{'|'.join(READERS)})\(.*)$", (ROOT / "docs/guide/data.md").read_text("utf-8"), re.M
+    )
     made = [run(f"from edgevolve import {', '.join(READERS)}\nmade = {line}")["made"] for line in lines]
     assert {type(data).__name__ for data in made} == set(READERS)
 
@@ -111,7 +156,7 @@ def test_the_front_ends_of_the_guide_are_searched_beside_the_network(folder):
             with wave.open(str(folder / "commands" / name / f"{number}.wav"), "wb") as file:
                 file.setparams((1, 2, 16_000, 0, "NONE", ""))
                 file.writeframes(sound.astype("<i2").tobytes())
-    (block,) = [example for example in examples("docs/guide.md") if "FrontEndChoices(" in example]
+    block = example("data", "FrontEndChoices(")
     config = run(block)["config"].with_fields(evaluations=2, training=TrainingSettings(epochs=1))
     found = search(config, "guide", out=folder, evaluator=Inline)
     assert not found.failures
@@ -123,7 +168,7 @@ def test_the_front_ends_of_the_guide_are_searched_beside_the_network(folder):
 
 @pytest.mark.slow
 def test_the_shared_weights_of_the_guide_are_trained_and_inherited(folder):
-    (block,) = [example for example in examples("docs/guide.md") if "prepare=Supernet" in example]
+    block = example("supernets", "prepare=Supernet")
     config = run(block)["config"]
     one_epoch = replace(config.prepare, minutes=None, training=replace(config.prepare.training, epochs=1))
     found = search(config.with_fields(prepare=one_epoch, evaluations=3), "guide", out=folder, evaluator=Inline)
@@ -133,7 +178,7 @@ def test_the_shared_weights_of_the_guide_are_trained_and_inherited(folder):
 
 @pytest.mark.slow
 def test_the_teacher_and_the_bits_of_the_guide_are_searched(folder):
-    (block,) = [example for example in examples("docs/guide.md") if "prepare=Teach" in example]
+    block = example("compression", "prepare=Teach")
     config = run(block)["config"]
     prepare = replace(config.prepare, training=replace(config.prepare.training, epochs=2))
     shorter = config.with_fields(prepare=prepare, evaluations=2, training=replace(config.training, epochs=2))
