@@ -1,6 +1,7 @@
 """The names that users import from `edgevolve`: all there, all documented, loaded only when asked for."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -33,6 +34,12 @@ def test_the_surface_is_the_one_on_record():
 @pytest.mark.parametrize("name", sorted(SURFACE.split()))
 def test_every_name_is_there_and_documented(name):
     assert getattr(edgevolve, name).__doc__
+
+
+def test_the_api_reference_has_every_name_once():
+    pages = (FACADE.parent.parent / "docs/reference").glob("*.md")
+    names = re.findall(r"^::: edgevolve\.(\w+)$", "".join(page.read_text() for page in pages), re.M)
+    assert sorted(names) == sorted(SURFACE.split())
 
 
 def test_type_checkers_see_the_same_names_in_the_same_places():
