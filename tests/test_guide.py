@@ -106,15 +106,6 @@ def test_the_pruned_search_of_the_guide_makes_smaller_networks(folder):
     assert pruned.metrics["macs"] < dense.metrics["macs"]
 
 
-def test_the_task_of_the_guide_trains_networks_that_can_be_exported(folder):
-    block = example("parts", "class TrainWithKeras")
-    config = run(block)["config"].with_fields(evaluations=1)
-    found = search(config, "guide", out=folder, evaluator=Inline)
-    assert not found.failures
-    assert 0 <= found.best.metrics["worst_recall"] <= 1 - found.best.metrics["error"]
-    assert found.weights(found.best.number)
-
-
 def test_the_sheets_and_the_board_of_the_guide_are_read(folder):
     texts = blocks("docs/guide/devices.md", "yaml")
     names = [re.match(r"name: (\w+)", text)[1] for text in texts]

@@ -294,8 +294,8 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
     _activate("LOGISTIC", 14, 2, "AddLogistic", Activation.SIGMOID, 16),
 )
 
-ROWS: dict[str, Row] = {row.name: row for row in (*_OF_THE_GRAPH, *FOREIGN_ROWS)}
-"""All rows, by TensorFlow Lite's name of the operator."""
+ROWS: dict[str, Row] = {row.name: row for row in (*FOREIGN_ROWS, *_OF_THE_GRAPH)}
+"""All rows, by TensorFlow Lite's name of the operator; a row of the graph replaces a foreign one of its name."""
 
 _BY_OP: dict[type, tuple[Row, ...]] = {
     op: tuple(row for row in _OF_THE_GRAPH if row.op is op) for op in {row.op for row in _OF_THE_GRAPH} if op
