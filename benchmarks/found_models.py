@@ -118,7 +118,7 @@ def searching(task: str, data: Real, minutes: float, workers: int) -> SearchConf
 
 
 def finalists(run: Run) -> list[Record]:
-    """Of the front, without what errs far more than the best, `FINALISTS` evenly spread by size; the best among them."""
+    """Of the front without what errs far more than the best: `FINALISTS`, evenly spread, the best among them."""
     least = min(record.metrics["error"] for record in run.front)
     near = [record for record in run.front if record.metrics["error"] <= least + WORST]
     near.sort(key=lambda record: record.metrics["error"])

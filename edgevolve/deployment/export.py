@@ -23,7 +23,7 @@ from edgevolve.deployment.optimise import lean
 from edgevolve.deployment.readme import NAME as README
 from edgevolve.deployment.readme import readme
 from edgevolve.deployment.tflite import differences
-from edgevolve.graph import Graph, graph_hash, reordered, to_json
+from edgevolve.graph import Graph, form_in_words, graph_hash, reordered, to_json
 from edgevolve.quantisation import calibration_examples, int8_network
 from edgevolve.quantisation.litert import int8_scores, open_model
 from edgevolve.tflite import read_tflite
@@ -96,7 +96,7 @@ def export(
         with tempfile.TemporaryDirectory(dir=directory, prefix=".partial-") as partial:
             folder = Path(partial)
             checks = {format_name: write_format(format_name, folder, source) for format_name in formats}
-            text = readme(name, list(_digests(folder)), opened, target, arena)
+            text = readme(name, list(_digests(folder)), opened, form_in_words(graph), target, arena)
             (folder / README).write_text(text, encoding="utf-8")
             manifest = Manifest(
                 target={"type": type(target).__name__, **target.constants()},

@@ -11,7 +11,7 @@ from edgevolve.quantisation.litert import Int8Model, Quantisation
 NAME = "README.md"
 
 _FILES = {
-    "model.tflite": "the int8 model, for LiteRT, TensorFlow Lite Micro, and compilers that take a .tflite",
+    "model.tflite": "the {form} model, for LiteRT, TensorFlow Lite Micro, and compilers that take a .tflite",
     "model.keras": "the same network in floating point, for Keras",
     "model.onnx": "the same network in floating point, for ONNX",
     "model.pt2": "the same network in floating point, a torch.export program",
@@ -27,15 +27,15 @@ _FILES = {
 }
 
 
-def readme(name: str, files: Sequence[str], model: Int8Model, target: Target, arena: ArenaReport) -> str:
-    """Markdown: each of `files`, what goes in and out, the arena, and how to use the C files."""
+def readme(name: str, files: Sequence[str], model: Int8Model, form: str, target: Target, arena: ArenaReport) -> str:
+    """Markdown: each of `files`, what goes in and out, the arena, how to use the C files; `form` is the model's."""
     title = printable(name) or "model"
     given, taken = (" × ".join(map(str, shape[1:])) for shape in (model.output_shape, model.input_shape))
     known = {file: words for file, words in _FILES.items() if file in (*files, "manifest.json")}
     lines = [
         f"# {title}",
         "",
-        *(f"- `{file}`: {words}" for file, words in known.items()),
+        *(f"- `{file}`: {words.format(form=form)}" for file, words in known.items()),
         "",
         f"Input: {taken} int8, a value is {_value(model.input)}.",
         f"Output: {given} int8, a value is {_value(model.output)}.",

@@ -4,7 +4,7 @@ from edgevolve.graph import ops
 from edgevolve.graph.attributes import Activation, Padding
 from edgevolve.graph.canonical import canonical, from_json, graph_hash, json_hash, to_json
 from edgevolve.graph.channels import Channels, channels_of
-from edgevolve.graph.kernel_bits import kernel_bits, with_bits, with_kernel_bits
+from edgevolve.graph.kernel_bits import form_in_words, kernel_bits, with_bits, with_kernel_bits
 from edgevolve.graph.network import Graph, GraphBuilder, Node, reordered
 from edgevolve.graph.opaque import Opaque
 from edgevolve.graph.ops import *  # noqa: F403
@@ -23,6 +23,7 @@ __all__ = [
     "Tensor",
     "canonical",
     "channels_of",
+    "form_in_words",
     "from_json",
     "graph_hash",
     "json_hash",

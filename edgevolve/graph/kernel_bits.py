@@ -37,6 +37,15 @@ def with_bits(graph: Graph, bits: int | None, first: int | None = None, last: in
     return with_kernel_bits(graph, chosen)
 
 
+def form_in_words(graph: Graph) -> str:
+    """What its exported file holds: `int8`, `int8 with 4-bit kernels`, or `int8 with 2 of 5 kernels in 4 bits`."""
+    bits = list(kernel_bits(graph).values())
+    few = bits.count(4)
+    if not few:
+        return "int8"
+    return "int8 with 4-bit kernels" if few == len(bits) else f"int8 with {few} of {len(bits)} kernels in 4 bits"
+
+
 def _with(node: Node, bits: int | None) -> Node:
     if bits is None:
         return node

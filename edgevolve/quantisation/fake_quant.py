@@ -86,13 +86,23 @@ class FakeQuantised:
             if given := row_of(node.op).output_scale:
                 fixed[node.output.name] = given
         result: dict[str, tuple[Any, Any]] = {}
-        for group in of_one_scale(network):
+
+        def give(group: set[str], finest: Any) -> None:
             least = tf.minimum(0.0, tf.reduce_min([tf.reduce_min(found[name]) for name in sorted(group)]))
             largest = tf.maximum(0.0, tf.reduce_max([tf.reduce_max(found[name]) for name in sorted(group)]))
-            scale = _scale(least, largest)
+            scale = _scale(least, largest, finest)
             for name in sorted(group):
                 scale = fixed.get(name, scale)
-            result |= dict.fromkeys(group, scale)
+            result.update(dict.fromkeys(group, scale))
+
+        groups = of_one_scale(network)
+        for group in groups:
+            give(group, 0.0)
+        of_name = {name: group for group in groups for name in group}
+        for node in network.nodes:
+            if part := row_of(node.op).finest:
+                least = part * tf.reduce_max([result[x.name][0] for x in node.inputs])
+                give(of_name[node.output.name], tf.maximum(result[node.output.name][0], least))
         return result
 
     def outputs(self, constants: Values, scales: Scales, images: Any) -> Any:
@@ -137,10 +147,10 @@ def as_scales(activations: Mapping[str, Quantisation]) -> Scales:
     return {name: (float(one.scales[0]), float(one.zero_points[0])) for name, one in activations.items()}
 
 
-def _scale(least: Any, largest: Any) -> tuple[Any, Any]:
+def _scale(least: Any, largest: Any, finest: Any) -> tuple[Any, Any]:
     tiny = tf.maximum(-least, largest) < LEAST_ACTIVATION
     least, largest = tf.where(tiny, -LEAST_ACTIVATION, least), tf.where(tiny, LEAST_ACTIVATION, largest)
-    scale = (largest - least) / 255
+    scale = tf.maximum((largest - least) / 255, finest)
     return scale, tf.round(-128 - least / scale)
 
 

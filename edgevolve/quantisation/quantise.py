@@ -110,20 +110,31 @@ def _stored(node: Node, by_channel: NDArray[np.float32], steps: NDArray[np.float
 def activation_scales(graph: Graph, ranges: Ranges) -> dict[str, Quantisation]:
     """Scale and zero point of each activation by name: of its range, or of the ranges of all those that share one.
 
-    Raises `QuantisationError` where an operator insists on a scale that its neighbours cannot have.
+    Where an operator cannot make so fine a scale of its inputs' (`Row.finest`), it has a coarser one. Raises
+    `QuantisationError` where an operator insists on a scale that its neighbours cannot have.
     """
     fixed = {node.output.name: row_of(node.op).output_scale for node in graph.nodes}
     found: dict[str, Quantisation] = {}
-    for group in of_one_scale(graph):
+
+    def give(group: set[str], finest: float) -> None:
         least, largest = min(ranges[name][0] for name in group), max(ranges[name][1] for name in group)
-        scale, zero = _scale(least, largest)
+        scale, zero = _scale(least, largest, finest)
         for name in sorted(group):
             scale, zero = fixed.get(name) or (scale, zero)
-        if least < (-129 - zero) * scale or largest > (128 - zero) * scale:
+        if least < (-129 - zero) * scale or largest > (128 - zero) * scale or scale < finest:
             raise QuantisationError(
                 f"{', '.join(sorted(group))} must share one scale, and a sigmoid or softmax among them has a fixed one"
             )
-        found |= dict.fromkeys(group, Quantisation((scale,), (zero,)))
+        found.update(dict.fromkeys(group, Quantisation((scale,), (zero,))))
+
+    groups = of_one_scale(graph)
+    for group in groups:
+        give(group, 0.0)
+    of_name = {name: group for group in groups for name in group}
+    for node in graph.nodes:
+        least = row_of(node.op).finest * max(found[x.name].scales[0] for x in node.inputs)
+        if found[node.output.name].scales[0] < least:
+            give(of_name[node.output.name], least)
     return found
 
 
@@ -138,11 +149,11 @@ def of_one_scale(graph: Graph) -> list[set[str]]:
     return list({id(group): group for group in groups.values()}.values())
 
 
-def _scale(least: float, largest: float) -> tuple[float, int]:
+def _scale(least: float, largest: float, finest: float) -> tuple[float, int]:
     least, largest = min(least, 0.0), max(largest, 0.0)
     if max(-least, largest) < LEAST_ACTIVATION:
         least, largest = -LEAST_ACTIVATION, LEAST_ACTIVATION
-    scale = (largest - least) / 255
+    scale = max((largest - least) / 255, finest)
     return scale, round(-128 - least / scale)
 
 

@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edgevolve.graph import form_in_words
 from edgevolve.metric import QUANTISATION_DROP, Metric, int8_metric
 from edgevolve.reports.inherited import inherited_lines
 from edgevolve.reports.quantities import quantity
@@ -45,9 +46,9 @@ def _test(run: Run) -> list[Text]:
     if not run.tested:
         return []
     last, main = run.tested[-1], run.main
-    words = (
-        f"{form} {quantity(main, scores[main.name])}" for form, scores in last.scores.items() if main.name in scores
-    )
+    forms = {"int8": form_in_words(run.final_graph(last.number))}
+    found = ((forms.get(form, form), scores) for form, scores in last.scores.items() if main.name in scores)
+    words = (f"{form} {quantity(main, scores[main.name])}" for form, scores in found)
     looks = len(run.tested)
     return [
         Text(f"test {main.title} of candidate {last.number}: {', '.join(words)}; look {looks} of this run at the test")

@@ -9,6 +9,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from edgevolve.graph import form_in_words, from_json
 from edgevolve.quantity import size
 from edgevolve.reports.colours import FRONT
 from edgevolve.reports.devices import board_lines
@@ -126,11 +127,12 @@ def front_json(run: Run, records: Sequence[Record]) -> list[dict[str, Any]]:
 def export_table(run: Run, folder: Path, record: Record, manifest: Mapping[str, Any]) -> RenderableType:
     """What an export holds, and what its int8 model scored where it was run."""
     table = Table(box=None, pad_edge=False, show_header=False)
+    form = form_in_words(from_json(manifest["graph"]))
     rows = {
-        **_scores(run, manifest),
+        **_scores(run, manifest, form),
         **_other_than_searched(run, record, manifest),
-        **_worst_class(manifest["classes"] or ()),
-        "int8 model": f"{manifest['tflite_bytes']} bytes",
+        **_worst_class(manifest["classes"] or (), form),
+        f"{form} model": f"{manifest['tflite_bytes']} bytes",
         "model size": size(record.metrics[MODEL_SIZE.name]) + " of weights",
         "peak memory": size(manifest["peak_memory_bytes"]),
         "arena": _arena(manifest["arena"]),
@@ -160,29 +162,29 @@ def _other_than_searched(run: Run, record: Record, manifest: Mapping[str, Any]) 
     return {f"validation {metric.title}": f"{words}: does the task learn and score what the data's target asks?"}
 
 
-def _worst_class(classes: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """The class that the int8 model answers worst; nothing where all are answered alike."""
+def _worst_class(classes: Sequence[Mapping[str, Any]], form: str) -> dict[str, str]:
+    """The class that the exported model answers worst; nothing where all are answered alike."""
     there = [one for one in classes if one["examples"]]
     worst = min(there, key=lambda one: one["accuracy"], default=None)
     if worst is None or worst["accuracy"] == max(one["accuracy"] for one in there):
         return {}
     words = f"{short(worst['name'], 40)}: {quantity(PERCENTAGE, worst['accuracy'])} of {worst['examples']} examples"
-    return {"int8 worst class": words}
+    return {f"{form} worst class": words}
 
 
-def _scores(run: Run, manifest: Mapping[str, Any]) -> dict[str, str]:
+def _scores(run: Run, manifest: Mapping[str, Any], form: str) -> dict[str, str]:
     """A row a metric on the test split; of classes the accuracy takes the place of the first."""
     rows, test = {}, manifest["scores"]["test"]
     names = list(test["int8"])
     if "int8_test_accuracy" in manifest:
         float_words = quantity(PERCENTAGE, manifest["float_test_accuracy"])
-        rows["int8 test accuracy"] = f"{quantity(PERCENTAGE, manifest['int8_test_accuracy'])} (float {float_words})"
-        rows["int8 validation accuracy"] = quantity(PERCENTAGE, manifest["int8_validation_accuracy"])
+        rows[f"{form} test accuracy"] = f"{quantity(PERCENTAGE, manifest['int8_test_accuracy'])} (float {float_words})"
+        rows[f"{form} validation accuracy"] = quantity(PERCENTAGE, manifest["int8_validation_accuracy"])
         del names[0]
     for name in names:
         metric = run.metric(name)
-        words = {form: quantity(metric, found[name]) for form, found in test.items()}
-        rows[f"int8 test {metric.title}"] = f"{words['int8']} (float {words['float']})"
+        words = {of: quantity(metric, found[name]) for of, found in test.items()}
+        rows[f"{form} test {metric.title}"] = f"{words['int8']} (float {words['float']})"
     return rows
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from edgevolve.graph import Graph, from_json, reordered
+from edgevolve.graph import Graph, form_in_words, from_json, reordered
 from edgevolve.reports import charts
 from edgevolve.reports.axes import scale
 from edgevolve.reports.devices import board_lines
@@ -120,7 +120,9 @@ def network_view(run: Run, record: Record, graph: Graph, command: str) -> View:
         )
     classes = exported_classes(run, record)
     if classes and classes.confusion:
-        found["Confusion, int8 on the test split"] = charts.confusion(classes.names, classes.confusion)
+        found[f"Confusion, {form_in_words(graph)} on the test split"] = charts.confusion(
+            classes.names, classes.confusion
+        )
     return {
         "charts": found,
         "predictions": _predictions(run, record),

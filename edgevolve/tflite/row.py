@@ -192,6 +192,7 @@ class Row:
         per_tensor: the skeleton gives the kernel one scale for all channels.
         keeps_scale: int8 kernels insist on one scale and zero point for all that it reads and writes.
         output_scale: scale and zero point on which int8 kernels insist for the output.
+        finest: part of the largest input's scale that the output's must reach, or int8 kernels refuse or abort.
         macs: multiply-accumulates where `op` does not describe the operator.
         calls: its options are numbers of subgraphs, which it runs.
     """
@@ -215,6 +216,7 @@ class Row:
     per_tensor: bool = False
     keeps_scale: bool = False
     output_scale: tuple[float, int] | None = None
+    finest: float = 0.0
     macs: Callable[[Operator], int] = _no_macs
     calls: bool = False
 

@@ -92,6 +92,13 @@ def _not_fused(number: int) -> Field:
     return Field("activation", number, "b", fixed=0)
 
 
+_FINEST_HARD_SWISH = 1 / 127
+"""`activations.cc` insists that a 128th of the input's scale is below the output's."""
+
+_FINEST_SUM = 2.0**-18
+"""`add.cc` aborts unless the largest input's scale is below 2¹⁹ times the output's."""
+
+
 def _pool(name: str, code: int, method: str, kind: str, op: type, kernel: Kernel) -> Row:
     size = (Field("size", 3, "i", place=1), Field("size", 4, "i", place=0))
     fields = (*_WINDOW, *size, _activation(5))
@@ -120,6 +127,7 @@ def _activate(name: str, code: int, version: int, method: str, function: Activat
         op=Activate,
         attributes={"function": function},
         output_scale=_SHARE if function is Activation.SIGMOID else None,
+        finest=_FINEST_HARD_SWISH if function is Activation.HARD_SWISH else 0.0,
         kernel=Kernel(Kept(0, 1, data), Kept(0, 1, data), describes=function is not Activation.RELU6),
     )
 
@@ -198,6 +206,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         name="ADD",
         code=0,
         version=2,
+        finest=_FINEST_SUM,
         method="AddAdd",
         options=11,
         fields=(_activation(0),),

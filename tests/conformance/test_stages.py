@@ -9,7 +9,8 @@ from edgevolve.data import Digits, load_splits
 from edgevolve.graph import Activation, Conv2D, Dense, GlobalAveragePool, GraphBuilder
 from edgevolve.quantisation import Quantise, ScoreInt8
 from edgevolve.testing import check_stage
-from edgevolve.training import Fit, Prune, TrainingSettings, TrainState, unreported
+from edgevolve.training import Distil, Fit, Prune, TrainingSettings, TrainState, unreported
+from edgevolve.training.distil import Network
 
 SHORT = TrainingSettings(epochs=2)
 PRUNE = [
@@ -63,6 +64,20 @@ QUANTISE = Quantise(
 )
 def test_a_stage_after_training_keeps_every_promise(stage, trained, splits):
     check_stage(stage, trained, splits)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "stage",
+    [
+        lambda teacher: Distil(teacher, settings=SHORT, checkpoint_s=0),
+        lambda teacher: Prune(0.5, SHORT, checkpoint_s=0, distil=Distil(teacher)),
+        lambda teacher: replace(QUANTISE, settings=SHORT, distil=Distil(teacher)),
+    ],
+    ids=["distil", "prune", "quantise"],
+)
+def test_a_stage_with_a_teacher_keeps_every_promise(stage, trained, splits):
+    check_stage(stage(Network(trained.graph, trained.weights)), trained, splits)
 
 
 @dataclass(frozen=True)

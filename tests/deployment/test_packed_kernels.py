@@ -16,6 +16,7 @@ from edgevolve.graph import (
     GraphBuilder,
     Opaque,
     ShapeError,
+    form_in_words,
     from_json,
     graph_hash,
     kernel_bits,
@@ -69,6 +70,15 @@ def test_bits_that_no_kernel_has_are_refused():
         Dense(10, kernel_bits=3)
     with pytest.raises(ShapeError, match="no node with a kernel"):
         with_kernel_bits(random_graph(3), {"softmax_7": 4})
+
+
+def test_words_say_how_many_kernels_have_four_bits():
+    graph = random_graph(3)
+    names = list(kernel_bits(graph))
+    some = with_kernel_bits(graph, dict.fromkeys(names[:2], 4))
+    assert form_in_words(graph) == "int8"
+    assert form_in_words(some) == f"int8 with 2 of {len(names)} kernels in 4 bits"
+    assert form_in_words(packed(graph)) == "int8 with 4-bit kernels"
 
 
 @pytest.mark.parametrize("seed", range(6))

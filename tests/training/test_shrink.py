@@ -27,6 +27,7 @@ from edgevolve.graph import (
 from edgevolve.training.forward import forward
 from edgevolve.training.shrink import evenly_shrunk, shrunk, silenced
 from edgevolve.training.weights import folded, initial_weights, parameters
+from search_space import SPACES as REGISTERED
 from search_space.topologies import TOPOLOGIES, topology
 from tests.training.random_graphs import random_graph
 from tests.training.small_spaces import SPACES
@@ -87,7 +88,7 @@ def test_a_shrunk_network_answers_as_the_masked_one(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "count"), [("any", 200), ("cnn", 120), ("mlp", 120), ("mobile", 40), ("nasbench201", 20)]
+    ("name", "count"), [("any", 150), ("cells", 60), ("cnn", 110), ("mlp", 120), ("mobile", 40), ("nasbench201", 20)]
 )
 def test_five_hundred_shrunk_networks_answer_as_the_masked_ones(name, count):
     differences = [largest_difference(graph, seed) for seed, graph in enumerate(networks(name, count))]
@@ -169,6 +170,10 @@ def test_a_standard_network_can_be_halved(name):
     kept = channels.fixed | (np.arange(channels.number) % 2 == 0)
     smaller, _ = shrunk(graph, initial_weights(graph, 0), channels, kept)
     assert sum(node.macs for node in smaller.nodes) < 0.6 * sum(node.macs for node in graph.nodes)
+
+
+def test_every_registered_space_is_among_those_that_are_shrunk():
+    assert {type(space) for space in SPACES.values()} == set(REGISTERED.values())
 
 
 def test_what_is_added_to_the_input_stays_and_so_do_outputs():
