@@ -23,7 +23,7 @@ from edgevolve.deployment.optimise import lean
 from edgevolve.deployment.readme import NAME as README
 from edgevolve.deployment.readme import readme
 from edgevolve.deployment.tflite import differences
-from edgevolve.graph import Graph, form_in_words, graph_hash, reordered, to_json
+from edgevolve.graph import Graph, activation_bits, form_in_words, graph_hash, reordered, to_json
 from edgevolve.quantisation import calibration_examples, int8_network
 from edgevolve.quantisation.litert import int8_scores, open_model
 from edgevolve.tflite import read_tflite
@@ -70,6 +70,8 @@ def export(
     `int8_network`.
     """
     check_formats(formats)
+    if "c" in formats and activation_bits(graph) == 16:
+        raise ExportError("c: its sources read and write int8; export a network of int16 activations as tflite")
     check_directory(directory)
     merged = deployed(graph)
     order = peak_memory(merged.graph).order

@@ -37,8 +37,8 @@ def readme(name: str, files: Sequence[str], model: Int8Model, form: str, target:
         "",
         *(f"- `{file}`: {words.format(form=form)}" for file, words in known.items()),
         "",
-        f"Input: {taken} int8, a value is {_value(model.input)}.",
-        f"Output: {given} int8, a value is {_value(model.output)}.",
+        f"Input: {taken} {model.dtype}, a value is {_value(model.input)}.",
+        f"Output: {given} {model.dtype}, a value is {_value(model.output)}.",
     ]
     if isinstance(target, Classes):
         shown = [printable(label) for label in target.labels[:20]]

@@ -1,6 +1,7 @@
 """The network exactly as it will be deployed: typed operators, shapes, multiply-accumulates, weight shapes."""
 
 from edgevolve.graph import ops
+from edgevolve.graph.activation_bits import activation_bits, with_activation_bits
 from edgevolve.graph.attributes import Activation, Padding
 from edgevolve.graph.canonical import canonical, from_json, graph_hash, json_hash, to_json
 from edgevolve.graph.channels import Channels, channels_of
@@ -21,6 +22,7 @@ __all__ = [
     "Padding",
     "Shape",
     "Tensor",
+    "activation_bits",
     "canonical",
     "channels_of",
     "form_in_words",
@@ -30,6 +32,7 @@ __all__ = [
     "kernel_bits",
     "reordered",
     "to_json",
+    "with_activation_bits",
     "with_bits",
     "with_kernel_bits",
 ]

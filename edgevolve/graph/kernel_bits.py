@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from edgevolve.graph.network import Graph, Node
+from edgevolve.graph.activation_bits import activation_bits
+from edgevolve.graph.network import Graph, Node, weight_tensors
 from edgevolve.graph.op import ShapeError
-from edgevolve.graph.tensor import Tensor
 
 
 def kernel_bits(graph: Graph) -> dict[str, int]:
@@ -38,7 +38,9 @@ def with_bits(graph: Graph, bits: int | None, first: int | None = None, last: in
 
 
 def form_in_words(graph: Graph) -> str:
-    """What its exported file holds: `int8`, `int8 with 4-bit kernels`, or `int8 with 2 of 5 kernels in 4 bits`."""
+    """What its exported file holds: `int8`, `int8 with 4-bit kernels`, `int8 with 2 of 5 kernels in 4 bits`, ..."""
+    if activation_bits(graph) == 16:
+        return "int8 with int16 activations"
     bits = list(kernel_bits(graph).values())
     few = bits.count(4)
     if not few:
@@ -51,6 +53,5 @@ def _with(node: Node, bits: int | None) -> Node:
         return node
     op: Any = node.op
     op = replace(op, kernel_bits=bits)
-    wanted = op.weights(*(x.shape for x in node.inputs))
-    weights = (Tensor(f"{node.name}/{w.role}", w.shape, w.dtype, constant=True) for w in wanted)
-    return replace(node, op=op, weights=tuple(weights)[: len(node.weights)])
+    weights = weight_tensors(op, node.name, node.inputs)
+    return replace(node, op=op, weights=weights[: len(node.weights)])

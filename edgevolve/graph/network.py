@@ -112,7 +112,7 @@ class GraphBuilder:
         shapes = tuple(x.shape for x in inputs)
         name = f"{type(op).__name__.lower()}_{len(self._nodes)}"
         output = Tensor(name, op.output_shape(*shapes), inputs[0].dtype)
-        weights = tuple(Tensor(f"{name}/{w.role}", w.shape, w.dtype, constant=True) for w in op.weights(*shapes))
+        weights = weight_tensors(op, name, inputs)
         self._nodes.append(Node(name, op, inputs, weights, (output,)))
         if not any(weight.dtype in KERNEL_TYPES.values() for weight in weights):
             self._without_kernel[op, inputs] = output
@@ -127,6 +127,15 @@ class GraphBuilder:
         if not self._inputs or not outputs:
             raise ShapeError("a network needs inputs and outputs")
         return Graph(tuple(self._inputs), tuple(self._nodes), outputs)
+
+
+def weight_tensors(op: Op, name: str, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """The constants of node `name`; beside activations of 16 bits a bias has 64, as TFLite's kernels have it."""
+    wide = DType.INT64 if inputs[0].dtype is DType.INT16 else DType.INT32
+    return tuple(
+        Tensor(f"{name}/{w.role}", w.shape, wide if w.role == "bias" else w.dtype, constant=True)
+        for w in op.weights(*(x.shape for x in inputs))
+    )
 
 
 def _output_shapes(node: Node) -> tuple[Shape, ...]:

@@ -15,12 +15,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgevolve.graph import Concat, DepthwiseConv2D, Graph, MaxPool2D, Node, Pad, Reshape, Slice
+from edgevolve.graph import Concat, DepthwiseConv2D, Graph, MaxPool2D, Node, Pad, Reshape, Slice, activation_bits
 from edgevolve.quantisation.float_network import merged_values
 from edgevolve.quantisation.quantise import (
-    LARGEST_BIAS,
     LEAST_ACTIVATION,
     LEAST_WEIGHT,
+    LIMITS,
+    fixed_scales,
+    largest_bias,
     largest_integer,
     of_one_scale,
 )
@@ -48,6 +50,11 @@ class FakeQuantised:
     def merged(self) -> Deployed:
         """The file's operators."""
         return deployed(self.graph)
+
+    @property
+    def bits(self) -> int:
+        """Of an activation."""
+        return activation_bits(self.graph)
 
     def begun(self, values: Values) -> Scales:
         """Scales over the calibration examples with these values, held for a pass over the data."""
@@ -81,16 +88,13 @@ class FakeQuantised:
 
         found[network.inputs[0].name] = tf.constant(self.examples)
         forward(network, rounded, found[network.inputs[0].name], network.outputs[0].name, seen)
-        fixed: dict[str, tuple[Any, Any]] = {}
-        for node in network.nodes:
-            if given := row_of(node.op).output_scale:
-                fixed[node.output.name] = given
+        fixed = fixed_scales(network)
         result: dict[str, tuple[Any, Any]] = {}
 
         def give(group: set[str], finest: Any) -> None:
             least = tf.minimum(0.0, tf.reduce_min([tf.reduce_min(found[name]) for name in sorted(group)]))
             largest = tf.maximum(0.0, tf.reduce_max([tf.reduce_max(found[name]) for name in sorted(group)]))
-            scale = _scale(least, largest, finest)
+            scale: tuple[Any, Any] = _scale(least, largest, finest, self.bits)
             for name in sorted(group):
                 scale = fixed.get(name, scale)
             result.update(dict.fromkeys(group, scale))
@@ -110,9 +114,9 @@ class FakeQuantised:
         network, rounded = self.merged.graph, self.rounded(constants, scales)
 
         def after(node: Node, made: Any) -> Any:
-            return _after(node, made, scales)
+            return self._after(node, made, scales)
 
-        images = _activation(images, *scales[network.inputs[0].name])
+        images = _activation(images, *scales[network.inputs[0].name], self.bits)
         return forward(network, rounded, images, self.logits, after)[0]
 
     def by_operator(self, constants: Values, scales: Scales, given: Values) -> dict[str, Any]:
@@ -121,8 +125,11 @@ class FakeQuantised:
         made = {}
         for node in self.merged.graph.nodes:
             output = FORWARD[type(node.op)](node, rounded, {}, *(given[x.name] for x in node.inputs))
-            made[node.output.name] = _after(node, output, scales)
+            made[node.output.name] = self._after(node, output, scales)
         return made
+
+    def _after(self, node: Node, made: Any, scales: Scales) -> Any:
+        return made if isinstance(node.op, _ON_THE_GRID) else _activation(made, *scales[node.output.name], self.bits)
 
     def rounded(self, constants: Values, scales: Scales) -> dict[str, Any]:
         """The constants as stored, for inputs of these scales."""
@@ -138,25 +145,24 @@ class FakeQuantised:
         return rounded
 
 
-def _after(node: Node, made: Any, scales: Scales) -> Any:
-    return made if isinstance(node.op, _ON_THE_GRID) else _activation(made, *scales[node.output.name])
-
-
 def as_scales(activations: Mapping[str, Quantisation]) -> Scales:
     """Those of `activation_scales`, as `FakeQuantised.outputs` takes them."""
     return {name: (float(one.scales[0]), float(one.zero_points[0])) for name, one in activations.items()}
 
 
-def _scale(least: Any, largest: Any, finest: Any) -> tuple[Any, Any]:
+def _scale(least: Any, largest: Any, finest: Any, bits: int) -> tuple[Any, Any]:
     tiny = tf.maximum(-least, largest) < LEAST_ACTIVATION
     least, largest = tf.where(tiny, -LEAST_ACTIVATION, least), tf.where(tiny, LEAST_ACTIVATION, largest)
+    if bits == 16:
+        return tf.maximum(tf.maximum(-least, largest) / 32767, finest), tf.zeros_like(least)
     scale = tf.maximum((largest - least) / 255, finest)
     return scale, tf.round(-128 - least / scale)
 
 
-def _activation(x: Any, scale: Any, zero_point: Any) -> Any:
-    least, largest = (-128 - zero_point) * scale, (127 - zero_point) * scale
-    return tf.quantization.fake_quant_with_min_max_vars(x, least, largest)
+def _activation(x: Any, scale: Any, zero_point: Any, bits: int) -> Any:
+    smallest, most = LIMITS[bits]
+    least, largest = (smallest - zero_point) * scale, (most - zero_point) * scale
+    return tf.quantization.fake_quant_with_min_max_vars(x, least, largest, num_bits=bits)
 
 
 def _kernel(node: Node, kernel: Any, bias: Any, given: Any) -> tuple[Any, Any]:
@@ -167,7 +173,7 @@ def _kernel(node: Node, kernel: Any, bias: Any, given: Any) -> tuple[Any, Any]:
     most = tf.cast(tf.reduce_max(tf.abs(by_channel), axes), tf.float64)
     step = tf.cast(tf.maximum(most, LEAST_WEIGHT) / largest, tf.float32)
     if bias is not None:
-        step = tf.maximum(step, tf.abs(bias) / (given * LARGEST_BIAS))
+        step = tf.maximum(step, tf.abs(bias) / (given * largest_bias(node)))
     if row_of(node.op).one_scale(node.op):
         step = tf.fill(tf.shape(step), tf.reduce_max(step))
     rounded = tf.clip_by_value(_rounded(by_channel, step), -largest, largest) * step

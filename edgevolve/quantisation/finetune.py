@@ -8,15 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.data import Splits, Target, classes_of
-from edgevolve.graph import Graph, canonical, with_bits
+from edgevolve.graph import Graph, canonical, with_activation_bits, with_bits
 from edgevolve.metric import QUANTISATION_DROP, Metric, int8_metric
 from edgevolve.quantisation.calibrate import calibration_examples
 from edgevolve.quantisation.litert import int8_scores
 from edgevolve.quantisation.network import int8_network
+from edgevolve.quantisation.quantise import check_activations
 from edgevolve.training import Distil, Progress, TrainingSettings, TrainState
 from edgevolve.training.weights import Weights
 
 Bits = Literal[4, 8]
+ActivationBits = Literal[8, 16]
 
 _SETTINGS = TrainingSettings(epochs=10, learning_rate=0.01, weight_decay=0.0)
 
@@ -25,9 +27,12 @@ _SETTINGS = TrainingSettings(epochs=10, learning_rate=0.01, weight_decay=0.0)
 class Quantise:
     """A stage: kernels of `bits` bits, and quantisation-aware training where that loses too much.
 
-    Activations have 8 bits. With `bits=None` kernels keep the bits that the network has. `first` and `last` are those
-    of the first and the last layer with a kernel, which suffer most from few; `bits` where they are None. A candidate's
-    recipe may set `bits`, `first_bits` and `last_bits`.
+    Activations have 8 bits, or 16 with `activations=16`: beside kernels of 8 bits, in twice the memory, with biases of
+    64 bits. LiteRT and TensorFlow Lite Micro run all operators of a graph so but HARD_SWISH.
+
+    With `bits=None` kernels keep the bits that the network has. `first` and `last` are those of the first and the last
+    layer with a kernel, which suffer most from few; `bits` where they are None. A candidate's recipe may set `bits`,
+    `first_bits` and `last_bits`.
 
     The network is rounded to integers first (post-training quantisation). Where its main metric on the validation split
     is worse than the float network's by more than `threshold`, it is trained on for `settings.epochs` while it is
@@ -43,12 +48,17 @@ class Quantise:
     settings: TrainingSettings = _SETTINGS
     checkpoint_s: float = 60.0
     distil: Distil | None = None
+    activations: ActivationBits = 8
 
     def __post_init__(self) -> None:
         for name in ("bits", "first", "last"):
             value = getattr(self, name)
             if value not in (4, 8, None) or isinstance(value, bool | float):
                 raise ValueError(f"Quantise: {name} must be 4 or 8, not {value!r}")
+        if self.activations not in (8, 16) or isinstance(self.activations, bool | float):
+            raise ValueError(f"Quantise: activations must be 8 or 16, not {self.activations!r}")
+        if self.activations == 16 and 4 in (self.bits, self.first, self.last):
+            raise ValueError("Quantise: no runtime runs kernels of 4 bits with activations of 16; give one of them")
         if not isinstance(self.threshold, int | float) or not self.threshold >= 0:
             raise ValueError(f"Quantise: threshold must be at least 0, not {self.threshold!r}")
 
@@ -66,6 +76,12 @@ class Quantise:
         """With the bits that the recipe names."""
         fields = {"bits": "bits", "first_bits": "first", "last_bits": "last"}
         return replace(self, **{fields[key]: recipe[key] for key in fields if key in recipe})
+
+    def foreseen(self, graph: Graph) -> Graph:
+        """With activations of its bits, since memory follows from them. Raises `ValueError` where no runtime can."""
+        found = with_activation_bits(graph, self.activations)
+        check_activations(found)
+        return found
 
     def __call__(self, state: TrainState, data: Splits, rng: np.random.Generator, progress: Progress) -> TrainState:
         """The network with these bits and its weights. Raises `ValueError` before training, `QuantisationError`."""
@@ -109,6 +125,7 @@ class Quantise:
     def _packed(self, graph: Graph, weights: Mapping[str, NDArray[Any]]) -> tuple[Graph, Weights]:
         """The network with these bits, in canonical order, and its weights by the names there."""
         chosen = with_bits(graph, self.bits, self.first, self.last)
+        chosen = with_activation_bits(chosen, self.activations)
         if chosen == graph:
             return graph, dict(weights)
         packed, names = canonical(chosen)

@@ -27,7 +27,10 @@ class Operator(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Int8Model:
-    """An int8 model of one input and one output, loaded and ready to run; `open_model` makes it."""
+    """An int8 model of one input and one output, loaded and ready to run; `open_model` makes it.
+
+    `bits` are those of its activations: 8, or 16 in a file of int8 kernels and int16 activations.
+    """
 
     interpreter: Any
     input_index: int
@@ -37,15 +40,22 @@ class Int8Model:
     input: Quantisation
     output: Quantisation
     operators: tuple[Operator, ...]
+    bits: int = 8
 
-    def quantised(self, x: NDArray[Any]) -> NDArray[np.int8]:
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of its input and output."""
+        return np.dtype(f"int{self.bits}")
+
+    def quantised(self, x: NDArray[Any]) -> NDArray[Any]:
         """Images, uint8 or float, as the integers that the model reads."""
         stored = np.round(as_float(x) / np.float32(self.input.scale)) + self.input.zero_point
-        return stored.clip(-128, 127).astype(np.int8)
+        limits = np.iinfo(self.dtype)
+        return stored.clip(limits.min, limits.max).astype(self.dtype)
 
-    def outputs(self, x: Rows) -> NDArray[np.int8]:
-        """Run each of `x`, (number, height, width, channels) uint8 or float; gives (number, outputs) int8."""
-        outputs = np.empty((len(x), *self.output_shape[1:]), np.int8)
+    def outputs(self, x: Rows) -> NDArray[Any]:
+        """Run each of `x`, (number, height, width, channels) uint8 or float; gives (number, outputs), stored."""
+        outputs = np.empty((len(x), *self.output_shape[1:]), self.dtype)
         images = (image for chunk in chunks(x) for image in self.quantised(chunk))
         for row, image in enumerate(images):
             self.interpreter.set_tensor(self.input_index, image[np.newaxis])
@@ -53,7 +63,7 @@ class Int8Model:
             outputs[row] = self.interpreter.get_tensor(self.output_index)[0]
         return outputs
 
-    def real(self, outputs: NDArray[np.int8]) -> NDArray[np.float32]:
+    def real(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
         """Stored outputs as the real values that they stand for."""
         return np.float32(self.output.scale) * (outputs.astype(np.float32) - np.float32(self.output.zero_point))
 
@@ -61,7 +71,7 @@ class Int8Model:
         """Outputs as `target` scores them: real values, and logits where the model ends in probabilities."""
         return self.as_answers(self.outputs(x), target)
 
-    def as_answers(self, outputs: NDArray[np.int8], target: Target) -> NDArray[np.float32]:
+    def as_answers(self, outputs: NDArray[Any], target: Target) -> NDArray[np.float32]:
         """The same of outputs that some runtime gave."""
         values, last = self.real(outputs), self.operators[-1].name
         if target.loss != "cross-entropy" or last not in ("SOFTMAX", "LOGISTIC"):
@@ -81,8 +91,9 @@ def open_model(model: bytes) -> Int8Model:
     except (ValueError, RuntimeError) as error:
         raise ValueError(f"not a model that LiteRT can run: {error}") from error
     inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-    if len(inputs) != 1 or len(outputs) != 1 or {inputs[0]["dtype"], outputs[0]["dtype"]} != {np.int8}:
-        raise ValueError("the model must have one int8 input and one int8 output")
+    kinds = {tensor["dtype"] for tensor in (*inputs, *outputs)}
+    if len(inputs) != 1 or len(outputs) != 1 or kinds not in ({np.int8}, {np.int16}):
+        raise ValueError("the model must have one input and one output, both int8 or both int16")
     shapes = {tensor["index"]: _shape(tensor) for tensor in interpreter.get_tensor_details()}
     return Int8Model(
         interpreter=interpreter,
@@ -92,6 +103,7 @@ def open_model(model: bytes) -> Int8Model:
         output_shape=_shape(outputs[0]),
         input=_quantisation(inputs[0]),
         output=_quantisation(outputs[0]),
+        bits=np.dtype(inputs[0]["dtype"]).itemsize * 8,
         operators=tuple(
             Operator(operator["op_name"], shapes[int(operator["outputs"][0])])
             for operator in interpreter._get_ops_details()

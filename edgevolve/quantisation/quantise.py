@@ -6,6 +6,7 @@ only move or choose values (pools, concatenation, ...) have one scale for all th
 https://ai.google.dev/edge/litert/models/quantization_spec
 Where a kernel has 4 bits, its integers go from -7 to 7, and that of a `Dense` has one scale, as TensorFlow Lite Micro
 insists (`fully_connected_common.cc`).
+Activations of 16 bits are symmetric too, from -32767 to 32767, and biases beside them have 64 bits.
 """
 
 from collections.abc import Mapping
@@ -15,13 +16,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.graph import Graph, Node
+from edgevolve.graph import DType, Graph, Node, activation_bits
 from edgevolve.quantisation.calibrate import Ranges
 from edgevolve.quantisation.float_network import FloatNetwork
 from edgevolve.tflite import Quantisation, row_of, write_tflite
 
-LARGEST_BIAS = 2**30
-"""Of a stored bias. A channel whose kernel is so small that its bias would be larger has a coarser kernel instead."""
+LARGEST_BIAS = {8: 2**30, 16: 2**38}
+"""Of a stored bias, by bits of activations. A channel whose kernel is so small that its bias would be larger has a
+coarser kernel instead."""
+
+LIMITS = {8: (-128, 127), 16: (-32768, 32767)}
+"""The smallest and the largest integer of an activation, by its bits."""
+
+_WIDE_SHARE = (1 / 32768, 0)
+"""Scale and zero point on which kernels of 16 bits insist for what lies between 0 and 1."""
 
 LEAST_WEIGHT, LEAST_ACTIVATION = 5e-7, 1e-6
 """What a channel and an activation are taken to reach at least, as in TensorFlow."""
@@ -62,7 +70,8 @@ def quantise(network: FloatNetwork, activations: Mapping[str, Quantisation]) -> 
         scales[kernel] = Quantisation(steps, zeros, axis)
         if bias in network.constants:
             steps = np.float32(given) * steps
-            constants[bias] = _rounded(network.constants[bias], steps).astype(np.int32)
+            whole = _rounded(network.constants[bias], steps)
+            constants[bias] = whole.astype(np.int32 if activation_bits(network.graph) == 8 else np.int64)
             scales[bias] = Quantisation(steps, zeros)
     return Int8Network(network.graph, constants, scales)
 
@@ -88,6 +97,31 @@ def largest_integer(node: Node) -> int:
     return int(2 ** (getattr(node.op, "kernel_bits", 8) - 1)) - 1
 
 
+def largest_bias(node: Node) -> int:
+    """Of the node's stored bias, beside activations of its bits."""
+    return LARGEST_BIAS[16 if node.inputs[0].dtype is DType.INT16 else 8]
+
+
+def fixed_scales(graph: Graph) -> dict[str, tuple[float, int]]:
+    """Scale and zero point of those activations whose operators insist on them, by name."""
+    wide = activation_bits(graph) == 16
+    given = ((node.output.name, row_of(node.op).output_scale) for node in graph.nodes)
+    return {name: _WIDE_SHARE if wide else scale for name, scale in given if scale}
+
+
+def check_activations(graph: Graph) -> None:
+    """Raise `QuantisationError` where no runtime runs an operator with activations of 16 bits."""
+    if activation_bits(graph) == 8:
+        return
+    for node in graph.nodes:
+        if (row := row_of(node.op)).narrow:
+            raise QuantisationError(
+                f"no runtime runs {row.name} with int16 activations: leave it out, or give activations=8"
+            )
+        if largest_integer(node) < 127:
+            raise QuantisationError("no runtime runs kernels of 4 bits with int16 activations: give bits=8")
+
+
 def _kernel_steps(
     node: Node, by_channel: NDArray[np.float32], bias: NDArray[np.float32] | None = None, given: float = 1.0
 ) -> NDArray[np.float32]:
@@ -95,7 +129,7 @@ def _kernel_steps(
     largest = np.abs(by_channel).reshape(-1, by_channel.shape[-1]).max(axis=0).astype(float)
     steps = np.maximum(largest, LEAST_WEIGHT) / largest_integer(node)
     if bias is not None:
-        steps = np.maximum(steps, np.abs(bias) / (given * LARGEST_BIAS))
+        steps = np.maximum(steps, np.abs(bias) / (given * largest_bias(node)))
     if row_of(node.op).one_scale(node.op):
         steps = steps.max(keepdims=True)
     return np.asarray(steps, np.float32)
@@ -113,15 +147,17 @@ def activation_scales(graph: Graph, ranges: Ranges) -> dict[str, Quantisation]:
     Where an operator cannot make so fine a scale of its inputs' (`Row.finest`), it has a coarser one. Raises
     `QuantisationError` where an operator insists on a scale that its neighbours cannot have.
     """
-    fixed = {node.output.name: row_of(node.op).output_scale for node in graph.nodes}
+    check_activations(graph)
+    fixed, bits = fixed_scales(graph), activation_bits(graph)
+    smallest, most = LIMITS[bits]
     found: dict[str, Quantisation] = {}
 
     def give(group: set[str], finest: float) -> None:
         least, largest = min(ranges[name][0] for name in group), max(ranges[name][1] for name in group)
-        scale, zero = _scale(least, largest, finest)
+        scale, zero = _scale(least, largest, finest, bits)
         for name in sorted(group):
             scale, zero = fixed.get(name) or (scale, zero)
-        if least < (-129 - zero) * scale or largest > (128 - zero) * scale or scale < finest:
+        if least < (smallest - 1 - zero) * scale or largest > (most + 1 - zero) * scale or scale < finest:
             raise QuantisationError(
                 f"{', '.join(sorted(group))} must share one scale, and a sigmoid or softmax among them has a fixed one"
             )
@@ -149,10 +185,12 @@ def of_one_scale(graph: Graph) -> list[set[str]]:
     return list({id(group): group for group in groups.values()}.values())
 
 
-def _scale(least: float, largest: float, finest: float) -> tuple[float, int]:
+def _scale(least: float, largest: float, finest: float, bits: int) -> tuple[float, int]:
     least, largest = min(least, 0.0), max(largest, 0.0)
     if max(-least, largest) < LEAST_ACTIVATION:
         least, largest = -LEAST_ACTIVATION, LEAST_ACTIVATION
+    if bits == 16:
+        return max(-least, largest, 32767 * finest) / 32767, 0
     scale = max((largest - least) / 255, finest)
     return scale, round(-128 - least / scale)
 

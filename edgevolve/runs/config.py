@@ -18,7 +18,7 @@ from edgevolve.runs.events import BoardUsed, DeviceUsed
 from edgevolve.runs.phenotype import recipe_of
 from edgevolve.runs.task import DeviceMemory, MetricProvider, OfASearch, ReadsRecipes, Resources, Task
 from edgevolve.spelling import suggestion
-from edgevolve.training import Stage, TrainingSettings
+from edgevolve.training import Foresees, Stage, TrainingSettings, foreseen
 from predictors import Board, Device, PredictorError, board, boards, device
 from resource_models import TARGETS
 from search_algorithms import STRATEGIES, AgingEvolution, Problem, ReadsPrepared, Scheduling, Strategy
@@ -26,6 +26,9 @@ from search_space import Elastic, SearchSpace, WithRecipe
 
 _RECIPES_TRIED = 50
 """So many random ones are shown to the task before a search."""
+
+_NETWORKS_TRIED = 12
+"""So many random ones are shown to the stages."""
 
 
 class ConfigError(ValueError):
@@ -255,6 +258,7 @@ class SearchConfig(BaseModel):
                     task.check_recipe(recipe_of(self.space, self.space.sample(rng)))
             except ValueError as error:
                 raise ConfigError(f"space: {error}") from error
+        self._check_foreseen()
         self._check_inheritance(task)
         if isinstance(self.algorithm, Scheduling):
             self.algorithm.check_epochs(self.training.epochs)
@@ -268,6 +272,17 @@ class SearchConfig(BaseModel):
                 self.space.graph(genotype)
         except (ValueError, TypeError, AttributeError) as error:
             raise ConfigError(f"start: not a genotype of the space ({error})") from error
+
+    def _check_foreseen(self) -> None:
+        """Raise `ConfigError` where a stage says of some networks of the space that nothing runs what it makes."""
+        rng = np.random.default_rng(self.seed)
+        stages = [stage for stage in self.stages if isinstance(stage, Foresees)]
+        try:
+            for _ in range(_NETWORKS_TRIED if stages else 0):
+                genotype = self.space.sample(rng)
+                foreseen(self.space.graph(genotype), stages, recipe_of(self.space, genotype))
+        except ValueError as error:
+            raise ConfigError(f"stages: {error}") from error
 
     def _check_inheritance(self, task: Task) -> None:
         """Raise `ConfigError` where weights are to be inherited and there are none, or those of another space."""

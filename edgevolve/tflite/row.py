@@ -193,6 +193,8 @@ class Row:
         keeps_scale: int8 kernels insist on one scale and zero point for all that it reads and writes.
         output_scale: scale and zero point on which int8 kernels insist for the output.
         finest: part of the largest input's scale that the output's must reach, or int8 kernels refuse or abort.
+        wide_options: options that an operator of int16 activations has in place of others, by `Field.key`.
+        narrow: its integer kernels do not take int16 activations.
         macs: multiply-accumulates where `op` does not describe the operator.
         calls: its options are numbers of subgraphs, which it runs.
     """
@@ -217,6 +219,8 @@ class Row:
     keeps_scale: bool = False
     output_scale: tuple[float, int] | None = None
     finest: float = 0.0
+    wide_options: Mapping[str, float] = field(default_factory=dict)
+    narrow: bool = False
     macs: Callable[[Operator], int] = _no_macs
     calls: bool = False
 

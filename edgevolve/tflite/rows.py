@@ -5,6 +5,7 @@ runtime of the `tflite-micro` wheel reports; those of 32 bits follow from the sa
 (`builtin_op_data.h` and `kernels/*.h` of TensorFlow Lite Micro).
 """
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -17,6 +18,7 @@ from edgevolve.graph import (
     Conv2D,
     Dense,
     DepthwiseConv2D,
+    DType,
     GlobalAveragePool,
     Graph,
     MaxPool2D,
@@ -127,6 +129,7 @@ def _activate(name: str, code: int, version: int, method: str, function: Activat
         op=Activate,
         attributes={"function": function},
         output_scale=_SHARE if function is Activation.SIGMOID else None,
+        narrow=function is Activation.HARD_SWISH,
         finest=_FINEST_HARD_SWISH if function is Activation.HARD_SWISH else 0.0,
         kernel=Kernel(Kept(0, 1, data), Kept(0, 1, data), describes=function is not Activation.RELU6),
     )
@@ -209,7 +212,8 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         finest=_FINEST_SUM,
         method="AddAdd",
         options=11,
-        fields=(_activation(0),),
+        fields=(_activation(0), Field("pot_scale_int16", 1, "?", fixed=1, others=(0,), default=1)),
+        wide_options={"pot_scale_int16": 0},
         kind="add",
         op=Add,
         macs=elements,
@@ -363,18 +367,24 @@ def _operator(node: Node) -> Operator:
     if isinstance(node.op, Opaque):
         scales = (0,) * len(inputs), (0,) * len(node.outputs)
         return Operator(node.op.name, inputs, node.outputs, {}, *scales, ((),) * len(inputs))
-    row, options, contents = _written(node.op)
+    row, _, contents = _written(node.op)
     tables = contents[: len(node.weights)] if contents else ((),) * len(node.weights)
     channels = 1 if row.one_scale(node.op) else node.output.shape[-1]
     return Operator(
         name=row.name,
         inputs=inputs,
         outputs=node.outputs,
-        options=options,
+        options=options_of(node),
         scales=(*(1,) * len(node.inputs), *(0 if table else channels for table in tables)),
         output_scales=(1,),
         values=(*((),) * len(node.inputs), *tables),
     )
+
+
+def options_of(node: Node) -> Mapping[str, float]:
+    """The options of a graph's node in its file, by `Field.key`."""
+    row, options, _ = _written(node.op)
+    return {**options, **row.wide_options} if node.inputs[0].dtype is DType.INT16 else options
 
 
 @lru_cache(maxsize=4096)

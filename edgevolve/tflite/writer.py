@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgevolve.graph import DType, Graph, Node, Shape, ShapeError, Weight
 from edgevolve.tflite.reader import PLAN_NAME
 from edgevolve.tflite.row import Row
-from edgevolve.tflite.rows import row_of
+from edgevolve.tflite.rows import options_of, row_of
 
 _VERSION = 3
 _ALIGNMENT = 16
@@ -130,7 +130,7 @@ class _Writer:
             ("o", 2, self.integers([self.numbers[node.output.name]])),
         ]
         if row.options:
-            options = row.encoded(node.op)
+            options = options_of(node)
             values = [(option.kind, option.number, options[option.key]) for option in row.fields]
             fields += [("B", 3, row.options), ("o", 4, self.table(values))]
         return self.table(fields)
