@@ -25,13 +25,14 @@ from edgevolve.quantisation.litert import started
 from edgevolve.quantisation.quantise import LEAST_ACTIVATION
 from edgevolve.training.forward import forward
 from edgevolve.training.weights import Weights, initial_weights
-from search_space import CnnSpace, MlpSpace, MobileSpace, NasBench201Space
+from search_space import CellSpace, CnnSpace, MlpSpace, MobileSpace, NasBench201Space
 
 SPACES: Mapping[str, Any] = {
     "CNN": CnnSpace,
     "mobile": MobileSpace,
     "NAS-Bench-201": NasBench201Space,
     "MLP": MlpSpace,
+    "cells": CellSpace,
 }
 EXAMPLES = 4
 
@@ -51,16 +52,17 @@ def measure(options: Options) -> Found:
         "most",
     )
     table = Table(*names, title="rounded in training against the file on LiteRT, in steps of the output")
-    most = 0
+    most, whole_most = 0, 0
     for space, bits in ((space, bits) for space in SPACES for bits in (8, 4)):
         pairs = (steps(graph, seed) for seed, graph in enumerate(networks_of(space, number, bits)))
         compared = [(each.size, int((each == 0).sum()), int(each.max()), ends) for each, ends in filter(None, pairs)]
         values, equal, largest, whole = zip(*compared, strict=True)
         ends, most = np.concatenate(whole), max(most, *largest)
+        whole_most = max(whole_most, int(ends.max()))
         shares = f"{sum(equal) / sum(values):.1%}", str(max(largest)), f"{(ends == 0).mean():.0%}"
         figures = str(bits), str(len(compared)), f"{sum(values):,}", *shares
         table.add_row(space, *figures, f"{np.quantile(ends, 0.9):.0f}", f"{ends.max()}")
-    return Found([table], {"fake_quant_max_steps": most})
+    return Found([table], {"fake_quant_max_steps": most, "fake_quant_whole_network_max_steps": whole_most})
 
 
 def networks_of(space: str, number: int, bits: int) -> Iterator[Graph]:

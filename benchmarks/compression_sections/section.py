@@ -26,6 +26,7 @@ KEYS = (
     "sparsity_hypervolume_ratio",
     "inheritance_hypervolume_ratio",
     "fake_quant_max_steps",
+    "fake_quant_whole_network_max_steps",
     "qat_drop_points_mnist",
     "qat_drop_points_digits_spoken",
     "qat_drop_points_har",

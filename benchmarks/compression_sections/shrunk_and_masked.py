@@ -17,8 +17,8 @@ EXAMPLES = 8
 
 
 def measure(options: Options) -> Found:
-    """125 networks of each space, pruned at random rates; 12 with `--quick`."""
-    number = 12 if options.quick else 125
+    """100 networks of each space, pruned at random rates; 12 with `--quick`."""
+    number = 12 if options.quick else 100
     table = Table("space", "networks", "weights left, median", "largest difference", title="shrunk against masked")
     worst = 0.0
     for space, kind in SPACES.items():
