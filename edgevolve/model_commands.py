@@ -11,12 +11,15 @@ import typer
 from edgevolve.arguments import Pick, RunPath, picked
 from edgevolve.configuration import load_configuration
 from edgevolve.deployment import ExportError
+from edgevolve.graph import Graph
 from edgevolve.quantity import quantity
 from edgevolve.runs import ConfigError, Run
 from edgevolve.runs.task import Resources
 from edgevolve.spelling import suggestion
 from edgevolve.tflite import C_SUFFIXES, load_tflite, model_bytes, read_tflite, runtimes
+from predictors import ENERGY, LATENCY, PredictorError
 from predictors import board as board_of
+from predictors import device as device_of
 from resource_models import TARGETS, Target
 
 _TARGET_HELP = "cortex-m, cortex-m-dsp, cortex-m-mve or host; no scratch of ESP-NN"
@@ -31,8 +34,14 @@ def export(
     target: Annotated[
         str | None, typer.Option(help=f"whose arena manifest and C code give; a board has its own: {_TARGET_HELP}")
     ] = None,
+    size: Annotated[
+        int | None, typer.Option("--set", metavar="N", min=2, help="so many networks that share weights, in one bundle")
+    ] = None,
 ) -> None:
-    """Write an int8 .tflite, a Keras model and a manifest with test accuracy; or other formats."""
+    """Write an int8 .tflite, a Keras model and a manifest with test accuracy; or other formats.
+
+    With --set, C code that switches at run time: the candidate and smaller networks with the same shared weights.
+    """
     from edgevolve.deployment.formats import parse_formats
     from edgevolve.reports.terminal import console, export_table
     from edgevolve.runs.provenance import facts, load_data
@@ -42,6 +51,9 @@ def export(
     opened = Run.open(run)
     device = _device(target) if target else opened.target if opened.board else None
     record = picked(opened, pick)
+    if size is not None:
+        _export_set(opened, record.number, size, out, config, device)
+        return
     weights = opened.final_weights(record.number)
     splits = load_data(opened, load_configuration(config).data if config else None, record.number)
     configure_tensorflow(threads=1)
@@ -55,6 +67,45 @@ def export(
     about, name = facts(opened, record.number), f"{opened.started.name}_{record.number}"
     manifest = export_model(folder, graph, weights, splits, about, chosen, name, device, slower)
     console().print(export_table(opened, folder, record, json.loads(manifest.to_json())))
+
+
+def _export_set(run: Run, number: int, size: int, out: Path | None, config: str | None, device: Target | None) -> None:
+    from edgevolve.reports.terminal import console, set_table
+    from edgevolve.runs.provenance import facts, load_data
+    from edgevolve.training.session import configure_tensorflow
+
+    own = load_configuration(config) if config else None
+    splits = load_data(run, own.data if own else None, number)
+    configure_tensorflow(threads=1)
+    from edgevolve.deployment.export_set import Member, export_set
+    from edgevolve.engine import family
+
+    relatives = family(run, number, size, splits, own)
+    members = []
+    for one in relatives:
+        about = {"network": one.description, "genotype": one.genotype}
+        about |= {"metrics": {run.main.name: one.error, "macs": one.macs}, "relative_of": number, "final": None}
+        members.append(
+            Member(one.graph, one.weights, {**facts(run, number), **about}, *_time_and_energy(run, one.graph))
+        )
+    folder = out or run.folder / "export" / f"{number}_set_of_{size}"
+    found = export_set(folder, members, splits, f"{run.started.name}_{number}_set", device)
+    console().print(set_table(folder, asdict(found)))
+    if len(relatives) < size:
+        print(f"{size} were asked for; no more of the networks that share these weights are worth having")
+
+
+def _time_and_energy(run: Run, graph: Graph) -> tuple[float, float]:
+    """Milliseconds and microjoules of an answer on the run's board or its only packaged device, 0 where unknown."""
+    try:
+        on = board_of(run.board.name).device() if run.board else None
+        if on is None and len(run.devices) == 1:
+            on = device_of(run.devices[0].name)
+        found = on.predict(graph) if on else {}
+    except PredictorError:
+        return 0.0, 0.0
+    latency_ms, energy_uj = (found[name].value if name in found else 0.0 for name in (LATENCY.name, ENERGY.name))
+    return latency_ms, energy_uj
 
 
 def optimise(

@@ -1,6 +1,7 @@
 """What a model's outputs mean, in C: the class, the values or the score of an example; run beside Python."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from edgevolve.data import Classes, Target, Values
 from edgevolve.deployment.c_names import prefixed
 from edgevolve.deployment.c_program import run_c99
 from edgevolve.deployment.export_error import ExportError
-from edgevolve.quantisation.litert import Int8Model, Quantisation
+from edgevolve.quantisation.litert import Int8Model
 
 TOLERANCE = 1e-4
 """Largest difference from Python, as a fraction of the largest answer or of 1."""
@@ -48,32 +49,79 @@ def _ends_in_probabilities(model: Int8Model) -> bool:
     return model.operators[-1].name in ("SOFTMAX", "LOGISTIC")
 
 
-def c_source(target: Target, model: Int8Model) -> str:
-    """`answer.h`, a header in C99 that needs none of ours. Every `answer_...` takes int8 inputs or outputs."""
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """How the C code writes what the integers of one network stand for, or those of each network of a set."""
+
+    models: Sequence[Int8Model]
+
+    @property
+    def takes(self) -> str:
+        """The parameters of a function of outputs."""
+        return "int network, const signed char* outputs" if len(self.models) > 1 else "const signed char* outputs"
+
+    @property
+    def given(self) -> str:
+        """The first argument, as far as there is one beside those of one network."""
+        return "network, " if len(self.models) > 1 else ""
+
+    @property
+    def scale(self) -> str:
+        """That of the outputs."""
+        return "kOutputScales[network]" if len(self.models) > 1 else "kOutputScale"
+
+    @property
+    def zero_point(self) -> str:
+        """That of the outputs."""
+        return "kOutputZeroPoints[network]" if len(self.models) > 1 else "kOutputZeroPoint"
+
+    def declared(self) -> str:
+        """The constants."""
+        scales = _floats(model.output.scale for model in self.models)
+        points = ", ".join(str(model.output.zero_point) for model in self.models)
+        comment = "// A value of the output is scale * (stored - zero point)."
+        if len(self.models) == 1:
+            return (
+                f"{comment}\nstatic const float kOutputScale = {scales};\nenum {{ kOutputZeroPoint = {points} }};\n\n"
+            )
+        number = len(self.models)
+        return (
+            f"{comment[:-1]}, for each network.\nstatic const float kOutputScales[{number}] = {{{scales}}};\n"
+            f"static const signed char kOutputZeroPoints[{number}] = {{{points}}};\n\n"
+        )
+
+
+def c_source(target: Target, *models: Int8Model) -> str:
+    """`answer.h`, a header in C99 that needs none of ours. Every `answer_...` takes int8 inputs or outputs.
+
+    Of several models the functions of outputs take first which one gave them.
+    """
+    stored = _Stored(models)
     if isinstance(target, Classes):
-        body = _of_classes(target, model)
+        body = _of_classes(target, stored)
     elif isinstance(target, Values):
-        body = _of_values(target, model.output)
+        body = _of_values(target, stored)
     else:
-        body = _of_score(int(np.prod(model.input_shape)), model.input, model.output)
-    scale, zero_point = _float(model.output.scale), model.output.zero_point
-    stored = (
-        "// A value of the output is scale * (stored - zero point).\n"
-        f"static const float kOutputScale = {scale};\nenum {{ kOutputZeroPoint = {zero_point} }};\n\n"
-    )
+        body = _of_score(int(np.prod(models[0].input_shape)), stored)
     guard = "EDGEVOLVE_ANSWER_H_"
     includes = "#include <math.h>\n\n" if "expf(" in body else ""
-    return f"#ifndef {guard}\n#define {guard}\n\n{includes}{stored}{body}\n#endif  // {guard}\n"
+    return f"#ifndef {guard}\n#define {guard}\n\n{includes}{stored.declared()}{body}\n#endif  // {guard}\n"
 
 
 def check(
-    header: str, wanted: NDArray[Any], inputs: NDArray[np.int8], outputs: NDArray[np.int8], name: str = ""
+    header: str,
+    wanted: NDArray[Any],
+    inputs: NDArray[np.int8],
+    outputs: NDArray[np.int8],
+    name: str = "",
+    network: int | None = None,
 ) -> str:
     """Compile `header` and run it on examples. Says what was done; `ExportError` where it differs from Python.
 
-    `name` is the model's, with which the header's names begin.
+    `name` is the model's, with which the header's names begin; `network` is which one of several gave the outputs.
     """
-    main = _MAIN.format(inputs=inputs[0].size, outputs=outputs[0].size, answers=wanted.shape[1], call=_call(header))
+    call = _call(header) if network is None else _call(header).replace("outputs", f"{network}, outputs")
+    main = _MAIN.format(inputs=inputs[0].size, outputs=outputs[0].size, answers=wanted.shape[1], call=call)
     rows = zip(inputs.reshape(len(inputs), -1), outputs.reshape(len(outputs), -1), strict=True)
     given = b"".join(x.tobytes() + y.tobytes() for x, y in rows)
     output = run_c99({"answer.h": header, "check.c": prefixed(main, name)}, given)
@@ -94,7 +142,8 @@ def _call(header: str) -> str:
     return "answers[0] = answer_score(inputs, outputs)"
 
 
-def _of_classes(target: Classes, model: Int8Model) -> str:
+def _of_classes(target: Classes, stored: _Stored) -> str:
+    (model, *_), takes = stored.models, stored.takes
     lines = [
         "// The class of an example, and the names of the classes in UTF-8.",
         f"enum {{ kClasses = {target.number}, kClassOutputs = {model.output_shape[1]} }};",
@@ -105,34 +154,50 @@ def _of_classes(target: Classes, model: Int8Model) -> str:
     if model.output_shape[1] > 1:
         lines += [
             "// outputs: kClassOutputs values of the model; the largest decides.",
-            "static inline int answer_class(const signed char* outputs) {",
+            f"static inline int answer_class({takes}) {{",
             "  int i, best = 0;",
             "  for (i = 1; i < kClassOutputs; ++i) {",
             "    if (outputs[i] > outputs[best]) best = i;",
             "  }",
+            *(["  (void)network;"] if stored.given else []),
             "  return best;",
             "}",
         ]
     else:
-        steps = np.arange(-128, 128, dtype=np.int8)[:, np.newaxis]
-        least = int(np.count_nonzero(target.predicted(model.as_answers(steps, target)) == 0)) - 128
+        least = [_least_of_class_1(target, model) for model in stored.models]
         lines += [
             "// outputs: the model's only value, above its threshold for class 1.",
-            "static inline int answer_class(const signed char* outputs) {",
+            f"static inline int answer_class({takes}) {{",
+            *(
+                [f"  static const short least[{len(least)}] = {{{', '.join(map(str, least))}}};"]
+                if stored.given
+                else []
+            ),
             "  const int stored = outputs[0];",
-            f"  return stored >= {least};",
+            f"  return stored >= {'least[network]' if stored.given else least[0]};",
             "}",
         ]
     lines += [
         "",
         "// outputs: kClassOutputs values of the model; scores: kClasses numbers, how probable each class is.",
-        "static inline void answer_scores(const signed char* outputs, float* scores) {",
-        *_SCORES[model.output_shape[1] > 1, _ends_in_probabilities(model)],
+        f"static inline void answer_scores({takes}, float* scores) {{",
+        *(
+            line.replace("kOutputScale", stored.scale)
+            .replace("kOutputZeroPoint", stored.zero_point)
+            .replace("answer_class(", f"answer_class({stored.given}")
+            for line in _SCORES[model.output_shape[1] > 1, _ends_in_probabilities(model)]
+        ),
         "}",
         "static inline const char* answer_name(int i) { return kClassNames[i]; }",
         "",
     ]
     return "\n".join(lines)
+
+
+def _least_of_class_1(target: Classes, model: Int8Model) -> int:
+    """The smallest stored output that is answered with class 1; 128 where none is."""
+    steps = np.arange(-128, 128, dtype=np.int8)[:, np.newaxis]
+    return int(np.count_nonzero(target.predicted(model.as_answers(steps, target)) == 0)) - 128
 
 
 _REAL = "(float)(outputs[i] - kOutputZeroPoint) * kOutputScale"
@@ -157,7 +222,7 @@ _SCORES = {
 """The body of `answer_scores`, by whether there are several outputs and whether they are probabilities."""
 
 
-def _of_values(target: Values, stored: Quantisation) -> str:
+def _of_values(target: Values, stored: _Stored) -> str:
     units = target.units or ("",) * len(target.names)
     return "\n".join(
         [
@@ -170,8 +235,8 @@ def _of_values(target: Values, stored: Quantisation) -> str:
             f"static const float kValueDeviation[kValues] = {{{_floats(target.deviation)}}};",
             "",
             "// outputs: kValues values of the model; i: which value.",
-            "static inline float answer_value(const signed char* outputs, int i) {",
-            f"  return (float)(outputs[i] - ({stored.zero_point})) * {_float(stored.scale)} * kValueDeviation[i]"
+            f"static inline float answer_value({stored.takes}, int i) {{",
+            f"  return (float)(outputs[i] - {stored.zero_point}) * {stored.scale} * kValueDeviation[i]"
             " + kValueMean[i];",
             "}",
             "static inline const char* answer_name(int i) { return kValueNames[i]; }",
@@ -181,18 +246,19 @@ def _of_values(target: Values, stored: Quantisation) -> str:
     )
 
 
-def _of_score(size: int, taken: Quantisation, given: Quantisation) -> str:
+def _of_score(size: int, stored: _Stored) -> str:
+    taken = stored.models[0].input
     return "\n".join(
         [
             "// How unusual an example is: the mean squared error of its reconstruction.",
             f"enum {{ kScoreValues = {size} }};",
             "",
             "// inputs, outputs: kScoreValues values each, what the model was given and what it gave.",
-            "static inline float answer_score(const signed char* inputs, const signed char* outputs) {",
+            f"static inline float answer_score(const signed char* inputs, {stored.takes}) {{",
             "  float sum = 0.0f;",
             "  int i;",
             "  for (i = 0; i < kScoreValues; ++i) {",
-            f"    const float off = (float)(outputs[i] - ({given.zero_point})) * {_float(given.scale)}",
+            f"    const float off = (float)(outputs[i] - {stored.zero_point}) * {stored.scale}",
             f"                    - (float)(inputs[i] - ({taken.zero_point})) * {_float(taken.scale)};",
             "    sum += off * off;",
             "  }",

@@ -5,6 +5,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,10 @@ from edgevolve.deployment.c_projects import project_files
 from edgevolve.deployment.c_readme import c_readme
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.formats import Source, distance
-from edgevolve.deployment.micro import MicroError, run_on_micro
+from edgevolve.deployment.micro import MicroError, MicroRun, run_on_micro
 from edgevolve.quantisation.litert import Int8Model, open_model
 from edgevolve.tflite import read_tflite
-from resource_models import file_footprint
+from resource_models import Footprint, file_footprint
 
 GOLDEN_EXAMPLES = 8
 LARGEST_MEAN_STEPS = 4.0
@@ -50,63 +51,98 @@ def write(folder: Path, source: Source) -> dict[str, Any]:
     `ExportError` when something does not agree, and says in the result what was not compiled for want of a compiler or
     tree.
     """
-    model = open_model(source.tflite)
-    inputs = model.quantised(source.images)
-    try:
-        run = run_on_micro(source.tflite, [inputs], least_arena=True)
-    except MicroError as error:
-        raise ExportError(str(error)) from error
-    outputs, least_bytes = run.outputs[0], run.least_arena_bytes
-    assert least_bytes is not None
+    (folder / "model.tflite").write_bytes(source.tflite)
+    return write_bundle(folder, (source,), source.tflite, {})
+
+
+def write_bundle(
+    folder: Path, sources: Sequence[Source], content: bytes, networks: Mapping[str, str]
+) -> dict[str, Any]:
+    """Write the folder `c` of one network, or of several that are switched at run time; raises as `write`.
+
+    `content` is the array of the model's bytes; `networks` are the files that say what each of several costs. What all
+    share is taken from the first of `sources`: name, examples, front end and target.
+    """
+    first, several = sources[0], len(sources) > 1
+    models = [open_model(source.tflite) for source in sources]
+    if any(model.input != models[0].input for model in models):
+        raise ExportError("c: the networks of a set must read the same integers, and their inputs have other scales")
+    inputs = models[0].quantised(first.images)
+    runs = [_run(source.tflite, inputs) for source in sources]
+    outputs = [run.outputs[0] for run in runs]
     host = f"TensorFlow Lite Micro {tflite_micro.__version__}, {platform.system()} {platform.machine()}"
     chosen = np.unique(np.linspace(0, len(inputs) - 1, GOLDEN_EXAMPLES).round().astype(int))
-    golden = inputs[chosen], outputs[chosen]
-    target = source.target or classes_of(model.output_shape[1])
-    front_end = source.front_end or Unchanged(source.images.shape[1:])
-    read = source.images if source.raw is None else source.raw
+    golden = [(inputs[chosen], each[chosen]) for each in outputs]
+    target = first.target or classes_of(models[0].output_shape[1])
+    front_end = first.front_end or Unchanged(first.images.shape[1:])
+    read = first.images if first.raw is None else first.raw
     reading = Reading.of(front_end, read.shape[1:])
-    name, begin = plain_name(source.name), prefix(source.name)
+    name, begin = plain_name(first.name), prefix(first.name)
+    largest = max(runs, key=_least_bytes)
+    wide = max(map(_wide_bytes, sources))
+    device = max((s.device for s in sources if s.device), key=lambda found: found.arena_bytes, default=None)
+    stored = np.stack([each for _, each in golden]) if several else golden[0][1]
     code = {
-        **c_sources.model_data(source.tflite),
-        **c_sources.golden(*golden),
-        **c_sources.arena_size(run.head_bytes, run.tail_bytes, least_bytes, host, source.device, _wide_bytes(source)),
-        **c_sources.op_resolver(operator.name for operator in model.operators),
-        **model_files(f"{name}.h", name, reading, target, model),
-        "answer.h": c_answer.c_source(target, model),
+        **c_sources.model_data(content, *([_SET_OF] if several else [])),
+        **c_sources.golden(inputs[chosen], stored),
+        **c_sources.arena_size(largest.head_bytes, largest.tail_bytes, _least_bytes(largest), host, device, wide),
+        **c_sources.op_resolver(operator.name for model in models for operator in model.operators),
+        **model_files(f"{name}.h", name, reading, target, models[0], several),
+        **networks,
+        "answer.h": c_answer.c_source(target, *models),
         "front_end.h": front_end.c_source(),
-        "input.h": input_header(front_end, model.input),
+        "input.h": input_header(front_end, models[0].input),
     }
     about = f"{name} {_does(target)}"
-    sources = [file for file in code if file.endswith(".cpp")]
-    files = {f"src/{file}": prefixed(text, source.name) for file, text in code.items()}
-    files["host/main.cpp"] = prefixed(host_program(f"{name}.h", reading, target), source.name)
-    files |= project_files(name, begin, about, sources, target)
-    (folder / "model.tflite").write_bytes(source.tflite)
+    cpp = [file for file in code if file.endswith(".cpp")]
+    files = {f"src/{file}": prefixed(text, first.name) for file, text in code.items()}
+    files["host/main.cpp"] = prefixed(host_program(f"{name}.h", reading, target, several), first.name)
+    files |= project_files(name, begin, about, cpp, target)
     bundle = folder / "c"
     for file, text in files.items():
         (bundle / file).parent.mkdir(parents=True, exist_ok=True)
         (bundle / file).write_text(text, encoding="ascii")
-    wanted = c_answer.answers(target, model, *golden)
+    wanted = [c_answer.answers(target, model, *each) for model, each in zip(models, golden, strict=True)]
+    arrays = content + inputs[chosen].tobytes() + stored.tobytes()
+    answers = (
+        c_answer.check(files["src/answer.h"], answer, *golden[i], first.name, i if several else None)
+        for i, answer in enumerate(wanted)
+    )
     checks = {
-        "arrays": check_arrays(bundle, source.tflite + b"".join(part.tobytes() for part in golden), source.name),
+        "arrays": check_arrays(bundle, arrays, first.name),
         "main": run_main(bundle),
-        "answer": c_answer.check(files["src/answer.h"], wanted, *golden, source.name),
-        "front_end": _front_end(front_end, read, model),
+        "answer": list(answers)[-1],
+        "front_end": _front_end(front_end, read, models[0]),
     }
     lines = [f"{_CHECKED[check]}: {said}." for check, said in checks.items()]
-    arena = _arena(least_bytes, source)
-    text = c_readme(name, begin, about, reading, target, front_end.work_bytes, arena, lines)
+    arena = _arena(_least_bytes(largest), device)
+    text = c_readme(name, begin, about, reading, target, front_end.work_bytes, arena, lines, several)
     (bundle / "README.md").write_text(text, encoding="utf-8")
     return {
-        **distance(host, model.real(outputs), source),
-        **_beside_litert(outputs, model, source, target),
-        "host_arena_head_bytes": run.head_bytes,
-        "host_arena_tail_bytes": run.tail_bytes,
-        "host_arena_minimum_bytes": least_bytes,
+        **distance(host, models[0].real(outputs[0]), first),
+        **_beside_litert(outputs[0], models[0], first, target),
+        "host_arena_head_bytes": largest.head_bytes,
+        "host_arena_tail_bytes": largest.tail_bytes,
+        "host_arena_minimum_bytes": _least_bytes(largest),
         "names_begin_with": begin,
-        "golden_answers": wanted.tolist(),
+        "golden_answers": wanted[0].tolist(),
         **checks,
     }
+
+
+_SET_OF = "The networks of the set, what is equal once: number i is a .tflite from byte kNetworkBeginningBytes * i on."
+
+
+def _run(model: bytes, inputs: NDArray[np.int8]) -> MicroRun:
+    try:
+        return run_on_micro(model, [inputs], least_arena=True)
+    except MicroError as error:
+        raise ExportError(str(error)) from error
+
+
+def _least_bytes(run: MicroRun) -> int:
+    assert run.least_arena_bytes is not None
+    return run.least_arena_bytes
 
 
 _CHECKED = {
@@ -133,10 +169,10 @@ def _wide_bytes(source: Source) -> int:
     return file_footprint(read_tflite(source.tflite), replace(source.device.target, pointer_bytes=8)).file_arena_bytes
 
 
-def _arena(least_bytes: int, source: Source) -> str:
-    if source.device is None or source.device.target.pointer_bytes == 8:
+def _arena(least_bytes: int, device: Footprint | None) -> str:
+    if device is None or device.target.pointer_bytes == 8:
         return f"an arena of {least_bytes} bytes on this computer, with reference kernels, and 5 % more"
-    return f"an arena of {source.device.arena_bytes} bytes, predicted for {source.device.target.name}, and 5 % more"
+    return f"an arena of {device.arena_bytes} bytes, predicted for {device.target.name}, and 5 % more"
 
 
 def _front_end(front_end: FrontEnd, raw: NDArray[Any], model: Int8Model) -> str:

@@ -6,8 +6,12 @@ from edgevolve.data import Classes, Target, Values
 from edgevolve.deployment.c_model import Reading
 
 
-def host_program(header: str, reading: Reading, target: Target) -> str:
-    """`main.cpp`: answers WAV, CSV, PGM, PPM or BMP files by the type that is read, and raw values of any type."""
+def host_program(header: str, reading: Reading, target: Target, several: bool = False) -> str:
+    """`main.cpp`: answers WAV, CSV, PGM, PPM or BMP files by the type that is read, and raw values of any type.
+
+    `several` networks run the golden examples one after the other, the first again at the end; `--network=1` first
+    puts another to use.
+    """
     kind = 0 if isinstance(target, Classes) else 1 if isinstance(target, Values) else 2
     reads, format_ = _READERS.get(reading.type, ("", ""))
     return _MAIN.substitute(
@@ -16,6 +20,8 @@ def host_program(header: str, reading: Reading, target: Target) -> str:
         formats=f"{format_}, or any other file of the values as they lie in memory" if format_ else "raw values",
         read=_CALLS.get(reading.type, "Examples found = raw_values(path);"),
         answer=_ANSWERS[kind],
+        golden=_GOLDEN_OF_SEVERAL if several else _GOLDEN,
+        option=_OPTION if several else "",
     )
 
 
@@ -41,6 +47,37 @@ _ANSWERS = (
   if (status < 0) return failed(status);
   std::printf("%s: %.6g\\n", name, static_cast<double>(score));""",
 )
+
+_GOLDEN = """\
+int run_golden() {
+  const int agreeing = golden_agreeing();
+  if (agreeing < 0) return failed(agreeing);
+  std::printf("%d of %d golden examples agree; %d of %d bytes of arena used\\n", agreeing, +kGoldenExamples,
+              arena_used(), +kArenaBytes);
+  return agreeing == kGoldenExamples ? 0 : 1;
+}
+"""
+_GOLDEN_OF_SEVERAL = """\
+int run_golden() {
+  int differing = 0;
+  for (int turn = 0; turn <= kNetworks; ++turn) {
+    const int status = switch_network(turn % kNetworks);
+    const int agreeing = status == kReady ? golden_agreeing() : status;
+    if (agreeing < 0) return failed(agreeing);
+    std::printf("network %d: %d of %d golden examples agree; %d of %d bytes of arena used\\n", turn % kNetworks,
+                agreeing, +kGoldenExamples, arena_used(), +kArenaBytes);
+    differing += kGoldenExamples - agreeing;
+  }
+  return differing == 0 ? 0 : 1;
+}
+"""
+_OPTION = """\
+    if (path.compare(0, 10, "--network=") == 0) {
+      const int status = switch_network(std::atoi(path.c_str() + 10));
+      if (status != kReady) return failed(status);
+      continue;
+    }
+"""
 
 _WAV = """\
 unsigned little(const std::string& bytes, std::size_t at, int count) {
@@ -290,21 +327,14 @@ $answer
   return 0;
 }
 
-int run_golden() {
-  const int agreeing = golden_agreeing();
-  if (agreeing < 0) return failed(agreeing);
-  std::printf("%d of %d golden examples agree; %d of %d bytes of arena used\\n", agreeing, +kGoldenExamples,
-              arena_used(), +kArenaBytes);
-  return agreeing == kGoldenExamples ? 0 : 1;
-}
-
+$golden
 }  // namespace
 
 int main(int count, char** given) {
   if (count < 2) return run_golden();
   for (int i = 1; i < count; ++i) {
     const std::string path = given[i];
-    $read
+$option    $read
     for (std::size_t part = 0; part < found.size(); ++part) {
       const std::string name = found.size() > 1 ? path + ", part " + std::to_string(part + 1) : path;
       const int status = answer(name.c_str(), found[part].data());

@@ -35,10 +35,12 @@ class Reading:
         return prod(self.shape)
 
 
-def model_files(header: str, title: str, reading: Reading, target: Target, model: Int8Model) -> dict[str, str]:
+def model_files(
+    header: str, title: str, reading: Reading, target: Target, model: Int8Model, several: bool = False
+) -> dict[str, str]:
     """`header`, its C++ beside it, and `golden_check.cpp`, which a linker leaves out where nobody calls it.
 
-    `title` is the model's name in comments.
+    `title` is the model's name in comments. `several`: the networks of `networks.h`, of which one is in use.
     """
     answer = _KINDS[0 if isinstance(target, Classes) else 1 if isinstance(target, Values) else 2]
     names = {
@@ -52,8 +54,9 @@ def model_files(header: str, title: str, reading: Reading, target: Target, model
         "rate": reading.rate,
         "inputs": prod(model.input_shape[1:]),
         "outputs": prod(model.output_shape[1:]),
-        **answer,
+        **(_SET if several else _ALONE),
     }
+    names |= {key: Template(text).substitute(names) for key, text in answer.items()}
     return {
         header: _HEADER.substitute(names),
         header.removesuffix(".h") + ".cpp": _SOURCE.substitute(names),
@@ -72,8 +75,8 @@ int classify(const RawValue* raw, float* scores) {
   const int status = run(raw);
   if (status != kReady) return status;
   const signed char* outputs = interpreter->output(0)->data.int8;
-  if (scores != nullptr) answer_scores(outputs, scores);
-  return answer_class(outputs);
+  if (scores != nullptr) answer_scores(${given}outputs, scores);
+  return answer_class(${given}outputs);
 }""",
     "before": "",
 }
@@ -87,7 +90,7 @@ int estimate(const RawValue* raw, float* values);""",
 int estimate(const RawValue* raw, float* values) {
   const int status = run(raw);
   if (status != kReady) return status;
-  for (int i = 0; i < kValues; ++i) values[i] = answer_value(interpreter->output(0)->data.int8, i);
+  for (int i = 0; i < kValues; ++i) values[i] = answer_value(${given}interpreter->output(0)->data.int8, i);
   return kReady;
 }""",
     "before": "",
@@ -102,12 +105,52 @@ int anomaly_score(const RawValue* raw, float* score);""",
 int anomaly_score(const RawValue* raw, float* score) {
   const int status = run(raw);
   if (status != kReady) return status;
-  *score = answer_score(features, interpreter->output(0)->data.int8);
+  *score = answer_score(features, ${given}interpreter->output(0)->data.int8);
   return kReady;
 }""",
     "before": "  std::memcpy(features, interpreter->input(0)->data.int8, kInputValues);\n",
 }
 _KINDS = (_CLASSES, _VALUES, _ANOMALY)
+
+_ALONE = {
+    "given": "",
+    "networks_header": "",
+    "switching": "",
+    "in_use": "",
+    "switched": "",
+    "model_at": "kModel",
+    "golden_at": "kGoldenOutputs[i]",
+}
+_SET = {
+    "given": "network, ",
+    "networks_header": '#include "networks.h"\n',
+    "switching": """
+// Puts a network of networks.h to use, which pick_network() chooses; before, the first one is. All share one arena.
+// Gives kReady or an error.
+int switch_network(int wanted);
+
+// The one in use.
+int network_in_use(void);
+""",
+    "in_use": "int network = 0;\n",
+    "switched": """\
+int switch_network(int wanted) {
+  if (wanted < 0 || wanted >= kNetworks) return kNoSuchNetwork;
+  if (wanted != network && interpreter != nullptr) {
+    interpreter->~MicroInterpreter();
+    interpreter = nullptr;
+  }
+  network = wanted;
+  return set_up();
+}
+
+int network_in_use(void) { return network; }
+
+""",
+    "model_at": "kModel + kNetworkBeginningBytes * network",
+    "golden_at": "kGoldenOutputs[network_in_use()][i]",
+}
+"""What a set has beyond a model alone."""
 
 _HEADER = Template("""\
 // The model $title, with its front end: from what the device reads to an answer.
@@ -119,7 +162,7 @@ _HEADER = Template("""\
 
 #include "answer.h"
 #include "arena_size.h"
-
+$networks_header
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -147,7 +190,7 @@ enum {
 
 // Sets the model up, once; the functions below call it. Gives kReady or an error.
 int set_up(void);
-
+$switching
 $declared
 
 // Runs the model without its front end, on kInputValues stored values; gives kOutputValues.
@@ -187,7 +230,7 @@ alignas(16) uint8_t arena[kArenaBytes];
 alignas(OpResolver) unsigned char resolver_place[sizeof(OpResolver)];
 alignas(tflite::MicroInterpreter) unsigned char interpreter_place[sizeof(tflite::MicroInterpreter)];
 tflite::MicroInterpreter* interpreter = nullptr;
-$kept
+$in_use$kept
 // The front end, then the model.
 int run(const RawValue* raw) {
   const int status = set_up();
@@ -200,7 +243,7 @@ $before  return interpreter->Invoke() == kTfLiteOk ? kReady : kFailed;
 
 int set_up(void) {
   if (interpreter != nullptr) return kReady;
-  const tflite::Model* model = tflite::GetModel(kModel);
+  const tflite::Model* model = tflite::GetModel($model_at);
   if (model->version() != TFLITE_SCHEMA_VERSION) return kOtherSchema;
   OpResolver* resolver = ::new (resolver_place) OpResolver();
   if (RegisterOperators(*resolver) != kTfLiteOk) return kNoOperator;
@@ -211,7 +254,7 @@ int set_up(void) {
   return kReady;
 }
 
-$defined
+$switched$defined
 
 int run_stored(const signed char* input, signed char* output) {
   const int status = set_up();
@@ -238,7 +281,7 @@ int golden_agreeing(void) {
   for (int i = 0; i < kGoldenExamples; ++i) {
     const int status = run_stored(kGoldenInputs[i], output);
     if (status != kReady) return status;
-    if (std::memcmp(output, kGoldenOutputs[i], kOutputValues) == 0) ++agreeing;
+    if (std::memcmp(output, $golden_at, kOutputValues) == 0) ++agreeing;
   }
   return agreeing;
 }

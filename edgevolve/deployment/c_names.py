@@ -3,13 +3,24 @@
 import re
 
 _LONGEST = 40
-_TAKEN = ("answer", "arena_size", "front_end", "golden", "golden_check", "input", "model_data", "op_resolver")
+_TAKEN = (
+    "answer",
+    "arena_size",
+    "front_end",
+    "golden",
+    "golden_check",
+    "input",
+    "model_data",
+    "networks",
+    "op_resolver",
+)
 """Files of ours, whatever the model."""
 
 _TEXT_OR_NAME = re.compile(
     r'"(?:\\.|[^"\\\n])*"'
     r"|\b(?:k(?!TfLite)[A-Z]\w*|front_end\w*|answer_\w+|read_input|OpResolver|RegisterOperators|EDGEVOLVE_\w+_H_"
-    r"|RawValue|(?:classify|estimate|anomaly_score|set_up|run_stored|arena_used|golden_agreeing)(?=\())\b(?!\.h)"
+    r"|RawValue|Network|(?:classify|estimate|anomaly_score|set_up|run_stored|arena_used|golden_agreeing"
+    r"|switch_network|network_in_use|pick_network|battery_budget_uj)(?=\())\b(?!\.h)"
 )
 """A string literal, which stays as it is, or a name of ours."""
 

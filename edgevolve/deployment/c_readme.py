@@ -10,11 +10,20 @@ _ITEM_BYTES = {"int16": 2, "float32": 4, "uint8": 1, "int8": 1}
 
 
 def c_readme(
-    name: str, begin: str, about: str, reading: Reading, target: Target, work_bytes: int, arena: str, checks: list[str]
+    name: str,
+    begin: str,
+    about: str,
+    reading: Reading,
+    target: Target,
+    work_bytes: int,
+    arena: str,
+    checks: list[str],
+    several: bool = False,
 ) -> str:
     """Markdown. `arena` says how large it is and for whom; `checks` are lines on what was compiled and run.
 
-    `name`, `begin` and `about` are as for `project_files`; `work_bytes` is what the front end keeps.
+    `name`, `begin` and `about` are as for `project_files`; `work_bytes` is what the front end keeps. `several`: the
+    networks of `networks.h`.
     """
     kind = 0 if isinstance(target, Classes) else 1 if isinstance(target, Values) else 2
     shape = " × ".join(map(str, reading.shape))
@@ -30,6 +39,7 @@ def c_readme(
         file=_FILES.get(reading.type, "FILE.raw"),
         symbol=f"MODEL_{name.upper()}",
         checks="\n".join(f"- {check}" for check in checks),
+        several=Template(_SEVERAL).substitute(begin=begin) if several else "",
     )
 
 
@@ -49,6 +59,17 @@ float score;
 int status = {begin}anomaly_score(samples, &score);       // below 0: an error""",
 )
 
+_SEVERAL = """\
+There are several networks, from the one that errs least to the one that needs least; their weights stand in flash once
+where they are equal, and all run in one arena, that of the largest. `src/networks.h` says what each costs.
+
+```c
+int one = ${begin}pick_network(0, 5.0f, 0.0f);      // bytes of arena, milliseconds, microjoules; 0: no budget
+if (one >= 0) ${begin}switch_network(one);          // answers come from it from now on
+```
+
+"""
+
 _README = """\
 # $name
 
@@ -65,8 +86,8 @@ $call
 
 RAM: $arena. The front end keeps $work bytes; `samples` takes $raw_bytes bytes.
 
-The arena is `${begin}kArenaBytes` in `src/arena_size.h`; `${begin}arena_used()` says on the device how much of it is
-used.
+${several}The arena is `${begin}kArenaBytes` in `src/arena_size.h`; `${begin}arena_used()` says on the device how much
+of it is used.
 
 ## Arduino
 

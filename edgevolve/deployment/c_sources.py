@@ -16,12 +16,12 @@ _ALIGNMENT_BYTES = 16
 _VALUES_PER_LINE = 20
 
 
-def model_data(model: bytes) -> dict[str, str]:
+def model_data(model: bytes, about: str = "The model, byte for byte model.tflite.") -> dict[str, str]:
     """`model_data.h` and `model_data.cpp`: the file as an array, aligned as its flatbuffer asks for."""
     return {
         "model_data.h": _header(
             "MODEL_DATA",
-            "// The model, byte for byte model.tflite.\n"
+            f"// {about}\n"
             f"enum {{ kModelBytes = {len(model)} }};\n\n"
             + _linked("extern const unsigned char kModel[kModelBytes];\n"),
         ),
@@ -31,31 +31,39 @@ def model_data(model: bytes) -> dict[str, str]:
 
 
 def golden(inputs: NDArray[np.int8], outputs: NDArray[np.int8]) -> dict[str, str]:
-    """`golden.h` and `golden.cpp`: int8 examples and the outputs that the reference kernels give for them."""
-    count, sizes = len(inputs), (inputs[0].size, outputs[0].size)
-    arrays = "".join(
-        f"alignas(16) const signed char {name}[kGoldenExamples][{size}] = {{\n"
-        + ",\n".join(_braces(row.ravel().tolist()) for row in rows)
-        + "};\n"
-        for name, size, rows in (
-            ("kGoldenInputs", "kGoldenInputBytes", inputs),
-            ("kGoldenOutputs", "kGoldenOutputBytes", outputs),
-        )
-    )
+    """`golden.h` and `golden.cpp`: int8 examples and the outputs that the reference kernels give for them.
+
+    `outputs` are (examples, *shape), or of several networks (networks, examples, *shape).
+    """
+    networks = "[kNetworks]" if outputs.ndim > 2 else ""
+    sizes = inputs[0].size, outputs[..., 0, :].size // (len(outputs) if networks else 1)
+    rows = {"kGoldenInputs": _rows(inputs.reshape(len(inputs), -1))}
+    if networks:
+        of_each = (_rows(each.reshape(len(each), -1)) for each in outputs)
+        rows["kGoldenOutputs"] = "{\n" + ",\n".join(of_each) + "}"
+    else:
+        rows["kGoldenOutputs"] = _rows(outputs.reshape(len(outputs), -1))
+    places = {
+        "kGoldenInputs": "[kGoldenExamples][kGoldenInputBytes]",
+        "kGoldenOutputs": f"{networks}[kGoldenExamples][kGoldenOutputBytes]",
+    }
+    declared = "".join(f"extern const signed char {name}{place};\n" for name, place in places.items())
     return {
         "golden.h": _header(
             "GOLDEN",
-            "// Examples of the test split as the model stores them, and what TensorFlow Lite Micro's reference\n"
+            ('#include "networks.h"\n\n' if networks else "")
+            + "// Examples of the test split as the model stores them, and what TensorFlow Lite Micro's reference\n"
             "// kernels answer. Kernels that round as they do give the same bytes.\n"
-            f"enum {{ kGoldenExamples = {count} }};\n"
-            f"enum {{ kGoldenInputBytes = {sizes[0]}, kGoldenOutputBytes = {sizes[1]} }};\n\n"
-            + _linked(
-                "extern const signed char kGoldenInputs[kGoldenExamples][kGoldenInputBytes];\n"
-                "extern const signed char kGoldenOutputs[kGoldenExamples][kGoldenOutputBytes];\n"
-            ),
+            f"enum {{ kGoldenExamples = {len(inputs)} }};\n"
+            f"enum {{ kGoldenInputBytes = {sizes[0]}, kGoldenOutputBytes = {sizes[1]} }};\n\n" + _linked(declared),
         ),
-        "golden.cpp": '#include "golden.h"\n\n' + arrays,
+        "golden.cpp": '#include "golden.h"\n\n'
+        + "".join(f"alignas(16) const signed char {name}{place} = {rows[name]};\n" for name, place in places.items()),
     }
+
+
+def _rows(rows: NDArray[np.int8]) -> str:
+    return "{\n" + ",\n".join(_braces(row.tolist()) for row in rows) + "}"
 
 
 def arena_size(

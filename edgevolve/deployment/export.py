@@ -91,7 +91,7 @@ def export(
     confusion = target.confusion(answers, splits.test) if isinstance(target, Classes) else None
     classes = _class_scores(target, confusion) if isinstance(target, Classes) and confusion is not None else None
     source = replace(
-        _source(graph, weights, model, splits, target), name=name, device=found[device] if device else None
+        source_of(graph, weights, model, splits, target), name=name, device=found[device] if device else None
     )
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,10 @@ def export(
     return manifest
 
 
-def _source(graph: Graph, weights: Mapping[str, NDArray[Any]], model: bytes, splits: Splits, target: Target) -> Source:
+def source_of(
+    graph: Graph, weights: Mapping[str, NDArray[Any]], model: bytes, splits: Splits, target: Target
+) -> Source:
+    """What the files of a format are made from; names in C and a device's figures are added by the caller."""
     images = as_float(_spread(splits.test.x, CHECKED_EXAMPLES))
     front_end, read = splits.front_end, splits.raw
     shape, integers = tuple(splits.test.x.shape[1:]), splits.test.x.dtype.name

@@ -7,7 +7,7 @@ import numpy as np
 
 from edgevolve.deployment.export_error import ExportError
 
-_IDENTIFIER = b"TFL3"
+IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16
 
 PLAN_NAME = "OfflineMemoryAllocation"
@@ -25,7 +25,7 @@ def unpacked(model: bytes) -> Any:
     Raises `ExportError` for what is no `.tflite`.
     """
     try:
-        if model[4:8] != _IDENTIFIER:
+        if model[4:8] != IDENTIFIER:
             raise ValueError("it lacks the file identifier")
         read = schema()
         found = read.ModelT.InitFromObj(read.Model.GetRootAs(bytearray(model), 0))
@@ -62,13 +62,19 @@ def packed(model: Any) -> bytes:
     from flatbuffers import Builder
 
     builder = Builder(1024)
+    builder.Finish(packed_into(builder, model), IDENTIFIER)
+    return bytes(builder.Output())
+
+
+def packed_into(builder: Any, model: Any, kept: dict[bytes, int] | None = None) -> int:
+    """Write a `ModelT` and give where it stands; buffers that `kept` knows by their data are not written again."""
     buffers = model.buffers
-    model.buffers = [_AlignedBuffer(buffer.data) for buffer in buffers]
+    model.buffers = [_AlignedBuffer(buffer.data, kept) for buffer in buffers]
     try:
-        builder.Finish(model.Pack(builder), _IDENTIFIER)
+        root: int = model.Pack(builder)
     finally:
         model.buffers = buffers
-    return bytes(builder.Output())
+    return root
 
 
 def bare(model: Any) -> None:
@@ -133,10 +139,18 @@ def buffer_of(content: bytes) -> Any:
 class _AlignedBuffer:
     """A buffer that `ModelT.Pack` writes with its data aligned, which the generated `BufferT` does not."""
 
-    def __init__(self, data: Any) -> None:
+    def __init__(self, data: Any, kept: dict[bytes, int] | None) -> None:
         self.content = b"" if data is None else np.asarray(data, np.uint8).tobytes()
+        self.kept = kept
 
     def Pack(self, builder: Any) -> int:
+        if self.kept is None:
+            return self._written(builder)
+        if self.content not in self.kept:
+            self.kept[self.content] = self._written(builder)
+        return self.kept[self.content]
+
+    def _written(self, builder: Any) -> int:
         read = schema()
         start = 0
         if self.content:

@@ -4,6 +4,7 @@ from edgevolve.engine.by_gradient import DARTS, ProxylessNAS
 from edgevolve.engine.calibration import Measure, calibrate
 from edgevolve.engine.cluster import ClusterError
 from edgevolve.engine.evaluator import Evaluator, Inline, JobResult, VirtualTime, WorkersLostError
+from edgevolve.engine.family import Relative, family
 from edgevolve.engine.final import final_task, how_trained, train_again
 from edgevolve.engine.search import search, task_of
 from edgevolve.engine.shared_tasks import Inherited, Supernet
@@ -22,6 +23,7 @@ __all__ = [
     "JobResult",
     "Measure",
     "ProxylessNAS",
+    "Relative",
     "SharedFrom",
     "Supernet",
     "TableError",
@@ -31,6 +33,7 @@ __all__ = [
     "VirtualTime",
     "WorkersLostError",
     "calibrate",
+    "family",
     "final_task",
     "how_trained",
     "search",

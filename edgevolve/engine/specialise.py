@@ -31,7 +31,7 @@ class SharedFrom:
 
     def __post_init__(self) -> None:
         try:
-            _prepared(Run.open(self.run))
+            prepared_weights(Run.open(self.run))
         except JournalError as error:
             raise ValueError(f"SharedFrom: {error}") from error
 
@@ -45,7 +45,7 @@ class SharedFrom:
 
     def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
         """The weights, as they are."""
-        arrays = _prepared(Run.open(self.run))
+        arrays = prepared_weights(Run.open(self.run))
         about = json.loads(arrays[ABOUT].tobytes()) if ABOUT in arrays else {}
         if about.get("space", repr(self.space)) != repr(self.space):
             return Failed("another space", f"the shared weights of {self.run} are for {about['space']}")
@@ -70,7 +70,7 @@ def specialised(
     or strategy are the user's. Raises `ConfigError`, also where no network keeps the board's bounds, and `JournalError`
     where the run prepared no weights or the new one exists.
     """
-    _prepared(run)
+    prepared_weights(run)
     chosen = _for_board(run, board, config).with_fields(minutes=minutes, evaluations=evaluations)
     folder = run.folder.parent if out is None else Path(out)
     return search(chosen, specialised_name(run, board), out=folder, evaluator=Inline, observe=observe)
@@ -87,10 +87,8 @@ def _for_board(run: Run, board: str, config: SearchConfig | None) -> SearchConfi
         task = config.task if isinstance(config.task, Inherited) else Inherited()
         return config.with_fields(board=board, prepare=shared, task=task, start=run.front_genotypes())
     begun = run.started.config
-    space = _made(run, "space", {kind.__name__: kind for kind in SPACES.values()})
+    space = space_of(run)
     strategy: Strategy = _made(run, "algorithm", STRATEGIES, default=AgingEvolution())
-    known = begun["task"] if isinstance(begun["task"], Mapping) else {}
-    recalibrate = known.get("recalibrate", 2000) if known.get("type") == Inherited.__name__ else 2000
     of_a_board = set() if run.board is None else {"arena_bytes", "flash_bytes"}
     bounds = [one for one in run.problem.constraints if one.metric.partition("@")[0] not in of_a_board]
     return SearchConfig(
@@ -98,12 +96,25 @@ def _for_board(run: Run, board: str, config: SearchConfig | None) -> SearchConfi
         space=space,
         problem=Problem(list(run.problem.objectives), bounds),
         algorithm=strategy,
-        task=Inherited(recalibrate),
+        task=Inherited(recalibrated_from(run)),
         prepare=SharedFrom(str(run.folder), space),
         board=board,
         start=run.front_genotypes(),
         seed=begun["seed"],
     )
+
+
+def space_of(run: Run, config: SearchConfig | None = None) -> Any:
+    """The space that the run searched: that of `config`, or made again from the journal. Raises `ConfigError`."""
+    return _made(run, "space", {kind.__name__: kind for kind in SPACES.values()}) if config is None else config.space
+
+
+def recalibrated_from(run: Run) -> int:
+    """From how many training examples the run's task estimates the statistics of batch norm."""
+    known = run.started.config["task"]
+    if isinstance(known, Mapping) and known.get("type") == Inherited.__name__:
+        return int(known.get("recalibrate", Inherited().recalibrate))
+    return Inherited().recalibrate
 
 
 def _made(run: Run, name: str, kinds: Mapping[str, Callable[..., Any]], default: Any = None) -> Any:
@@ -131,7 +142,7 @@ def _tuples(value: Any) -> Any:
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
-def _prepared(run: Run) -> dict[str, Any]:
+def prepared_weights(run: Run) -> dict[str, Any]:
     """The shared weights. Raises `JournalError` where there are none."""
     if run.prepared is None or run.prepared.artefact is None:
         raise JournalError(f"{run.path}: it prepared no shared weights; search with prepare=Supernet(space) first")

@@ -149,6 +149,25 @@ def export_table(run: Run, folder: Path, record: Record, manifest: Mapping[str, 
     return Group(Text(f"candidate {record.number} → {folder}: {', '.join(manifest['files'])}, manifest.json"), table)
 
 
+def set_table(folder: Path, manifest: Mapping[str, Any]) -> RenderableType:
+    """The networks of a set, what each needs, and flash and arena of all together."""
+    table = Table(box=None, pad_edge=False)
+    for head in ("network", "int8 error", "arena", "MACs", "latency", "its own file", ""):
+        table.add_column(head, justify="left" if head in ("network", "") else "right")
+    rows = zip(manifest["networks"], manifest["single_bytes"], manifest["words"], strict=True)
+    for number, (cost, file_bytes, words) in enumerate(rows):
+        latency = f"{cost['latency_ms']:.3g} ms" if cost["latency_ms"] else "not known"
+        figures = f"{cost['error']:.2%}", size(cost["arena_bytes"]), f"{cost['macs']:,}", latency, size(file_bytes)
+        table.add_row(str(number), *figures, words)
+    alone, together = sum(manifest["single_bytes"]), manifest["flash_bytes"]
+    lines = [
+        f"flash of the set: {size(together)}; of the single files together: {size(alone)} ({together / alone:.0%})",
+        f"arena of the set, that of the largest: {size(manifest['arena_bytes'])} on {manifest['target']}",
+        *(f"c {part}: {manifest['checks'][part]}" for part in ("arrays", "main", "answer")),
+    ]
+    return Group(Text(f"{folder}: networks, c, set.json"), table, Text("\n".join(lines)))
+
+
 def _other_than_searched(run: Run, record: Record, manifest: Mapping[str, Any]) -> dict[str, str]:
     """A row where the weights score otherwise on validation than the search was given; nothing where they agree."""
     name, found = next(iter(manifest["scores"]["validation"].get("float", {}).items()), ("", 0.0))

@@ -1,6 +1,7 @@
 """One training of shared weights, a front for each of several boards."""
 
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,9 +27,10 @@ from edgevolve import (
     search,
 )
 from edgevolve.data import load_splits
+from edgevolve.deployment import ExportError
 from edgevolve.deployment.export import export
 from edgevolve.deployment.micro import arena_needed
-from edgevolve.engine import final_task, specialised, train_again
+from edgevolve.engine import family, final_task, specialised, train_again
 from edgevolve.engine.evaluation import evaluate
 from edgevolve.graph import GraphBuilder
 from edgevolve.reports.final import final_table
@@ -41,8 +43,8 @@ from predictors import board
 SPACE = MobileSpace(
     (8, 8, 1),
     10,
-    max_stages=1,
-    depths=(1, 1),
+    max_stages=2,
+    depths=(1, 2),
     max_filters=8,
     resolutions=(8,),
     blocks=("mbconv",),
@@ -52,16 +54,16 @@ SPACE = MobileSpace(
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory):
-    """A run that trained shared weights and scored three candidates."""
+    """A run that trained shared weights and scored five candidates."""
     Inherited().prepare()
     config = SearchConfig(
         data=Digits(),
         space=SPACE,
         problem=Problem([minimise("error"), minimise("macs")]),
         algorithm=RandomSearch(),
-        prepare=Supernet(SPACE, TrainingSettings(epochs=1, batch_size=100)),
+        prepare=Supernet(SPACE, TrainingSettings(epochs=6, batch_size=64, learning_rate=0.3)),
         task=Inherited(recalibrate=200),
-        evaluations=3,
+        evaluations=5,
     )
     return search(config, "shared", out=tmp_path_factory.mktemp("runs"), evaluator=Inline)
 
@@ -105,8 +107,47 @@ def test_shared_weights_of_another_space_or_other_data_are_one_line(prepared):
     assert (failed.kind, "another data set or split" in failed.reason) == ("other data", True)
 
 
+def deepest(run):
+    """The candidate of the most blocks."""
+    return max(run.records.values(), key=lambda r: sum(stage["depth"] for stage in r.genotype["stages"])).number
+
+
+@pytest.mark.slow
+def test_a_set_is_networks_of_the_same_kernels_in_one_bundle_smaller_than_their_files(prepared, tmp_path):
+    run, out = Run.open(prepared.folder), tmp_path / "set"
+    number = deepest(run)
+    asked = ["export", str(run.folder), "--pick", str(number), "--set", "2", "--out", str(out)]
+    said = CliRunner().invoke(app, asked)
+    assert said.exit_code == 0, said.exception
+    found = json.loads((out / "set.json").read_text())
+    assert "of the single files together" in said.output
+    assert found["flash_bytes"] < sum(found["single_bytes"]) and len(found["networks"]) == 2
+    assert found["arena_bytes"] == max(one["arena_bytes"] for one in found["networks"])
+    assert found["networks"][0]["error"] <= found["networks"][1]["error"]
+    files = [(out / "networks" / str(i) / "model.tflite").read_bytes() for i in range(2)]
+    assert [len(file) for file in files] == found["single_bytes"]
+    again = CliRunner().invoke(app, asked)
+    assert isinstance(again.exception, ExportError) and "is there already" in str(again.exception)
+
+
+@pytest.mark.slow
+def test_members_of_a_family_take_all_their_kernels_from_the_candidate(prepared):
+    run, splits = Run.open(prepared.folder), load_splits(Digits())
+    number = deepest(run)
+    whole = SPACE.from_json(run.record(number).genotype)
+    allowed = set(SPACE.path(whole).uses)
+    members = family(run, number, 3, splits)
+    assert 2 <= len(members) <= 3
+    for member in members:
+        assert set(SPACE.path(SPACE.from_json(member.genotype)).uses) <= allowed
+    errors, costs = [m.error for m in members], [m.macs for m in members]
+    assert errors == sorted(errors) and costs == sorted(costs, reverse=True)
+
+
 def test_a_run_without_shared_weights_is_one_line(tmp_path, run_search, config):
     run = run_search(config(evaluations=2), "plain")
+    with pytest.raises(JournalError, match="it prepared no shared weights"):
+        family(run, 0, 3, load_splits(Digits()))
     with pytest.raises(ValueError, match="it prepared no shared weights; search with prepare=Supernet"):
         SharedFrom(str(run.folder), SPACE)
     with pytest.raises(JournalError, match="it prepared no shared weights"):

@@ -1,0 +1,93 @@
+"""Networks that take all their weights from one of them, to be switched on the device: fewer blocks, fewer pixels."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.data import Splits, classes_of
+from edgevolve.engine.specialise import prepared_weights, recalibrated_from, space_of
+from edgevolve.graph import Graph, from_json, to_json
+from edgevolve.quantisation import calibration_examples, int8_network
+from edgevolve.quantisation.litert import int8_scores
+from edgevolve.runs import ConfigError, Run, SearchConfig
+from edgevolve.training import TrainState, unreported
+from edgevolve.training.recalibrate import Recalibrate
+from resource_models import macs
+from search_space.shared import Sharing
+
+MOST_RELATIVES = 40
+"""Networks that are scored: those that are the fewest steps from the one that was picked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Relative:
+    """A network with its inherited weights; `error` is its int8 file's main metric on validation, least best."""
+
+    graph: Graph
+    weights: dict[str, NDArray[Any]]
+    description: str
+    genotype: Any
+    error: float
+    macs: int
+
+
+def family(run: Run, number: int, size: int, splits: Splits, config: SearchConfig | None = None) -> list[Relative]:
+    """At most `size` networks, the least error first, that use no shared weights beyond those that `number` uses.
+
+    None of them both errs more and costs more multiply-accumulates than another, and none costs more than `number`.
+    They are spread evenly over those that remain. `config` is the run's own where its space is the user's. Raises
+    `ConfigError` where fewer than two remain, `JournalError` where the run prepared no shared weights.
+    """
+    shared, space = prepared_weights(run), space_of(run, config)
+    if not isinstance(space, Sharing):
+        raise ConfigError(f"{run.path}: the networks of {type(space).__name__} share no weights")
+    return _spread(run, number, size, list(_scored(run, space, number, shared, splits)))
+
+
+def _scored(
+    run: Run, space: Any, number: int, shared: Mapping[str, NDArray[Any]], splits: Splits
+) -> Iterator[Relative]:
+    genotype = space.from_json(run.record(number).genotype)
+    most, score = macs(space.graph(genotype)), Recalibrate(recalibrated_from(run))
+    examples, target = calibration_examples(splits.train), splits.target or classes_of(space.units)
+    for one in _relatives(space, genotype):
+        graph = from_json(to_json(space.graph(one)))
+        if macs(graph) > most:
+            continue
+        state = score(TrainState(graph, space.inherit(one, shared)), splits, np.random.default_rng(0), unreported)
+        assert state.weights is not None
+        model = int8_network(graph, state.weights, examples).tflite()
+        error = run.cost(run.main.name, int8_scores(model, splits.validation, target)[run.main.name])
+        yield Relative(graph, dict(state.weights), space.describe(one), space.to_json(one), error, macs(graph))
+
+
+def _spread(run: Run, number: int, size: int, found: Sequence[Relative]) -> list[Relative]:
+    """Those that are best for what they cost, evenly spread."""
+    best: list[Relative] = []
+    for relative in sorted(found, key=lambda one: (one.macs, one.error)):
+        if not best or relative.error < best[-1].error:
+            best.append(relative)
+    if len(best) < 2:
+        raise ConfigError(
+            f"{run.path}: candidate {number}: of {len(found)} networks that take all their weights from it, one is best"
+            " at all; --pick another, with more blocks"
+        )
+    chosen = np.unique(np.linspace(0, len(best) - 1, size).round().astype(int))
+    return [best[i] for i in chosen[::-1]]
+
+
+def _relatives(space: Any, genotype: Any) -> Iterator[Any]:
+    """The genotype and those of its neighbours' neighbours and so on that use a part of the same kernels, no more."""
+    allowed = set(space.path(genotype).uses)
+    rng, known, open_ones = np.random.default_rng(0), {repr(genotype)}, [genotype]
+    for one in open_ones:
+        yield one
+        for other in space.neighbours(one, rng):
+            if len(open_ones) >= MOST_RELATIVES:
+                break
+            if repr(other) not in known and set(space.path(other).uses) <= allowed:
+                known.add(repr(other))
+                open_ones.append(other)
