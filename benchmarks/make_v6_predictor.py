@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from predictor_sections.calibration import Calibration, calibration
 
-from predictors.edge_tpu_v6 import FOLDER, EdgeTPUv6Predictor
+from predictors import EdgeTPUv6Predictor
+from predictors.learned.edge_tpu_v6 import FOLDER
 
 EACH = 80
 SEED = 0

@@ -15,11 +15,21 @@ import typer
 from edgevolve.graph import graph_hash
 from edgevolve.quantity import quantity
 from edgevolve.tflite import model_bytes
-from predictors import DevicePredictor, PredictorError, board, boards, profile, sheet, sheets
+from predictors import (
+    DevicePredictor,
+    PredictorError,
+    board,
+    boards,
+    check_device,
+    profile,
+    read_measurements,
+    read_networks,
+    read_predictions,
+    sheet,
+    sheets,
+    write_predictions,
+)
 from predictors import validate as compare
-from predictors.manifest import read_predictions, write_predictions
-from predictors.measurements import read_measurements, read_networks
-from predictors.profiler import check_device
 
 Measured = Annotated[str, typer.Option("--device", metavar="cpu|usb:0|pci:0", help="what to measure on")]
 Threads = Annotated[int, typer.Option(help="of the interpreter")]

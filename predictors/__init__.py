@@ -1,19 +1,24 @@
 """What a network costs on a device: sheets, boards, features, analytical and learned predictors of latency, energy."""
 
-from predictors.analytical import analyse
 from predictors.board import UNSUPPORTED, Board, BoardSheet, Room, board, boards, read_board
-from predictors.device import EFFICIENCY, ENERGY, LATENCY, METRICS, Device, Estimated, device
-from predictors.device_predictor import DevicePredictor
-from predictors.edge_tpu import Estimate, estimate
-from predictors.edge_tpu_v6 import EdgeTPUv6Predictor, Forecast, V6Estimate
-from predictors.features import FEATURES, FeatureTable, PredictorError, feature_table
-from predictors.lut import LatencyTable, TableEstimate
-from predictors.measurements import Measurement, read_measurements
-from predictors.profiler import Profile, profile
-from predictors.regressor import PerformanceRegressor, Prediction
-from predictors.sheets import Figure, Kind, Provenance, Sheet, read_sheet, sheet, sheets
-from predictors.transfer import few_shot, with_source
-from predictors.validation import Validation, validate
+from predictors.device import EFFICIENCY, ENERGY, LATENCY, METRICS, Device, device
+from predictors.estimated import Estimated, Estimates
+from predictors.learned.device_predictor import DevicePredictor
+from predictors.learned.edge_tpu_v6 import EdgeTPUv6Predictor
+from predictors.learned.regressor import PerformanceRegressor
+from predictors.measure.measurements import (
+    Measurement,
+    read_measurements,
+    read_networks,
+    read_predictions,
+    write_predictions,
+)
+from predictors.measure.profiler import Profile, check_device, profile
+from predictors.measure.validation import Validation, validate
+from predictors.models import Kind, analyse
+from predictors.models.cpu import layer_key, layers
+from predictors.sheets import Figure, Provenance, Sheet, read_sheet, sheet, sheets
+from predictors.workload import FEATURES, FeatureTable, PredictorError, feature_table
 
 __all__ = [
     "EFFICIENCY",
@@ -27,37 +32,35 @@ __all__ = [
     "Device",
     "DevicePredictor",
     "EdgeTPUv6Predictor",
-    "Estimate",
     "Estimated",
+    "Estimates",
     "FeatureTable",
     "Figure",
-    "Forecast",
     "Kind",
-    "LatencyTable",
     "Measurement",
     "PerformanceRegressor",
-    "Prediction",
     "PredictorError",
     "Profile",
     "Provenance",
     "Room",
     "Sheet",
-    "TableEstimate",
-    "V6Estimate",
     "Validation",
     "analyse",
     "board",
     "boards",
+    "check_device",
     "device",
-    "estimate",
     "feature_table",
-    "few_shot",
+    "layer_key",
+    "layers",
     "profile",
     "read_board",
     "read_measurements",
+    "read_networks",
+    "read_predictions",
     "read_sheet",
     "sheet",
     "sheets",
     "validate",
-    "with_source",
+    "write_predictions",
 ]

@@ -10,8 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from edgevolve.quantity import quantity
 from edgevolve.spelling import suggestion
-from predictors.features import KINDS, PredictorError
-from predictors.yaml_file import is_yaml, read_yaml
+from predictors.files import is_yaml, read_yaml
+from predictors.models import MODELS, Kind
+from predictors.workload import KINDS, PredictorError
 
 FOLDER = Path(__file__).parent / "devices"
 
@@ -55,39 +56,6 @@ def weakest(figures: Iterable[Figure]) -> Provenance:
     return max((figure.provenance for figure in figures), key=order.index, default=order[0])
 
 
-class Kind(StrEnum):
-    """How a device is predicted."""
-
-    SYSTOLIC = "systolic"
-    ROOFLINE = "roofline"
-    CYCLES = "cycles"
-    VELA = "vela"
-    HOST = "host"
-
-
-NEEDED: Mapping[Kind, tuple[str, ...]] = {
-    Kind.SYSTOLIC: (
-        "rows",
-        "columns",
-        "clock_mhz",
-        "systolic_slowdown",
-        "weight_cache_bytes",
-        "link_bytes_per_second",
-        "overhead_ms",
-        "host_macs_per_second",
-        "mac_pj",
-        "sram_pj_per_byte",
-        "link_pj_per_byte",
-        "static_w",
-    ),
-    Kind.ROOFLINE: ("ops_per_second", "memory_bandwidth"),
-    Kind.CYCLES: ("clock_mhz", "cycles_per_mac"),
-    Kind.VELA: ("clock_mhz",),
-    Kind.HOST: (),
-}
-"""The figures that each kind cannot do without."""
-
-
 class Sheet(BaseModel):
     """A device: its name, how it is predicted, and its figures."""
 
@@ -106,20 +74,22 @@ class Sheet(BaseModel):
 
     @model_validator(mode="after")
     def _complete(self) -> "Sheet":
-        missing = [name for name in NEEDED[self.kind] if name not in self.figures]
+        model = MODELS[self.kind]
+        missing = [name for name in model.needs if name not in self.figures]
         if missing:
             raise ValueError(f"a {self.kind} device needs the figure {missing[0]}")
-        for name in self.figures if self.kind is Kind.CYCLES else ():
-            operators = name.removeprefix("cycles_per_mac_")
+        for name in self.figures if model.by_operator else ():
+            operators = name.removeprefix(f"{model.by_operator}_")
             if operators not in (name, *KINDS):
                 raise ValueError(f"{name}: no class of operators is called {operators}{suggestion(operators, KINDS)}")
-        if self.kind is Kind.VELA and "accelerator" not in self.options:
-            raise ValueError("a vela device needs the option accelerator")
+        left = [name for name in model.options if name not in self.options]
+        if left:
+            raise ValueError(f"a {self.kind} device needs the option {left[0]}")
         return self
 
     def reads(self, figure: str) -> bool:
         """Whether predictions of this kind of device use the figure; others are for people, or for front ends."""
-        return figure in NEEDED[self.kind] or (self.kind is Kind.CYCLES and figure.startswith("cycles_per_mac_"))
+        return MODELS[self.kind].reads(figure)
 
     def __getitem__(self, figure: str) -> float:
         """The value of a figure. Raises `PredictorError` if the sheet has none."""

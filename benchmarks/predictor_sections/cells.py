@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from predictors.features import FeatureTable, feature_table
+from predictors import FeatureTable, feature_table
 from search_space.nasbench201 import EDGES, Cell, NasBench201Space, cell_hash
 
 FloatArray = NDArray[np.float64]

@@ -16,7 +16,8 @@ from predictor_sections.cells import spearman
 from scipy.optimize import nnls
 
 from edgevolve.graph import Graph
-from predictors import Figure, Sheet, estimate, sheet
+from predictors import Figure, Sheet, sheet
+from predictors.models.systolic import breakdown
 
 OTHERS = {
     "ResNet-50 V1": 49.0,
@@ -57,7 +58,7 @@ def run(folder: Path, seeds: int) -> dict[str, float]:
     for name, true in published.items():
         fitted = fit({other: parts[other] for other in parts if other != name and other not in ASIDE}, published)
         held_out[name] = float(parts[name] @ fitted)
-        found = estimate(coral, graphs[name])
+        found = breakdown(coral, graphs[name])
         print(
             f"{name:<24}{true:>10.1f}{found.latency_ms:>9.2f}{found.latency_ms / true - 1:>8.1%}"
             f"{held_out[name]:>10.2f}{held_out[name] / true - 1:>8.1%}  {found.bound}"
@@ -99,7 +100,7 @@ def _parts(coral: Sheet, graph: Graph) -> NDArray[np.float64]:
     """What the fitted constants multiply: one, ms on a link of 1 GB/s, ms of systolic cycles; then the rest."""
     ideal = coral.model_copy(update={"figures": {**coral.figures, "systolic_slowdown": _one(1)}})
     twice = coral.model_copy(update={"figures": {**coral.figures, "systolic_slowdown": _one(2)}})
-    found, slower = estimate(ideal, graph), estimate(twice, graph)
+    found, slower = breakdown(ideal, graph), breakdown(twice, graph)
     systolic = slower.compute_ms - found.compute_ms
     moved = (found.streamed_bytes + found.transfer_bytes) / 1e6
     return np.array([1.0, moved, systolic, found.compute_ms - systolic + found.host_ms])

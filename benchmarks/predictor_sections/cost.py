@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from edgevolve.graph import Graph
-from predictors import Device, DevicePredictor, PerformanceRegressor, device, feature_table
-from predictors.lut import layers
+from predictors import Device, DevicePredictor, PerformanceRegressor, device, feature_table, layers
 from search_space import CnnSpace, MobileSpace
 
 NETWORKS = 200

@@ -16,13 +16,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from predictor_sections.cells import mape, spearman
+from predictor_sections.latency_table import LatencyTable
 
 from edgevolve.engine.calibration import Measure, calibrate, with_layers
 from edgevolve.engine.corpus import Network, small, variants
 from edgevolve.graph import Graph, graph_hash
-from predictors import DevicePredictor, LatencyTable, host
-from predictors.lut import layer_key, layers
-from predictors.measurements import read_measurements
+from predictors import DevicePredictor, analyse, layer_key, layers, read_measurements
+from predictors.learned.physics import fit_sheet
+from predictors.models.cpu import timed_nodes
 from resource_models import macs
 
 NETWORKS = 400
@@ -55,8 +56,8 @@ def run(folder: Path, seeds: int) -> dict[str, float]:
         part_ms = [singles[layer_key(part.nodes[0])] for part in parts]
         table = LatencyTable.of("cpu", parts, part_ms)
         estimates = [table.estimate(graph) for graph in held_out]
-        unknown.append(sum(len(e.unknown) for e in estimates) / sum(len(host.timed_nodes(g)) for g in held_out))
-        sheet = host.fit("host", known, true[seen], "the learned half")
+        unknown.append(sum(len(e.unknown) for e in estimates) / sum(len(timed_nodes(g)) for g in held_out))
+        sheet = fit_sheet("host", known, true[seen], "the learned half")
         rng = np.random.default_rng(split)
         learned = DevicePredictor.fit("cpu", [*known, *parts], [*true[seen], *part_ms], rng)
         plain = DevicePredictor.fit("cpu", known, true[seen], rng)
@@ -64,7 +65,7 @@ def run(folder: Path, seeds: int) -> dict[str, float]:
         guesses = {
             "lut": np.array([estimate.latency_ms for estimate in estimates]),
             "lut, every layer known": np.array([everything.estimate(graph).latency_ms for graph in held_out]),
-            "analytical": np.array([host.latency_ms(sheet, graph) for graph in held_out]),
+            "analytical": np.array([analyse(sheet, graph)["latency_ms"] for graph in held_out]),
             "learned": found.value,
             "learned, no layers": plain.predict(held_out).value,
         }

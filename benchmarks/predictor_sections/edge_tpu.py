@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 from predictor_sections.cells import mape, read_cells, share_held, spearman, split
 
-from predictors.features import FeatureTable, FloatArray
-from predictors.gaussian_process import GaussianProcess
-from predictors.learners import Standard
-from predictors.regressor import PerformanceRegressor
+from edgevolve.gaussian_process import GaussianProcess
+from predictors import FeatureTable, PerformanceRegressor
+from predictors.learned.learner import Standard
+from predictors.workload import FloatArray
 
 CAMPAIGNS = {"rice": "rice_edgetpu", "eagle": "eagle_tpu"}
 SAMPLES = (20, 100, 300)

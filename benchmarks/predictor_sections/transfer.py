@@ -1,4 +1,8 @@
-"""From each of 16 other devices to each Edge TPU campaign, with 10 and 20 measurements of the target."""
+"""From each of 16 other devices to each Edge TPU campaign, with 10 and 20 measurements of the target.
+
+What the source takes for a network is a counter like any other: a sum of the work in which it may weigh as much as
+the samples say.
+"""
 
 from pathlib import Path
 
@@ -6,7 +10,7 @@ import numpy as np
 from predictor_sections.cells import mape, read_cells, spearman, split
 from predictor_sections.edge_tpu import CAMPAIGNS
 
-from predictors.transfer import few_shot
+from predictors import PerformanceRegressor
 
 SAMPLES = (10, 20)
 GOALS = {"rice": 0.97, "eagle": 0.94}
@@ -35,12 +39,12 @@ def run(folder: Path, seeds: int) -> dict[str, float]:
 def _scores(cells, source, target, samples, seeds):
     ranks, errors = [], []
     target_ms = np.where(cells.latency_ms[source] > 0, cells.latency_ms[target], -1)
-    counters = {"latency_ms": np.maximum(cells.latency_ms[source], 0)}
+    known = cells.table.with_column("source_latency_ms", np.maximum(cells.latency_ms[source], 0))
     for seed in range(seeds):
         rng = np.random.default_rng([seed, samples])
         learn, judge = split(cells, target_ms, samples, rng)
-        measured = {int(row): float(target_ms[row]) for row in learn}
-        fitted, known = few_shot(cells.table, counters, measured, rng, groups=cells.classes)
+        learn = np.sort(learn)
+        fitted = PerformanceRegressor.fit(known[learn], target_ms[learn], rng, groups=cells.classes[learn])
         predicted = fitted.predict(known[judge]).value
         ranks.append(spearman(predicted, target_ms[judge]))
         errors.append(mape(predicted, target_ms[judge]))

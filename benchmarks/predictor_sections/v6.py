@@ -13,12 +13,13 @@ from pathlib import Path
 from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 from predictor_sections.calibration import MEMBERS, Calibration, calibration
 from predictor_sections.cells import mape, spearman
 from predictor_sections.simulator import NOISE
 
-from predictors.edge_tpu_v6 import METRICS, EdgeTPUv6Predictor
+from predictors import EdgeTPUv6Predictor, sheet
+from predictors.learned.edge_tpu_v6 import METRICS, SOURCE, TARGET
+from predictors.models.systolic import workload_table
 
 POOL = 100
 LEARNED = 400
@@ -80,26 +81,23 @@ def _round(found: Calibration, held: int, seed: int) -> tuple[Scores, dict[str, 
     )
     with_counters = [predictor.predict(found.graphs[i], v5e[i]) for i in judge]
     alone = [predictor.predict(found.graphs[i]) for i in judge]
-    forecast = [predictor.zero_shot(found.graphs[i]) for i in judge]
+    table = workload_table(sheet(TARGET), [found.graphs[i] for i in judge])
     scores: Scores = {}
     held_share: dict[str, float] = {}
     for metric in METRICS:
         true = np.array([getattr(found.truth["v6"][i], metric) for i in judge])
         ratio = np.median([v6[i][metric] / v5e[i][metric] for i in learn])
         ways = {
-            "counters": np.array([getattr(one, metric).value for one in with_counters]),
-            "graph": np.array([getattr(one, metric).value for one in alone]),
-            "zero-shot": np.array([one[metric] for one in forecast]),
+            "counters": np.array([one[metric].value for one in with_counters]),
+            "graph": np.array([one[metric].value for one in alone]),
+            "zero-shot": predictor.models[SOURCE][metric](table.rows),
             "floor": np.array([v6[i][metric] for i in judge]),
             "ratio": ratio * np.array([v5e[i][metric] for i in judge]),
         }
         scores[metric] = {way: (mape(values, true), spearman(values, true)) for way, values in ways.items()}
-        held_share[metric] = _held([getattr(one, metric) for one in with_counters], true)
+        errors = abs(np.log(true / ways["counters"]))
+        held_share[metric] = float(np.mean(errors <= predictor.widths[metric][1]))  # beyond its domain too
     return scores, held_share
-
-
-def _held(forecasts: list, true: NDArray[np.float64]) -> float:
-    return float(np.mean([one.low <= value <= one.high for one, value in zip(forecasts, true, strict=True)]))
 
 
 def _estimate_ms(found: Calibration) -> float:

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from predictor_sections.cells import mape, spearman
+from predictor_sections.ethos_layers import Compiled, compile_graph
 from predictor_sections.families import FAMILIES, random_network
+from predictor_sections.layerwise import LayerwiseTransfer
 
 from edgevolve.graph import Graph
 from predictors import sheet
-from predictors.layerwise import LayerwiseTransfer
-from predictors.vela import Compiled, compile_graph
 from search_space import CnnSpace, MobileSpace
 
 NETWORKS = 200

@@ -25,9 +25,7 @@ from edgevolve.runs import Job, Task
 from edgevolve.runs.disk import lock
 from edgevolve.tflite import skeleton
 from edgevolve.training import Progress, unreported
-from predictors import PredictorError
-from predictors.lut import layer_key, layers
-from predictors.profiler import check_device, profile
+from predictors import PredictorError, check_device, layer_key, layers, profile
 from resource_models import macs
 from search_algorithms import Completed, Failed, Outcome
 

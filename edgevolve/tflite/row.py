@@ -182,7 +182,7 @@ class Row:
         packed_per_tensor: a kernel of 4 bits has one scale for all channels.
         options: number of its options' table in the schema's union, 0 where it has none.
         fields: the options.
-        kind: the class of operators that devices run alike, of `predictors.features.KINDS`.
+        kind: the class of operators that devices run alike, of `predictors.workload.KINDS`.
         op: the graph's operator, None where the graph has none and it is read as `Opaque`.
         attributes: those of `op` that the row stands for, as RELU stands for one function of `Activate`.
         shaped: attributes of `op` that follow from shapes and constants. Raises `ShapeError` where it is no such op.

@@ -17,7 +17,7 @@ from edgevolve.engine.ray_pool import RayPool
 from edgevolve.graph import graph_hash, to_json
 from edgevolve.tflite import load_tflite, skeleton
 from predictors import PredictorError, read_measurements
-from predictors.measurements import read_networks
+from predictors.measure.measurements import read_networks
 from search_space.families import FAMILIES
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -3,9 +3,9 @@ import pytest
 
 from edgevolve.graph import Conv2D, GraphBuilder, graph_hash
 from edgevolve.tflite import read_tflite, skeleton
-from predictors import DevicePredictor, Kind, PredictorError, Provenance, analyse, host, sheet, vela
-from predictors.device_predictor import _sheet_counters
-from predictors.lut import layers
+from predictors import DevicePredictor, Kind, PredictorError, Provenance, analyse, layers, sheet
+from predictors.learned.physics import fit_sheet
+from predictors.models import counters, cpu
 from tests.training.random_graphs import random_graph
 
 GRAPHS = [graph for graph in map(random_graph, range(140)) if len(graph.nodes) > 2]
@@ -14,8 +14,8 @@ SINGLES = layers(GRAPHS)
 
 def device(graph, speed=1.0):
     """A made-up processor that obeys the physics, twice as slow on depthwise convolutions as the fit begins with."""
-    work, moved = host.node_work(host.timed_nodes(graph))
-    constants = np.array([*host.PARTS.values()]) * np.where(["depthwise" in part for part in host.PARTS], 2, 1)
+    work, moved = cpu.node_work(cpu.timed_nodes(graph))
+    constants = np.array([*cpu.PARTS.values()]) * np.where(["depthwise" in part for part in cpu.PARTS], 2, 1)
     return speed * (0.4e-3 + 1e-9 * np.maximum(work @ constants, 10 * moved).sum())
 
 
@@ -35,22 +35,21 @@ def fitted():
 
 @pytest.mark.parametrize("speed", [1.0, 1000.0])
 def test_the_constants_of_a_processor_of_any_speed_are_found_from_sixty_networks(speed):
-    found = host.fit("mine", GRAPHS[:60], noisy(GRAPHS[:60], 0, speed=speed), "made up")
+    found = fit_sheet("mine", GRAPHS[:60], noisy(GRAPHS[:60], 0, speed=speed), "made up")
     assert found.kind is Kind.HOST and found.weakest in (Provenance.MEASURED, Provenance.ASSUMED)
-    assert error([host.latency_ms(found, graph) for graph in GRAPHS[60:]], GRAPHS[60:], speed) < 0.03
-    assert analyse(found, GRAPHS[0])["latency_ms"] == host.latency_ms(found, GRAPHS[0])
+    assert error([analyse(found, graph)["latency_ms"] for graph in GRAPHS[60:]], GRAPHS[60:], speed) < 0.03
 
 
 def test_a_constant_that_no_network_bears_on_is_called_assumed():
     plain = [graph for graph in GRAPHS if not any("epthwise" in type(node.op).__name__ for node in graph.nodes)]
-    found = host.fit("mine", plain[:30], noisy(plain[:30], 0), "made up")
+    found = fit_sheet("mine", plain[:30], noisy(plain[:30], 0), "made up")
     assert found.figures["ps_per_large_depthwise_mac"].provenance is Provenance.ASSUMED
     assert found.figures["ps_per_operator"].provenance is Provenance.MEASURED
 
 
 def test_a_host_that_was_never_measured_says_what_to_do():
-    with pytest.raises(PredictorError, match="host_cpu has no figures yet: measure it with calibrate, then fit"):
-        host.latency_ms(sheet("host_cpu"), GRAPHS[0])
+    with pytest.raises(PredictorError, match="host_cpu is known by measurements alone: fit a predictor"):
+        analyse(sheet("host_cpu"), GRAPHS[0])
 
 
 def test_held_out_networks_are_predicted_with_and_without_layers(fitted):
@@ -99,7 +98,9 @@ def test_what_arms_compiler_says_is_a_counter_too():
     net = GraphBuilder()
     graph = net.build(net.add(Conv2D(8, (3, 3)), net.input((1, 16, 16, 3))))
     known = sheet("ethos_u55_128")
-    assert _sheet_counters(known, [graph])["sheet"].tolist() == [vela.latency_ms(known, graph)]
+    assert counters(known, graph) == {"sheet": analyse(known, graph)["latency_ms"]}
+    fitted = DevicePredictor.fit("mine", GRAPHS[:6], noisy(GRAPHS[:6], 0), np.random.default_rng(0), sheet=known)
+    assert "sheet" in fitted.regressor.names
 
 
 @pytest.mark.parametrize("values", [[1.0] * 9, [1.0] * 9 + [-1.0], [1.0] * 9 + [float("nan")]])

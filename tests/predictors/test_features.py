@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from edgevolve.graph import Add, Conv2D, GlobalAveragePool, Graph, GraphBuilder, Multiply, Node, Tensor, reordered
 from edgevolve.tflite import read_tflite
-from predictors.features import (
+from predictors.models.cpu import node_work
+from predictors.workload import (
     FEATURES,
     FeatureTable,
     PredictorError,
@@ -13,7 +14,6 @@ from predictors.features import (
     graph_features,
     live_nodes,
 )
-from predictors.host import node_work
 from resource_models import macs
 from search_space import NasBench201Space
 from tests.tflite.tflite_files import Builtin, TfliteFile, Type

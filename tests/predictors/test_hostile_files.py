@@ -16,7 +16,7 @@ from hostile_devices import (
 )
 
 from predictors import PredictorError
-from predictors.measurements import read_measurements, read_network
+from predictors.measure.measurements import read_measurements, read_network
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from edgevolve.graph import Conv2D, Dense, GraphBuilder
 from edgevolve.tflite import skeleton
 from predictors import PredictorError, profile
-from predictors.profiler import _compiled
+from predictors.measure.profiler import _compiled
 from tests.tflite.tflite_files import Builtin, TfliteFile
 from tests.training.random_graphs import random_graph
 

@@ -5,10 +5,9 @@ import pytest
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
-from predictors.features import ADDITIVE, FEATURES, FeatureTable, PredictorError
-from predictors.gaussian_process import GaussianProcess
-from predictors.regressor import PerformanceRegressor
-from predictors.transfer import few_shot, with_source
+from edgevolve.gaussian_process import GaussianProcess
+from predictors.learned.regressor import PerformanceRegressor
+from predictors.workload import ADDITIVE, FEATURES, FeatureTable, PredictorError
 
 
 def networks(count, seed=0):
@@ -103,7 +102,7 @@ def test_a_predictor_reads_back_exactly_as_it_was(tmp_path, samples, bend):
 
 @pytest.mark.parametrize("kind", ["gaussian_process", "xgboost", "mean"])
 def test_every_correction_reads_back_exactly(kind):
-    from predictors.learners import CORRECTIONS, correction_from_json
+    from predictors.learned.learner import CORRECTIONS, correction_from_json
 
     rng = np.random.default_rng(0)
     points, unseen = rng.normal(size=(60, 3)), rng.normal(size=(10, 3))
@@ -166,20 +165,16 @@ def test_a_source_device_tells_what_the_graph_cannot():
     table = networks(300)
     hidden = np.random.default_rng(5).lognormal(0, 0.3, len(table))
     target = latency(table) * hidden
-    source = 3 * latency(table, seed=9) * hidden
-    samples = {row: float(target[row]) for row in range(20)}
-    fitted, known = few_shot(table, {"latency_ms": source}, samples, np.random.default_rng(0))
-    alone, _ = few_shot(table, {}, samples, np.random.default_rng(0))
+    known = table.with_column("source_latency_ms", 3 * latency(table, seed=9) * hidden)
     unseen = np.arange(20, 300)
-    assert error(fitted.predict(known[unseen]).value, target[unseen]) < 0.08
-    assert error(alone.predict(table[unseen]).value, target[unseen]) > 0.15
-
-
-def test_a_source_of_the_wrong_length_or_sign_is_refused():
-    with pytest.raises(PredictorError, match="2 values for 3 networks"):
-        with_source(networks(3), {"cycles": [1, 2]})
-    with pytest.raises(PredictorError, match="at least 0"):
-        with_source(networks(3), {"cycles": [1, 2, -3]})
+    with_source, alone = (
+        error(
+            PerformanceRegressor.fit(t[range(20)], target[:20], np.random.default_rng(0)).predict(t[unseen]).value,
+            target[unseen],
+        )
+        for t in (known, table)
+    )
+    assert with_source < 0.08 and alone > 0.15
 
 
 def test_the_gaussian_process_is_scikit_learns():

@@ -1,13 +1,12 @@
 import numpy as np
 import pytest
+from predictor_sections.ethos_blocks import scale_fetches
+from predictor_sections.ethos_layers import compile_graph
+from predictor_sections.layerwise import LayerwiseTransfer, expected_cycles, features_of, steps_of
 
 from edgevolve.graph import Activate, Activation, Add, Conv2D, Dense, DepthwiseConv2D, GlobalAveragePool, GraphBuilder
 from edgevolve.tflite import skeleton
-from predictors import PredictorError, sheet, sheets
-from predictors.blocks import scale_fetches
-from predictors.layerwise import LayerwiseTransfer, _rows, _steps, _units
-from predictors.sheets import Kind
-from predictors.vela import compile_graph, latency_ms
+from predictors import Kind, PredictorError, analyse, sheet, sheets
 from search_space import CnnSpace, MobileSpace
 from tests.training.random_graphs import random_graph
 
@@ -34,7 +33,7 @@ def test_every_ethos_configuration_compiles_a_network_from_its_graph(name):
 def test_more_multipliers_take_fewer_cycles():
     cycles = [compile_graph(sheet(f"ethos_u55_{macs}"), network(4, blocks=4)).cycles for macs in (32, 64, 128, 256)]
     assert cycles == sorted(cycles, reverse=True)
-    assert latency_ms(sheet("ethos_u55_32"), network(4, blocks=4)) == pytest.approx(cycles[0] / 500e3)
+    assert analyse(sheet("ethos_u55_32"), network(4, blocks=4))["latency_ms"] == pytest.approx(cycles[0] / 500e3)
 
 
 def test_the_compiler_counts_the_multiplications_of_the_graph():
@@ -59,7 +58,7 @@ def searched(seed):
 def test_kernels_that_share_a_buffer_cost_what_different_ones_cost(name, monkeypatch):
     graphs = [graph for seed in range(2) for graph in searched(seed)]
     found = [compile_graph(sheet(name), graph) for graph in graphs]
-    monkeypatch.setattr("predictors.vela.skeleton", lambda graph, shared: skeleton(graph))
+    monkeypatch.setattr("predictors.models.vela.skeleton", lambda graph, shared: skeleton(graph))
     for graph, shared in zip(graphs, found, strict=True):
         different = compile_graph(sheet(name), graph)
         assert shared.cycles == pytest.approx(different.cycles, rel=0.01)
@@ -75,7 +74,7 @@ def test_a_device_of_another_kind_is_refused():
 
 
 def test_a_missing_compiler_is_one_clear_line(monkeypatch):
-    monkeypatch.setattr("predictors.vela.find_spec", lambda name: None)
+    monkeypatch.setattr("predictors.models.vela.find_spec", lambda name: None)
     with pytest.raises(PredictorError, match="pip install ethos-u-vela"):
         compile_graph(sheet("ethos_u55_128"), network(1))
 
@@ -173,7 +172,7 @@ def test_a_function_is_one_step_with_the_convolution_that_it_follows():
     x = net.add(Conv2D(16, (3, 3)), net.input((1, 16, 16, 8)))
     x = net.add(Activate(Activation.HARD_SWISH), x)
     graph = net.build(net.add(Conv2D(8, (1, 1)), x))
-    first, second = _steps(graph, compile_graph(sheet("ethos_u55_256"), graph))
+    first, second = steps_of(graph, compile_graph(sheet("ethos_u55_256"), graph))
     assert (first.node, first.name, first.outer) == (graph.nodes[0], graph.nodes[1].name, True)
     assert (second.node, second.name, second.outer) == (graph.nodes[2], graph.nodes[2].name, False)
 
@@ -181,5 +180,5 @@ def test_a_function_is_one_step_with_the_convolution_that_it_follows():
 def test_features_of_steps_are_finite_and_physics_expects_something_of_each():
     for seed in range(5):
         graph = random_graph(seed)
-        steps = _steps(graph, compile_graph(sheet("ethos_u55_256"), graph))
-        assert np.isfinite(_rows(steps)).all() and (_units(steps, 2.0) >= 100).all()
+        steps = steps_of(graph, compile_graph(sheet("ethos_u55_256"), graph))
+        assert np.isfinite(features_of(steps)).all() and (expected_cycles(steps, 2.0) >= 100).all()

@@ -2,7 +2,7 @@
 
 The learner is chosen by cross-validation: a more complex one must be ahead of a simpler one by a standard error. The
 intervals are conformal: their width is a quantile of the errors that the same cross-validation made on rows it had
-not seen (Vovk 2015, cross-conformal predictors), so they hold the stated share whatever the learner. They also tell
+not seen (Vovk 2015, cross-conformal predictors), so they hold the stated share whatever the learner. They also say
 how far the learner, which fits means, is off the median, which the mean absolute error asks for: outliers of measured
 time are mostly slow.
 """
@@ -16,9 +16,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictors.features import VERSION, FeatureTable, FloatArray, PredictorError
+from predictors.estimated import Estimates
 from predictors.files import read_predictor, write_predictor
-from predictors.learners import CORRECTIONS, Learned, Standard, WorkModel, correction_from_json, folds
+from predictors.learned.learner import (
+    CORRECTIONS,
+    Learned,
+    Standard,
+    conformal,
+    correction_from_json,
+    folds,
+    in_domain,
+    nearest,
+    out_of_fold,
+    work_from_json,
+    work_json,
+)
+from predictors.workload import VERSION, FeatureTable, FloatArray, PredictorError
 
 FORMAT = "edgevolve-predictor-1"
 
@@ -31,16 +44,6 @@ _SURE = 50
 
 _FAR = 2.0
 """Farther from every sample than this many times the samples' own largest gap is out of domain."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """Values with their interval, in the unit of what was measured; `in_domain` is false where it is a guess."""
-
-    value: FloatArray
-    low: FloatArray
-    high: FloatArray
-    in_domain: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,15 @@ class PerformanceRegressor:
             raise PredictorError(f"at least {_FEWEST} different networks are needed, not {count}")
         fold = folds(group, min(10 if count <= _SCATTERED else 5, count), rng)
         seed = int(rng.integers(2**31))
-        logarithms = {name: _held_out(table, measured, fold, name, seed) for name in _learners(table, count)}
+
+        def errors(learner: str) -> FloatArray:
+            def held_out(seen: list[int], unseen: list[int]) -> FloatArray:
+                predicted = _fit(table[seen], measured[seen], learner, seed)(table.rows[unseen])
+                return np.asarray(np.log(measured[unseen] / predicted))
+
+            return out_of_fold(fold, held_out)
+
+        logarithms = {name: errors(name) for name in _learners(table, count)}
         chosen = _choose(logarithms, group)
         centre = float(np.median(logarithms[chosen])) * count / (count + _SURE)
         learned = _fit(table, measured, chosen, seed).scaled(math.exp(centre))
@@ -102,14 +113,14 @@ class PerformanceRegressor:
             version=table.version,
             learner=chosen,
             learned=learned,
-            width=_quantile(abs(logarithms[chosen] - centre), group, coverage),
+            width=conformal(abs(logarithms[chosen] - centre), group, coverage),
             coverage=coverage,
             cross_validated={name: float(np.mean(abs(np.expm1(-error)))) for name, error in logarithms.items()},
             samples=points,
-            reach=_FAR * float(_nearest(points, points, itself=True).max()) if len(points) > 1 else 0.0,
+            reach=_FAR * float(nearest(points, points, itself=True).max()) if len(points) > 1 else 0.0,
         )
 
-    def predict(self, table: FeatureTable) -> Prediction:
+    def predict(self, table: FeatureTable) -> Estimates:
         """A value, an interval and whether it is known ground, for each row. Raises `PredictorError`.
 
         The table must have the very features that the predictor was fitted with.
@@ -122,10 +133,10 @@ class PerformanceRegressor:
         with np.errstate(all="ignore"):
             value = self.learned(table.rows)
             low, high = value / np.exp(self.width), value * np.exp(self.width)
-            known = self._in_domain(table.rows)
+            known = in_domain(self.learned, self.samples, self.reach, table.rows)
         if not (np.isfinite(high) & (value >= 0)).all():
             raise PredictorError(f"the predictor gives no finite {self.metric} of at least 0; fit it again")
-        return Prediction(value, low, high, known)
+        return Estimates(value, low, high, known)
 
     def save(self, path: Path | str) -> None:
         """Write JSON; nothing in it is executed when it is read."""
@@ -146,12 +157,7 @@ class PerformanceRegressor:
             "names": self.names,
             "additive": self.additive,
             "learner": self.learner,
-            "work": {
-                "columns": work.columns,
-                "weights": work.weights,
-                "constant": work.constant,
-                "floor": work.floor,
-            },
+            "work": work_json(work),
             "standard": {
                 "means": standard.means.tolist(),
                 "deviations": standard.deviations.tolist(),
@@ -175,19 +181,10 @@ class PerformanceRegressor:
                 f"fitted on version {payload.get('version')} of the features, this is {VERSION}: fit again"
             )
         try:
-            work, standard = payload["work"], payload["standard"]
+            standard = payload["standard"]
             names = tuple(map(str, payload["names"]))
             scales = Standard(_vector(standard["means"], names), _vector(standard["deviations"], names))
-            learned = Learned(
-                WorkModel(
-                    tuple(map(int, work["columns"])),
-                    tuple(map(float, work["weights"])),
-                    float(work["constant"]),
-                    float(work["floor"]),
-                ),
-                scales,
-                correction_from_json(payload["correction"]),
-            )
+            learned = Learned(work_from_json(payload["work"]), scales, correction_from_json(payload["correction"]))
             found = cls(
                 metric=str(payload["metric"]),
                 names=names,
@@ -224,11 +221,6 @@ class PerformanceRegressor:
         with np.errstate(all="ignore"):
             self.learned(standard.means[None])  # arrays that do not fit one another raise here
 
-    def _in_domain(self, rows: FloatArray) -> NDArray[np.bool_]:
-        standard = self.learned.standard
-        near: NDArray[np.bool_] = _nearest(standard(rows), self.samples) <= self.reach
-        return near & standard.as_fitted(rows)
-
 
 def _learners(table: FeatureTable, samples: int) -> Iterator[str]:
     """`COLUMNS+CORRECTION`, simplest first."""
@@ -254,16 +246,6 @@ def _fit(table: FeatureTable, values: FloatArray, learner: str, seed: int) -> Le
     return Learned.fit(table.rows, values, _columns(table, columns), CORRECTIONS[correction][1], seed)
 
 
-def _held_out(table: FeatureTable, values: FloatArray, fold: NDArray[np.int64], learner: str, seed: int) -> FloatArray:
-    """log(measured / predicted) of each row, predicted by a learner that saw the other folds."""
-    logarithms = np.zeros(len(values))
-    for part in np.unique(fold):
-        seen, unseen = np.flatnonzero(fold != part), np.flatnonzero(fold == part)
-        predicted = _fit(table[seen], values[seen], learner, seed)(table.rows[unseen])
-        logarithms[unseen] = np.log(values[unseen] / predicted)
-    return logarithms
-
-
 def _choose(logarithms: dict[str, FloatArray], group: NDArray[np.int64]) -> str:
     """The simplest learner, or a later one that is ahead of it by a standard error; each group is one sample."""
     names, sizes = list(logarithms), np.bincount(group)
@@ -273,26 +255,6 @@ def _choose(logarithms: dict[str, FloatArray], group: NDArray[np.int64]) -> str:
         if gain.mean() > gain.std() / math.sqrt(len(gain)):
             best = name
     return best
-
-
-def _quantile(errors: FloatArray, group: NDArray[np.int64], coverage: float) -> float:
-    """The conformal quantile: of n errors the ⌈(n + 1) · coverage⌉-th, or the largest.
-
-    n counts groups: the errors of a group share its weight of 1.
-    """
-    sizes, order = np.bincount(group), np.argsort(errors)
-    reached = np.cumsum((1 / sizes[group])[order])
-    index = int(np.searchsorted(reached, math.ceil((len(sizes) + 1) * coverage) - 1e-9))
-    return float(errors[order][min(index, len(errors) - 1)])
-
-
-def _nearest(points: FloatArray, samples: FloatArray, itself: bool = False) -> FloatArray:
-    """The distance from each point to the nearest sample; of samples to the nearest other one."""
-    squares = (points**2).sum(1)[:, None] + (samples**2).sum(1) - 2 * points @ samples.T
-    if itself:
-        np.fill_diagonal(squares, np.inf)
-    nearest: FloatArray = np.sqrt(np.maximum(squares.min(axis=1), 0))
-    return nearest
 
 
 def _vector(values: Any, like: Sequence[str]) -> FloatArray:

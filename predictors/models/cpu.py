@@ -3,14 +3,19 @@
 A convolution takes what its multiply-accumulates take, channels padded to the vector registers, and what writing each
 output takes; other operators take what their bytes or outputs take; none is faster than memory gives its bytes
 (Williams et al. 2009); each operator and each inference cost something beside. The constants come from measurements,
-of whole networks or of single operators, and make a sheet of the kind `host`.
+of whole networks or of single operators (`learned/physics.py`), and make a sheet of the kind `host`.
+
+A layer is a node that LiteRT runs as one kernel; `layers` gives each as a network of its own, to be measured by itself.
 """
 
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgevolve.graph import (
     Activate,
@@ -20,15 +25,22 @@ from edgevolve.graph import (
     Conv2D,
     Dense,
     DepthwiseConv2D,
+    DType,
     GlobalAveragePool,
     Graph,
+    GraphBuilder,
     MaxPool2D,
     Multiply,
     Node,
+    Op,
     Reshape,
+    Shape,
+    to_json,
 )
-from predictors.features import FloatArray, PredictorError, live_nodes
-from predictors.sheets import Figure, Kind, Provenance, Sheet
+from predictors.workload import FloatArray, PredictorError, live_nodes
+
+if TYPE_CHECKING:
+    from predictors.sheets import Sheet
 
 _LANES = 16
 """Filters are computed so many at a time, and channels read `_DEEP` at a time: XNNPACK's int8 kernels."""
@@ -55,78 +67,36 @@ PARTS = {
 """What the time of a node is made of, in picoseconds each, and where a fit begins: an x86-64 core of 2025."""
 
 Work = tuple[FloatArray, FloatArray]
-"""What `node_work` tells of nodes."""
+"""What `node_work` says of nodes."""
 
-_BEGIN_GB_PER_S = 100.0
-_BEGIN_INFERENCE_US = 0.4
-_ENOUGH = 5
-_PRIOR = 0.03
-"""How much a constant's natural logarithm weighs against a network's, of its distance from where the fit begins."""
-_FARTHEST = 7.0
-_MS_PER_PS = 1e-9
+MS_PER_PS = 1e-9
+"""Milliseconds a picosecond."""
 
 
-def fit(name: str, graphs: Sequence[Graph], measured_ms: Sequence[float] | FloatArray, source: str) -> Sheet:
-    """The sheet of a device from latencies in milliseconds of networks, of single operators too; robust to outliers.
-
-    A constant that no network bears on keeps its proportion to the others and is marked assumed. Raises
-    `PredictorError` for fewer than five networks.
-    """
-    from scipy.optimize import least_squares
-
-    values = np.asarray(measured_ms, dtype=np.float64)
-    if len(graphs) < _ENOUGH or values.shape != (len(graphs),):
-        raise PredictorError(f"{len(graphs)} networks and {values.size} latencies: at least {_ENOUGH} of each")
-    nodes = [timed_nodes(graph) for graph in graphs]
-    work, moved = node_work([node for group in nodes for node in group])
-    network = np.repeat(np.arange(len(graphs)), [len(group) for group in nodes])
-    # whole networks count as much as single operators, however many there are of each
-    whole = np.array([len(group) > 1 for group in nodes])
-    share = np.sqrt(np.where(whole, 1 / max(whole.sum(), 1), 1 / max((~whole).sum(), 1)))
-
-    def predicted(logarithms: FloatArray) -> FloatArray:
-        constants = np.exp(logarithms)
-        total: FloatArray = constants[-1] + np.bincount(network, _times(constants, work, moved), len(graphs))
-        return total
-
-    begin = np.log(np.array([*PARTS.values(), 1 / _BEGIN_GB_PER_S * 1e3, _BEGIN_INFERENCE_US * 1e6]) * _MS_PER_PS)
-    begin += np.median(np.log(values / predicted(begin)))
-
-    def errors(logarithms: FloatArray) -> FloatArray:
-        relative = share * np.log(predicted(logarithms) / values) * math.sqrt(len(graphs))
-        return np.append(relative, _PRIOR * (logarithms - begin))
-
-    bounds = (begin - _FARTHEST, begin + _FARTHEST)
-    nearby = least_squares(errors, begin, bounds=bounds).x  # from afar, outliers left out could be whole kinds
-    found = least_squares(errors, nearby, bounds=bounds, loss="soft_l1", f_scale=0.05)
-    known = work.max(axis=0) > 0
-    return _sheet(name, np.exp(found.x) / _MS_PER_PS, known, source)
-
-
-def _sheet(name: str, constants: FloatArray, known: NDArray[np.bool_], source: str) -> Sheet:
-    figures = {}
-    for part, value, bears in zip(PARTS, constants.tolist(), known.tolist(), strict=False):
-        figures[part] = Figure(
-            value=value,
-            provenance=Provenance.MEASURED if bears else Provenance.ASSUMED,
-            source=f"fitted to {source}" if bears else "in proportion to the others; no measured network has it",
-        )
-    for part, value in (("gb_per_s", 1e3 / float(constants[-2])), ("inference_us", float(constants[-1]) / 1e6)):
-        figures[part] = Figure(value=value, provenance=Provenance.MEASURED, source=f"fitted to {source}")
-    return Sheet(name=name, kind=Kind.HOST, description=f"fitted to {source}", figures=figures)
-
-
-def latency_ms(sheet: Sheet, graph: Graph) -> float:
-    """Milliseconds of one inference. Raises `PredictorError` where the sheet has no figures yet."""
-    return float(node_ms(sheet, node_work(timed_nodes(graph))).sum()) + sheet["inference_us"] / 1e3
-
-
-def node_ms(sheet: Sheet, work: Work) -> FloatArray:
-    """Milliseconds of each node, without what an inference costs beside. Raises `PredictorError`."""
+def check(sheet: "Sheet") -> None:
+    """Raise `PredictorError` where the sheet has no figures yet."""
     if not sheet.figures:
-        raise PredictorError(f"{sheet.name} has no figures yet: measure it with calibrate, then fit")
-    constants = np.array([*(sheet[part] for part in PARTS), 1e3 / sheet["gb_per_s"]]) * _MS_PER_PS
-    return _times(np.append(constants, 0.0), *work)
+        raise PredictorError(
+            f"{sheet.name} is known by measurements alone: fit a predictor, and give device({sheet.name!r}, "
+            "predictor='FILE.json')"
+        )
+
+
+def predict(sheet: "Sheet", graph: Graph) -> dict[str, float]:
+    """`latency_ms` of one inference. Raises `PredictorError` where the sheet has no figures yet."""
+    return {"latency_ms": float(node_ms(sheet, node_work(timed_nodes(graph))).sum()) + inference_ms(sheet)}
+
+
+def inference_ms(sheet: "Sheet") -> float:
+    """What an inference costs beside its nodes."""
+    return sheet["inference_us"] / 1e3
+
+
+def node_ms(sheet: "Sheet", work: Work) -> FloatArray:
+    """Milliseconds of each node, without what an inference costs beside. Raises `PredictorError`."""
+    check(sheet)
+    constants = np.array([*(sheet[part] for part in PARTS), 1e3 / sheet["gb_per_s"]]) * MS_PER_PS
+    return work_ms(np.append(constants, 0.0), *work)
 
 
 def timed_nodes(graph: Graph) -> list[Node]:
@@ -155,7 +125,7 @@ def node_work(nodes: Sequence[Node]) -> Work:
     return rows, np.array([_moved(node) for node in nodes], dtype=np.float64)
 
 
-def _times(constants: FloatArray, work: FloatArray, moved: FloatArray) -> FloatArray:
+def work_ms(constants: FloatArray, work: FloatArray, moved: FloatArray) -> FloatArray:
     """Milliseconds of nodes; constants are those of `PARTS`, then of a byte moved, then of an inference."""
     times: FloatArray = np.maximum(work @ constants[: len(PARTS)], moved * constants[len(PARTS)])
     return times
@@ -217,3 +187,28 @@ def node_features(nodes: Sequence[Node], work: Work) -> FloatArray:
         rest = (x.shape[-1] % _DEEP, x.shape[-1] % _LANES, y.shape[-1] % _LANES, pixels % 4, pixels % 7)
         rows.append([*np.log2(np.maximum(sizes, 0.5)), *kernel, *stride, *rest, len(node.inputs)])
     return np.hstack([np.log2(np.maximum(parts, 0.5)), np.log2(np.maximum(moved, 0.5))[:, None], np.array(rows)])
+
+
+def layers(graphs: Iterable[Graph]) -> list[Graph]:
+    """Every different layer of some networks as a network of its own."""
+    return list(dict(_layer(*_asked(node)) for graph in graphs for node in timed_nodes(graph)).values())
+
+
+def layer_key(node: Node) -> str:
+    """Operator and shapes as one line of JSON; equal keys are equal layers."""
+    return _layer(*_asked(node))[0]
+
+
+def _asked(node: Node) -> tuple[Any, tuple[tuple[Shape, DType], ...]]:
+    """What decides a layer: the operator, and the shapes and types that it takes."""
+    return node.op, tuple((x.shape, x.dtype) for x in node.inputs)
+
+
+@lru_cache(maxsize=1 << 16)
+def _layer(op: Op, inputs: tuple[tuple[Shape, DType], ...]) -> tuple[str, Graph]:
+    """The key of a layer, and a network of it alone; batch norm is folded on a device and left out."""
+    if isinstance(op, Conv2D | DepthwiseConv2D):
+        op = replace(op, batch_norm=False)
+    net = GraphBuilder()
+    single = net.build(net.add(op, *(net.input(shape, dtype) for shape, dtype in inputs)))
+    return json.dumps(to_json(single), sort_keys=True, separators=(",", ":")), single

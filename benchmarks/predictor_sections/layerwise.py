@@ -3,10 +3,10 @@
 Whole-network counters do not carry from one family of networks to another; operators do, and what bounds them. A step
 on the target takes what the slowest of five takes: computing, SRAM, and the feature maps, weights and scales that are
 fetched from the memory behind it. Four of these XGBoost learns from the source's counters of the step, each relative
-to what physics expects of it (`_units`). Scales are physics alone, as they are what another family of networks has
-most of: they are fetched again for each 16 channels of each block of the output (`blocks.py`), and one rate is fitted.
-The steps are summed. The constants were chosen on the families and on random networks of other seeds than those that
-`benchmarks/predictor_accuracy.py` judges by.
+to what physics expects of it (`expected_cycles`). Scales are physics alone, as they are what another family of networks
+has most of: they are fetched again for each 16 channels of each block of the output (`ethos_blocks.py`), and one rate
+is fitted. The steps are summed. The constants were chosen on the families and on random networks of other seeds than
+those that `benchmarks/predictor_accuracy.py` judges by.
 """
 
 import math
@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from predictor_sections.ethos_blocks import scale_fetches
+from predictor_sections.ethos_layers import Compiled, Layer
 
 from edgevolve.graph import Activate, Add, Conv2D, Dense, Graph, Node
-from predictors.blocks import scale_fetches
-from predictors.features import FloatArray, PredictorError
-from predictors.vela import Compiled, Layer
+from predictors import PredictorError
+from predictors.workload import FloatArray
+from resource_models import live_bytes
 
 FORMAT = "edgevolve-layerwise-3"
 
@@ -50,7 +52,7 @@ _NOTHING = Layer()
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class Step:
     """One thing that the compiler runs: the node that computes and its counters on the source, by the name `name`.
 
     `alive` are the bytes of all activations that are live meanwhile, `chained` those of the other operand of a sum
@@ -65,7 +67,7 @@ class _Step:
     outer: bool
 
 
-def _steps(graph: Graph, source: Compiled) -> list[_Step]:
+def steps_of(graph: Graph, source: Compiled) -> list[Step]:
     """What the compiler runs, in the graph's order.
 
     A function that it looks up in a table is one with what it follows, by the name of the function.
@@ -73,13 +75,13 @@ def _steps(graph: Graph, source: Compiled) -> list[_Step]:
     maker = {node.output.name: node for node in graph.nodes}
     inputs = {x.name for x in graph.inputs}
     steps = []
-    for node, alive, chained in zip(graph.nodes, _live_bytes(graph), _chained_bytes(graph), strict=True):
+    for node, alive, chained in zip(graph.nodes, live_bytes(graph), _chained_bytes(graph), strict=True):
         if node.name in source.layers:
             before = maker.get(node.inputs[0].name, node)
             fused = isinstance(node.op, Activate) and before.name not in source.layers
             first = before if fused else node
             outer = any(x.name in inputs for x in first.inputs)
-            steps.append(_Step(first, node.name, source.layers[node.name], alive, chained, outer))
+            steps.append(Step(first, node.name, source.layers[node.name], alive, chained, outer))
     return steps
 
 
@@ -109,16 +111,16 @@ class LayerwiseTransfer:
             raise PredictorError(f"{len(graphs)} networks, {len(source)} sources and {len(target)} targets do not fit")
         if not (math.isfinite(speedup) and speedup > 0):
             raise PredictorError(f"speedup must be positive, not {speedup}")
-        networks = [_steps(graph, before) for graph, before in zip(graphs, source, strict=True)]
+        networks = [steps_of(graph, before) for graph, before in zip(graphs, source, strict=True)]
         steps = [step for network in networks for step in network]
         wanted = [
             after.layers.get(step.name, _NOTHING)
             for network, after in zip(networks, target, strict=True)
             for step in network
         ]
-        rows, units = _rows(steps), _units(steps, speedup)
+        rows, units = features_of(steps), expected_cycles(steps, speedup)
         totals = np.concatenate(
-            [np.full(len(network), _units(network, speedup).max(axis=1).sum()) for network in networks]
+            [np.full(len(network), expected_cycles(network, speedup).max(axis=1).sum()) for network in networks]
         )
         boosters = tuple(
             _boosters(rows, _bound(wanted, name) / unit, 1000 * unit / totals, rng)
@@ -128,10 +130,10 @@ class LayerwiseTransfer:
 
     def predict(self, graph: Graph, source: Compiled) -> float:
         """Cycles of the whole network on the target."""
-        steps = _steps(graph, source)
-        rows = _rows(steps)
+        steps = steps_of(graph, source)
+        rows = features_of(steps)
         ratios = [np.mean([trees.inplace_predict(rows) for trees in bound], axis=0) for bound in self.boosters]
-        learned = np.max(_units(steps, self.speedup).T * np.array(ratios), axis=0)
+        learned = np.max(expected_cycles(steps, self.speedup).T * np.array(ratios), axis=0)
         return float(np.sum(np.maximum(learned, self.scale_cycles * _fetches(steps))))
 
     def to_json(self) -> dict[str, Any]:
@@ -188,11 +190,11 @@ def _rate(cycles: FloatArray, fetches: FloatArray) -> float:
     return float(rates[order][np.searchsorted(np.cumsum(weights[order]), weights.sum() / 2)])
 
 
-def _fetches(steps: Sequence[_Step]) -> FloatArray:
+def _fetches(steps: Sequence[Step]) -> FloatArray:
     return np.array([scale_fetches(step.node) for step in steps], dtype=np.float64)
 
 
-def _units(steps: Sequence[_Step], speedup: float) -> FloatArray:
+def expected_cycles(steps: Sequence[Step], speedup: float) -> FloatArray:
     """Cycles of each step by physics alone, a column a learned bound."""
     least = np.array(list(_LEAST_CYCLES.values()))
     cycles = []
@@ -206,17 +208,18 @@ def _units(steps: Sequence[_Step], speedup: float) -> FloatArray:
     return units
 
 
-def _outer_windows(step: _Step) -> int:
+def _outer_windows(step: Step) -> int:
     """Windows of the network's input that are fetched one by one."""
     cut = step.outer and max(getattr(step.node.op, "stride", (1,))) > _LONGEST_STRIDE
     return math.prod(step.node.output.shape[1:3]) if cut else 0
 
 
-def _rows(steps: Sequence[_Step]) -> FloatArray:
+def features_of(steps: Sequence[Step]) -> FloatArray:
+    """A row a step; see `_features`."""
     return np.array([_features(step) for step in steps]).reshape(len(steps), -1)
 
 
-def _features(step: _Step) -> list[float]:
+def _features(step: Step) -> list[float]:
     """The source's counters, sizes and shapes in logarithms of base 2, and ratios of them.
 
     No column names the operator, so that one which was never seen is known by what it does.
@@ -260,16 +263,3 @@ def _chained_bytes(graph: Graph) -> list[int]:
             if last >= 0 and len(readers[graph.nodes[last].output.name]) == 1:
                 extra[last] = node.output.size_bytes
     return extra
-
-
-def _live_bytes(graph: Graph) -> list[int]:
-    """Bytes of all activations that are live while each node runs, in the graph's order."""
-    last = {x.name: index for index, node in enumerate(graph.nodes) for x in node.inputs}
-    kept = {y.name for y in graph.outputs}
-    alive = {x.name: x.size_bytes for x in graph.inputs}
-    totals = []
-    for index, node in enumerate(graph.nodes):
-        alive |= {y.name: y.size_bytes for y in node.outputs}
-        totals.append(sum(alive.values()))
-        alive = {name: size for name, size in alive.items() if name in kept or last.get(name, -1) > index}
-    return totals

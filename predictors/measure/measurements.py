@@ -1,7 +1,8 @@
 """Measurements in CSV: one row a network, only ever appended.
 
 The column `file` names the network, a `.tflite` or a graph's canonical JSON, within the folder that the CSV is in, so
-that its features can be computed again; `latency_ms` is what was measured. Other columns tell how.
+that its features can be computed again; `latency_ms` is what was measured. Other columns tell how. Predictions stand in
+a CSV of the same kind, to be compared with measurements that come later.
 """
 
 import csv
@@ -12,13 +13,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from edgevolve.graph import Graph, ShapeError, from_json
 from edgevolve.tflite import TfliteError, TfliteModel, load_tflite
-from predictors.features import PredictorError
+from predictors.estimated import Estimates
 from predictors.files import read_text
+from predictors.workload import FloatArray, PredictorError
 
 NETWORK = "file"
 """The column that names the network."""
+
+_PREDICTED = ("latency_ms", "low_ms", "high_ms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,27 @@ def read_networks(csv_path: Path | str, files: Sequence[str]) -> list[Graph]:
     """The networks of some rows; each file is read once."""
     graphs = {file: read_network(csv_path, file) for file in dict.fromkeys(files)}
     return [graphs[file] for file in files]
+
+
+def write_predictions(path: Path, files: Sequence[str], found: Estimates) -> None:
+    """Write a row for each of `files`. Raises `PredictorError` where it cannot be written."""
+    try:
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow((NETWORK, *_PREDICTED, "in_domain"))
+            for row in zip(files, found.value, found.low, found.high, found.in_domain, strict=True):
+                writer.writerow((row[0], *(f"{value:.6g}" for value in row[1:4]), "yes" if row[4] else "no"))
+    except OSError as error:
+        raise PredictorError(f"{path}: {error.strerror or error}") from error
+
+
+def read_predictions(path: Path, files: Sequence[str]) -> FloatArray:
+    """Value, low and high of each of `files`, a row each. Raises `PredictorError` for a bad file or one too few."""
+    known = {row.file: row.values for row in read_measurements(path, _PREDICTED)}
+    missing = [file for file in files if file not in known]
+    if missing:
+        raise PredictorError(f"{path}: no prediction for {missing[0]}")
+    return np.array([known[file] for file in files], dtype=np.float64)
 
 
 def _rows(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]:

@@ -3,19 +3,15 @@
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from edgevolve.graph import Conv2D, DepthwiseConv2D, DType, Graph, GraphBuilder, Node, Op, Shape, from_json, to_json
-from predictors.features import FloatArray, PredictorError
-from predictors.files import read_predictor, write_predictor
-from predictors.host import timed_nodes
-
-FORMAT = "edgevolve-latency-table-1"
+from edgevolve.graph import Graph, Node, from_json
+from predictors import PredictorError, layer_key, layers
+from predictors.models.cpu import timed_nodes
+from predictors.workload import FloatArray
 
 _WEIGHTS = np.array([0.5, 1.0, 1.0, 2.0, 4.0])
 
@@ -33,7 +29,7 @@ class LatencyTable:
     """Milliseconds of layers by `layer_key`, each an inference of a network of that one layer.
 
     What an inference costs beside its layers is in every one of them; the least is taken for it and counted once.
-    What LiteRT folds into another layer has no entry (`host.timed_nodes`).
+    What LiteRT folds into another layer has no entry (`models.cpu.timed_nodes`).
     """
 
     device: str
@@ -91,55 +87,6 @@ class LatencyTable:
             )
             for kind, group in found.items()
         }
-
-    def save(self, path: Path | str) -> None:
-        """Write JSON."""
-        write_predictor(path, {"format": FORMAT, "device": self.device, "entries": dict(self.entries)})
-
-    @classmethod
-    def load(cls, path: Path | str) -> "LatencyTable":
-        """Read what `save` wrote. Raises `PredictorError` for any other file, in one line."""
-        return read_predictor(path, cls.from_json, "latency table")
-
-    @classmethod
-    def from_json(cls, payload: Any) -> "LatencyTable":
-        """From plain JSON values. Raises `PredictorError` where they are no latency table."""
-        if not isinstance(payload, dict) or payload.get("format") != FORMAT:
-            raise PredictorError(f"not a latency table of this format ({FORMAT})")
-        try:
-            entries = {str(key): float(value) for key, value in payload["entries"].items()}
-            table = cls(str(payload["device"]), entries)
-            _ = table._known
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise PredictorError(f"damaged: {' '.join(str(error).split())}") from error
-        if not all(math.isfinite(value) and value > 0 for value in entries.values()):
-            raise PredictorError("damaged: a latency is not positive and finite")
-        return table
-
-
-def layers(graphs: Iterable[Graph]) -> list[Graph]:
-    """Every different layer of some networks as a network of its own."""
-    return list(dict(_layer(*_asked(node)) for graph in graphs for node in timed_nodes(graph)).values())
-
-
-def layer_key(node: Node) -> str:
-    """Operator and shapes as one line of JSON; equal keys are equal layers."""
-    return _layer(*_asked(node))[0]
-
-
-def _asked(node: Node) -> tuple[Any, tuple[tuple[Shape, DType], ...]]:
-    """What decides a layer: the operator, and the shapes and types that it takes."""
-    return node.op, tuple((x.shape, x.dtype) for x in node.inputs)
-
-
-@lru_cache(maxsize=1 << 16)
-def _layer(op: Op, inputs: tuple[tuple[Shape, DType], ...]) -> tuple[str, Graph]:
-    """The key of a layer, and a network of it alone; batch norm is folded on a device and left out."""
-    if isinstance(op, Conv2D | DepthwiseConv2D):
-        op = replace(op, batch_norm=False)
-    net = GraphBuilder()
-    single = net.build(net.add(op, *(net.input(shape, dtype) for shape, dtype in inputs)))
-    return json.dumps(to_json(single), sort_keys=True, separators=(",", ":")), single
 
 
 def _work(node: Node) -> int:

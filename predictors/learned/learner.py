@@ -2,10 +2,12 @@
 
 The time of a network is to first order what its operators take, one after another: a sum of counts, operations and
 bytes with weights of at least zero. `WorkModel` fits those weights; a Gaussian process or XGBoost then learns the
-logarithm of what remains, and is one where nothing was learned.
+logarithm of what remains, and is zero where nothing was learned. How far a prediction is off is known from rows that
+were held out (`out_of_fold`): a quantile of their errors is half an interval (`conformal`).
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -13,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from predictors.features import FloatArray, PredictorError
-from predictors.gaussian_process import GaussianProcess, PosteriorMean
+from edgevolve.gaussian_process import GaussianProcess, PosteriorMean
+from predictors.workload import FloatArray, PredictorError
 
 _RIDGE = 1e-2
 """Of the weights, relative to the measurements."""
@@ -56,6 +58,17 @@ class WorkModel:
         """What the work takes, for each row."""
         total: FloatArray = self.constant + rows[:, list(self.columns)] @ np.array(self.weights)
         return np.maximum(total, self.floor)
+
+
+def work_json(work: WorkModel) -> dict[str, Any]:
+    """Plain JSON values."""
+    return {"columns": work.columns, "weights": work.weights, "constant": work.constant, "floor": work.floor}
+
+
+def work_from_json(payload: Mapping[str, Any]) -> WorkModel:
+    """Read what `work_json` wrote. Raises `KeyError`, `TypeError` or `ValueError` for anything else."""
+    columns, weights = tuple(map(int, payload["columns"])), tuple(map(float, payload["weights"]))
+    return WorkModel(columns, weights, float(payload["constant"]), float(payload["floor"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,19 +219,28 @@ def correction_from_json(payload: dict[str, Any]) -> Correction:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A work model and its correction."""
+    """A work model and its correction, which sees the columns `shape`, or all of them."""
 
     work: WorkModel
     standard: Standard
     correction: Correction
+    shape: tuple[int, ...] | None = None
 
     @classmethod
-    def fit(cls, rows: FloatArray, values: FloatArray, columns: Sequence[int], correction: Fit, seed: int) -> "Learned":
-        """Fit the sum over `columns`, then the correction over all of them."""
+    def fit(
+        cls,
+        rows: FloatArray,
+        values: FloatArray,
+        columns: Sequence[int],
+        correction: Fit,
+        seed: int,
+        shape: tuple[int, ...] | None = None,
+    ) -> "Learned":
+        """Fit the sum over `columns`, then the correction over those of `shape`."""
         work = WorkModel.fit(rows, values, columns)
-        standard = Standard.fit(rows)
-        logarithms = np.log(values / work(rows))
-        return cls(work, standard, correction(standard(rows), logarithms, seed))
+        seen = rows if shape is None else rows[:, shape]
+        standard = Standard.fit(seen)
+        return cls(work, standard, correction(standard(seen), np.log(values / work(rows)), seed), shape)
 
     def scaled(self, factor: float) -> "Learned":
         """The same with all values times a factor above 0."""
@@ -228,8 +250,12 @@ class Learned:
 
     def __call__(self, rows: FloatArray) -> FloatArray:
         """Predicted values, in the unit of what was measured."""
-        predicted: FloatArray = self.work(rows) * np.exp(self.correction(self.standard(rows)))
+        predicted: FloatArray = self.work(rows) * np.exp(self.correction(self.standard(self.seen(rows))))
         return predicted
+
+    def seen(self, rows: FloatArray) -> FloatArray:
+        """The columns that the correction sees."""
+        return rows if self.shape is None else rows[:, self.shape]
 
 
 def folds(groups: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -239,3 +265,37 @@ def folds(groups: NDArray[np.int64], count: int, rng: np.random.Generator) -> ND
     starts = np.cumsum(sizes) - sizes
     fold = dict(zip(order.tolist(), (starts * count // len(groups)).tolist(), strict=True))
     return np.array([fold[group] for group in groups.tolist()])
+
+
+def out_of_fold(fold: NDArray[np.int64], predict: Callable[[list[int], list[int]], FloatArray]) -> FloatArray:
+    """What `predict(seen, unseen)` gives for the rows of each fold, having seen the other folds; a row each."""
+    parts = [(np.flatnonzero(fold != part).tolist(), np.flatnonzero(fold == part).tolist()) for part in np.unique(fold)]
+    found = np.concatenate([predict(seen, unseen) for seen, unseen in parts])
+    return found[np.argsort(np.concatenate([unseen for _, unseen in parts]))]
+
+
+def conformal(errors: FloatArray, group: NDArray[np.int64], coverage: float) -> float:
+    """The conformal quantile of errors' sizes: of n the ⌈(n + 1) · coverage⌉-th, or the largest (Vovk 2015).
+
+    n counts groups: the errors of a group share its weight of 1.
+    """
+    sizes, order = np.bincount(group), np.argsort(errors)
+    reached = np.cumsum((1 / sizes[group])[order])
+    index = int(np.searchsorted(reached, math.ceil((len(sizes) + 1) * coverage) - 1e-9))
+    return float(errors[order][min(index, len(errors) - 1)])
+
+
+def nearest(points: FloatArray, samples: FloatArray, itself: bool = False) -> FloatArray:
+    """The distance from each point to the nearest sample; of samples to the nearest other one."""
+    squares = (points**2).sum(1)[:, None] + (samples**2).sum(1) - 2 * points @ samples.T
+    if itself:
+        np.fill_diagonal(squares, np.inf)
+    distances: FloatArray = np.sqrt(np.maximum(squares.min(axis=1), 0))
+    return distances
+
+
+def in_domain(learned: Learned, samples: FloatArray, reach: float, rows: FloatArray) -> NDArray[np.bool_]:
+    """Whether each row is within `reach` of a sample, in standardised columns, and as fitted where nothing varied."""
+    seen = learned.seen(rows)
+    near: NDArray[np.bool_] = nearest(learned.standard(seen), samples) <= reach
+    return near & learned.standard.as_fitted(seen)

@@ -1,7 +1,7 @@
 """`DevicePredictor`: all that was learned of one device, in one JSON file that predicts any graph.
 
-First, the constants of a physical model are fitted to the measurements (`host.py`). Where layers were measured alone, a
-layer model corrects it (`layer_model.py`). Then `PerformanceRegressor` learns from whole networks the weights of these
+First, the constants of a physical model are fitted to the measurements, and layers that were measured alone correct it
+(`physics.py`). Then `PerformanceRegressor` learns from whole networks the weights of these
 estimates, a nonlinear correction, and the intervals.
 """
 
@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.graph import Conv2D, Graph, GraphBuilder, graph_hash
-from predictors import edge_tpu, host, vela
-from predictors.analytical import analyse
-from predictors.features import FeatureTable, FloatArray, PredictorError, feature_table
+from predictors.estimated import Estimates
 from predictors.files import read_predictor, write_predictor
-from predictors.layer_model import FEWEST, LayerModel
-from predictors.learners import folds
-from predictors.lut import layer_key, layers
-from predictors.regressor import PerformanceRegressor, Prediction
-from predictors.sheets import Kind, Sheet
+from predictors.learned.learner import folds, out_of_fold
+from predictors.learned.physics import LayerModel, Physics
+from predictors.learned.regressor import PerformanceRegressor
+from predictors.models import Kind, counters
+from predictors.models.cpu import layer_key, layers
+from predictors.sheets import Sheet
+from predictors.workload import FeatureTable, FloatArray, PredictorError, feature_table
 
 FORMAT = "edgevolve-device-predictor-1"
 
@@ -30,41 +30,6 @@ Counters = dict[str, FloatArray]
 _FOLDS = 5
 _CROSSED = 20
 """From so many different networks on, the physics is fitted without those whose errors are learned from."""
-
-
-@dataclass(frozen=True, slots=True)
-class Physics:
-    """A fitted sheet and, where enough of them were measured by themselves, what layers take beyond it."""
-
-    sheet: Sheet
-    layers: LayerModel | None
-
-    @classmethod
-    def fit(
-        cls,
-        name: str,
-        source: str,
-        networks: Sequence[Graph],
-        singles: Sequence[Graph],
-        network_ms: FloatArray,
-        single_ms: FloatArray,
-        rng: np.random.Generator,
-    ) -> "Physics":
-        """Learn from networks, and from networks of a single layer; `source` says in words what they are."""
-        sheet = host.fit(name, [*networks, *singles], np.append(network_ms, single_ms), source)
-        return cls(sheet, LayerModel.fit(sheet, singles, single_ms, rng) if len(singles) >= FEWEST else None)
-
-    def counters(self, graphs: Sequence[Graph]) -> Counters:
-        """Milliseconds of each network, by the sheet and by its layers."""
-        names = ("fitted", "layers") if self.layers else ("fitted",)
-        estimates = np.array([self._estimates(graph) for graph in graphs], dtype=np.float64)
-        return dict(zip(names, estimates.reshape(-1, len(names)).T, strict=True))
-
-    def _estimates(self, graph: Graph) -> list[float]:
-        nodes = host.timed_nodes(graph)
-        work = host.node_work(nodes)
-        fitted = float(host.node_ms(self.sheet, work).sum()) + self.sheet["inference_us"] / 1e3
-        return [fitted, self.layers.latency_ms(self.sheet, nodes, work)] if self.layers else [fitted]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +73,8 @@ class DevicePredictor:
         measured_ms = (values[whole], values[~whole])
         source = f"{different} networks and {len(singles)} layers"
         physics = Physics.fit(_name(device), source, networks, singles, *measured_ms, rng)
-        counters = _held_out(physics, networks, singles, *measured_ms, groups, rng)
-        table = _table(networks, counters | _sheet_counters(sheet, networks))
+        columns = _held_out(physics, networks, singles, *measured_ms, groups, rng)
+        table = _table(networks, columns | _sheet_counters(sheet, networks))
         regressor = PerformanceRegressor.fit(table, values[whole], rng, groups=groups)
         return cls(device, physics, sheet, None, regressor)
 
@@ -128,12 +93,12 @@ class DevicePredictor:
 
     def table(self, graphs: Sequence[Graph]) -> FeatureTable:
         """The features of networks as this predictor needs them."""
-        counters = self.physics.counters(graphs) | _sheet_counters(self.sheet, graphs)
+        columns = self.physics.counters(graphs) | _sheet_counters(self.sheet, graphs)
         if self.base:
-            counters["base"] = self.base.predict(graphs).value
-        return _table(graphs, counters)
+            columns["base"] = self.base.predict(graphs).value
+        return _table(graphs, columns)
 
-    def predict(self, graphs: Sequence[Graph]) -> Prediction:
+    def predict(self, graphs: Sequence[Graph]) -> Estimates:
         """A value, an interval and whether it is known ground, for each network."""
         return self.regressor.predict(self.table(graphs))
 
@@ -208,41 +173,34 @@ def _held_out(
     """
     if len(np.unique(groups)) < _CROSSED:
         return physics.counters(networks)
-    fold = folds(groups, _FOLDS, rng)
     keys = [layer_key(single.nodes[0]) for single in singles]
-    found = {name: np.zeros(len(networks)) for name in physics.counters(networks[:1])}
-    for part in range(_FOLDS):
-        seen, unseen = np.flatnonzero(fold != part).tolist(), np.flatnonzero(fold == part).tolist()
+    names = tuple(physics.counters(networks[:1]))
+
+    def estimated(seen: list[int], unseen: list[int]) -> FloatArray:
         others = [networks[i] for i in seen]
         known = {layer_key(single.nodes[0]) for single in layers(others)} if singles else set()
         kept = [i for i, key in enumerate(keys) if key in known]
         fitted = Physics.fit(
             "fold", "other folds", others, [singles[i] for i in kept], network_ms[seen], single_ms[kept], rng
         )
-        counters = fitted.counters([networks[i] for i in unseen])
-        for name, values in found.items():
-            values[unseen] = counters.get(name, counters["fitted"])  # too few layers are left to learn from
-    return found
+        found = fitted.counters([networks[i] for i in unseen])
+        return np.column_stack([found.get(name, found["fitted"]) for name in names])  # too few layers may be left
+
+    return dict(zip(names, out_of_fold(folds(groups, _FOLDS, rng), estimated).T, strict=True))
 
 
 def _sheet_counters(sheet: Sheet | None, graphs: Sequence[Graph]) -> Counters:
     """What a sheet alone says of each network."""
-    if sheet is None:
-        return {}
-    if sheet.kind is Kind.VELA:
-        return {"sheet": np.array([vela.latency_ms(sheet, graph) for graph in graphs])}
-    if sheet.kind is not Kind.SYSTOLIC:
-        return {"sheet": np.array([analyse(sheet, graph)["latency_ms"] for graph in graphs])}
-    estimates = [edge_tpu.estimate(sheet, graph).counters for graph in graphs]
-    return {name: np.array([counters[name] for counters in estimates]) for name in (estimates[0] if estimates else ())}
+    rows = [counters(sheet, graph) for graph in graphs] if sheet else []
+    return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
 
 
-def _table(graphs: Sequence[Graph], counters: dict[str, FloatArray]) -> FeatureTable:
+def _table(graphs: Sequence[Graph], columns: Counters) -> FeatureTable:
     """The features of graphs; of all that grows with the work only the counters may be summed."""
     table = feature_table(graphs)
-    additive = (False,) * len(table.names) + (True,) * len(counters)
-    rows = np.column_stack([table.rows, *counters.values()])
-    return FeatureTable((*table.names, *counters), additive, rows, table.version)
+    additive = (False,) * len(table.names) + (True,) * len(columns)
+    rows = np.column_stack([table.rows, *columns.values()])
+    return FeatureTable((*table.names, *columns), additive, rows, table.version)
 
 
 def _name(device: str) -> str:

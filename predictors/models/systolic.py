@@ -6,21 +6,59 @@ one. Depthwise convolutions use one lane a channel; pools, sums and copies hide 
 tiles as the compiler stores them, do not fit the weight memory are streamed over the link at every inference, and
 nothing hides that. Operators that cannot be mapped, and all that follow from them, run on
 the host, as the real compiler leaves them.
+
+`breakdown` adds up what the sheet says. `workload_table` gives parts of time and energy that any such chip has, whose
+weights a predictor learns: full tiles, depthwise lanes, bytes read into the array, bytes of what stands alone,
+operators, readers, weights that do not fit, and activations beyond each of several sizes, since no sheet says how much
+memory is left for them. The parts are in the units of the sheet, so that weights learned on one chip may be asked with
+the columns of another.
 """
 
 import math
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
 
 from edgevolve.graph import Activate, Activation, Conv2D, Dense, DepthwiseConv2D, Graph, Node, Softmax
-from predictors.features import live_nodes
-from predictors.sheets import Sheet
+from predictors.workload import FeatureTable, live_nodes
+from resource_models import live_bytes
+
+if TYPE_CHECKING:
+    from predictors.sheets import Sheet
+
+NEEDS = (
+    *("rows", "columns", "clock_mhz", "systolic_slowdown", "weight_cache_bytes", "link_bytes_per_second"),
+    *("overhead_ms", "host_macs_per_second", "mac_pj", "sram_pj_per_byte", "link_pj_per_byte", "static_w"),
+)
+"""The figures of a systolic sheet."""
 
 _MOST_SOFTMAX = 16_000
+_KIB = 2**10
+_BEYOND = tuple(2**power * _KIB for power in (8, 9, 10, 11, 12))
+"""Bytes alive at once beyond which activations may go to DRAM."""
+
+PARTS = (
+    "array_ms",
+    "lanes_ms",
+    "tiles_ms",
+    "reads_ms",
+    "alone_ms",
+    "operators",
+    "readers",
+    "weights_ms",
+    "ends_ms",
+    *(f"beyond_{size // _KIB}k_ms" for size in _BEYOND),
+    "macs_uj",
+)
+SHAPES = (*(f"share_{name.removesuffix('_ms')}" for name in PARTS[:-1]), "utilisation", "vectors", "size")
+_SMALL = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class Breakdown:
     """What one inference costs, and the counters of the run.
 
     Times in milliseconds, energy in microjoules, `utilisation` the share of the array's multipliers at work while it
@@ -72,7 +110,7 @@ class Estimate:
         }
 
 
-def estimate(sheet: Sheet, graph: Graph) -> Estimate:
+def breakdown(sheet: "Sheet", graph: Graph) -> Breakdown:
     """Work out one inference on a systolic device."""
     nodes = live_nodes(graph)
     on_host = fallback(nodes)
@@ -94,7 +132,7 @@ def estimate(sheet: Sheet, graph: Graph) -> Estimate:
     sram = sum(x.size_bytes for node in mapped for x in (*node.inputs, *node.outputs)) + cached + streamed
     picojoules = macs * sheet["mac_pj"] + sram * sheet["sram_pj_per_byte"]
     picojoules += (streamed + transfer) * sheet["link_pj_per_byte"]
-    return Estimate(
+    return Breakdown(
         latency_ms=latency_ms,
         energy_uj=picojoules / 1e6 + latency_ms * sheet["static_w"] * 1e3,
         compute_ms=compute_ms,
@@ -110,6 +148,17 @@ def estimate(sheet: Sheet, graph: Graph) -> Estimate:
         sram_bytes=sram,
         on_host=on_host,
     )
+
+
+def predict(sheet: "Sheet", graph: Graph) -> dict[str, float]:
+    """The three metrics of `breakdown`."""
+    found = breakdown(sheet, graph)
+    return {"latency_ms": found.latency_ms, "energy_uj": found.energy_uj, "tops_per_watt": found.tops_per_watt}
+
+
+def counters(sheet: "Sheet", graph: Graph) -> dict[str, float]:
+    """What a learned predictor may weigh: the parts of the time."""
+    return breakdown(sheet, graph).counters
 
 
 def fallback(nodes: Sequence[Node]) -> dict[str, str]:
@@ -143,39 +192,54 @@ def unsupported(node: Node) -> str | None:
     return None
 
 
-def _matrix(node: Node) -> tuple[int, int, int]:
-    """A convolution or Dense as a matrix: rows, columns, and how many vectors pass it."""
+class _Tiles(NamedTuple):
+    """A convolution or Dense as a matrix of `high` rows and `wide` columns that `vectors` pass, cut into tiles."""
+
+    high: int
+    wide: int
+    vectors: int
+    down: int
+    across: int
+
+    @property
+    def number(self) -> int:
+        return self.down * self.across
+
+
+def _tiles(sheet: "Sheet", node: Node) -> _Tiles | None:
+    """None for what is no matrix."""
     if isinstance(node.op, Conv2D):
-        rows = math.prod(node.op.kernel) * node.inputs[0].shape[3] // node.op.groups
-        return rows, node.op.filters, math.prod(node.output.shape[1:3])
-    assert isinstance(node.op, Dense)
-    return math.prod(node.inputs[0].shape), node.op.units, 1
+        high = math.prod(node.op.kernel) * node.inputs[0].shape[3] // node.op.groups
+        wide, vectors = node.op.filters, math.prod(node.output.shape[1:3])
+    elif isinstance(node.op, Dense):
+        high, wide, vectors = math.prod(node.inputs[0].shape), node.op.units, 1
+    else:
+        return None
+    return _Tiles(high, wide, vectors, math.ceil(high / sheet["rows"]), math.ceil(wide / sheet["columns"]))
 
 
-def _systolic_cycles(sheet: Sheet, node: Node) -> float:
+def _systolic_cycles(sheet: "Sheet", node: Node) -> int:
     """Tiles · vectors, for convolutions and Dense."""
-    if not isinstance(node.op, Conv2D | Dense):
-        return 0.0
-    rows, columns, vectors = _matrix(node)
-    return math.ceil(rows / sheet["rows"]) * math.ceil(columns / sheet["columns"]) * vectors
+    tiles = _tiles(sheet, node)
+    return tiles.number * tiles.vectors if tiles else 0
 
 
-def _lane_cycles(sheet: Sheet, node: Node) -> float:
+def _lane_cycles(sheet: "Sheet", node: Node) -> int:
     """Kernel area · output elements over the lanes, for depthwise convolutions; the rest hides behind them."""
     if not isinstance(node.op, DepthwiseConv2D):
-        return 0.0
+        return 0
     groups = math.ceil(node.output.shape[3] / sheet["columns"])
     return math.prod(node.output.shape[1:3]) * math.prod(node.op.kernel) * groups
 
 
-def _weights(sheet: Sheet, nodes: Sequence[Node]) -> tuple[int, int]:
+def _weights(sheet: "Sheet", nodes: Sequence[Node]) -> tuple[int, int]:
     """Bytes kept on the chip, and bytes streamed at every inference."""
     total = sum(_stored_bytes(sheet, node) for node in nodes)
     cached = min(total, int(sheet["weight_cache_bytes"]))
     return cached, total - cached
 
 
-def _stored_bytes(sheet: Sheet, node: Node) -> int:
+def _stored_bytes(sheet: "Sheet", node: Node) -> int:
     """A kernel as the compiler stores it: channels and filters padded to whole tiles, for each pixel of the kernel."""
     if isinstance(node.op, Conv2D):
         channels = math.ceil(node.inputs[0].shape[3] / sheet["rows"]) * sheet["rows"]
@@ -192,3 +256,78 @@ def _transfer_bytes(graph: Graph, nodes: Sequence[Node], on_host: dict[str, str]
     read_there |= {y.name for y in graph.outputs}
     sizes = {x.name: x.size_bytes for node in nodes for x in (*node.inputs, *node.outputs)}
     return sum(size for name, size in sizes.items() if name in (read_here - made_here) | (made_here & read_there))
+
+
+@dataclass(slots=True)
+class _Work:
+    """Cycles of the array and the lanes, tiles, bytes."""
+
+    array: float = 0.0
+    lanes: float = 0.0
+    tiles: float = 0.0
+    reads: float = 0.0
+    alone: float = 0.0
+    stored: float = 0.0
+    macs: float = 0.0
+
+
+def workload_table(sheet: "Sheet", graphs: Sequence[Graph]) -> FeatureTable:
+    """A row a graph: `PARTS` (additive; milliseconds, thousands, microjoules of `sheet`), then `SHAPES`."""
+    names = (*PARTS, *SHAPES)
+    rows = np.array([_row(sheet, graph) for graph in graphs], dtype=np.float64).reshape(-1, len(names))
+    return FeatureTable(names, tuple(name in PARTS for name in names), rows)
+
+
+def _row(sheet: "Sheet", graph: Graph) -> list[float]:
+    nodes = live_nodes(graph)
+    sizes = {x.name: x.size_bytes for x in graph.inputs} | {y.name: y.size_bytes for n in nodes for y in n.outputs}
+    rows, columns = sheet["rows"], sheet["columns"]
+    work = _Work()
+    for node in nodes:
+        _count(work, sheet, node, sizes)
+    readers = Counter(x.name for node in nodes for x in node.inputs)
+    ends = sum(sizes[x.name] for x in (*graph.inputs, *graph.outputs))
+    cycles = (work.array, work.lanes, work.tiles * rows, work.reads / columns, work.alone / columns)
+    counts = (len(nodes), sum(readers.values()) - len(readers))
+    moved = (max(work.stored - sheet["weight_cache_bytes"], 0), ends, *_beyond(graph, nodes))
+    clock, link = sheet["clock_mhz"] * 1e3, sheet["link_bytes_per_second"] / 1e3
+    parts = [*(c / clock for c in cycles), *(n / 1e3 for n in counts), *(b / link for b in moved)]
+    busy = max(work.array + work.lanes, 1.0)
+    free = (*cycles, *(1e3 * n for n in counts), *(b / columns for b in moved))
+    shapes = [math.log(_SMALL + value / busy) for value in free]
+    vectors = math.log(max(work.array, 1.0) / max(work.tiles, 1.0))
+    used = work.macs / (busy * rows * columns)
+    return [*parts, work.macs * sheet["mac_pj"] / 1e6, *shapes, used, vectors, math.log(busy)]
+
+
+def _count(work: _Work, sheet: "Sheet", node: Node, sizes: Mapping[str, int]) -> None:
+    """Add a node: a convolution or Dense in tiles, a depthwise one in lanes, another by its bytes."""
+    tiles = _tiles(sheet, node)
+    if tiles:
+        work.array += tiles.number * tiles.vectors
+        work.tiles += tiles.number
+        work.reads += tiles.across * tiles.vectors * tiles.high
+        work.macs += tiles.high * tiles.wide * tiles.vectors
+        work.stored += tiles.number * sheet["rows"] * sheet["columns"]
+    elif isinstance(node.op, DepthwiseConv2D):
+        _, height, width, channels = node.output.shape
+        area = math.prod(node.op.kernel)
+        work.lanes += _lane_cycles(sheet, node)
+        work.reads += sizes[node.inputs[0].name]
+        work.macs += height * width * area * channels
+        work.stored += area * channels
+    else:
+        work.alone += sum(sizes[x.name] for x in (*node.inputs, *node.outputs))
+        work.macs += node.macs
+
+
+def _beyond(graph: Graph, nodes: Sequence[Node]) -> list[int]:
+    """Bytes that each node touches while more than so many are alive, for each of several sizes."""
+    whole = graph if len(nodes) == len(graph.nodes) else Graph(graph.inputs, tuple(nodes), graph.outputs)
+    totals = [0] * len(_BEYOND)
+    for node, alive in zip(nodes, live_bytes(whole), strict=True):
+        if alive > _BEYOND[0]:
+            touched = sum(x.size_bytes for x in (*node.inputs, *node.outputs))
+            for place, size in enumerate(_BEYOND):
+                totals[place] += min(max(alive - size, 0), touched)
+    return totals

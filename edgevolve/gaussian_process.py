@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 from scipy.optimize import minimize
 
-from predictors.features import FloatArray
+FloatArray = NDArray[np.float64]
 
 _AMPLITUDE = (1e-3, 10.0)
 """Bounds of the function's variance, in variances of the targets."""

@@ -9,22 +9,36 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgevolve.gaussian_process import GaussianProcess
 from edgevolve.graph import Graph
-from predictors.features import FeatureTable, FloatArray, PredictorError
+from predictors.estimated import Estimated
 from predictors.files import read_predictor, write_predictor
-from predictors.generation import PARTS, SHAPES, GenerationModel, held_out, workload_table
-from predictors.learners import Standard
+from predictors.learned.learner import (
+    Correction,
+    GaussianCorrection,
+    Learned,
+    Standard,
+    conformal,
+    in_domain,
+    nearest,
+    out_of_fold,
+    work_from_json,
+    work_json,
+)
+from predictors.models.systolic import PARTS, SHAPES, workload_table
 from predictors.sheets import Sheet, sheet
+from predictors.workload import FeatureTable, FloatArray, PredictorError
 
 FORMAT = "edgevolve-v6-1"
-FOLDER = Path(__file__).parent / "pretrained"
+FOLDER = Path(__file__).parent.parent / "pretrained"
 SOURCE, TARGET = "edge_tpu_v5e", "edge_tpu_v6"
 METRICS = ("latency_ms", "energy_uj")
 PROVENANCE = "simulated, from rumoured figures"
@@ -34,32 +48,19 @@ _FEWEST = 20
 _FAR = 2.0
 """Farther from every sample than this many times nearly all the samples' own gaps is out of domain."""
 
-Models = Mapping[str, Mapping[str, GenerationModel]]
+_DIGITS = 3
+"""Of points in the file; targets have one more."""
 
+_SHAPE = tuple(range(len(PARTS), len(PARTS) + len(SHAPES)))
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """A value and its 90 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class V6Estimate:
-    """What one inference costs; `in_domain` is false where no network of the kind was learned from."""
-
-    latency_ms: Forecast
-    energy_uj: Forecast
-    tops_per_watt: Forecast
-    in_domain: bool
-    provenance: str = PROVENANCE
+Models = Mapping[str, Mapping[str, Learned]]
 
 
 @dataclass(frozen=True, slots=True)
 class EdgeTPUv6Predictor:
     """Forecasts of `METRICS`: `models` by chip and metric, fitted on the same networks.
+
+    Each model is a sum of `PARTS` of the workload times a Gaussian process of its `SHAPES`.
 
     `carried` is the share of a network's own surprise on v5e (logarithm, mean over the metrics) that is expected on
     v6. `widths` are half the interval's, in logarithms, without and with v5e measurements. `reach` bounds the domain.
@@ -89,48 +90,47 @@ class EdgeTPUv6Predictor:
                 f"{len(graphs)} networks, {len(v5e)} v5e and {len(v6)} v6 measurements, {len(np.unique(group))} "
                 f"groups: needs as many of each, {_FEWEST} at least, in two groups or more"
             )
-        models: dict[str, dict[str, GenerationModel]] = {}
+        models: dict[str, dict[str, Learned]] = {}
         errors: dict[str, dict[str, FloatArray]] = {}
         for chip, measured in ((SOURCE, v5e), (TARGET, v6)):
             table = workload_table(sheet(chip), graphs)
             models[chip], errors[chip] = {}, {}
             for metric in METRICS:
                 values = np.array([_positive(f"network {i}", one, metric) for i, one in enumerate(measured)])
-                fitted = GenerationModel.fit(table, values)
+                fitted = _fit(table, values)
                 models[chip][metric] = fitted
-                errors[chip][metric] = held_out(table, values, group, fitted)
+                errors[chip][metric] = _held_out(table, values, group, fitted)
         surprise = np.mean([errors[SOURCE][metric] for metric in METRICS], axis=0)
         carried, widths = {}, {}
         for metric in METRICS:
             error = errors[TARGET][metric]
             share = float(np.clip(surprise @ error / (surprise @ surprise), 0, 1))
             carried[metric] = share
-            widths[metric] = (_quantile(error), _quantile(error - share * surprise))
-        points = models[TARGET][METRICS[0]].correction.process.points
-        gaps = [_nearest(point, np.delete(points, i, axis=0)) for i, point in enumerate(points)]
-        return cls(models, carried, widths, _FAR * float(np.quantile(gaps, 0.95)))
+            widths[metric] = (_width(error), _width(error - share * surprise))
+        points = _process(models[TARGET][METRICS[0]]).points
+        return cls(models, carried, widths, _FAR * float(np.quantile(nearest(points, points, itself=True), 0.95)))
 
-    def predict(self, graph: Graph, v5e: Mapping[str, float] | None = None) -> V6Estimate:
-        """Forecast one inference; `v5e` holds any of `METRICS` as measured on a v5e.
+    def predict(self, graph: Graph, v5e: Mapping[str, float] | None = None) -> dict[str, Estimated]:
+        """Forecast one inference: `METRICS` and `tops_per_watt`; `v5e` holds any of `METRICS` as measured on a v5e.
 
-        Raises `PredictorError` for measurements of other names or that are not positive and finite.
+        There are no intervals where no network of the kind was learned from. Raises `PredictorError` for measurements
+        of other names or that are not positive and finite.
         """
         table = workload_table(sheet(TARGET), [graph])
         surprise = self._surprise(graph, v5e) if v5e else 0.0
         found = {}
         for metric in METRICS:
-            value = float(self.models[TARGET][metric](table)[0]) * math.exp(self.carried[metric] * surprise)
+            value = float(self.models[TARGET][metric](table.rows)[0]) * math.exp(self.carried[metric] * surprise)
             factor = math.exp(self.widths[metric][bool(v5e)])
-            found[metric] = Forecast(value, value / factor, value * factor)
-        energy = found["energy_uj"]
+            found[metric] = Estimated(value, value / factor, value * factor)
         operations = 2 * float(table.rows[0, PARTS.index("macs_uj")]) / sheet(TARGET)["mac_pj"]
-        efficiency = Forecast(*(operations / joules for joules in (energy.value, energy.high, energy.low)))
-        return V6Estimate(found["latency_ms"], energy, efficiency, self._in_domain(table))
-
-    def zero_shot(self, graph: Graph) -> dict[str, float]:
-        """`METRICS` of v6 by what was learned on v5e alone and the figures of v6's sheet: no v6 label enters."""
-        table = workload_table(sheet(TARGET), [graph])
-        return {metric: float(self.models[SOURCE][metric](table)[0]) for metric in METRICS}
+        energy, factor = found["energy_uj"].value, math.exp(self.widths["energy_uj"][bool(v5e)])
+        found["tops_per_watt"] = Estimated(
+            operations / energy, operations / (energy * factor), operations / (energy / factor)
+        )
+        model = self.models[TARGET][METRICS[0]]
+        known = bool(in_domain(model, _process(model).points, self.reach, table.rows)[0])
+        return found if known else {metric: Estimated(one.value) for metric, one in found.items()}
 
     def save(self, path: Path | str, made_by: str = "") -> None:
         """Write JSON; `made_by` says how it was made. Nothing in it is executed when it is read."""
@@ -161,9 +161,9 @@ class EdgeTPUv6Predictor:
             "columns": [*PARTS, *SHAPES],
             "means": any_model.standard.means.tolist(),
             "deviations": any_model.standard.deviations.tolist(),
-            "points": any_model.correction.process.points.tolist(),
+            "points": _process(any_model).points.tolist(),
             "models": {
-                chip: {metric: model.to_json() for metric, model in by_metric.items()}
+                chip: {metric: _model_json(model) for metric, model in by_metric.items()}
                 for chip, by_metric in self.models.items()
             },
             "carried": dict(self.carried),
@@ -195,7 +195,7 @@ class EdgeTPUv6Predictor:
         if not standard.means.shape == standard.deviations.shape == (len(SHAPES),):
             raise ValueError("means and deviations do not fit the columns")
         models = {
-            chip: {m: GenerationModel.from_json(payload["models"][chip][m], standard, points) for m in METRICS}
+            chip: {m: _model_from_json(payload["models"][chip][m], standard, points) for m in METRICS}
             for chip in (SOURCE, TARGET)
         }
         carried = {metric: float(payload["carried"][metric]) for metric in METRICS}
@@ -211,13 +211,7 @@ class EdgeTPUv6Predictor:
         if unknown:
             raise PredictorError(f"v5e measurements are {' and '.join(METRICS)}, not {unknown[0]}")
         table = workload_table(sheet(SOURCE), [graph])
-        return float(np.mean([math.log(_positive("v5e", v5e, m) / self.models[SOURCE][m](table)[0]) for m in v5e]))
-
-    def _in_domain(self, table: FeatureTable) -> bool:
-        model = self.models[TARGET][METRICS[0]]
-        shapes = table.rows[:, len(PARTS) :]
-        near = _nearest(model.standard(shapes)[0], model.correction.process.points) <= self.reach
-        return bool(near and model.standard.as_fitted(shapes)[0])
+        return float(np.mean([math.log(_positive("v5e", v5e, m) / self.models[SOURCE][m](table.rows)[0]) for m in v5e]))
 
 
 def fingerprint(sheet: Sheet) -> str:
@@ -233,11 +227,55 @@ def _positive(what: str, measured: Mapping[str, float], metric: str) -> float:
     return float(value)
 
 
-def _quantile(errors: FloatArray) -> float:
-    """The conformal quantile of the errors' size."""
-    rank = math.ceil((len(errors) + 1) * _COVERAGE)
-    return float(np.sort(abs(errors))[min(rank, len(errors)) - 1])
+def _width(errors: FloatArray) -> float:
+    """Half the interval's width, in logarithms."""
+    return conformal(abs(errors), np.arange(len(errors)), _COVERAGE)
 
 
-def _nearest(point: FloatArray, samples: FloatArray) -> float:
-    return float(np.sqrt(((samples - point) ** 2).sum(axis=1).min()))
+def _fit(table: FeatureTable, values: FloatArray, like: Learned | None = None) -> Learned:
+    """Learn from one measurement a row; `like` gives the process's variances and length instead of a search."""
+    correction = partial(_correction, None if like is None else _process(like))
+    return Learned.fit(table.rows, values, range(len(PARTS)), correction, 0, _SHAPE)
+
+
+def _correction(like: GaussianProcess | None, points: FloatArray, logarithms: FloatArray, seed: int) -> Correction:
+    """A process of numbers as short as they stand in the file."""
+    points = np.array(np.round(points, _DIGITS), order="C")
+    targets = np.round(logarithms, _DIGITS + 1)
+    process = GaussianProcess.fit(points, targets) if like is None else replace(like, points=points, targets=targets)
+    return GaussianCorrection(process.predictor())
+
+
+def _held_out(table: FeatureTable, values: FloatArray, group: NDArray[np.int64], like: Learned) -> FloatArray:
+    """log(measured / predicted) of each row, by a model that saw none of its group."""
+
+    def errors(seen: list[int], unseen: list[int]) -> FloatArray:
+        return np.asarray(np.log(values[unseen] / _fit(table[seen], values[seen], like)(table.rows[unseen])))
+
+    return out_of_fold(group, errors)
+
+
+def _process(model: Learned) -> GaussianProcess:
+    assert isinstance(model.correction, GaussianCorrection)
+    return model.correction.mean.process
+
+
+def _model_json(model: Learned) -> dict[str, Any]:
+    """Plain JSON values, without the points and their scales, which models of the same networks share."""
+    process = _process(model)
+    return {
+        **work_json(model.work),
+        "targets": process.targets.tolist(),
+        "amplitude": process.amplitude,
+        "length": process.length,
+        "noise": process.noise,
+    }
+
+
+def _model_from_json(payload: Mapping[str, Any], standard: Standard, points: FloatArray) -> Learned:
+    """Read what `_model_json` wrote. Raises `KeyError`, `TypeError` or `ValueError` for anything else."""
+    work = work_from_json(payload)
+    if len(work.columns) != len(work.weights) or not set(work.columns) <= set(range(len(PARTS))):
+        raise ValueError("columns and weights do not fit")
+    process = GaussianProcess.from_json({**payload, "points": points})
+    return Learned(work, standard, GaussianCorrection(process.predictor()), _SHAPE)

@@ -1,0 +1,171 @@
+"""What operators take on a processor, fitted to measurements: the constants of `models/cpu.py`, and layers beyond it.
+
+Where enough layers were measured one by one, XGBoost learns a factor for each over what the constants say.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgevolve.graph import Graph, Node
+from predictors.models import Kind
+from predictors.models.cpu import (
+    MS_PER_PS,
+    PARTS,
+    Work,
+    inference_ms,
+    node_features,
+    node_ms,
+    node_work,
+    timed_nodes,
+    work_ms,
+)
+from predictors.sheets import Figure, Provenance, Sheet
+from predictors.workload import FloatArray, PredictorError
+
+_BEGIN_GB_PER_S = 100.0
+_BEGIN_INFERENCE_US = 0.4
+_ENOUGH = 5
+_PRIOR = 0.03
+"""How much a constant's natural logarithm weighs against a network's, of its distance from where the fit begins."""
+_FARTHEST = 7.0
+
+_FEWEST_LAYERS = 100
+"""Layers that must have been measured."""
+
+_TREES = {"max_depth": 6, "eta": 0.05, "subsample": 0.7, "colsample_bytree": 0.5, "nthread": 1}
+_ROUNDS = 300
+
+
+def fit_sheet(name: str, graphs: Sequence[Graph], measured_ms: Sequence[float] | FloatArray, source: str) -> Sheet:
+    """The sheet of a device from latencies in milliseconds of networks, of single operators too; robust to outliers.
+
+    A constant that no network bears on keeps its proportion to the others and is marked assumed. Raises
+    `PredictorError` for fewer than five networks.
+    """
+    from scipy.optimize import least_squares
+
+    values = np.asarray(measured_ms, dtype=np.float64)
+    if len(graphs) < _ENOUGH or values.shape != (len(graphs),):
+        raise PredictorError(f"{len(graphs)} networks and {values.size} latencies: at least {_ENOUGH} of each")
+    nodes = [timed_nodes(graph) for graph in graphs]
+    work, moved = node_work([node for group in nodes for node in group])
+    network = np.repeat(np.arange(len(graphs)), [len(group) for group in nodes])
+    # whole networks count as much as single operators, however many there are of each
+    whole = np.array([len(group) > 1 for group in nodes])
+    share = np.sqrt(np.where(whole, 1 / max(whole.sum(), 1), 1 / max((~whole).sum(), 1)))
+
+    def predicted(logarithms: FloatArray) -> FloatArray:
+        constants = np.exp(logarithms)
+        total: FloatArray = constants[-1] + np.bincount(network, work_ms(constants, work, moved), len(graphs))
+        return total
+
+    begin = np.log(np.array([*PARTS.values(), 1 / _BEGIN_GB_PER_S * 1e3, _BEGIN_INFERENCE_US * 1e6]) * MS_PER_PS)
+    begin += np.median(np.log(values / predicted(begin)))
+
+    def errors(logarithms: FloatArray) -> FloatArray:
+        relative = share * np.log(predicted(logarithms) / values) * math.sqrt(len(graphs))
+        return np.append(relative, _PRIOR * (logarithms - begin))
+
+    bounds = (begin - _FARTHEST, begin + _FARTHEST)
+    nearby = least_squares(errors, begin, bounds=bounds).x  # from afar, outliers left out could be whole kinds
+    found = least_squares(errors, nearby, bounds=bounds, loss="soft_l1", f_scale=0.05)
+    known = work.max(axis=0) > 0
+    return _sheet(name, np.exp(found.x) / MS_PER_PS, known, source)
+
+
+def _sheet(name: str, constants: FloatArray, known: NDArray[np.bool_], source: str) -> Sheet:
+    figures = {}
+    for part, value, bears in zip(PARTS, constants.tolist(), known.tolist(), strict=False):
+        figures[part] = Figure(
+            value=value,
+            provenance=Provenance.MEASURED if bears else Provenance.ASSUMED,
+            source=f"fitted to {source}" if bears else "in proportion to the others; no measured network has it",
+        )
+    for part, value in (("gb_per_s", 1e3 / float(constants[-2])), ("inference_us", float(constants[-1]) / 1e6)):
+        figures[part] = Figure(value=value, provenance=Provenance.MEASURED, source=f"fitted to {source}")
+    return Sheet(name=name, kind=Kind.HOST, description=f"fitted to {source}", figures=figures)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerModel:
+    """A factor for each layer, over what the sheet says that it takes; `model` is XGBoost's own JSON text."""
+
+    model: str
+    booster: Any
+
+    @classmethod
+    def fit(
+        cls, sheet: Sheet, layers: Sequence[Graph], measured_ms: FloatArray, rng: np.random.Generator
+    ) -> "LayerModel":
+        """Learn from networks of one layer, each with its latency in milliseconds."""
+        import xgboost
+
+        nodes = [layer.nodes[0] for layer in layers]
+        work = node_work(nodes)
+        overhead_ms = inference_ms(sheet)
+        labels = np.log(measured_ms / (overhead_ms + node_ms(sheet, work)))
+        data = xgboost.DMatrix(node_features(nodes, work), label=labels)
+        settings = {**_TREES, "base_score": 0.0, "seed": int(rng.integers(2**31))}
+        booster = xgboost.train(settings, data, num_boost_round=_ROUNDS)
+        return cls(booster.save_raw("json").decode(), booster)
+
+    @classmethod
+    def from_json(cls, text: Any) -> "LayerModel":
+        """Read XGBoost's text. Raises `PredictorError` for anything else."""
+        import xgboost
+
+        booster = xgboost.Booster({"nthread": 1})
+        try:
+            booster.load_model(bytearray(str(text).encode()))
+        except xgboost.core.XGBoostError as error:
+            raise PredictorError("not a predictor: its layer model cannot be read") from error
+        return cls(str(text), booster)
+
+    def latency_ms(self, sheet: Sheet, nodes: Sequence[Node], work: Work) -> float:
+        """The sum over the layers of a network, all that take time, with their work."""
+        overhead_ms = inference_ms(sheet)
+        if not nodes:
+            return overhead_ms
+        factors = np.exp(np.asarray(self.booster.inplace_predict(node_features(nodes, work)), dtype=np.float64))
+        times = (overhead_ms + node_ms(sheet, work)) * factors - overhead_ms
+        return overhead_ms + float(np.maximum(times, 0).sum())
+
+
+@dataclass(frozen=True, slots=True)
+class Physics:
+    """A fitted sheet and, where enough of them were measured by themselves, what layers take beyond it."""
+
+    sheet: Sheet
+    layers: LayerModel | None
+
+    @classmethod
+    def fit(
+        cls,
+        name: str,
+        source: str,
+        networks: Sequence[Graph],
+        singles: Sequence[Graph],
+        network_ms: FloatArray,
+        single_ms: FloatArray,
+        rng: np.random.Generator,
+    ) -> "Physics":
+        """Learn from networks, and from networks of a single layer; `source` says in words what they are."""
+        sheet = fit_sheet(name, [*networks, *singles], np.append(network_ms, single_ms), source)
+        return cls(sheet, LayerModel.fit(sheet, singles, single_ms, rng) if len(singles) >= _FEWEST_LAYERS else None)
+
+    def counters(self, graphs: Sequence[Graph]) -> dict[str, FloatArray]:
+        """Milliseconds of each network, by the sheet and by its layers."""
+        names = ("fitted", "layers") if self.layers else ("fitted",)
+        estimates = np.array([self._estimates(graph) for graph in graphs], dtype=np.float64)
+        return dict(zip(names, estimates.reshape(-1, len(names)).T, strict=True))
+
+    def _estimates(self, graph: Graph) -> list[float]:
+        nodes = timed_nodes(graph)
+        work = node_work(nodes)
+        fitted = float(node_ms(self.sheet, work).sum()) + inference_ms(self.sheet)
+        return [fitted, self.layers.latency_ms(self.sheet, nodes, work)] if self.layers else [fitted]

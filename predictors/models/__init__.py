@@ -1,0 +1,84 @@
+"""How a device is predicted from its sheet alone, by its kind: `MODELS` is the only table of kinds."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from edgevolve.graph import Graph
+from predictors.models import cpu, rates, systolic, vela
+from predictors.workload import PredictorError
+
+if TYPE_CHECKING:
+    from predictors.sheets import Sheet
+
+Metrics = dict[str, float]
+
+
+class Kind(StrEnum):
+    """How a device is predicted."""
+
+    SYSTOLIC = "systolic"
+    ROOFLINE = "roofline"
+    CYCLES = "cycles"
+    VELA = "vela"
+    HOST = "host"
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What predicts a kind of device.
+
+    `needs` and `options` are what a sheet cannot do without; with `by_operator` it may have figures for single classes
+    of operators too, `{by_operator}_{class}`. `predict` gives `metrics`, `counters` the columns that a learned
+    predictor may weigh beside the features of a graph. `check` raises `PredictorError` for a sheet that cannot predict
+    here and now, and `source` says where the figures come from; `{}` is the weakest provenance of the sheet.
+    """
+
+    predict: Callable[["Sheet", Graph], Metrics]
+    needs: tuple[str, ...]
+    metrics: tuple[str, ...] = ("latency_ms",)
+    counters: Callable[["Sheet", Graph], Metrics] | None = None
+    options: tuple[str, ...] = ()
+    by_operator: str = ""
+    check: Callable[["Sheet"], None] = lambda sheet: None
+    source: str = "simulated from {} figures"
+
+    def reads(self, figure: str) -> bool:
+        """Whether predictions use a figure; others are for people, or for front ends."""
+        return figure in self.needs or bool(self.by_operator and figure.startswith(f"{self.by_operator}_"))
+
+
+MODELS: Mapping[Kind, Model] = {
+    Kind.SYSTOLIC: Model(
+        systolic.predict, systolic.NEEDS, ("latency_ms", "energy_uj", "tops_per_watt"), counters=systolic.counters
+    ),
+    Kind.ROOFLINE: Model(rates.roofline, ("ops_per_second", "memory_bandwidth")),
+    Kind.CYCLES: Model(rates.cycles, ("clock_mhz", rates.CYCLES_PER_MAC), by_operator=rates.CYCLES_PER_MAC),
+    Kind.VELA: Model(
+        vela.predict, ("clock_mhz",), options=("accelerator",), check=vela.check, source="simulated by Arm's compiler"
+    ),
+    Kind.HOST: Model(cpu.predict, (), check=cpu.check),
+}
+
+
+def analyse(sheet: "Sheet", graph: Graph) -> Metrics:
+    """What a sheet alone says: `latency_ms`, and `energy_uj` and `tops_per_watt` of a systolic array.
+
+    Raises `PredictorError`, in one line, where it says nothing of the network.
+    """
+    try:
+        found = MODELS[sheet.kind].predict(sheet, graph)
+    except ArithmeticError as error:
+        raise PredictorError(f"{sheet.name}: its figures are beyond all numbers ({error})") from error
+    for name, value in found.items():
+        if not (math.isfinite(value) and value >= 0):
+            raise PredictorError(f"{sheet.name}: its figures give {name} = {value}")
+    return found
+
+
+def counters(sheet: "Sheet", graph: Graph) -> Metrics:
+    """The columns that a learned predictor may weigh: the parts of a systolic array's time, or the latency."""
+    own = MODELS[sheet.kind].counters
+    return own(sheet, graph) if own else {"sheet": analyse(sheet, graph)["latency_ms"]}
