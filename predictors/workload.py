@@ -70,6 +70,9 @@ RATIOS = (
 )
 """Features that tell how the work is arranged."""
 
+COUNTS = (*(f"count_{kind}" for kind in KINDS), "depth", "width", "mean_width", "forks", "critical_convolutions")
+"""How many operators there are of each class, and how they are arranged: features without sizes."""
+
 FEATURES = (*ADDITIVE, *RATIOS)
 """All features of a graph, in the order of a table's columns."""
 

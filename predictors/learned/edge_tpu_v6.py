@@ -129,7 +129,7 @@ class EdgeTPUv6Predictor:
             operations / energy, operations / (energy * factor), operations / (energy / factor)
         )
         model = self.models[TARGET][METRICS[0]]
-        known = bool(in_domain(model, _process(model).points, self.reach, table.rows)[0])
+        known = bool(in_domain(model.standard, _process(model).points, self.reach, model.seen(table.rows))[0])
         return found if known else {metric: Estimated(one.value) for metric, one in found.items()}
 
     def save(self, path: Path | str, made_by: str = "") -> None:
@@ -159,8 +159,7 @@ class EdgeTPUv6Predictor:
             "provenance": PROVENANCE,
             "sheets": {chip: fingerprint(sheet(chip)) for chip in (SOURCE, TARGET)},
             "columns": [*PARTS, *SHAPES],
-            "means": any_model.standard.means.tolist(),
-            "deviations": any_model.standard.deviations.tolist(),
+            **any_model.standard.to_json(),
             "points": _process(any_model).points.tolist(),
             "models": {
                 chip: {metric: _model_json(model) for metric, model in by_metric.items()}
@@ -190,10 +189,8 @@ class EdgeTPUv6Predictor:
 
     @classmethod
     def _parsed(cls, payload: Mapping[str, Any]) -> "EdgeTPUv6Predictor":
-        standard = Standard(*(np.array(payload[name], dtype=np.float64) for name in ("means", "deviations")))
+        standard = Standard.from_json(payload, len(SHAPES))
         points = np.array(payload["points"], dtype=np.float64)
-        if not standard.means.shape == standard.deviations.shape == (len(SHAPES),):
-            raise ValueError("means and deviations do not fit the columns")
         models = {
             chip: {m: _model_from_json(payload["models"][chip][m], standard, points) for m in METRICS}
             for chip in (SOURCE, TARGET)

@@ -42,7 +42,13 @@ class WorkModel:
 
     @classmethod
     def fit(cls, rows: FloatArray, values: FloatArray, columns: Sequence[int]) -> "WorkModel":
-        """Least squares of the relative error with weights of at least zero and a small ridge on them."""
+        """Least squares of the relative error with weights of at least zero and a small ridge on them.
+
+        Without columns it is the geometric mean.
+        """
+        floor = _FLOOR * float(values.min())
+        if not columns:
+            return cls((), (), float(np.exp(np.log(values).mean())), floor)
         chosen = rows[:, list(columns)]
         spread = chosen.std(axis=0)
         kept = np.flatnonzero(spread > _CONSTANT * (1 + abs(chosen).max(axis=0)))
@@ -52,7 +58,7 @@ class WorkModel:
         solution = nnls(np.vstack([work, ridge]), np.append(np.ones(len(rows)), np.zeros(1 + len(kept))))[0]
         weights = solution[1:] / spread[kept]
         names = tuple(columns[k] for k in kept.tolist())
-        return cls(names, tuple(weights.tolist()), float(solution[0]), _FLOOR * float(values.min()))
+        return cls(names, tuple(weights.tolist()), float(solution[0]), floor)
 
     def __call__(self, rows: FloatArray) -> FloatArray:
         """What the work takes, for each row."""
@@ -96,6 +102,20 @@ class Standard:
         away = abs(rows - self.means)[:, fixed] > _CONSTANT * (1 + abs(self.means[fixed]))
         still: NDArray[np.bool_] = ~away.any(axis=1)
         return still
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {"means": self.means.tolist(), "deviations": self.deviations.tolist()}
+
+    @classmethod
+    def from_json(cls, payload: Mapping[str, Any], width: int) -> "Standard":
+        """Read what `to_json` wrote of so many columns. Raises `ValueError` and the like for anything else."""
+        means, deviations = (np.array(payload[name], dtype=np.float64) for name in ("means", "deviations"))
+        if not means.shape == deviations.shape == (width,):
+            raise ValueError("means and deviations do not fit the columns")
+        if not (np.isfinite(means).all() and np.isfinite(deviations).all() and (deviations >= 0).all()):
+            raise ValueError("a mean or deviation is out of its range")
+        return cls(means, deviations)
 
 
 class Correction(Protocol):
@@ -167,36 +187,7 @@ class TreeCorrection:
         return {"kind": "xgboost", "model": self.model}
 
 
-@dataclass(frozen=True, slots=True)
-class MeanCorrection:
-    """The mean of several, which is better than the best of them as long as they err differently."""
-
-    parts: tuple[Correction, ...]
-
-    @classmethod
-    def fit(cls, points: FloatArray, logarithms: FloatArray, seed: int) -> "MeanCorrection":
-        """Fit a Gaussian process and XGBoost."""
-        return cls(tuple(kind.fit(points, logarithms, seed) for kind in (GaussianCorrection, TreeCorrection)))
-
-    def __call__(self, points: FloatArray) -> FloatArray:
-        """The mean."""
-        mean: FloatArray = np.mean([part(points) for part in self.parts], axis=0)
-        return mean
-
-    def to_json(self) -> dict[str, Any]:
-        """The parts."""
-        return {"kind": "mean", "parts": [part.to_json() for part in self.parts]}
-
-
 Fit = Callable[[FloatArray, FloatArray, int], Correction]
-
-CORRECTIONS: dict[str, tuple[int, Fit]] = {
-    "none": (0, lambda points, logarithms, seed: NoCorrection()),
-    "gaussian_process": (12, GaussianCorrection.fit),
-    "xgboost": (60, TreeCorrection.fit),
-    "mean": (60, MeanCorrection.fit),
-}
-"""Each correction: the fewest samples it is tried with, and how it is fitted; simplest first."""
 
 
 def correction_from_json(payload: dict[str, Any]) -> Correction:
@@ -206,8 +197,6 @@ def correction_from_json(payload: dict[str, Any]) -> Correction:
         return NoCorrection()
     if kind == "gaussian_process":
         return GaussianCorrection(GaussianProcess.from_json(payload).predictor())
-    if kind == "mean":
-        return MeanCorrection(tuple(correction_from_json(part) for part in payload["parts"]))
     if kind == "xgboost":
         import xgboost
 
@@ -294,8 +283,7 @@ def nearest(points: FloatArray, samples: FloatArray, itself: bool = False) -> Fl
     return distances
 
 
-def in_domain(learned: Learned, samples: FloatArray, reach: float, rows: FloatArray) -> NDArray[np.bool_]:
+def in_domain(standard: Standard, samples: FloatArray, reach: float, rows: FloatArray) -> NDArray[np.bool_]:
     """Whether each row is within `reach` of a sample, in standardised columns, and as fitted where nothing varied."""
-    seen = learned.seen(rows)
-    near: NDArray[np.bool_] = nearest(learned.standard(seen), samples) <= reach
-    return near & learned.standard.as_fitted(seen)
+    near: NDArray[np.bool_] = nearest(standard(rows), samples) <= reach
+    return near & standard.as_fitted(rows)

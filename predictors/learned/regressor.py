@@ -1,6 +1,7 @@
 """`PerformanceRegressor`: from measurements to predictions with intervals, in JSON.
 
-The learner is chosen by cross-validation: a more complex one must be ahead of a simpler one by a standard error. The
+The learner is the geometric mean of several (`MEMBERS`), which is better than most of them as long as they err
+differently; those without which it is ahead by a standard error, on rows that were held out, are left out. The
 intervals are conformal: their width is a quantile of the errors that the same cross-validation made on rows it had
 not seen (Vovk 2015, cross-conformal predictors), so they hold the stated share whatever the learner. They also say
 how far the learner, which fits means, is off the median, which the mean absolute error asks for: outliers of measured
@@ -8,7 +9,7 @@ time are mostly slow.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,12 @@ from numpy.typing import NDArray
 from predictors.estimated import Estimates
 from predictors.files import read_predictor, write_predictor
 from predictors.learned.learner import (
-    CORRECTIONS,
+    Fit,
+    GaussianCorrection,
     Learned,
+    NoCorrection,
     Standard,
+    TreeCorrection,
     conformal,
     correction_from_json,
     folds,
@@ -31,9 +35,11 @@ from predictors.learned.learner import (
     work_from_json,
     work_json,
 )
-from predictors.workload import VERSION, FeatureTable, FloatArray, PredictorError
+from predictors.workload import COUNTS, VERSION, FeatureTable, FloatArray, PredictorError
 
-FORMAT = "edgevolve-predictor-1"
+FORMAT = "edgevolve-predictor-2"
+_EARLIER = "edgevolve-predictor-1"
+"""Which had one learner, or the mean of several corrections of one sum."""
 
 _FEWEST = 5
 _SCATTERED = 50
@@ -47,11 +53,34 @@ _FAR = 2.0
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """One of the learners whose mean is taken, from so many samples on.
+
+    Its correction sees all features, or `COUNTS` alone; without `sums` it corrects a constant.
+    """
+
+    fewest: int
+    correction: Fit
+    counts: bool = False
+    sums: bool = True
+
+
+MEMBERS: Mapping[str, Member] = {
+    "sum": Member(0, lambda points, logarithms, seed: NoCorrection()),
+    "process": Member(12, GaussianCorrection.fit),
+    "trees": Member(60, TreeCorrection.fit),
+    "process of counts": Member(60, GaussianCorrection.fit, counts=True),
+    "counts alone": Member(60, GaussianCorrection.fit, counts=True, sums=False),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class PerformanceRegressor:
-    """A fitted predictor of one metric.
+    """A fitted predictor of one metric: the geometric mean of `parts`.
 
     `width` is half the interval's, in natural logarithms; `coverage` the share that it is meant to hold;
-    `cross_validated` the mean relative error of each learner that was tried, and `learner` the one that was taken.
+    `cross_validated` the mean relative error of each member and of `learner`, their mean. `standard`, `samples` and
+    `reach` say which networks are known ground.
     """
 
     metric: str
@@ -59,10 +88,11 @@ class PerformanceRegressor:
     additive: tuple[bool, ...]
     version: int
     learner: str
-    learned: Learned
+    parts: tuple[Learned, ...]
     width: float
     coverage: float
     cross_validated: dict[str, float]
+    standard: Standard
     samples: FloatArray
     reach: float
 
@@ -93,29 +123,34 @@ class PerformanceRegressor:
         fold = folds(group, min(10 if count <= _SCATTERED else 5, count), rng)
         seed = int(rng.integers(2**31))
 
-        def errors(learner: str) -> FloatArray:
+        def errors(member: str, columns: str) -> FloatArray:
             def held_out(seen: list[int], unseen: list[int]) -> FloatArray:
-                predicted = _fit(table[seen], measured[seen], learner, seed)(table.rows[unseen])
+                predicted = _fit(table[seen], measured[seen], member, columns, seed)(table.rows[unseen])
                 return np.asarray(np.log(measured[unseen] / predicted))
 
             return out_of_fold(fold, held_out)
 
-        logarithms = {name: errors(name) for name in _learners(table, count)}
-        chosen = _choose(logarithms, group)
-        centre = float(np.median(logarithms[chosen])) * count / (count + _SURE)
-        learned = _fit(table, measured, chosen, seed).scaled(math.exp(centre))
-        points = Standard.fit(table.rows)(table.rows)
+        sums = {columns: errors("sum", columns) for columns in _choices(table)}
+        columns = "all" if "all" in sums and _ahead(sums["all"], sums["work"], group) else "work"
+        tried = {name: errors(name, columns) for name in _members(table, count)}
+        kept = _kept(tried, group)
+        learner, error = f"mean of {', '.join(kept)}" if len(kept) > 1 else kept[0], _mean(tried, kept)
+        centre = float(np.median(error)) * count / (count + _SURE)
+        parts = tuple(_fit(table, measured, name, columns, seed).scaled(math.exp(centre)) for name in kept)
+        standard = Standard.fit(table.rows)
+        points = standard(table.rows)
         points = points[np.sort(np.unique(points.round(9), axis=0, return_index=True)[1])]
         return cls(
             metric=metric,
             names=table.names,
             additive=table.additive,
             version=table.version,
-            learner=chosen,
-            learned=learned,
-            width=conformal(abs(logarithms[chosen] - centre), group, coverage),
+            learner=learner,
+            parts=parts,
+            width=conformal(abs(error - centre), group, coverage),
             coverage=coverage,
-            cross_validated={name: float(np.mean(abs(np.expm1(-error)))) for name, error in logarithms.items()},
+            cross_validated={name: float(np.mean(abs(np.expm1(-e)))) for name, e in (tried | {learner: error}).items()},
+            standard=standard,
             samples=points,
             reach=_FAR * float(nearest(points, points, itself=True).max()) if len(points) > 1 else 0.0,
         )
@@ -131,9 +166,9 @@ class PerformanceRegressor:
                 f"not version {table.version} of {len(table.names)}"
             )
         with np.errstate(all="ignore"):
-            value = self.learned(table.rows)
+            value = self._value(table.rows)
             low, high = value / np.exp(self.width), value * np.exp(self.width)
-            known = in_domain(self.learned, self.samples, self.reach, table.rows)
+            known = in_domain(self.standard, self.samples, self.reach, table.rows)
         if not (np.isfinite(high) & (value >= 0)).all():
             raise PredictorError(f"the predictor gives no finite {self.metric} of at least 0; fit it again")
         return Estimates(value, low, high, known)
@@ -149,7 +184,6 @@ class PerformanceRegressor:
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
-        work, standard = self.learned.work, self.learned.standard
         return {
             "format": FORMAT,
             "metric": self.metric,
@@ -157,12 +191,8 @@ class PerformanceRegressor:
             "names": self.names,
             "additive": self.additive,
             "learner": self.learner,
-            "work": work_json(work),
-            "standard": {
-                "means": standard.means.tolist(),
-                "deviations": standard.deviations.tolist(),
-            },
-            "correction": self.learned.correction.to_json(),
+            "standard": self.standard.to_json(),
+            "parts": [_part_json(part) for part in self.parts],
             "width": self.width,
             "coverage": self.coverage,
             "cross_validated": self.cross_validated,
@@ -173,7 +203,7 @@ class PerformanceRegressor:
     @classmethod
     def from_json(cls, payload: Any) -> "PerformanceRegressor":
         """Read what `to_json` wrote. Raises `PredictorError` for another format, version or shape."""
-        if not isinstance(payload, dict) or payload.get("format") != FORMAT:
+        if not isinstance(payload, dict) or payload.get("format") not in (FORMAT, _EARLIER):
             found = payload.get("format") if isinstance(payload, dict) else type(payload).__name__
             raise PredictorError(f"not a predictor of this format ({FORMAT}): {found!r}")
         if payload.get("version") != VERSION:
@@ -181,21 +211,22 @@ class PerformanceRegressor:
                 f"fitted on version {payload.get('version')} of the features, this is {VERSION}: fit again"
             )
         try:
-            standard = payload["standard"]
             names = tuple(map(str, payload["names"]))
-            scales = Standard(_vector(standard["means"], names), _vector(standard["deviations"], names))
-            learned = Learned(work_from_json(payload["work"]), scales, correction_from_json(payload["correction"]))
+            standard = Standard.from_json(payload["standard"], len(names))
             found = cls(
                 metric=str(payload["metric"]),
                 names=names,
                 additive=tuple(map(bool, payload["additive"])),
                 version=VERSION,
                 learner=str(payload["learner"]),
-                learned=learned,
+                parts=tuple(_parts_from_json(payload, standard)),
                 width=float(payload["width"]),
                 coverage=float(payload["coverage"]),
                 cross_validated={str(k): float(v) for k, v in payload["cross_validated"].items()},
-                samples=np.array(payload["samples"], dtype=np.float64).reshape(-1, int(np.sum(scales.deviations > 0))),
+                standard=standard,
+                samples=np.array(payload["samples"], dtype=np.float64).reshape(
+                    -1, int(np.sum(standard.deviations > 0))
+                ),
                 reach=float(payload["reach"]),
             )
             found._check_read()
@@ -207,28 +238,60 @@ class PerformanceRegressor:
 
     def _check_read(self) -> None:
         """Raise unless every number is finite and in its range, and every array fits the features."""
-        work, standard = self.learned.work, self.learned.standard
-        numbers = (*work.weights, work.constant, work.floor, self.width, self.coverage, self.reach)
-        numbers += tuple(self.cross_validated.values())
-        if not all(math.isfinite(value) and value >= 0 for value in numbers) or not (work.floor and self.coverage < 1):
+        numbers = (self.width, self.coverage, self.reach, *self.cross_validated.values())
+        numbers += tuple(x for part in self.parts for x in (*part.work.weights, part.work.constant, part.work.floor))
+        positive = all(part.work.floor for part in self.parts) and self.coverage < 1
+        if not all(math.isfinite(value) and value >= 0 for value in numbers) or not positive:
             raise PredictorError("not a predictor: a number is out of its range")
-        arrays = (standard.means, standard.deviations, self.samples)
-        if not all(np.isfinite(array).all() for array in arrays) or (standard.deviations < 0).any():
+        if not np.isfinite(self.samples).all():
             raise PredictorError("not a predictor: a number is not finite")
-        lengths = len(self.additive) == len(self.names) and len(work.weights) == len(work.columns)
-        if not lengths or not all(0 <= column < len(self.names) for column in work.columns) or not len(self.samples):
+        works = [part.work for part in self.parts]
+        fits = len(self.additive) == len(self.names) and all(len(w.weights) == len(w.columns) for w in works)
+        used = {column for part in self.parts for column in (*part.work.columns, *(part.shape or ()))}
+        if not fits or not used <= set(range(len(self.names))) or not len(self.samples) or not self.parts:
             raise PredictorError("not a predictor: columns, weights and names do not fit")
         with np.errstate(all="ignore"):
-            self.learned(standard.means[None])  # arrays that do not fit one another raise here
+            self._value(self.standard.means[None])  # arrays that do not fit one another raise here
+
+    def _value(self, rows: FloatArray) -> FloatArray:
+        value: FloatArray = np.exp(np.mean([np.log(part(rows)) for part in self.parts], axis=0))
+        return value
 
 
-def _learners(table: FeatureTable, samples: int) -> Iterator[str]:
-    """`COLUMNS+CORRECTION`, simplest first."""
-    choices = ("work", "all") if _columns(table, "work") != _columns(table, "all") else ("work",)
-    for correction, (fewest, _) in CORRECTIONS.items():
-        if samples >= fewest:
-            for columns in choices:
-                yield f"{columns}+{correction}"
+def _part_json(part: Learned) -> dict[str, Any]:
+    return {
+        "work": work_json(part.work),
+        "shape": part.shape,
+        "standard": part.standard.to_json(),
+        "correction": part.correction.to_json(),
+    }
+
+
+def _parts_from_json(payload: Mapping[str, Any], standard: Standard) -> Iterator[Learned]:
+    """The parts of a file of this format; of the one before, one for each of the corrections of its only sum."""
+    if payload["format"] == _EARLIER:
+        correction = payload["correction"]
+        for one in correction["parts"] if correction["kind"] == "mean" else [correction]:
+            yield Learned(work_from_json(payload["work"]), standard, correction_from_json(one))
+        return
+    for part in payload["parts"]:
+        shape = None if part["shape"] is None else tuple(map(int, part["shape"]))
+        scales = Standard.from_json(part["standard"], len(payload["names"]) if shape is None else len(shape))
+        yield Learned(work_from_json(part["work"]), scales, correction_from_json(part["correction"]), shape)
+
+
+def _choices(table: FeatureTable) -> tuple[str, ...]:
+    return ("work", "all") if _columns(table, "work") != _columns(table, "all") else ("work",)
+
+
+def _members(table: FeatureTable, samples: int) -> list[str]:
+    """Those that there are samples and columns for."""
+    counted = bool(_counts(table))
+    return [name for name, one in MEMBERS.items() if samples >= one.fewest and (counted or not one.counts)]
+
+
+def _counts(table: FeatureTable) -> tuple[int, ...]:
+    return tuple(index for index, name in enumerate(table.names) if name in COUNTS)
 
 
 def _columns(table: FeatureTable, choice: str) -> list[int]:
@@ -241,27 +304,35 @@ def _columns(table: FeatureTable, choice: str) -> list[int]:
     ]
 
 
-def _fit(table: FeatureTable, values: FloatArray, learner: str, seed: int) -> Learned:
-    columns, _, correction = learner.partition("+")
-    return Learned.fit(table.rows, values, _columns(table, columns), CORRECTIONS[correction][1], seed)
+def _fit(table: FeatureTable, values: FloatArray, name: str, columns: str, seed: int) -> Learned:
+    member = MEMBERS[name]
+    summed = _columns(table, columns) if member.sums else []
+    shape = _counts(table) if member.counts else None
+    return Learned.fit(table.rows, values, summed, member.correction, seed, shape)
 
 
-def _choose(logarithms: dict[str, FloatArray], group: NDArray[np.int64]) -> str:
-    """The simplest learner, or a later one that is ahead of it by a standard error; each group is one sample."""
-    names, sizes = list(logarithms), np.bincount(group)
-    best = names[0]
-    for name in names[1:]:
-        gain = np.bincount(group, abs(logarithms[best]) - abs(logarithms[name])) / sizes
-        if gain.mean() > gain.std() / math.sqrt(len(gain)):
-            best = name
-    return best
+def _mean(errors: Mapping[str, FloatArray], names: Sequence[str]) -> FloatArray:
+    """The logarithms of the mean of some members."""
+    mean: FloatArray = np.mean([errors[name] for name in names], axis=0)
+    return mean
 
 
-def _vector(values: Any, like: Sequence[str]) -> FloatArray:
-    vector = np.array(values, dtype=np.float64)
-    if vector.shape != (len(like),):
-        raise PredictorError("not a predictor: means, deviations and names differ in length")
-    return vector
+def _kept(errors: Mapping[str, FloatArray], group: NDArray[np.int64]) -> list[str]:
+    """All members but those without which the mean of the others is ahead, the worst first."""
+    kept = list(errors)
+    while len(kept) > 1:
+        without = {name: _mean(errors, [other for other in kept if other != name]) for name in kept}
+        worst = min(kept, key=lambda name: float(np.mean(abs(without[name]))))
+        if not _ahead(without[worst], _mean(errors, kept), group):
+            break
+        kept.remove(worst)
+    return kept
+
+
+def _ahead(one: FloatArray, other: FloatArray, group: NDArray[np.int64]) -> bool:
+    """Whether errors are less than others by a standard error; each group is one sample."""
+    gain = np.bincount(group, abs(other) - abs(one)) / np.bincount(group)
+    return bool(gain.mean() > gain.std() / math.sqrt(len(gain)))
 
 
 def _check(table: FeatureTable, values: FloatArray, coverage: float) -> None:

@@ -1,7 +1,10 @@
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from edgevolve.graph import Conv2D, GraphBuilder, graph_hash
+from edgevolve.graph import Conv2D, GraphBuilder, from_json, graph_hash
 from edgevolve.tflite import read_tflite, skeleton
 from predictors import DevicePredictor, Kind, PredictorError, Provenance, analyse, layers, sheet
 from predictors.learned.physics import fit_sheet
@@ -80,6 +83,17 @@ def test_fifteen_measurements_of_a_slower_board_are_enough_to_move_to_it(fitted)
 def test_a_file_and_its_graph_are_predicted_alike(fitted):
     files = [read_tflite(skeleton(graph)).graph for graph in GRAPHS[60:80]]
     assert fitted.predict(files).value == pytest.approx(fitted.predict(GRAPHS[60:80]).value, rel=1e-6)
+
+
+def test_a_file_of_the_earlier_format_predicts_what_it_did():
+    kept = json.loads((Path(__file__).parents[1] / "data" / "predictors" / "earlier_format.json").read_text())
+    assert kept["predictor"]["regressor"]["format"] == "edgevolve-predictor-1"
+    found = DevicePredictor.from_json(kept["predictor"])
+    given = found.predict([from_json(network) for network in kept["networks"]])
+    for name in ("value", "low", "high", "in_domain"):
+        assert getattr(given, name).tolist() == pytest.approx(kept[name], rel=1e-9)
+    again = DevicePredictor.from_json(json.loads(json.dumps(found.to_json())))
+    assert again.to_json() == found.to_json()
 
 
 @pytest.mark.parametrize("name", ["coral_edge_tpu", "cortex_m7"])

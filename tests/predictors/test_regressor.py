@@ -6,8 +6,9 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
 from edgevolve.gaussian_process import GaussianProcess
+from predictors.learned.learner import GaussianCorrection, Standard, TreeCorrection, correction_from_json
 from predictors.learned.regressor import PerformanceRegressor
-from predictors.workload import ADDITIVE, FEATURES, FeatureTable, PredictorError
+from predictors.workload import ADDITIVE, COUNTS, FEATURES, FeatureTable, PredictorError
 
 
 def networks(count, seed=0):
@@ -43,16 +44,43 @@ def bent():
 def test_a_sum_of_operators_is_known_from_twenty_samples():
     table, unseen = networks(20), networks(200, seed=1)
     fitted = PerformanceRegressor.fit(table, latency(table), np.random.default_rng(0))
-    assert fitted.learner.endswith("+none")
     assert error(fitted.predict(unseen).value, latency(unseen, noise=0)) < 0.03
 
 
 def test_what_is_no_sum_is_learned_when_the_samples_show_it(bent):
     unseen = networks(200, seed=1)
     truth = latency(unseen, noise=0, bend=0.3)
-    assert not bent.learner.endswith("+none")
+    assert "process" in bent.learner
     assert error(bent.predict(unseen).value, truth) < 0.04
-    assert error(bent.learned.work(unseen.rows), truth) > 0.07
+    assert error(bent.parts[0].work(unseen.rows), truth) > 0.07
+
+
+def plain_process(table, values, unseen):
+    """A Gaussian process of the counts alone, of the logarithm of the time."""
+    columns = [table.names.index(name) for name in COUNTS]
+    standard, logarithms = Standard.fit(table.rows[:, columns]), np.log(values)
+    process = GaussianProcess.fit(standard(table.rows[:, columns]), logarithms - logarithms.mean()).predictor()
+    return np.exp(logarithms.mean() + process(standard(unseen.rows[:, columns])))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("samples", [20, 100])
+def test_the_learner_is_not_behind_a_plain_gaussian_process_of_counts(samples, seed):
+    table, unseen = networks(samples, seed), networks(300, seed + 100)
+    measured, truth = latency(table, seed, bend=0.15), latency(unseen, noise=0, bend=0.15)
+    fitted = PerformanceRegressor.fit(table, measured, np.random.default_rng(seed))
+    assert error(fitted.predict(unseen).value, truth) < error(plain_process(table, measured, unseen), truth)
+    assert fitted.learner in fitted.cross_validated
+
+
+def test_a_learner_without_which_the_mean_is_surely_better_is_left_out():
+    table = networks(150)
+    size = np.random.default_rng(3).lognormal(0, 1, len(table))
+    known = table.with_column("sheet", size)
+    truth = size * np.random.default_rng(4).lognormal(0, 0.02, len(table))
+    fitted = PerformanceRegressor.fit(known, truth, np.random.default_rng(0))
+    assert "counts alone" not in fitted.learner, "sizes decide, and it does not see them"
+    assert error(fitted.predict(known).value, truth) < 0.03
 
 
 def test_a_few_slow_outliers_do_not_raise_the_prediction():
@@ -66,7 +94,8 @@ def test_a_few_slow_outliers_do_not_raise_the_prediction():
 
 def test_a_scaled_predictor_is_the_same_times_the_factor(bent):
     rows = networks(20, seed=1).rows
-    assert np.allclose(bent.learned.scaled(1.25)(rows), 1.25 * bent.learned(rows))
+    for part in bent.parts:
+        assert np.allclose(part.scaled(1.25)(rows), 1.25 * part(rows))
 
 
 def test_intervals_hold_nine_of_ten_pooled_over_many_fits():
@@ -100,13 +129,11 @@ def test_a_predictor_reads_back_exactly_as_it_was(tmp_path, samples, bend):
     assert again.to_json() == fitted.to_json()
 
 
-@pytest.mark.parametrize("kind", ["gaussian_process", "xgboost", "mean"])
+@pytest.mark.parametrize("kind", [GaussianCorrection, TreeCorrection])
 def test_every_correction_reads_back_exactly(kind):
-    from predictors.learned.learner import CORRECTIONS, correction_from_json
-
     rng = np.random.default_rng(0)
     points, unseen = rng.normal(size=(60, 3)), rng.normal(size=(10, 3))
-    fitted = CORRECTIONS[kind][1](points, points[:, 0] ** 2, 7)
+    fitted = kind.fit(points, points[:, 0] ** 2, 7)
     again = correction_from_json(json.loads(json.dumps(fitted.to_json())))
     assert np.array_equal(fitted(unseen), again(unseen))
 
@@ -125,6 +152,7 @@ def test_the_same_seed_fits_the_same_predictor(bent):
         ('{"format": "edgevolve-predictor-0"}', "not a predictor of this format"),
         ('{"format": "edgevolve-predictor-1", "version": 0}', "version 0 of the features"),
         ('{"format": "edgevolve-predictor-1", "version": 1}', "not a predictor: KeyError"),
+        ('{"format": "edgevolve-predictor-2", "version": 1}', "not a predictor: KeyError"),
     ],
 )
 def test_an_old_or_foreign_file_is_one_clear_line(tmp_path, text, message):
@@ -140,7 +168,14 @@ def test_a_damaged_file_is_refused(tmp_path, bent):
         with pytest.raises(PredictorError):
             PerformanceRegressor.from_json({k: v for k, v in payload.items() if k != name})
     with pytest.raises(PredictorError, match="unknown correction"):
-        PerformanceRegressor.from_json({**payload, "correction": {"kind": "pickle"}})
+        PerformanceRegressor.from_json(
+            {**payload, "parts": [{**payload["parts"][0], "correction": {"kind": "pickle"}}]}
+        )
+    for part in ({"shape": [len(payload["names"])]}, {"work": {**payload["parts"][0]["work"], "columns": [-1]}}):
+        with pytest.raises(PredictorError):
+            PerformanceRegressor.from_json({**payload, "parts": [{**payload["parts"][-1], **part}]})
+    with pytest.raises(PredictorError):
+        PerformanceRegressor.from_json({**payload, "parts": []})
 
 
 def test_other_features_than_those_fitted_are_refused(bent):
