@@ -155,7 +155,7 @@ def _learned(source: Any, path: Path) -> Device:
     else:
         name, metric = found.name, predictor.metric
         more = predictor.names[len(FEATURES) :]
-        known = tuple(counters(found, small_network())) if more else ()
+        known = tuple(counters(found, small_network())) if more and found.figures else ()
         if predictor.names[: len(FEATURES)] != FEATURES or more != known:
             raise PredictorError(f"{path}: was fitted on other columns than those of {found.name}; fit it again")
 

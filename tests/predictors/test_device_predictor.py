@@ -109,12 +109,17 @@ def test_what_is_known_of_a_device_is_a_counter(name):
 
 def test_what_arms_compiler_says_is_a_counter_too():
     pytest.importorskip("ethosu")
-    net = GraphBuilder()
-    graph = net.build(net.add(Conv2D(8, (3, 3)), net.input((1, 16, 16, 3))))
-    known = sheet("ethos_u55_128")
-    assert counters(known, graph) == {"sheet": analyse(known, graph)["latency_ms"]}
-    fitted = DevicePredictor.fit("mine", GRAPHS[:6], noisy(GRAPHS[:6], 0), np.random.default_rng(0), sheet=known)
-    assert "sheet" in fitted.regressor.names
+    graphs, known = [], sheet("ethos_u55_128")
+    for width in range(4, 10):
+        net = GraphBuilder()
+        x = net.add(Conv2D(width, (3, 3)), net.input((1, 16, 16, 3)))
+        graphs.append(net.build(net.add(Conv2D(8, (1, 1)), x)))
+    assert counters(known, graphs[0]) == {"sheet": analyse(known, graphs[0])["latency_ms"]}
+    fitted = DevicePredictor.fit("mine", graphs, noisy(graphs, 0), np.random.default_rng(0), sheet=known)
+    assert (
+        fitted.table(graphs[:1]).rows[0, fitted.regressor.names.index("sheet")]
+        == analyse(known, graphs[0])["latency_ms"]
+    )
 
 
 @pytest.mark.parametrize("values", [[1.0] * 9, [1.0] * 9 + [-1.0], [1.0] * 9 + [float("nan")]])
