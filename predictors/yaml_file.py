@@ -1,0 +1,77 @@
+"""YAML files of figures, a stranger's too: read with care, and checked against a model; nothing in them is executed."""
+
+import re
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from edgevolve.beside import located, where
+from edgevolve.spelling import suggestion
+from predictors.files import read_text
+from predictors.workload import PredictorError
+
+_MOST_BYTES = 1 << 16
+_MOST_KEYS = 1000
+_OF_YAML = (yaml.YAMLError, ValueError, RecursionError, AttributeError, TypeError, LookupError, ArithmeticError)
+"""What PyYAML raises where a text is no YAML, or its own constructors meet what they do not expect."""
+
+_QUOTED = re.compile(r"'(\w+)'")
+"""The values that pydantic expects of an enumeration."""
+
+_FIGURE_FIELDS = ("value", "provenance", "source")
+
+T = TypeVar("T", bound=BaseModel)
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
+    """PyYAML's safe loader, but mappings have at most 1 000 keys: merges of merges double at every level."""
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        super().flatten_mapping(node)
+        if len(node.value) > _MOST_KEYS:
+            raise yaml.constructor.ConstructorError(None, None, f"a mapping of over {_MOST_KEYS} keys", node.start_mark)
+
+
+def is_yaml(name: str) -> bool:
+    """Whether a name is that of such a file."""
+    return name.endswith((".yaml", ".yml"))
+
+
+def read_yaml(path: Path | str, model: type[T], kind: str) -> T:
+    """The `model` in a file, in the working folder or beside a configuration; `kind` is its name in messages.
+
+    Raises `PredictorError`, in one line that says what and where.
+    """
+    try:
+        payload = yaml.load(read_text(located(path), _MOST_BYTES), _Loader)
+    except OSError as error:
+        raise PredictorError(f"{path}: {error.strerror or error}{where(path)}") from error
+    except _OF_YAML as error:
+        raise PredictorError(f"{path}: not a {kind} in YAML: {' '.join(str(error).split())[:300]}") from error
+    if not isinstance(payload, dict):
+        raise PredictorError(f"{path}: a {kind} is a mapping, not {type(payload).__name__}")
+    try:
+        return model(**payload)
+    except (ValidationError, TypeError) as error:
+        raise PredictorError(f"{path}: {_first(error, model)[:400]}") from error
+
+
+def _first(error: Exception, model: type[BaseModel]) -> str:
+    """What is wrong first: the place, the reason, the value and the name that is near."""
+    if not isinstance(error, ValidationError):
+        return " ".join(str(error).split())
+    first = error.errors()[0]
+    where = ".".join(str(part)[:100] for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        name = str(first["loc"][-1])
+        known = model.model_fields if len(first["loc"]) == 1 else _FIGURE_FIELDS
+        return f"{where}: no such field{suggestion(name, known)}"
+    message = str(first.get("ctx", {}).get("error", first["msg"]))
+    value = first["input"] if isinstance(first["input"], int | float | str) else None
+    shown = f"not {value!r:.60}"
+    if not where or value is None or shown in message:
+        return f"{where + ': ' if where else ''}{message}"
+    near = suggestion(str(value), _QUOTED.findall(str(first.get("ctx", {}).get("expected", ""))))
+    return f"{where}: {message}, {shown}{near}"
