@@ -1,4 +1,4 @@
-"""The command line: `python driver.py CONFIG.py` searches, the other verbs look at what was found."""
+"""The command line. `python driver.py CONFIG.py` searches; other verbs show, train, export and compare the networks."""
 
 import errno
 import sys
@@ -66,20 +66,22 @@ def _options(
 @app.command()
 def search(
     config: Config,
-    name: Annotated[str | None, typer.Option(help="of the run; the configuration's unless given")] = None,
+    name: Annotated[str | None, typer.Option(help="name of the run; default: that of the configuration")] = None,
     out: Annotated[Path, typer.Option(help="folder of all runs")] = Path("artifacts"),
     seed: Annotated[int | None, typer.Option(help="of everything random")] = None,
     evaluations: Annotated[
-        int | None, typer.Option(help="budget: candidates trained, those before --resume included")
+        int | None, typer.Option(help="budget in trained candidates, including those before --resume")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="budget: wall time in all; trainings that run then are waited for")
+        float | None, typer.Option(help="budget in minutes of wall time; running trainings may still end")
     ] = None,
     workers: Annotated[int | None, typer.Option(help="one a core unless given")] = None,
     ray_address: Annotated[str | None, typer.Option(help="join a running cluster: HOST:PORT or auto")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="go on where the journal ends")] = False,
-    tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="scalars and HParams as they come")] = None,
-    mlflow: Annotated[Path | None, typer.Option(metavar="DIR", help="the same for MLflow, in DIR/mlflow.db")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="continue the run where its journal ends")] = False,
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="write scalars and HParams for TensorBoard to this folder")
+    ] = None,
+    mlflow: Annotated[Path | None, typer.Option(metavar="DIR", help="write runs for MLflow to DIR/mlflow.db")] = None,
 ) -> None:
     """Search for networks; "search" itself may be left out."""
     from edgevolve.searching import search_in_terminal, status
@@ -117,7 +119,9 @@ def check(config: Config) -> None:
     found = feasibility(chosen)
     _console().print(feasibility_table(chosen, found))
     if not found.feasible:
-        raise ConfigError(f"none of {found.samples} random networks keeps the bounds; see the table")
+        raise ConfigError(
+            f"none of {found.samples} random networks keeps all bounds; the table shows which bound they break"
+        )
 
 
 for verb, command in {**DATA_COMMANDS, **RUN_COMMANDS, **MODEL_COMMANDS, **DEVICE_COMMANDS}.items():
@@ -156,7 +160,7 @@ def main() -> None:
         say(str(error))
         raise SystemExit(2) from None
     except WorkersLostError as error:
-        say_last(f"{error}; what finished is kept: add --resume to go on")
+        say_last(f"{error}; all finished candidates are kept. Add --resume to continue")
         leave_within(20.0, 1)
         raise SystemExit(1) from None
     except OSError as error:

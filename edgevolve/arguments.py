@@ -7,7 +7,9 @@ import typer
 from edgevolve.runs import ConfigError, JournalError, Record, Run
 
 RunPath = Annotated[str, typer.Argument(metavar="RUN", help="artifacts/NAME, or its journal")]
-Pick = Annotated[str, typer.Option(metavar="best|knee|N", help="the best candidate, the front's bend, or a number")]
+Pick = Annotated[
+    str, typer.Option(metavar="best|knee|N", help="best, knee (the bend of the front), or a candidate's number")
+]
 
 _MOST_DIGITS = 12
 

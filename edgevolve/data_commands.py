@@ -15,16 +15,20 @@ from edgevolve.runs import ConfigError
 
 def init(
     data: Annotated[
-        str, typer.Option(metavar="PATH", help="a folder of one folder a class: images, WAV, CSV; or a CSV, .ts, .npz")
+        str,
+        typer.Option(
+            metavar="PATH",
+            help="a folder with one folder for each class (images, WAV, CSV), or a CSV, .ts or .npz file",
+        ),
     ],
-    board: Annotated[str, typer.Option(metavar="NAME", help="NAME or NAME/FRAMEWORK; see the verb boards")],
+    board: Annotated[str, typer.Option(metavar="NAME", help="NAME or NAME/FRAMEWORK; `boards` lists them")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="FILE.py", help="the configuration to write")] = Path(
         "mine.py"
     ),
-    minutes: Annotated[float, typer.Option(min=1, help="budget of the search: wall time")] = 30,
-    label: Annotated[str | None, typer.Option(metavar="COLUMN", help="of a CSV: what is to be predicted")] = None,
+    minutes: Annotated[float, typer.Option(min=1, help="budget of the search in minutes of wall time")] = 30,
+    label: Annotated[str | None, typer.Option(metavar="COLUMN", help="the column of a CSV to predict")] = None,
     skip_unreadable: Annotated[
-        bool, typer.Option("--skip-unreadable", help="leave out what cannot be read, and list it")
+        bool, typer.Option("--skip-unreadable", help="leave out files and rows that cannot be read, and list them")
     ] = False,
 ) -> None:
     """Look at data and write a configuration for them and a board, that runs as it is."""
@@ -62,7 +66,7 @@ def _check_out(out: Path) -> None:
     if out.suffix != ".py" or not out.stem.strip():
         raise ConfigError(f"-o {out}: a configuration is Python: end its name in .py")
     if out.exists():
-        raise ConfigError(f"{out}: is there already; choose another -o, or remove it")
+        raise ConfigError(f"{out}: exists already; choose another -o, or remove it")
     if out.stem in {"edgevolve", *sys.stdlib_module_names}:
         raise ConfigError(f"-o {out}: {out.stem} is the name of a module; choose another")
 

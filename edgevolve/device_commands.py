@@ -33,15 +33,15 @@ from predictors import validate as compare
 
 Measured = Annotated[str, typer.Option("--device", metavar="cpu|usb:0|pci:0", help="what to measure on")]
 Threads = Annotated[int, typer.Option(help="of the interpreter")]
-Cores = Annotated[str | None, typer.Option(metavar="N,...", help="cores of the processor to keep to; any unless given")]
-Repeats = Annotated[int, typer.Option(help="inferences timed at least, after a warm-up")]
+Cores = Annotated[str | None, typer.Option(metavar="N,...", help="run on these cores of the processor; default: any")]
+Repeats = Annotated[int, typer.Option(help="least number of timed inferences, after a warm-up")]
 Rows = Annotated[Path, typer.Argument(metavar="CSV", help="rows with the columns file and latency_ms")]
 Seed = Annotated[int, typer.Option(help="of everything random")]
 
 
 def devices(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="DEVICE", help="names or .yaml files; all if none")
+        list[str] | None, typer.Argument(metavar="DEVICE", help="names or .yaml files; default: all")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="the sheets, each figure with provenance and source")] = False,
 ) -> None:
@@ -51,7 +51,7 @@ def devices(
 
     named = [name for name in names or () if name.partition("/")[0] in boards()]
     if named:
-        raise PredictorError(f"{named[0]} is a board: see it with: edgevolve boards {named[0]}")
+        raise PredictorError(f"{named[0]} is a board; to see it run: edgevolve boards {named[0]}")
     chosen = [sheet(name) for name in names] if names else list(sheets().values())
     if as_json:
         print(json.dumps([one.model_dump(mode="json") for one in chosen], indent=1))
@@ -64,7 +64,7 @@ def devices(
 
 def boards_of(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="BOARD", help="NAME, NAME/FRAMEWORK or a .yaml file; all if none")
+        list[str] | None, typer.Argument(metavar="BOARD", help="NAME, NAME/FRAMEWORK or a .yaml file; default: all")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="the boards, each figure with provenance and source")] = False,
 ) -> None:
@@ -83,7 +83,7 @@ def boards_of(
 
 def profile_model(
     model: Annotated[
-        Path, typer.Argument(metavar="MODEL.tflite", help="any file, or a C array of it; its inputs are random")
+        Path, typer.Argument(metavar="MODEL.tflite", help="a .tflite file, or a C array of one; inputs are random")
     ],
     device: Measured = "cpu",
     threads: Threads = 1,
@@ -107,15 +107,18 @@ def profile_model(
 
 
 def calibrate(
-    out: Annotated[Path, typer.Option(help="CSV; what it holds already is not measured again")] = Path(
+    out: Annotated[Path, typer.Option(help="CSV file; networks that it holds already are not measured again")] = Path(
         "calibration.csv"
     ),
     device: Measured = "cpu",
     networks: Annotated[int, typer.Option(min=1, help="how many")] = 200,
     at_most: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="random networks of up to 250k, say, not published families")
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="random networks of at most this size, such as 250k, instead of published families"
+        ),
     ] = None,
-    layers: Annotated[bool, typer.Option(help="each of their layers by itself as well")] = True,
+    layers: Annotated[bool, typer.Option(help="also measure each layer by itself")] = True,
     threads: Threads = 1,
     cores: Cores = None,
     repeats: Repeats = 50,
@@ -150,11 +153,11 @@ def calibrate(
     try:
         found = calibration.calibrate(asked, out, measure, evaluator=pool, observe=observe)
     except KeyboardInterrupt:
-        print("edgevolve: interrupted; the same command goes on where it ended", file=sys.stderr)
+        print("edgevolve: interrupted; run the same command again to continue", file=sys.stderr)
         raise SystemExit(130) from None
     for description, reason in found.failed[:5]:
         print(f"edgevolve: {description}: {reason}", file=sys.stderr)
-    print(f"{out}: {found.measured} measured, {found.known} known before, {len(found.failed)} could not be measured")
+    print(f"{out}: {found.measured} measured, {found.known} measured before, {len(found.failed)} could not be measured")
     if not found.measured and not found.known:
         raise SystemExit(1)
 
@@ -162,9 +165,10 @@ def calibrate(
 def fit(
     csv: Rows,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="PREDICTOR.json", help="where to write")],
-    device: Annotated[str | None, typer.Option(help="its rows alone, where the CSV has several")] = None,
+    device: Annotated[str | None, typer.Option(help="use only the rows of this device")] = None,
     known: Annotated[
-        str | None, typer.Option("--sheet", metavar="DEVICE", help="what is known of it: a name or .yaml file")
+        str | None,
+        typer.Option("--sheet", metavar="DEVICE", help="start from the figures of this sheet: a name or .yaml file"),
     ] = None,
     seed: Seed = 0,
 ) -> None:
@@ -184,7 +188,7 @@ def fit(
 
 def predict(
     predictor: Annotated[Path, typer.Argument(metavar="PREDICTOR.json", help="what fit wrote")],
-    csv: Annotated[Path, typer.Argument(metavar="CSV", help="rows with the column file, measured or not")],
+    csv: Annotated[Path, typer.Argument(metavar="CSV", help="rows with the column file; measurements are not needed")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.csv", help="latencies with their intervals")],
 ) -> None:
     """Write what the networks of a CSV will take, before or after they are measured."""
@@ -199,9 +203,9 @@ def validate(
         Path, typer.Argument(metavar="PREDICTIONS", help="what predict wrote, or a predictor's .json")
     ],
     csv: Rows,
-    device: Annotated[str | None, typer.Option(help="its rows alone, where the CSV has several")] = None,
+    device: Annotated[str | None, typer.Option(help="use only the rows of this device")] = None,
     improve: Annotated[
-        Path | None, typer.Option(metavar="OUT.json", help="the predictor, improved by these measurements")
+        Path | None, typer.Option(metavar="OUT.json", help="write the predictor improved by these measurements here")
     ] = None,
     seed: Seed = 0,
     as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,

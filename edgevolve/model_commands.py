@@ -29,10 +29,15 @@ def export(
     run: RunPath,
     pick: Pick = "best",
     formats: Annotated[str, typer.Option(metavar="NAME,...", help="of tflite (with Keras), c, onnx, torch")] = "tflite",
-    out: Annotated[Path | None, typer.Option(help="folder; RUN/export/NUMBER unless given")] = None,
-    config: Annotated[str | None, typer.Option(help="where the run's own data set is defined")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder to write; default: RUN/export/NUMBER")] = None,
+    config: Annotated[
+        str | None, typer.Option(help="the configuration that defines the run's data set, if it is your own")
+    ] = None,
     target: Annotated[
-        str | None, typer.Option(help=f"whose arena manifest and C code give; a board has its own: {_TARGET_HELP}")
+        str | None,
+        typer.Option(
+            help=f"kernels for which manifest and C code give the arena; default: the board's. {_TARGET_HELP}"
+        ),
     ] = None,
     size: Annotated[
         int | None, typer.Option("--set", metavar="N", min=2, help="so many networks that share weights, in one bundle")
@@ -109,11 +114,13 @@ def _time_and_energy(run: Run, graph: Graph) -> tuple[float, float]:
 
 
 def optimise(
-    model: Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="any file, or a C array of it")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="a .tflite file, or a C array of one")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.tflite", help="where to write")],
-    slower: Annotated[str, typer.Option(metavar="SHARE", help="how much more work parts in bands may take: 20%")] = "0",
+    slower: Annotated[
+        str, typer.Option(metavar="SHARE", help="extra work allowed for computing parts in bands, such as 20%")
+    ] = "0",
     arena: Annotated[
-        str | None, typer.Option(metavar="BYTES", help="as little more work as brings it to this: 64k")
+        str | None, typer.Option(metavar="BYTES", help="use as little extra work as reaches this arena, such as 64k")
     ] = None,
 ) -> None:
     """Give any .tflite the memory plan that needs the least; its outputs stay the same to the bit.
@@ -150,12 +157,19 @@ def _number(option: str, text: str) -> float:
 
 def inspect(
     network: Annotated[
-        str, typer.Argument(metavar="MODEL.tflite|RUN:N", help="a file; or a run and a candidate, number, best or knee")
+        str,
+        typer.Argument(
+            metavar="MODEL.tflite|RUN:N", help="a .tflite file, or RUN:N with a candidate's number, best or knee"
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="memory over time as .png or .svg")] = None,
-    target: Annotated[str | None, typer.Option(help=f"a run's board, or {_TARGET_HELP}")] = None,
-    board: Annotated[str | None, typer.Option(metavar="NAME", help="does it fit? see the verb boards")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="draw memory over time as .png or .svg")] = None,
+    target: Annotated[
+        str | None, typer.Option(help=f"kernels to plan for; default: those of the run's board. {_TARGET_HELP}")
+    ] = None,
+    board: Annotated[
+        str | None, typer.Option(metavar="NAME", help="say whether the file fits this board; `boards` lists them")
+    ] = None,
 ) -> None:
     """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory, what sets the peak."""
     from edgevolve.reports.memory_map import check_picture, save_arena_map, save_live_map

@@ -22,10 +22,13 @@ def show(
     pick: Pick | None = None,
     sort: Annotated[str | None, typer.Option(metavar="METRIC", help="best first")] = None,
     where: Annotated[
-        str | None, typer.Option(metavar="CONDITION", help="of the front: 'peak_memory_bytes < 32k and error < 5%'")
+        str | None,
+        typer.Option(metavar="CONDITION", help="show only these, such as 'peak_memory_bytes < 32k and error < 5%'"),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="also what is beyond a soft bound")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="a list of number, genotype, network and metrics")] = False,
+    every: Annotated[bool, typer.Option("--all", help="also show candidates beyond a soft bound")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="as JSON: a list of number, genotype, network and metrics")
+    ] = False,
 ) -> None:
     """Print the front."""
     from edgevolve.reports.metrics import metric_names
@@ -66,12 +69,16 @@ def runs_of(
 
 def report(
     runs: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="artifacts/NAME, or its journal; several compare")
+        list[str], typer.Argument(metavar="RUN...", help="artifacts/NAME, or its journal; several are compared")
     ],
-    out: Annotated[Path | None, typer.Option(help="folder; RUN/report unless given")] = None,
-    pictures: Annotated[bool, typer.Option(help="PNG, SVG and CSV beside the page")] = True,
-    tensorboard: Annotated[Path | None, typer.Option(metavar="DIR", help="scalars and HParams as well")] = None,
-    mlflow: Annotated[Path | None, typer.Option(metavar="DIR", help="the same for MLflow, in DIR/mlflow.db")] = None,
+    out: Annotated[Path | None, typer.Option(help="folder to write; default: RUN/report")] = None,
+    pictures: Annotated[bool, typer.Option(help="also write PNG, SVG and CSV files")] = True,
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="also write scalars and HParams for TensorBoard to this folder")
+    ] = None,
+    mlflow: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="also write runs for MLflow to DIR/mlflow.db")
+    ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
 ) -> None:
     """Write report.html, which needs no network, and its plots for papers."""
@@ -104,7 +111,7 @@ def report(
 
 def watch(
     run: RunPath,
-    port: Annotated[int, typer.Option(help="on 127.0.0.1; any free one unless given")] = 0,
+    port: Annotated[int, typer.Option(help="port on 127.0.0.1; default: any free one")] = 0,
     open_page: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
 ) -> None:
     """Serve a live page of a run, on this machine alone; it changes nothing."""
@@ -127,14 +134,17 @@ def train(
     run: RunPath,
     pick: Pick = "best",
     epochs: Annotated[int, typer.Option(min=1, help="of each training")] = 300,
-    seeds: Annotated[int, typer.Option(min=1, help="how many trainings from scratch")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="number of trainings from scratch")] = 3,
     quantise: Annotated[
-        int | None, typer.Option(metavar="8|4", help="bits of kernels; trained on where that loses much")
+        int | None,
+        typer.Option(metavar="8|4", help="bits of kernels, 8 or 4; training continues where rounding costs accuracy"),
     ] = None,
     distil: Annotated[
-        str | None, typer.Option(metavar="TEACHER", help="learn from RUN:N or FILE.keras as well")
+        str | None, typer.Option(metavar="TEACHER", help="also learn from the teacher RUN:N or FILE.keras")
     ] = None,
-    config: Annotated[str | None, typer.Option(help="where the run's own data set is defined")] = None,
+    config: Annotated[
+        str | None, typer.Option(help="the configuration that defines the run's data set, if it is your own")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="one a seed unless given")] = None,
     ray_address: Annotated[str | None, typer.Option(help="join a running cluster: HOST:PORT or auto")] = None,
 ) -> None:
@@ -163,12 +173,14 @@ def train(
 def standard(
     run: RunPath,
     names: Annotated[
-        list[str] | None, typer.Option("--train", metavar="NAME", help="train it as well; repeat it")
+        list[str] | None, typer.Option("--train", metavar="NAME", help="also train this network; may be repeated")
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="of each training; those of the search unless given")
+        int | None, typer.Option(min=1, help="epochs of each training; default: those of the search")
     ] = None,
-    config: Annotated[str | None, typer.Option(help="where the run's own data set is defined")] = None,
+    config: Annotated[
+        str | None, typer.Option(help="the configuration that defines the run's data set, if it is your own")
+    ] = None,
 ) -> None:
     """Compare the front with the standard networks of the field; those that are trained stand in later reports."""
     from edgevolve.engine.standard import cost_of, standards_of, train_standard
@@ -191,11 +203,16 @@ def standard(
 
 def specialise(
     run: RunPath,
-    board: Annotated[list[str], typer.Option(metavar="NAME", help="NAME, NAME/FRAMEWORK or a .yaml file; repeat it")],
+    board: Annotated[
+        list[str], typer.Option(metavar="NAME", help="NAME, NAME/FRAMEWORK or a .yaml file; may be repeated")
+    ],
     minutes: Annotated[float, typer.Option(help="for each board")] = 1.5,
-    evaluations: Annotated[int, typer.Option(min=1, help="candidates scored for each board, at most")] = 200,
-    out: Annotated[Path | None, typer.Option(help="folder of the new runs; that of RUN unless given")] = None,
-    config: Annotated[str | None, typer.Option(help="where the run's own data, space or strategy are defined")] = None,
+    evaluations: Annotated[int, typer.Option(min=1, help="most candidates to score for each board")] = 200,
+    out: Annotated[Path | None, typer.Option(help="folder of the new runs; default: that of RUN")] = None,
+    config: Annotated[
+        str | None,
+        typer.Option(help="the configuration that defines the run's data, space or strategy, if they are your own"),
+    ] = None,
 ) -> None:
     """Search a front for each board by the shared weights that RUN prepared; each is a run of its own, RUN_BOARD."""
     from edgevolve.engine import specialised, specialised_name

@@ -34,7 +34,7 @@ def test_boards_are_listed_and_shown_with_their_sources():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["devices", "nano33ble"], "nano33ble is a board: see it with: edgevolve boards nano33ble"),
+        (["devices", "nano33ble"], "nano33ble is a board; to see it run: edgevolve boards nano33ble"),
         (["boards", "nano33bel"], "unknown board 'nano33bel': "),
         (["inspect", "model.tflite", "--board", "nano33bel"], "did you mean 'nano33ble'"),
         (["inspect", "model.tflite", "--board", "nano33ble", "--target", "host"], "give --target or --board"),

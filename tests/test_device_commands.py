@@ -151,7 +151,7 @@ def test_calibrate_measures_and_what_it_wrote_can_be_learned(edgevolve, tmp_path
     table = tmp_path / "c.csv"
     common = ("calibrate", "--out", table, "--at-most", "60k", "--repeats", 1)
     status, out, _ = edgevolve(*common, "--networks", 6)
-    assert status == 0 and ", 0 known before, 0 could not be measured" in out
+    assert status == 0 and ", 0 measured before, 0 could not be measured" in out
     measured = len(table.read_text().splitlines()) - 1
     assert measured > 6
     status, out, _ = edgevolve(*common, "--networks", 6)

@@ -28,7 +28,7 @@ def looked_at(path: str, board: str, wishes: Wishes) -> Reading:
         found = kind_of(os.path.abspath(Path(path).expanduser()))
         inner = classes_below(found.path) if os.path.isdir(found.path) else ""
         if inner:
-            raise DataError(f"{shown(path)}: holds a folder alone; its classes seem to be in {shown(inner)}: give that")
+            raise DataError(f"{shown(path)}: holds only a folder; its classes seem to be in {shown(inner)}: give that")
         if wishes.label is not None and found.kind not in (Kind.TABLE, Kind.RECORDINGS):
             raise DataError(f"{path}: --label names a column of a table; here classes are {found.kind}'s folders")
         match found.kind:

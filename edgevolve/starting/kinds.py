@@ -40,15 +40,13 @@ _SUFFIXES = {
     **dict.fromkeys((".ts", ".npz"), Kind.RECORDINGS),
 }
 _OTHERS = {
-    **dict.fromkeys((".mp3", ".flac", ".ogg", ".m4a", ".aac", ".opus"), "sound is read from WAV files; convert them"),
-    **dict.fromkeys(
-        (".tif", ".tiff", ".gif", ".webp", ".heic"), "images are read from PNG, JPEG and BMP; convert them"
-    ),
-    **dict.fromkeys((".xls", ".xlsx", ".ods", ".parquet", ".feather"), "a table is read from CSV; save it so"),
-    **dict.fromkeys((".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"), "an archive is not read; unpack it"),
-    **dict.fromkeys((".mp4", ".avi", ".mov", ".mkv", ".webm"), "a video is not read; save its frames as images"),
-    **dict.fromkeys((".json", ".cbor"), "recordings are read from CSV; export them so"),
-    **dict.fromkeys((".h5", ".hdf5", ".mat", ".pkl", ".pickle"), "arrays are read from .npz; save them so"),
+    **dict.fromkeys((".mp3", ".flac", ".ogg", ".m4a", ".aac", ".opus"), "sound must be WAV files; convert them"),
+    **dict.fromkeys((".tif", ".tiff", ".gif", ".webp", ".heic"), "images must be PNG, JPEG or BMP files; convert them"),
+    **dict.fromkeys((".xls", ".xlsx", ".ods", ".parquet", ".feather"), "a table must be a CSV file; save it as CSV"),
+    **dict.fromkeys((".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"), "archives are not read; unpack it"),
+    **dict.fromkeys((".mp4", ".avi", ".mov", ".mkv", ".webm"), "videos are not read; save the frames as images"),
+    **dict.fromkeys((".json", ".cbor"), "recordings must be CSV files; export them as CSV"),
+    **dict.fromkeys((".h5", ".hdf5", ".mat", ".pkl", ".pickle"), "arrays must be .npz files; save them as .npz"),
 }
 """What people have, and what to do with it."""
 
@@ -102,7 +100,7 @@ def _of_file(path: str) -> Found:
     raise DataError(f"{shown(path)}: {_OTHERS.get(suffix, _READ)}")
 
 
-_READ = "nothing that is read: images (PNG, JPEG, BMP), sound (WAV), CSV, .ts, .npz"
+_READ = "no file of a kind that edgevolve reads: images (PNG, JPEG, BMP), sound (WAV), CSV, .ts, .npz"
 
 
 def _of_archive(path: str) -> Kind:

@@ -36,7 +36,7 @@ def images(path: str, arena_bytes: int, wishes: Wishes) -> Reading:
     group = group_in_names(listing)
     if group:
         settings["group"] = group[0]
-        why["group"] = f"{group[1]}: none is in two splits"
+        why["group"] = f"{group[1]}: each stays in one split"
     seen = f"{len(listing.files)} images of {_words(sizes)} in {classes_in_words(listing.classes)}"
     return Reading(ImageFolder(path, **settings, **wishes.reading), seen, {**why, "skip_unreadable": SKIPPED})
 

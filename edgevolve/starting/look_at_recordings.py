@@ -49,7 +49,7 @@ def recordings_in_files(path: str, wishes: Wishes) -> Reading:
     group = group_in_names(listing)
     if group:
         settings["group"] = group[0]
-        why["group"] = f"{group[1]}: none is in two splits"
+        why["group"] = f"{group[1]}: each stays in one split"
     data = SensorFolder(path, **settings, **wishes.reading)
     return _reading(data, f"{len(listing.files)} files of sensor recordings", why)
 

@@ -38,7 +38,7 @@ def sound(path: str, wishes: Wishes) -> Reading:
     group = group_in_names(listing)
     if group:
         settings["group"] = group[0]
-        why["AudioFolder.group"] = f"{group[1]}: none is in two splits"
+        why["AudioFolder.group"] = f"{group[1]}: each stays in one split"
     data = AudioFolder(path, **settings, **wishes.reading)
     front_end = _mel(settings["rate"], data.input_shape[0])
     why["Mel.coefficients"] = "MFCC as in MLPerf Tiny's keyword spotting: few numbers, little memory"
@@ -71,7 +71,9 @@ def _settings(path: str, listing: Listing, unreadable: Unreadable) -> tuple[dict
     settings: dict[str, Any] = {"rate": min(usual, _HIGHEST_RATE)}
     why: dict[str, str] = {}
     found = f"files have {', '.join(f'{rate} Hz' for rate in sorted(rates)[:4])}"
-    why["AudioFolder.rate"] = found if settings["rate"] == usual else f"{found}; half of it is the highest tone kept"
+    why["AudioFolder.rate"] = (
+        found if settings["rate"] == usual else f"{found}; half of it is the highest frequency kept"
+    )
     settings |= _length(seconds, why)
     if several:
         settings["mix"] = True

@@ -38,15 +38,15 @@ def table(path: str, wishes: Wishes) -> Reading:
     why = {"label": why_label}
     if kinds.is_value(label):
         settings["values"] = True
-        why["values"] = f"{label} holds {kinds.different[label]} different numbers: a value, no class"
+        why["values"] = f"{label} holds {kinds.different[label]} different numbers, so it is a value and no class"
     group = next((name for name in file.names if name.lower() in _GROUPS and kinds.comes_back(name)), None)
     if group and group != label:
         settings["group"] = group
-        why["group"] = "its rows belong together: none is in two splits"
+        why["group"] = "rows with the same value stay in one split"
     ignored = tuple(name for name in file.names if name not in (label, group) and kinds.is_of_rows(name))
     if ignored:
         settings["ignore"] = ignored
-        why["ignore"] = "says which row it is, or has words of its own in most rows"
+        why["ignore"] = "it numbers the rows, or has a different word in most rows"
     data = Table(path, label, **settings, **wishes.reading)
     what = f"{label}, a number" if data.values else classes_in_words(data.target.labels)  # type: ignore[union-attr]
     seen = f"a table of {kinds.rows} rows and {len(data.inputs)} inputs for {what}"

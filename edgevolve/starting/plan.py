@@ -81,8 +81,8 @@ def planned(reading: Reading, board: str, minutes: float, cores: int) -> Plan:
         "evaluations": None,
         "minutes": minutes,
     }
-    why["algorithm"] = "of 16 networks that fit, the most promising is trained"
-    why["minutes"] = "`--minutes` said so; or edgevolve FILE --minutes N"
+    why["algorithm"] = "of 16 proposals that fit, the most promising is trained"
+    why["minutes"] = "from `--minutes`; edgevolve FILE --minutes N changes it"
     for space, reason in _spaces(reading.data):
         config = SearchConfig(space=space, **fields)
         found = feasibility(config, _SAMPLES, _PATIENCE_S)
@@ -119,7 +119,7 @@ def _begun(config: SearchConfig, why: dict[str, str]) -> SearchConfig:
         start = tuple(space.separable(width, _BEGUN_BLOCKS, _BEGUN_UNITS) for width in (filters, filters // 2))
         found = measure(space, config.providers, start[0], beside=config.beside)
         if not config.problem.broken(found.metrics):
-            why["start"] = "as DS-CNN: the widest that keeps the bounds, and half of it"
+            why["start"] = "like DS-CNN: the widest that keeps the bounds, and half as wide"
             return config.with_fields(start=start)
     return config
 
@@ -132,7 +132,7 @@ def _training(data: DataSet, splits: Splits, why: dict[str, str]) -> TrainingSet
     height, width, _ = data.input_shape
     if isinstance(data, Features):
         augment: tuple[str, ...] = ("mixup",)
-        why["training"] += "; examples are mixed in pairs, as speakers and places differ"
+        why["training"] += "; examples are mixed in pairs, because speakers and places differ"
     else:
         augment = ("shift",) if min(height, width) > 1 else ()
     return TrainingSettings(epochs, batch, "adamw", 0.005, 0.01, augment=augment)

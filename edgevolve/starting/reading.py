@@ -37,7 +37,7 @@ class Wishes:
         return {"skip_unreadable": True} if self.skip_unreadable else {}
 
 
-SKIPPED = "as --skip-unreadable said; `edgevolve check` lists what is left out"
+SKIPPED = "from --skip-unreadable; `edgevolve check` lists what is left out"
 _MOST_CLASSES = 0.5
 """Where more classes than such a share of the files are seen, their names are no classes."""
 
@@ -46,7 +46,7 @@ def check_classes(path: str, listing: Listing) -> None:
     """Raise `DataError` where nearly every file would be a class of its own: no label can be seen."""
     if len(listing.classes) > _MOST_CLASSES * len(listing.files):
         raise DataError(
-            f"{shown(path)}: no labels can be seen in {len(listing.files)} files such as "
+            f"{shown(path)}: cannot tell the labels of {len(listing.files)} files such as "
             f"{shown(listing.files[0].name)}; make one folder a class, or name files class.anything.suffix"
         )
 

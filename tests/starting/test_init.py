@@ -207,7 +207,7 @@ def test_the_command_writes_once_and_says_what_comes_next(tmp_path):
     before = (tmp_path / "mine.py").read_text()
     again, other = edgevolve(*begin, "-o", "mine.py", cwd=tmp_path), edgevolve(*begin, "-o", "mine.txt", cwd=tmp_path)
     assert again.returncode == other.returncode == 2 and (tmp_path / "mine.py").read_text() == before
-    assert again.stderr == "edgevolve: mine.py: is there already; choose another -o, or remove it\n"
+    assert again.stderr == "edgevolve: mine.py: exists already; choose another -o, or remove it\n"
 
 
 def test_one_signal_a_line_has_as_many_axes_as_alternate(tmp_path):
