@@ -116,11 +116,11 @@ def check(config: Config) -> None:
     notes = (*seen.notes, *differs(chosen.data, splits), *try_task(chosen, task, splits))
     for line in (*seen.lines, *(f"note: {note}" for note in notes), ""):
         _console().print(line, highlight=False, markup=False, soft_wrap=True)
-    found = feasibility(chosen)
-    _console().print(feasibility_table(chosen, found))
-    if not found.feasible:
+    feasible = feasibility(chosen)
+    _console().print(feasibility_table(chosen, feasible))
+    if not feasible.feasible:
         raise ConfigError(
-            f"none of {found.samples} random networks keeps all bounds; the table shows which bound they break"
+            f"none of {feasible.samples} random networks keeps all bounds; the table shows which bound they break"
         )
 
 

@@ -51,8 +51,8 @@ def load_configuration(name: str, packaged: Path = PACKAGED, verbs: tuple[str, .
         raise ConfigError(f"{name}: line {line}: {_words(error, vars(module))}") from None
     config = getattr(module, "config", None)
     if not isinstance(config, SearchConfig):
-        found = "defines no `config`" if config is None else f"`config` is a {type(config).__name__}"
-        raise ConfigError(f"{name}: {found}; it must define `config = SearchConfig(...)`")
+        fault = "defines no `config`" if config is None else f"`config` is a {type(config).__name__}"
+        raise ConfigError(f"{name}: {fault}; it must define `config = SearchConfig(...)`")
     return config
 
 

@@ -93,16 +93,16 @@ def profile_model(
 ) -> None:
     """Measure what one inference takes on a device."""
     try:
-        found = profile(model_bytes(model), device, threads=threads, cores=_cores(cores), runs=repeats)
+        timed = profile(model_bytes(model), device, threads=threads, cores=_cores(cores), runs=repeats)
     except PredictorError as error:
         raise PredictorError(f"{model}: {error}") from None
     if as_json:
-        print(json.dumps({"model": model.name, **asdict(found)}))
+        print(json.dumps({"model": model.name, **asdict(timed)}))
         return
     print(
-        f"{model.name} on {found.device}, {found.threads} thread{'s' if threads > 1 else ''}, {found.runs} inferences: "
-        f"median {found.latency_ms:.4g} ms, 90th percentile {found.p90_ms:.4g} ms, least {found.least_ms:.4g} ms, "
-        f"spread {found.spread:.1%}"
+        f"{model.name} on {timed.device}, {timed.threads} thread{'s' if threads > 1 else ''}, {timed.runs} inferences: "
+        f"median {timed.latency_ms:.4g} ms, 90th percentile {timed.p90_ms:.4g} ms, least {timed.least_ms:.4g} ms, "
+        f"spread {timed.spread:.1%}"
     )
 
 
@@ -151,14 +151,17 @@ def calibrate(
     pool = calibration.on_ray(ray_address or os.environ.get("RAY_ADDRESS"))
     asked = calibration.with_layers(chosen) if layers else chosen
     try:
-        found = calibration.calibrate(asked, out, measure, evaluator=pool, observe=observe)
+        progress = calibration.calibrate(asked, out, measure, evaluator=pool, observe=observe)
     except KeyboardInterrupt:
         print("edgevolve: interrupted; run the same command again to continue", file=sys.stderr)
         raise SystemExit(130) from None
-    for description, reason in found.failed[:5]:
+    for description, reason in progress.failed[:5]:
         print(f"edgevolve: {description}: {reason}", file=sys.stderr)
-    print(f"{out}: {found.measured} measured, {found.known} measured before, {len(found.failed)} could not be measured")
-    if not found.measured and not found.known:
+    print(
+        f"{out}: {progress.measured} measured, {progress.known} measured before, "
+        f"{len(progress.failed)} could not be measured"
+    )
+    if not progress.measured and not progress.known:
         raise SystemExit(1)
 
 
@@ -227,16 +230,16 @@ def validate(
     different = len({graph_hash(graph) for graph in whole})
     if fitted:
         guess = fitted.predict(whole)
-        found = compare(guess.value, truth, guess.low, guess.high, different)
+        result = compare(guess.value, truth, guess.low, guess.high, different)
         if improve:
             _save(fitted.improved(whole, truth, np.random.default_rng(seed)), improve)
     else:
         value, low, high = read_predictions(predicted, [row.file for row, _ in pairs]).T
-        found = compare(value, truth, low, high, different)
+        result = compare(value, truth, low, high, different)
     if as_json:
-        print(json.dumps({key: value if value == value else None for key, value in asdict(found).items()}))
+        print(json.dumps({key: value if value == value else None for key, value in asdict(result).items()}))
     else:
-        console().print(validation_table(found))
+        console().print(validation_table(result))
 
 
 def _save(fitted: DevicePredictor, path: Path) -> None:

@@ -69,9 +69,9 @@ def metric(name: str, known: Mapping[str, Metric] = _NONE) -> Metric:
     name that nobody gave a `Metric`, nothing but the name is known: it is a plain number, and lower is taken to be
     better.
     """
-    found = known.get(name) or _KNOWN.get(name)
-    if found:
-        return found
+    described = known.get(name) or _KNOWN.get(name)
+    if described:
+        return described
     base, at, device = name.partition("@")
     if at:
         of = metric(base, known)

@@ -135,13 +135,13 @@ def optimise(
         raise ExportError(f"--out {out}: what is written is a .tflite; end its name so")
     content = model_bytes(model)
     most_arena_bytes = int(_number("--arena", arena)) if arena else 0
-    found = optimised(content, _number("--slower", slower) or float(bool(arena)), most_arena_bytes)
+    result = optimised(content, _number("--slower", slower) or float(bool(arena)), most_arena_bytes)
     try:
-        out.write_bytes(found.model)
+        out.write_bytes(result.model)
     except OSError as error:
         raise ExportError(f"{error.filename}: {error.strerror}") from error
-    console().print(optimised_table(out, len(content), asdict(found)))
-    for runtime, words in runtime_facts(file := read_tflite(found.model), runtimes(file)).items():
+    console().print(optimised_table(out, len(content), asdict(result)))
+    for runtime, words in runtime_facts(file := read_tflite(result.model), runtimes(file)).items():
         console().print(f"{runtime}: {words}", highlight=False, markup=False)
 
 
@@ -184,30 +184,30 @@ def inspect(
     device = on.target if on else _device(target or "cortex-m")
     path, colon, pick = network.rpartition(":")
     if network.lower().endswith(".tflite") or Path(network).is_file():
-        found, title = inspect_file(load_tflite(Path(network)), device), Path(network).name
-        if found.footprint and found.footprint.unmodelled:
+        inspected, title = inspect_file(load_tflite(Path(network)), device), Path(network).name
+        if inspected.footprint and inspected.footprint.unmodelled:
             from edgevolve.deployment.micro import arena_needed
 
-            found = replace(found, measured=arena_needed(model_bytes(Path(network))))
+            inspected = replace(inspected, measured=arena_needed(model_bytes(Path(network))))
     elif colon:
         opened = Run.open(path)
         record = picked(opened, pick)
         device = device if target or on else opened.target
-        found = inspect_network(opened.graph(record.number), device)
+        inspected = inspect_network(opened.graph(record.number), device)
         title = f"candidate {record.number}: {record.description}"
     else:
         raise ConfigError(f"{network}: write MODEL.tflite, or RUN:N such as artifacts/digits_aging:best")
-    found = replace(found, board=on)
-    if plot and found.footprint:
-        save_arena_map(plot, found.file or found.graph, device, title)
+    inspected = replace(inspected, board=on)
+    if plot and inspected.footprint:
+        save_arena_map(plot, inspected.file or inspected.graph, device, title)
     elif plot:
-        save_live_map(plot, found.graph, title)
+        save_live_map(plot, inspected.graph, title)
     if as_json:
-        print(json.dumps(network_json(found), indent=1))
+        print(json.dumps(network_json(inspected), indent=1))
     else:
         terminal = console()
         terminal.print(title, highlight=False, markup=False)
-        terminal.print(network_table(found))
+        terminal.print(network_table(inspected))
 
 
 def _device(target: str) -> Target:

@@ -18,11 +18,11 @@ def quantity(text: str) -> float:
 
     B may follow. Raises `ValueError` for anything else; its message says what to write.
     """
-    found = _QUANTITY.fullmatch(text)
-    unit = found[2] if found else None
-    if not found or unit not in _SUFFIXES:
+    match = _QUANTITY.fullmatch(text)
+    unit = match[2] if match else None
+    if not match or unit not in _SUFFIXES:
         raise ValueError(f"write a number such as 0.05, 5%, 64k or 32KiB, not {text[:40]!r}")
-    return float(found[1]) * _SUFFIXES[unit]
+    return float(match[1]) * _SUFFIXES[unit]
 
 
 SIZES: Mapping[str, float] = {"B": 1.0, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30}

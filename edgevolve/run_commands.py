@@ -222,18 +222,18 @@ def specialise(
     nothing = 0
     for name in board:
         try:
-            found = specialised(opened, name, own, minutes=minutes, evaluations=evaluations, out=out)
+            made = specialised(opened, name, own, minutes=minutes, evaluations=evaluations, out=out)
         except ConfigError as error:
             if len(board) == 1:
                 raise
             say(f"{name}: {error}")
             nothing += 1
             continue
-        print(f"{specialised_name(opened, name)}: {found.evaluations} candidates in {found.active_seconds:.0f} s")
-        records = within_soft_bounds(found)
-        console().print(front_table(found, records, len(found.front) - len(records)))
-        if not found.front:
-            say(f"{name}: {found.stopped.reason if found.stopped else 'no candidate is within the bounds'}")
+        print(f"{specialised_name(opened, name)}: {made.evaluations} candidates in {made.active_seconds:.0f} s")
+        records = within_soft_bounds(made)
+        console().print(front_table(made, records, len(made.front) - len(records)))
+        if not made.front:
+            say(f"{name}: {made.stopped.reason if made.stopped else 'no candidate is within the bounds'}")
             nothing += 1
     if nothing:
         raise SystemExit(2)

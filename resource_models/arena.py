@@ -83,13 +83,13 @@ def footprint(graph: Graph, target: Target = CORTEX_M) -> Footprint:
     """The figures of the file's own operators (`deployed`), in the order in which they stand."""
     parts = _parts(graph, target)
     placed = _placed(parts, target)
-    found = _best(parts, placed)
+    plan = _best(parts, placed)
     listed = [operator for operator, _ in parts[0].kernels]
     weights = constants(listed)
-    flash = flash_bytes(graph, listed, weights, planned=found.offsets is not None)
+    flash = flash_bytes(graph, listed, weights, planned=plan.offsets is not None)
     unplaced = [Tensor(f"constant {number}", (), constant=True) for number in range(len(weights))]
     parts = [parts[0]._replace(tensors=(*parts[0].tensors, *unplaced))]
-    return _footprint(parts, target, found, flash, len(placed.tensors), macs(graph))
+    return _footprint(parts, target, plan, flash, len(placed.tensors), macs(graph))
 
 
 def file_footprint(model: TfliteModel, target: Target = CORTEX_M) -> Footprint:
@@ -101,8 +101,8 @@ def file_footprint(model: TfliteModel, target: Target = CORTEX_M) -> Footprint:
     parts = _parts(model, target)
     placed = _placed(parts, target)
     best = _best(parts, placed)
-    found = _footprint(parts, target, best, model.size_bytes, len(placed.tensors), file_macs(model))
-    return found if model.offsets is None else replace(found, stored_head_bytes=stored_head_bytes(model, target))
+    planned = _footprint(parts, target, best, model.size_bytes, len(placed.tensors), file_macs(model))
+    return planned if model.offsets is None else replace(planned, stored_head_bytes=stored_head_bytes(model, target))
 
 
 class ArenaRange(NamedTuple):
@@ -122,14 +122,14 @@ def arena_range(model: TfliteModel, target: Target = CORTEX_M) -> ArenaRange:
     return ArenaRange(max(least, ends.setup_bytes), max(enough, ends.setup_bytes), ends.kept_bytes)
 
 
-def placed_buffers(found: Graph | TfliteModel, target: Target = CORTEX_M) -> list[PlacedBuffer]:
+def placed_buffers(network: Graph | TfliteModel, target: Target = CORTEX_M) -> list[PlacedBuffer]:
     """Where the plan puts each buffer of a file's operators (`deployed`) or of a file, scratch included.
 
     Of a file with several subgraphs steps are those of `timeline`, from 1 on; what is never reached is left out.
     """
-    placed = buffers(found, target)
+    placed = buffers(network, target)
     all_buffers = [*placed.tensors, *placed.scratch]
-    offsets = greedy_offsets(all_buffers, memory_plan(found, target).offsets or ())
+    offsets = greedy_offsets(all_buffers, memory_plan(network, target).offsets or ())
     labels = [*placed.names, *("scratch" for _ in placed.scratch)]
     return [
         PlacedBuffer(label, max(buffer.first - 1, 0), max(buffer.last - 1, 0), offset, buffer.size_bytes)
@@ -138,13 +138,13 @@ def placed_buffers(found: Graph | TfliteModel, target: Target = CORTEX_M) -> lis
     ]
 
 
-def memory_plan(found: Graph | TfliteModel, target: Target = CORTEX_M) -> Plan:
+def memory_plan(network: Graph | TfliteModel, target: Target = CORTEX_M) -> Plan:
     """The best plan for a file's operators (`deployed`) or for a file, offsets in the order of `buffers`.
 
     Beside variables in subgraphs behind the first the runtime misreads a plan (`AllocateVariables` of
     `micro_allocator.cc` looks them up by their place in the first), so that such a file gets none.
     """
-    parts = _parts(found, target)
+    parts = _parts(network, target)
     return _best(parts, _placed(parts, target))
 
 
@@ -157,7 +157,7 @@ def stored_head_bytes(model: TfliteModel, target: Target = CORTEX_M) -> int:
     return height(every, greedy_offsets(every, fixed))
 
 
-def buffers(found: Graph | TfliteModel, target: Target = CORTEX_M) -> Placed:
+def buffers(network: Graph | TfliteModel, target: Target = CORTEX_M) -> Placed:
     """The buffers that the runtime plans for a file's operators (`deployed`) or for a file.
 
     An exported file numbers the inputs, then what each node makes; the numbers of a file go through all subgraphs. An
@@ -165,7 +165,7 @@ def buffers(found: Graph | TfliteModel, target: Target = CORTEX_M) -> Placed:
     network gives to the end; nothing is ever computed in place. What belongs to a subgraph that others run lives as
     `timeline` says. The runtime takes equal buffers by their numbers, and none for a tensor of no bytes.
     """
-    return _placed(_parts(found, target), target)
+    return _placed(_parts(network, target), target)
 
 
 def timeline(model: TfliteModel) -> Timeline:
@@ -178,13 +178,13 @@ def file_macs(model: TfliteModel) -> int:
     return sum(macs(model.subgraphs[number].graph) for number in model.reached)
 
 
-def _parts(found: Graph | TfliteModel, target: Target) -> list[Part]:
-    if isinstance(found, Graph):
-        made = (*found.inputs, *(y for node in found.nodes for y in node.outputs))
-        return [Part(found, _kernels(operators(found), target), made, (), found.outputs)]
+def _parts(network: Graph | TfliteModel, target: Target) -> list[Part]:
+    if isinstance(network, Graph):
+        made = (*network.inputs, *(y for node in network.nodes for y in node.outputs))
+        return [Part(network, _kernels(operators(network), target), made, (), network.outputs)]
     return [
         Part(part.graph, _kernels(part.operators, target), part.tensors, part.variables, part.outputs)
-        for part in found.subgraphs
+        for part in network.subgraphs
     ]
 
 
@@ -221,20 +221,20 @@ def _best(parts: Sequence[Part], placed: Placed) -> Plan:
 
 
 def _footprint(
-    parts: Sequence[Part], target: Target, found: Plan, flash: int, placed: int, multiplications: int
+    parts: Sequence[Part], target: Target, plan: Plan, flash: int, placed: int, multiplications: int
 ) -> Footprint:
     ends = tail(parts, target, placed)
     kernels = [kernel for part in parts for kernel in part.kernels]
     return Footprint(
         target=target,
-        peak_bytes=found.peak_bytes,
-        planned_head_bytes=found.head_bytes,
-        greedy_head_bytes=found.greedy_bytes,
+        peak_bytes=plan.peak_bytes,
+        planned_head_bytes=plan.head_bytes,
+        greedy_head_bytes=plan.greedy_bytes,
         tail_bytes=ends.kept_bytes,
         setup_bytes=ends.setup_bytes,
         flash_bytes=flash,
         macs=multiplications,
         operators=tuple(sorted({operator.name for operator, _ in kernels})),
         unmodelled=tuple(dict.fromkeys(operator.name for operator, known in kernels if known is None)),
-        exact=found.exact,
+        exact=plan.exact,
     )

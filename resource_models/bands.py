@@ -148,14 +148,14 @@ class Cutter:
         axis, (entries, exits) = _AXES[place], self.ends(first, last)
         given = {x.name: x.shape[axis] for x in entries}
         wanted = {y.name: y.shape[axis] for y in exits}
-        found, ends = [], {name: _cuts(size, count, taper) for name, size in wanted.items()}
+        paths, ends = [], {name: _cuts(size, count, taper) for name, size in wanted.items()}
         for i in range(count):
             spans = {name: (each[i], each[i + 1]) for name, each in ends.items()}
             path = path_of(inner, given, spans, wanted, spare if count > 1 else NEVER, whole=count == 1)
             if path is None:
                 return None
-            found.append(path)
-        return tuple(found)
+            paths.append(path)
+        return tuple(paths)
 
 
 def _cuts(size: int, count: int, taper: float) -> list[int]:

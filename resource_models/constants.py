@@ -20,7 +20,7 @@ class Constant(NamedTuple):
 
 def constants(operators: Sequence[Operator]) -> Sequence[Constant]:
     """All constants in the order of their first reader. Equal tables of numbers (axes, shapes, paddings) are one."""
-    found: list[Constant] = []
+    kept: list[Constant] = []
     names: set[str] = set()
     tables: set[tuple[int, ...]] = set()
     for operator in operators:
@@ -32,5 +32,5 @@ def constants(operators: Sequence[Operator]) -> Sequence[Constant]:
             if values:
                 tables.add(values)
             last_axis = axis > 0 and scales > 1 and len(tensor.shape) == axis + 1
-            found.append(Constant(len(tensor.shape), tensor.size_bytes, scales, last_axis))
-    return found
+            kept.append(Constant(len(tensor.shape), tensor.size_bytes, scales, last_axis))
+    return kept

@@ -29,10 +29,10 @@ def measure_in_bands(graph: Graph, slower: float, target: Target = CORTEX_M) -> 
     if not chosen.parts:
         return measure(graph, target)
     model = chosen.banded.model
-    found = chosen.footprint if target == CORTEX_M else file_footprint(model, target)
-    planned = found.planned_head_bytes < found.greedy_head_bytes
+    needed = chosen.footprint if target == CORTEX_M else file_footprint(model, target)
+    planned = needed.planned_head_bytes < needed.greedy_head_bytes
     flash = flash_bytes(model.graph, model.operators, constants(model.operators), planned=planned)
-    return replace(found, flash_bytes=flash)
+    return replace(needed, flash_bytes=flash)
 
 
 def as_file(graph: Graph) -> TfliteModel:

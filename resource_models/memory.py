@@ -67,11 +67,11 @@ def peak_memory(
     for part in sorted(parts, reverse=True):
         if part.peak <= peak:
             break
-        found = best_order(program, part.start, part.stop, part.live_after, peak, part.peak, max_states)
-        order[part.start : part.stop] = found.order
-        if found.bound > peak:
-            bound = found.bound
-        peak = max(peak, found.peak)
+        best = best_order(program, part.start, part.stop, part.live_after, peak, part.peak, max_states)
+        order[part.start : part.stop] = best.order
+        if best.bound > peak:
+            bound = best.bound
+        peak = max(peak, best.peak)
     return PeakMemory(peak, tuple(order), peak == bound)
 
 

@@ -37,9 +37,9 @@ def packed(buffers: Sequence[Buffer], greedy: Sequence[int] | None = None, max_s
         return Packing(offsets, best, True)
     for order in _orders(buffers):
         tried = _first_fit(buffers, order)
-        found = height(buffers, tried)
-        if found < best:
-            offsets, best = tuple(tried), found
+        reached = height(buffers, tried)
+        if reached < best:
+            offsets, best = tuple(tried), reached
             if best == bound:
                 return Packing(offsets, best, True)
     search = _Search(buffers, max_states)

@@ -140,7 +140,7 @@ class _State:
         self, outlook: Outlook, runs: Sequence[tuple[int, int]], most: int, most_macs: int, slow: list[Part]
     ) -> list[_Cut]:
         """The cuts of a run that need less than `most`; to `slow` come those that are too much work."""
-        found: list[_Cut] = []
+        cuts: list[_Cut] = []
         first, last = runs[0]
         shorter = [part for part in slow if first <= part.first and part.last <= last]
         for rows, columns in self.effort.again if self.parts else self.effort.counts:
@@ -154,11 +154,11 @@ class _State:
                 cut, too_slow = self._cut(outlook, like, most, most_macs)
                 within |= not too_slow
                 if cut:
-                    found.append(cut)
+                    cuts.append(cut)
             if not within:
                 slow.append(Part(first, last, rows, columns))
                 shorter.append(slow[-1])
-        return found
+        return cuts
 
     def _cut(self, outlook: Outlook, like: Sequence[Part], most: int, most_macs: int) -> tuple[_Cut | None, bool]:
         """The first of the parts, and of the others those beside which as much is live; whether it is too much work.

@@ -89,7 +89,7 @@ class Mixture(Generic[G]):
         """
         if logits.shape != (self.size,):
             raise ValueError(f"these logits are of another space: {logits.shape}, not ({self.size},)")
-        found, begin = [], 0
+        shares, begin = [], 0
         for decision in self.decisions:
             parts = []
             for group in decision.groups:
@@ -97,8 +97,8 @@ class Mixture(Generic[G]):
                 weights = np.exp(one - one.max())
                 parts.append((weights / weights.sum())[int(decision.none) :])
                 begin += len(one)
-            found.append(np.concatenate(parts))
-        return found
+            shares.append(np.concatenate(parts))
+        return shares
 
     def best(self, logits: NDArray[Any], skips: int | None = None) -> Iterator[Selection]:
         """Selections from the most likely on: by the product of their options' weights.

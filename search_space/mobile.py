@@ -213,13 +213,13 @@ class MobileSpace(DeclaredSpace[Mobile]):
         if "kernel" in parts:
             stages = tuple(replace(stage, block=replace(stage.block, kernel=7)) for stage in stages)
         filters = max(f for f in FILTERS if f <= self.max_filters)
-        found = replace(genotype, stages=stages)
+        largest = replace(genotype, stages=stages)
         if "resolution" in parts:
-            found = replace(found, resolution=max(self._sides))
+            largest = replace(largest, resolution=max(self._sides))
         if "width" in parts:
             stages = tuple(replace(_expanded(stage, max(_EXPANSIONS)), filters=filters) for stage in stages)
-            found = replace(found, stages=stages, width_percent=125, stem=48, head=max(HEADS))
-        return found
+            largest = replace(largest, stages=stages, width_percent=125, stem=48, head=max(HEADS))
+        return largest
 
     def smallest(self, genotype: Mobile) -> Mobile:
         """One stage of the least depth, the smallest kernel, width and resolution, no head."""

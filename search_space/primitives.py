@@ -79,9 +79,9 @@ def primitive(name: str) -> Primitive:
     """The primitive that a name says. Raises `ValueError` for one that says none."""
     if name == "skip_connect":
         return Skip()
-    found = re.fullmatch(rf"({'|'.join(KINDS)})_(\d{{1,2}})x(\d{{1,2}})", name)
-    if found and all(int(extent) % 2 for extent in found.groups()[1:]):
-        return Window(found[1], (int(found[2]), int(found[3])))
+    match = re.fullmatch(rf"({'|'.join(KINDS)})_(\d{{1,2}})x(\d{{1,2}})", name)
+    if match and all(int(extent) % 2 for extent in match.groups()[1:]):
+        return Window(match[1], (int(match[2]), int(match[3])))
     raise ValueError(
         f"no primitive {name!r}: write skip_connect or one of {', '.join(KINDS)} with an odd size, as _3x1"
     )

@@ -152,15 +152,15 @@ class Program:
     @property
     def offsets(self) -> dict[str, int]:
         """Where the numbers of a step begin in a path; those of a step without a name are none."""
-        found, begin = {}, 0
+        offsets, begin = {}, 0
         for step in self:
             if width := WIDTHS[type(step)]:
                 name = step.name  # type: ignore[union-attr]
-                if name in found:
+                if name in offsets:
                     raise ValueError(f"two steps are named {name}")
-                found[name] = begin
+                offsets[name] = begin
                 begin += width
-        return found
+        return offsets
 
     @property
     def width(self) -> int:
@@ -170,13 +170,13 @@ class Program:
     @property
     def shapes(self) -> dict[str, Shape]:
         """Every shared array: kernel, bias where there may be one, and where batch norm may follow its four vectors."""
-        found: dict[str, Shape] = {}
+        shapes: dict[str, Shape] = {}
         for layer in self.layers:
-            found[f"{layer.name}/kernel"] = layer.kernel
+            shapes[f"{layer.name}/kernel"] = layer.kernel
             roles = ["bias"] if not layer.norm else []
             roles += ["gamma", "beta", "mean", "variance"] if layer.norm is not False else []
-            found |= {f"{layer.name}/{role}": (layer.filters,) for role in roles}
-        return found
+            shapes |= {f"{layer.name}/{role}": (layer.filters,) for role in roles}
+        return shapes
 
     @property
     def size(self) -> int:
@@ -287,12 +287,12 @@ def transformed(use: Use, shared: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
 
 def transforms(program: Program) -> dict[str, Shape]:
     """The matrices of `transformed`, for every square kernel of more than 3 pixels: side squared, each way."""
-    found: dict[str, Shape] = {}
+    shapes: dict[str, Shape] = {}
     for layer in program.layers:
         if layer.kind != "dense" and layer.kernel[0] == layer.kernel[1]:
             for side in range(layer.kernel[0] - 2, 2, -2):
-                found[f"{layer.name}/{side}x{side}"] = (side * side, side * side)
-    return found
+                shapes[f"{layer.name}/{side}x{side}"] = (side * side, side * side)
+    return shapes
 
 
 def check_shared(program: Program, shared: Mapping[str, NDArray[Any]]) -> None:

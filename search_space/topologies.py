@@ -77,8 +77,8 @@ def topologies_for(input_shape: Shape, reconstructs: bool) -> tuple[str, ...]:
     if len(input_shape) != 3:
         return ()
     one_dimensional = 1 in input_shape[:2]
-    found = (name for name, plan in TOPOLOGIES.items() if plan.body is not _autoencoder)
-    return tuple(name for name in found if (1 in TOPOLOGIES[name].input_shape[:2]) == one_dimensional)
+    names = (name for name, plan in TOPOLOGIES.items() if plan.body is not _autoencoder)
+    return tuple(name for name in names if (1 in TOPOLOGIES[name].input_shape[:2]) == one_dimensional)
 
 
 def _convolved(net: GraphBuilder, x: Tensor, filters: int, kernel: tuple[int, int], stride: int = 1) -> Tensor:

@@ -82,13 +82,13 @@ class AudioFolder(ClassFolder):
         return _load(self, listing, noise, listing.stamp() + noise.stamp(), skipped)
 
     def _names(self, listing: Listing) -> tuple[str, ...]:
-        found = listing.classes
+        names = listing.classes
         if self.words is not None:
-            lacking = [word for word in self.words if word not in found]
+            lacking = [word for word in self.words if word not in names]
             if lacking:
-                raise DataError(f"{shown(self.path)}: no class {lacking[0]}; it has {', '.join(found)[:200]}")
-            found = (*self.words, *([UNKNOWN] if set(found) - set(self.words) else []))
-        return (*found, SILENCE) if self.silence else found
+                raise DataError(f"{shown(self.path)}: no class {lacking[0]}; it has {', '.join(names)[:200]}")
+            names = (*self.words, *([UNKNOWN] if set(names) - set(self.words) else []))
+        return (*names, SILENCE) if self.silence else names
 
     def _noise(self) -> tuple[Place, ...]:
         """The files of background noise. Raises `DataError` where they are wanted and there are none."""

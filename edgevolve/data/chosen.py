@@ -131,13 +131,13 @@ def _resampled(rows: NDArray[Any], steps: int) -> NDArray[Any]:
     from scipy.signal import resample_poly
 
     common = math.gcd(steps, rows.shape[1])
-    found = resample_poly(
+    samples = resample_poly(
         rows.astype(np.float32), steps // common, rows.shape[1] // common, axis=1, padtype="line"
     )  # float32 keeps 16 bits exactly
     if rows.dtype.kind in "iu":
         ends = np.iinfo(rows.dtype)
-        found = np.round(found).clip(ends.min, ends.max)
-    kept: NDArray[Any] = found.astype(rows.dtype)
+        samples = np.round(samples).clip(ends.min, ends.max)
+    kept: NDArray[Any] = samples.astype(rows.dtype)
     return kept
 
 

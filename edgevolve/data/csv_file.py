@@ -78,9 +78,9 @@ class CsvFile:
         text = pd.Series(cells.reshape(-1))
         if self.decimal == ",":
             text = text.str.replace(",", ".", regex=False)
-        found: NDArray[np.float64] = pd.to_numeric(text, errors="coerce").to_numpy(np.float64, copy=True)
-        found[~np.isfinite(found)] = np.nan
-        return found.reshape(cells.shape)
+        numbers: NDArray[np.float64] = pd.to_numeric(text, errors="coerce").to_numpy(np.float64, copy=True)
+        numbers[~np.isfinite(numbers)] = np.nan
+        return numbers.reshape(cells.shape)
 
     def array(self, columns: Sequence[str]) -> NDArray[np.float64]:
         """All rows of these columns as numbers. Raises `DataError` for the first cell that is none."""
@@ -116,17 +116,17 @@ def is_number(cell: str) -> bool:
 def opened(path: str) -> CsvFile:
     """Look at the first lines of a file. Raises `DataError` with the path for what is no table."""
     try:
-        found = str(located(Path(path).expanduser()).absolute())
-        if stat.S_ISFIFO(os.stat(found).st_mode):
+        place = str(located(Path(path).expanduser()).absolute())
+        if stat.S_ISFIFO(os.stat(place).st_mode):
             raise DataError(f"{shown(path)}: not a regular file")
-        with open(found, "rb") as file:
+        with open(place, "rb") as file:
             start = file.read(_SEEN_BYTES)
     except DataError:
         raise
     except (OSError, ValueError) as error:
         raise not_read(shown(path), error, where(path)) from error
     try:
-        return sniffed(found, start)
+        return sniffed(place, start)
     except DataError as error:
         raise DataError(f"{shown(path)}: {error}") from None
 

@@ -149,8 +149,8 @@ def listed(folder: str, suffixes: Collection[str], group: str | None, unreadable
             else:
                 unknown[suffix or os.path.basename(path)] += 1
     if not files:
-        found = f"; it has {', '.join(shown(name) for name in list(unknown)[:5])}" if unknown else ""
-        raise DataError(f"{shown(folder)}: no file of {', '.join(sorted(suffixes))} in it{found}{_WANTED}")
+        hint = f"; it has {', '.join(shown(name) for name in list(unknown)[:5])}" if unknown else ""
+        raise DataError(f"{shown(folder)}: no file of {', '.join(sorted(suffixes))} in it{hint}{_WANTED}")
     classes = tuple(sorted({file.label for file in files}))
     for name in classes:
         if not _is_text(name):
@@ -303,8 +303,8 @@ def _below_class(file: Place) -> str:
 
 
 def _found(pattern: re.Pattern[str], file: Place) -> str:
-    found = pattern.search(file.name)
-    name = found and found.group(min(1, pattern.groups))
+    match = pattern.search(file.name)
+    name = match and match.group(min(1, pattern.groups))
     if not name:
         raise DataError(f"{shown(file.path)}: group={pattern.pattern!r} finds nothing in {shown(file.name)}")
     return name

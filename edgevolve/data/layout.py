@@ -151,6 +151,6 @@ def needs_standardising(x: Rows, normalise: bool | None) -> bool:
     lowest, highest = value_range(x)
     if lowest >= -1 and highest <= 1:
         return False
-    found = Standardise.fit(x)
-    mean, deviation = np.array(found.mean), np.array(found.deviation)
+    fitted = Standardise.fit(x)
+    mean, deviation = np.array(fitted.mean), np.array(fitted.deviation)
     return bool((np.abs(mean) > 0.5).any() or (deviation < 0.5).any() or (deviation > 2).any())

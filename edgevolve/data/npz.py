@@ -57,16 +57,16 @@ class NpzImages:
     @property
     def target(self) -> Classes:
         """The classes, by name where the file has them."""
-        found = self._parts()
-        return Classes(found.names or int(found.train.y.max()) + 1)
+        parts = self._parts()
+        return Classes(parts.names or int(parts.train.y.max()) + 1)
 
     def load(self) -> Splits:
         """Read and split; the same arrays each time."""
-        found = self._parts()
-        train, test, notes = found.train, found.test, found.notes
+        parts = self._parts()
+        train, test, notes = parts.train, parts.test, parts.notes
         if test is None:
             train, test = hold_out(train, self.test_fraction, self.seed)
-        validation = found.validation
+        validation = parts.validation
         if validation is None:
             train, validation = hold_out(train, self.validation_fraction, self.seed)
         splits = Splits(train, validation, test, notes=notes)

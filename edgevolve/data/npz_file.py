@@ -91,18 +91,18 @@ def _header(path: str, name: str, archive: zipfile.ZipFile, info: zipfile.ZipInf
         if version not in _HEADERS:
             raise DataError(f"{path}: {name} is an array with named fields; give a plain one")
         try:
-            found = _Header(*_HEADERS[version](file), file.tell())
+            header = _Header(*_HEADERS[version](file), file.tell())
         except ValueError as error:
             reason = " ".join(str(error).split())[:100]
             raise DataError(f"{path}: not an .npz of plain arrays ({name} cannot be read: {reason})") from error
-    if found.dtype.hasobject:
+    if header.dtype.hasobject:
         raise DataError(
             f"{path}: not an .npz of plain arrays ({name} holds Python objects); "
             "make one array of equal examples, np.stack(list), and save it again"
         )
-    if found.content_bytes != info.file_size - found.length:
+    if header.content_bytes != info.file_size - header.length:
         raise DataError(f"{path}: not an .npz of plain arrays ({name} has other than the size that it declares)")
-    return found
+    return header
 
 
 def _check_sizes(path: str, members: dict[str, zipfile.ZipInfo], headers: dict[str, _Header]) -> None:

@@ -35,18 +35,18 @@ class NpzSignals:
     @classmethod
     def opened(cls, path: str, group: str | None) -> "NpzSignals":
         """Look into the file. Raises `DataError` with the path."""
-        found = read_npz(path, (*_NAMES, *([group] if group else [])))
-        arrays = found.arrays
+        content = read_npz(path, (*_NAMES, *([group] if group else [])))
+        arrays = content.arrays
         here = shown(path)
         x_name, y_name = ("x_train", "y_train") if "x_train" in arrays else ("x", "y")
         for name in (x_name, y_name):
             if name not in arrays:
-                has = ", ".join((*arrays, *found.others)) or "nothing"
+                has = ", ".join((*arrays, *content.others)) or "nothing"
                 raise DataError(f"{here}: has no {name}; it has {has}: save x, y and groups by these names")
         names: tuple[str, ...] = (group,) if group else ("groups_train", *GROUPS)
         by = next((name for name in names if name in arrays), "")
         if group and not by:
-            raise DataError(f"{here}: has no {group}; it has {', '.join((*arrays, *found.others))}")
+            raise DataError(f"{here}: has no {group}; it has {', '.join((*arrays, *content.others))}")
         words, labels = _labels(here, arrays, y_name, len(arrays[x_name]))
         groups = np.asarray(arrays[by][:]) if by else None
         given = np.asarray(arrays["is_test"][:]).astype(bool) if "is_test" in arrays and x_name == "x" else None

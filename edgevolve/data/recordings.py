@@ -233,6 +233,6 @@ def resampled(values: NDArray[Any], recorded: float, wanted: float) -> NDArray[A
     first, last, steps = values[0], values[-1], max(1, len(values) - 1)
     slope = (last - first) / steps
     rest = values - (first + np.arange(len(values))[:, np.newaxis] * slope)
-    found: NDArray[Any] = resample_poly(rest, ratio.numerator, ratio.denominator, axis=0)
-    found += first + np.arange(len(found))[:, np.newaxis] * slope / float(ratio)
-    return found
+    made: NDArray[Any] = resample_poly(rest, ratio.numerator, ratio.denominator, axis=0)
+    made += first + np.arange(len(made))[:, np.newaxis] * slope / float(ratio)
+    return made

@@ -107,11 +107,11 @@ class _Files:
     def pieces(self, files: tuple[Place, ...]) -> Iterator[Piece]:
         for file in files:
             try:
-                found = list(self.read(file))
+                pieces = list(self.read(file))
             except DataError as error:
                 self.unreadable(file.path, str(error).removeprefix(f"{shown(file.path)}: "))
                 continue
-            yield from found
+            yield from pieces
 
     def read(self, file: Place) -> Iterator[Piece]:
         grouped = file if file.group else replace(file, group=file.name)
@@ -146,10 +146,10 @@ class _Files:
         if values.shape[1] != self.channels:
             raise DataError(f"has {values.shape[1]} channels, the first {self.channels}")
         with np.errstate(over="ignore"):
-            found = values.astype(np.float32)
-        if not np.isfinite(found).all():
-            raise DataError(f"row {int(np.isfinite(found).all(axis=1).argmin()) + 1}: holds what is no finite number")
-        return found
+            checked = values.astype(np.float32)
+        if not np.isfinite(checked).all():
+            raise DataError(f"row {int(np.isfinite(checked).all(axis=1).argmin()) + 1}: holds what is no finite number")
+        return checked
 
 
 def _npy(path: str) -> NDArray[np.float64]:

@@ -229,13 +229,13 @@ class _Rows:
         asked = [*(column.name for column in inputs), data.label, data.group or data.label, data.split or data.label]
         row = 0
         for cells in self.columns.file.cells(asked):
-            found = np.concatenate(
+            columns = np.concatenate(
                 [self._numbers(column, text) for column, text in zip(inputs, cells.T, strict=False)], axis=1
             )
             labels, bad_labels = self._labels(cells[:, -3])
             kept = []
-            for place, bad in enumerate(np.isnan(found).any(axis=1) | bad_labels):
-                reason = self._reason(row + place, cells[place], found[place], bool(bad_labels[place])) if bad else ""
+            for place, bad in enumerate(np.isnan(columns).any(axis=1) | bad_labels):
+                reason = self._reason(row + place, cells[place], columns[place], bool(bad_labels[place])) if bad else ""
                 if reason:
                     self.unreadable(data.path, reason)
                 else:
@@ -244,7 +244,7 @@ class _Rows:
             self.groups += [str(cell).strip() for cell in cells[kept, -2]] if data.group else []
             self.parts += [self._part(row + place, cells[place, -1]) for place in kept]
             row += len(cells)
-            yield found[kept][:, np.newaxis, np.newaxis].astype(np.float32)
+            yield columns[kept][:, np.newaxis, np.newaxis].astype(np.float32)
 
     def _numbers(self, column: _Column, cells: NDArray[np.object_]) -> NDArray[np.float64]:
         if not column.words:
@@ -274,9 +274,9 @@ class _Rows:
             )
         return PARTS.get(said, "")
 
-    def _reason(self, row: int, cells: NDArray[np.object_], found: NDArray[np.float64], bad_label: bool) -> str:
+    def _reason(self, row: int, cells: NDArray[np.object_], numbers: NDArray[np.float64], bad_label: bool) -> str:
         if bad_label:
             return self.columns.file.complaint(row, self.data.label, cells[-3])
         owner = [place for place, column in enumerate(self.columns.inputs) for _ in column.inputs]
-        place = owner[int(np.isnan(found).argmax())]
+        place = owner[int(np.isnan(numbers).argmax())]
         return self.columns.file.complaint(row, self.columns.inputs[place].name, cells[place])

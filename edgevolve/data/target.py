@@ -335,9 +335,9 @@ class Itself:
 
 def target_of(data: Any) -> Target:
     """The target of a data set; one that has only `classes` is of `Classes`. Raises `DataError` for neither."""
-    found = getattr(data, "target", None)
-    if isinstance(found, Target):
-        return found
+    target = getattr(data, "target", None)
+    if isinstance(target, Target):
+        return target
     classes = getattr(data, "classes", None)
     if not isinstance(classes, int | np.integer):
         raise DataError(f"{type(data).__name__} needs `target`, such as Classes(10), or `classes`, how many there are")

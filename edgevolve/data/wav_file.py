@@ -67,8 +67,8 @@ class Wav:
         from scipy.signal import resample_poly
 
         common = gcd(rate, self.rate)
-        found = resample_poly(samples.astype(np.float32), rate // common, self.rate // common)
-        return _rounded(found)
+        resampled = resample_poly(samples.astype(np.float32), rate // common, self.rate // common)
+        return _rounded(resampled)
 
 
 def _reason(error: Exception) -> str:

@@ -127,8 +127,8 @@ def check(
     output = run_c99({"answer.h": header, "check.c": prefixed(main, name)}, given)
     if output is None:
         return "not compiled: no C compiler found; CC names one"
-    found = np.frombuffer(output, np.float32).reshape(wanted.shape)
-    off = float(np.abs(found - wanted).max())
+    answers = np.frombuffer(output, np.float32).reshape(wanted.shape)
+    off = float(np.abs(answers - wanted).max())
     if not off <= TOLERANCE * max(1.0, float(np.abs(wanted).max())):
         raise ExportError(f"c/src/answer.h: answers are up to {off:.3g} from Python's")
     return f"compiled, run on {len(wanted)} golden examples: at most {off:.2g} from Python's"

@@ -191,11 +191,11 @@ def _beside_litert(outputs: NDArray[np.int8], model: Int8Model, source: Source, 
     steps = np.abs(outputs.astype(int) - litert)
     if steps.mean() > LARGEST_MEAN_STEPS:
         raise ExportError(f"TensorFlow Lite Micro's outputs are {steps.mean():.1f} steps from LiteRT's on average")
-    found = {"largest_steps_from_litert": int(steps.max()), "outputs_equal_to_litert": float(np.mean(steps == 0))}
+    agreement = {"largest_steps_from_litert": int(steps.max()), "outputs_equal_to_litert": float(np.mean(steps == 0))}
     if isinstance(target, Classes):
         ours, theirs = (target.predicted(model.as_answers(each, target)) for each in (outputs, litert))
-        found["classes_other_than_litert"] = float(np.mean(ours != theirs))
-    return found
+        agreement["classes_other_than_litert"] = float(np.mean(ours != theirs))
+    return agreement
 
 
 def check_arrays(bundle: Path, wanted: bytes, name: str = "") -> str:

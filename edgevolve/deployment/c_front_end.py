@@ -34,8 +34,8 @@ def steps_from_python(front_end: FrontEnd, raw: NDArray[Any], stored: Quantisati
         return None
     if len(output) != features.size:
         raise ExportError(f"front_end.h: {len(output)} features in C, {features.size} in Python")
-    found = np.frombuffer(output, np.int8).reshape(features.shape)
-    return int(np.abs(found - wanted.clip(-128, 127)).max(initial=0))
+    in_c = np.frombuffer(output, np.int8).reshape(features.shape)
+    return int(np.abs(in_c - wanted.clip(-128, 127)).max(initial=0))
 
 
 def input_header(front_end: FrontEnd, stored: Quantisation) -> str:

@@ -36,7 +36,7 @@ def prefix(name: str) -> str:
 def prefixed(text: str, name: str) -> str:
     """The text of a C file with the prefix of the model `name` before each of our names."""
     begin = prefix(name)
-    return _TEXT_OR_NAME.sub(lambda found: found[0] if found[0][0] == '"' else f"{begin}{found[0]}", text)
+    return _TEXT_OR_NAME.sub(lambda match: match[0] if match[0][0] == '"' else f"{begin}{match[0]}", text)
 
 
 def plain_name(name: str) -> str:

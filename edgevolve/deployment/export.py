@@ -81,17 +81,17 @@ def export(
     whole = lean(written)
     model = lean(written, slower) if slower > 0 else whole
     if model == whole:
-        found = {target: footprint(operators, target) for target in (device or CORTEX_M, HOST)}
+        footprints = {target: footprint(operators, target) for target in (device or CORTEX_M, HOST)}
     else:
-        found = {target: file_footprint(read_tflite(model), target) for target in (device or CORTEX_M, HOST)}
-    arena = _checked(found, device or CORTEX_M, written, model, splits.test.x)
+        footprints = {target: file_footprint(read_tflite(model), target) for target in (device or CORTEX_M, HOST)}
+    arena = _checked(footprints, device or CORTEX_M, written, model, splits.test.x)
     opened = open_model(model)
     target = splits.target or classes_of(graph.outputs[0].shape[-1])
     answers = opened.answers(splits.test.x, target)
     confusion = target.confusion(answers, splits.test) if isinstance(target, Classes) else None
     classes = _class_scores(target, confusion) if isinstance(target, Classes) and confusion is not None else None
     source = replace(
-        source_of(graph, weights, model, splits, target), name=name, device=found[device] if device else None
+        source_of(graph, weights, model, splits, target), name=name, device=footprints[device] if device else None
     )
     try:
         directory.mkdir(parents=True, exist_ok=True)
@@ -200,14 +200,14 @@ def _remove(directory: Path, files: Mapping[str, str]) -> None:
 
 
 def _checked(
-    found: Mapping[Device, Footprint], device: Device, written: bytes, model: bytes, images: Rows
+    footprints: Mapping[Device, Footprint], device: Device, written: bytes, model: bytes, images: Rows
 ) -> ArenaReport:
     """Compare the file that holds a memory plan with the one without on both runtimes."""
     chosen = _spread(images, COMPARED_EXAMPLES)
     before, after = open_model(written), open_model(model)
     if not np.array_equal(before.outputs(chosen), after.outputs(chosen)):
         raise ExportError("the rewritten file computes something else on LiteRT; please report this")
-    return arena_report(found[device], found[HOST], written, model, after.quantised(chosen))
+    return arena_report(footprints[device], footprints[HOST], written, model, after.quantised(chosen))
 
 
 def _sha256(file: Path) -> str:

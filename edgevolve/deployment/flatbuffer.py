@@ -28,11 +28,11 @@ def unpacked(model: bytes) -> Any:
         if model[4:8] != IDENTIFIER:
             raise ValueError("it lacks the file identifier")
         read = schema()
-        found = read.ModelT.InitFromObj(read.Model.GetRootAs(bytearray(model), 0))
-        _take_inside(found, model)
+        tables = read.ModelT.InitFromObj(read.Model.GetRootAs(bytearray(model), 0))
+        _take_inside(tables, model)
     except Exception as error:  # the generated readers follow offsets without checking them
         raise ExportError(f"not a .tflite file: {' '.join(str(error).split()) or type(error).__name__}") from error
-    return found
+    return tables
 
 
 def keeps_weights_outside(model: bytes) -> bool:

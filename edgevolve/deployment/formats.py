@@ -101,11 +101,11 @@ def in_batches(run: Callable[[NDArray[Any]], NDArray[np.float32]], images: NDArr
 
 def agreement(file: str, runtime: str, outputs: NDArray[np.float32], source: Source) -> dict[str, Any]:
     """How far `outputs`, of `source.images` on `runtime`, are from Keras'; `ExportError` if beyond `TOLERANCE`."""
-    found = distance(runtime, outputs, source)
-    largest = found["largest_difference"]
+    difference = distance(runtime, outputs, source)
+    largest = difference["largest_difference"]
     if not largest <= TOLERANCE * max(1.0, float(np.abs(source.outputs).max())):
         raise ExportError(f"{file}: on {runtime} outputs are up to {largest:.3g} from those of the Keras model")
-    return found
+    return difference
 
 
 def distance(runtime: str, outputs: NDArray[np.float32], source: Source) -> dict[str, Any]:

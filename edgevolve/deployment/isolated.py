@@ -60,8 +60,8 @@ def run_isolated(script: str, model: bytes, inputs: Sequence[NDArray[Any]], *opt
                 outputs = tuple(stored[key] for key in stored.files)
         except (OSError, ValueError) as error:  # text is stored as objects, which are not read
             raise IsolatedError(f"its outputs cannot be read: {' '.join(str(error).split())}") from None
-        found = folder / "found.json"
-        return Answer(outputs, json.loads(found.read_text()) if found.exists() else None, done.stderr)
+        answer_file = folder / "found.json"
+        return Answer(outputs, json.loads(answer_file.read_text()) if answer_file.exists() else None, done.stderr)
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:

@@ -83,8 +83,8 @@ def check_directory(directory: Path) -> None:
     if not any(directory.iterdir()):
         return
     try:
-        found = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
+        manifest = json.loads((directory / "manifest.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        found = None
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
+        manifest = None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ExportError(f"{directory}: holds other files; give an empty directory, a new one or an earlier export")

@@ -37,16 +37,16 @@ def new_examples(path: str, model: ReadyModel) -> list[Example]:
         if not Path(path).is_file():
             raise DataError("is a folder; give files" if Path(path).is_dir() else "no such file")
         read = _reader(suffix, model)
-        found = read(path, model)
+        examples = read(path, model)
     except DataError as error:
         line = str(error).removeprefix(f"{name}: ").partition("; skip_unreadable=True")[0]
         raise DataError(f"{name}: {line}") from None
     except (OSError, ValueError) as error:
         raise DataError(f"{name}: {getattr(error, 'strerror', None) or error}") from error
-    for example in found:
+    for example in examples:
         if example.raw.dtype.kind == "f" and not np.isfinite(example.raw).all():
             raise DataError(f"{name}: holds what is no finite number")
-    return found
+    return examples
 
 
 def _reader(suffix: str, model: ReadyModel) -> Callable[[str, ReadyModel], list[Example]]:
@@ -91,15 +91,15 @@ def _recording(path: str, model: ReadyModel) -> list[Example]:
         recordings = recordings_of(path, data, channels)
     except DataError as error:
         raise DataError(str(error).replace("the first", "the model takes")) from None
-    found = []
+    examples = []
     for number, values in enumerate(recordings):
         if len(values) < steps:
             raise DataError(f"has {len(values)} steps, the model takes {steps}")
         views = np.lib.stride_tricks.sliding_window_view(values, steps, axis=0)[::stride]
         raw = np.moveaxis(views, 2, 1).reshape(len(views), *model.read_shape)
         name = shown(path) if len(recordings) == 1 else f"{shown(path)}, line {number + 1}"
-        found.append(Example(name, raw))
-    return found
+        examples.append(Example(name, raw))
+    return examples
 
 
 def _rows(path: str, model: ReadyModel) -> list[Example]:
@@ -119,7 +119,7 @@ def _rows(path: str, model: ReadyModel) -> list[Example]:
         raise DataError(
             f"has no column {lacking[0] or inputs[columns.index('')]}; it has {', '.join(file.names)[:150]}"
         )
-    found: list[Example] = []
+    examples: list[Example] = []
     for cells in file.cells(columns):
         numbers = file.numbers(cells)
         for row, (words, values) in enumerate(zip(cells, numbers, strict=True)):
@@ -130,12 +130,12 @@ def _rows(path: str, model: ReadyModel) -> list[Example]:
                     )
             if not np.isfinite(values).all():
                 place = int(np.isnan(values).argmax())
-                raise DataError(file.complaint(len(found), columns[place], words[place]))
+                raise DataError(file.complaint(len(examples), columns[place], words[place]))
             raw = values.astype(np.float32).reshape(1, *model.read_shape)
-            found.append(Example(f"{shown(path)}, row {row + 1}", raw))
-    if not found:
+            examples.append(Example(f"{shown(path)}, row {row + 1}", raw))
+    if not examples:
         raise DataError("has no row below its header")
-    return found
+    return examples
 
 
 def _array(path: str, model: ReadyModel) -> list[Example]:

@@ -45,8 +45,8 @@ def write(folder: Path, source: Source) -> dict[str, Any]:
     name = source.graph.inputs[0].name
     outputs = in_batches(lambda x: session.run(None, {name: x})[0], images_of(source.images))
     shape = list(shape_of(source.graph.inputs[0].shape))
-    found = agreement("model.onnx", f"onnxruntime {onnxruntime.__version__}", outputs, source)
-    return {"input": ["batch", *shape], "opset": OPSET, **found}
+    agreed = agreement("model.onnx", f"onnxruntime {onnxruntime.__version__}", outputs, source)
+    return {"input": ["batch", *shape], "opset": OPSET, **agreed}
 
 
 def to_onnx(source: Source) -> Any:

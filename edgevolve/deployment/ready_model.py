@@ -78,14 +78,14 @@ def _manifest(folder: Path, path: Path) -> dict[str, Any]:
     if not path.exists():
         raise ExportError(f"{shown(path)}: no such folder or file; give what `edgevolve export` wrote")
     try:
-        found = json.loads(place.read_text(encoding="utf-8"))
+        manifest = json.loads(place.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ExportError(f"{shown(folder)}: has no manifest.json; give what `edgevolve export` wrote") from None
     except (OSError, ValueError, RecursionError) as error:
         raise ExportError(f"{shown(place)}: cannot be read ({type(error).__name__})") from None
-    if not isinstance(found, dict) or found.get("format") != FORMAT:
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ExportError(f"{shown(place)}: is no manifest of an export")
-    return found
+    return manifest
 
 
 def _ready(model: Int8Model, manifest: Mapping[str, Any]) -> ReadyModel:

@@ -26,12 +26,12 @@ def differences(graph: Graph, model: bytes) -> tuple[str, ...]:
     that has none of these is deployed as it stands.
     """
     wanted = [Operator(tflite_name(node.op), node.output.shape) for node in graph.nodes]
-    found = list(open_model(model).operators)
+    operators = list(open_model(model).operators)
     lines = [
         f"operator {number}: {' '.join(map(str, have))} in the file, {' '.join(map(str, want))} in the graph"
-        for number, (have, want) in enumerate(zip(found, wanted, strict=False))
+        for number, (have, want) in enumerate(zip(operators, wanted, strict=False))
         if have != want
     ]
-    if len(found) != len(wanted):
-        lines.append(f"{len(found)} operators in the file, {len(wanted)} in the graph")
+    if len(operators) != len(wanted):
+        lines.append(f"{len(operators)} operators in the file, {len(wanted)} in the graph")
     return tuple(lines)

@@ -48,8 +48,8 @@ def write(folder: Path, source: Source) -> dict[str, Any]:
         torch.export.save(program, file)
         loaded = torch.export.load(file).module()
         outputs = in_batches(lambda x: loaded(torch.from_numpy(x)).numpy(), images_of(source.images))
-    found = agreement(file.name, f"torch {torch.__version__}", outputs, source)
-    return {"input": ["batch", *shape], **found}
+    agreed = agreement(file.name, f"torch {torch.__version__}", outputs, source)
+    return {"input": ["batch", *shape], **agreed}
 
 
 class TorchNetwork(torch.nn.Module):

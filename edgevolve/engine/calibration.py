@@ -56,10 +56,10 @@ class Measure:
     def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
         """Measure; a network that the device cannot run is a failure."""
         try:
-            found = profile(job.graph, self.device, threads=self.threads, cores=self.cores, runs=self.runs)
+            timed = profile(job.graph, self.device, threads=self.threads, cores=self.cores, runs=self.runs)
         except PredictorError as error:
             return Failed("refused", str(error))
-        measured = asdict(found)
+        measured = asdict(timed)
         return Completed({name: float(measured[name]) for name in self.metric_names})
 
 

@@ -115,11 +115,11 @@ def _checked(outcome: Completed, job: Job, task: Task) -> Completed:
 
 
 def _numbers(metrics: Mapping[Any, Any]) -> dict[str, float]:
-    found = {_name(name): _number(name, value) for name, value in metrics.items()}
-    odd = [name for name, value in found.items() if not math.isfinite(value)]
+    numbers = {_name(name): _number(name, value) for name, value in metrics.items()}
+    odd = [name for name, value in numbers.items() if not math.isfinite(value)]
     if odd:
-        raise MetricError(f"{odd[0]} is not finite, but {found[odd[0]]}")
-    return found
+        raise MetricError(f"{odd[0]} is not finite, but {numbers[odd[0]]}")
+    return numbers
 
 
 def _number(name: Any, value: Any) -> float:

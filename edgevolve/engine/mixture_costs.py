@@ -52,8 +52,8 @@ class MixtureCosts:
 
     def figures(self, selection: Selection) -> NDArray[np.float64]:
         """Of the selected network, one for each name; not a number where a device cannot run it."""
-        found = measure(self.space, self.providers, self.mixture.genotype(selection)).metrics
-        return np.array([found.get(name, np.nan) for name in self.names])
+        metrics = measure(self.space, self.providers, self.mixture.genotype(selection)).metrics
+        return np.array([metrics.get(name, np.nan) for name in self.names])
 
     def off(self, figures: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Which terms a network with these figures misses: hard bounds, and targets by more than a twentieth.

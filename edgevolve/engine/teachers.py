@@ -145,8 +145,8 @@ def _of_file(path: Path, elsewhere: bool, splits: Splits) -> Teacher:
 def _trained_on(path: Path) -> str | None:
     """The fingerprint of the data in the manifest of the export that the file belongs to."""
     try:
-        found = json.loads((path.parent / "manifest.json").read_text(encoding="utf-8"))
-        return str(found["data"]["fingerprint"]) if path.name in found["files"] else None
+        manifest = json.loads((path.parent / "manifest.json").read_text(encoding="utf-8"))
+        return str(manifest["data"]["fingerprint"]) if path.name in manifest["files"] else None
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
@@ -155,16 +155,16 @@ def _check_layers(path: Path, config: Any) -> None:
     """Raise `ConfigError` for what Keras would import from elsewhere, or run."""
     waiting = [config]
     while waiting:
-        found = waiting.pop()
-        if isinstance(found, dict):
-            module = found.get("module")
+        layer = waiting.pop()
+        if isinstance(layer, dict):
+            module = layer.get("module")
             outside = isinstance(module, str) and module.partition(".")[0] != "keras"
-            if outside or found.get("class_name") == "Lambda":
-                what = found.get("class_name")
+            if outside or layer.get("class_name") == "Lambda":
+                what = layer.get("class_name")
                 raise ConfigError(f"{path}: holds {what!r}, which is no plain layer of Keras; it is not loaded")
-            waiting += found.values()
-        elif isinstance(found, list):
-            waiting += found
+            waiting += layer.values()
+        elif isinstance(layer, list):
+            waiting += layer
 
 
 def _ends_in(layer: Any) -> str:

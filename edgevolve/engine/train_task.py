@@ -103,9 +103,9 @@ def staged(
         return Failed("diverged", str(error))
     finally:
         release_memory()
-    found = {name: state.metrics[name] for name in metric_names}
+    metrics = {name: state.metrics[name] for name in metric_names}
     changed = None if state.graph == job.graph else state.graph
-    return Completed(found, state.curves, state.weights, changed)
+    return Completed(metrics, state.curves, state.weights, changed)
 
 
 def _report(

@@ -104,12 +104,12 @@ def _job(config: SearchConfig) -> Job:
     ]
     within = [one for one in measured if not config.problem.broken(one[1])] or measured
     genotype, _ = min(within, key=lambda one: one[1]["macs"])
-    found = measure(config.space, config.providers, genotype, beside=config.beside)
+    before = measure(config.space, config.providers, genotype, beside=config.beside)
     return Job(
         0,
         config.space.to_json(genotype),
-        from_json(to_json(found.graph)),
+        from_json(to_json(before.graph)),
         config.seed,
-        found.metrics,
-        recipe=found.recipe,
+        before.metrics,
+        recipe=before.recipe,
     )

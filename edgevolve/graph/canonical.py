@@ -58,9 +58,9 @@ def from_json(payload: dict[str, Any]) -> Graph:
 
 def canonical(graph: Graph) -> tuple[Graph, dict[str, str]]:
     """The network as its JSON gives it back, and what each of its nodes is called there."""
-    found = from_json(to_json(graph))
+    copy = from_json(to_json(graph))
     order = _canonical_order(graph)
-    return found, {graph.nodes[i].name: node.name for i, node in zip(order, found.nodes, strict=True)}
+    return copy, {graph.nodes[i].name: node.name for i, node in zip(order, copy.nodes, strict=True)}
 
 
 def _chosen(tensors: list[Tensor], numbers: list[int]) -> list[Tensor]:

@@ -76,24 +76,24 @@ class FakeQuantised:
 
     def scales(self, constants: Values) -> Scales:
         """As `activation_scales` of the ranges over the examples."""
-        network, found = self.merged.graph, dict[str, Any]()
+        network, scales = self.merged.graph, dict[str, Any]()
         rounded = dict(constants)
         for node in network.nodes:
             if largest_integer(node) < 127 and (kernel := f"{node.name}/kernel") in rounded:
                 rounded[kernel] = _kernel(node, rounded[kernel], None, 1.0)[0]
 
         def seen(node: Node, made: Any) -> Any:
-            found[node.output.name] = made
+            scales[node.output.name] = made
             return made
 
-        found[network.inputs[0].name] = tf.constant(self.examples)
-        forward(network, rounded, found[network.inputs[0].name], network.outputs[0].name, seen)
+        scales[network.inputs[0].name] = tf.constant(self.examples)
+        forward(network, rounded, scales[network.inputs[0].name], network.outputs[0].name, seen)
         fixed = fixed_scales(network)
         result: dict[str, tuple[Any, Any]] = {}
 
         def give(group: set[str], finest: Any) -> None:
-            least = tf.minimum(0.0, tf.reduce_min([tf.reduce_min(found[name]) for name in sorted(group)]))
-            largest = tf.maximum(0.0, tf.reduce_max([tf.reduce_max(found[name]) for name in sorted(group)]))
+            least = tf.minimum(0.0, tf.reduce_min([tf.reduce_min(scales[name]) for name in sorted(group)]))
+            largest = tf.maximum(0.0, tf.reduce_max([tf.reduce_max(scales[name]) for name in sorted(group)]))
             scale: tuple[Any, Any] = _scale(least, largest, finest, self.bits)
             for name in sorted(group):
                 scale = fixed.get(name, scale)

@@ -150,7 +150,7 @@ def activation_scales(graph: Graph, ranges: Ranges) -> dict[str, Quantisation]:
     check_activations(graph)
     fixed, bits = fixed_scales(graph), activation_bits(graph)
     smallest, most = LIMITS[bits]
-    found: dict[str, Quantisation] = {}
+    scales: dict[str, Quantisation] = {}
 
     def give(group: set[str], finest: float) -> None:
         least, largest = min(ranges[name][0] for name in group), max(ranges[name][1] for name in group)
@@ -161,17 +161,17 @@ def activation_scales(graph: Graph, ranges: Ranges) -> dict[str, Quantisation]:
             raise QuantisationError(
                 f"{', '.join(sorted(group))} must share one scale, and a sigmoid or softmax among them has a fixed one"
             )
-        found.update(dict.fromkeys(group, Quantisation((scale,), (zero,))))
+        scales.update(dict.fromkeys(group, Quantisation((scale,), (zero,))))
 
     groups = of_one_scale(graph)
     for group in groups:
         give(group, 0.0)
     of_name = {name: group for group in groups for name in group}
     for node in graph.nodes:
-        least = row_of(node.op).finest * max(found[x.name].scales[0] for x in node.inputs)
-        if found[node.output.name].scales[0] < least:
+        least = row_of(node.op).finest * max(scales[x.name].scales[0] for x in node.inputs)
+        if scales[node.output.name].scales[0] < least:
             give(of_name[node.output.name], least)
-    return found
+    return scales
 
 
 def of_one_scale(graph: Graph) -> list[set[str]]:

@@ -26,8 +26,8 @@ class ScoreInt8:
         network = int8_network(state.graph, state.weights, calibration_examples(data.train))
         target = data.target or classes_of(state.graph.outputs[0].shape[-1])
         scores = int8_scores(network.tflite(), data.validation, target)
-        found = {int8_metric(one).name: scores[one.name] for one in target.metrics}
+        in_int8 = {int8_metric(one).name: scores[one.name] for one in target.metrics}
         main = target.metrics[0]
         if QUANTISATION_DROP.name not in state.metrics and main.name in state.metrics:
-            found[QUANTISATION_DROP.name] = main.sign * (scores[main.name] - state.metrics[main.name])
-        return replace(state, metrics={**state.metrics, **found})
+            in_int8[QUANTISATION_DROP.name] = main.sign * (scores[main.name] - state.metrics[main.name])
+        return replace(state, metrics={**state.metrics, **in_int8})

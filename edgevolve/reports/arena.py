@@ -46,18 +46,18 @@ def provenance(footprint: Footprint) -> str:
     return footprint.target.provenance
 
 
-def arena_words(found: Footprint) -> str:
+def arena_words(needed: Footprint) -> str:
     """What the runtime allocates, with and without a memory plan in the file."""
-    least = "at least " if found.unmodelled else ""
-    if found.stored_head_bytes is not None:
-        words = f"{least}{size(found.file_arena_bytes)} on {found.target.name} with the plan that the file brings"
-        words += f", {size(found.greedy_arena_bytes)} without it, {size(found.arena_bytes)} with the best plan"
-        return f"{words}: {size(found.stored_head_bytes)} of buffers, {size(found.tail_bytes)} that stay"
-    words = f"{least}{size(found.greedy_arena_bytes)} on {found.target.name}"
-    if found.planned_head_bytes < found.greedy_head_bytes:
-        planned = size(found.arena_bytes)
-        words += f", {planned} with a memory plan in the file" + ("" if found.exact else " (a better one may exist)")
-    return f"{words}: {size(found.planned_head_bytes)} of buffers, {size(found.tail_bytes)} that stay"
+    least = "at least " if needed.unmodelled else ""
+    if needed.stored_head_bytes is not None:
+        words = f"{least}{size(needed.file_arena_bytes)} on {needed.target.name} with the plan that the file brings"
+        words += f", {size(needed.greedy_arena_bytes)} without it, {size(needed.arena_bytes)} with the best plan"
+        return f"{words}: {size(needed.stored_head_bytes)} of buffers, {size(needed.tail_bytes)} that stay"
+    words = f"{least}{size(needed.greedy_arena_bytes)} on {needed.target.name}"
+    if needed.planned_head_bytes < needed.greedy_head_bytes:
+        planned = size(needed.arena_bytes)
+        words += f", {planned} with a memory plan in the file" + ("" if needed.exact else " (a better one may exist)")
+    return f"{words}: {size(needed.planned_head_bytes)} of buffers, {size(needed.tail_bytes)} that stay"
 
 
 def arena_facts(footprint: Footprint | None, measured: Measured | None) -> dict[str, str]:

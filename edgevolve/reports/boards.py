@@ -36,19 +36,19 @@ def boards(name: str, tensorboard: Path | None, mlflow: Path | None) -> Iterator
 
     Raises `ConfigError` where the extra that one needs is not installed, or its folder cannot be written.
     """
-    found: list[Board] = []
+    opened: list[Board] = []
     with ExitStack() as closing:
         if tensorboard:
             from edgevolve.reports.tensorboard import TensorBoard
 
-            found.append(TensorBoard(tensorboard))
-            closing.callback(found[-1].close)
+            opened.append(TensorBoard(tensorboard))
+            closing.callback(opened[-1].close)
         if mlflow:
             from edgevolve.reports.mlflow import MlflowBoard
 
-            found.append(MlflowBoard(mlflow, name))
-            closing.callback(found[-1].close)
-        yield found
+            opened.append(MlflowBoard(mlflow, name))
+            closing.callback(opened[-1].close)
+        yield opened
 
 
 def write(run: Run, board: Board) -> None:

@@ -114,20 +114,20 @@ def predictor_table(predictor: DevicePredictor) -> RenderableType:
     return Group(Text(words), table)
 
 
-def validation_table(found: Validation) -> Table:
+def validation_table(validation: Validation) -> Table:
     """One figure a row."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False, show_header=False)
     table.add_column("figure")
     table.add_column("value", justify="right")
     rows = {
-        "networks": f"{found.networks}",
-        "mean absolute error": f"{found.mae:.4g} ms",
-        "mean relative error": f"{found.mape:.2%}",
-        "90th percentile of the relative error": f"{found.p90:.2%}",
-        "share within 10 %": f"{found.within_10:.1%}",
-        "Spearman": f"{found.spearman:.4f}",
-        "Kendall": f"{found.kendall:.4f}",
-        "measurements within their intervals": f"{found.coverage:.1%}",
+        "networks": f"{validation.networks}",
+        "mean absolute error": f"{validation.mae:.4g} ms",
+        "mean relative error": f"{validation.mape:.2%}",
+        "90th percentile of the relative error": f"{validation.p90:.2%}",
+        "share within 10 %": f"{validation.within_10:.1%}",
+        "Spearman": f"{validation.spearman:.4f}",
+        "Kendall": f"{validation.kendall:.4f}",
+        "measurements within their intervals": f"{validation.coverage:.1%}",
     }
     for name, value in rows.items():
         table.add_row(name, value)

@@ -18,7 +18,7 @@ _FILE_ALONE = (
 )
 
 
-def feasibility_table(config: SearchConfig, found: Feasibility) -> RenderableType:
+def feasibility_table(config: SearchConfig, tried: Feasibility) -> RenderableType:
     """A row a bound, and a row each other metric of a device: what share of random networks breaks it, their range.
 
     Of a device's metric also the share of networks with an interval.
@@ -32,38 +32,38 @@ def feasibility_table(config: SearchConfig, found: Feasibility) -> RenderableTyp
         known = metric(constraint.metric, described)
         sign = "≤" if constraint.sense == "at_most" else "≥"
         cells = [f"{known.title} {sign} {quantity(known, constraint.bound)}"]
-        if known.name not in found.lowest:
+        if known.name not in tried.lowest:
             cells += ["soft" if not constraint.hard else "hard", "known after training", "", ""]
         elif constraint.hard:
-            cells += ["hard", f"{found.broken.get(str(constraint), 0) / found.samples:.1%}", *_range(found, known)]
+            cells += ["hard", f"{tried.broken.get(str(constraint), 0) / tried.samples:.1%}", *_range(tried, known)]
         else:
-            cells += ["soft", "", *_range(found, known)]
-        table.add_row(*cells, *([_with_interval(found, known.name)] if known.name in predicted else []))
+            cells += ["soft", "", *_range(tried, known)]
+        table.add_row(*cells, *([_with_interval(tried, known.name)] if known.name in predicted else []))
     bounded = {constraint.metric for constraint in config.problem.constraints}
     for name in dict.fromkeys(predicted):
         if name not in bounded:
             known = metric(name, described)
-            table.add_row(known.title, "", "no bound", *_range(found, known), _with_interval(found, name))
-    share = f"{found.feasible / found.samples:.1%} of {found.samples} random networks are within all hard bounds"
-    if found.broken:
-        bound, _ = max(found.broken.items(), key=lambda item: item[1])
+            table.add_row(known.title, "", "no bound", *_range(tried, known), _with_interval(tried, name))
+    share = f"{tried.feasible / tried.samples:.1%} of {tried.samples} random networks are within all hard bounds"
+    if tried.broken:
+        bound, _ = max(tried.broken.items(), key=lambda item: item[1])
         share += f"; {bound} binds most"
     notes = [Text(line) for line in sources(config.devices_used, predicted)]
     notes += [Text(line) for line in board_lines(config.board_used)]
     if config.board is None and FLASH.name in bounded:
         notes.append(Text(_FILE_ALONE))
-    for name, reason in found.refused.items():
-        refusing = found.broken[f"runs on {name}"] / found.samples
+    for name, reason in tried.refused.items():
+        refusing = tried.broken[f"runs on {name}"] / tried.samples
         notes.append(Text(f"{refusing:.1%} of them cannot run on {name}; the first: {reason}"))
     untrained = Text("Nothing was trained: the time a candidate takes is not known yet.")
     return Group(table, Text(""), Text(share), *notes, untrained)
 
 
-def _range(found: Feasibility, known: Metric) -> tuple[str, str]:
-    if known.name not in found.lowest:
+def _range(tried: Feasibility, known: Metric) -> tuple[str, str]:
+    if known.name not in tried.lowest:
         return ("of none", "")
-    return quantity(known, found.lowest[known.name]), quantity(known, found.highest[known.name])
+    return quantity(known, tried.lowest[known.name]), quantity(known, tried.highest[known.name])
 
 
-def _with_interval(found: Feasibility, metric: str) -> str:
-    return f"{found.intervals.get(metric, 0) / found.samples:.1%}"
+def _with_interval(tried: Feasibility, metric: str) -> str:
+    return f"{tried.intervals.get(metric, 0) / tried.samples:.1%}"

@@ -34,11 +34,11 @@ def fit_json(board: Board, graph: Graph, footprint: Footprint | None, file: Tfli
 
 def fit_facts(board: Board, graph: Graph, footprint: Footprint | None, file: TfliteModel | None) -> dict[str, str]:
     """A line whether it fits, one for the latency, and what one must know of the board."""
-    found = fit_json(board, graph, footprint, file)
-    facts = {f"on {board.name}": _fit_words(board, found)}
-    if found["latency"]:
-        value = "not known" if found["latency_ms"] is None else f"{found['latency_ms']:.4g} ms"
-        facts["latency"] = f"{value}, {found['latency']}"
+    fit = fit_json(board, graph, footprint, file)
+    facts = {f"on {board.name}": _fit_words(board, fit)}
+    if fit["latency"]:
+        value = "not known" if fit["latency_ms"] is None else f"{fit['latency_ms']:.4g} ms"
+        facts["latency"] = f"{value}, {fit['latency']}"
     return facts | {"remarks": "; ".join(board.remarks)}
 
 
@@ -48,16 +48,16 @@ def _verdict(board: Board, arena: int, flash: int, least: bool) -> bool | None:
     return None if within and least else within
 
 
-def _fit_words(board: Board, found: Mapping[str, Any]) -> str:
-    if found["arena_bytes"] is None:
+def _fit_words(board: Board, fit: Mapping[str, Any]) -> str:
+    if fit["arena_bytes"] is None:
         return "not known whether it fits: there is no arena to compare"
-    needs = (("arena", found["arena_bytes"], board.arena), ("model", found["flash_bytes"], board.flash))
+    needs = (("arena", fit["arena_bytes"], board.arena), ("model", fit["flash_bytes"], board.flash))
     parts = ", ".join(_part(*need) for need in needs)
-    if found["fits"] is None:
+    if fit["fits"] is None:
         return f"may fit, as the arena is at least: {parts}"
-    if not found["fits"] and found["fits_optimised"]:
+    if not fit["fits"] and fit["fits_optimised"]:
         return f"fits after optimise only: {parts}"
-    return f"{'fits' if found['fits'] else 'does not fit'}: {parts}"
+    return f"{'fits' if fit['fits'] else 'does not fit'}: {parts}"
 
 
 def _part(what: str, needed: int, room: Room) -> str:

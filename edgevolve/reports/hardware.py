@@ -51,19 +51,19 @@ def measured(run: Run, number: int) -> dict[str, float]:
             values |= DeviceMemory(target)(graph)
     for one in run.devices:
         try:
-            found = device(one.name).predict(graph)
+            predicted = device(one.name).predict(graph)
         except PredictorError:
             continue
-        values |= {f"{name}@{one.name}": estimated.value for name, estimated in found.items()}
+        values |= {f"{name}@{one.name}": estimated.value for name, estimated in predicted.items()}
     return values | {name: value for name, value in (final.metrics if final else {}).items() if name in named}
 
 
 def rates(name: str, values: Mapping[str, float]) -> dict[str, str]:
     """Operations a second, two a multiply-accumulate, and mean power of a device, from latency and energy."""
     latency, energy = values.get(f"latency_ms@{name}"), values.get(f"energy_uj@{name}")
-    found = {}
+    rates = {}
     if latency:
-        found[f"operations/s@{name}"] = count(2 * values[MACS.name] / latency * 1e3)
+        rates[f"operations/s@{name}"] = count(2 * values[MACS.name] / latency * 1e3)
         if energy is not None:
-            found[f"power@{name}"] = f"{energy / latency:.4g} mW"
-    return found
+            rates[f"power@{name}"] = f"{energy / latency:.4g} mW"
+    return rates

@@ -39,16 +39,16 @@ def save_live_map(path: Path, graph: Graph, title: str) -> None:
     save_memory_map(path, graph, stacked(graph), title)
 
 
-def save_arena_map(path: Path, found: Graph | TfliteModel, target: Target, title: str) -> None:
+def save_arena_map(path: Path, network: Graph | TfliteModel, target: Target, title: str) -> None:
     """Draw where the best memory plan puts each buffer: of a file in its order, of a network as it is exported.
 
     Subgraphs that an operator runs follow it, step by step. Raises `ConfigError` if the picture cannot be written.
     """
-    if isinstance(found, Graph):
-        operators = deployed(found).graph
-        found = reordered(operators, peak_memory(operators).order)
-    names = _steps(found) if isinstance(found, Graph) else _steps_with_calls(found)
-    _save(path, names, placed_buffers(found, target), title)
+    if isinstance(network, Graph):
+        operators = deployed(network).graph
+        network = reordered(operators, peak_memory(operators).order)
+    names = _steps(network) if isinstance(network, Graph) else _steps_with_calls(network)
+    _save(path, names, placed_buffers(network, target), title)
 
 
 def save_memory_map(path: Path, graph: Graph, buffers: Sequence[PlacedBuffer], title: str) -> None:

@@ -45,10 +45,10 @@ class MlflowBoard:
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._client: Any = MlflowClient(tracking_uri=f"sqlite:///{folder.resolve() / 'mlflow.db'}")
-            found = self._client.get_experiment_by_name(_allowed(name))
+            experiment = self._client.get_experiment_by_name(_allowed(name))
             artifacts = (folder.resolve() / "artifacts").as_uri()
             self._experiment = (
-                found.experiment_id if found else self._client.create_experiment(_allowed(name), artifacts)
+                experiment.experiment_id if experiment else self._client.create_experiment(_allowed(name), artifacts)
             )
         except (OSError, MlflowException, SQLAlchemyError) as error:
             raise ConfigError(f"--mlflow {folder}: {str(error).splitlines()[0]}") from error

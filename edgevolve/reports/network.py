@@ -122,9 +122,9 @@ OPERATOR_COLUMNS = ("step", "operator", "input", "output", "MACs", "weights", "o
 _WORDS = ("operator", "input", "output")
 
 
-def operator_rows(found: Inspection) -> list[list[str]]:
+def operator_rows(inspection: Inspection) -> list[list[str]]:
     """A row an operator, in words, by `OPERATOR_COLUMNS`; the live bytes of the peak are marked."""
-    return _rows(found.graph, found.live_bytes)
+    return _rows(inspection.graph, inspection.live_bytes)
 
 
 def _rows(graph: Graph, live_bytes: Sequence[int]) -> list[list[str]]:
@@ -144,13 +144,13 @@ def _rows(graph: Graph, live_bytes: Sequence[int]) -> list[list[str]]:
     ]
 
 
-def network_table(found: Inspection) -> RenderableType:
+def network_table(inspection: Inspection) -> RenderableType:
     """The rows of `operator_rows`, of a file those of its other subgraphs, too; then the peak, and the totals."""
-    parts: list[RenderableType] = [_table(operator_rows(found)), Text("")]
-    for number, subgraph in list(enumerate(found.file.subgraphs if found.file else ()))[1:_MOST_TABLES]:
+    parts: list[RenderableType] = [_table(operator_rows(inspection)), Text("")]
+    for number, subgraph in list(enumerate(inspection.file.subgraphs if inspection.file else ()))[1:_MOST_TABLES]:
         rows = _rows(subgraph.graph, live_bytes(subgraph.graph))
         parts += [Text(f"subgraph {number}"), _table(rows), Text("")]
-    return Group(*parts, _remarks(found))
+    return Group(*parts, _remarks(inspection))
 
 
 def _table(rows: Sequence[Sequence[str]]) -> Table:
@@ -162,34 +162,34 @@ def _table(rows: Sequence[Sequence[str]]) -> Table:
     return table
 
 
-def network_json(found: Inspection) -> dict[str, Any]:
+def network_json(inspection: Inspection) -> dict[str, Any]:
     """The same as plain values. Steps count from 1, as in the table; `best_order` holds steps."""
-    graph, best, file = found.graph, found.best, found.file
+    graph, best, file = inspection.graph, inspection.best, inspection.file
     facts: dict[str, Any] = {} if file is None else {"file_bytes": file.size_bytes, "dynamic_batch": file.dynamic_batch}
     if file is not None:
         facts["variables"] = [_tensor_json(tensor) for tensor in file.variables]
         facts["compiled_for"] = compiled_for(file)
-        facts["runtimes"] = [asdict(verdict) for verdict in found.runtimes]
+        facts["runtimes"] = [asdict(verdict) for verdict in inspection.runtimes]
         facts["subgraphs"] = [_subgraph_json(file, number) for number in range(len(file.subgraphs))]
         facts["signatures"] = [{"name": each.name, "subgraph": each.subgraph} for each in file.signatures]
     return {
         **facts,
         "inputs": [_tensor_json(x) for x in graph.inputs],
         "outputs": [_tensor_json(y) for y in graph.outputs],
-        "operators": _operators_json(graph, found.live_bytes),
-        "unknown_operators": list(found.unknown),
-        "macs": found.macs,
-        "weight_bytes": found.weight_bytes,
+        "operators": _operators_json(graph, inspection.live_bytes),
+        "unknown_operators": list(inspection.unknown),
+        "macs": inspection.macs,
+        "weight_bytes": inspection.weight_bytes,
         "peak": {
-            "bytes": found.peak_bytes,
-            "step": found.peak_step + 1,
-            "tensors": [_tensor_json(tensor) for tensor in found.peak_tensors],
+            "bytes": inspection.peak_bytes,
+            "step": inspection.peak_step + 1,
+            "tensors": [_tensor_json(tensor) for tensor in inspection.peak_tensors],
         },
         "peak_memory_bytes": best.peak_bytes if best else None,
         "peak_memory_exact": best.exact if best else False,
-        "arena": arena_json(found.footprint, found.measured) if found.footprint else None,
+        "arena": arena_json(inspection.footprint, inspection.measured) if inspection.footprint else None,
         "best_order": [index + 1 for index in best.order] if best else None,
-    } | ({"board": fit_json(found.board, graph, found.footprint, file)} if found.board else {})
+    } | ({"board": fit_json(inspection.board, graph, inspection.footprint, file)} if inspection.board else {})
 
 
 def _operators_json(graph: Graph, live_bytes: Sequence[int]) -> list[dict[str, Any]]:
@@ -248,52 +248,52 @@ def operator_words(node: Node) -> str:
     return " ".join(words)
 
 
-def _remarks(found: Inspection) -> RenderableType:
+def _remarks(inspection: Inspection) -> RenderableType:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column("what", no_wrap=True)
     table.add_column("figure", overflow="fold")
-    for what, figure in facts(found).items():
+    for what, figure in facts(inspection).items():
         table.add_row(what, Text(figure))
     return table
 
 
-def facts(found: Inspection) -> dict[str, str]:
+def facts(inspection: Inspection) -> dict[str, str]:
     """What sets the peak, the totals, and what one must know to read them, in words."""
-    best, file, facts = found.best, found.file, {}
-    if found.graph.nodes:
-        largest = sorted(found.peak_tensors, key=lambda tensor: -tensor.size_bytes)
+    best, file, facts = inspection.best, inspection.file, {}
+    if inspection.graph.nodes:
+        largest = sorted(inspection.peak_tensors, key=lambda tensor: -tensor.size_bytes)
         named = [f"{short_name(t.name)} ({size(t.size_bytes)})" for t in largest[:_NAMED_TENSORS]]
         rest = [f"{len(largest) - len(named)} more"] if len(largest) > len(named) else []
-        facts["peak"] = f"step {found.peak_step + 1}: {', '.join(named + rest)}"
-    here = size(found.peak_bytes)
+        facts["peak"] = f"step {inspection.peak_step + 1}: {', '.join(named + rest)}"
+    here = size(inspection.peak_bytes)
     if file is None:
         facts["peak memory"] = here if best and best.exact else f"{here} or less"
-        facts["model size"] = size(model_size(found.graph))
+        facts["model size"] = size(model_size(inspection.graph))
     else:
         lowest = "not searched" if best is None else size(best.peak_bytes)
         inexact = "" if best is None or best.exact else " or less"
         facts["peak memory"] = f"{here} in the file's order, {lowest}{inexact} in the best order"
-        facts["flash"] = f"{size(file.size_bytes)}, of it {size(found.weight_bytes)} weights"
-    facts |= arena_facts(found.footprint, found.measured)
-    if found.footprint and file is None:
-        facts["flash"] = size(found.footprint.flash_bytes)
-    if not _can_be_planned(found.graph, file):
+        facts["flash"] = f"{size(file.size_bytes)}, of it {size(inspection.weight_bytes)} weights"
+    facts |= arena_facts(inspection.footprint, inspection.measured)
+    if inspection.footprint and file is None:
+        facts["flash"] = size(inspection.footprint.flash_bytes)
+    if not _can_be_planned(inspection.graph, file):
         facts["arena"] = f"not worked out for more than {_MOST_PLANNED_NODES} operators or {_MOST_PLANNED} tensors"
-    if found.board:
-        facts |= fit_facts(found.board, found.graph, found.footprint, file)
+    if inspection.board:
+        facts |= fit_facts(inspection.board, inspection.graph, inspection.footprint, file)
     if file and len(file.subgraphs) > 1:
         facts |= _subgraph_facts(file)
-        facts["MACs"] = f"{count(found.macs)}, each subgraph that runs counted once, so are loops"
+        facts["MACs"] = f"{count(inspection.macs)}, each subgraph that runs counted once, so are loops"
     else:
-        facts["MACs"] = count(found.macs)
-    if found.unknown:
-        facts["not known"] = f"{', '.join(found.unknown)}: MACs are counted where a formula is known"
+        facts["MACs"] = count(inspection.macs)
+    if inspection.unknown:
+        facts["not known"] = f"{', '.join(inspection.unknown)}: MACs are counted where a formula is known"
     if file and file.dynamic_batch:
         facts["batch"] = "left open by the file, taken as 1"
     if file and file.variables:
         facts["variables"] = f"{size(_bytes(file.variables))} live all the time, counted in the arena"
     if file:
-        facts |= runtime_facts(file, found.runtimes)
+        facts |= runtime_facts(file, inspection.runtimes)
     return facts
 
 

@@ -137,13 +137,13 @@ def export_table(run: Run, folder: Path, record: Record, manifest: Mapping[str, 
         "peak memory": size(manifest["peak_memory_bytes"]),
         "arena": _arena(manifest["arena"]),
     }
-    beyond = {name: found for name, found in manifest["formats"].items() if name != "tflite"}
-    for name, found in beyond.items():
-        about = f"{found['largest_difference']:.2g} from Keras at most, {found['examples']} examples"
-        rows[name] = f"{about} on {found['checked_on']}; outputs reach {found['largest_output']:.3g}"
-        if "host_arena_minimum_bytes" in found:
-            rows["arena on this host"] = size(found["host_arena_minimum_bytes"])
-            rows |= {f"c {part}": found[part] for part in ("arrays", "main", "answer") if part in found}
+    beyond = {name: checked for name, checked in manifest["formats"].items() if name != "tflite"}
+    for name, checked in beyond.items():
+        about = f"{checked['largest_difference']:.2g} from Keras at most, {checked['examples']} examples"
+        rows[name] = f"{about} on {checked['checked_on']}; outputs reach {checked['largest_output']:.3g}"
+        if "host_arena_minimum_bytes" in checked:
+            rows["arena on this host"] = size(checked["host_arena_minimum_bytes"])
+            rows |= {f"c {part}": checked[part] for part in ("arrays", "main", "answer") if part in checked}
     for name, value in rows.items():
         table.add_row(name, value)
     return Group(Text(f"candidate {record.number} → {folder}: {', '.join(manifest['files'])}, manifest.json"), table)
@@ -170,14 +170,14 @@ def set_table(folder: Path, manifest: Mapping[str, Any]) -> RenderableType:
 
 def _other_than_searched(run: Run, record: Record, manifest: Mapping[str, Any]) -> dict[str, str]:
     """A row where the weights score otherwise on validation than the search was given; nothing where they agree."""
-    name, found = next(iter(manifest["scores"]["validation"].get("float", {}).items()), ("", 0.0))
+    name, score = next(iter(manifest["scores"]["validation"].get("float", {}).items()), ("", 0.0))
     searched = record.metrics.get(name)
     if manifest.get("final") or searched is None:
         return {}
-    if abs(found - searched) <= _AGREES * max(abs(found), abs(searched), 1.0):
+    if abs(score - searched) <= _AGREES * max(abs(score), abs(searched), 1.0):
         return {}
     metric = run.metric(name)
-    words = f"{quantity(metric, found)} with these weights, {quantity(metric, searched)} in the search"
+    words = f"{quantity(metric, score)} with these weights, {quantity(metric, searched)} in the search"
     return {f"validation {metric.title}": f"{words}: does the task learn and score what the data's target asks?"}
 
 
@@ -202,35 +202,35 @@ def _scores(run: Run, manifest: Mapping[str, Any], form: str) -> dict[str, str]:
         del names[0]
     for name in names:
         metric = run.metric(name)
-        words = {of: quantity(metric, found[name]) for of, found in test.items()}
+        words = {of: quantity(metric, scores[name]) for of, scores in test.items()}
         rows[f"{form} test {metric.title}"] = f"{words['int8']} (float {words['float']})"
     return rows
 
 
-def optimised_table(path: Path, bytes_before: int, found: Mapping[str, Any]) -> RenderableType:
+def optimised_table(path: Path, bytes_before: int, result: Mapping[str, Any]) -> RenderableType:
     """What the rewriting of a file saved, by the planner's replica and on TensorFlow Lite Micro."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("", "before", "after"):
         table.add_column(name, justify="right" if name else "left")
-    rows = {"planned memory, predicted": found["head_bytes"]}
-    if found["micro_head_bytes"]:
-        rows["planned memory, TensorFlow Lite Micro"] = found["micro_head_bytes"]
-    rows["file"] = (bytes_before, len(found["model"]))
+    rows = {"planned memory, predicted": result["head_bytes"]}
+    if result["micro_head_bytes"]:
+        rows["planned memory, TensorFlow Lite Micro"] = result["micro_head_bytes"]
+    rows["file"] = (bytes_before, len(result["model"]))
     for name, values in rows.items():
         table.add_row(name, *(f"{value} B" for value in values))
-    before, after = found["head_bytes"]
+    before, after = result["head_bytes"]
     saved = f"{1 - after / before:.1%} of the planned memory saved" if after < before else "no plan needs less memory"
-    notes = [saved if after < before or found["exact"] else "no better plan found"]
-    if after < before and not found["exact"]:
+    notes = [saved if after < before or result["exact"] else "no better plan found"]
+    if after < before and not result["exact"]:
         notes.append("a better plan may exist")
     parts: list[RenderableType] = [Text(str(path)), table]
-    if len(found["arenas"]) > 1:
+    if len(result["arenas"]) > 1:
         notes[0] = "in bands: the last line was written; arena on cortex-m, work in multiply-accumulates"
-        parts.append(_trade_off(found["arenas"]))
-    if found["litert_says"]:
-        notes.append(f"checked on TensorFlow Lite Micro alone; LiteRT: {found['litert_says']}")
-    if found["micro_says"]:
-        notes.append(found["micro_says"])
+        parts.append(_trade_off(result["arenas"]))
+    if result["litert_says"]:
+        notes.append(f"checked on TensorFlow Lite Micro alone; LiteRT: {result['litert_says']}")
+    if result["micro_says"]:
+        notes.append(result["micro_says"])
     return Group(*parts, Text("; ".join(notes)))
 
 

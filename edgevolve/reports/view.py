@@ -87,16 +87,16 @@ def charts_view(run: Run, table: pd.DataFrame | None = None) -> dict[str, Any]:
     """The charts of the search by heading; where one has two forms, by evaluations and by seconds."""
     table = history(run) if table is None else table
     named = {run.name: table}
-    found: dict[str, Any] = {"Hypervolume": charts.course(named, "hypervolume")} if len(table) else {}
+    drawn: dict[str, Any] = {"Hypervolume": charts.course(named, "hypervolume")} if len(table) else {}
     for objective in run.problem.objectives:
         column = f"best {objective.metric}"
         if table[column].notna().any():
             metric = run.metric(objective.metric)
-            found[f"Best {_cut(metric.title, 60)}"] = charts.course(named, column, metric)
+            drawn[f"Best {_cut(metric.title, 60)}"] = charts.course(named, column, metric)
     if len(table):
-        found["Feasible share"] = charts.course(named, "feasible_share")
-        found["Workers"] = {"seconds": charts.gantt(run)}
-    return found
+        drawn["Feasible share"] = charts.course(named, "feasible_share")
+        drawn["Workers"] = {"seconds": charts.gantt(run)}
+    return drawn
 
 
 def network_view(run: Run, record: Record, graph: Graph, command: str) -> View:
@@ -108,23 +108,23 @@ def network_view(run: Run, record: Record, graph: Graph, command: str) -> View:
     """
     inspected = inspect_network(graph, run.target)
     words = [operator_words(node) for node in inspected.graph.nodes]
-    found = {"Graph": drawing(graph), "Live memory": charts.live_memory(inspected.live_bytes, words)}
+    views = {"Graph": drawing(graph), "Live memory": charts.live_memory(inspected.live_bytes, words)}
     operators_run = deployed(graph).graph
     exported = reordered(operators_run, peak_memory(operators_run).order)
     names = [operator_words(node) for node in exported.nodes]
-    found["Planned memory on a microcontroller"] = charts.arena_map(placed_buffers(exported, run.target), names)
+    views["Planned memory on a microcontroller"] = charts.arena_map(placed_buffers(exported, run.target), names)
     curves = record.outcome.curves if isinstance(record.outcome, Completed) else {}
     if any(len(values) for values in curves.values()):
-        found["Training"] = charts.training(
+        views["Training"] = charts.training(
             {name: values for name, values in curves.items() if len(values)}, run.metrics
         )
     classes = exported_classes(run, record)
     if classes and classes.confusion:
-        found[f"Confusion, {form_in_words(graph)} on the test split"] = charts.confusion(
+        views[f"Confusion, {form_in_words(graph)} on the test split"] = charts.confusion(
             classes.names, classes.confusion
         )
     return {
-        "charts": found,
+        "charts": views,
         "predictions": _predictions(run, record),
         "operators": operator_rows(inspected),
         "totals": list(facts(inspected).items()),
@@ -137,12 +137,12 @@ def network_view(run: Run, record: Record, graph: Graph, command: str) -> View:
 def graphs(run: Run, numbers: Sequence[int]) -> dict[int, Graph]:
     """The networks of several candidates that were evaluated or are in flight, in one reading of the journal."""
     wanted = set(numbers)
-    found = {
+    records = {
         event.number: event.graph
         for event in read(run.path)
         if isinstance(event, Asked | Finished) and event.number in wanted and event.graph is not None
     }
-    return {number: from_json(graph) for number, graph in found.items()}
+    return {number: from_json(graph) for number, graph in records.items()}
 
 
 def _tiles(run: Run) -> list[list[str]]:
@@ -246,12 +246,12 @@ def _failures(run: Run) -> list[View]:
     for record in run.records.values():
         if isinstance(record.outcome, Failed):
             groups.setdefault((record.outcome.kind, record.outcome.reason), []).append(record)
-    found = []
+    failures = []
     for (kind, reason), records in sorted(groups.items(), key=lambda item: -len(item[1])):
         assert isinstance(records[0].outcome, Failed)
         numbers = [record.number for record in records]
         trace = records[0].outcome.traceback
-        found.append(
+        failures.append(
             {
                 "kind": _cut(kind, 60),
                 "reason": _cut(reason),
@@ -260,7 +260,7 @@ def _failures(run: Run) -> list[View]:
                 "traceback": trace[-4 * _LONGEST_TEXT :],
             }
         )
-    return found[:_MOST_NUMBERS]
+    return failures[:_MOST_NUMBERS]
 
 
 def _cut(text: str, length: int = _LONGEST_TEXT) -> str:

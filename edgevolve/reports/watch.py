@@ -211,9 +211,9 @@ class _Handler(BaseHTTPRequestHandler):
                     self._events()
                 case "/network":
                     number = parse_qs(address.query).get("number", [""])[0]
-                    found = self.source.network(int(number)) if number.isdecimal() and len(number) < 12 else None
-                    if found:
-                        self._send(json.dumps(harmless(found), allow_nan=False), "application/json")
+                    network = self.source.network(int(number)) if number.isdecimal() and len(number) < 12 else None
+                    if network:
+                        self._send(json.dumps(harmless(network), allow_nan=False), "application/json")
                     else:
                         self.send_error(HTTPStatus.NOT_FOUND)
                 case _:

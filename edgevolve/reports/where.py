@@ -40,10 +40,10 @@ def parse(expression: str, known: Mapping[str, Metric]) -> Condition:
 
 
 def _comparison(text: str, expression: str, known: Mapping[str, Metric]) -> Condition:
-    found = _COMPARISON.fullmatch(text)
-    if not found:
+    match = _COMPARISON.fullmatch(text)
+    if not match:
         raise ConfigError(f"--where {expression[:200]}: write METRIC < NUMBER, such as peak_memory_bytes < 32k")
-    name, sign, number = found.groups()
+    name, sign, number = match.groups()
     value = quantity(number)
     if name not in known:
         near = suggestion(name, known)

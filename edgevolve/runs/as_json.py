@@ -140,15 +140,15 @@ def _entries(
     values: Mapping[str, Any], before: Any, path: str, depth: int, default: Callable[[str], Any]
 ) -> dict[str, Any]:
     known = before if isinstance(before, Mapping) else None
-    found = {}
+    entries = {}
     for name, value in values.items():
         plain = _plain(value, known.get(name) if known else None, f"{path}.{name}".strip("."), depth + 1)
         if known is not None and name not in known:
             usual = default(name)
             if usual is not _UNKNOWN and _plain(usual, None, path, depth + 1) == plain:
                 continue
-        found[name] = plain
-    return found
+        entries[name] = plain
+    return entries
 
 
 def _defaults(kind: type) -> Callable[[str], Any]:

@@ -131,19 +131,19 @@ class SearchConfig(BaseModel):
         named = [one for one in value if isinstance(one, str) and one.partition("/")[0] in boards()]
         if named:
             raise ValueError(f"{named[0]} is a board: write board={named[0]!r}")
-        found = tuple(device(one) for one in value)
-        twice = [name for name, count in Counter(one.name for one in found).items() if count > 1]
+        devices = tuple(device(one) for one in value)
+        twice = [name for name, count in Counter(one.name for one in devices).items() if count > 1]
         if twice:
             raise ValueError(f"two are named {twice[0]}")
-        return found
+        return devices
 
     @field_validator("board", mode="before")
     @classmethod
     def _as_board(cls, value: Any) -> Any:
-        found = board(value) if isinstance(value, str) else value
-        if isinstance(found, Board):
-            found.device()  # so that what is missing is said here
-        return found
+        chosen = board(value) if isinstance(value, str) else value
+        if isinstance(chosen, Board):
+            chosen.device()  # so that what is missing is said here
+        return chosen
 
     @field_validator(
         "data",

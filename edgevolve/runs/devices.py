@@ -49,12 +49,12 @@ class DeviceMetrics:
         if chosen and chosen.parts:
             graph = chosen.banded.model.graph
         try:
-            found = self.device.predict(graph)
+            predicted = self.device.predict(graph)
         except ShapeError as error:
             if not chosen or not chosen.parts:
                 raise
             raise PredictorError(f"{self.name} cannot tell of a network in bands: {error}") from error
-        return {name: found[own] for name, own in self.names.items()}
+        return {name: predicted[own] for name, own in self.names.items()}
 
 
 def device_metrics(

@@ -22,8 +22,8 @@ def as_begun(value: Any, known: Any) -> Any:
     A parameter that `known` lacks and that holds its default becomes what was done before the parameter existed.
     """
     if isinstance(value, tuple) and isinstance(known, list) and len(value) == len(known):
-        found = tuple(map(as_begun, value, known))
-        return value if all(a is b for a, b in zip(found, value, strict=True)) else found
+        parts = tuple(map(as_begun, value, known))
+        return value if all(a is b for a, b in zip(parts, value, strict=True)) else parts
     named = isinstance(known, Mapping) and known.get("type") == type(value).__qualname__
     if not named or not dataclasses.is_dataclass(value) or isinstance(value, type):
         return value

@@ -57,7 +57,7 @@ def feasibility(config: SearchConfig, samples: int = 1000, seconds: float = 60) 
         feasible += not names
         for name in wanted & metrics.keys():
             values.setdefault(name, []).append(metrics[name])
-    lowest, highest = ({name: pick(found) for name, found in values.items()} for pick in (min, max))
+    lowest, highest = ({name: pick(seen) for name, seen in values.items()} for pick in (min, max))
     return Feasibility(samples, feasible, broken, lowest, highest, refused, intervals)
 
 

@@ -41,11 +41,11 @@ class FrontEndGenes(Genes):
         if number > _MOST:
             raise ValueError(f"FrontEndChoices: {number} combinations of options; give up to {_MOST}")
         every = product(*(choice.options for _, choice in self.choices))
-        found = tuple(values for values in every if values == self.usual(values) and self._reason(values) is None)
-        if not found:
+        possible = tuple(values for values in every if values == self.usual(values) and self._reason(values) is None)
+        if not possible:
             first = tuple(choice.options[0] for _, choice in self.choices)
             raise ValueError(f"FrontEndChoices: no combination can be computed: {self._reason(self.usual(first))}")
-        object.__setattr__(self, "valid", found)
+        object.__setattr__(self, "valid", possible)
 
     def front_end(self, values: Values) -> Fittable:
         """The front end of these genes. Raises `DataError` where it cannot be computed."""
@@ -188,8 +188,8 @@ class FrontEndChoices(Recipes[G]):
 
     def _network_space(self, values: Values) -> SearchSpace[G]:
         given: Any = self.given
-        found: SearchSpace[G] = _for_shape(given, self._genes.front_end(values).shape)
-        return found
+        space: SearchSpace[G] = _for_shape(given, self._genes.front_end(values).shape)
+        return space
 
 
 @lru_cache(maxsize=10_000)

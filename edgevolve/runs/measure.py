@@ -99,14 +99,14 @@ def measure_graph(
             raise ProblemError(f"metric {who}: {type(error).__name__}: {error}") from error
         if set(given) != set(provider.metric_names):
             raise ProblemError(f"metric {who} declares {sorted(provider.metric_names)} and gives {sorted(given)}")
-        odd = [name for name, found in given.items() if not math.isfinite(found.value)]
+        odd = [name for name, estimated in given.items() if not math.isfinite(estimated.value)]
         if odd:
             raise ProblemError(f"metric {who}: {odd[0]} is not finite")
-        metrics |= {name: found.value for name, found in given.items()}
+        metrics |= {name: estimated.value for name, estimated in given.items()}
         intervals |= {
-            name: (found.low, found.high)
-            for name, found in given.items()
-            if found.low is not None and found.high is not None
+            name: (estimated.low, estimated.high)
+            for name, estimated in given.items()
+            if estimated.low is not None and estimated.high is not None
         }
     shares = {FRONT_END_RAM.name: beside["arena_bytes"], FRONT_END_FLASH.name: beside["flash_bytes"]} if beside else {}
     return Measurement(graph, {**metrics, **shares}, intervals, refused)

@@ -166,8 +166,8 @@ class DeviceMemory:
 
     def __call__(self, graph: Graph) -> Mapping[str, float]:
         """A value for each name, for the graph in canonical order, as it is exported."""
-        found = _measured(_exported(graph), self.target or CORTEX_M, self.slower)
-        return dict(zip(self.metric_names, (found.arena_bytes, found.flash_bytes), strict=False))
+        footprint = _measured(_exported(graph), self.target or CORTEX_M, self.slower)
+        return dict(zip(self.metric_names, (footprint.arena_bytes, footprint.flash_bytes), strict=False))
 
 
 def _exported(graph: Graph) -> Graph:

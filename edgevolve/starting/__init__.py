@@ -25,22 +25,22 @@ def looked_at(path: str, board: str, wishes: Wishes) -> Reading:
     """
     arena_bytes = board_of(board).arena.free_bytes
     with by_options():
-        found = kind_of(os.path.abspath(Path(path).expanduser()))
-        inner = classes_below(found.path) if os.path.isdir(found.path) else ""
+        kind = kind_of(os.path.abspath(Path(path).expanduser()))
+        inner = classes_below(kind.path) if os.path.isdir(kind.path) else ""
         if inner:
             raise DataError(f"{shown(path)}: holds only a folder; its classes seem to be in {shown(inner)}: give that")
-        if wishes.label is not None and found.kind not in (Kind.TABLE, Kind.RECORDINGS):
-            raise DataError(f"{path}: --label names a column of a table; here classes are {found.kind}'s folders")
-        match found.kind:
+        if wishes.label is not None and kind.kind not in (Kind.TABLE, Kind.RECORDINGS):
+            raise DataError(f"{path}: --label names a column of a table; here classes are {kind.kind}'s folders")
+        match kind.kind:
             case Kind.IMAGES:
-                return images(found.path, arena_bytes, wishes)
+                return images(kind.path, arena_bytes, wishes)
             case Kind.ARRAYS:
-                return archive(found.path)
+                return archive(kind.path)
             case Kind.TABLE:
-                return table(found.path, wishes)
+                return table(kind.path, wishes)
             case Kind.SOUND:
-                return sound(found.path, wishes)
+                return sound(kind.path, wishes)
             case Kind.FOLDER:
-                return recordings_in_files(found.path, wishes)
+                return recordings_in_files(kind.path, wishes)
             case Kind.RECORDINGS:
-                return recordings_in_one_file(found.path, wishes)
+                return recordings_in_one_file(kind.path, wishes)

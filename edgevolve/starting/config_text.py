@@ -110,13 +110,13 @@ def _number(value: float) -> str:
 
 def _changed(thing: Any) -> dict[str, Any]:
     """The fields of a dataclass that are not as by default."""
-    found = {}
+    changed = {}
     for field in fields(thing):
         default = field.default if field.default_factory is MISSING else field.default_factory()
         value = getattr(thing, field.name)
         if default is MISSING or value != default:
-            found[field.name] = value
-    return found
+            changed[field.name] = value
+    return changed
 
 
 def _call(thing: Any, why: Mapping[str, str], names: set[str], beside: Path | None, indent: int) -> str:

@@ -31,16 +31,16 @@ def group_in_names(listing: Listing) -> tuple[str, str] | None:
         return None
     names = [file.name for file in listing.files]
     for pattern, words in (*_numbered(names), *_words(names, len(listing.files))):
-        found: dict[str, set[str]] = defaultdict(set)
+        groups: dict[str, set[str]] = defaultdict(set)
         for file in listing.files:
             match = re.search(pattern, file.name)
             if not match:
                 break
-            found[match[1]].add(file.label)
+            groups[match[1]].add(file.label)
         else:
-            spread = sum(len(labels) >= len(listing.classes) / 2 for labels in found.values())
-            if _FEWEST <= len(found) < len(names) and spread >= _FEWEST and not set(found) & set(listing.classes):
-                return pattern, f"{len(found)} {words}"
+            spread = sum(len(labels) >= len(listing.classes) / 2 for labels in groups.values())
+            if _FEWEST <= len(groups) < len(names) and spread >= _FEWEST and not set(groups) & set(listing.classes):
+                return pattern, f"{len(groups)} {words}"
     return None
 
 

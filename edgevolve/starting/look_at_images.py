@@ -71,10 +71,10 @@ def _size(sizes: Counter[tuple[int, int]], channels: int, arena_bytes: int) -> t
     scale = min(1.0, _LARGEST_SIDE / max(height, width), (fits / (height * width)) ** 0.5)
     if scale == 1.0 and len(sizes) == 1:
         return (height, width), "all have it"
-    found = [max(_SMALLEST_SIDE, int(scale * side) // 8 * 8 if scale < 1 else side) for side in (height, width)]
+    sides = [max(_SMALLEST_SIDE, int(scale * side) // 8 * 8 if scale < 1 else side) for side in (height, width)]
     reason = "a quarter of the arena" if (fits / (height * width)) ** 0.5 == scale < 1 else f"{_LARGEST_SIDE} pixels"
     limit = f"up to {reason}: more costs memory and time" if scale < 1 else "the usual one"
-    return (found[0], found[1]), f"images have {_words(sizes)}; {limit}"
+    return (sides[0], sides[1]), f"images have {_words(sizes)}; {limit}"
 
 
 def _words(sizes: Counter[tuple[int, int]]) -> str:

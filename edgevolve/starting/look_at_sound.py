@@ -70,10 +70,8 @@ def _settings(path: str, listing: Listing, unreadable: Unreadable) -> tuple[dict
     usual = rates.most_common(1)[0][0]
     settings: dict[str, Any] = {"rate": min(usual, _HIGHEST_RATE)}
     why: dict[str, str] = {}
-    found = f"files have {', '.join(f'{rate} Hz' for rate in sorted(rates)[:4])}"
-    why["AudioFolder.rate"] = (
-        found if settings["rate"] == usual else f"{found}; half of it is the highest frequency kept"
-    )
+    seen = f"files have {', '.join(f'{rate} Hz' for rate in sorted(rates)[:4])}"
+    why["AudioFolder.rate"] = seen if settings["rate"] == usual else f"{seen}; half of it is the highest frequency kept"
     settings |= _length(seconds, why)
     if several:
         settings["mix"] = True

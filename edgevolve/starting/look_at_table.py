@@ -78,7 +78,7 @@ class _Kinds:
             raise DataError(f"{shown(file.path)}: {error}") from None
         if not self.rows:
             raise DataError(f"{shown(file.path)}: has no row below its header")
-        self.different = {name: len(found) for name, found in words.items()}
+        self.different = {name: len(different) for name, different in words.items()}
 
     def is_value(self, name: str) -> bool:
         """Whether it holds numbers that are no classes."""

@@ -85,12 +85,12 @@ def planned(reading: Reading, board: str, minutes: float, cores: int) -> Plan:
     why["minutes"] = "from `--minutes`; edgevolve FILE --minutes N changes it"
     for space, reason in _spaces(reading.data):
         config = SearchConfig(space=space, **fields)
-        found = feasibility(config, _SAMPLES, _PATIENCE_S)
-        if found.feasible:
+        feasible = feasibility(config, _SAMPLES, _PATIENCE_S)
+        if feasible.feasible:
             why["space"] = reason
             config = _begun(config, why)
-            return Plan(reading, config, problem, board, why, notes, found.feasible / found.samples)
-    raise ConfigError(_too_small(on, found))
+            return Plan(reading, config, problem, board, why, notes, feasible.feasible / feasible.samples)
+    raise ConfigError(_too_small(on, feasible))
 
 
 def _validated(reading: Reading, splits: Splits) -> tuple[Reading, Splits]:
@@ -101,13 +101,13 @@ def _validated(reading: Reading, splits: Splits) -> tuple[Reading, Splits]:
     larger: DataSet = replace(inner, validation_fraction=_LARGER_SHARE)
     data = replace(reading.data, data=larger) if isinstance(reading.data, Features) else larger
     try:
-        found = load_splits(data)
+        loaded = load_splits(data)
     except DataError:  # too few groups for it
         return reading, splits
-    if len(found.validation) <= len(splits.validation):
+    if len(loaded.validation) <= len(splits.validation):
         return reading, splits
     reason = f"a tenth would be {len(splits.validation)} examples, too few to choose a network by"
-    return replace(reading, data=data, why={**reading.why, "validation_fraction": reason}), found
+    return replace(reading, data=data, why={**reading.why, "validation_fraction": reason}), loaded
 
 
 def _begun(config: SearchConfig, why: dict[str, str]) -> SearchConfig:
@@ -117,8 +117,8 @@ def _begun(config: SearchConfig, why: dict[str, str]) -> SearchConfig:
         return config
     for filters in range(space.max_filters, _FEWEST_FILTERS - 1, -4):
         start = tuple(space.separable(width, _BEGUN_BLOCKS, _BEGUN_UNITS) for width in (filters, filters // 2))
-        found = measure(space, config.providers, start[0], beside=config.beside)
-        if not config.problem.broken(found.metrics):
+        measured = measure(space, config.providers, start[0], beside=config.beside)
+        if not config.problem.broken(measured.metrics):
             why["start"] = "like DS-CNN: the widest that keeps the bounds, and half as wide"
             return config.with_fields(start=start)
     return config
@@ -202,7 +202,7 @@ def _spaces(data: DataSet) -> list[tuple[SearchSpace[Any], str]]:
     return [first, (small[0], "more does not fit the board")]
 
 
-def _too_small(board: Board, found: Feasibility) -> str:
-    least = ", ".join(f"{name} at least {found.lowest[name]:.0f}" for name in board.rooms if name in found.lowest)
+def _too_small(board: Board, feasible: Feasibility) -> str:
+    least = ", ".join(f"{name} at least {feasible.lowest[name]:.0f}" for name in board.rooms if name in feasible.lowest)
     free = ", ".join(f"{name} {room.free_bytes}" for name, room in board.rooms.items())
-    return f"board {board.name} is too small for any of {found.samples} small networks: {least}; it leaves {free}"
+    return f"board {board.name} is too small for any of {feasible.samples} small networks: {least}; it leaves {free}"

@@ -49,17 +49,17 @@ def array_of(text: str, is_model: Callable[[bytes], bool]) -> bytes:
 
 
 def _name(text: str, start: int) -> str:
-    found = _NAME.search(text, max(start - _BEFORE, 0), start + 1)
-    return found[1] if found else "one without a name"
+    match = _NAME.search(text, max(start - _BEFORE, 0), start + 1)
+    return match[1] if match else "one without a name"
 
 
 def _without_comments(text: str) -> str:
     """The text with a blank for each comment and each text in quotes."""
     parts, at = [], 0
-    while found := _ASIDE.search(text, at):
-        parts.append(text[at : found.start()])
-        end = {"//": "\n", "/*": "*/"}.get(found[0])
-        stop = text.find(end, found.end()) if end else found.end()
+    while aside := _ASIDE.search(text, at):
+        parts.append(text[at : aside.start()])
+        end = {"//": "\n", "/*": "*/"}.get(aside[0])
+        stop = text.find(end, aside.end()) if end else aside.end()
         if stop < 0:
             return "".join(parts)
         at = stop + (2 if end == "*/" else 0)
@@ -69,16 +69,16 @@ def _without_comments(text: str) -> str:
 
 def _bytes(elements: str) -> bytes:
     """Raises `ValueError` where an element is no such number."""
-    found, at = bytearray(), 0
+    content, at = bytearray(), 0
     while at < len(elements):
         comma = elements.find(",", at + _AT_ONCE)
         stop = len(elements) if comma < 0 else comma
         listed = elements[at:stop].split(",")
         if stop == len(elements) and not listed[-1].strip():
             listed.pop()  # a comma may follow the last one
-        found += bytes(map(_number, listed))
+        content += bytes(map(_number, listed))
         at = stop + 1
-    return bytes(found)
+    return bytes(content)
 
 
 def _number(element: str) -> int:

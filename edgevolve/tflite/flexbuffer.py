@@ -34,7 +34,7 @@ def _numbers(content: bytes) -> dict[str, float]:
     key_width = _read(content, values - 2 * width, width)
     if length > _MOST_ENTRIES:
         return {}
-    found: dict[str, float] = {}
+    numbers: dict[str, float] = {}
     for i in range(length):
         at = keys + i * key_width
         start = at - _read(content, at, key_width)
@@ -42,8 +42,8 @@ def _numbers(content: bytes) -> dict[str, float]:
         if start < 0 or kind is None:
             continue
         key = content[start : start + _MOST_LETTERS].split(b"\0")[0].decode(errors="replace")
-        found[key] = _read(content, values + i * width, width, kind)
-    return found
+        numbers[key] = _read(content, values + i * width, width, kind)
+    return numbers
 
 
 def _read(content: bytes, at: int, width: int, kind: str = "u") -> int:

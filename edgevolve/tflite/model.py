@@ -90,9 +90,9 @@ class TfliteModel:
     @property
     def reached(self) -> tuple[int, ...]:
         """The subgraphs that run when the first one does, itself included, in the order of their numbers."""
-        found, waiting = {0}, [0]
+        reached, waiting = {0}, [0]
         while waiting:
             calls = {called for operator in self.subgraphs[waiting.pop()].operators for called in operator.calls}
-            waiting += calls - found
-            found |= calls
-        return tuple(sorted(found))
+            waiting += calls - reached
+            reached |= calls
+        return tuple(sorted(reached))

@@ -171,12 +171,12 @@ class _Writer:
         self.tensors.append(self.table(fields))
         return self.numbers[name]
 
-    def quantisation(self, found: Quantisation) -> int:
-        scales, zeros = np.asarray(found.scales, "<f4"), np.asarray(found.zero_points, "<i8")
-        key = (scales.tobytes(), zeros.tobytes(), found.axis)
+    def quantisation(self, given: Quantisation) -> int:
+        scales, zeros = np.asarray(given.scales, "<f4"), np.asarray(given.zero_points, "<i8")
+        key = (scales.tobytes(), zeros.tobytes(), given.axis)
         if key not in self.written:
             vectors = self.out.CreateNumpyVector(scales), self.out.CreateNumpyVector(zeros)
-            self.written[key] = self.table([("o", 2, vectors[0]), ("o", 3, vectors[1]), ("i", 6, found.axis)])
+            self.written[key] = self.table([("o", 2, vectors[0]), ("o", 3, vectors[1]), ("i", 6, given.axis)])
         return self.written[key]
 
     def buffer(self, values: NDArray[Any]) -> int:

@@ -106,18 +106,18 @@ def _matched(parent: Graph, child: Graph) -> _Plan:
         same_place = [one for one in left if _reads(one, node, read)]
         alike = [one for one in same_place if _is_like(node, one)]
         if alike:
-            found: Node | None = min(alike, key=lambda one: _distance(node, one))
+            match: Node | None = min(alike, key=lambda one: _distance(node, one))
         elif _can_pass_on(node, parent, read[0], positive):
             plan.matches[node.name] = "identity"
             plan.source[node.output.name] = str(read[0])
             continue
         else:
             plan.faithful = False
-            found = next((one for one in [*same_place, *left] if _is_near(node, one)), None)
-        if found:
-            left.remove(found)
-            plan.matches[node.name] = found
-            plan.source[node.output.name] = found.output.name
+            match = next((one for one in [*same_place, *left] if _is_near(node, one)), None)
+        if match:
+            left.remove(match)
+            plan.matches[node.name] = match
+            plan.source[node.output.name] = match.output.name
     return plan
 
 
@@ -187,14 +187,14 @@ def _padding_before(node: Node, axis: int) -> int:
 
 def _positive(graph: Graph) -> dict[str, Activation]:
     """The activations that a ReLU, or a ReLU6, leaves as they are."""
-    found: dict[str, Activation] = {}
+    functions: dict[str, Activation] = {}
     for node in graph.nodes:
         last = node.op.function if isinstance(node.op, Activate) else getattr(node.op, "activation", Activation.NONE)
         if last in (Activation.RELU, Activation.RELU6):
-            found[node.output.name] = last
-        elif isinstance(node.op, MaxPool2D | Reshape) and node.inputs[0].name in found:
-            found[node.output.name] = found[node.inputs[0].name]
-    return found
+            functions[node.output.name] = last
+        elif isinstance(node.op, MaxPool2D | Reshape) and node.inputs[0].name in functions:
+            functions[node.output.name] = functions[node.inputs[0].name]
+    return functions
 
 
 def _can_pass_on(node: Node, parent: Graph, read: str | None, positive: Mapping[str, Activation]) -> bool:
@@ -231,8 +231,8 @@ def _places(parent: Graph, child: Graph, plan: _Plan, rng: Generator) -> tuple[d
         _assign(group, new, b[rng.integers(len(b), size=len(new))])
     where = {x.name: np.full(x.shape[-1], -1) for x in (*child.inputs, *(node.output for node in child.nodes))}
     for name, source in pairs:
-        where[name], found = _found(ours, theirs, group, name, source)
-        exact &= found
+        where[name], same = _found(ours, theirs, group, name, source)
+        exact &= same
     return where, exact
 
 
@@ -252,15 +252,15 @@ def _found(ours: Channels, theirs: Channels, group: Ids, name: str, source: str)
     for place, other in enumerate(theirs.ids[source].tolist()):
         places.setdefault(other, []).append(place)
     seen: Counter[int] = Counter()
-    found, exact = [], True
+    sources, exact = [], True
     for place, one in enumerate(ours.ids[name].tolist()):
         candidates = places.get(int(group[one]), [])
         fits = seen[one] < len(candidates)
-        found.append(candidates[seen[one]] if fits else place % len(theirs.ids[source]))
+        sources.append(candidates[seen[one]] if fits else place % len(theirs.ids[source]))
         exact &= fits
         seen[one] += 1
-    covered = set(found) == set(range(len(theirs.ids[source])))
-    return np.array(found), exact and covered
+    covered = set(sources) == set(range(len(theirs.ids[source])))
+    return np.array(sources), exact and covered
 
 
 def _shares(place: Ids, rng: Generator) -> NDArray[np.float32]:

@@ -152,10 +152,10 @@ class Masking:
     def _mask(self, importance: Any, share: Any) -> Any:
         """The least important groups go, so many of all or of each layer; the best of each tensor stays."""
         groups, number = self.groups, self.groups.number
-        found = tf.gather(importance, groups.member)
+        scores = tf.gather(importance, groups.member)
         rows = int(groups.row.max(initial=-1)) + 1
-        best = tf.gather(tf.math.unsorted_segment_max(found, groups.row, rows), groups.row)
-        stays = tf.math.unsorted_segment_max(tf.cast(tf.equal(found, best), tf.int32), groups.member, number) > 0
+        best = tf.gather(tf.math.unsorted_segment_max(scores, groups.row, rows), groups.row)
+        stays = tf.math.unsorted_segment_max(tf.cast(tf.equal(scores, best), tf.int32), groups.member, number) > 0
         rank = _places(tf.where(stays, tf.float32.max, importance))
         layer = groups.layer if self.each_layer else np.zeros(number, np.int32)
         size = np.bincount(layer, minlength=layer.max() + 1)
@@ -175,17 +175,17 @@ def _of_weights(
     node: Node, role: str, shape: tuple[int, ...], channels: Channels, short: Ids, number: int
 ) -> tuple[Ids, Ids]:
     """For each element of a parameter the groups that it reads and makes; a depthwise kernel makes what it reads."""
-    found = {}
+    masks = {}
     for axis, ids in channel_axes(node, role, channels):
         view = [1] * len(shape)
         view[axis] = shape[axis]
-        found[axis] = np.broadcast_to(short[ids].reshape(view), shape).ravel()
+        masks[axis] = np.broadcast_to(short[ids].reshape(view), shape).ravel()
     nothing = np.full(int(np.prod(shape)), number, np.int32)
     if role != "kernel":
-        return nothing, found[0]
-    if len(found) == 1:
-        return nothing, found[2]
-    read, made = (found[axis] for axis in sorted(found))
+        return nothing, masks[0]
+    if len(masks) == 1:
+        return nothing, masks[2]
+    read, made = (masks[axis] for axis in sorted(masks))
     return read, made
 
 

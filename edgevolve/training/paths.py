@@ -68,11 +68,11 @@ def _chosen(graph: Graph, values: Mapping[str, Any], chosen: Sequence[Chosen], n
     which = chosen[node.op.decision]
     branches = [partial(option, place) for place in range(len(node.inputs))]
     if which.options is None:
-        found = [branch() for branch in branches]
+        taken = [branch() for branch in branches]
     else:
-        found = [tf.switch_case(which.options[i], branches) for i in range(which.options.shape[0])]
+        taken = [tf.switch_case(which.options[i], branches) for i in range(which.options.shape[0])]
     return (
-        tf.add_n([which.gates[i] * one for i, one in enumerate(found)]) if len(found) > 1 else which.gates[0] * found[0]
+        tf.add_n([which.gates[i] * one for i, one in enumerate(taken)]) if len(taken) > 1 else which.gates[0] * taken[0]
     )
 
 

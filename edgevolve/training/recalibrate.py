@@ -42,10 +42,10 @@ def recalibrated(
         _, statistics = forward(graph, values, tf.constant(as_float(train.x[np.sort(batch)])), logits)
         share = len(batch) / number
         for name, value in statistics.items():
-            found = value.numpy().astype(np.float64)
-            sums[name] = sums.get(name, 0.0) + share * found
+            moment = value.numpy().astype(np.float64)
+            sums[name] = sums.get(name, 0.0) + share * moment
             if name.endswith("/mean"):
-                sums[f"{name} squared"] = sums.get(f"{name} squared", 0.0) + share * found**2
+                sums[f"{name} squared"] = sums.get(f"{name} squared", 0.0) + share * moment**2
     new = {name: value for name, value in sums.items() if name.endswith("/mean")}
     for name, mean in list(new.items()):
         key = f"{name.removesuffix('/mean')}/variance"

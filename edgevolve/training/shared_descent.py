@@ -28,16 +28,16 @@ def first_arrays(
 ) -> dict[str, NDArray[np.float32]]:
     """First shared weights: kernels as in He et al. (2015) for the largest network, `matrices` the identity."""
     rng = np.random.default_rng(seed)
-    found: dict[str, NDArray[np.float32]] = {}
+    arrays: dict[str, NDArray[np.float32]] = {}
     for layer in program.layers:
         window = layer.kernel[:2] if layer.kind == "depthwise" else layer.kernel[:3]
         linear = layer.kind == "dense" and layer.functions == ("none",)
         deviation = np.float32(np.sqrt((1 if linear else 2) / np.prod(window)))
-        found[f"{layer.name}/kernel"] = rng.standard_normal(layer.kernel, np.float32).clip(-2, 2) * deviation
+        arrays[f"{layer.name}/kernel"] = rng.standard_normal(layer.kernel, np.float32).clip(-2, 2) * deviation
     for name, shape in program.shapes.items():
         one = name.endswith(("/gamma", "/variance"))
-        found.setdefault(name, np.full(shape, float(one), np.float32))
-    return found | {name: np.eye(shape[0], dtype=np.float32) for name, shape in matrices.items()}
+        arrays.setdefault(name, np.full(shape, float(one), np.float32))
+    return arrays | {name: np.eye(shape[0], dtype=np.float32) for name, shape in matrices.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,10 +69,10 @@ class Runner:
             return lambda: tuple(branch()[name] for name in names)
 
         if len(branches) == 2:
-            found = tf.cond(index > 0, flat(branches[1]), flat(branches[0]))
+            chosen = tf.cond(index > 0, flat(branches[1]), flat(branches[0]))
         else:
-            found = tf.switch_case(index, list(map(flat, branches)))
-        return {**registers, **dict(zip(names, found, strict=True))}
+            chosen = tf.switch_case(index, list(map(flat, branches)))
+        return {**registers, **dict(zip(names, chosen, strict=True))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +115,11 @@ def boxes(program: Program, names: Collection[str], row: Any) -> dict[str, Box]:
     kernels = zip(*(tf.unstack(part) for part in (begin, size, begin + size)), strict=True)
     filters = used[:, 3:]
     vectors = zip(*(tf.unstack(part) for part in (tf.zeros_like(filters), filters, filters)), strict=True)
-    found: dict[str, Box] = {}
+    boxes_of: dict[str, Box] = {}
     for layer, kernel, vector in zip(layers, kernels, vectors, strict=True):
-        found[f"{layer.name}/kernel"] = Box(*kernel)
-        found |= {f"{layer.name}/{role}": Box(*vector) for role in VECTORS}
-    return {name: found.get(name, Box()) for name in names}
+        boxes_of[f"{layer.name}/kernel"] = Box(*kernel)
+        boxes_of |= {f"{layer.name}/{role}": Box(*vector) for role in VECTORS}
+    return {name: boxes_of.get(name, Box()) for name in names}
 
 
 def cut(program: Program, values: Mapping[str, Any], row: Any) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def _normed(runner: Runner, layer: Layer, y: Any) -> Any:
         mean, variance = (runner.parts[f"{layer.name}/{role}"] for role in ("mean", "variance"))
         scale = gamma * (variance + BATCH_NORM_EPSILON) ** -0.5
         return y * scale + (beta - mean * scale)
-    found, *_ = tf.raw_ops.FusedBatchNormV3(
+    normed, *_ = tf.raw_ops.FusedBatchNormV3(
         x=y,
         scale=gamma,
         offset=beta,
@@ -189,7 +189,7 @@ def _normed(runner: Runner, layer: Layer, y: Any) -> Any:
         epsilon=BATCH_NORM_EPSILON,
         is_training=True,
     )
-    return found
+    return normed
 
 
 def _transformed(runner: Runner, layer: Layer, kernel: Any) -> Any:

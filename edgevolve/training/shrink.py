@@ -33,13 +33,13 @@ def shrunk(graph: Graph, weights: Mapping[str, NDArray[Any]], channels: Channels
     Raises `ValueError` where a tensor would be left without channels, or a fixed group is not kept.
     """
     smaller, names = _smaller(graph, channels, kept)
-    found: Weights = {}
+    weights_left: Weights = {}
     for node in graph.nodes:
         for role, value in _values(node, weights):
             for axis, ids in channel_axes(node, role, channels):
                 value = np.compress(kept[ids], value, axis)
-            found[f"{names[node.name]}/{role}"] = value
-    return smaller, found
+            weights_left[f"{names[node.name]}/{role}"] = value
+    return smaller, weights_left
 
 
 def evenly_shrunk(graph: Graph, share: float) -> Graph:
@@ -74,14 +74,14 @@ def silenced(graph: Graph, weights: Mapping[str, NDArray[Any]], channels: Channe
 
     Kernels, biases and what batch norm adds are 0 where such a channel is made, and kernels where it is read.
     """
-    found: Weights = {}
+    silent: Weights = {}
     for node in graph.nodes:
         for role, value in _values(node, weights):
             value = np.array(value)
             for axis, ids in channel_axes(node, role, channels):
                 value[(slice(None),) * axis + (~kept[ids],)] = 0
-            found[f"{node.name}/{role}"] = value
-    return found
+            silent[f"{node.name}/{role}"] = value
+    return silent
 
 
 def channel_axes(node: Node, role: str, channels: Channels) -> Iterator[tuple[int, NDArray[np.int64]]]:

@@ -88,8 +88,8 @@ def foreseen(graph: Graph, stages: Sequence[Stage], recipe: Mapping[str, Any]) -
 
 def stages_under(stages: Sequence[Stage], recipe: Mapping[str, Any]) -> tuple[Stage, ...]:
     """The stages that a recipe leaves, each as it sets them. Raises `ValueError` as `FollowsRecipe.under`."""
-    found = (stage.under(recipe) if isinstance(stage, FollowsRecipe) else stage for stage in stages)
-    return tuple(stage for stage in found if stage is not None)
+    set_stages = (stage.under(recipe) if isinstance(stage, FollowsRecipe) else stage for stage in stages)
+    return tuple(stage for stage in set_stages if stage is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,13 +61,13 @@ def phases(method: Method, parts: tuple[str, ...]) -> tuple[Phase, ...]:
         return (Phase("random", parts, 1),)
     free = tuple(part for part in parts if part == "resolution")
     steps = {"kernel": (1, 125, 0.4), "depth": (2, 150, 0.1), "width": (4, 150, 0.1)}
-    found = [Phase("largest", free, 1, 180.0)]
+    phases = [Phase("largest", free, 1, 180.0)]
     for part in (part for part in parts if part not in free):
         networks, epochs, rate = steps[part]
         free = (*free, part)
-        found.append(Phase(part, free, networks, epochs, rate, taught=True, sorts=part == "width"))
-    whole = sum(phase.share for phase in found)
-    return tuple(Phase(p.name, p.free, p.networks, p.share / whole, p.rate, False, p.taught, p.sorts) for p in found)
+        phases.append(Phase(part, free, networks, epochs, rate, taught=True, sorts=part == "width"))
+    whole = sum(phase.share for phase in phases)
+    return tuple(Phase(p.name, p.free, p.networks, p.share / whole, p.rate, False, p.taught, p.sorts) for p in phases)
 
 
 @dataclass(slots=True)
@@ -277,13 +277,13 @@ class _AtWork:
 
 def sorted_channels(program: Program, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """The same functions, with channels that only their block sees by the L1 norm of the kernel that reads them."""
-    found = dict(arrays)
+    ordered = dict(arrays)
     for hidden in program.hidden:
-        norms = np.abs(found[hidden.by]).sum(axis=(0, 1, 3))
+        norms = np.abs(ordered[hidden.by]).sum(axis=(0, 1, 3))
         order = np.argsort(-norms, kind="stable")
         for name, axis in hidden.arrays:
-            found[name] = np.take(found[name], order, axis=axis)
-    return found
+            ordered[name] = np.take(ordered[name], order, axis=axis)
+    return ordered
 
 
 def _part(checkpoint: Mapping[str, NDArray[Any]], part: str) -> dict[str, NDArray[Any]]:

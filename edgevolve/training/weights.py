@@ -94,11 +94,11 @@ def initial_weights(graph: Graph, seed: int) -> Weights:
 def check_weights(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> None:
     """Raise `ValueError` unless `weights` are exactly those of `graph`."""
     wanted = {parameter.name: parameter.shape for parameter in parameters(graph)}
-    found = {name: value.shape for name, value in weights.items()}
-    wrong = sorted(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
+    shapes = {name: value.shape for name, value in weights.items()}
+    wrong = sorted(name for name in wanted.keys() | shapes.keys() if wanted.get(name) != shapes.get(name))
     if wrong:
         name = wrong[0]
-        raise ValueError(f"weights do not fit the network: {name} is {found.get(name)}, not {wanted.get(name)}")
+        raise ValueError(f"weights do not fit the network: {name} is {shapes.get(name)}, not {wanted.get(name)}")
 
 
 def folded(graph: Graph, values: Values, reshape: Callable[[Any, Shape], Any] = np.reshape) -> dict[str, Any]:
