@@ -85,7 +85,7 @@ def classify(
     answers, faults = [], []
     for file in files:
         try:
-            answers += [(one.name, ready.answers(one.raw)) for one in new_examples(file, ready)]
+            answers += [(example.name, ready.answers(example.raw)) for example in new_examples(file, ready)]
         except DataError as error:
             faults.append(str(error))
     if answers and isinstance(ready.target, Classes):

@@ -54,10 +54,10 @@ def devices(
         raise PredictorError(f"{named[0]} is a board; to see it run: edgevolve boards {named[0]}")
     chosen = [sheet(name) for name in names] if names else list(sheets().values())
     if as_json:
-        print(json.dumps([one.model_dump(mode="json") for one in chosen], indent=1))
+        print(json.dumps([chosen_sheet.model_dump(mode="json") for chosen_sheet in chosen], indent=1))
     elif names:
-        for one in chosen:
-            console().print(figure_table(one))
+        for chosen_sheet in chosen:
+            console().print(figure_table(chosen_sheet))
     else:
         console().print(device_table(chosen))
 
@@ -75,8 +75,8 @@ def boards_of(
     if as_json:
         print(json.dumps([board_json(board(name)) for name in names or boards()], indent=1))
     elif names:
-        for one in map(board, names):
-            console().print(board_figures(one))
+        for described in map(board, names):
+            console().print(board_figures(described))
     else:
         console().print(board_table(list(boards().values())))
 

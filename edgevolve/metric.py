@@ -53,7 +53,7 @@ _NONE: Mapping[str, Metric] = {}
 
 def register(*metrics: Metric) -> None:
     """Make metrics known by name, for runs whose journal does not describe them."""
-    _KNOWN.update({one.name: one for one in metrics})
+    _KNOWN.update({metric.name: metric for metric in metrics})
 
 
 QUANTISATION_DROP = Metric("quantisation_drop", "lost in int8", SHARE, learned=True)
@@ -85,5 +85,7 @@ def metric(name: str, known: Mapping[str, Metric] = _NONE) -> Metric:
 def metrics_of(giver: Any) -> tuple[Metric, ...]:
     """The metrics that a task or a provider gives: its `metrics`, and by name what is not among them."""
     given = getattr(giver, "metrics", ())
-    described = {one.name: one for one in given if isinstance(one, Metric)} if isinstance(given, tuple | list) else {}
+    described = (
+        {entry.name: entry for entry in given if isinstance(entry, Metric)} if isinstance(given, tuple | list) else {}
+    )
     return tuple(metric(name, described) for name in giver.metric_names)

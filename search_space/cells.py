@@ -83,9 +83,9 @@ class CellSpace(DeclaredSpace[CellPair]):
     def operations(self) -> dict[str, Primitive]:
         """The primitives by name. Raises `ValueError` for a name that is none."""
         made = [primitive(given) if isinstance(given, str) else given for given in self.primitives]
-        by_name = {one.name: one for one in made}
+        by_name = {operation.name: operation for operation in made}
         if len(by_name) < len(made):
-            raise ValueError(f"a primitive is given twice: {', '.join(one.name for one in made)}")
+            raise ValueError(f"a primitive is given twice: {', '.join(operation.name for operation in made)}")
         return by_name
 
     @property
@@ -250,22 +250,23 @@ class _CellEdges:
 
     def crossover(self, a: tuple[Edge, ...], b: tuple[Edge, ...], rng: Generator) -> tuple[Edge, ...]:
         """Mix gene by gene."""
-        return tuple(edge.crossover(one, other, rng) for edge, one, other in zip(self.each, a, b, strict=True))
+        return tuple(edge.crossover(first, other, rng) for edge, first, other in zip(self.each, a, b, strict=True))
 
     def encode(self, value: tuple[Edge, ...]) -> list[float]:
         """The edges' encodings in a row."""
-        return [x for edge, one in zip(self.each, value, strict=True) for x in edge.encode(one)]
+        return [x for edge, chosen in zip(self.each, value, strict=True) for x in edge.encode(chosen)]
 
     def to_json(self, value: tuple[Edge, ...]) -> Json:
         """A list of edges."""
-        return [edge.to_json(one) for edge, one in zip(self.each, value, strict=True)]
+        return [edge.to_json(chosen) for edge, chosen in zip(self.each, value, strict=True)]
 
     def from_json(self, value: object, path: str) -> tuple[Edge, ...]:
         """Read a list of so many edges."""
         if type(value) is not list or len(value) != self.nodes:
             raise refusal(path, f"a list of {self.nodes} edges", value)
         return tuple(
-            edge.from_json(one, f"{path}[{i}]") for i, (edge, one) in enumerate(zip(self.each, value, strict=True))
+            edge.from_json(chosen, f"{path}[{i}]")
+            for i, (edge, chosen) in enumerate(zip(self.each, value, strict=True))
         )
 
     def difference(self, before: tuple[Edge, ...], after: tuple[Edge, ...], name: str) -> list[Change]:

@@ -93,10 +93,10 @@ class Mixture(Generic[G]):
         for decision in self.decisions:
             parts = []
             for group in decision.groups:
-                one = np.asarray(logits[begin : begin + group + decision.none], np.float64)
-                weights = np.exp(one - one.max())
+                part = np.asarray(logits[begin : begin + group + decision.none], np.float64)
+                weights = np.exp(part - part.max())
                 parts.append((weights / weights.sum())[int(decision.none) :])
-                begin += len(one)
+                begin += len(part)
             shares.append(np.concatenate(parts))
         return shares
 

@@ -290,7 +290,7 @@ def _genome(
     block: Variable[Block] = Variants(**{name: kinds[name] for name in BLOCKS if name in blocks})
     filters: Choice[int] = Choice(tuple(f for f in FILTERS if f <= max_filters), ordered=True)
     stage = Record(Stage, block=block, filters=filters, stride=IntRange(1, 2), depth=IntRange(*depths))
-    activation: Choice[Any] = Choice(tuple(one for one in ACTIVATIONS if one in activations))
+    activation: Choice[Any] = Choice(tuple(function for function in ACTIVATIONS if function in activations))
     return Record(
         Mobile,
         resolution=Choice(tuple(sorted(resolutions)), ordered=True),

@@ -31,12 +31,12 @@ def mobile_mixture(space: MobileSpace) -> Mixture[Mobile]:
         after: list[Tensor] = []
         for block in range(max(depths)):
             stride = stage.stride if block == 0 else 1
-            options = [add_block(net, x, one, rounded(stage.filters), stride, base.activation) for one in _BLOCKS]
+            options = [add_block(net, x, option, rounded(stage.filters), stride, base.activation) for option in _BLOCKS]
             x = net.add(Mix(2 * number), *options)
             after.append(x)
         x = net.add(Mix(2 * number + 1), *(after[depth - 1] for depth in depths))
     graph = net.build(net.add(Dense(space.units), pooled(net, x)))
-    kinds = tuple(f"{one.kernel}×{one.kernel} mbconv{one.expansion}" for one in _BLOCKS)
+    kinds = tuple(f"{option.kernel}×{option.kernel} mbconv{option.expansion}" for option in _BLOCKS)
     decisions = []
     for number in range(len(base.stages)):
         decisions.append(Decision(f"stage {number + 1}, blocks", kinds, (len(kinds),)))

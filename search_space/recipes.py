@@ -61,15 +61,15 @@ class Genes:
     def crossover(self, a: Values, b: Values, rng: Generator) -> Values:
         """Mix gene by gene."""
         each = zip(self.choices, a, b, strict=True)
-        return tuple(choice.crossover(one, other, rng) for (_, choice), one, other in each)
+        return tuple(choice.crossover(first, other, rng) for (_, choice), first, other in each)
 
     def encode(self, value: Values) -> list[float]:
         """The genes' encodings in a row."""
-        return [x for (_, choice), one in zip(self.choices, value, strict=True) for x in choice.encode(one)]
+        return [x for (_, choice), chosen in zip(self.choices, value, strict=True) for x in choice.encode(chosen)]
 
     def to_json(self, value: Values) -> dict[str, Json]:
         """An object with one key a gene."""
-        return {name: choice.to_json(one) for (name, choice), one in zip(self.choices, value, strict=True)}
+        return {name: choice.to_json(chosen) for (name, choice), chosen in zip(self.choices, value, strict=True)}
 
     def from_json(self, value: object, path: str) -> Values:
         """Read an object with exactly these keys."""

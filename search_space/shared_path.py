@@ -117,7 +117,7 @@ def _layer(reading: Reading, layer: Layer, nodes: Nodes) -> None:
     function = _function(op, node, nodes)
     most = (*layer.kernel[:3], layer.filters)
     step, sides = max(stride), node.inputs[0].shape[1:3]
-    square = all(one == step or side == 1 for one, side in zip(stride, sides, strict=False))  # a side of 1 stays 1
+    square = all(taken == step or side == 1 for taken, side in zip(stride, sides, strict=False))  # a side of 1 stays 1
     allowed = function in layer.functions and square and step in layer.strides
     if any(a > b for a, b in zip(used, most, strict=True)) or not allowed:
         raise ValueError(f"{node.name} is no part of {layer.name}")
@@ -131,8 +131,8 @@ def _fits(layer: Layer, left: Sequence[Node]) -> bool:
         return isinstance(op, Dense | Reshape)
     if layer.norm is not None and getattr(op, "batch_norm", None) != layer.norm:
         return False
-    one = layer.kind == "depthwise" and isinstance(op, Conv2D) and left[0].inputs[0].shape[3] == op.filters == 1
-    return one or isinstance(op, Conv2D if layer.kind == "conv" else DepthwiseConv2D)
+    single = layer.kind == "depthwise" and isinstance(op, Conv2D) and left[0].inputs[0].shape[3] == op.filters == 1
+    return single or isinstance(op, Conv2D if layer.kind == "conv" else DepthwiseConv2D)
 
 
 def _function(op: Op, node: Node, nodes: Nodes) -> str:

@@ -161,8 +161,8 @@ class FeatureStore:
     def get(self, front_end: Fittable, splits: Splits) -> Splits:
         """What the front end makes of the splits, computed where it is not kept. Raises `DataError` as `through`."""
         if self.source is not splits:
-            for one in self.kept.values():
-                _discard(one)
+            for features in self.kept.values():
+                _discard(features)
             self.kept.clear()
             self.source = splits
         key = repr(front_end)

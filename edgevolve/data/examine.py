@@ -229,10 +229,10 @@ def _constant_channels(train: Split) -> Iterable[str]:
 
 def _shared_groups(parts: dict[str, Split]) -> Iterable[str]:
     names = {part: set(np.unique(split.groups)) for part, split in parts.items() if split.groups is not None}
-    for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        both = sorted(names.get(one, set()) & names.get(other, set()))
+    for first, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        both = sorted(names.get(first, set()) & names.get(other, set()))
         if both:
-            yield f"group {both[0]} is in {one} and in {other} ({len(both)} such groups)"
+            yield f"group {both[0]} is in {first} and in {other} ({len(both)} such groups)"
 
 
 def _duplicates(parts: dict[str, Split], target: Target) -> Iterable[str]:
@@ -267,14 +267,14 @@ def _near_duplicates(parts: dict[str, Split]) -> Iterable[str]:
     """Images of two splits that are nearly the same; those that are the same are named already."""
     if sum(size_bytes(split.x) for split in parts.values()) > _COMPARED_BYTES or not is_of_images(parts["train"].x):
         return
-    for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
-        first, second = parts[one].x, parts[other].x
+    for name, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
+        first, second = parts[name].x, parts[other].x
         near = [(a, b) for a, b in near_duplicates(first, second) if not np.array_equal(first[int(a)], second[int(b)])]
         if near:
             a, b = near[0]
             yield (
-                f"{len(near)} of {len(second)} images of {other} are nearly the same as one of {one} "
-                f"(the first: {parts[other].called(b)}, {parts[one].called(a)} of {one}): scores on them "
+                f"{len(near)} of {len(second)} images of {other} are nearly the same as one of {name} "
+                f"(the first: {parts[other].called(b)}, {parts[name].called(a)} of {name}): scores on them "
                 "say little; a group keeps frames of one scene together"
             )
 

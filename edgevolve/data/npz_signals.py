@@ -50,9 +50,9 @@ class NpzSignals:
         words, labels = _labels(here, arrays, y_name, len(arrays[x_name]))
         groups = np.asarray(arrays[by][:]) if by else None
         given = np.asarray(arrays["is_test"][:]).astype(bool) if "is_test" in arrays and x_name == "x" else None
-        for name, one in ((by, groups), ("is_test", given)):
-            if one is not None and one.shape != labels.shape:
-                raise DataError(f"{here}: {name} must be one for each of {len(labels)} examples, it is {one.shape}")
+        for name, values in ((by, groups), ("is_test", given)):
+            if values is not None and values.shape != labels.shape:
+                raise DataError(f"{here}: {name} must be one for each of {len(labels)} examples, it is {values.shape}")
         parts = [("train" if "x_test" in arrays else "", arrays[x_name], labels, groups)]
         if "x_test" in arrays and "y_test" in arrays:
             x_test = arrays["x_test"]

@@ -43,7 +43,9 @@ class Split:
 
     def take(self, numbers: NDArray[np.int64]) -> "Split":
         """The examples of these numbers; of arrays in a file nothing is read yet."""
-        groups, names = (None if one is None else np.asarray(one)[numbers] for one in (self.groups, self.names))
+        groups, names = (
+            None if column is None else np.asarray(column)[numbers] for column in (self.groups, self.names)
+        )
         return Split(take(self.x, numbers), take(self.y, numbers), groups, names)
 
     def called(self, row: int) -> str:
@@ -151,7 +153,7 @@ def fingerprint(splits: Splits) -> str:
     digest = hashlib.sha256()
     for part in (splits.train, splits.validation, splits.test):
         groups = () if part.groups is None else (np.asarray(part.groups),)
-        for rows in (part.x, part.y, *(one.astype(str) if one.dtype.hasobject else one for one in groups)):
+        for rows in (part.x, part.y, *(column.astype(str) if column.dtype.hasobject else column for column in groups)):
             digest.update(f"{rows.dtype.str}{rows.shape}".encode())
             for chunk in chunks(rows):
                 digest.update(np.ascontiguousarray(chunk).data)

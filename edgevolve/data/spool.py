@@ -34,8 +34,8 @@ def spooled(pieces: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: type[
                 held += rows.nbytes
                 if held > IN_MEMORY_BYTES:
                     file = tempfile.NamedTemporaryFile(dir=_folder(), delete=False)  # noqa: SIM115
-                    for one in kept:
-                        file.write(one.data)
+                    for row in kept:
+                        file.write(row.data)
                     kept.clear()
             else:
                 file.write(rows.data)

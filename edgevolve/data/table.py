@@ -141,17 +141,17 @@ def _looked_at(data: Table, file: CsvFile, size: int, modified_ns: int) -> _Colu
     try:
         for cells in file.cells([*names, data.label]):
             rows += len(cells)
-            for column, one in zip(cells.T, (*seen, labels), strict=True):
-                one.add(column, file.numbers(column))
+            for column, column_seen in zip(cells.T, (*seen, labels), strict=True):
+                column_seen.add(column, file.numbers(column))
     except DataError as error:
         raise DataError(f"{here}: {error}") from None
     if not rows:
         raise DataError(f"{here}: has no row below its header")
-    inputs = tuple(_column(here, name, one, rows) for name, one in zip(names, seen, strict=True))
+    inputs = tuple(_column(here, name, column_seen, rows) for name, column_seen in zip(names, seen, strict=True))
     notes = tuple(
         f"column {name} counts the rows: if it is a number of theirs, ignore=({name!r},) leaves it out"
-        for name, one in zip(names, seen, strict=True)
-        if one.counts_rows and rows > 10
+        for name, column_seen in zip(names, seen, strict=True)
+        if column_seen.counts_rows and rows > 10
     )
     return _Columns(file, inputs, () if data.values else _classes(here, data.label, labels), notes)
 

@@ -158,7 +158,7 @@ def _array(path: str, model: ReadyModel) -> list[Example]:
     examples = array.reshape(-1, *shape).astype(wanted)
     if len(examples) == 1:
         return [Example(shown(path), examples)]
-    return [Example(f"{shown(path)}, {number}", one[np.newaxis]) for number, one in enumerate(examples)]
+    return [Example(f"{shown(path)}, {number}", example[np.newaxis]) for number, example in enumerate(examples)]
 
 
 def _plain(shape: tuple[int, ...]) -> tuple[int, ...]:

@@ -170,7 +170,7 @@ def _in_bands(
     every = choices(read, slower, most_arena_bytes, effort=effort)
     if every[-1].parts:
         put_in_bands(content, read, every[-1].banded)
-    return tuple((one.footprint.arena_bytes, one.slower) for one in every)
+    return tuple((choice.footprint.arena_bytes, choice.slower) for choice in every)
 
 
 def _drop_inner_names(content: Any) -> None:

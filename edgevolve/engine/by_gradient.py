@@ -303,7 +303,7 @@ class _Past:
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """A checkpoint."""
-        parts = {f"state/{place}": np.asarray(one) for place, one in enumerate(self.state)}
+        parts = {f"state/{place}": np.asarray(array) for place, array in enumerate(self.state)}
         parts |= {f"curves/{name}": np.array(values) for name, values in self.curves.items()}
         return {**parts, "history": np.stack(self.history), "reference": self.reference, "ramp": self.ramp}
 

@@ -101,7 +101,9 @@ def train_again(
     graph, epochs = run.graph(number), task.settings.epochs
     if task.stages == (ScoreInt8(),) and 4 in kernel_bits(graph).values():
         task = replace(task, stages=(Quantise(None, distil=task.distil),))
-    done = {one.seed for one in run.retrained.get(number, ()) if one.epochs == epochs and one.how == how}
+    done = {
+        trained.seed for trained in run.retrained.get(number, ()) if trained.epochs == epochs and trained.how == how
+    }
     wanted = [seed for seed in range(seeds) if seed not in done]
     start = evaluator or on_ray(min(workers or cores(), max(len(wanted), 1)), ray_address)
     with Journal(run.path) as journal:
@@ -124,7 +126,7 @@ def train_again(
                         running -= 1
                         write(_retrained(run, number, epochs, dict(how), result, pool.now()))
         final = run.final(number)
-        if final and final.artefact and all(one.artefact != final.artefact for one in run.tested):
+        if final and final.artefact and all(trained.artefact != final.artefact for trained in run.tested):
             write(_tested(run, number, final.artefact, splits))
 
 

@@ -34,16 +34,16 @@ class MixtureCosts:
     ) -> "MixtureCosts":
         """Those that a provider gives."""
         known = {name for provider in providers for name in provider.metric_names}
-        objectives = tuple(one for one in problem.objectives if one.metric in known)
-        bounds = tuple(one for one in problem.constraints if one.hard and one.metric in known)
-        wanted = {one.metric for one in objectives} | {one.metric for one in bounds}
+        objectives = tuple(aim for aim in problem.objectives if aim.metric in known)
+        bounds = tuple(aim for aim in problem.constraints if aim.hard and aim.metric in known)
+        wanted = {aim.metric for aim in objectives} | {aim.metric for aim in bounds}
         asked = tuple(provider for provider in providers if wanted & set(provider.metric_names))
         return cls(space, mixture, objectives, bounds, asked)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The metrics."""
-        return tuple(dict.fromkeys(one.metric for one in self.terms))
+        return tuple(dict.fromkeys(term.metric for term in self.terms))
 
     @property
     def terms(self) -> tuple[Objective | Constraint, ...]:
@@ -61,8 +61,8 @@ class MixtureCosts:
         Of a device that cannot run it, all.
         """
         known = dict(zip(self.names, figures, strict=True))
-        refused = [bool(np.isnan(known[one.metric])) for one in self.terms]
-        missed = [one.broken(known) if isinstance(one, Constraint) else one.missed(known) > 0 for one in self.terms]
+        refused = [bool(np.isnan(known[term.metric])) for term in self.terms]
+        missed = [term.broken(known) if isinstance(term, Constraint) else term.missed(known) > 0 for term in self.terms]
         return np.array(refused, np.bool_) | np.array(missed, np.bool_)
 
     def around(
@@ -83,20 +83,20 @@ class MixtureCosts:
         ]
         slopes = np.stack(columns, axis=1)
         slopes = np.where(np.isnan(slopes), np.abs(np.nan_to_num(figures))[:, None], slopes)  # a device refuses: avoid
-        rows = [self.names.index(one.metric) for one in self.terms]
-        parts = [self._term(one, reference[row]) for one, row in zip(self.terms, rows, strict=True)]
+        rows = [self.names.index(term.metric) for term in self.terms]
+        parts = [self._term(term, reference[row]) for term, row in zip(self.terms, rows, strict=True)]
         scales, offsets, kinds = (list(part) for part in zip(*parts, strict=True)) if parts else ([], [], [])
         weights = np.array([weight] * len(self.objectives) + [1.0] * len(self.bounds)) * ramp
         floats = (np.nan_to_num(figures)[rows], slopes[rows], scales, offsets, weights)
         arrays = [np.asarray(part, np.float32) for part in floats]
         return Costs(arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], np.asarray(kinds, np.int32)), figures
 
-    def _term(self, one: Objective | Constraint, reference: float) -> tuple[float, float, int]:
+    def _term(self, aim: Objective | Constraint, reference: float) -> tuple[float, float, int]:
         """Scale, offset and kind."""
-        if isinstance(one, Constraint):
-            scale = (1.0 if one.sense == "at_most" else -1.0) / (abs(one.bound) or 1.0)
-            return scale, -scale * one.bound, ABOVE_ZERO
-        if one.target is not None:
-            scale = 1.0 / (abs(one.target) or 1.0)
-            return scale, -scale * one.target, ABSOLUTE
-        return (-1.0 if one.direction == "maximise" else 1.0) / (abs(reference) or 1.0), 0.0, PLAIN
+        if isinstance(aim, Constraint):
+            scale = (1.0 if aim.sense == "at_most" else -1.0) / (abs(aim.bound) or 1.0)
+            return scale, -scale * aim.bound, ABOVE_ZERO
+        if aim.target is not None:
+            scale = 1.0 / (abs(aim.target) or 1.0)
+            return scale, -scale * aim.target, ABSOLUTE
+        return (-1.0 if aim.direction == "maximise" else 1.0) / (abs(reference) or 1.0), 0.0, PLAIN

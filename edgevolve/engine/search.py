@@ -121,11 +121,11 @@ def task_of(config: SearchConfig) -> Task:
     `Quantise` gives them itself.
     """
     main, *others = target_of(config.data).metrics
-    in_int8 = [*(int8_metric(one) for one in (main, *others)), QUANTISATION_DROP]
-    asked = [one for one in (*others, *in_int8) if one.name in config.problem.metrics]
-    own = [one for stage in config.stages for one in getattr(stage, "metrics", ())]
+    in_int8 = [*(int8_metric(metric) for metric in (main, *others)), QUANTISATION_DROP]
+    asked = [metric for metric in (*others, *in_int8) if metric.name in config.problem.metrics]
+    own = [metric for stage in config.stages for metric in getattr(stage, "metrics", ())]
     is_scored = isinstance(config.stages[-1] if config.stages else None, Quantise)
-    scored = (ScoreInt8(),) if any(one in in_int8 for one in asked) and not is_scored else ()
+    scored = (ScoreInt8(),) if any(metric in in_int8 for metric in asked) and not is_scored else ()
     given = tuple(dict.fromkeys((main, *asked, *own)))
     return config.task or Train(config.training, given, (*config.stages, *scored))
 
@@ -142,8 +142,8 @@ def _seen(config: SearchConfig, splits: Splits) -> dict[str, Any]:
 def _restore(config: SearchConfig, task: Task, path: Path, data: dict[str, Any]) -> Search:
     started = _begun(path)
     before, now = (
-        {key: value for key, value in one.items() if key not in ON_RESUME}
-        for one in (started.config, config_json(config, task, started.config))
+        {key: value for key, value in config_as_json.items() if key not in ON_RESUME}
+        for config_as_json in (started.config, config_json(config, task, started.config))
     )
     changes = config_difference(before, now)
     changes += config_difference({name: started.data.get(name) for name in data}, data, "data.")

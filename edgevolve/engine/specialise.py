@@ -90,7 +90,7 @@ def _for_board(run: Run, board: str, config: SearchConfig | None) -> SearchConfi
     space = space_of(run)
     strategy: Strategy = _made(run, "algorithm", STRATEGIES, default=AgingEvolution())
     of_a_board = set() if run.board is None else {"arena_bytes", "flash_bytes"}
-    bounds = [one for one in run.problem.constraints if one.metric.partition("@")[0] not in of_a_board]
+    bounds = [bound for bound in run.problem.constraints if bound.metric.partition("@")[0] not in of_a_board]
     return SearchConfig(
         data=data_set_of(run),
         space=space,

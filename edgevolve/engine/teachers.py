@@ -92,10 +92,10 @@ def with_teachers(task: Task, splits: Splits) -> Task:
     if not isinstance(task, Train):
         return task
 
-    def at_hand(one: Distil) -> Distil:
-        if not isinstance(one.teacher, str) or one.teacher == PREPARED:
-            return one
-        return replace(one, teacher=_teacher(one.teacher, one.elsewhere, splits))
+    def at_hand(distil: Distil) -> Distil:
+        if not isinstance(distil.teacher, str) or distil.teacher == PREPARED:
+            return distil
+        return replace(distil, teacher=_teacher(distil.teacher, distil.elsewhere, splits))
 
     stages = tuple(with_teaching(stage, at_hand) for stage in task.stages)
     return replace(task, stages=stages, distil=at_hand(task.distil) if task.distil else None)

@@ -81,7 +81,7 @@ class Train:
         first, *others = stages_under((first, *self.stages), job.recipe)
         if self.distil and isinstance(first, Fit):
             first = replace(self.distil, settings=first.settings, checkpoint_s=self.checkpoint_s)
-        stages = [with_teaching(stage, lambda one: one.taught_by(job.prepared)) for stage in (first, *others)]
+        stages = [with_teaching(stage, lambda distil: distil.taught_by(job.prepared)) for stage in (first, *others)]
         return staged(stages, job, splits, progress, self.metric_names)
 
 

@@ -102,8 +102,8 @@ def _job(config: SearchConfig) -> Job:
     measured = [
         (genotype, measure(config.space, quick, genotype, beside=config.beside).metrics) for genotype in genotypes
     ]
-    within = [one for one in measured if not config.problem.broken(one[1])] or measured
-    genotype, _ = min(within, key=lambda one: one[1]["macs"])
+    within = [pair for pair in measured if not config.problem.broken(pair[1])] or measured
+    genotype, _ = min(within, key=lambda pair: pair[1]["macs"])
     before = measure(config.space, config.providers, genotype, beside=config.beside)
     return Job(
         0,

@@ -91,8 +91,8 @@ class _Ties:
         self._fixed.update(ids.tolist())
 
     def tie(self, a: Ids, b: Ids) -> None:
-        for one, other in zip(a.tolist(), b.tolist(), strict=True):
-            low, high = sorted((self._root(one), self._root(other)))
+        for first, other in zip(a.tolist(), b.tolist(), strict=True):
+            low, high = sorted((self._root(first), self._root(other)))
             self._above[high] = low
 
     def groups(self) -> Channels:

@@ -147,7 +147,7 @@ class FakeQuantised:
 
 def as_scales(activations: Mapping[str, Quantisation]) -> Scales:
     """Those of `activation_scales`, as `FakeQuantised.outputs` takes them."""
-    return {name: (float(one.scales[0]), float(one.zero_points[0])) for name, one in activations.items()}
+    return {name: (float(stored.scales[0]), float(stored.zero_points[0])) for name, stored in activations.items()}
 
 
 def _scale(least: Any, largest: Any, finest: Any, bits: int) -> tuple[Any, Any]:

@@ -118,7 +118,7 @@ class Quantise:
             if main.sign * (again[main.name] - scores[main.name]) < 0:
                 weights, scores = trained.weights, again
         metrics = evaluate(graph, weights, data.validation, target).metrics
-        metrics |= {int8_metric(one).name: scores[one.name] for one in target.metrics}
+        metrics |= {int8_metric(metric).name: scores[metric.name] for metric in target.metrics}
         metrics[QUANTISATION_DROP.name] = main.sign * (scores[main.name] - before)
         return TrainState(graph, weights, curves, {**state.metrics, **metrics})
 

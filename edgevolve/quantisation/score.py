@@ -26,7 +26,7 @@ class ScoreInt8:
         network = int8_network(state.graph, state.weights, calibration_examples(data.train))
         target = data.target or classes_of(state.graph.outputs[0].shape[-1])
         scores = int8_scores(network.tflite(), data.validation, target)
-        in_int8 = {int8_metric(one).name: scores[one.name] for one in target.metrics}
+        in_int8 = {int8_metric(metric).name: scores[metric.name] for metric in target.metrics}
         main = target.metrics[0]
         if QUANTISATION_DROP.name not in state.metrics and main.name in state.metrics:
             in_int8[QUANTISATION_DROP.name] = main.sign * (scores[main.name] - state.metrics[main.name])

@@ -39,7 +39,9 @@ def device_table(sheets: Sequence[Sheet]) -> RenderableType:
 
 def figure_table(sheet: Sheet) -> Table:
     """One row a figure, with provenance and source."""
-    return _figures(f"{sheet.name}: {sheet.description}", ((name, one, "g") for name, one in sheet.figures.items()))
+    return _figures(
+        f"{sheet.name}: {sheet.description}", ((name, figure, "g") for name, figure in sheet.figures.items())
+    )
 
 
 def _figures(title: str, rows: Iterable[tuple[str, Figure, str]]) -> Table:
@@ -62,10 +64,10 @@ def board_table(boards: Sequence[BoardSheet]) -> RenderableType:
         core = f"{sheet.core}, {sheet.clock_mhz.value:g} MHz"
         latency = sheet.latency.device if sheet.latency else "–"
         for number, framework in enumerate(sheet.frameworks):
-            one = Board(sheet, framework)
+            board = Board(sheet, framework)
             about = (core, sheet.kernels, latency) if number == 0 else ("", "", "")
-            rooms = [size(room.free_bytes) for room in (one.arena, one.flash)]
-            table.add_row(one.name, *about[:2], *rooms, one.weakest, about[2])
+            rooms = [size(room.free_bytes) for room in (board.arena, board.flash)]
+            table.add_row(board.name, *about[:2], *rooms, board.weakest, about[2])
     reasons = "\n".join(f"Not supported: {name}: {reason}." for name, reason in UNSUPPORTED.items())
     return Group(table, Text(f"{_BOARDS}\n{reasons}"))
 

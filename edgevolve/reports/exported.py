@@ -57,9 +57,9 @@ def _classes(entries: Any, confusion: Any) -> ExportedClasses | None:
     """Raises `TypeError`, `LookupError` or `ValueError` for what no export writes."""
     if not isinstance(entries, list) or not 0 < len(entries) <= _MOST_CLASSES:
         return None
-    names = tuple(short(printable(str(one["name"])), 60) for one in entries)
-    examples = tuple(int(one["examples"]) for one in entries)
-    accuracies = tuple(None if one["accuracy"] is None else float(one["accuracy"]) for one in entries)
+    names = tuple(short(printable(str(entry["name"])), 60) for entry in entries)
+    examples = tuple(int(entry["examples"]) for entry in entries)
+    accuracies = tuple(None if entry["accuracy"] is None else float(entry["accuracy"]) for entry in entries)
     counts = tuple(tuple(map(int, row)) for row in confusion or ())
     if counts and (len(counts) > _MOST_CONFUSED or {len(names), *map(len, counts)} != {len(counts)}):
         return None

@@ -17,7 +17,7 @@ def trained_line(run: Run, event: events.Retrained) -> str:
     """One training that ended."""
     if event.failure:
         return f"seed {event.seed}: failed: {event.failure.kind}: {event.failure.reason}"
-    words = (f"{one.title} {quantity(one, event.metrics[one.name])}" for one in _shown(run, event))
+    words = (f"{metric.title} {quantity(metric, event.metrics[metric.name])}" for metric in _shown(run, event))
     return f"seed {event.seed}: {', '.join(words)}, {event.ended - event.started:.0f} s"
 
 
@@ -58,4 +58,4 @@ def _test(run: Run) -> list[Text]:
 def _shown(run: Run, event: events.Retrained) -> list[Metric]:
     """The main metric, of the float and of the int8 network, and what lies between, as far as they were scored."""
     shown = (run.main, int8_metric(run.main), QUANTISATION_DROP)
-    return [one for one in shown if one.name in event.metrics]
+    return [metric for metric in shown if metric.name in event.metrics]

@@ -106,8 +106,8 @@ def _within(run: Run) -> list[Completed]:
 def _feasible_share(run: Run) -> NDArray[np.float64]:
     """After each candidate, by number, as `Run.feasible_share` is after the last."""
     outcomes = [record.outcome for record in run.records.values()]
-    beyond = np.cumsum([isinstance(one, Rejected) and bool(one.broken) for one in outcomes])
-    distinct = np.cumsum([not isinstance(one, Rejected) or one.twin is None for one in outcomes])
+    beyond = np.cumsum([isinstance(outcome, Rejected) and bool(outcome.broken) for outcome in outcomes])
+    distinct = np.cumsum([not isinstance(outcome, Rejected) or outcome.twin is None for outcome in outcomes])
     share: NDArray[np.float64] = np.divide(distinct - beyond, np.maximum(distinct, 1), dtype=np.float64)
     return share
 

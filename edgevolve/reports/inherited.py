@@ -27,7 +27,7 @@ def inherited_lines(run: Run) -> list[str]:
     lines = [f"{', '.join(words)}; scores of candidates are those of inherited weights"]
     for number, trained in sorted(run.retrained.items()):
         record = run.records[number]
-        values = [one.metrics[main.name] for one in trained if main.name in one.metrics]
+        values = [retrained.metrics[main.name] for retrained in trained if main.name in retrained.metrics]
         if record.inherits and values and main.name in record.metrics:
             inherited, scratch = (quantity(main, v) for v in (record.metrics[main.name], statistics.mean(values)))
             lines.append(

@@ -48,16 +48,16 @@ def plotted_metrics(run: Run) -> tuple[str, str, str]:
 
 def provenance(devices: Sequence[DeviceUsed]) -> dict[str, str]:
     """Of each predicted metric, the device and where its figures come from, in words."""
-    return {metric: f"{one.name}, {one.provenance}" for one in devices for metric in one.metrics}
+    return {metric: f"{device.name}, {device.provenance}" for device in devices for metric in device.metrics}
 
 
 def sources(devices: Sequence[DeviceUsed], names: Collection[str]) -> list[str]:
     """A line a device that gives any of the metrics `names`: which of them, and where its figures come from."""
     lines = []
-    for one in devices:
-        given = [metric for metric in one.metrics if metric in names]
+    for device in devices:
+        given = [metric for metric in device.metrics if metric in names]
         if given:
-            lines.append(f"{printable(', '.join(given))}: {one.name}, {one.provenance}")
+            lines.append(f"{printable(', '.join(given))}: {device.name}, {device.provenance}")
     return lines
 
 

@@ -107,7 +107,7 @@ class ProgressDisplay:
 
     def _figures(self, run: Run, event: events.Finished) -> str:
         shown = [run.metric(objective.metric) for objective in run.problem.objectives]
-        return "  ".join(f"{one.title} {quantity(one, event.metrics[one.name])}" for one in shown)
+        return "  ".join(f"{metric.title} {quantity(metric, event.metrics[metric.name])}" for metric in shown)
 
     def _line(self, run: Run, number: int, text: str, always: bool = False) -> None:
         last = run.evaluations == self._config.evaluations

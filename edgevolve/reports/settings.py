@@ -28,8 +28,8 @@ def _entries(value: Any) -> Mapping[str, Any]:
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
     """Names and values of what is nested; objectives and bounds are named by their metric."""
-    if isinstance(value, list) and value and all(isinstance(one, Mapping) and "metric" in one for one in value):
-        value = {_named(one): {key: one[key] for key in one if key not in _NAMING} for one in value}
+    if isinstance(value, list) and value and all(isinstance(entry, Mapping) and "metric" in entry for entry in value):
+        value = {_named(entry): {key: entry[key] for key in entry if key not in _NAMING} for entry in value}
     if isinstance(value, Mapping) and value:
         for name, part in value.items():
             yield from _flat(part, f"{path}.{name}" if path else str(name))

@@ -28,7 +28,7 @@ def standards_table(run: Run, costs: Mapping[str, Mapping[str, float]]) -> Table
         event = run.standards.get(name)
         known = {**cost, **(event.metrics if event else {})}
         words = _verdict(run, known) if event else "; ".join(["not trained", *_broken(run, known)])
-        cells = (quantity(run.metric(one), known[one]) if one in known else "" for one in names)
+        cells = (quantity(run.metric(shown), known[shown]) if shown in known else "" for shown in names)
         table.add_row(*map(Text, (_title(name), name, *cells, words)))
     return table
 
@@ -48,7 +48,11 @@ def _words(run: Run, metrics: Mapping[str, float]) -> str:
 
 def _broken(run: Run, metrics: Mapping[str, float]) -> list[str]:
     """The hard bounds on what is known that it does not keep."""
-    broken = [str(one) for one in run.problem.constraints if one.hard and one.metric in metrics and one.broken(metrics)]
+    broken = [
+        str(bound)
+        for bound in run.problem.constraints
+        if bound.hard and bound.metric in metrics and bound.broken(metrics)
+    ]
     return [f"breaks {', '.join(broken)}"] if broken else []
 
 

@@ -183,9 +183,9 @@ def _other_than_searched(run: Run, record: Record, manifest: Mapping[str, Any]) 
 
 def _worst_class(classes: Sequence[Mapping[str, Any]], form: str) -> dict[str, str]:
     """The class that the exported model answers worst; nothing where all are answered alike."""
-    there = [one for one in classes if one["examples"]]
-    worst = min(there, key=lambda one: one["accuracy"], default=None)
-    if worst is None or worst["accuracy"] == max(one["accuracy"] for one in there):
+    there = [entry for entry in classes if entry["examples"]]
+    worst = min(there, key=lambda entry: entry["accuracy"], default=None)
+    if worst is None or worst["accuracy"] == max(entry["accuracy"] for entry in there):
         return {}
     words = f"{short(worst['name'], 40)}: {quantity(PERCENTAGE, worst['accuracy'])} of {worst['examples']} examples"
     return {f"{form} worst class": words}

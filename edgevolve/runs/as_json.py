@@ -40,7 +40,7 @@ def config_json(config: SearchConfig, task: Task, before: Mapping[str, Any] | No
     fields = {name: getattr(config, name) for name in SearchConfig.model_fields}
     start = [config.space.to_json(genotype) for genotype in config.start_genotypes]
     values = {**fields, "task": task, "start": start}
-    devices = {one.name: one.device for one in config.device_metrics}
+    devices = {device.name: device.device for device in config.device_metrics}
     if devices:
         values["devices"] = devices
     else:

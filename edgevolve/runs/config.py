@@ -128,11 +128,11 @@ class SearchConfig(BaseModel):
     def _as_devices(cls, value: Any) -> Any:
         if not isinstance(value, list | tuple):
             raise ValueError(f"write devices=({value!r},), a tuple, even of one")
-        named = [one for one in value if isinstance(one, str) and one.partition("/")[0] in boards()]
+        named = [given for given in value if isinstance(given, str) and given.partition("/")[0] in boards()]
         if named:
             raise ValueError(f"{named[0]} is a board: write board={named[0]!r}")
-        devices = tuple(device(one) for one in value)
-        twice = [name for name, count in Counter(one.name for one in devices).items() if count > 1]
+        devices = tuple(device(given) for given in value)
+        twice = [name for name, count in Counter(listed.name for listed in devices).items() if count > 1]
         if twice:
             raise ValueError(f"two are named {twice[0]}")
         return devices
@@ -214,8 +214,10 @@ class SearchConfig(BaseModel):
     def devices_used(self) -> tuple[DeviceUsed, ...]:
         """Each device with its metrics and where they come from, for the journal."""
         return tuple(
-            DeviceUsed(name=one.name, provenance=one.device.provenance, metrics=one.metric_names)
-            for one in self.device_metrics
+            DeviceUsed(
+                name=device_metric.name, provenance=device_metric.device.provenance, metrics=device_metric.metric_names
+            )
+            for device_metric in self.device_metrics
         )
 
     @property

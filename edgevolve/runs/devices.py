@@ -33,7 +33,7 @@ class DeviceMetrics:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """What they are: as the device describes its own."""
-        own = {one.name: one for one in metrics_of(self.device)}
+        own = {described.name: described for described in metrics_of(self.device)}
         return tuple(metric(name, own) for name in self.names)
 
     def milliseconds(self, operations: Mapping[str, float]) -> float:
@@ -66,17 +66,17 @@ def device_metrics(
     `latency_ms@NAME` alone. Names that are `given` by others are left to them. Raises `PredictorError` for a name of
     no device, or of one that does not give the metric.
     """
-    names: dict[str, dict[str, str]] = {one.name: {} for one in listed}
-    devices = {one.name: one for one in listed}
-    for one in listed:
-        for own in one.metric_names:
+    names: dict[str, dict[str, str]] = {listed_device.name: {} for listed_device in listed}
+    devices = {listed_device.name: listed_device for listed_device in listed}
+    for listed_device in listed:
+        for own in listed_device.metric_names:
             if len(listed) == 1:
-                names[one.name][own] = own
-            if len(listed) > 1 or f"{own}@{one.name}" in asked:
-                names[one.name][f"{own}@{one.name}"] = own
+                names[listed_device.name][own] = own
+            if len(listed) > 1 or f"{own}@{listed_device.name}" in asked:
+                names[listed_device.name][f"{own}@{listed_device.name}"] = own
     for wanted in sorted(asked - given):
         own, _, name = wanted.partition("@")
-        if name and own in METRICS and name not in {one.name for one in listed}:
+        if name and own in METRICS and name not in {listed_device.name for listed_device in listed}:
             devices.setdefault(name, device(name))
             if own not in devices[name].metric_names:
                 raise PredictorError(f"{name} gives {' and '.join(devices[name].metric_names)}, not {own}")

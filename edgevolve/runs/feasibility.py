@@ -43,7 +43,7 @@ def feasibility(config: SearchConfig, samples: int = 1000, seconds: float = 60) 
     values: dict[str, list[float]] = {}
     refused: dict[str, str] = {}
     wanted = {constraint.metric for constraint in config.problem.constraints}
-    wanted |= {name for one in config.device_metrics for name in one.metric_names}
+    wanted |= {name for device in config.device_metrics for name in device.metric_names}
     for sampled in range(samples):
         if sampled and time.monotonic() > deadline:
             samples = sampled
@@ -75,8 +75,8 @@ def require_feasible(config: SearchConfig, samples: int = 1000, seconds: float =
     while tried < samples and (not tried or time.monotonic() < deadline):
         genotype = start[tried] if tried < len(start) else config.space.sample(rng)
         smallest = [config.space.smallest(genotype)] if isinstance(config.space, Sharing) else []
-        for one in (genotype, *smallest):
-            measured = measure(config.space, config.providers, one, config.problem)
+        for candidate in (genotype, *smallest):
+            measured = measure(config.space, config.providers, candidate, config.problem)
             bounds = config.problem.broken(measured.metrics)
             if not bounds and not measured.refused:
                 return

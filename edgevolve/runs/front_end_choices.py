@@ -124,10 +124,10 @@ class FrontEndChoices(Recipes[G]):
                 f"FrontEndChoices: {type(space).__name__} is built for one shape; give a space such as CnnSpace"
             )
         given = front_end if isinstance(front_end, tuple) else (front_end,)
-        for one in given:
-            _check(one, tuple(space.input_shape))
-        if unknown := [name for name in choices if not any(name in _genes_of(one) for one in given)]:
-            known = sorted({name for one in given for name in _genes_of(one)})
+        for option in given:
+            _check(option, tuple(space.input_shape))
+        if unknown := [name for name in choices if not any(name in _genes_of(option) for option in given)]:
+            known = sorted({name for option in given for name in _genes_of(option)})
             raise ValueError(
                 f"FrontEndChoices: {unknown[0]} is a parameter of none of them; they have {', '.join(known)}"
             )
@@ -234,7 +234,7 @@ def _genes_of(front_end: Any) -> frozenset[str]:
 
 def _names(front_ends: tuple[Fittable, ...]) -> tuple[str, ...]:
     """Their names, numbered where two are equal."""
-    plain = [one.name for one in front_ends]
+    plain = [front_end.name for front_end in front_ends]
     return tuple(name if plain.count(name) == 1 else f"{name} {i + 1}" for i, name in enumerate(plain))
 
 

@@ -71,7 +71,7 @@ def facts(run: Run, number: int) -> dict[str, Any]:
         "network": record.description,
         "metrics": dict(record.metrics),
         "intervals": {name: list(ends) for name, ends in record.intervals.items()},
-        "devices": [one.model_dump(mode="json") for one in run.devices],
+        "devices": [device.model_dump(mode="json") for device in run.devices],
         "seed": run.started.config["seed"],
         "training": run.started.config["training"],
         "epochs": record.epochs,

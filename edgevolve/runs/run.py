@@ -47,7 +47,8 @@ class Run:
         )
         """The board whose bounds hold, in words."""
         self.metrics = {
-            one.name: replace(one, title=printable(one.title), unit=printable(one.unit)) for one in started.metrics
+            metric.name: replace(metric, title=printable(metric.title), unit=printable(metric.unit))
+            for metric in started.metrics
         }
         """What its metrics are, by name, those of the task first; empty in journals that are older than that."""
         self.records: dict[int, Record] = {}
@@ -121,7 +122,7 @@ class Run:
 
     def cost(self, name: str, value: float) -> float:
         """A value of a metric as one to minimise: by the objective where it is one, else by what is better of it."""
-        objective = next((one for one in self.problem.objectives if one.metric == name), None)
+        objective = next((aim for aim in self.problem.objectives if aim.metric == name), None)
         return objective.cost({name: value}) if objective else self.metric(name).sign * value
 
     @property
@@ -129,7 +130,7 @@ class Run:
         """By what a candidate is best: the first metric that training decides, else the first objective."""
         named = [*(o.metric for o in self.problem.objectives), *(c.metric for c in self.problem.constraints)]
         every = map(self.metric, dict.fromkeys([*named, *self.metrics]))
-        return next((one for one in every if one.learned), self.metric(named[0]))
+        return next((metric for metric in every if metric.learned), self.metric(named[0]))
 
     @property
     def best(self) -> Record | None:
@@ -241,7 +242,7 @@ class Run:
             scored = int8_metric(self.main).name
             return self.cost(name, trained.metrics.get(scored, trained.metrics.get(name, math.inf)))
 
-        return min((one for one in trained if one.how == trained[-1].how), key=cost, default=None)
+        return min((retrained for retrained in trained if retrained.how == trained[-1].how), key=cost, default=None)
 
     def final_graph(self, number: int) -> Graph:
         """The network of `final_weights`: as its final training left it, or as `graph`."""

@@ -56,10 +56,10 @@ def _words(names: list[str], number: int) -> Iterable[tuple[str, str]]:
     """Places, counted from the end, of names whose parts are divided by _ or -."""
     for sign in "_-":
         parts = [os.path.splitext(name.rpartition("/")[2])[0].split(sign) for name in names]
-        if len({len(one) for one in parts}) > 1:
+        if len({len(part) for part in parts}) > 1:
             continue
         for place in range(len(parts[0])):
-            values = {one[-1 - place] for one in parts}
+            values = {part[-1 - place] for part in parts}
             if all(value.isalpha() for value in values) and len(values) * _FILES_OF_A_GROUP <= number:
                 end = rf"\.[^/{sign}]*" if place == 0 else rf"{sign}[^/{sign}]*" * place
                 words = sorted(values)

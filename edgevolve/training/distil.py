@@ -130,7 +130,7 @@ def with_teaching(stage: Any, change: Callable[[Distil], Distil]) -> Any:
     """The stage with its `Distil` changed, where it is one or has one as `distil`."""
     if isinstance(stage, Distil):
         return change(stage)
-    names = [one.name for one in fields(stage)] if is_dataclass(stage) else []
+    names = [field.name for field in fields(stage)] if is_dataclass(stage) else []
     return replace(stage, distil=change(stage.distil)) if "distil" in names and stage.distil else stage
 
 

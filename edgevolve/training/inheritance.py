@@ -62,22 +62,22 @@ def inherited(parent: Graph, weights: Mapping[str, NDArray[Any]], child: Graph, 
     shares = {name: _shares(place, rng) for name, place in where.items()}
     taken = 0
     for node in child.nodes:
-        one = plan.matches.get(node.name)
+        match = plan.matches.get(node.name)
         if isinstance(node.op, Softmax):
             exact &= len(where[node.output.name]) == len(set(where[node.output.name].tolist()))
-        if one is None or f"{node.name}/kernel" not in values:
+        if match is None or f"{node.name}/kernel" not in values:
             continue
         taken += 1
         x, made = node.inputs[0], where[node.output.name]
         read, share = where[x.name], shares[x.name]
-        if isinstance(one, str):
+        if isinstance(match, str):
             _pass_on(values, node, read, made, share)
             continue
-        if plan.source.get(x.name) != one.inputs[0].name:  # it takes after a node that reads something else
+        if plan.source.get(x.name) != match.inputs[0].name:  # it takes after a node that reads something else
             place = np.arange(x.shape[-1])
-            read, share = np.where(place < one.inputs[0].shape[-1], place, -1), np.ones(len(place), np.float32)
+            read, share = np.where(place < match.inputs[0].shape[-1], place, -1), np.ones(len(place), np.float32)
             exact = False
-        exact &= _take(values, weights, node, one, read, made, share)
+        exact &= _take(values, weights, node, match, read, made, share)
     last = plan.source.get(child.outputs[0].name) == parent.outputs[0].name
     return Inherited(values, taken, exact and plan.faithful and last)
 
@@ -103,17 +103,17 @@ def _matched(parent: Graph, child: Graph) -> _Plan:
     left = list(parent.nodes)
     for node in child.nodes:
         read = [plan.source.get(x.name) for x in node.inputs]
-        same_place = [one for one in left if _reads(one, node, read)]
-        alike = [one for one in same_place if _is_like(node, one)]
+        same_place = [other for other in left if _reads(other, node, read)]
+        alike = [other for other in same_place if _is_like(node, other)]
         if alike:
-            match: Node | None = min(alike, key=lambda one: _distance(node, one))
+            match: Node | None = min(alike, key=lambda other: _distance(node, other))
         elif _can_pass_on(node, parent, read[0], positive):
             plan.matches[node.name] = "identity"
             plan.source[node.output.name] = str(read[0])
             continue
         else:
             plan.faithful = False
-            match = next((one for one in [*same_place, *left] if _is_near(node, one)), None)
+            match = next((other for other in [*same_place, *left] if _is_near(node, other)), None)
         if match:
             left.remove(match)
             plan.matches[node.name] = match
@@ -121,28 +121,28 @@ def _matched(parent: Graph, child: Graph) -> _Plan:
     return plan
 
 
-def _reads(one: Node, node: Node, read: list[str | None]) -> bool:
-    names: list[str | None] = [x.name for x in one.inputs]
+def _reads(other: Node, node: Node, read: list[str | None]) -> bool:
+    names: list[str | None] = [x.name for x in other.inputs]
     if isinstance(node.op, Add | Multiply):
-        return type(one.op) is type(node.op) and Counter(names) == Counter(read)
-    return type(one.op) is type(node.op) and names == read
+        return type(other.op) is type(node.op) and Counter(names) == Counter(read)
+    return type(other.op) is type(node.op) and names == read
 
 
-def _is_like(node: Node, one: Node) -> bool:
+def _is_like(node: Node, other: Node) -> bool:
     """Whether a node can do what the other does: equal but for widths, or a kernel that has the other's inside."""
-    a, b = node.op, one.op
-    if node.output.shape[1:-1] != one.output.shape[1:-1] or type(a) is not type(b):
+    a, b = node.op, other.op
+    if node.output.shape[1:-1] != other.output.shape[1:-1] or type(a) is not type(b):
         return False
     if isinstance(a, Conv2D | DepthwiseConv2D) and isinstance(b, Conv2D | DepthwiseConv2D):
-        return _settings(node) == _settings(one) and _offset(node, one) is not None
+        return _settings(node) == _settings(other) and _offset(node, other) is not None
     if isinstance(a, Slice) and isinstance(b, Slice):
         return a == b
-    return _settings(node) == _settings(one)
+    return _settings(node) == _settings(other)
 
 
-def _is_near(node: Node, one: Node) -> bool:
+def _is_near(node: Node, other: Node) -> bool:
     """Whether a kernel is worth copying, whatever it reads: equal operators, or all but window and width."""
-    return type(one.op) is type(node.op) and _settings(node, windows=False) == _settings(one, windows=False)
+    return type(other.op) is type(node.op) and _settings(node, windows=False) == _settings(other, windows=False)
 
 
 def _settings(node: Node, windows: bool = True) -> Any:
@@ -159,19 +159,19 @@ def _settings(node: Node, windows: bool = True) -> Any:
     return op
 
 
-def _distance(node: Node, one: Node) -> tuple[int, int]:
-    kernels = [getattr(x.op, "kernel", (1, 1)) for x in (node, one)]
+def _distance(node: Node, other: Node) -> tuple[int, int]:
+    kernels = [getattr(x.op, "kernel", (1, 1)) for x in (node, other)]
     grown = sum(abs(a - b) for a, b in zip(*kernels, strict=True))
-    return grown, abs(node.output.shape[-1] - one.output.shape[-1])
+    return grown, abs(node.output.shape[-1] - other.output.shape[-1])
 
 
-def _offset(node: Node, one: Node) -> tuple[int, int] | None:
+def _offset(node: Node, other: Node) -> tuple[int, int] | None:
     """Where the kernel of `one` lies in that of `node` if both see the same pixels; None where it does not fit."""
     starts = []
     for axis in (0, 1):
-        before = [_padding_before(x, axis) for x in (node, one)]
+        before = [_padding_before(x, axis) for x in (node, other)]
         start = before[0] - before[1]
-        if not 0 <= start <= node.op.kernel[axis] - one.op.kernel[axis]:  # type: ignore[attr-defined]
+        if not 0 <= start <= node.op.kernel[axis] - other.op.kernel[axis]:  # type: ignore[attr-defined]
             return None
         starts.append(start)
     return starts[0], starts[1]
@@ -239,10 +239,10 @@ def _places(parent: Graph, child: Graph, plan: _Plan, rng: Generator) -> tuple[d
 def _assign(group: Ids, a: Ids, b: Ids) -> bool:
     """Give groups their counterparts, the first one that is found; whether there is no other."""
     agree = True
-    for one, other in zip(a.tolist(), b.tolist(), strict=True):
-        if group[one] < 0:
-            group[one] = other
-        agree &= bool(group[one] == other)
+    for first, other in zip(a.tolist(), b.tolist(), strict=True):
+        if group[first] < 0:
+            group[first] = other
+        agree &= bool(group[first] == other)
     return agree
 
 
@@ -253,12 +253,12 @@ def _found(ours: Channels, theirs: Channels, group: Ids, name: str, source: str)
         places.setdefault(other, []).append(place)
     seen: Counter[int] = Counter()
     sources, exact = [], True
-    for place, one in enumerate(ours.ids[name].tolist()):
-        candidates = places.get(int(group[one]), [])
-        fits = seen[one] < len(candidates)
-        sources.append(candidates[seen[one]] if fits else place % len(theirs.ids[source]))
+    for place, channel in enumerate(ours.ids[name].tolist()):
+        candidates = places.get(int(group[channel]), [])
+        fits = seen[channel] < len(candidates)
+        sources.append(candidates[seen[channel]] if fits else place % len(theirs.ids[source]))
         exact &= fits
-        seen[one] += 1
+        seen[channel] += 1
     covered = set(sources) == set(range(len(theirs.ids[source])))
     return np.array(sources), exact and covered
 
@@ -276,13 +276,13 @@ def _take(
     values: Weights,
     weights: Mapping[str, NDArray[Any]],
     node: Node,
-    one: Node,
+    parent: Node,
     read: Ids,
     made: Ids,
     share: NDArray[np.float32],
 ) -> bool:
     """Copy a node's parameters; whether it then does what the other does."""
-    old = weights[f"{one.name}/kernel"]
+    old = weights[f"{parent.name}/kernel"]
     target = values[f"{node.name}/kernel"]
     if (made < 0).any():
         return False
@@ -291,21 +291,21 @@ def _take(
         target[known] = old[np.ix_(read[known], made)] * share[known, None]
         exact = bool(known.all())
     else:
-        exact = _take_window(target, old, node, one, read, made, share)
+        exact = _take_window(target, old, node, parent, read, made, share)
     for role in ("bias", "gamma", "beta", "mean", "variance"):
         if f"{node.name}/{role}" in values:
-            if f"{one.name}/{role}" not in weights:
+            if f"{parent.name}/{role}" not in weights:
                 return False
-            values[f"{node.name}/{role}"] = np.array(weights[f"{one.name}/{role}"][made])
+            values[f"{node.name}/{role}"] = np.array(weights[f"{parent.name}/{role}"][made])
     return exact
 
 
 def _take_window(
-    target: NDArray[Any], old: NDArray[Any], node: Node, one: Node, read: Ids, made: Ids, share: NDArray[np.float32]
+    target: NDArray[Any], old: NDArray[Any], node: Node, parent: Node, read: Ids, made: Ids, share: NDArray[np.float32]
 ) -> bool:
     """Copy a kernel into a window of its own size, larger or smaller."""
     op: Any = node.op
-    exact = _offset(node, one)
+    exact = _offset(node, parent)
     start = exact or tuple((a - b) // 2 for a, b in zip(target.shape[:2], old.shape[:2], strict=True))
     inside = [slice(max(s, 0), max(s, 0) + min(a, b)) for s, a, b in zip(start, target.shape, old.shape, strict=False)]
     of_old = [

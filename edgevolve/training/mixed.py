@@ -83,5 +83,5 @@ def cost_of(decisions: tuple[Decision, ...], logits: Any, costs: tuple[Any, ...]
 
 def mixed_forward(mixture: Mixture[Any], values: Mapping[str, Any], weights: list[Any], x: Any) -> Any:
     """What the mixture gives for `x` when decision i takes `weights[i]`, one for each option."""
-    mixed = {Mix(i).weight: one for i, one in enumerate(weights)}
+    mixed = {Mix(i).weight: weight for i, weight in enumerate(weights)}
     return forward(mixture.graph, {**values, **mixed}, x, mixture.graph.outputs[0].name)[0]

@@ -72,7 +72,9 @@ def _chosen(graph: Graph, values: Mapping[str, Any], chosen: Sequence[Chosen], n
     else:
         taken = [tf.switch_case(which.options[i], branches) for i in range(which.options.shape[0])]
     return (
-        tf.add_n([which.gates[i] * one for i, one in enumerate(taken)]) if len(taken) > 1 else which.gates[0] * taken[0]
+        tf.add_n([which.gates[i] * output for i, output in enumerate(taken)])
+        if len(taken) > 1
+        else which.gates[0] * taken[0]
     )
 
 
@@ -141,8 +143,8 @@ class Paths:
         loss = self._loss(state, held, [Chosen(pair, gate) for pair, gate in zip(pairs, gates, strict=True)])
         by_pair = [_through(g, p) for g, p in zip(tf.gradients(loss, gates), likely, strict=True)]
         spread = [
-            tf.tensor_scatter_nd_add(tf.zeros_like(part), pair[:, None], one)
-            for part, pair, one in zip(parts, pairs, by_pair, strict=True)
+            tf.tensor_scatter_nd_add(tf.zeros_like(part), pair[:, None], chosen)
+            for part, pair, chosen in zip(parts, pairs, by_pair, strict=True)
         ]
         return loss, tf.concat(spread, axis=0)
 

@@ -35,8 +35,8 @@ def first_arrays(
         deviation = np.float32(np.sqrt((1 if linear else 2) / np.prod(window)))
         arrays[f"{layer.name}/kernel"] = rng.standard_normal(layer.kernel, np.float32).clip(-2, 2) * deviation
     for name, shape in program.shapes.items():
-        one = name.endswith(("/gamma", "/variance"))
-        arrays.setdefault(name, np.full(shape, float(one), np.float32))
+        begins_at_one = name.endswith(("/gamma", "/variance"))
+        arrays.setdefault(name, np.full(shape, float(begins_at_one), np.float32))
     return arrays | {name: np.eye(shape[0], dtype=np.float32) for name, shape in matrices.items()}
 
 
@@ -64,12 +64,12 @@ class SharedDescent:
         self._slots = [[tf.Variable(np.zeros_like(arrays[name])) for name in self.names] for _ in range(slots)]
         self._sums = [tf.Variable(np.zeros_like(arrays[name])) for name in self.names]
         self.traces = 0
-        row, one = tf.TensorSpec((program.width,), tf.int32), tf.TensorSpec((), tf.float32)
+        row, number = tf.TensorSpec((program.width,), tf.int32), tf.TensorSpec((), tf.float32)
         self._row = row
-        self._one = one
+        self._one = number
         self._learn: Any = None
         self._taught: Any = None
-        likes = (one, tf.TensorSpec((), tf.int32), row)
+        likes = (number, tf.TensorSpec((), tf.int32), row)
         self._step = tf.function(self._descend, autograph=False, input_signature=likes)
 
     def learn(self, turn: Turn, x: Any, y: Any, taught: Any, seed: Any) -> tuple[Any, Any]:

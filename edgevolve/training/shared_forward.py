@@ -256,7 +256,7 @@ def _function(functions: tuple[str, ...], index: Any, y: Any) -> Any:
         return _FUNCTIONS[functions[0]](y)
     if functions == ("none", "relu"):
         return tf.maximum(y, tf.where(index > 0, 0.0, y.dtype.min))
-    place = tf.constant([functions.index(one) if one in functions else 0 for one in FUNCTIONS])[index]
+    place = tf.constant([functions.index(function) if function in functions else 0 for function in FUNCTIONS])[index]
     return tf.switch_case(place, [partial(_FUNCTIONS[name], y) for name in functions])
 
 

@@ -48,8 +48,12 @@ def in_chunks(descent: Descent, train: Split, wanted: Any, validation: Split, ke
 
     state_like = descent.state_like
     x_like, y_like = _like(train.x), tf.TensorSpec((None, *wanted.shape[1:]), wanted.dtype)
-    numbers, pair, one = (tf.TensorSpec((None,), tf.int32), tf.TensorSpec((2,), tf.int64), tf.TensorSpec((), tf.int32))
-    compiled = tf.function(call, autograph=False, input_signature=(x_like, y_like, numbers, state_like, pair, one))
+    numbers, pair, count = (
+        tf.TensorSpec((None,), tf.int32),
+        tf.TensorSpec((2,), tf.int64),
+        tf.TensorSpec((), tf.int32),
+    )
+    compiled = tf.function(call, autograph=False, input_signature=(x_like, y_like, numbers, state_like, pair, count))
     validate = tf.function(descent.outputs, autograph=False, input_signature=(state_like, _like(validation.x)))
 
     def epoch(state: Any, number: int) -> tuple[Any, float, NDArray[np.float32]]:

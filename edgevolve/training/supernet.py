@@ -253,7 +253,7 @@ class _AtWork:
             for genotype, by_labels in ((space.largest(drawn[0], space.parts), 1.0), (space.smallest(drawn[0]), 0.0)):
                 row = space.path(genotype).vector
                 yield row, row, by_labels, 1 - by_labels
-        for genotype in (space.largest(one, fixed) for one in drawn):
+        for genotype in (space.largest(genotype_drawn, fixed) for genotype_drawn in drawn):
             row = space.path(genotype).vector
             teacher = space.path(space.largest(genotype, shape)).vector if phase.taught else row
             yield row, teacher, float(not phase.sandwich), float(phase.sandwich or phase.taught)

@@ -132,7 +132,9 @@ def _saved(
 ) -> dict[str, NDArray[Any]]:
     """All that the epochs to come depend on, as arrays."""
     parts = {"state": state, "best": best}
-    arrays = {f"{name}/{place}": one.numpy() for name, part in parts.items() for place, one in enumerate(part)}
+    arrays = {
+        f"{name}/{place}": variable.numpy() for name, part in parts.items() for place, variable in enumerate(part)
+    }
     return {**arrays, "curves": np.array(curves), **{f"metrics/{name}": np.array(v) for name, v in metrics.items()}}
 
 
