@@ -53,9 +53,7 @@ class Search:
         self.run = run
         self._config = config
         self._measure = lru_cache(maxsize=512)(
-            lambda genotype: measure(
-                config.space, config.providers, genotype, config.problem, config.beside, config.stages
-            )
+            lambda chosen: measure(config.space, config.providers, chosen, config.problem, config.beside, config.stages)
         )
         self._algorithm = config.algorithm.start(config.space, config.problem, config.seed, self._known)
         self._keeping = isinstance(self._algorithm, Continuing) or bool(config.training.inherited_epochs)
@@ -330,20 +328,18 @@ class Search:
         space = self._config.space
         return (space.beside(genotype) if isinstance(space, WithFrontEnd) else {}) or self._config.beside
 
-    def _remeasured(
-        self, outcome: Completed | Failed, candidate: Candidate
-    ) -> tuple[Completed | Failed, dict[str, Any]]:
+    def _remeasured(self, outcome: Completed | Failed, of: Candidate) -> tuple[Completed | Failed, dict[str, Any]]:
         """The outcome with the metrics of the network that training made, where it made one; and what is journaled."""
         if isinstance(outcome, Failed):
             return outcome, {}
         graph, stages = outcome.graph, self._config.stages
         if not graph and not stages:
             return outcome, {}
-        made = graph or self.run.graph(candidate.number)
-        if not graph and foreseen(made, stages, self.run.records[candidate.number].recipe) == made:
+        made = graph or self.run.graph(of.number)
+        if not graph and foreseen(made, stages, self.run.records[of.number].recipe) == made:
             return outcome, {}
         try:
-            measured = measure_graph(made, self._config.providers, beside=self._beside(candidate.genotype))
+            measured = measure_graph(made, self._config.providers, beside=self._beside(of.genotype))
         except ProblemError as error:
             return Failed("MetricError", f"of the network that training made: {error}"), {}
         if measured.refused:
