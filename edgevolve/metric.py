@@ -1,7 +1,6 @@
-"""What a number means: its title, its unit, and whether more of it is better.
-
-Whoever computes a metric gives a `Metric` beside it: a task or a provider of metrics in its attribute `metrics`, this
-project's own parts by `register`. Tables, charts, axes, directions and messages read it; nothing reads the name.
+"""What a number means: its title, its unit, and whether more of it is better. Whoever computes a metric describes it by
+a `Metric`: a task or a provider of metrics in its attribute `metrics`, this project's own parts by `register`. Tables,
+charts, axes, directions and messages read it; nothing interprets the name.
 """
 
 from collections.abc import Mapping
@@ -19,10 +18,11 @@ BYTES = "B"
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric under `name`, as tables and journals have it; `title` is a heading without the unit.
+    """A metric; tables and journals use `name`, and `title` is a heading without the unit.
 
-    `unit` is written behind a value, such as "ms". `SHARE` and `BYTES` are converted; of "" thousands and millions are
-    written as k and M. `learned` says that it is known only after training: a candidate is best by such a metric.
+    `unit` is written after a value, such as "ms". `SHARE` and `BYTES` are converted; without a unit, thousands and
+    millions are written as k and M. `learned` says that it is known only after training; the first such metric decides
+    the best candidate.
     """
 
     name: str
@@ -63,11 +63,8 @@ register(QUANTISATION_DROP)
 
 
 def metric(name: str, known: Mapping[str, Metric] = _NONE) -> Metric:
-    """The metric of this name: of those in `known`, else of the registry.
-
-    `NAME@DEVICE` is the metric NAME on that device, `NAME_int8` that of the int8 network. Of a
-    name that nobody gave a `Metric`, nothing but the name is known: it is a plain number, and lower is taken to be
-    better.
+    """The metric of this name: from `known`, else from the registry. `NAME@DEVICE` is the metric NAME on that device,
+    `NAME_int8` that of the int8 network. A name without a `Metric` is a plain number, and lower is taken to be better.
     """
     described = known.get(name) or _KNOWN.get(name)
     if described:

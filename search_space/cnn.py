@@ -30,10 +30,9 @@ class CnnSpace(DeclaredSpace[Net]):
     convolutions; hidden layers have 10 to `max_units`. `input_shape` is (height, width, channels). The defaults are
     those of the paper. Raises `ValueError` for impossible sizes.
 
-    All networks can share one set of weights (`Sharing`): kernel, filters and units are slices, and which layers there
-    are is a choice among them. Each kind of layer in each place has weights of its own, strides, pools and what is
-    beside a block use the same. Layers without padding shrink the map, so that of its parts the width alone has an
-    order.
+    All networks can share one set of weights (`Sharing`): kernels, filters and units are slices, and the layers of a
+    network are a choice among all. Each kind of layer in each place has its own weights; strides, pools and parallel
+    blocks share them. As layers without padding shrink the map, the width is its only part with an order.
     """
 
     max_blocks: int = 10

@@ -104,12 +104,12 @@ class Mobile:
 class MobileSpace(DeclaredSpace[Mobile]):
     """A convolution of stride 2, 1 to `max_stages` stages of `depths` blocks, a 1×1 convolution, the mean, logits.
 
-    Blocks are MBConv, fused MBConv or residual with kernels of 3 to 7, with squeeze and excite or without; filters of
-    a stage up to `max_filters`, times 0.5 to 1.25; ReLU6, swish or hard swish throughout. `input_shape` is (height,
-    width, channels). Smaller resolutions come of an average pool of the input, so `resolutions` (shorter sides in
-    pixels) must be whole fractions; by default all down to a quarter that leave 8 pixels. No stride halves a side of
-    less than 4 pixels. `blocks` and `activations` may be fewer. A signal is of (steps, 1, channels): resolutions and
-    strides are along time alone. Raises `ValueError` for impossible sizes.
+    Blocks are MBConv, fused MBConv or residual with kernels of 3 to 7, with squeeze and excite or without; filters of a
+    stage up to `max_filters`, times 0.5 to 1.25; ReLU6, swish or hard swish throughout. `input_shape` is (height,
+    width, channels). Smaller resolutions come from an average pool of the input, so `resolutions` (shorter sides in
+    pixels) must be whole fractions of it; the default is every one down to a quarter that leaves 8 pixels. No stride
+    halves a side of less than 4 pixels. `blocks` and `activations` select some of those kinds. A signal is of (steps,
+    1, channels): resolutions and strides are along time alone. Raises `ValueError` for impossible sizes.
 
     All networks can share one set of weights (`Sharing`): kernel, expansion, filters, width, stem, head, depth, squeeze
     and excite and resolution are slices; each kind of block and the networks without a head have weights of their own,

@@ -99,12 +99,12 @@ class Trained(Generic[G]):
 
 @dataclass(frozen=True, init=False)  # slots would let properties be assigned
 class Recipes(Generic[G]):
-    """The networks of `space`, and for each one a choice of how it is trained.
+    """The networks of `space`, each with choices of how it is trained.
 
     With `Recipes(space, sparsity=(0, 0.25, 0.5, 0.75), bits=(8, 4))` the recipe of a candidate is, for example,
-    `{"sparsity": 0.5, "bits": 8}`, beside what the space itself says. Stages of training read their own keys of it, and
-    names of `TrainingSettings`, as in `learning_rate=(0.01, 0.05)`, set these. One mutation in four changes the recipe,
-    and children of two parents mix both. Raises `ValueError` for impossible choices.
+    `{"sparsity": 0.5, "bits": 8}`, added to the recipe of the space itself. Stages of training read their own keys;
+    names of `TrainingSettings`, as in `learning_rate=(0.01, 0.05)`, replace these settings. One mutation in four
+    changes the recipe, and children of two parents mix both. Raises `ValueError` for impossible choices.
     """
 
     space: SearchSpace[G]

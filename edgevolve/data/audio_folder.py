@@ -28,19 +28,19 @@ _BLOCKS = (*("train",) * 8, "validation", "test")
 
 @dataclass(frozen=True, slots=True)
 class AudioFolder(ClassFolder):
-    r"""WAV files, one folder a class, or `train`, `validation` and `test` above the classes, as clips of one length.
+    r"""Clips of one length from WAV files: one folder a class, or `train`, `validation` and `test` above the classes.
 
-    Examples are int16 (samples, 1, 1), which stand for value / 32768. A shorter file stands in the middle of zeros; of
-    a longer one the middle is taken, or with `stride`, in seconds, a clip every `stride`. Without `rate`, in Hz, all
-    files must have one rate; with it they are resampled. Files of several channels are refused, or mixed with `mix`.
-    Files of `class.anything.wav` need no folders.
+    Examples are int16 (samples, 1, 1), which stand for value / 32768. A shorter file is padded with zeros on both
+    sides. A longer file gives its middle, or with `stride` a clip every `stride` seconds. Without `rate`, in Hz, all
+    files must have the same rate; with it they are resampled. Files with several channels are an error, unless `mix`
+    averages them. Files named `class.anything.wav` need no folders.
 
-    `words` are the classes wanted; of all others as many files as a word has on average are the class `unknown`. With
-    `silence`, clips of `_background_noise_` are a class, as many as another has; with `background` above 0 those of the
-    training split are mixed into 8 of 10 of its other clips, at up to this share of their level.
+    `words` selects classes. From the other classes, as many files as a word has on average form the class `unknown`.
+    With `silence`, clips of `_background_noise_` form a class of average size. With `background` above 0, noise clips
+    of the training split are mixed into 8 of 10 of its other clips, at up to this share of their level.
 
-    Splits are as for `ImageFolder`; the lists and the speakers of Speech Commands are honoured. Clips of one file stay
-    together, and so do files of one `group`: a regular expression whose first bracket finds it in a path below the
+    Splits are made as by `ImageFolder`; the lists and speakers of Speech Commands are used. Clips of a file stay in one
+    split, and so do files of a `group`: a regular expression whose first bracket matches the group in a path below the
     folder, such as `r"_(\w+)_"`. Raises `DataError`.
     """
 

@@ -34,9 +34,9 @@ class Digits:
 
 @dataclass(frozen=True, slots=True)
 class DigitsAnomalies:
-    """The same images, to be reconstructed, without the digit `unusual`; half of that is in validation, half in test.
+    """The same images, to be reconstructed.
 
-    Labels are 1 for it and 0 for the other nine. What was trained on those reconstructs it worse.
+    No `unusual` digit is in training; half of them are in validation, half in test. Labels are 1 for that digit and 0 for the other nine. A network trained on those reconstructs it worse.
     """
 
     unusual: int = 4

@@ -30,14 +30,15 @@ _TURNED = (5, 6, 7, 8)
 class ImageFolder(ClassFolder):
     r"""PNG, JPEG and BMP files, one folder a class, or `train`, `validation` and `test` above the classes.
 
-    Examples are uint8 (height, width, 1 or 3). `size` is (height, width), to which every image is stretched; without
-    it all must have one size. `colour` False reads grey and True three channels; without it colour is kept where the
-    first image of some class has any. Images are turned as their Exif data say. They are decoded once, one after the
-    other; what exceeds 64 MiB stays in a temporary file.
+    Examples are uint8 (height, width, 1 or 3). Every image is stretched to `size`, (height, width); without it all
+    images must have the same size. `colour` False reads grey and True three channels; by default images are read in
+    colour if the first image of some class has colour. Images are rotated as their Exif data say. They are decoded
+    once; more than 64 MiB go to a temporary file.
 
-    What no folder or list gives is held out by `seed`: `test_fraction` of the images, then `validation_fraction` of
-    the rest. Images of one group stay together: `group` is a regular expression whose first bracket finds it in a path
-    below the folder, such as `r"/(scene\d+)_"`; sub-folders of a class are groups anyway.
+    Splits that no folder or list gives are held out by `seed`: `test_fraction` of the images, then
+    `validation_fraction` of the rest. Images of a group stay in one split: `group` is a regular expression whose first
+    bracket matches the group in a path below the folder, such as `r"/(scene\d+)_"`. Sub-folders of a class are always
+    groups.
 
     `skip_unreadable` leaves out files that cannot be read, and notes them. Raises `DataError`.
     """

@@ -24,13 +24,13 @@ _CODE_BYTES = 850
 
 @dataclass(frozen=True, slots=True)
 class Mel:
-    """Logarithms of `bands` of the mel scale, a row for each window; with `coefficients` their cosine transform.
+    """Logarithms of `bands` of the mel scale, a row for each window; or MFCC if `coefficients` is above 0.
 
-    A clip is `samples` int16 at `rate` Hz. Windows of `window_ms`, a new one each `stride_ms`, are weighted by Hann's
-    function and padded to a power of two. Bands are triangles between `low_hz` and `high_hz`, evenly spaced in
-    mel = 2595 log10(1 + f / 700), over the magnitudes of a sample of 1.0 for 32 768. The first `coefficients` of the
-    DCT-II, scaled by sqrt(2 / bands), are the MFCC (Davis & Mermelstein 1980); 0 leaves the bands. `fitted` sets the
-    `mean` and `deviation` of each column over the training split, by which the features are standardised.
+    A clip is `samples` int16 at `rate` Hz. Windows of `window_ms`, one every `stride_ms`, are weighted by Hann's
+    function and padded to a power of two. Bands are triangles between `low_hz` and `high_hz`, evenly spaced in mel =
+    2595 log10(1 + f / 700), over the magnitudes of a sample of 1.0 for 32 768. The first `coefficients` of the DCT-II,
+    scaled by sqrt(2 / bands), are the MFCC (Davis & Mermelstein 1980); 0 leaves the bands. `fitted` sets the `mean` and
+    `deviation` of each column over the training split, by which the features are standardised.
 
     The defaults are those of MLPerf Tiny's keyword spotting with `coefficients=10` at 16 kHz: 49 rows of 10.
     """

@@ -32,13 +32,13 @@ _CODE_BYTES = 1_750
 
 @dataclass(frozen=True, slots=True)
 class Micro:
-    """Logarithms of `bands` channels of each window, by the fixed-point code of TensorFlow Lite Micro.
+    """Logarithms of `bands` channels of each window, as TensorFlow Lite Micro's fixed-point front end computes them.
 
-    A clip is `samples` int16 at `rate` Hz; each begins without an estimate of its noise. Windows of `window_ms`, a new
-    one each `stride_ms`. Channels lie between `low_hz` and `high_hz`. The defaults are those of micro_speech with 40
-    channels of 30 ms. A feature is a code of 0 to about 670, divided by 25.6. `fitted` sets the `mean` and `deviation`
-    of each channel over the training split, by which features are standardised. Raises `DataError` for parameters
-    that its tables or 16 bits do not allow.
+    A clip is `samples` int16 at `rate` Hz; the noise estimate starts anew with each clip. There is a window of
+    `window_ms` every `stride_ms`. Channels lie between `low_hz` and `high_hz`. The defaults are those of micro_speech
+    with 40 channels of 30 ms. A feature is a code of 0 to about 670, divided by 25.6. `fitted` sets the `mean` and
+    `deviation` of each channel over the training split, by which features are standardised. Raises `DataError` for
+    parameters that its tables or 16 bits do not allow.
     """
 
     rate: int

@@ -20,20 +20,19 @@ from edgevolve.data.target import Classes
 
 @dataclass(frozen=True, slots=True)
 class NpzImages:
-    """An `.npz` with `x_train`, `y_train` and, if they are given apart, `x_val`, `y_val` and `x_test`, `y_test`.
+    """An `.npz` with `x_train`, `y_train` and, optionally, `x_val`, `y_val`, `x_test` and `y_test`.
 
-    `x` is (number, height, width) or (number, height, width, channels), uint8 (read as value / 255) or
-    floating point; `y` holds whole numbers from 0. Without a test set, `test_fraction` of
-    the examples is held out; without `x_val`, `validation_fraction` of what is left. Examples of the same value in
-    `groups_train`, if the file has it, stay together. `class_names`, text, are the classes in the order of their
-    labels.
+    `x` is (number, height, width) or (number, height, width, channels), uint8 (read as value / 255) or floating point;
+    `y` holds whole numbers from 0. Without a test set, `test_fraction` of the examples is held out; without `x_val`,
+    `validation_fraction` of the rest. Examples with the same value in `groups_train`, if the file has it, stay in one
+    split. `class_names`, text, are the classes in the order of their labels.
 
     Floating point that is neither within −1…1 nor of mean 0 and deviation 1 is standardised by constants of each
-    channel, which reach the journal and the C code; `normalise` True or False decides it for any.
-    `channels_first` says how `x` of four axes is to be read where its shape leaves that open. An uncompressed array of
-    more than 64 MiB stays in the file and is read in pieces.
+    channel, which reach the journal and the C code; `normalise` True or False overrides this. `channels_first` says how
+    to read an `x` of four axes whose shape is ambiguous. An uncompressed array of more than 64 MiB stays in the file
+    and is read in pieces.
 
-    Raises `DataError` when the file or its arrays are not so.
+    Raises `DataError` for any other file or arrays.
     """
 
     path: str

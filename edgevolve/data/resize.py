@@ -22,10 +22,10 @@ _CODE_BYTES = 400
 
 @dataclass(frozen=True, slots=True)
 class Resize:
-    """A frame of bytes, `read` = (height, width, channels), as `size` = (height, width) values of 0 to 1.
+    """Resizes a frame of bytes, `read` = (height, width, channels), to `size` = (height, width) values from 0 to 1.
 
-    A pixel is the mean of what it covers, parts of pixels counted by their area, over 255; `grey` weighs red, green
-    and blue by 0.299, 0.587 and 0.114. Raises `DataError` for a size beyond the frame's, or grey of other channels.
+    A pixel is the mean of the area that it covers, divided by 255; `grey` weighs red, green and blue by 0.299, 0.587
+    and 0.114. Raises `DataError` for a size larger than the frame, or grey of frames without three channels.
     """
 
     read: tuple[int, int, int]

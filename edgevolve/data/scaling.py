@@ -13,7 +13,7 @@ def standardised(splits: Splits, *notes: str) -> Splits:
 
 
 def with_front_end(splits: Splits, front_end: FrontEnd, *notes: str) -> Splits:
-    """Splits of raw examples as the front end makes them, at once in memory and row by row of what lies in a file."""
+    """The splits' examples through the front end: at once if they are in memory, row by row if in a file."""
     train, validation, test = (
         Split(_prepared(part.x, front_end), part.y, part.groups, part.names)
         for part in (splits.train, splits.validation, splits.test)

@@ -22,17 +22,17 @@ SENSOR_SUFFIXES = (".csv", ".npy", ".tsv", ".txt")
 class SensorFolder(ClassFolder):
     r"""CSV files of recordings, one folder a class, or `train`, `validation` and `test` above the classes.
 
-    A file holds one recording, a row a step: a column each for time, if there is one, and for every channel; or, with
-    `axes`, one recording a line, whose axes are interleaved (x y z x y z …). Files of `class.anything.csv` need no
-    folders, and `.npy` files hold (steps, channels). `columns` chooses channels by name.
+    A file holds one recording, a row for each step, with a column for every channel and optionally one for time. With
+    `axes`, each line of a file is a recording whose axes are interleaved (x y z x y z …). Files named
+    `class.anything.csv` need no folders; `.npy` files hold (steps, channels). `columns` selects channels by name.
 
-    Examples are float32 (window, 1, channels), one every `stride` steps, half a window unless given. No window crosses
-    a recording, and no recording is in two splits, but where a class has fewer than three: then each of these is
-    divided in time. Without `window` an example is a whole recording. Recordings of one group stay together: `group` is
-    a regular expression whose first bracket finds it in a path below the folder, such as `r"(subject\d+)"`.
+    Examples are float32 (window, 1, channels), one every `stride` steps (default: half a window). Without `window` an
+    example is a whole recording. No window crosses a recording, and each recording is in one split; only if a class has
+    fewer than three recordings, each of these is divided in time. Recordings of a group stay in one split: `group` is a
+    regular expression whose first bracket matches the group in a path below the folder, such as `r"(subject\d+)"`.
 
-    Where a time column says that a file is at another rate than the first, it is refused; `rate`, steps a second,
-    resamples all to it. Channels are standardised where they need it, or as `normalise` says. Fractions, `seed` and
+    A file whose time column gives another rate than the first file's is an error; `rate`, in steps a second, resamples
+    all files. Channels are standardised if they need it, or as `normalise` says. Fractions, `seed` and
     `skip_unreadable` are as for `ImageFolder`. Raises `DataError`.
     """
 

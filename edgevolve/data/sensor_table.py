@@ -32,17 +32,17 @@ _MOST_CLASSES = 1000
 class SensorTable:
     """Recordings in one file, cut into windows (window, 1, channels) as by `SensorFolder`.
 
-    Of a `.csv` a row is a step. Rows of one `label` (target, label, class or activity unless given) and one `group`
-    (session, subject and the like, if there is such a column) that follow each other are a recording; where time goes
-    back or leaps, another begins. Other columns of numbers are channels, or those of `columns`. A column `split` says
-    train, validation or test.
+    In a `.csv` a row is a step. Successive rows with the same `label` and `group` are a recording; where time goes back
+    or leaps, another one begins. The columns target, label, class or activity are the default for `label`, and session,
+    subject and the like for `group`. The other columns of numbers are channels, or those named by `columns`. A column
+    `split` says train, validation or test.
 
-    A `.ts` file of the UEA archive has one recording a line; of `NAME_TRAIN.ts`, the test split is `NAME_TEST.ts`
-    beside it. An `.npz` has `x` (number, steps, channels), `y`, and `groups` (or session, subject …) and `is_test` if
-    it knows them; or `x_train`, `y_train`, `groups_train`, `x_test`, `y_test`. Without `window` an example is a whole
-    recording.
+    A `.ts` file of the UEA archive has one recording a line; the test split of `NAME_TRAIN.ts` is `NAME_TEST.ts` in the
+    same folder. An `.npz` has `x` (number, steps, channels), `y`, and optionally `groups` (or session, subject …) and
+    `is_test`; or it has `x_train`, `y_train`, `groups_train`, `x_test`, `y_test`. Without `window` an example is a
+    whole recording.
 
-    Recordings of one group stay together. The other settings are those of `SensorFolder`. Raises `DataError`.
+    Recordings of a group stay in one split. The other settings are those of `SensorFolder`. Raises `DataError`.
     """
 
     path: str

@@ -29,14 +29,14 @@ _CODE_BYTES = 900
 
 @dataclass(frozen=True, slots=True)
 class Spectrum:
-    """Power of each frequency, or of bands of them, of each channel, a row for each part of the window.
+    """Power of each frequency or band, for each channel, in a row for each part of the window.
 
-    An example is (`steps`, 1, `channels`) float32. Parts are of `window` steps, a new one each `stride`; unless given,
-    the whole example and half a part. Each loses its mean, is weighted by Hann's function, periodic, and padded to a
-    power of two. Of the one-sided spectrum without frequency 0, power is (2 |X| / Σ weights)², so that a sine of
-    amplitude A gives A². `bands` are means over equally many frequencies; 0 keeps all. `logarithm` takes
-    ln(power + 1e-6), otherwise it is the root. Features are (parts, bands, channels). `fitted` sets the `mean` and
-    `deviation` of each over the training split, by which they are standardised. Raises `DataError`.
+    An example is (`steps`, 1, `channels`) float32. A part has `window` steps (default: the whole example), and there is
+    one every `stride` steps (default: half a part). Each part loses its mean, is weighted by Hann's function, periodic,
+    and padded to a power of two. Of the one-sided spectrum without frequency 0, power is (2 |X| / Σ weights)², so that
+    a sine of amplitude A gives A². `bands` are means over equally many frequencies; 0 keeps all. Features are ln(power
+    + 1e-6) with `logarithm`, else the square root of power. Features are (parts, bands, channels). `fitted` sets the
+    `mean` and `deviation` of each over the training split, by which they are standardised. Raises `DataError`.
     """
 
     steps: int

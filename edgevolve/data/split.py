@@ -24,9 +24,9 @@ class Split:
 
     `x` is (number, ...), such as (number, height, width, channels): uint8, which stands for value / 255, int16 for
     value / 32768, or floating point as it is. `y` is (number,) int64 class labels from 0, or floating point for values.
-    Both lie in memory, or in a file: a memory-mapped array becomes a `StoredArray`, which travels as its path. Examples
-    of one of the `groups` (number,), such as the windows of one person, always stay together. `names` (number,) are
-    what messages call the examples, such as their files.
+    Both are in memory or in a file: a memory-mapped array becomes a `StoredArray`, which is sent to workers as its
+    path. Examples with the same value in `groups` (number,), such as the windows of one person, stay in one split.
+    `names` (number,) identify the examples in messages, such as their files.
     """
 
     x: Rows
@@ -57,9 +57,9 @@ class Split:
 class Splits:
     """The three parts of a data set. The search sees `train` and `validation`; `test` is for the end.
 
-    Where a `front_end` made every `x` of what the device reads, `raw` are the test examples as read, in their order.
-    `notes` are lines on what the reader noticed. `target` is what examples are answered with, fitted to the training
-    split; `load_splits` sets it.
+    If a `front_end` computed every `x` from what the device reads, `raw` holds the test examples as read, in the same
+    order. `notes` are lines on what the reader noticed. `target` is the target fitted to the training split;
+    `load_splits` sets it.
     """
 
     train: Split
@@ -74,9 +74,9 @@ class Splits:
 
 @runtime_checkable
 class DataSet(Protocol):
-    """A data set: its shape and what it is answered with are known before its arrays are loaded.
+    """A data set: the shape of an example and the target are known before the arrays are loaded.
 
-    It has an attribute `target`, a `Target`, or else `classes`, how many labels there are.
+    It has an attribute `target`, a `Target`, or else `classes`, the number of classes.
     """
 
     @property
@@ -100,8 +100,8 @@ def as_float(x: NDArray[Any]) -> NDArray[np.float32]:
 def hold_out(part: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     """Divide `part` into (rest, held out): every class in proportion, and no group in both.
 
-    With groups, classes come as near to their proportion as whole groups allow, and the rest keeps every class.
-    Labels that are no whole numbers are not kept in proportion. Raises `DataError` if a class is too rare.
+    With groups, classes are as near to their proportions as whole groups allow, and every class stays in the rest.
+    Proportions are not kept for labels that are no whole numbers. Raises `DataError` if a class is too rare.
     """
     if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction < 1:
         raise DataError(f"a fraction to hold out must be between 0 and 1, not {fraction!r}")

@@ -33,13 +33,14 @@ _MOST_NAMED = 300
 class Table:
     """A CSV file of one example a row; the column `label` is its class, or with `values` a number to estimate.
 
-    Separators (comma, semicolon, tab) and decimal commas are seen. Every other column is an input, but those of
-    `ignore`: numbers as they are, words as 0 and 1 for each of their up to 100 values (two values share one). Examples
-    are float32 (1, 1, inputs), standardised by constants of the training split. `MlpSpace` suits them.
+    Separators (comma, semicolon, tab) and decimal commas are recognised. Every other column is an input, except those
+    in `ignore`: numbers as they are, words as an input of 0 or 1 for each of up to 100 values (a single input for two
+    values). Examples are float32 (1, 1, inputs), standardised by constants of the training split. `MlpSpace` suits
+    them.
 
-    Rows of one value in the column `group` stay together. A column `split` says train, validation or test; what it
-    leaves open is held out by `seed`, as is everything without it: `test_fraction`, then `validation_fraction` of the
-    rest. `skip_unreadable` leaves out rows with a missing value or a word among numbers. Raises `DataError`.
+    Rows with the same value in the column `group` stay in one split. A column `split` says train, validation or test;
+    splits that it does not give are held out by `seed`: `test_fraction`, then `validation_fraction` of the rest.
+    `skip_unreadable` leaves out rows with a missing value or a word among numbers. Raises `DataError`.
     """
 
     path: str

@@ -67,9 +67,9 @@ class Target(Protocol):
 class Classes:
     """One class an example; labels are whole numbers from 0.
 
-    `names` are those of the classes in the order of their labels, or how many there are. `weights` say how much an
-    example of each class counts in the loss; "balanced" gives each class as much as every other. Two classes need one
-    output, a logit of class 1; a network may give two all the same.
+    `names` are the classes in the order of their labels, or their number. `weights` say how much an example of each
+    class counts in the loss; "balanced" gives all classes the same total. Two classes need one output, a logit of class
+    1; a network with two outputs is accepted.
     """
 
     names: tuple[str, ...] | int
@@ -267,10 +267,10 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class Itself:
-    """The input again, of `values` numbers an example: a network that learned it of what is usual fails at what is not.
+    """The input itself, to be reconstructed: `values` numbers an example.
 
-    The mean squared error of an example is its score. Labels say which examples of validation and test are unusual: 1,
-    and 0 otherwise; training examples are all usual.
+    A network that was trained on usual examples reconstructs unusual ones worse. The mean squared error of an example is its
+    score. In validation and test, label 1 marks unusual examples and 0 usual ones; training examples are all usual.
     """
 
     values: int

@@ -112,9 +112,9 @@ def data_fingerprint(splits: Splits) -> str:
 class Inherited:
     """Score candidates by weights that they inherit, in a fraction of a second: `SearchConfig(task=Inherited())`.
 
-    The statistics of batch norm are estimated again from `recalibrate` training examples before every scoring. With
-    `fine_tune` the weights are then trained for so many epochs of `training`. Gives the `metrics` that the data's
-    target scores; `stages` follow, such as `ScoreInt8()`.
+    Before every scoring, the statistics of batch norm are estimated again from `recalibrate` training examples. Then
+    the weights are trained for `fine_tune` epochs as `training` says. The scores are the `metrics` of the data's
+    target; `stages` follow, such as `ScoreInt8()`.
     """
 
     recalibrate: int = 2000

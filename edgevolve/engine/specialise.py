@@ -23,7 +23,7 @@ from search_space.shared import ABOUT
 class SharedFrom:
     """Shared weights that another run prepared: `SearchConfig(prepare=SharedFrom("artifacts/NAME", space))`.
 
-    Raises `ValueError` where the run prepared none. Those of another space or of other data are a failure of the job.
+    Raises `ValueError` if the run prepared none. Weights of another space or of other data make the job fail.
     """
 
     run: str

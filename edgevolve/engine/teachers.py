@@ -29,7 +29,7 @@ _LEAST = 1e-7
 class Teach:
     """Train a teacher before the search: `SearchConfig(prepare=Teach(graph))`, for `Distil("prepared")`.
 
-    Without a checkpoint: a teacher whose training is interrupted begins anew.
+    It leaves no checkpoint: an interrupted training of the teacher begins again.
     """
 
     graph: Graph

@@ -36,9 +36,9 @@ class Node:
 class Graph:
     """A network exactly as it will be deployed: shapes and costs, no weight values.
 
-    Nodes stand in topological order, which is also the order in which the exported file runs them.
-    Tensors are known by their names. Raises `ShapeError` if a tensor is used before it is made, made
-    twice, or differs in shape from what its operator gives.
+    Nodes are in topological order, which is also the order in which the exported file runs them. Tensors are identified
+    by their names. Raises `ShapeError` if a tensor is used before it is made, made twice, or differs in shape from what
+    its operator gives.
     """
 
     inputs: tuple[Tensor, ...]

@@ -25,20 +25,20 @@ _SETTINGS = TrainingSettings(epochs=10, learning_rate=0.01, weight_decay=0.0)
 
 @dataclass(frozen=True, slots=True)
 class Quantise:
-    """A stage: kernels of `bits` bits, and quantisation-aware training where that loses too much.
+    """A stage: kernels of `bits` bits, and quantisation-aware training if rounding alone loses too much.
 
     Activations have 8 bits, or 16 with `activations=16`: beside kernels of 8 bits, in twice the memory, with biases of
-    64 bits. LiteRT and TensorFlow Lite Micro run all operators of a graph so but HARD_SWISH.
+    64 bits. LiteRT and TensorFlow Lite Micro run all operators of a graph like this, except HARD_SWISH.
 
     With `bits=None` kernels keep the bits that the network has. `first` and `last` are those of the first and the last
     layer with a kernel, which suffer most from few; `bits` where they are None. A candidate's recipe may set `bits`,
     `first_bits` and `last_bits`.
 
-    The network is rounded to integers first (post-training quantisation). Where its main metric on the validation split
-    is worse than the float network's by more than `threshold`, it is trained on for `settings.epochs` while it is
-    rounded, and what answers better in integers is kept; with `distil` it learns from a teacher as well. The state's
-    metrics are those of the float weights, of the int8 file (`NAME_int8`), and `quantisation_drop`: by how much the
-    file's main metric is worse than that of the float network that the stage was given.
+    The network is rounded to integers first (post-training quantisation). If its main metric on the validation split is
+    worse than the float network's by more than `threshold`, training continues for `settings.epochs` on the rounded
+    network, and the better integer network is kept; with `distil` it also learns from a teacher. The state's metrics
+    are those of the float weights, those of the int8 file (`NAME_int8`), and `quantisation_drop`: by how much the
+    file's main metric is worse than that of the float network before this stage.
     """
 
     bits: Bits | None = 8

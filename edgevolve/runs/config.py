@@ -38,8 +38,8 @@ class ConfigError(ValueError):
 class SearchConfig(BaseModel):
     """Everything that decides a search.
 
-    `evaluations`, `minutes` and `worker_hours` are budgets; the first one spent ends the search. They, and
-    where it runs (`workers`, `gpus_per_worker`, `deadline_minutes`), may change when a run is resumed.
+    `evaluations`, `minutes` and `worker_hours` are budgets; the search ends when the first of them is spent. Budgets,
+    `workers`, `gpus_per_worker` and `deadline_minutes` may change when a run is resumed.
 
     `problem` is a `Problem`, or the mapping that `Problem.from_mapping` takes.
     `stages` follow the training of each candidate, such as `Prune()`; a space of `Recipes` sets them.
@@ -47,20 +47,20 @@ class SearchConfig(BaseModel):
     resource model; `task` replaces training. `prepare` is a task that runs once, before the search: the weights that it
     completes with are in `Job.prepared` of every candidate's job, and are what `Inherit("prepared")` means.
 
-    `workers` is one a core unless given, `gpus_per_worker` an even share of the GPUs that Ray sees. A job that neither
-    ends nor reports for `deadline_minutes` fails (unless given, 20 times the longest that was seen, and at least 2);
-    after `failures_in_a_row` without a success the search stops.
+    `workers` is the number of cores by default, `gpus_per_worker` an even share of the GPUs that Ray reports. A job
+    that neither ends nor reports for `deadline_minutes` fails (default: 20 times the longest time seen, and at least
+    2). The search stops after `failures_in_a_row` failures without a success.
 
-    `devices` are packaged names, `.yaml` files or objects (`predictors.device`) that add what they predict: one device
-    gives `latency_ms` and so on, each of several `latency_ms@NAME`. The problem may name a packaged device so without
-    its being listed, and a build of TensorFlow Lite Micro as `arena_bytes@cortex-m-dsp`.
+    `devices` are packaged names, `.yaml` files or objects (`predictors.device`) whose predictions become metrics:
+    `latency_ms` and so on for a single device, `latency_ms@NAME` for each of several. The problem may name a packaged
+    device like this without listing it, and a build of TensorFlow Lite Micro as `arena_bytes@cortex-m-dsp`.
 
-    `board` is `"NAME"` or `"NAME/FRAMEWORK"`, NAME a packaged board or a `.yaml` file. It adds to `problem` hard bounds
-    on the arena of its kernels and on `flash_bytes`, and to the devices what tells its latency.
+    `board` is `"NAME"` or `"NAME/FRAMEWORK"`; NAME is a packaged board or a `.yaml` file. It adds hard bounds on the
+    arena of its kernels and on `flash_bytes` to `problem`, and its device to `devices`.
 
-    `slower` is the share of extra work for which large maps may be computed in bands: 0.2 for 20 %. The arena of a
-    candidate is then that of the best plan found within it, `macs` and what devices predict count the extra work, and
-    export writes the file so.
+    `slower` is the share of extra work allowed for computing large maps in bands: 0.2 for 20 %. The arena of a
+    candidate is then that of the best such plan. `macs` and the devices' predictions count the extra work, and export
+    writes the file in bands.
 
     Raises `ConfigError` for a wrong type, an unknown name or a metric that nobody gives.
     """

@@ -96,7 +96,7 @@ class FrontEndGenes(Genes):
 
 @dataclass(frozen=True, init=False)
 class FrontEndChoices(Recipes[G]):
-    """The networks of `space` on the features of a front end, whose parameters are genes as well.
+    """The networks of `space` on the features of a front end whose parameters are genes too.
 
     `space` takes the examples as they are read, such as `CnnSpace(data.input_shape, data.classes)`; it is built for
     the features of each choice. `front_end` is one of the package, or several of which each is a `kind`. Options are
@@ -105,11 +105,11 @@ class FrontEndChoices(Recipes[G]):
         FrontEndChoices(CnnSpace(data.input_shape, 10), (Mel(16000, 16000), Micro(16000, 16000)), rate=(8000, 16000),
                         window_ms=(20, 30, 40), stride_ms=(10, 20), bands=(10, 20, 40))
 
-    `rate` of sound and `steps` of a `Spectrum` are what the device reads at: examples are resampled, and bands
-    end below half of the rate. `height` of a `Resize` keeps the shape of its size. A kind without a gene ignores it;
-    what cannot be computed is never drawn. A candidate's RAM, flash and latency are those of network and front end, and
-    of the example as read (`front_end_ram_bytes` and `front_end_flash_bytes` are the front end's share). Raises
-    `ValueError`.
+    `rate` of sound and `steps` of a `Spectrum` say at which rate the device reads: examples are resampled, and bands
+    end below half of the rate. `height` of a `Resize` keeps the proportions of its size. A kind ignores genes that it
+    does not have; combinations that cannot be computed are never drawn. A candidate's RAM, flash and latency are the
+    sums of network and front end, RAM also of the example as read (`front_end_ram_bytes` and `front_end_flash_bytes`
+    are the front end's share). Raises `ValueError`.
     """
 
     given: SearchSpace[G]

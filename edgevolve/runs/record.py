@@ -1,4 +1,4 @@
-"""One candidate, as the journal knows it."""
+"""One candidate, as recorded in the journal."""
 
 import json
 from collections.abc import Mapping
@@ -12,11 +12,11 @@ from search_algorithms import Inherit, Outcome
 class Record:
     """A candidate; `outcome` is None while it is in flight.
 
-    `genotype_json` is text; times are seconds since 1970; `session` counts the resumes before it ended. `intervals`
-    are low and high of those metrics whose error is known. `recipe` is what training does beside `epochs`; `reshaped`
-    says that it made another network. `checkpoint` is the artefact that a job in flight wrote last, at its step
-    `step`, where it reports `progress`. Of a rejected candidate, genotype and description stay in
-    the journal: there may be very many.
+    `genotype_json` is text; times are seconds since 1970; `session` counts the resumes before it ended. `intervals` are
+    (low, high) of the metrics whose error is known. `recipe` says how it is trained, apart from `epochs`; `reshaped`
+    says that training changed the network. `checkpoint` is the artefact that a job in flight wrote last, at `step`,
+    with the metrics `progress`. The genotype and description of a rejected candidate stay in the journal, as there may
+    be very many.
     """
 
     number: int

@@ -1,4 +1,4 @@
-"""A run: what its journal says, folded."""
+"""A run, computed from the events of its journal."""
 
 import json
 import math
@@ -26,7 +26,7 @@ from search_algorithms.pareto import Front, knee
 
 
 class Run:
-    """The fold of a journal's events; `apply` takes in the next one while a search is running."""
+    """The state of a run after the events of its journal; `apply` adds the next event while a search is running."""
 
     def __init__(self, path: Path, started: events.Started) -> None:
         """The run before its first candidate; `path` is its journal."""
@@ -39,7 +39,7 @@ class Run:
             events.DeviceUsed(name=printable(d.name), provenance=printable(d.provenance), metrics=d.metrics)
             for d in started.devices
         )
-        """Whose figures the candidates have; the metrics of each, and where they come from in words."""
+        """The devices whose predictions the candidates have, each with its metrics and their provenance in words."""
         self.board = started.board and events.BoardUsed(
             name=printable(started.board.name),
             target=printable(started.board.target),
@@ -112,7 +112,7 @@ class Run:
 
     @property
     def front(self) -> list[Record]:
-        """The non-dominated of the candidates that completed within every hard bound, by the first objective."""
+        """The non-dominated candidates within every hard bound, sorted by the first objective."""
         records = [self.records[number] for number in self._front.items]
         return sorted(records, key=lambda record: (self.problem.costs(record.metrics), record.number))
 
@@ -127,7 +127,7 @@ class Run:
 
     @property
     def main(self) -> Metric:
-        """By what a candidate is best: the first metric that training decides, else the first objective."""
+        """The metric that decides the best candidate: the first one that training decides, else the first objective."""
         named = [*(o.metric for o in self.problem.objectives), *(c.metric for c in self.problem.constraints)]
         every = map(self.metric, dict.fromkeys([*named, *self.metrics]))
         return next((metric for metric in every if metric.learned), self.metric(named[0]))
@@ -154,7 +154,8 @@ class Run:
 
     @property
     def nearest(self) -> Record | None:
-        """Of the candidates beyond a hard bound the one with the least violation; None where there are none."""
+        """The candidate with the least violation of the hard bounds among those that break one; None if there is
+        none."""
         beyond = [record for record in self.records.values() if self.problem.broken(record.metrics)]
         return min(beyond, key=lambda record: self.problem.violation(record.metrics), default=None)
 
@@ -378,7 +379,8 @@ def _failed(event: events.Failed | events.Failure) -> Failed:
 
 @contextmanager
 def fitting(path: Path) -> Iterator[None]:
-    """Raise `JournalError` where the events of the journal at `path`, which anybody may have written, say nonsense."""
+    """Raise `JournalError` if the events of the journal at `path` contradict each other; anybody may have written
+    it."""
     try:
         yield
     except JournalError:

@@ -31,7 +31,7 @@ from search_space import SearchSpace
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What one job of a task takes: processors, GPUs (None: an even share of those there are) and threads."""
+    """What one job of a task needs: processors, GPUs (None: an even share of all) and threads."""
 
     cpus: int = 1
     gpus: float | None = None
@@ -50,13 +50,13 @@ class Needs:
 class Job:
     """One evaluation: everything that decides its outcome.
 
-    `genotype` is the JSON form; `graph` stands in canonical order; `seed` is a function of the run's seed
-    and the candidate's number; `metrics` are those known before the job. Where the candidate `continues` another or
-    `inherits`, `weights` are those to start from, or None where they are lost; `epochs` are those to train for, None
-    for as many as the training settings say; `recipe` is what the genotype says of training.
+    `genotype` is in its JSON form; `graph` is in canonical order; `seed` is a function of the run's seed and the
+    candidate's number; `metrics` are those known before the job. If the candidate `continues` another or `inherits`,
+    `weights` are the weights to start from, or None if they are lost. `epochs` are the epochs to train for (None: those
+    of the training settings); `recipe` is what the genotype says about training.
 
-    `checkpoint` is what an earlier attempt at this job reported last. `prepared` is what the configuration's `prepare`
-    gave. The job before the search is number -1: its graph is the network's input alone.
+    `checkpoint` is what an earlier attempt at this job reported last. `prepared` is the result of the configuration's
+    `prepare`. The job before the search has the number -1; its graph is only the network's input.
     """
 
     number: int
@@ -77,8 +77,8 @@ class Job:
 class Task(Protocol):
     """How a job becomes an outcome. Sent to the workers by value.
 
-    Its attribute `metrics` may describe metrics that are its own: a tuple of `edgevolve.metric.Metric`.
-    A task may leave out `progress` and take two arguments. It may have an attribute `needs`, a `Needs`.
+    Its attribute `metrics`, a tuple of `edgevolve.metric.Metric`, may describe its own metrics. A task may leave out
+    `progress` and take two arguments. It may have an attribute `needs`, a `Needs`.
     """
 
     @property

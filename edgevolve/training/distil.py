@@ -46,12 +46,13 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Distil:
-    """A stage: train on, and learn from a `teacher` as well; `Fit`, `Prune` and `Quantise` take one as `distil=`.
+    """A stage that continues training and also learns from a `teacher`; `Fit`, `Prune` and `Quantise` take one as
+    `distil=`.
 
     `teacher` is a `.keras` file, a candidate as `RUN:N`, `RUN:best` or `RUN:knee` whose weights were kept, or
     "prepared": what `SearchConfig(prepare=Teach(...))` trained. It must have learned from the same training split, so
-    that it saw no validation data; the fingerprint in the run, or in the manifest beside the file, tells. For a file
-    from elsewhere, which has none, `elsewhere=True` says that you know it never saw these data.
+    that it saw no validation data. The fingerprint in the run, or in the manifest next to the file, decides. A file
+    from elsewhere has none; `elsewhere=True` states that it never saw these data.
 
     The loss is (1 - weight) · loss of the labels + weight · temperature² · cross-entropy between both networks' answers
     at that temperature; for values and the input itself, the squared distance of both answers takes its place. The

@@ -26,18 +26,19 @@ register(SPARSE_SIZE)
 
 @dataclass(frozen=True, slots=True)
 class Prune:
-    """Take a share `sparsity` of the channels out of a network, by Dynamic Pruning with Feedback (arXiv 2006.07253).
+    """Remove a share `sparsity` of a network's channels, by Dynamic Pruning with Feedback (arXiv 2006.07253).
 
-    The network is trained on as `training` says, with masks that follow the weights while the share that is masked
-    rises; after the part `end` of the training they stay. Then the network is made smaller: channels that are added,
-    multiplied, concatenated or flattened together go together, with their biases and batch norm.
+    Training continues as `training` says, with masks that follow the weights while the masked share grows; after the
+    part `end` of the training the masks stay fixed. Then the channels are removed: those that are added, multiplied,
+    concatenated or flattened together are removed together, with their biases and batch norm.
 
-    `by` ranks them by "magnitude", relative to the mean of their kernels, or by "taylor", a first-order estimate of
-    what each does to the loss. `scope` "global" compares all with all, "layer" takes the same share of each layer.
+    `by` ranks channels by "magnitude", relative to the mean of their kernel, or by "taylor", a first-order estimate of
+    their effect on the loss. `scope` "global" ranks all channels together, "layer" removes the same share of each
+    layer.
 
-    `structured=False` sets single weights to 0 instead, a share of those of all kernels but the last. The network stays
-    as large as it was, since no runtime that edgevolve exports to reads sparse kernels; the metric `sparse_size_bytes`
-    says what one would have to store.
+    `structured=False` sets single weights to 0 instead, a share of the weights of all kernels except the last. The
+    network stays as large as it was, since no runtime that edgevolve exports to reads sparse kernels; the metric
+    `sparse_size_bytes` says what such a runtime would store.
 
     With `distil` the network learns from a teacher as well.
 

@@ -41,26 +41,27 @@ class TrainingDiverged(ArithmeticError):
 class TrainingSettings:
     """Settings of one training; raises `ValueError` for values that cannot work.
 
-    `optimiser` is "sgd" (momentum 0.9) or "adamw" (Loshchilov & Hutter, 2019; betas 0.9 and 0.999).
-    `weight_decay` acts on kernels alone: added to the gradient for "sgd", decoupled for "adamw".
-    `schedule` "cosine" lowers the learning rate from `learning_rate` to 0, step by step.
-    `batch_size` is the most examples in one step: an epoch visits each example once, in batches as equal as
-    can be, so that none is left with a few examples only.
-    `clip_norm` scales the gradient of a step down to this Euclidean length over all parameters where it is longer
-    (Pascanu, Mikolov & Bengio, 2013, algorithm 1), before weight decay; None leaves it as it is.
-    `average` above 0 keeps the running mean of the weights in place of the last ones: each step counts 1 - `average` of
-    what all before it count (Polyak and Juditsky, 1992, with exponential weights; 0.99 looks back some 100 steps). It
-    begins with fewer, and batch norm's statistics are averaged alike.
-    `inherited_epochs`: a candidate that a strategy made of another starts from the other's weights, as far as both
-    agree (`training.inheritance`), and is trained for so many epochs; None trains all from scratch.
-    `augment` holds names, some with an amount as in `"gain=3"`; each changes every example anew in every step, in
-    order. Height is the time of signals and features, width the frequency.
-    Of images: "flip" (left to right, one in two), "flip_vertical" (upside down, one in two), "shift" (up to
-    `shift_pixels` in both directions, zeros enter), "crop" (a part of at least 0.8 of each side, scaled back).
-    Of signals: "time_shift" (up to 0.1 of the length, zeros enter), "gain" (up to 6 dB louder or quieter), "noise"
-    (normal, of up to 0.1 of the example's deviation), "mix" (another example of the batch, at up to 0.1 of its level).
-    Of features: "mask_time" and "mask_frequency" (up to 0.2 of rows or columns become 0; Park et al., 2019).
-    "mixup" mixes pairs and their losses by a share of Beta(0.2, 0.2) (Zhang et al., 2018).
+    - `optimiser` is "sgd" (momentum 0.9) or "adamw" (Loshchilov & Hutter, 2019; betas 0.9 and 0.999).
+    - `weight_decay` acts on kernels alone: added to the gradient for "sgd", decoupled for "adamw".
+    - `schedule` "cosine" lowers the learning rate from `learning_rate` to 0, step by step.
+    - `batch_size` is the largest number of examples in a step: an epoch visits each example once, in batches of
+      nearly equal size.
+    - `clip_norm` scales the gradient of a step down to this Euclidean length over all parameters if it is longer
+      (Pascanu, Mikolov & Bengio, 2013, algorithm 1), before weight decay; None leaves it as it is.
+    - `average` above 0 keeps the running mean of the weights in place of the last ones: each step counts 1 - `average`
+      of the weight of all steps before it (Polyak and Juditsky, 1992, with exponential weights; 0.99 averages over some
+      100 steps, fewer at the beginning). Batch norm's statistics are averaged in the same way.
+    - `inherited_epochs`: a child starts from its parent's weights, as far as both agree (`training.inheritance`), and
+      is trained for this many epochs; None trains all candidates from scratch.
+    - `augment` holds names, some with an amount as in `"gain=3"`. In every step each of them changes every example at
+      random, in order. Height is the time of signals and features, width the frequency.
+
+    Names of `augment` for images: "flip" (left to right, one in two), "flip_vertical" (upside down, one in two),
+    "shift" (up to `shift_pixels` in both directions, zeros enter), "crop" (a part of at least 0.8 of each side, scaled
+    back). For signals: "time_shift" (up to 0.1 of the length, zeros enter), "gain" (up to 6 dB louder or quieter),
+    "noise" (normal, of up to 0.1 of the example's deviation), "mix" (another example of the batch, at up to 0.1 of its
+    level). For features: "mask_time" and "mask_frequency" (up to 0.2 of rows or columns become 0; Park et al., 2019).
+    For all: "mixup" mixes pairs and their losses by a share of Beta(0.2, 0.2) (Zhang et al., 2018).
     """
 
     epochs: int = 20
