@@ -1,6 +1,7 @@
-"""What a number means: its title, its unit, and whether more of it is better. Whoever computes a metric describes it by
-a `Metric`: a task or a provider of metrics in its attribute `metrics`, this project's own parts by `register`. Tables,
-charts, axes, directions and messages read it; nothing interprets the name.
+"""What a number means: its title, its unit, and whether more of it is better.
+
+Whoever computes a metric describes it by a `Metric`: a task or a provider of metrics in its attribute `metrics`, this
+project's own parts by `register`. Tables, charts, axes, directions and messages read it; nothing interprets the name.
 """
 
 from collections.abc import Mapping
@@ -63,8 +64,10 @@ register(QUANTISATION_DROP)
 
 
 def metric(name: str, known: Mapping[str, Metric] = _NONE) -> Metric:
-    """The metric of this name: from `known`, else from the registry. `NAME@DEVICE` is the metric NAME on that device,
-    `NAME_int8` that of the int8 network. A name without a `Metric` is a plain number, and lower is taken to be better.
+    """The metric of this name: from `known`, else from the registry.
+
+    `NAME@DEVICE` is the metric NAME on that device, `NAME_int8` that of the int8 network. A name without a `Metric` is
+    a plain number, and lower is taken to be better.
     """
     described = known.get(name) or _KNOWN.get(name)
     if described:

@@ -36,7 +36,8 @@ class Digits:
 class DigitsAnomalies:
     """The same images, to be reconstructed.
 
-    No `unusual` digit is in training; half of them are in validation, half in test. Labels are 1 for that digit and 0 for the other nine. A network trained on those reconstructs it worse.
+    No `unusual` digit is in training; half of them are in validation, half in test. Labels are 1 for that digit and 0
+    for the other nine. A network trained on those reconstructs it worse.
     """
 
     unusual: int = 4

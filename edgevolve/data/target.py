@@ -269,8 +269,9 @@ class Values:
 class Itself:
     """The input itself, to be reconstructed: `values` numbers an example.
 
-    A network that was trained on usual examples reconstructs unusual ones worse. The mean squared error of an example is its
-    score. In validation and test, label 1 marks unusual examples and 0 usual ones; training examples are all usual.
+    A network that was trained on usual examples reconstructs unusual ones worse. The mean squared error of an example
+    is its score. In validation and test, label 1 marks unusual examples and 0 usual ones; training examples are all
+    usual.
     """
 
     values: int

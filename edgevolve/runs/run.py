@@ -154,8 +154,7 @@ class Run:
 
     @property
     def nearest(self) -> Record | None:
-        """The candidate with the least violation of the hard bounds among those that break one; None if there is
-        none."""
+        """Of the candidates that break a hard bound, the one with the least violation; None if there is none."""
         beyond = [record for record in self.records.values() if self.problem.broken(record.metrics)]
         return min(beyond, key=lambda record: self.problem.violation(record.metrics), default=None)
 
@@ -379,8 +378,7 @@ def _failed(event: events.Failed | events.Failure) -> Failed:
 
 @contextmanager
 def fitting(path: Path) -> Iterator[None]:
-    """Raise `JournalError` if the events of the journal at `path` contradict each other; anybody may have written
-    it."""
+    """Raise `JournalError` if the events of the journal at `path` contradict each other."""
     try:
         yield
     except JournalError:

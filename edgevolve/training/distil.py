@@ -46,8 +46,9 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Distil:
-    """A stage that continues training and also learns from a `teacher`; `Fit`, `Prune` and `Quantise` take one as
-    `distil=`.
+    """A stage: training continues and also learns from a `teacher`.
+
+    `Fit`, `Prune` and `Quantise` take one as `distil=`.
 
     `teacher` is a `.keras` file, a candidate as `RUN:N`, `RUN:best` or `RUN:knee` whose weights were kept, or
     "prepared": what `SearchConfig(prepare=Teach(...))` trained. It must have learned from the same training split, so
