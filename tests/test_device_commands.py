@@ -155,7 +155,7 @@ def test_calibrate_measures_and_what_it_wrote_can_be_learned(edgevolve, tmp_path
     measured = len(table.read_text().splitlines()) - 1
     assert measured > 6
     status, out, _ = edgevolve(*common, "--networks", 6)
-    assert f"0 measured, {measured} known before" in out
+    assert f"0 measured, {measured} measured before" in out
     assert edgevolve("fit", table, "-o", tmp_path / "p.json")[0] == 0
     status, out, _ = edgevolve("validate", tmp_path / "p.json", table, "--json")
     assert status == 0 and json.loads(out)["networks"] == 6
