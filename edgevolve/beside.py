@@ -6,7 +6,7 @@ _FOLDERS: list[Path] = []
 
 
 def look_in(folder: Path) -> None:
-    """From now on look in `folder` as well, before those named earlier."""
+    """From now on also look in `folder`, before the folders named earlier."""
     folder = folder.resolve()
     if folder in _FOLDERS:
         _FOLDERS.remove(folder)
@@ -14,7 +14,7 @@ def look_in(folder: Path) -> None:
 
 
 def folders() -> tuple[Path, ...]:
-    """Where is looked after the working folder."""
+    """The folders that are searched after the working folder."""
     return tuple(_FOLDERS)
 
 

@@ -2,10 +2,10 @@
 
 
 def printable(text: str) -> str:
-    """With `�` for control characters, those that turn the direction of text around, and halves of characters."""
+    """The text with `�` for control characters, characters that reverse the direction of text, and half characters."""
     return text if text.isprintable() else "".join(c if c.isprintable() else "�" for c in text)
 
 
 def printable_lines(text: str) -> str:
-    """The same of each line."""
+    """The same for each line of a text."""
     return "\n".join(map(printable, text.split("\n")))

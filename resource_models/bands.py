@@ -70,7 +70,7 @@ class Cutter:
     """Cuts parts of one network; what it has worked out of a part it keeps."""
 
     def __init__(self, model: TfliteModel) -> None:
-        """Nothing is cut yet."""
+        """The state before any cut."""
         self.model = model
         able = [_allowed(op) and all(_fits(_along(op, axis)) for axis in _AXES) for op in model.operators]
         self._along = [

@@ -24,7 +24,7 @@ def in_bands(graph: Graph, slower: float) -> Choice:
 
 
 def measure_in_bands(graph: Graph, slower: float, target: Target = CORTEX_M) -> Footprint:
-    """As `measure`, with the parts of `in_bands` in bands."""
+    """Like `measure`, with the parts of `in_bands` in bands."""
     chosen = in_bands(graph, slower)
     if not chosen.parts:
         return measure(graph, target)

@@ -48,14 +48,14 @@ class Effort(NamedTuple):
     rungs: int = 0
 
     def of(self, operators: int) -> "Effort":
-        """That for a network of so many operators."""
+        """The effort for a network of this many operators."""
         times = max(1, min(4, self.wide // max(operators, 1)))
         return self._replace(width=self.width * times, tries=self.tries * times)
 
 
 THOROUGH = Effort(_ROWS + _TILES, _AGAIN, (1, 3, NEVER), (1.0, 0.75), width=2, tries=6, alike=2, depth=4, wide=45)
 QUICK = Effort(_ROWS[:3] + _ROWS[4:5], _AGAIN[:1], (NEVER,), (1.0,), width=1, tries=1, alike=1, depth=2, rungs=-1)
-"""For each candidate of a search."""
+"""The effort for each candidate of a search."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,13 +36,13 @@ class Mix:
         return f"decision {self.decision}"
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """That of every input. Raises `ShapeError` where they differ."""
+        """The shape of every input. Raises `ShapeError` if they differ."""
         if len(set(inputs)) != 1:
             raise ShapeError(f"options of one decision need one shape, got {inputs}")
         return inputs[0]
 
     def weights(self, *inputs: Shape) -> tuple[Any, ...]:
-        """None of its own."""
+        """No weights of its own."""
         return ()
 
     def macs(self, *inputs: Shape) -> int:

@@ -123,12 +123,12 @@ class Recipes(Generic[G]):
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """That of the space."""
+        """The input shape of the space."""
         return self.space.input_shape
 
     @property
     def classes(self) -> int | None:
-        """Those of the space."""
+        """The classes of the space."""
         return self.space.classes
 
     @property
@@ -180,7 +180,7 @@ class Recipes(Generic[G]):
         return Trained(network, self.genes.crossover(a.recipe, b.recipe, rng))
 
     def neighbours(self, genotype: Trained[G], rng: Generator) -> Iterator[Trained[G]]:
-        """Those of the network, then those of the recipe."""
+        """The changes of the network, then those of the recipe."""
         for network in self.space.neighbours(genotype.network, rng):
             yield Trained(network, genotype.recipe)
         for recipe in self.genes.neighbours(genotype.recipe, rng):

@@ -146,7 +146,7 @@ class Program:
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """Those that have weights."""
+        """The layers that have weights."""
         return tuple(step for step in self if isinstance(step, Layer))
 
     @property

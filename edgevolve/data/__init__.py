@@ -39,7 +39,7 @@ DATA_SETS = {kind.__name__: kind for kind in _PACKAGED}
 """What an export can load again from a journal, by the name of its class."""
 
 PARTS = {**DATA_SETS, **FRONT_ENDS, "Features": Features}
-"""The same with what may stand within a data set."""
+"""The same, and the classes that may be values in a data set."""
 
 __all__ = [
     "DATA_SETS",

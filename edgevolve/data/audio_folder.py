@@ -74,7 +74,7 @@ class AudioFolder(ClassFolder):
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """(samples, 1, 1)."""
+        """The shape of a clip: (samples, 1, 1)."""
         return (round(self.seconds * self._rate(self._listing(Unreadable(True)))), 1, 1)
 
     def _read(self, listing: Listing, skipped: tuple[str, ...]) -> Splits:
@@ -160,7 +160,7 @@ class _Files:
 
     @property
     def length(self) -> int:
-        """Samples of a clip."""
+        """The number of samples of a clip."""
         return round(self.data.seconds * self.rate)
 
     @property

@@ -10,7 +10,7 @@ from edgevolve.data.rows import Rows
 from edgevolve.data.split import Split
 
 _SHARE = 0.8
-"""Of the clips that get noise, as for Speech Commands (Warden, 2018, and MLPerf Tiny)."""
+"""The share of clips that get noise, as in Speech Commands (Warden, 2018, and MLPerf Tiny)."""
 
 
 def with_background(train: Split, noise_label: int, loudest: float, seed: int) -> Split:

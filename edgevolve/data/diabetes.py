@@ -21,12 +21,12 @@ class Diabetes:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """(1, 1, 10): a row of ten columns."""
+        """The shape of an example: (1, 1, 10)."""
         return (1, 1, 10)
 
     @property
     def target(self) -> Values:
-        """The progression."""
+        """The progression of the disease, in points."""
         return Values(("progression",), ("points",))
 
     def load(self) -> Splits:

@@ -17,12 +17,12 @@ class Digits:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """(8, 8, 1)."""
+        """The shape of an image: (8, 8, 1)."""
         return (8, 8, 1)
 
     @property
     def classes(self) -> int:
-        """Ten."""
+        """The number of digits, 10."""
         return 10
 
     def load(self) -> Splits:
@@ -45,12 +45,12 @@ class DigitsAnomalies:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """(8, 8, 1)."""
+        """The shape of an image: (8, 8, 1)."""
         return (8, 8, 1)
 
     @property
     def target(self) -> Itself:
-        """The 64 pixels."""
+        """The 64 pixels of the image."""
         return Itself(64)
 
     def load(self) -> Splits:

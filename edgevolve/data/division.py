@@ -22,7 +22,7 @@ class Divisible(Protocol):
 
     @property
     def path(self) -> str:
-        """For messages."""
+        """Where it is, for messages."""
 
     @property
     def test_fraction(self) -> float:

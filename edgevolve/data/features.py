@@ -18,13 +18,13 @@ class Features:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """The front end's."""
+        """The shape of the front end's features."""
         height, width, channels = self.front_end.shape
         return height, width, channels
 
     @property
     def target(self) -> Target:
-        """The data set's."""
+        """The target of the data set."""
         return target_of(self.data)
 
     @property

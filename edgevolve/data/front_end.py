@@ -56,7 +56,7 @@ class Fittable(FrontEnd, Protocol):
         """(height, width, channels) of the features of an example."""
 
     def fitted(self, rows: Rows, /) -> FrontEnd:
-        """With constants of these raw examples, the training split's; itself where it has none."""
+        """With constants from these raw examples, those of the training split; the front end itself if it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Standardise:
     work_bytes = 0
 
     def fitted(self, rows: Rows) -> "Standardise":
-        """With the constants of these examples."""
+        """With the mean and deviation of these examples."""
         return Standardise.fit(rows)
 
     @classmethod
@@ -91,12 +91,12 @@ class Standardise:
 
     @property
     def name(self) -> str:
-        """`standardise`."""
+        """The name in journal and manifest, `standardise`."""
         return "standardise"
 
     @property
     def cost(self) -> Cost:
-        """For one example."""
+        """What the C code needs for an example."""
         return _elementwise_cost(self)
 
     @property
@@ -106,7 +106,7 @@ class Standardise:
 
     @property
     def raw_type(self) -> str:
-        """`float32`."""
+        """The type of what is read, `float32`."""
         return "float32"
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
@@ -118,7 +118,7 @@ class Standardise:
         return features
 
     def c_source(self) -> str:
-        """The same for one example of `shape`, channels last."""
+        """C code that does the same for an example of `shape`, channels last."""
         if not self.mean:
             return Unchanged(self.shape).c_source()
         constants = "\n".join(
@@ -140,25 +140,25 @@ class Pixels:
     raw_type = "uint8"
 
     def fitted(self, rows: Rows) -> "Pixels":
-        """Itself."""
+        """The front end itself: it learns nothing from the rows."""
         return self
 
     @property
     def cost(self) -> Cost:
-        """For one example."""
+        """What the C code needs for an example."""
         return _elementwise_cost(self)
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """The shape."""
+        """The shape of an example."""
         return {"shape": list(self.shape)}
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
-        """From 0 to 1."""
+        """Values from 0 to 1."""
         return raw.astype(np.float32) / np.float32(255)
 
     def c_source(self) -> str:
-        """The same for one example of `shape`."""
+        """C code that does the same for an example of `shape`."""
         return _elementwise("value / 255 of each byte", self, "", "(float)raw[i] / 255.0f")
 
 
@@ -172,25 +172,25 @@ class Samples:
     raw_type = "int16"
 
     def fitted(self, rows: Rows) -> "Samples":
-        """Itself."""
+        """The front end itself: it learns nothing from the rows."""
         return self
 
     @property
     def cost(self) -> Cost:
-        """For one example."""
+        """What the C code needs for an example."""
         return _elementwise_cost(self)
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """The shape."""
+        """The shape of an example."""
         return {"shape": list(self.shape)}
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
-        """From -1 to below 1."""
+        """Values from -1 to below 1."""
         return raw.astype(np.float32) / np.float32(32_768)
 
     def c_source(self) -> str:
-        """The same for one example of `shape`."""
+        """C code that does the same for an example of `shape`."""
         return _elementwise("value / 32768 of each sample", self, "", "(float)raw[i] / 32768.0f")
 
 
@@ -204,17 +204,17 @@ class Unchanged:
     raw_type = "float32"
 
     def fitted(self, rows: Rows) -> "Unchanged":
-        """Itself."""
+        """The front end itself: it learns nothing from the rows."""
         return self
 
     @property
     def cost(self) -> Cost:
-        """For one example."""
+        """What the C code needs for an example."""
         return _elementwise_cost(self)
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """The shape."""
+        """The shape of an example."""
         return {"shape": list(self.shape)}
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
@@ -222,7 +222,7 @@ class Unchanged:
         return raw.astype(np.float32)
 
     def c_source(self) -> str:
-        """The same for one example of `shape`."""
+        """C code that does the same for an example of `shape`."""
         return _elementwise("each value as it is", self, "", "raw[i]")
 
 
@@ -240,14 +240,14 @@ class Prepared:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """float32."""
+        """The type of the features, float32."""
         return np.dtype(np.float32)
 
     def __len__(self) -> int:
         return len(self.raw)
 
     def __getitem__(self, index: Any) -> NDArray[np.float32]:
-        """Features of the rows."""
+        """The features of these rows."""
         return self.front_end.apply(self.raw[index])
 
 

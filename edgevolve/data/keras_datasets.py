@@ -39,7 +39,7 @@ class KerasDataset:
 
     @property
     def classes(self) -> int:
-        """Ten."""
+        """The number of classes, 10."""
         return 10
 
     def load(self) -> Splits:

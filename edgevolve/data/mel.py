@@ -66,7 +66,7 @@ class Mel:
 
     @property
     def window(self) -> int:
-        """Samples of a window."""
+        """The number of samples in a window."""
         return round(self.rate * self.window_ms / 1000)
 
     @property
@@ -86,17 +86,17 @@ class Mel:
 
     @property
     def name(self) -> str:
-        """`mfcc` or `log mel`."""
+        """The name in journal and manifest, `mfcc` or `log mel`."""
         return "mfcc" if self.coefficients else "log mel"
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """All fields."""
+        """All fields, as JSON values."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @property
     def raw_type(self) -> str:
-        """`int16`."""
+        """The type of what is read, `int16`."""
         return "int16"
 
     @property
@@ -106,7 +106,7 @@ class Mel:
 
     @property
     def cost(self) -> Cost:
-        """For one clip."""
+        """What the C code needs for a clip."""
         half = self.points // 2
         transform = 10 * (half // 2) * max(1, half.bit_length() - 1)
         weights = sum(len(band) for _, band in self._filters())
@@ -165,7 +165,7 @@ class Mel:
         return rows
 
     def c_source(self) -> str:
-        """The same for one clip, in single precision."""
+        """C code that does the same for a clip, in single precision."""
         columns = self.shape[1]
         firsts, weights = zip(*self._filters(), strict=True)
         constants = [

@@ -73,7 +73,7 @@ class Micro:
 
     @property
     def window(self) -> int:
-        """Samples of a window."""
+        """The number of samples in a window."""
         return self.window_ms * self.rate // 1000
 
     @property
@@ -93,17 +93,17 @@ class Micro:
 
     @property
     def name(self) -> str:
-        """`micro`."""
+        """The name in journal and manifest, `micro`."""
         return "micro"
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """All fields."""
+        """All fields, as JSON values."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @property
     def raw_type(self) -> str:
-        """`int16`."""
+        """The type of what is read, `int16`."""
         return "int16"
 
     @property
@@ -113,7 +113,7 @@ class Micro:
 
     @property
     def cost(self) -> Cost:
-        """For one clip."""
+        """What the C code needs for a clip."""
         butterflies = self.points // 2 * max(1, (self.points // 2).bit_length() - 1) // 2
         window = 4 * self.window + 18 * butterflies + 22 * self.points // 2 + 7 * sum(self._filters()[1])
         each = self.shape[0] * (window + 150 * self.bands)
@@ -206,7 +206,7 @@ class Micro:
         return codes
 
     def c_source(self) -> str:
-        """The same for one clip, in fixed point up to the code."""
+        """C code that does the same for a clip, in fixed point up to the code."""
         first, counts, weights = self._filters()
         gains = micro_tables.gains(self._correction_bits)
         sizes = {
@@ -314,7 +314,7 @@ def _bits(values: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _int16(values: NDArray[_Whole]) -> NDArray[_Whole]:
-    """As 16 bits hold them."""
+    """The low 16 bits of each number, with sign."""
     return values.astype(np.int16).astype(values.dtype)
 
 

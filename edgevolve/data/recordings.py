@@ -68,7 +68,7 @@ class Windows:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """As the source's."""
+        """The type of the source."""
         return self.source.dtype
 
     def __len__(self) -> int:

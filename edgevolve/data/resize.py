@@ -51,17 +51,17 @@ class Resize:
 
     @property
     def name(self) -> str:
-        """`resize`."""
+        """The name in journal and manifest, `resize`."""
         return "resize"
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """All fields."""
+        """All fields, as JSON values."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @property
     def raw_type(self) -> str:
-        """`uint8`."""
+        """The type of what is read, `uint8`."""
         return "uint8"
 
     @property
@@ -95,7 +95,7 @@ class Resize:
         return result
 
     def c_source(self) -> str:
-        """The same for one frame, in single precision."""
+        """C code that does the same for a frame, in single precision."""
         height, width, channels = self.read
         luma = " + ".join(f"{weight}f * pixel[{i}]" for i, weight in enumerate(_LUMA))
         return _HEADER.substitute(

@@ -23,11 +23,11 @@ class Rows(Protocol):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(number, ...)."""
+        """The shape of all rows: (number, ...)."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of what `rows[index]` gives."""
+        """The type of what `rows[index]` gives."""
 
     def __len__(self) -> int:
         """How many rows there are."""
@@ -118,19 +118,19 @@ class Chosen:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(number, ...)."""
+        """The shape of all rows: (number, ...)."""
         return (len(self.numbers), *self.source.shape[1:])
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """As the source's."""
+        """The type of the source."""
         return self.source.dtype
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
-        """The source's rows."""
+        """The source's rows at these places."""
         rows: NDArray[Any] = self.source[self.numbers[index]]
         return rows
 

@@ -67,7 +67,7 @@ class SensorTable:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """(window, 1, channels)."""
+        """The shape of an example: (window, 1, channels)."""
         source = self._source()
         return (self.window or source.steps(), 1, source.channels)
 

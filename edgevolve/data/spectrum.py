@@ -71,17 +71,17 @@ class Spectrum:
 
     @property
     def name(self) -> str:
-        """`spectrum`."""
+        """The name in journal and manifest, `spectrum`."""
         return "spectrum"
 
     @property
     def parameters(self) -> Mapping[str, Any]:
-        """All fields."""
+        """All fields, as JSON values."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
     @property
     def raw_type(self) -> str:
-        """`float32`."""
+        """The type of what is read, `float32`."""
         return "float32"
 
     @property
@@ -91,7 +91,7 @@ class Spectrum:
 
     @property
     def cost(self) -> Cost:
-        """For one example."""
+        """What the C code needs for an example."""
         half, bands = self.points // 2, self.shape[1]
         transform = 10 * (half // 2) * max(1, half.bit_length() - 1)
         each = 4 * self.window + transform + 21 * half + bands * (LOG_OPERATIONS if self.logarithm else ROOT_OPERATIONS)
@@ -126,15 +126,15 @@ class Spectrum:
 
     @property
     def _scale(self) -> float:
-        """From |X|² to the power of a sine."""
+        """The factor from |X|² to the power of a sine."""
         return float((2 / self._hann().sum()) ** 2)
 
     def _edges(self) -> NDArray[np.int64]:
-        """Where bands begin and end among the frequencies from 1."""
+        """Where each band begins and ends among the frequencies from 1."""
         return np.linspace(0, self.points // 2, self.shape[1] + 1).round().astype(np.int64)
 
     def c_source(self) -> str:
-        """The same for one example, in single precision."""
+        """C code that does the same for an example, in single precision."""
         parts, bands, channels = self.shape
         constants = [
             floats("Hann", self._hann()),

@@ -51,7 +51,7 @@ def spooled(pieces: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: type[
 
 
 def in_memory_if_small(rows: Rows) -> Rows:
-    """As one array where that is at most 64 MiB."""
+    """The rows as one array if they take at most 64 MiB."""
     array: Rows = rows[:] if size_bytes(rows) <= IN_MEMORY_BYTES else rows
     return array
 

@@ -22,7 +22,7 @@ from edgevolve.spelling import suggestion
 
 _MOST_CATEGORIES = 100
 _LEAST_ROWS = 20
-"""Of fewer rows nothing is concluded from how many different words there are."""
+"""The least number of rows from which the number of different words says anything."""
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}([,.' ]\d{3})+([.,]\d+)?")
 _MOST_CLASSES = 1000
 _MOST_NAMED = 300
@@ -60,7 +60,7 @@ class Table:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """(1, 1, inputs)."""
+        """The shape of an example: (1, 1, inputs)."""
         return (1, 1, len(self.inputs))
 
     @property

@@ -103,7 +103,7 @@ class Classes:
 
     @property
     def loss(self) -> Loss:
-        """Cross-entropy."""
+        """Cross-entropy of the classes."""
         return "cross-entropy"
 
     def check(self, split: Split) -> None:
@@ -124,11 +124,11 @@ class Classes:
         return replace(self, weights=tuple(map(float, scaled)))
 
     def answers(self, y: NDArray[Any]) -> NDArray[np.int32]:
-        """The labels."""
+        """The labels as int32."""
         return y.astype(np.int32)
 
     def constants(self) -> dict[str, Any]:
-        """Its fields."""
+        """The fields, as JSON values."""
         return asdict(self)
 
     def mean_loss(self, outputs: NDArray[Any], split: Split) -> float:
@@ -191,7 +191,7 @@ class Values:
 
     @property
     def outputs(self) -> int:
-        """One a value."""
+        """One output for each value."""
         return len(self.names)
 
     @property
@@ -239,7 +239,7 @@ class Values:
         return values
 
     def constants(self) -> dict[str, Any]:
-        """Its fields."""
+        """The fields, as JSON values."""
         return asdict(self)
 
     def mean_loss(self, outputs: NDArray[Any], split: Split) -> float:
@@ -278,7 +278,7 @@ class Itself:
 
     @property
     def outputs(self) -> int:
-        """One a number of the input."""
+        """One output for each number of the input."""
         return self.values
 
     @property
@@ -288,7 +288,7 @@ class Itself:
 
     @property
     def loss(self) -> Loss:
-        """Squared error."""
+        """Squared error of the reconstruction."""
         return "squared error"
 
     def check(self, split: Split) -> None:
@@ -300,13 +300,13 @@ class Itself:
             raise DataError(f"Itself({self.values}) does not fit examples of {size} numbers")
 
     def fitted(self, train: Split) -> "Itself":
-        """The same. Raises `DataError` where the training split holds what is unusual."""
+        """The target itself. Raises `DataError` if the training split holds unusual examples."""
         if np.any(train.y[:]):
             raise DataError("the training split of Itself must hold what is usual alone: labels of 0")
         return self
 
     def answers(self, y: NDArray[Any]) -> None:
-        """The input."""
+        """The input, which the network reconstructs."""
         return None
 
     def each(self, outputs: NDArray[Any], split: Split) -> NDArray[np.float64]:
@@ -319,7 +319,7 @@ class Itself:
         return scores
 
     def constants(self) -> dict[str, Any]:
-        """Its fields."""
+        """The fields, as JSON values."""
         return asdict(self)
 
     def mean_loss(self, outputs: NDArray[Any], split: Split) -> float:
@@ -346,7 +346,7 @@ def target_of(data: Any) -> Target:
 
 
 def classes_of(outputs: int) -> Classes:
-    """As many classes as a network has outputs, and two of one."""
+    """As many classes as a network has outputs; two classes for one output."""
     return Classes(max(2, outputs))
 
 

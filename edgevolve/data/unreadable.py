@@ -7,7 +7,7 @@ from pathlib import Path
 from edgevolve.data.data_error import DataError
 
 _NAMED = 3
-"""So many of the files that are left out stand in the note."""
+"""How many of the left-out files a note names."""
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import zipfile
 from edgevolve.deployment.export_error import ExportError
 
 _MOST_BYTES = 2**28
-"""Of all files of an archive, unpacked."""
+"""The most bytes that all files of an archive may have, unpacked."""
 
 
 def with_archive_of(original: bytes, rewritten: bytes) -> bytes:

@@ -34,7 +34,7 @@ def answers(target: Target, model: Int8Model, inputs: NDArray[np.int8], outputs:
 
 
 def _probabilities(model: Int8Model, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of each class, (number, classes)."""
+    """How probable each class is, (number, classes)."""
     if values.shape[1] == 1:
         second = values if _ends_in_probabilities(model) else 1 / (1 + np.exp(-values))
         return np.concatenate([1 - second, second], axis=1)
@@ -67,16 +67,16 @@ class _Stored:
 
     @property
     def scale(self) -> str:
-        """That of the outputs."""
+        """The scale of the outputs."""
         return "kOutputScales[network]" if len(self.models) > 1 else "kOutputScale"
 
     @property
     def zero_point(self) -> str:
-        """That of the outputs."""
+        """The zero point of the outputs."""
         return "kOutputZeroPoints[network]" if len(self.models) > 1 else "kOutputZeroPoint"
 
     def declared(self) -> str:
-        """The constants."""
+        """The constants of the answer in C."""
         scales = _floats(model.output.scale for model in self.models)
         points = ", ".join(str(model.output.zero_point) for model in self.models)
         comment = "// A value of the output is scale * (stored - zero point)."

@@ -37,7 +37,7 @@ Their kernels round ties differently, one step an operator (measured); a wrong o
 """
 
 _FLAGS = "-std=c++17 -O1 -fno-rtti -fno-exceptions -DTF_LITE_STATIC_MEMORY"
-"""As TensorFlow Lite Micro's own Makefile compiles."""
+"""The flags of TensorFlow Lite Micro's own Makefile."""
 
 _DOWNLOADS = "tensorflow/lite/micro/tools/make/downloads"
 _LIBRARY = "libtensorflow-microlite.a"

@@ -162,5 +162,5 @@ def _array(path: str, model: ReadyModel) -> list[Example]:
 
 
 def _plain(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Without axes of 1."""
+    """The shape without axes of length 1."""
     return tuple(side for side in shape if side != 1)

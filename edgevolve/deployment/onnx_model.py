@@ -32,7 +32,7 @@ from edgevolve.graph import (
 )
 
 OPSET, IR_VERSION = 17, 8
-"""Of ONNX 1.12, which runtimes of the last years read."""
+"""The versions of ONNX 1.12, which all recent runtimes read."""
 
 
 def write(folder: Path, source: Source) -> dict[str, Any]:

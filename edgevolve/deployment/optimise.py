@@ -21,7 +21,7 @@ from resource_models import QUICK, THOROUGH, Effort, Plan, choices, file_footpri
 
 _EXAMPLES = 4
 _MOST_BYTES = 2**28
-"""Of an input; a file that claims more is not run."""
+"""The most bytes of an input; a file that claims more is not run."""
 
 
 @dataclass(frozen=True, slots=True)

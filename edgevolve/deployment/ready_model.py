@@ -33,7 +33,7 @@ class ReadyModel:
 
     @property
     def units(self) -> dict[str, str]:
-        """Of values, by their name."""
+        """The unit of each value, by its name."""
         if isinstance(self.target, Values):
             return dict(zip(self.target.names, self.target.units or ("",) * self.target.outputs, strict=True))
         return {"mean squared error": ""}

@@ -61,7 +61,7 @@ class DARTS:
 
     @property
     def metric_names(self) -> Sequence[str]:
-        """Of the logits in the end."""
+        """The metrics of the final logits."""
         return ENTROPY.name, SKIPS.name
 
     @property
@@ -124,12 +124,12 @@ class ProxylessNAS:
 
     @property
     def metric_names(self) -> Sequence[str]:
-        """Of the logits in the end."""
+        """The metrics of the final logits."""
         return ENTROPY.name, SKIPS.name
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """As of `DARTS`."""
+        """The mean entropy and the share of skips, as of `DARTS`."""
         return ENTROPY, SKIPS
 
     def within(self, space: SearchSpace[Any], problem: Problem, providers: Sequence[MetricProvider]) -> "_Job":
@@ -148,7 +148,7 @@ class ProxylessNAS:
         return Paths(weights, self.logits_rate, self.every, warm_up, self.update)
 
     def decay(self, share: float) -> float:
-        """Nothing."""
+        """No decay."""
         return 0.0
 
     def prepare(self) -> None:
@@ -297,19 +297,19 @@ class _Past:
         reference: NDArray[np.float64],
         ramp: NDArray[np.float64],
     ) -> "_Past":
-        """One epoch on."""
+        """This and one epoch more."""
         curves = {name: (*self.curves.get(name, ()), value) for name, value in said.items()}
         return _Past(state, curves, (*self.history, logits), reference, ramp)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """A checkpoint."""
+        """The epochs so far as the arrays of a checkpoint."""
         parts = {f"state/{place}": np.asarray(array) for place, array in enumerate(self.state)}
         parts |= {f"curves/{name}": np.array(values) for name, values in self.curves.items()}
         return {**parts, "history": np.stack(self.history), "reference": self.reference, "ramp": self.ramp}
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]]) -> "_Past":
-        """What `arrays` gave."""
+        """The epochs so far, read from the arrays that `arrays` gave."""
         states = sorted((name for name in arrays if name.startswith("state/")), key=lambda name: int(name[6:]))
         curves = {name[7:]: tuple(map(float, arrays[name])) for name in arrays if name.startswith("curves/")}
         state = tuple(arrays[name] for name in states)

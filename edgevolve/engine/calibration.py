@@ -221,7 +221,7 @@ def _append(file: IO[bytes], row: dict[str, object]) -> None:
 
 
 def _write_graph(path: Path, graph: Graph) -> None:
-    """Whole or not at all."""
+    """Write a graph's file whole or not at all."""
     written = path.with_suffix(".new")
     written.write_text(json.dumps(to_json(graph), separators=(",", ":")) + "\n")
     written.replace(path)

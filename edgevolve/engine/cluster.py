@@ -19,10 +19,10 @@ from edgevolve.engine.evaluator import WorkersLostError
 
 _DEADLINE_S = 8.0
 _HEALTH_S = 16.0
-"""For Ray's own check; most of it is loading Ray where the machine is busy."""
+"""Seconds for Ray's own check; on a busy machine most of it is loading Ray."""
 _CGROUP = Path("/sys/fs/cgroup")
 _LONGEST_TEMPORARY = 40
-"""Of the 107 characters that the path of a socket may have, Ray's session takes the rest."""
+"""The longest temporary folder, in characters: a socket's path may have 107, and Ray's session takes the rest."""
 _LOOK_EVERY_S = 2.0
 _SILENCE_S = 20.0
 """Ray itself ends the process 60 s after its head has died."""

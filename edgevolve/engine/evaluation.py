@@ -81,7 +81,7 @@ def _failed(kind: Any, reason: Any, trace: Any) -> Failed:
 
 
 def _text(value: Any) -> str:
-    """A text that encodes."""
+    """The value as a text that can be encoded."""
     try:
         said = str(value)
     except Exception as error:

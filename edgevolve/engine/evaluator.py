@@ -84,7 +84,7 @@ class Inline:
     workers = capacity = 1
 
     def __init__(self, task: Task, splits: Splits, clock: Callable[[], float] | None = None) -> None:
-        """Prepare the task here."""
+        """Prepare the task in this process."""
         self._task, self._splits, self._clock = task, splits, clock or steady_clock()
         self._waiting: deque[Job] = deque()
         self._prepared: Arrays | None = None
@@ -99,7 +99,7 @@ class Inline:
         self._waiting.append(job)
 
     def withdraw(self) -> Sequence[int]:
-        """All that is queued."""
+        """Drop the queued jobs; gives their numbers."""
         numbers = [job.number for job in self._waiting]
         self._waiting.clear()
         return numbers

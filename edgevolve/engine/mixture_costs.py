@@ -32,7 +32,7 @@ class MixtureCosts:
     def of(
         cls, space: SearchSpace[Any], mixture: Mixture[Any], problem: Problem, providers: Sequence[MetricProvider]
     ) -> "MixtureCosts":
-        """Those that a provider gives."""
+        """Only metrics that a provider gives."""
         known = {name for provider in providers for name in provider.metric_names}
         objectives = tuple(aim for aim in problem.objectives if aim.metric in known)
         bounds = tuple(aim for aim in problem.constraints if aim.hard and aim.metric in known)
@@ -42,7 +42,7 @@ class MixtureCosts:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The metrics."""
+        """The metrics that objectives and bounds name."""
         return tuple(dict.fromkeys(term.metric for term in self.terms))
 
     @property

@@ -27,7 +27,7 @@ def ship_by_value(task: Task) -> None:
 
 
 def _folder(module: ModuleType | None) -> Path | None:
-    """Where the file of a module lies; None of one without a file, or one of this project."""
+    """The file of a module; None if it has none or is one of this project."""
     file = getattr(module, "__file__", None)
     if module is None or file is None or module.__name__.partition(".")[0] in PACKAGES:
         return None

@@ -231,7 +231,7 @@ class RayPool:
             self._busy[reference] = _Running(slot, tried, submitted=now, heard=now, asked=now + _ASK_EVERY_S)
 
     def _ask_for_news(self) -> None:
-        """Of jobs that run for some seconds; short ones cost nothing more."""
+        """Ask the jobs that have run for some seconds for reports; short jobs are not asked."""
         now, asked = time.monotonic(), {id(running) for running in self._asked.values()}
         for running in self._busy.values():
             if now - running.asked >= _ASK_EVERY_S and id(running) not in asked:
@@ -301,7 +301,7 @@ class RayPool:
         self._start(slot.name, slot.pinned)
 
     def _result(self, running: _Running, outcome: Completed | Failed, seconds: float) -> JobResult:
-        """By the clock of this process, whatever those of other nodes say."""
+        """Times are those of this process's clock, whatever the clocks of other nodes say."""
         now, slot, tried = self._clock(), running.slot, running.tried
         return JobResult(tried.job.number, outcome, now - seconds, now, slot.name, slot.node, tried.attempt)
 

@@ -16,7 +16,7 @@ from edgevolve.runs.artefacts import Arrays
 from search_algorithms import Completed, Failed
 
 _MOST_NEWS = 100
-"""So many reports wait to be fetched; of more, the oldest are left out, and never the last checkpoint."""
+"""How many reports may wait to be fetched; the oldest are dropped first, but never the last checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Worker:
     """The actor. It never sees the test split. `news` is called while `run` is at work."""
 
     def __init__(self, task: Task, splits: Splits) -> None:
-        """Prepare the task here."""
+        """Prepare the task in this process."""
         self._task, self._splits = task, splits
         self._news: list[JobProgress] = []
         self._lock = threading.Lock()
@@ -40,7 +40,7 @@ class Worker:
         task.prepare()
 
     def versions(self) -> dict[str, str]:
-        """Of this node."""
+        """The versions of the packages on this node."""
         return installed_versions()
 
     def node(self) -> str:

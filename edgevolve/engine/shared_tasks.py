@@ -135,7 +135,7 @@ class Inherited:
 
     @property
     def metric_names(self) -> Sequence[str]:
-        """Those of `metrics`."""
+        """The metrics of the data's target."""
         return tuple(metric.name for metric in self.metrics)
 
     def prepare(self) -> None:

@@ -37,7 +37,7 @@ class SharedFrom:
 
     @property
     def metric_names(self) -> Sequence[str]:
-        """None."""
+        """No metrics: the weights are those of another run."""
         return ()
 
     def prepare(self) -> None:
@@ -110,7 +110,7 @@ def space_of(run: Run, config: SearchConfig | None = None) -> Any:
 
 
 def recalibrated_from(run: Run) -> int:
-    """From how many training examples the run's task estimates the statistics of batch norm."""
+    """The number of training examples from which the run's task estimates the statistics of batch norm."""
     known = run.started.config["task"]
     if isinstance(known, Mapping) and known.get("type") == Inherited.__name__:
         return int(known.get("recalibrate", Inherited().recalibrate))

@@ -3,7 +3,7 @@
 from edgevolve.runs import Run, SearchConfig, events
 
 REJECTIONS_IN_A_ROW = 10_000
-"""So many rejected candidates one after another end the search."""
+"""The search ends after this many rejected candidates in a row."""
 
 
 def reason_to_stop(config: SearchConfig, run: Run, now: float) -> events.Stopped | None:

@@ -92,7 +92,7 @@ class Tabular:
             raise TableError(f"{path}: {error}") from None
 
     def prepare(self) -> None:
-        """Nothing."""
+        """Nothing to prepare."""
 
     def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
         """Look the genotype up."""

@@ -67,7 +67,7 @@ class KerasFile:
     content: bytes
 
     def outputs(self, x: Rows, target: Target) -> NDArray[np.float32]:
-        """Those of the model; probabilities as the logits that they stand for."""
+        """The model's outputs; probabilities as logits."""
         import tempfile
 
         import keras

@@ -53,7 +53,7 @@ class Train:
 
     @property
     def metric_names(self) -> Sequence[str]:
-        """Those of `metrics`."""
+        """The metrics of the data's target."""
         return tuple(metric.name for metric in self.metrics)
 
     def check_recipe(self, recipe: Mapping[str, Any]) -> None:

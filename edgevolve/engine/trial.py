@@ -23,7 +23,7 @@ from search_algorithms import Failed
 EXAMPLES = 256
 """At most so many of each split, evenly spread."""
 NETWORKS = 20
-"""So many random ones are looked at; the one of fewest multiply-accumulates within the bounds is tried."""
+"""How many random genotypes are drawn; the smallest one within the bounds is tried."""
 PATIENCE_S = 60.0
 
 

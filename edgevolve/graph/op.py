@@ -52,11 +52,11 @@ class WithoutWeights:
     __slots__ = ()
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """None."""
+        """No weights."""
         return ()
 
     def macs(self, *inputs: Shape) -> int:
-        """None."""
+        """No multiply-accumulates."""
         return 0
 
 

@@ -64,7 +64,7 @@ class Dense:
         check_kernel_bits(self, self.kernel_bits)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """(1, units)."""
+        """The output's shape, (1, units)."""
         (x,) = expect(self, inputs)
         if math.prod(x[:-1]) != 1 or len(x) not in (2, 4):
             raise ShapeError(f"{self} takes (1, features) or (1, 1, 1, features), got {x}")
@@ -84,12 +84,12 @@ class GlobalAveragePool:
     """Mean over height and width, TFLite's MEAN: (1, h, w, c) to (1, c)."""
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """(1, channels)."""
+        """The output's shape, (1, channels)."""
         (x,) = expect(self, inputs, rank=4)
         return (1, x[3])
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """The two axes."""
+        """The two axes, height and width."""
         return (Weight("axes", (2,), DType.INT32),)
 
     def macs(self, *inputs: Shape) -> int:
@@ -225,7 +225,7 @@ class Reshape:
         check_positive(self, *self.shape)
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """`shape`."""
+        """The output's shape, `shape`."""
         (x,) = expect(self, inputs)
         if math.prod(x) != math.prod(self.shape):
             raise ShapeError(f"{self} cannot hold the elements of {x}")

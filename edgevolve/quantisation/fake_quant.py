@@ -53,7 +53,7 @@ class FakeQuantised:
 
     @property
     def bits(self) -> int:
-        """Of an activation."""
+        """The scale and zero point of an activation."""
         return activation_bits(self.graph)
 
     def begun(self, values: Values) -> Scales:

@@ -69,7 +69,7 @@ class Quantise:
 
     @property
     def recipe_keys(self) -> Collection[str]:
-        """Those of the bits."""
+        """The keys that say the bits."""
         return ("bits", "first_bits", "last_bits")
 
     def under(self, recipe: Mapping[str, Any]) -> "Quantise":
@@ -136,5 +136,5 @@ class Quantise:
 def _scores(
     graph: Graph, weights: Mapping[str, NDArray[Any]], examples: NDArray[np.float32], data: Splits, target: Target
 ) -> dict[str, float]:
-    """Those of the file on the validation split."""
+    """The scores of the int8 file on the validation split."""
     return int8_scores(int8_network(graph, weights, examples).tflite(), data.validation, target)

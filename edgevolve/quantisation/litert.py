@@ -44,7 +44,7 @@ class Int8Model:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of its input and output."""
+        """The quantisation of its input and output."""
         return np.dtype(f"int{self.bits}")
 
     def quantised(self, x: NDArray[Any]) -> NDArray[Any]:

@@ -16,9 +16,9 @@ _NUMBERED = re.compile(rf"(?i)(?:^|[/_.\-])({'|'.join(_KINDS)})([_-]?)\d+(?=[/_.
 _SHORT = 3
 """Letters of a word that may end another one."""
 _FEWEST = 3
-"""One group a split."""
+"""The least number of groups: one for each split."""
 _FILES_OF_A_GROUP = 4
-"""So many files a group must have on average where nothing but words says that they belong together."""
+"""The least mean number of files a group when only words in the names tell the groups."""
 
 
 def group_in_names(listing: Listing) -> tuple[str, str] | None:

@@ -19,7 +19,7 @@ from search_algorithms import NSGA3, Constraint, Objective, Problem, Screened, a
 from search_space import CnnSpace, MlpSpace, MobileSpace, SearchSpace
 
 CANDIDATES = 50
-"""So many networks are to be trained in the time there is."""
+"""How many networks are to be trained within the time."""
 _MACS_A_SECOND = 1.5e9
 """Multiply-accumulates of training, forwards and backwards, that a core does in a second: assumed."""
 _PASSES = 3
@@ -55,7 +55,7 @@ class Plan:
 
     @property
     def final_epochs(self) -> int:
-        """For which the best is to be trained again."""
+        """The epochs for the final training of the best."""
         return _FINAL * self.config.training.epochs
 
 

@@ -33,7 +33,7 @@ class Wishes:
 
     @property
     def reading(self) -> dict[str, Any]:
-        """As settings of a reader."""
+        """The same as settings of a reader."""
         return {"skip_unreadable": True} if self.skip_unreadable else {}
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 C_SUFFIXES = frozenset({".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".inc"})
-"""Of files that are read as C."""
+"""The suffixes of files that are read as C."""
 
 MAX_TEXT_BYTES = 2**25
 """Of such a file: six for each byte of a model."""

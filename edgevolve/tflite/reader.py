@@ -36,7 +36,7 @@ _LEFT_OUT = -1
 """Index of an optional input that is not given."""
 
 _MOST_OPTION_BYTES = 4_096
-"""Of a custom operator that is known."""
+"""The most bytes of options of a custom operator that are read."""
 
 PLAN_NAME = "OfflineMemoryAllocation"
 """The metadata under which TensorFlow Lite Micro looks for offsets of its tensors."""
@@ -228,7 +228,7 @@ class _Code(NamedTuple):
 
 
 def _operator_code(code: Table) -> _Code:
-    """The larger of the two numbers counts: the older has 8 bits."""
+    """The larger of the two numbers is the code: the older field has 8 bits."""
     number = max(code.integer(0, "b"), code.integer(3, "i"))
     name = names_of("BuiltinOperator").get(number)
     if name is None:

@@ -34,7 +34,7 @@ class Target:
 
     @property
     def provenance(self) -> str:
-        """Where its scratch figures come from, in words."""
+        """The source of its scratch figures, in words."""
         if self.kernels is not KernelSet.REFERENCE:
             return "from the published formulas of CMSIS-NN"
         if self.pointer_bytes == 4:

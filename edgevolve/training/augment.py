@@ -13,7 +13,7 @@ from edgevolve.training.settings import MIXUP, TrainingSettings, augmentation
 
 
 def as_float(images: Any) -> Any:
-    """As `data.as_float`."""
+    """The examples as floating point, like `data.as_float`."""
     pixels = tf.cast(images, tf.float32)
     return pixels / FULL_SCALE.get(images.dtype.name, 1)
 

@@ -82,15 +82,15 @@ class Plain:
     logits: str
 
     def begun(self, values: Values) -> Any:
-        """Nothing."""
+        """It needs nothing at the begin of a pass."""
         return ()
 
     def training(self, values: Values, begun: Any, images: Any) -> tuple[Any, Statistics]:
-        """As `forward`."""
+        """The outputs of `forward`."""
         return forward(self.graph, values, images, self.logits)
 
     def inference(self, values: Values) -> Callable[[Any], Any]:
-        """As `forward` of folded values."""
+        """The outputs of `forward` on folded values."""
         deployed = folded(self.graph, values, tf.reshape)
         return lambda images: forward(self.graph, deployed, images, self.logits)[0]
 
@@ -103,7 +103,7 @@ class Regime(Protocol):
         """How long its vectors are."""
 
     def start(self) -> tuple[NDArray[np.float32], ...]:
-        """Its first vectors."""
+        """The first values of its vectors."""
 
     def seen(self, trainable: Any, own: Sequence[Any]) -> Any:
         """The weights with which the network answers, in training and after it, from those that are trained."""

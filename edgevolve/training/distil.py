@@ -32,13 +32,13 @@ class Teacher(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """A `Teacher` of ours."""
+    """A `Teacher` that is a network of edgevolve."""
 
     graph: Graph
     weights: Arrays
 
     def outputs(self, x: Rows, target: Target) -> NDArray[np.float32]:
-        """Those of the float network, batch norm folded."""
+        """The outputs of the float network, batch norm folded."""
         from edgevolve.training.trainer import answered
 
         return answered(self.graph, self.weights, x, target)

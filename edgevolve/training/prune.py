@@ -71,7 +71,7 @@ class Prune:
 
     @property
     def recipe_keys(self) -> Collection[str]:
-        """Its share."""
+        """The key that says the share of channels."""
         return ("sparsity",)
 
     def under(self, recipe: Mapping[str, Any]) -> "Prune | None":

@@ -105,7 +105,7 @@ class Fit:
         return {field.name for field in fields(TrainingSettings)} - {"epochs", "inherited_epochs"}
 
     def under(self, recipe: Mapping[str, Any]) -> "Fit":
-        """With those settings that the recipe names."""
+        """With the settings that the recipe names."""
         chosen = {name: recipe[name] for name in self.recipe_keys & recipe.keys()}
         return replace(self, settings=replace(self.settings, **chosen)) if chosen else self
 

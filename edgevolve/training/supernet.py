@@ -80,7 +80,7 @@ class Place:
     planned: int | None = None
     """Steps of the phase, once that is decided."""
     done: int = 0
-    """Steps made in all."""
+    """Steps that were made, in all phases."""
     seconds: float = 0.0
     """Spent in the phase, and up to the end of its first step: that compiles."""
     first_seconds: float = 0.0

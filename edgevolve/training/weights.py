@@ -22,7 +22,7 @@ BATCH_NORM_MOMENTUM = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One array of weights. Where `deviation` is 0, each element starts as `start`."""
+    """One array of weights. If `deviation` is 0, each element starts as `start`."""
 
     name: str
     shape: Shape
