@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from edgevolve.data.rows import Rows, chunks
 
 LEAST_SIDE = 16
+"""The least side of an image; the hash of smaller ones says too little."""
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """How much red, green and blue count in grey (ITU-R BT.601), as JPEG has it."""
-"""The least side of an image; the hash of smaller ones says too little."""
 _DISTANCE = 6
 """Hashes of two images differ in at most so many of 64 bits …"""
 _CORRELATION = 0.995
