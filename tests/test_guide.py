@@ -1,5 +1,6 @@
 """The complete examples of the guide and the README run as they stand."""
 
+import gzip
 import re
 import shlex
 import shutil
@@ -12,9 +13,11 @@ import pytest
 from PIL import Image
 from terminal import edgevolve
 
-from edgevolve import Inline, TrainingSettings, search
+from edgevolve import Inline, Run, TrainingSettings, search
+from edgevolve.configuration import load_configuration
 from edgevolve.engine import task_of
 from edgevolve.graph import kernel_bits
+from edgevolve.runs.as_json import config_json
 from edgevolve.testing import check_data_set
 from edgevolve.training.session import configure_tensorflow
 from predictors import board, device
@@ -179,3 +182,16 @@ def test_the_teacher_and_the_bits_of_the_guide_are_searched(folder):
         bits = list(kernel_bits(found.graph(record.number)).values())
         assert bits == [record.recipe["bits"]] * (len(bits) - 1) + [record.recipe["last_bits"]]
         assert {"error_int8", "quantisation_drop"} <= record.metrics.keys()
+
+
+@pytest.mark.parametrize("journal", sorted((ROOT / "docs/gallery").glob("*.jsonl.gz")), ids=lambda path: path.name)
+def test_every_run_of_the_gallery_opens_and_is_the_one_that_its_command_makes(folder, journal):
+    name = journal.name.partition(".")[0]
+    (folder / "journal.jsonl").write_bytes(gzip.decompress(journal.read_bytes()))
+    found = Run.open(folder / "journal.jsonl")
+    page = (ROOT / "docs/gallery/index.md").read_text(encoding="utf-8")
+    (packaged, evaluations) = re.search(rf"^edgevolve (\w+) --name {name} --evaluations (\d+)", page, re.M).groups()
+    config = load_configuration(packaged).with_fields(evaluations=int(evaluations), workers=1)
+    begun = config.as_begun(found.started.config)
+    assert config_json(begun, task_of(begun), found.started.config) == found.started.config
+    assert found.evaluations == int(evaluations) and found.front

@@ -78,7 +78,7 @@ class _Division:
         return float((((self.now - self.wanted) ** 2) / self.total).sum())
 
     def _distances(self, changes: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How far each change (number, classes) leaves the held-out part from its aim; infinite if the rest loses a class."""
+        """How far each change (number, classes) leaves the held-out part from its aim; infinite if a class is lost."""
         after = self.now + changes
         distances = (((after - self.wanted) ** 2) / self.total).sum(axis=1)
         return np.where((after < self.total).all(axis=1), distances, np.inf)
