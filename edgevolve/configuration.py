@@ -1,4 +1,4 @@
-"""A configuration file: the user's own Python, found, run, and its `config` taken."""
+"""Finds a configuration file, the user's own Python, runs it and takes its `config`."""
 
 import importlib.util
 import sys

@@ -1,4 +1,4 @@
-"""The verbs of the command line that take data of the user's own: begin a search, try an exported model."""
+"""The verbs of the command line for the user's data: write a configuration, try an exported model."""
 
 import os
 import sys
@@ -31,7 +31,7 @@ def init(
         bool, typer.Option("--skip-unreadable", help="leave out files and rows that cannot be read, and list them")
     ] = False,
 ) -> None:
-    """Look at data and write a configuration for them and a board, that runs as it is."""
+    """Look at your data and write a configuration for them and a board; it runs as it is."""
     from edgevolve.engine.cluster import cores
     from edgevolve.starting import Wishes, config_text, looked_at, planned
 

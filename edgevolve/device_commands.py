@@ -45,7 +45,7 @@ def devices(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="the sheets, each figure with provenance and source")] = False,
 ) -> None:
-    """List the devices; given names, each figure with where it comes from."""
+    """List the devices; with names, show each figure with its source."""
     from edgevolve.reports.devices import device_table, figure_table
     from edgevolve.reports.terminal import console
 
@@ -68,7 +68,7 @@ def boards_of(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="the boards, each figure with provenance and source")] = False,
 ) -> None:
-    """List the boards, what of their memory is free and for which kernels; given names, each figure with its source."""
+    """List the boards with their free memory and kernels; with names, show each figure with its source."""
     from edgevolve.reports.devices import board_figures, board_json, board_table
     from edgevolve.reports.terminal import console
 
@@ -91,7 +91,7 @@ def profile_model(
     repeats: Repeats = 50,
     as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
 ) -> None:
-    """Measure what one inference takes on a device."""
+    """Measure the time of one inference on a device."""
     try:
         timed = profile(model_bytes(model), device, threads=threads, cores=_cores(cores), runs=repeats)
     except PredictorError as error:
@@ -175,7 +175,7 @@ def fit(
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Learn a device from measurements, and say how far held-out networks were off."""
+    """Learn a device from measurements, and print the error on held-out networks."""
     from edgevolve.reports.devices import predictor_table
     from edgevolve.reports.terminal import console
 
@@ -194,7 +194,7 @@ def predict(
     csv: Annotated[Path, typer.Argument(metavar="CSV", help="rows with the column file; measurements are not needed")],
     out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.csv", help="latencies with their intervals")],
 ) -> None:
-    """Write what the networks of a CSV will take, before or after they are measured."""
+    """Predict the latency of the networks in a CSV."""
     fitted = DevicePredictor.load(predictor)
     files = [row.file for row in read_measurements(csv, [])]
     write_predictions(out, files, fitted.predict(read_networks(csv, files)))

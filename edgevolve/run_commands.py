@@ -81,7 +81,7 @@ def report(
     ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
 ) -> None:
-    """Write report.html, which needs no network, and its plots for papers."""
+    """Write report.html, which works offline, and plots for papers."""
     from edgevolve.reports.boards import boards, write
     from edgevolve.reports.page import report_page
     from edgevolve.reports.pictures import write_pictures
@@ -114,7 +114,7 @@ def watch(
     port: Annotated[int, typer.Option(help="port on 127.0.0.1; default: any free one")] = 0,
     open_page: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
 ) -> None:
-    """Serve a live page of a run, on this machine alone; it changes nothing."""
+    """Serve a live page of a run, only on this machine; it changes nothing."""
     from edgevolve.reports.watch import serve
 
     def announce(address: str) -> None:
@@ -148,7 +148,10 @@ def train(
     workers: Annotated[int | None, typer.Option(min=1, help="one a seed unless given")] = None,
     ray_address: Annotated[str | None, typer.Option(help="join a running cluster: HOST:PORT or auto")] = None,
 ) -> None:
-    """Train a candidate again, longer, with several seeds; look at the test split once. Export takes the best."""
+    """Train a candidate again, longer and with several seeds; score the best on the test split once.
+
+    Export takes the best.
+    """
     from edgevolve.reports.final import final_table
     from edgevolve.reports.terminal import console
     from edgevolve.runs.provenance import load_data
@@ -182,7 +185,7 @@ def standard(
         str | None, typer.Option(help="the configuration that defines the run's data set, if it is your own")
     ] = None,
 ) -> None:
-    """Compare the front with the standard networks of the field; those that are trained stand in later reports."""
+    """Compare the front with the field's standard networks; those trained with --train also appear in later reports."""
     from edgevolve.engine.standard import cost_of, standards_of, train_standard
     from edgevolve.reports.standard import standards_table
     from edgevolve.reports.terminal import console
@@ -214,7 +217,7 @@ def specialise(
         typer.Option(help="the configuration that defines the run's data, space or strategy, if they are your own"),
     ] = None,
 ) -> None:
-    """Search a front for each board by the shared weights that RUN prepared; each is a run of its own, RUN_BOARD."""
+    """Search a front for each board with the shared weights of RUN; each front is a new run, RUN_BOARD."""
     from edgevolve.engine import specialised, specialised_name
     from edgevolve.reports.terminal import console, front_table, within_soft_bounds
 

@@ -1,4 +1,4 @@
-"""A search as a person sees it: progress, the front as soon as it has ended, and a way on where it was cut short."""
+"""A search in the terminal: progress, then the front, and how to continue after an interrupt."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 CLOSING_DEADLINE_S = 20.0
-"""How long workers and cluster may take to close when all is said."""
+"""Seconds that workers and cluster may take to close at the end."""
 
 
 def search_in_terminal(
@@ -29,7 +29,7 @@ def search_in_terminal(
     ray_address: str | None,
     boards: tuple[Path | None, Path | None],
 ) -> Run:
-    """Search, and print the front before anything is closed: a cluster that died may take the process with it.
+    """Search, and print the front before anything is closed, because a cluster that died may end the process.
 
     `boards` are the folders for TensorBoard and MLflow. Raises as `engine.search`; an interrupt is said and raised.
     """

@@ -1,4 +1,4 @@
-"""What an exported file was predicted to need on a device, and what TensorFlow Lite Micro says it needs."""
+"""The arena predicted for an exported file on a device, and the arena that TensorFlow Lite Micro reports."""
 
 from dataclasses import dataclass
 

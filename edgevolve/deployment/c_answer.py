@@ -1,4 +1,4 @@
-"""What a model's outputs mean, in C: the class, the values or the score of an example; run beside Python."""
+"""From a model's outputs to an answer, in C: the class, the values or the score of an example; compared with Python."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

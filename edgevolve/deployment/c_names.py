@@ -40,9 +40,9 @@ def prefixed(text: str, name: str) -> str:
 
 
 def plain_name(name: str) -> str:
-    """The model's name where letters, digits and underscores alone will do: `digits_aging_78`, the first a letter.
+    """The model's name in letters, digits and underscores, beginning with a letter: `digits_aging_78`.
 
-    It is never that of a header of ours, whether or not capitals differ.
+    It never equals the name of one of the bundle's headers, also not in capitals.
     """
     plain = prefix(name).rstrip("_") or "model"
     return f"{plain}_model" if plain.casefold() in _TAKEN else plain

@@ -1,4 +1,4 @@
-"""A trained network as files that one can flash, load and check."""
+"""Writes a trained network as files that can be flashed, loaded and checked."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What an export says of itself, and where it may be written. TensorFlow is not loaded here."""
+"""The manifest of an export, and where an export may be written. TensorFlow is not loaded here."""
 
 import json
 from dataclasses import asdict, dataclass

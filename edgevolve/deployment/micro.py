@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgevolve.deployment.isolated import IsolatedError, run_isolated
 
 ARENA_BYTES = 64 * 1024 * 1024
-"""Arena of a run that is not to fail for want of it."""
+"""An arena that is large enough for any model that is run."""
 
 _ALLOCATION = re.compile(r"Arena allocation (head|tail) (\d+) bytes")
 

@@ -1,4 +1,4 @@
-"""New files as what a device reads: the clips, windows, frames or rows that an exported model takes."""
+"""Reads new files as the device would: the clips, windows, frames or rows that an exported model takes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

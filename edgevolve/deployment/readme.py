@@ -1,4 +1,4 @@
-"""What is in the folder of an export, for whoever opens it."""
+"""The README of an export: what is in its folder."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""An exported model as it is used: the int8 file with the front end, the target and the words of its manifest."""
+"""An exported model ready to run: the int8 file with the front end, target and names of its manifest."""
 
 import json
 from collections.abc import Mapping
@@ -39,7 +39,7 @@ class ReadyModel:
         return {"mean squared error": ""}
 
     def answers(self, raw: NDArray[Any]) -> NDArray[np.float64]:
-        """Of raw examples (number, *read_shape): probabilities of the classes; values; or the error of each."""
+        """The answers for raw examples (number, *read_shape): probabilities of classes, values, or errors."""
         x = as_float(raw) if self.front_end is None else self.front_end.apply(raw)
         x = x.reshape(len(raw), *self.model.input_shape[1:])
         outputs = self.model.answers(x, self.target).astype(np.float64)

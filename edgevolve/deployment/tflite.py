@@ -11,7 +11,7 @@ from edgevolve.training.keras_model import save_keras
 
 
 def write(folder: Path, source: Source) -> dict[str, Any]:
-    """Write `model.tflite` (int8) and `model.keras` (float); how far the one is from the other tells quantisation."""
+    """Write `model.tflite` (int8) and `model.keras` (float); their difference is the effect of quantisation."""
     (folder / "model.tflite").write_bytes(source.tflite)
     save_keras(source.keras, folder / "model.keras")
     model = open_model(source.tflite)

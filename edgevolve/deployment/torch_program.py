@@ -76,7 +76,7 @@ class TorchNetwork(torch.nn.Module):
 
 
 def _padded(node: Node, x: Any, value: float = 0.0) -> Any:
-    """With the margins of TensorFlow's SAME, which PyTorch's own padding cannot say where they are unequal."""
+    """Pad by the margins of TensorFlow's SAME; PyTorch's own padding has no unequal margins."""
     top, bottom, left, right = margins(node)
     return functional.pad(x, (left, right, top, bottom), value=value) if any((top, bottom, left, right)) else x
 

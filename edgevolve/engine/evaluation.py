@@ -35,7 +35,7 @@ class JobProgress:
 
 
 class MetricError(ValueError):
-    """What a task gives is no metric, curve or array that a journal can hold."""
+    """A task returned a metric, curve or array that a journal cannot hold."""
 
 
 def evaluate(

@@ -23,7 +23,7 @@ from search_algorithms import Completed, Failed, Outcome
 from search_space.shared import ABOUT, Sharing
 
 LARGEST_BYTES = 512 << 20
-"""Of shared weights: three times as much is held while they are trained."""
+"""The most bytes of shared weights; training them takes three times as much memory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""One training of shared weights, a front for each of several boards: what Once-for-All is for."""
+"""A front for each of several boards from one training of shared weights, as in Once-for-All."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence

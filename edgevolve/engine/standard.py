@@ -1,4 +1,4 @@
-"""The standard networks of the field beside a search: what they cost, and, trained alike, how well they answer."""
+"""The field's standard networks compared with a search: their costs, and their scores after the same training."""
 
 import math
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""When a search is over, and how it says so."""
+"""When a search ends, and the reason that it gives."""
 
 from edgevolve.runs import Run, SearchConfig, events
 

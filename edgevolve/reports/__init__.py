@@ -1,1 +1,1 @@
-"""Tables and progress from a run, in one set of units."""
+"""Tables, plots, pages and progress of a run, all in the same units."""

@@ -1,4 +1,4 @@
-"""What an exported model says of new files, as a table."""
+"""The answers of an exported model for new files, as a table."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from rich.table import Table
 from edgevolve.printable import printable
 
 Answers = Sequence[tuple[str, NDArray[np.float64]]]
-"""A name each, and answers (number, outputs) of its examples, which belong together."""
+"""Names of files or recordings, each with the answers (number, outputs) for its examples."""
 
 
 def class_table(classes: Sequence[str], answers: Answers) -> Table:

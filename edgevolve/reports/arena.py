@@ -47,7 +47,7 @@ def provenance(footprint: Footprint) -> str:
 
 
 def arena_words(needed: Footprint) -> str:
-    """What the runtime allocates, with and without a memory plan in the file."""
+    """The memory that the runtime allocates, with and without a memory plan in the file."""
     least = "at least " if needed.unmodelled else ""
     if needed.stored_head_bytes is not None:
         words = f"{least}{size(needed.file_arena_bytes)} on {needed.target.name} with the plan that the file brings"

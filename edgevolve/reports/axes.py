@@ -1,4 +1,4 @@
-"""Axes of metrics, the same in pictures, page and terminal: label, unit, where a logarithmic one shows 0, its ticks."""
+"""Axes of metrics, the same in pictures, page and terminal: label, unit, ticks, and where a logarithm shows 0."""
 
 import math
 from collections.abc import Iterable
@@ -46,9 +46,10 @@ class Scale:
 
 
 def scale(metric: Metric, values: Iterable[float], logarithmic: bool) -> Scale:
-    """The axis of `values`; a logarithmic one is linear where a value is below 0, or none is above it, or all are huge.
+    """The axis of `values`.
 
-    0 lies at the power of ten that is at most half of the least value above it.
+    A logarithmic axis becomes linear if a value is below 0, if none is above 0, or if all are huge. It shows 0 at the
+    power of ten that is at most half of the least value above 0.
     """
     known = [value for value in values if math.isfinite(value)]
     label, divisor = axis(metric, max(map(abs, known), default=0.0))

@@ -52,7 +52,7 @@ def boards(name: str, tensorboard: Path | None, mlflow: Path | None) -> Iterator
 
 
 def write(run: Run, board: Board) -> None:
-    """Write all of a run, added to what stands there."""
+    """Add a whole run to a dashboard."""
     for row in history(run).to_dict("records"):
         best = {
             str(name).replace(" ", "_"): value
@@ -66,9 +66,9 @@ def write(run: Run, board: Board) -> None:
 
 
 class Follower:
-    """An observer that writes each candidate that completed, and how the search stands, to dashboards.
+    """An observer that writes each completed candidate and the progress of the search to dashboards.
 
-    The hypervolume is of the box as of now. Nothing of a run is looked at twice.
+    The hypervolume is relative to the box so far. No part of a run is read twice.
     """
 
     def __init__(self, followed: Sequence[Board]) -> None:
@@ -78,7 +78,7 @@ class Follower:
         self._begun = False
 
     def __call__(self, run: Run, event: Event) -> None:
-        """Write what the event says."""
+        """Write the event to the dashboards."""
         if not isinstance(event, Finished) or not self._boards:
             return
         for record in (run.records[event.number],) if self._begun else run.records.values():

@@ -36,7 +36,7 @@ def plain(figure: go.Figure) -> Chart:
 
 
 def label(text: str, length: int = 40) -> str:
-    """Text that plotly shows as it stands: its markup escaped, and cut to `length`."""
+    """Text for plotly, with its markup escaped, and cut to `length`."""
     return escape(short(text, length), quote=False)
 
 
@@ -61,7 +61,7 @@ def _plotly_words(place: float) -> str:
 
 
 def course(tables: Mapping[str, pd.DataFrame], what: str, metric: Metric | None = None) -> dict[str, Chart]:
-    """A column of `history` as stairs, a line a run: one chart over evaluations, one over seconds of searching."""
+    """A column of `history` as steps, a line for each run: over evaluations, and over seconds of searching."""
     values = [table[what].astype(float) for table in tables.values()]
     largest = max((float(v.max()) for v in values if v.notna().any()), default=0.0)
     words, divisor = axis(metric, largest) if metric else (f"{what.replace('_', ' ')}, %", 0.01)
@@ -195,7 +195,10 @@ def arena_map(buffers: Sequence[PlacedBuffer], steps: Sequence[str]) -> Chart:
 
 
 def confusion(names: Sequence[str], counts: Sequence[Sequence[int]]) -> Chart:
-    """How many examples of each class (row) were answered with each class (column); shades are shares of the row."""
+    """A confusion matrix.
+
+    A row holds the examples of a class by the class that was answered (column); shades are shares of the row.
+    """
     matrix = np.asarray(counts, float)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     words = [label(name, 24) for name in names]
@@ -266,7 +269,7 @@ def training(curves: Mapping[str, Sequence[float]], metrics: Mapping[str, Metric
 
 
 def _spoken(tables: Mapping[str, pd.DataFrame], what: str, over: str, metric: Metric) -> str:
-    """A chart of `course` in a sentence a run, for those who do not see it."""
+    """A chart of `course` as a sentence for each run, for screen readers."""
     sentences = []
     for name, table in tables.items():
         known = table[table[what].notna()]

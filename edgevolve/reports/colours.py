@@ -4,15 +4,15 @@ Okabe and Ito's palette, which people with any colour vision tell apart; a scale
 """
 
 FRONT = "#d55e00"
-"""The front, and what is best."""
+"""The front and the best candidate."""
 
 FAINT = "#8c8c8c"
-"""What is dominated or rejected, and bounds."""
+"""Dominated and rejected candidates, and bounds."""
 
 FAILED = "#cc79a7"
 
 SERIES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00")
-"""One a run, in turn."""
+"""Colours of several runs, in order."""
 
 SCALE = "viridis"
-"""Of a metric that is shown as colour."""
+"""The colour scale of a metric."""

@@ -1,4 +1,4 @@
-"""Several runs side by side: fronts over each other, hypervolumes in one box, and what equal budgets gave."""
+"""Several runs side by side: fronts in one plot, hypervolumes in one box, and results at equal budgets."""
 
 import json
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ def run_titles(runs: Sequence[Run]) -> list[str]:
 
 
 def _fronts(names: Sequence[str], runs: Sequence[Run]) -> dict[str, Chart]:
-    """For each metric across, the runs' fronts of it and the metric upwards; what is beyond a soft bound is open."""
+    """The runs' fronts of each horizontal metric and the vertical metric; open marks are beyond a soft bound."""
     first, upwards, _ = plotted_metrics(runs[0])
     shared = [name for name in metric_names(runs[0]) if all(name in metric_names(run) for run in runs)]
     across = sorted((name for name in shared if name != upwards), key=lambda name: name != first)

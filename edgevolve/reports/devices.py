@@ -1,4 +1,4 @@
-"""Devices as tables: what there is, and where each figure comes from."""
+"""Devices and boards as tables, each figure with its source."""
 
 import math
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,7 @@
-"""How an exported model answers each class, from the manifest in the run's folder. The data set is not loaded."""
+"""The accuracy of an exported model for each class, from the manifest in the run's folder.
+
+The data set is not loaded.
+"""
 
 import json
 from dataclasses import dataclass
@@ -27,7 +30,7 @@ class ExportedClasses:
 
 
 def exported_classes(run: Run, record: Record) -> ExportedClasses | None:
-    """Of the candidate's export in `RUN/export/NUMBER`; None where there is none, or none that fits the candidate."""
+    """The answers of the candidate's export in `RUN/export/NUMBER`; None if there is no export of this candidate."""
     path = run.folder / "export" / str(record.number) / "manifest.json"
     try:
         if not path.is_file() or path.stat().st_size > _MOST_BYTES:
@@ -41,7 +44,7 @@ def exported_classes(run: Run, record: Record) -> ExportedClasses | None:
 
 
 def class_rows(classes: ExportedClasses) -> list[list[str]]:
-    """Name, examples, accuracy, and what it is most often taken for, a row a class."""
+    """A row for each class: name, examples, accuracy, and the class that it is most often mistaken for."""
     rows = []
     for place, name in enumerate(classes.names):
         wrong = list(classes.confusion[place]) if classes.confusion else [0]

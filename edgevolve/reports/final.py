@@ -1,4 +1,4 @@
-"""Final trainings as a table: each seed, their mean and spread, and what the test split said."""
+"""Final trainings as a table: each seed, mean and spread, and the scores on the test split."""
 
 import statistics
 
@@ -22,7 +22,7 @@ def trained_line(run: Run, event: events.Retrained) -> str:
 
 
 def final_table(run: Run, number: int) -> RenderableType:
-    """The trainings of a candidate that gave weights, and the last look at the test split."""
+    """The completed final trainings of a candidate, and the last scores on the test split."""
     trained, final = run.retrained.get(number, []), run.final(number)
     if not final:
         return Text(f"candidate {number}: no training gave weights")

@@ -43,7 +43,7 @@ def fit_facts(board: Board, graph: Graph, footprint: Footprint | None, file: Tfl
 
 
 def _verdict(board: Board, arena: int, flash: int, least: bool) -> bool | None:
-    """Whether both are within; of an arena that is a lower bound nobody knows where it is within."""
+    """Whether arena and flash fit; None if the arena fits but is only a lower bound."""
     within = arena <= board.arena.free_bytes and flash <= board.flash.free_bytes
     return None if within and least else within
 

@@ -13,7 +13,7 @@ from edgevolve.runs.run import fitting
 
 
 class Follower:
-    """A run that grows with its journal. Nothing is ever written or locked."""
+    """A run that is updated as its journal grows. It writes and locks nothing."""
 
     def __init__(self, path: Path) -> None:
         """Follow the journal at `path`, which need not exist yet."""
@@ -37,7 +37,7 @@ class Follower:
         return max(0.0, 1 - self._reader.offset / size) if size else 0.0
 
     def poll(self, most: int | None = None) -> int:
-        """Take in the whole lines written since, `most` of them at most; gives how many. Raises `JournalError`."""
+        """Read the complete lines written since, at most `most`; gives their number. Raises `JournalError`."""
         if not self.path.exists():
             return 0
         generation, count = self.generation, 0

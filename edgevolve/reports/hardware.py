@@ -1,4 +1,4 @@
-"""Whether a network, as its final training left it, keeps the bounds of its run, and what it takes of each device."""
+"""Whether a network after its final training keeps the bounds of its run, and what it costs on each device."""
 
 from collections.abc import Mapping
 
@@ -39,9 +39,9 @@ def hardware_table(run: Run, number: int) -> Table:
 
 
 def measured(run: Run, number: int) -> dict[str, float]:
-    """What is known of the network as it is exported: resources, scores of its training, predictions by device.
+    """The metrics of the network as it is exported: resources, scores of its training, predictions by device.
 
-    Devices of the user's own, whose predictor is not at hand, are left out.
+    Devices of the user's own are left out, as their predictor is not available.
     """
     graph, final = run.final_graph(number), run.final(number)
     values: dict[str, float] = {**Resources()(graph), **DeviceMemory()(graph)}

@@ -1,4 +1,4 @@
-"""How a search went on: best so far, hypervolume and feasible share, evaluation by evaluation."""
+"""The progress of a search: best so far, hypervolume and feasible share after each evaluation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from search_algorithms import Completed, Problem, Rejected
 from search_algorithms.pareto import Front, hypervolume
 
 _LARGEST = 1e15
-"""Costs beyond it count as it: their products stay finite."""
+"""The largest cost; larger ones are cut to it, so that their products stay finite."""
 
 
 @dataclass(frozen=True, slots=True)

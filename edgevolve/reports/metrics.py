@@ -1,4 +1,4 @@
-"""Which metrics a run has and shows, which candidates are beyond soft bounds, and how sure errors are."""
+"""Which metrics a run has and shows, which candidates are beyond soft bounds, and the interval of the error."""
 
 from collections.abc import Collection, Sequence
 
@@ -25,16 +25,17 @@ def metric_names(run: Run) -> list[str]:
 
 
 def beyond_soft(run: Run) -> set[int]:
-    """The candidates that are beyond a soft bound, and so less than those within; none where the whole front is."""
+    """The candidates that are beyond a soft bound; none if the whole front is beyond one."""
     if all(run.problem.shortfall(record.metrics) for record in run.front):
         return set()
     return {number for number, record in run.records.items() if run.problem.shortfall(record.metrics)}
 
 
 def plotted_metrics(run: Run) -> tuple[str, str, str]:
-    """What a picture shows by default: a resource across, what is learnt upwards, a second resource as colour.
+    """The default metrics of a picture: horizontal axis, vertical axis, colour.
 
-    Objectives come before other metrics; the model size is across where it is among those that come first.
+    These are a resource, a learned metric and a second resource. Objectives come before other metrics; the model size
+    is the first resource where it is among them.
     """
     objectives = [objective.metric for objective in run.problem.objectives]
     upwards = run.main.name if run.main.name in objectives else objectives[0]

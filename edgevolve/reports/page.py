@@ -75,7 +75,7 @@ def render(data: View, name: str, summary: str, static: View | None = None) -> s
 
 
 def harmless(value: Any) -> Any:
-    """JSON values in which NaN and infinities are null, and no text turns around what stands beside it."""
+    """JSON values with null for NaN and infinities, and without characters that reverse the direction of text."""
     if isinstance(value, str):
         return printable_lines(value)
     if isinstance(value, float) and not math.isfinite(value):

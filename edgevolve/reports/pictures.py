@@ -28,11 +28,11 @@ _LABEL_LENGTH = 40
 
 
 def front_figure(run: Run, x: str | None = None, y: str | None = None, colour: str | None = None) -> Figure:
-    """All that completed over two metrics, a third as colour, with bounds, the best, and the front of the two alone.
+    """All completed candidates over two metrics, with a third metric as colour.
 
-    Rings are beyond a soft bound; the line passes them by. Where the error of a prediction is known, the points of the
-    front of the two, rings among them, have error bars. The axis of an error is logarithmic, with a tick for 0 where
-    there is one.
+    It shows the bounds, the best candidate, and the front of these two metrics as a line. Rings are beyond a soft bound
+    and not on the line. Points of the front, rings included, have error bars where the error of a prediction is known.
+    The axis of an error is logarithmic, with a tick for 0 if a value is 0.
     """
     names = tuple(given or chosen for given, chosen in zip((x, y, colour), plotted_metrics(run), strict=True))
     across, upwards, third = names
@@ -67,7 +67,7 @@ def front_figure(run: Run, x: str | None = None, y: str | None = None, colour: s
 def fronts_figure(runs: Sequence[Run], x: str | None = None, y: str | None = None) -> Figure:
     """The fronts of several runs over two metrics, both axes logarithmic.
 
-    What is dominated is faint, what is beyond a soft bound is a ring.
+    Dominated candidates are faint; rings are beyond a soft bound.
     """
     chosen = plotted_metrics(runs[0])
     across, upwards = x or chosen[0], y or chosen[1]

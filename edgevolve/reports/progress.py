@@ -1,4 +1,4 @@
-"""What a person sees while a search runs: one line that is overwritten on a terminal, dated lines elsewhere."""
+"""The progress of a running search: one line that is overwritten on a terminal, lines with the time elsewhere."""
 
 import threading
 import time
@@ -146,9 +146,9 @@ def figures(metrics: Mapping[str, float]) -> str:
 
 
 def waiting_words(run: Run, flying: int, workers: int, minutes: float | None, seconds: float) -> str:
-    """What a silent search is at, and why it outlives its budget of `minutes` after `seconds` of searching.
+    """What a search without news is doing, and why it goes on after its budget of `minutes` when `seconds` have passed.
 
-    `flying` candidates are in flight; those that the `workers` have are in training.
+    `flying` candidates are in flight; those at the `workers` are in training.
     """
     if run.started.config.get("prepare") and run.prepared is None:
         last = run.preparing

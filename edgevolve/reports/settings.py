@@ -1,4 +1,4 @@
-"""In which settings the configurations of several runs differ."""
+"""The settings in which the configurations of several runs differ."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Better than the standard model at this budget? Standard networks beside the front, in words."""
+"""Standard networks compared with the front: is a candidate better than the standard model at this budget?"""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ def standard_lines(run: Run) -> list[str]:
 
 
 def standards_table(run: Run, costs: Mapping[str, Mapping[str, float]]) -> Table:
-    """Standard networks: what they cost, whether they keep the bounds, and how those answer that were trained."""
+    """Standard networks: their costs, the bounds that they break, and the scores of those that were trained."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     names = [name for name in _objectives(run) if any(name in cost for cost in costs.values()) or run.standards]
     for title in ("network", "for --train", *(run.metric(name).title for name in names), "beside the front"):

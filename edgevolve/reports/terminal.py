@@ -33,7 +33,7 @@ def console() -> Console:
 
 
 def within_soft_bounds(run: Run) -> list[Record]:
-    """The front without what is beyond a soft bound; the whole front where nothing on it keeps them all."""
+    """The candidates of the front within the soft bounds; the whole front if none is."""
     beyond = beyond_soft(run)
     return [record for record in run.front if record.number not in beyond]
 
@@ -76,7 +76,7 @@ def front_table(run: Run, records: Sequence[Record], left_out: int = 0) -> Rende
 
 
 def metric_words(run: Run, record: Record) -> dict[str, str]:
-    """By metric what is known: value and unit, `!` beyond a soft bound, the interval of a prediction."""
+    """Each known metric in words: value and unit, `!` beyond a soft bound, the interval of a prediction."""
     soft = {c.metric for c in run.problem.constraints if not c.hard and c.broken(record.metrics)}
     words = {
         name: quantity(run.metric(name), value) + (" !" if name in soft else "")

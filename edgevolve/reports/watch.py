@@ -30,10 +30,10 @@ HOST = "127.0.0.1"
 _LOOK_EVERY_S = 0.25
 _TELL_EVERY_S = 1.0
 _MOST_OF_THE_TIME = 0.2
-"""Making news takes at most this share of the time: the larger the run, the rarer they are."""
+"""The largest share of time spent on updates: the larger the run, the rarer they are."""
 _BEAT_EVERY_S = 15.0
 _SLOWEST_CLIENT_S = 20.0
-"""A client that neither asks nor takes anything for so long is left."""
+"""Seconds after which a silent client is disconnected."""
 _MOST_CONNECTIONS = 256
 _MOST_STREAMS = 32
 """Pages that follow at the same time; more are refused."""

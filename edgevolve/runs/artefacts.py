@@ -1,7 +1,7 @@
-"""What a run keeps beside its journal: trained weights by candidate, and artefacts by content.
+"""The files of a run other than its journal: trained weights by candidate, and artefacts by content.
 
-All are `.npz` files of plain arrays, or plain bytes, written under a temporary name, flushed to the disk and renamed:
-whole or not at all.
+All are `.npz` files of plain arrays, or plain bytes. They are written under a temporary name, flushed to the disk and
+renamed: whole or not at all.
 """
 
 import hashlib

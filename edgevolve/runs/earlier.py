@@ -1,4 +1,4 @@
-"""What a journal of an earlier version means by the parameters that it lacks."""
+"""The values of parameters that the journal of an earlier version lacks."""
 
 import dataclasses
 from collections.abc import Mapping

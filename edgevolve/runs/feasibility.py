@@ -1,4 +1,4 @@
-"""What share of a space lies within the bounds: the dry run of a configuration."""
+"""The share of a space within the bounds: a dry run of a configuration."""
 
 import time
 from collections import Counter

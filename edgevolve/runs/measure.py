@@ -1,4 +1,4 @@
-"""From a genotype to what is known of it before training."""
+"""From a genotype to its network and the metrics that are known before training."""
 
 import math
 from collections.abc import Mapping, Sequence

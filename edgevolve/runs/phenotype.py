@@ -1,4 +1,4 @@
-"""What makes two candidates the same: the network, what training does to it, and for how long."""
+"""When two candidates are the same: equal network, equal recipe of training, equal epochs."""
 
 import hashlib
 import json
