@@ -89,9 +89,9 @@ def test_an_export_has_the_arena_of_the_boards_kernels(tmp_path):
     assert done.returncode == 0, done.stderr
     (manifest,) = tmp_path.glob("artifacts/odd/export/*/manifest.json")
     (found,) = json.loads(edgevolve("show", "artifacts/odd", "--json", cwd=tmp_path).stdout)
-    told = json.loads(manifest.read_text())
-    assert "cortex-m-dsp" in json.dumps(told)
-    assert found["metrics"]["arena_bytes@cortex-m-dsp"] in [value for value in walk(told) if isinstance(value, int)]
+    written = json.loads(manifest.read_text())
+    assert "cortex-m-dsp" in json.dumps(written)
+    assert found["metrics"]["arena_bytes@cortex-m-dsp"] in [value for value in walk(written) if isinstance(value, int)]
 
 
 def walk(value):

@@ -40,7 +40,7 @@ def test_report_writes_a_page_pictures_and_tables(path, tmp_path):
     assert "choose another --out" in blocked.stderr
 
 
-def test_an_empty_journal_has_a_page_and_is_told_of_in_one_line(path, tmp_path):
+def test_an_empty_journal_has_a_page_and_an_error_of_one_line(path, tmp_path):
     empty = tmp_path / "empty" / "journal.jsonl"
     empty.parent.mkdir()
     empty.touch()
@@ -48,9 +48,9 @@ def test_an_empty_journal_has_a_page_and_is_told_of_in_one_line(path, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "no search has begun" in (tmp_path / "empty" / "report" / "report.html").read_text()
     for command in (["show", empty], ["report", path, empty, "--out", tmp_path / "out"]):
-        told = edgevolve(*command)
-        assert (told.returncode, told.stdout) == (2, "")
-        assert told.stderr == f"edgevolve: {empty}: empty, no search has begun\n"
+        done = edgevolve(*command)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr == f"edgevolve: {empty}: empty, no search has begun\n"
     assert not (tmp_path / "out").exists()
 
 

@@ -76,7 +76,7 @@ def test_of_several_values_each_has_its_error_and_no_scale_counts_more():
     assert set(found) == {metric.name for metric in target.metrics}
 
 
-def test_what_is_unusual_is_told_by_the_error_of_its_reconstruction():
+def test_unusual_examples_have_a_larger_error_of_reconstruction():
     rng = np.random.default_rng(0)
     x, y = rng.random((60, 4, 4, 1)).astype(np.float32), np.repeat([0, 1], [40, 20])
     outputs = x.reshape(60, 16) + np.where(y, 0.5, 0.1)[:, None].astype(np.float32)

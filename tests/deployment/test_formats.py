@@ -61,7 +61,7 @@ def test_a_format_is_a_module_with_write_and_what_installs_its_needs(name):
 
 
 @pytest.mark.parametrize("name", [name for name, form in FORMATS.items() if form.needs])
-def test_a_missing_package_is_told_with_its_remedy_before_anything_is_written(tmp_path, monkeypatch, name):
+def test_a_missing_package_is_an_error_with_its_remedy_before_anything_is_written(tmp_path, monkeypatch, name):
     form = FORMATS[name]
     monkeypatch.setitem(sys.modules, form.needs[-1], None)
     for package in form.needs[:-1]:

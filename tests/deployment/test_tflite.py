@@ -116,7 +116,7 @@ def test_int8_outputs_are_close_to_those_of_the_keras_model(seed):
         ((MaxPool2D((6, 8), (6, 8)), Reshape((1, 2)), Dense(3)), ["MAX_POOL_2D", "FULLY_CONNECTED"]),
     ],
 )
-def test_what_is_merged_is_told(ops, operators):
+def test_merged_operators_are_listed(ops, operators):
     net = GraphBuilder()
     x = net.input((1, 6, 8, 2))
     for op in ops:

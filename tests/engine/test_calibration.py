@@ -50,10 +50,10 @@ def counted():
 
 
 def test_every_network_is_a_row_from_which_it_is_built_again(tmp_path):
-    path, asked, told = tmp_path / "c.csv", networks(5), []
-    found = calibrate(asked, path, QUICK, observe=lambda done, of: told.append((done, of)))
+    path, asked, reports = tmp_path / "c.csv", networks(5), []
+    found = calibrate(asked, path, QUICK, observe=lambda done, of: reports.append((done, of)))
     assert (found.measured, found.known, found.failed) == (5, 0, ())
-    assert told == [(i, 5) for i in range(1, 6)]
+    assert reports == [(i, 5) for i in range(1, 6)]
     assert tuple(rows(path)[0]) == COLUMNS
     for row, network in zip(rows(path), asked, strict=True):
         (again,) = read_networks(path, [row["file"]])

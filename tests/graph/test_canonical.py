@@ -130,7 +130,7 @@ def test_one_shared_branch_differs_from_two_equal_branches():
     assert build(shared=True) != build(shared=False)
 
 
-def test_which_twin_is_read_again_is_told_apart():
+def test_equal_nodes_that_are_read_by_different_ones_are_distinguished():
     def build(crossed):
         net = GraphBuilder()
         x = net.input((1, 8, 8, 4))

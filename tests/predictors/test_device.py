@@ -292,7 +292,7 @@ def test_a_network_that_the_compiler_leaves_to_the_cpu_in_part_is_refused_with_i
     assert capfd.readouterr().out == "", "what the compiler prints is in the reason"
 
 
-def test_a_missing_compiler_is_told_before_a_search(monkeypatch):
+def test_a_missing_compiler_is_an_error_before_a_search(monkeypatch):
     monkeypatch.setattr("predictors.models.vela.find_spec", lambda name: None)
     with pytest.raises(PredictorError, match="ethos_u55_128 needs Arm's compiler: pip install ethos-u-vela"):
         device("ethos_u55_128")

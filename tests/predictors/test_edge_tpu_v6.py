@@ -175,7 +175,7 @@ def test_no_part_of_the_file_may_be_missing(simulated):
             EdgeTPUv6Predictor.from_json(payload)
 
 
-def test_an_unknown_name_is_told_what_there_is():
+def test_the_error_of_an_unknown_name_lists_the_names():
     with pytest.raises(PredictorError, match="no v6 predictor 'v7'.*v5e_to_v6_model"):
         EdgeTPUv6Predictor.from_pretrained("v7")
     with pytest.raises(PredictorError, match="FileNotFoundError"):

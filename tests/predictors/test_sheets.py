@@ -123,7 +123,7 @@ def test_what_is_no_sheet_is_one_clear_line(tmp_path, text):
     assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_device_is_told_what_there_is():
+def test_the_error_of_an_unknown_device_lists_the_devices():
     with pytest.raises(PredictorError, match="unknown device 'tpu9'.*coral_edge_tpu"):
         sheet("tpu9")
     with pytest.raises(PredictorError, match="nowhere.yaml: No such file"):

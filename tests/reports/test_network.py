@@ -34,7 +34,7 @@ def wasteful_file() -> bytes:
     return net.content([x], [total])
 
 
-def test_a_file_is_told_operator_by_operator():
+def test_a_file_is_shown_operator_by_operator():
     found = network_json(inspect_file(read_tflite(small_network())))
     assert [row["operator"] for row in found["operators"]] == [
         "Conv2D",
@@ -61,7 +61,7 @@ def test_a_file_is_told_operator_by_operator():
     json.dumps(found)
 
 
-def test_the_file_s_order_and_the_best_one_are_told_apart():
+def test_the_order_of_the_file_and_the_best_order_have_figures_of_their_own():
     inspected = inspect_file(read_tflite(wasteful_file()))
     found = network_json(inspected)
     assert found["peak"] | {"tensors": len(found["peak"]["tensors"])} == {"bytes": 201, "step": 2, "tensors": 3}
@@ -91,7 +91,7 @@ def test_constants_that_nodes_share_are_counted_once():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_a_network_of_a_run_is_told_in_the_best_order(seed):
+def test_a_network_of_a_run_is_shown_in_the_best_order(seed):
     inspected = inspect_network(random_graph(seed))
     found = network_json(inspected)
     assert found["peak"]["bytes"] == found["peak_memory_bytes"]
@@ -102,7 +102,7 @@ def test_a_network_of_a_run_is_told_in_the_best_order(seed):
     assert "model size" in text
 
 
-def test_a_network_of_very_many_nodes_is_told_without_a_search():
+def test_a_network_of_very_many_nodes_is_shown_without_a_search_for_an_order():
     x = Tensor("x", (1, 4))
     tensors = [x, *(Tensor(f"t{i}", (1, 4)) for i in range(1500))]
     op = Opaque("ABS", ((1, 4),))

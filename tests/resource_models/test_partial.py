@@ -47,10 +47,10 @@ def outlook_of(model):
 
 
 @pytest.mark.parametrize("space", SPACES, ids=lambda space: type(space).__name__)
-def test_what_is_told_of_a_cut_is_what_the_cut_network_needs(space):
+def test_the_estimate_of_a_cut_is_what_the_cut_network_needs(space):
     """But for alignment, 48 bytes."""
-    rng, told = np.random.default_rng(0), 0
-    while told < 12:
+    rng, compared = np.random.default_rng(0), 0
+    while compared < 12:
         model = as_file(space.graph(space.sample(rng)))
         outlook, able = outlook_of(model), Cutter(model).cuttable
         first = int(rng.choice([i for i, can in enumerate(able) if can]))
@@ -62,7 +62,7 @@ def test_what_is_told_of_a_cut_is_what_the_cut_network_needs(space):
         cut = outlook.cutter.banded(part)
         assert (found is None) == (cut is None)
         if cut and found:
-            told += 1
+            compared += 1
             needs = file_footprint(cut.model)
             assert abs(max(found) - needs.peak_bytes - needs.tail_bytes) <= 48
 

@@ -66,7 +66,7 @@ def test_copies_have_the_bounds_once_and_another_board_has_its_own(config):
     assert first.with_fields(board=None).problem == ERROR
 
 
-def test_an_objective_without_scale_is_told_which_arena_is_bounded(config):
+def test_the_error_of_an_objective_without_scale_names_the_bounded_arena(config):
     problem = Problem([minimise("error"), minimise("arena_bytes")])
     with pytest.raises(ProblemError, match=f"arena_bytes has no scale: .*; the bound is on '{ARENA}'"):
         config(board="nano33ble", problem=problem).problem.scales()
@@ -86,7 +86,7 @@ def test_a_board_that_is_none_is_a_config_error(config, given, message):
         config(board=given)
 
 
-def test_a_board_among_the_devices_is_told_where_it_belongs(config):
+def test_the_error_of_a_board_among_the_devices_says_where_it_belongs(config):
     with pytest.raises(ConfigError, match="devices: nano33ble/sdk is a board: write board='nano33ble/sdk'"):
         config(devices=("nano33ble/sdk",))
 

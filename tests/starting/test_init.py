@@ -223,7 +223,7 @@ def test_one_signal_a_line_has_as_many_axes_as_alternate(tmp_path):
     assert "3 apart" in reading.why["axes"]
 
 
-def test_archives_of_signals_and_of_images_are_told_apart(tmp_path):
+def test_archives_of_signals_and_of_images_are_distinguished(tmp_path):
     labels = np.arange(30) % 2
     np.savez(tmp_path / "signals.npz", x=np.random.default_rng(0).normal(size=(30, 50, 3)), y=labels)
     np.savez(tmp_path / "images.npz", x_train=np.zeros((30, 9, 9), np.uint8), y_train=labels)

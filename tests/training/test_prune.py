@@ -164,7 +164,7 @@ def test_a_sparse_kernel_costs_a_bit_a_weight_and_a_byte_for_each_that_is_not_ze
 
 
 @pytest.mark.parametrize("by", ["magnitude", "taylor"])
-def test_the_pruned_network_is_smaller_and_has_the_scores_that_are_told(splits, network, by):
+def test_the_pruned_network_is_smaller_and_has_the_scores_that_the_stage_reports(splits, network, by):
     fitted = Fit(SHORT)(TrainState(network), splits, np.random.default_rng(0), unreported)
     pruned = Prune(0.5, SHORT, by)(fitted, splits, np.random.default_rng(1), unreported)
     assert sum(channels_of(pruned.graph).fixed == 0) == 12
