@@ -67,7 +67,7 @@ class Banded:
 
 
 class Cutter:
-    """Cuts parts of one network; what it has worked out of a part it keeps."""
+    """Cuts parts of one network; it caches its results."""
 
     def __init__(self, model: TfliteModel) -> None:
         """The state before any cut."""
@@ -249,7 +249,7 @@ class _Writer:
     def _cut(
         self, whole: Tensor, given: Tensor, lies: tuple[Band, ...], wanted: tuple[Band, ...], suffix: str
     ) -> Tensor:
-        """A piece of a piece; the same where it is all of it."""
+        """A piece of a piece; the same piece if it is all of it."""
         if all((a.start, a.size) == (b.start, b.size) for a, b in zip(lies, wanted, strict=True)):
             return given
         piece = self._piece(whole, wanted, suffix)
@@ -304,7 +304,7 @@ def _fits(along: Along) -> bool:
 
 
 def _maps(operator: Operator) -> list[Tensor]:
-    """What it reads that is computed."""
+    """The inputs of the operator that are computed."""
     return [x for x in operator.inputs if x is not None and not x.constant]
 
 

@@ -92,7 +92,7 @@ def _merged(first: Node, second: Node) -> Node | None:
 
 
 def _changes_nothing(first: Node, second: Node) -> bool:
-    """Whether the second node gives what it gets."""
+    """Whether the second node changes nothing."""
     op = second.op
     if isinstance(op, Activate):
         return op.function.fusable and getattr(first.op, "activation", None) is op.function

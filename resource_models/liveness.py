@@ -1,4 +1,4 @@
-"""Which activations are live while a network runs in the order in which its nodes stand."""
+"""Which activations are live while a network runs its nodes in their order."""
 
 from itertools import accumulate
 from typing import NamedTuple

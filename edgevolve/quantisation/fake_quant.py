@@ -187,5 +187,5 @@ def _rounded(values: Any, steps: Any) -> Any:
 
 
 def _passed(value: Any, rounded: Any) -> Any:
-    """What is rounded, with the gradient of what is not."""
+    """The rounded values, with the gradient of the unrounded ones."""
     return value + tf.stop_gradient(rounded - value)

@@ -64,7 +64,7 @@ class Quantise:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """What it gives beside the target's scores."""
+        """The metrics that it adds to the target's scores."""
         return (QUANTISATION_DROP,)
 
     @property

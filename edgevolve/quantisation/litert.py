@@ -138,7 +138,7 @@ def started(model: bytes, *, keep_all: bool = False) -> Any:
 
 
 def runtime() -> Any:
-    """LiteRT, or its predecessor where that is what is installed."""
+    """LiteRT, or its predecessor if only that is installed."""
     try:
         return import_module("ai_edge_litert.interpreter")
     except ImportError:

@@ -22,8 +22,8 @@ from edgevolve.quantisation.float_network import FloatNetwork
 from edgevolve.tflite import Quantisation, row_of, write_tflite
 
 LARGEST_BIAS = {8: 2**30, 16: 2**38}
-"""Of a stored bias, by bits of activations. A channel whose kernel is so small that its bias would be larger has a
-coarser kernel instead."""
+"""The largest stored bias, by bits of activations. A channel whose kernel is so small that its bias would be larger has
+a coarser kernel instead."""
 
 LIMITS = {8: (-128, 127), 16: (-32768, 32767)}
 """The smallest and the largest integer of an activation, by its bits."""
@@ -98,7 +98,7 @@ def largest_integer(node: Node) -> int:
 
 
 def largest_bias(node: Node) -> int:
-    """Of the node's stored bias, beside activations of its bits."""
+    """The largest stored bias of the node, given the bits of its activations."""
     return LARGEST_BIAS[16 if node.inputs[0].dtype is DType.INT16 else 8]
 
 

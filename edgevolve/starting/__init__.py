@@ -1,4 +1,4 @@
-"""From a folder of data and the name of a board to a configuration that runs as it is."""
+"""Writes a complete configuration from a folder of data and the name of a board."""
 
 import os
 from pathlib import Path

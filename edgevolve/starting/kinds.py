@@ -55,7 +55,7 @@ _MINOR = 0.1
 _LONGEST = 300
 """Characters of a path in a message."""
 _COLUMNS_OF_A_SIGNAL = 24
-"""A CSV without a header whose lines are so long holds a signal a line."""
+"""The least number of columns of a CSV without a header that is read as a signal on each line."""
 
 
 def kind_of(path: str) -> Found:

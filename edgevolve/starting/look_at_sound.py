@@ -21,7 +21,7 @@ _CLIP = 1.0
 """Seconds of a clip of files that are longer than any of these."""
 _NEARLY_ALL = 0.95
 _SAME = 1.01
-"""A file that is longer by less is cut."""
+"""A file that is longer by less than this factor is cut."""
 _BANDS = (40, 32, 24, 16)
 _COEFFICIENTS = 10
 

@@ -23,7 +23,7 @@ _MOST_CLASSES = 30
 
 
 def table(path: str, wishes: Wishes) -> Reading:
-    """Raises `DataError` where no column can be seen that is to be predicted."""
+    """Raises `DataError` if it cannot tell the column to predict."""
     file = opened(path)
     if not file.has_header and wishes.label is None:
         raise DataError(f"{shown(path)}: its first line names no columns; add one, or say --label 'column 5'")
@@ -90,7 +90,7 @@ class _Kinds:
         return few and (not self.numeric[name] or self.whole[name])
 
     def comes_back(self, name: str) -> bool:
-        """Whether values stand in several rows each, and there are enough of them for three splits."""
+        """Whether each value occurs in several rows, and there are enough different values for three splits."""
         return 3 <= self.different[name] <= self.rows / 2
 
     def is_of_rows(self, name: str) -> bool:

@@ -23,11 +23,11 @@ CANDIDATES = 50
 _MACS_A_SECOND = 1.5e9
 """Multiply-accumulates of training, forwards and backwards, that a core does in a second: assumed."""
 _PASSES = 3
-"""Training takes the multiply-accumulates of one inference so many times an example."""
+"""The cost of training on an example, in inferences."""
 _STEPS, _EPOCHS = 600, (4, 60)
 _FEWEST_MACS = 20_000
 _FINAL = 5
-"""The best is trained again so many times as long."""
+"""The final training has this many times the epochs of the search."""
 _LARGE_SIDE = 64
 _MOST_FLASH = 24_000
 _IMBALANCED = 10
@@ -40,7 +40,7 @@ _SAMPLES, _PATIENCE_S = 200, 20.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A search that runs as it is: its configuration, the reasons by field, and what looked wrong in the data.
+    """A complete search: its configuration, the reason of each field, and notes on the data.
 
     `problem` is without the bounds that the board adds; `feasible` is the share of random networks within all.
     """
@@ -60,7 +60,7 @@ class Plan:
 
 
 def planned(reading: Reading, board: str, minutes: float, cores: int) -> Plan:
-    """Choose all that is not about the data. Loads them once.
+    """Choose everything that is not about reading the data. Loads the data once.
 
     Raises `DataError` for data that cannot be trained on, `PredictorError` for an unknown board and `ConfigError` where
     no network fits.

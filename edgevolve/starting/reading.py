@@ -1,4 +1,4 @@
-"""How data are to be read: the reader with its settings, and why each is as it is."""
+"""How to read the data: the reader with its settings, and the reason of each setting."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the user said beside the path: a column to predict, and whether what cannot be read may be left out."""
+    """The user's options: a column to predict, and whether files that cannot be read may be left out."""
 
     label: str | None = None
     skip_unreadable: bool = False
@@ -52,14 +52,14 @@ def check_classes(path: str, listing: Listing) -> None:
 
 
 def classes_in_words(names: Sequence[str]) -> str:
-    """How many there are, and the first of them."""
+    """The number of classes and the first names."""
     few = ", ".join(names[:4])
     return f"{len(names)} classes ({few}{', …' if len(names) > 4 else ''})"
 
 
 @contextmanager
 def by_options() -> Iterator[None]:
-    """Messages of readers name their settings; here the options of the command line stand for them."""
+    """Messages of readers name their settings; this replaces them by the options of the command line."""
     try:
         yield
     except DataError as error:

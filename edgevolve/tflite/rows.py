@@ -330,7 +330,7 @@ def tflite_name(op: Op) -> str:
 
 
 def needs(operator: Operator, target: Target) -> Needs | None:
-    """What TensorFlow Lite Micro's kernel keeps and asks for; None where that is not known."""
+    """The memory that TensorFlow Lite Micro's kernel keeps and asks for; None if it is not known."""
     row = (CUSTOM_ROWS if operator.custom else ROWS).get(operator.name)
     return row.kernel.needs(operator, target) if row and row.kernel else None
 

@@ -1,4 +1,4 @@
-"""Which runtimes can run a file, and which of its operators stop them: what is declared by them, nothing is run."""
+"""Which runtimes can run a file, and which of its operators they refuse; this is looked up, and nothing is run."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

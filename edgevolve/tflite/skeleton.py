@@ -1,7 +1,6 @@
 """A graph as an int8 `.tflite` without a framework: right shapes, operators and sizes, made-up weights and scales.
 
-It is what a vendor's compiler or a profiler needs to tell what a network costs before anyone trained it; what it
-computes means nothing.
+A vendor's compiler or a profiler needs it to tell the cost of a network that is not trained. Its outputs mean nothing.
 """
 
 from typing import Any

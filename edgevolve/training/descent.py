@@ -96,7 +96,7 @@ class Plain:
 
 
 class Regime(Protocol):
-    """Something that goes along with gradient descent, with vectors of its own in the state: masks of pruning."""
+    """Something that takes part in gradient descent with its own vectors in the state, such as the masks of pruning."""
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -112,7 +112,7 @@ class Regime(Protocol):
         """Its vectors after a step of this gradient; `done` steps were made, this one included, of `whole`."""
 
     def is_settled(self, done: int, epochs: int) -> bool:
-        """Whether weights may be kept after `done` of so many epochs."""
+        """Whether the weights may be kept after `done` of all epochs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Distillation: a network learns from what a larger one answers, beside the labels (Hinton, Vinyals & Dean 2015)."""
+"""Distillation: a network learns from the labels and from a larger network's answers (Hinton, Vinyals & Dean 2015)."""
 
 import json
 import math
@@ -24,7 +24,7 @@ _SETTINGS = TrainingSettings(epochs=10, learning_rate=0.02)
 
 
 class Teacher(Protocol):
-    """A network that is at hand."""
+    """A network that answers examples."""
 
     def outputs(self, x: Rows, target: Target) -> NDArray[np.float32]:
         """What it answers, (number, outputs): logits of classes, values of other targets."""

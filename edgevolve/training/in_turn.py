@@ -1,4 +1,4 @@
-"""Weights and logits of a mixture, trained in turn: an epoch is one compiled call.
+"""Trains weights and logits of a mixture alternately; an epoch is one compiled call.
 
 A step moves the logits on a batch of one part of the training split, then the weights on a batch of the other. Batch
 norm always takes the statistics of its batch: what is kept is trained anew.

@@ -1,4 +1,4 @@
-"""First weights of a network from a trained one that it was made of by a small change.
+"""Initial weights of a network from a similar trained one, such as its parent in a search.
 
 What both have is copied. A wider layer gets copies of channels, which share their work (Net2Net; Chen et al. 2016,
 arXiv 1511.05641, section 2.1), a larger kernel zeros around the old one, an added layer what changes nothing where it
@@ -39,9 +39,10 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """First weights, how many of the network's nodes with a kernel took theirs over, and whether it answers the same.
+    """Initial weights, and how far they are those of the trained network.
 
-    `preserves` is only said where it is sure: the network gives what the trained one gives, but for rounding.
+    `taken` nodes with a kernel took theirs over. `preserves` is True only if it is certain that both networks give the
+    same outputs, apart from rounding.
     """
 
     weights: Weights
@@ -198,7 +199,7 @@ def _positive(graph: Graph) -> dict[str, Activation]:
 
 
 def _can_pass_on(node: Node, parent: Graph, read: str | None, positive: Mapping[str, Activation]) -> bool:
-    """Whether a layer can give what it reads."""
+    """Whether a layer can be the identity."""
     op = node.op
     if read is None or not isinstance(op, Conv2D | DepthwiseConv2D | Dense):
         return False
@@ -303,7 +304,7 @@ def _take(
 def _take_window(
     target: NDArray[Any], old: NDArray[Any], node: Node, parent: Node, read: Ids, made: Ids, share: NDArray[np.float32]
 ) -> bool:
-    """Copy a kernel into a window of its own size, larger or smaller."""
+    """Copy a kernel into a window of another size."""
     op: Any = node.op
     exact = _offset(node, parent)
     start = exact or tuple((a - b) // 2 for a, b in zip(target.shape[:2], old.shape[:2], strict=True))
@@ -328,7 +329,7 @@ def _take_window(
 
 
 def _pass_on(values: Weights, node: Node, read: Ids, made: Ids, share: NDArray[np.float32]) -> None:
-    """A layer that gives what it reads."""
+    """Weights with which a layer is the identity."""
     target = values[f"{node.name}/kernel"]
     target[...] = 0
     taps = () if isinstance(node.op, Dense) else (_padding_before(node, 0), _padding_before(node, 1))

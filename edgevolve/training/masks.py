@@ -150,7 +150,7 @@ class Masking:
         return reads + self._sum(relative * groups.share_made, groups.made)
 
     def _mask(self, importance: Any, share: Any) -> Any:
-        """The least important groups go, so many of all or of each layer; the best of each tensor stays."""
+        """Mask the least important groups, a number of all or of each layer; the best of each tensor stays."""
         groups, number = self.groups, self.groups.number
         scores = tf.gather(importance, groups.member)
         rows = int(groups.row.max(initial=-1)) + 1
@@ -166,7 +166,7 @@ class Masking:
 
 
 def _places(values: Any) -> Any:
-    """Where each value stands when they are sorted."""
+    """The rank of each value."""
     order = tf.argsort(values, stable=True)
     return tf.math.invert_permutation(order)
 

@@ -43,7 +43,7 @@ def path_forward(graph: Graph, values: Mapping[str, Any], x: Any, chosen: Sequen
 def _compute(
     graph: Graph, values: Mapping[str, Any], chosen: Sequence[Chosen], target: str, made: dict[str, Any]
 ) -> None:
-    """Add `target` to what is made, and all that it needs whatever is chosen."""
+    """Compute `target`, and all that it needs whichever options are chosen."""
     needed = _needed(graph)[target]
     for node in graph.nodes:
         name = node.output.name
@@ -80,7 +80,7 @@ def _chosen(graph: Graph, values: Mapping[str, Any], chosen: Sequence[Chosen], n
 
 @cache
 def _needed(graph: Graph) -> dict[str, frozenset[str]]:
-    """For each activation what its value needs whatever is chosen, itself among it."""
+    """For each activation, the activations that it needs whichever options are chosen, itself included."""
     needed: dict[str, frozenset[str]] = {x.name: frozenset((x.name,)) for x in graph.inputs}
     for node in graph.nodes:
         parts = [needed[x.name] for x in node.inputs]
@@ -102,7 +102,7 @@ class Paths:
     def move_logits(
         self, state: Any, batch: Any, held: Any, costs: Any, done: Any, rate: Any, seed: Any
     ) -> tuple[Any, Any]:
-        """A step of Adam on the loss of `held` and the costs, every so many steps; else nothing."""
+        """A step of Adam on the loss of `held` and the costs, once in several steps; else nothing."""
         now = (done >= self.warm_up) & (done % self.every == 0)
         loss, moved = tf.cond(
             now, lambda: self._moved(state, held, costs, done, seed), lambda: (0.0, tuple(state[-3:]))
@@ -176,7 +176,10 @@ def _own(seed: Any, purpose: int, decision: int) -> Any:
 
 
 def _draw(logits: Any, number: int, seed: Any) -> Any:
-    """So many different options by their probability: the largest of logits plus Gumbel noise (Kool et al. 2019)."""
+    """Draws a number of different options by their probability: the largest of logits plus Gumbel noise (Kool et al.
+
+    2019).
+    """
     uniform = tf.random.stateless_uniform(tf.shape(logits), seed, 1e-20, 1.0)
     number = min(number, logits.shape[0])
     return tf.math.top_k(logits - tf.math.log(-tf.math.log(uniform)), number).indices

@@ -16,7 +16,7 @@ from edgevolve.training.stage import Progress, TrainState
 from resource_models import model_size
 
 _EVERY = 16
-"""Masks are drawn anew after so many steps, as in Lin et al. 2020."""
+"""Steps between two computations of the masks, as in Lin et al. 2020."""
 
 SPARSE_SIZE = Metric("sparse_size_bytes", "size if sparse", BYTES, learned=True)
 """What a runtime would store that reads sparse kernels; none that edgevolve exports to does."""
@@ -66,7 +66,7 @@ class Prune:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """What it gives beside the target's scores."""
+        """The metric that it adds to the target's scores."""
         return () if self.structured else (SPARSE_SIZE,)
 
     @property

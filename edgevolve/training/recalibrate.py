@@ -86,7 +86,7 @@ class Recalibrate:
             raise ValueError(f"Recalibrate: examples must be a whole number of at least 1, not {self.examples!r}")
 
     def __call__(self, state: TrainState, data: Splits, rng: np.random.Generator, progress: Progress) -> TrainState:
-        """The same network and weights, but for the statistics. Raises `ValueError` where there are no weights."""
+        """The same network and weights with new statistics. Raises `ValueError` if there are no weights."""
         from edgevolve.training.trainer import check_fit
         from edgevolve.training.weights import check_weights
 

@@ -100,7 +100,7 @@ class TrainingSettings:
 
 
 def augmentation(entry: str) -> tuple[str, float]:
-    """The name of an entry of `augment`, and its amount. Raises `ValueError` for what is none."""
+    """The name of an entry of `augment`, and its amount. Raises `ValueError` for anything else."""
     name, given, text = entry.partition("=")
     _require(name in AUGMENTATIONS, "augment", entry, f"of {', '.join(AUGMENTATIONS)}{suggestion(name, AUGMENTATIONS)}")
     usual, least, most = AUGMENTATIONS[name]

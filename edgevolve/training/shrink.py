@@ -57,7 +57,7 @@ def evenly_shrunk(graph: Graph, share: float) -> Graph:
 
 
 def _smaller(graph: Graph, channels: Channels, kept: Kept) -> tuple[Graph, dict[str, str]]:
-    """The network without the groups that are not kept, and what its nodes are called there."""
+    """The network with only the groups that are kept, and the new names of its nodes."""
     if not channels.feasible(kept):
         raise ValueError("these channels cannot be taken out: a tensor needs at least one, an input or output all")
     net = GraphBuilder()

@@ -21,7 +21,7 @@ class Progress(Protocol):
     """What a task calls while it works; it costs little, and may be called often."""
 
     def __call__(self, step: int, metrics: Mapping[str, float], checkpoint: Arrays | None = None) -> bool:
-        """Report; gives whether to go on: False asks the task to end with what it has.
+        """Report; returns whether to continue. False asks the task to end with what it has.
 
         The deadline of a job counts from its last report. A job that is tried again, on another worker or after a
         resume, finds the last `checkpoint` in `Job.checkpoint`: all that it needs to end as it would have.
@@ -65,9 +65,9 @@ class FollowsRecipe(Protocol):
         """The keys of a recipe that it reads."""
 
     def under(self, recipe: Mapping[str, Any]) -> Stage | None:
-        """The stage as this recipe sets it, itself where none of its keys are there, None where it has nothing to do.
+        """The stage with the recipe's values; None if it has nothing to do.
 
-        Raises `ValueError` for a value that it cannot take.
+        It is the stage itself if the recipe has none of its keys. Raises `ValueError` for a value that it cannot take.
         """
 
 
@@ -80,7 +80,7 @@ class Foresees(Protocol):
 
 
 def foreseen(graph: Graph, stages: Sequence[Stage], recipe: Mapping[str, Any]) -> Graph:
-    """What these stages will make of a network under a recipe, as far as they know; itself where none changes it."""
+    """The network that these stages will make under a recipe, as far as they foresee it."""
     for stage in stages_under(stages, recipe):
         graph = stage.foreseen(graph) if isinstance(stage, Foresees) else graph
     return graph

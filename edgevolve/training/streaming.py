@@ -33,7 +33,7 @@ def fed(rows: NDArray[Any]) -> NDArray[Any]:
 
 
 def answers(split: Split, target: Target) -> Any:
-    """What examples are to be answered with; nothing, (number, 0), where that is the input."""
+    """The wanted answers of examples; empty, (number, 0), if these are the inputs."""
     wanted = target.answers(split.y[:])
     return tf.zeros((len(split), 0)) if wanted is None else tf.constant(wanted)
 

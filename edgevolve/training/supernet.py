@@ -72,7 +72,7 @@ def phases(method: Method, parts: tuple[str, ...]) -> tuple[Phase, ...]:
 
 @dataclass(slots=True)
 class Place:
-    """How far a training is: all that a checkpoint holds beside arrays."""
+    """The progress of a training: all that a checkpoint holds in addition to arrays."""
 
     phase: int = 0
     step: int = 0
@@ -226,7 +226,7 @@ class _AtWork:
         return first
 
     def _batch(self) -> tuple[Any, Any]:
-        """The examples of a step: each once in every so many steps, in another order each time."""
+        """The examples of a step: each occurs once in an epoch, in another order each time."""
         import tensorflow as tf
 
         from edgevolve.training.streaming import fed
