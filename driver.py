@@ -105,7 +105,7 @@ def search(
 @app.command()
 def check(config: Config) -> None:
     """Look at the data, and see whether a configuration is valid and what share of its space lies within the bounds."""
-    from edgevolve.reports.feasibility import feasibility_table
+    from edgevolve.reports.dry_run import feasibility_table
     from edgevolve.runs.feasibility import feasibility
 
     chosen = load_config(config)

@@ -46,7 +46,7 @@ def devices(
     as_json: Annotated[bool, typer.Option("--json", help="the sheets, each figure with provenance and source")] = False,
 ) -> None:
     """List the devices; with names, show each figure with its source."""
-    from edgevolve.reports.devices import device_table, figure_table
+    from edgevolve.reports.device_tables import device_table, figure_table
     from edgevolve.reports.terminal import console
 
     named = [name for name in names or () if name.partition("/")[0] in boards()]
@@ -69,7 +69,7 @@ def boards_of(
     as_json: Annotated[bool, typer.Option("--json", help="the boards, each figure with provenance and source")] = False,
 ) -> None:
     """List the boards with their free memory and kernels; with names, show each figure with its source."""
-    from edgevolve.reports.devices import board_figures, board_json, board_table
+    from edgevolve.reports.device_tables import board_figures, board_json, board_table
     from edgevolve.reports.terminal import console
 
     if as_json:
@@ -176,7 +176,7 @@ def fit(
     seed: Seed = 0,
 ) -> None:
     """Learn a device from measurements, and print the error on held-out networks."""
-    from edgevolve.reports.devices import predictor_table
+    from edgevolve.reports.device_tables import predictor_table
     from edgevolve.reports.terminal import console
 
     about = sheet(known) if known else None
@@ -214,7 +214,7 @@ def validate(
     as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
 ) -> None:
     """Compare predictions with measurements, of whole networks; rows of a single layer are left out."""
-    from edgevolve.reports.devices import validation_table
+    from edgevolve.reports.device_tables import validation_table
     from edgevolve.reports.terminal import console
 
     fitted = DevicePredictor.load(predicted) if predicted.suffix == ".json" else None

@@ -128,7 +128,7 @@ def optimise(
     With --slower, large maps are computed in bands, so that they are never in memory as a whole.
     """
     from edgevolve.deployment.optimise import optimised
-    from edgevolve.reports.arena import runtime_facts
+    from edgevolve.reports.arena_words import runtime_facts
     from edgevolve.reports.terminal import console, optimised_table
 
     if out.suffix.lower() in C_SUFFIXES:

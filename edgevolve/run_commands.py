@@ -152,7 +152,7 @@ def train(
 
     Export takes the best.
     """
-    from edgevolve.reports.final import final_table
+    from edgevolve.reports.final_trainings import final_table
     from edgevolve.reports.terminal import console
     from edgevolve.runs.provenance import load_data
 
@@ -186,7 +186,7 @@ def standard(
     ] = None,
 ) -> None:
     """Compare the front with the field's standard networks; those trained with --train also appear in later reports."""
-    from edgevolve.engine.standard import cost_of, standards_of, train_standard
+    from edgevolve.engine.standard_networks import cost_of, standards_of, train_standard
     from edgevolve.reports.standard import standards_table
     from edgevolve.reports.terminal import console
     from edgevolve.runs.provenance import load_data
@@ -244,7 +244,7 @@ def specialise(
 
 def _say_trained(run: Run, event: Event) -> None:
     """A line when a final training has ended."""
-    from edgevolve.reports.final import trained_line
+    from edgevolve.reports.final_trainings import trained_line
 
     if isinstance(event, Retrained):
         print(trained_line(run, event), flush=True)

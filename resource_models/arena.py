@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 from edgevolve.graph import Graph, Tensor, reordered
 from edgevolve.tflite import CORTEX_M, Needs, Operator, Target, TfliteModel, needs, operators
+from resource_models.arena_plan import Plan, plan, unplanned
 from resource_models.constants import constants
 from resource_models.deployed import deployed
 from resource_models.flash import flash_bytes
 from resource_models.liveness import PlacedBuffer
 from resource_models.memory import peak_memory
-from resource_models.plan import Plan, plan, unplanned
 from resource_models.planner import Buffer, greedy_offsets, height, live_peak
 from resource_models.size import macs
 from resource_models.tail import Part, tail

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from edgevolve.graph import DType, Graph, Node, Shape, Tensor
 from edgevolve.tflite import Operator, TfliteModel
-from edgevolve.tflite.rows import read_op
+from edgevolve.tflite.operator_rows import read_op
 from resource_models.pieces import NEVER, Along, Band, Path, Window, path_of
 
 POINTWISE = frozenset(

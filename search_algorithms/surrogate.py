@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from search_algorithms.gaussian_process import one_thread
+from search_algorithms.posterior import one_thread
 
 Array = NDArray[np.float64]
 

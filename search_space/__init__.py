@@ -10,7 +10,8 @@ from search_space.declared import DeclaredSpace
 from search_space.mlp import MlpSpace
 from search_space.mobile import MobileSpace
 from search_space.nasbench201 import NasBench201Space
-from search_space.protocol import (
+from search_space.recipes import Genes, Recipes, Trained
+from search_space.space import (
     DegenerateSpaceError,
     Elastic,
     GenotypeError,
@@ -19,7 +20,6 @@ from search_space.protocol import (
     WithFrontEnd,
     WithRecipe,
 )
-from search_space.recipes import Genes, Recipes, Trained
 
 __all__ = [
     "SPACES",

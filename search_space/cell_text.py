@@ -3,7 +3,7 @@
 import ast
 from typing import Any
 
-from search_space.protocol import GenotypeError
+from search_space.space import GenotypeError
 from search_space.variables import shown
 
 _LONGEST = 100_000

@@ -21,7 +21,7 @@ from search_space.declared import DeclaredSpace
 from search_space.genome import Choice, Record
 from search_space.mixture import Decision, Mix, Mixture, Selection
 from search_space.primitives import Primitive, clamped, conv_bn_relu, primitive, standard
-from search_space.protocol import GenotypeError, Json
+from search_space.space import GenotypeError, Json
 from search_space.variables import Change, refusal
 
 CELL_PRESETS = {

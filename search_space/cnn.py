@@ -15,9 +15,9 @@ from search_space.cnn_shared import cnn_program, read_parts
 from search_space.declared import DeclaredSpace
 from search_space.genome import Choice, Flag, IntRange, Items, Maybe, Record, Variable, Variants
 from search_space.head import Hidden, hidden_layer
-from search_space.protocol import GenotypeError
 from search_space.shared import Path, Program, inherited
 from search_space.shared_path import PartedBuilder
+from search_space.space import GenotypeError
 
 __all__ = ["Block", "CnnSpace", "Conv", "Depthwise", "Layer", "Net", "Pointwise", "Pool"]
 

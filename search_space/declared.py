@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgevolve.graph import Graph, graph_hash
 from search_space.genome import Variable
 from search_space.head import logits
-from search_space.protocol import DegenerateSpaceError, Json
+from search_space.space import DegenerateSpaceError, Json
 
 G = TypeVar("G")
 

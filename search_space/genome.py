@@ -12,7 +12,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from numpy.random import Generator
 
-from search_space.protocol import GenotypeError, Json
+from search_space.space import GenotypeError, Json
 from search_space.variables import (
     Change,
     Choice,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgevolve.graph import Graph, with_bits
 from search_space.genome import Choice
-from search_space.protocol import DegenerateSpaceError, GenotypeError, Json, SearchSpace, WithFrontEnd, WithRecipe
+from search_space.space import DegenerateSpaceError, GenotypeError, Json, SearchSpace, WithFrontEnd, WithRecipe
 from search_space.variables import Change, check_keys, shown
 
 G = TypeVar("G")

@@ -7,7 +7,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from numpy.random import Generator
 
-from search_space.protocol import GenotypeError, Json
+from search_space.space import GenotypeError, Json
 
 V = TypeVar("V")
 Option = TypeVar("Option", str, int)

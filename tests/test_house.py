@@ -1,7 +1,9 @@
 """The house itself: what is packaged, registered and shipped."""
 
 import inspect
+import re
 import tomllib
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +55,29 @@ def test_no_file_is_named_for_nothing():
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_file_is_longer_than_400_lines(path):
     assert len(path.read_text().splitlines()) <= 400
+
+
+def test_no_file_name_occurs_twice():
+    names = Counter(path.name for path in FILES if path.name != "__init__.py")
+    assert [name for name, count in names.items() if count > 1] == []
+
+
+_NAMES_ALONE = re.compile(r"(import|from) .*|[\w.]+(: \w+)?,|\W*|#.*")
+"""Lines that say nothing: imports, names in a list or table, punctuation, comments."""
+
+
+def test_no_block_of_eight_equal_lines_is_left():
+    """Outside tests, and outside `configs`, each of which is a whole example."""
+    places = defaultdict(list)
+    for path in [*FILES, *(ROOT / "benchmarks").rglob("*.py")]:
+        if path.is_relative_to(ROOT / "configs"):
+            continue
+        lines = [(number, line.strip()) for number, line in enumerate(path.read_text().splitlines(), 1)]
+        lines = [(number, line) for number, line in lines if not _NAMES_ALONE.fullmatch(line)]
+        for first in range(len(lines) - 7):
+            block = lines[first : first + 8]
+            places[tuple(line for _, line in block)].append(f"{path.relative_to(ROOT)}:{block[0][0]}")
+    assert [where for where in places.values() if len(where) > 1] == []
 
 
 def test_registries_name_classes_and_every_entry_keeps_its_protocol():

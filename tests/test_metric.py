@@ -146,7 +146,7 @@ def test_an_interval_of_a_share_is_in_per_cent():
 
 
 def test_a_bound_on_a_metric_of_the_users_own_is_checked_in_its_unit():
-    from edgevolve.reports.feasibility import feasibility_table
+    from edgevolve.reports.dry_run import feasibility_table
     from edgevolve.runs.feasibility import feasibility
 
     config = SearchConfig(

@@ -11,7 +11,7 @@ from edgevolve.data.front_end import Fittable, FrontEnd, Pixels, Prepared, Sampl
 from edgevolve.data.image_folder import ImageFolder
 from edgevolve.data.keras_datasets import KerasDataset
 from edgevolve.data.mel import Mel
-from edgevolve.data.micro import Micro
+from edgevolve.data.micro_front_end import Micro
 from edgevolve.data.npz import NpzImages
 from edgevolve.data.resize import Resize
 from edgevolve.data.rows import Rows, StoredArray, chunks

@@ -14,7 +14,7 @@ from edgevolve.data.cost import cost_of
 from edgevolve.data.data_error import DataError
 from edgevolve.data.front_end import Fittable, FrontEnd, Pixels, Samples, Standardise, Unchanged
 from edgevolve.data.mel import Mel
-from edgevolve.data.micro import Micro
+from edgevolve.data.micro_front_end import Micro
 from edgevolve.data.resize import Resize
 from edgevolve.data.rows import Rows, StoredArray, chunks, size_bytes
 from edgevolve.data.spectrum import Spectrum

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from math import prod
 from string import Template
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -131,15 +131,17 @@ class Standardise:
 
 
 @dataclass(frozen=True, slots=True)
-class Pixels:
-    """value / 255: what uint8 stands for. `shape` is that of an example."""
+class _Divided:
+    """Each value by itself, over `divisor`; nothing is learned. `shape` is that of an example."""
 
     shape: tuple[int, ...]
-    name = "pixels"
     work_bytes = 0
-    raw_type = "uint8"
+    name: ClassVar[str]
+    raw_type: ClassVar[str]
+    divisor: ClassVar[float]
+    words: ClassVar[str]
 
-    def fitted(self, rows: Rows) -> "Pixels":
+    def fitted(self, rows: Rows) -> Self:
         """The front end itself: it learns nothing from the rows."""
         return self
 
@@ -154,76 +156,34 @@ class Pixels:
         return {"shape": list(self.shape)}
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
-        """Values from 0 to 1."""
-        return raw.astype(np.float32) / np.float32(255)
+        """Values of the same shape, float32."""
+        return raw.astype(np.float32) / np.float32(self.divisor)
 
     def c_source(self) -> str:
         """C code that does the same for an example of `shape`."""
-        return _elementwise("value / 255 of each byte", self, "", "(float)raw[i] / 255.0f")
+        value = "raw[i]" if self.divisor == 1 else f"(float)raw[i] / {self.divisor:.1f}f"
+        return _elementwise(self.words, self, "", value)
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
-    """value / 32768: what int16 stands for. `shape` is that of an example."""
+class Pixels(_Divided):
+    """value / 255: what uint8 stands for, from 0 to 1."""
 
-    shape: tuple[int, ...]
-    name = "samples"
-    work_bytes = 0
-    raw_type = "int16"
-
-    def fitted(self, rows: Rows) -> "Samples":
-        """The front end itself: it learns nothing from the rows."""
-        return self
-
-    @property
-    def cost(self) -> Cost:
-        """What the C code needs for an example."""
-        return _elementwise_cost(self)
-
-    @property
-    def parameters(self) -> Mapping[str, Any]:
-        """The shape of an example."""
-        return {"shape": list(self.shape)}
-
-    def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
-        """Values from -1 to below 1."""
-        return raw.astype(np.float32) / np.float32(32_768)
-
-    def c_source(self) -> str:
-        """C code that does the same for an example of `shape`."""
-        return _elementwise("value / 32768 of each sample", self, "", "(float)raw[i] / 32768.0f")
+    __slots__ = ()
+    name, raw_type, divisor, words = "pixels", "uint8", 255.0, "value / 255 of each byte"
 
 
-@dataclass(frozen=True, slots=True)
-class Unchanged:
-    """Floating point as it is. `shape` is that of an example."""
+class Samples(_Divided):
+    """value / 32768: what int16 stands for, from -1 to below 1."""
 
-    shape: tuple[int, ...]
-    name = "unchanged"
-    work_bytes = 0
-    raw_type = "float32"
+    __slots__ = ()
+    name, raw_type, divisor, words = "samples", "int16", 32768.0, "value / 32768 of each sample"
 
-    def fitted(self, rows: Rows) -> "Unchanged":
-        """The front end itself: it learns nothing from the rows."""
-        return self
 
-    @property
-    def cost(self) -> Cost:
-        """What the C code needs for an example."""
-        return _elementwise_cost(self)
+class Unchanged(_Divided):
+    """Floating point as it is."""
 
-    @property
-    def parameters(self) -> Mapping[str, Any]:
-        """The shape of an example."""
-        return {"shape": list(self.shape)}
-
-    def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
-        """The same values, float32."""
-        return raw.astype(np.float32)
-
-    def c_source(self) -> str:
-        """C code that does the same for an example of `shape`."""
-        return _elementwise("each value as it is", self, "", "raw[i]")
+    __slots__ = ()
+    name, raw_type, divisor, words = "unchanged", "float32", 1.0, "each value as it is"
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,9 +214,7 @@ class Prepared:
 _RAW = {"float32": "float", "int16": "short", "uint8": "unsigned char"}
 
 
-def _elementwise(
-    title: str, front_end: "Standardise | Pixels | Samples | Unchanged", constants: str, value: str
-) -> str:
+def _elementwise(title: str, front_end: "Standardise | _Divided", constants: str, value: str) -> str:
     """The header of a front end that gives one feature for each value."""
     names = {"title": title, "constants": constants + "\n" * bool(constants), "value": value}
     return _HEADER.substitute(names, raw=_RAW[front_end.raw_type], values=prod(front_end.shape))
@@ -266,7 +224,7 @@ _CODE_BYTES = 170
 """Thumb-2 of `front_end`, gcc -Os for a Cortex-M4, rounded up (`benchmarks/front_ends.py`)."""
 
 
-def _elementwise_cost(front_end: "Standardise | Pixels | Samples | Unchanged") -> Cost:
+def _elementwise_cost(front_end: "Standardise | _Divided") -> Cost:
     constants = 0 if not isinstance(front_end, Standardise) or front_end.mean else 8 * front_end.shape[-1]
     return Cost(0, table_bytes(front_end.c_source()) + constants + _CODE_BYTES, 6 * prod(front_end.shape))
 

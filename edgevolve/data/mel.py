@@ -45,6 +45,7 @@ class Mel:
     coefficients: int = 0
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
+    raw_type = "int16"
 
     def __post_init__(self) -> None:
         if min(self.rate, self.samples, self.bands) < 1 or min(self.window_ms, self.stride_ms) <= 0:
@@ -93,11 +94,6 @@ class Mel:
     def parameters(self) -> Mapping[str, Any]:
         """All fields, as JSON values."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-
-    @property
-    def raw_type(self) -> str:
-        """The type of what is read, `int16`."""
-        return "int16"
 
     @property
     def work_bytes(self) -> int:

@@ -82,6 +82,13 @@ class Windows:
         return rows[0] if np.ndim(self.starts[index]) == 0 else rows
 
 
+def names_of(columns: str | Iterable[str] | None) -> tuple[str, ...] | None:
+    """Names of columns as a tuple, one name too; None where none were given."""
+    if columns is None:
+        return None
+    return (columns,) if isinstance(columns, str) else tuple(columns)
+
+
 def check_windowing(data: Windowing) -> None:
     """Raise `DataError` for a window or stride that is none."""
     for name, value in (("window", data.window), ("stride", data.stride)):

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edgevolve.data.csv_file import CsvFile, opened
 from edgevolve.data.data_error import DataError
 from edgevolve.data.folder import ClassFolder, Listing, Place
-from edgevolve.data.recordings import Piece, Rate, check_windowing, windowed
+from edgevolve.data.recordings import Piece, Rate, check_windowing, names_of, windowed
 from edgevolve.data.split import Splits
 from edgevolve.data.time_column import rate_of, time_column
 from edgevolve.data.unreadable import Unreadable, shown
@@ -52,9 +52,7 @@ class SensorFolder(ClassFolder):
     skip_unreadable: bool = False
 
     def __post_init__(self) -> None:
-        if self.columns is not None:
-            columns = (self.columns,) if isinstance(self.columns, str) else tuple(self.columns)
-            object.__setattr__(self, "columns", columns)
+        object.__setattr__(self, "columns", names_of(self.columns))
         check_windowing(self)
         if self.axes is not None and self.axes < 1:
             raise DataError(f"SensorFolder: axes must be from 1, not {self.axes!r}")

@@ -16,7 +16,7 @@ from edgevolve.data.csv_file import CsvFile, is_missing, opened, whole
 from edgevolve.data.data_error import DataError, not_read
 from edgevolve.data.folder import PARTS, Place
 from edgevolve.data.npz_signals import GROUPS, NpzSignals
-from edgevolve.data.recordings import Piece, Rate, check_windowing, windowed
+from edgevolve.data.recordings import Piece, Rate, check_windowing, names_of, windowed
 from edgevolve.data.split import Splits
 from edgevolve.data.target import Classes
 from edgevolve.data.time_column import GAP, rate_of, time_column
@@ -60,10 +60,8 @@ class SensorTable:
     skip_unreadable: bool = False
 
     def __post_init__(self) -> None:
-        if self.columns is not None:
-            columns = (self.columns,) if isinstance(self.columns, str) else tuple(self.columns)
-            object.__setattr__(self, "columns", columns)
         check_windowing(self)
+        object.__setattr__(self, "columns", names_of(self.columns))
 
     @property
     def input_shape(self) -> tuple[int, int, int]:

@@ -5,8 +5,8 @@ from edgevolve.graph.activation_bits import activation_bits, with_activation_bit
 from edgevolve.graph.attributes import Activation, Padding
 from edgevolve.graph.canonical import canonical, from_json, graph_hash, json_hash, to_json
 from edgevolve.graph.channels import Channels, channels_of
+from edgevolve.graph.graph import Graph, GraphBuilder, Node, reordered
 from edgevolve.graph.kernel_bits import form_in_words, kernel_bits, with_bits, with_kernel_bits
-from edgevolve.graph.network import Graph, GraphBuilder, Node, reordered
 from edgevolve.graph.opaque import Opaque
 from edgevolve.graph.ops import *  # noqa: F403
 from edgevolve.graph.tensor import DType, Shape, Tensor

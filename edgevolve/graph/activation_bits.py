@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from edgevolve.graph.network import Graph, Node, weight_tensors
+from edgevolve.graph.graph import Graph, Node, weight_tensors
 from edgevolve.graph.op import ShapeError
 from edgevolve.graph.tensor import DType, Tensor
 

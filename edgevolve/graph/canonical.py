@@ -11,7 +11,7 @@ from dataclasses import fields
 from typing import Any
 
 from edgevolve.graph.attributes import Activation, Padding
-from edgevolve.graph.network import Graph, GraphBuilder
+from edgevolve.graph.graph import Graph, GraphBuilder
 from edgevolve.graph.op import LATER, Op, ShapeError
 from edgevolve.graph.opaque import Opaque
 from edgevolve.graph.ops import COMMUTATIVE, OPS

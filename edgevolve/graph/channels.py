@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.graph.network import Graph, Node
+from edgevolve.graph.graph import Graph, Node
 from edgevolve.graph.ops import (
     Activate,
     Add,

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from edgevolve.graph.activation_bits import activation_bits
-from edgevolve.graph.network import Graph, Node, weight_tensors
+from edgevolve.graph.graph import Graph, Node, weight_tensors
 from edgevolve.graph.op import ShapeError
 
 

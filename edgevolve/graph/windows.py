@@ -41,15 +41,12 @@ class Conv2D:
 
     def __post_init__(self) -> None:
         check_positive(self, self.filters, *self.kernel, *self.stride, self.groups, *self.dilation)
-        check_fusable(self, self.activation)
-        _check_strides(self)
-        check_kernel_bits(self, self.kernel_bits)
+        _check_convolution(self)
 
     @property
     def window(self) -> Pair:
         """Height and width of what the kernel spans, in pixels."""
-        (height, width), (down, right) = self.kernel, self.dilation
-        return 1 + (height - 1) * down, 1 + (width - 1) * right
+        return _spanned(self.kernel, self.dilation)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """(1, height, width, filters)."""
@@ -89,15 +86,12 @@ class DepthwiseConv2D:
 
     def __post_init__(self) -> None:
         check_positive(self, *self.kernel, *self.stride, self.multiplier, *self.dilation)
-        check_fusable(self, self.activation)
-        _check_strides(self)
-        check_kernel_bits(self, self.kernel_bits)
+        _check_convolution(self)
 
     @property
     def window(self) -> Pair:
         """Height and width of what the kernel spans, in pixels."""
-        (height, width), (down, right) = self.kernel, self.dilation
-        return 1 + (height - 1) * down, 1 + (width - 1) * right
+        return _spanned(self.kernel, self.dilation)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """(1, height, width, channels · multiplier)."""
@@ -166,6 +160,13 @@ def _window(op: Conv2D | DepthwiseConv2D | _Pool2D, x: Shape) -> Pair:
     return -(-height // op.stride[0]), -(-width // op.stride[1])
 
 
-def _check_strides(op: Conv2D | DepthwiseConv2D) -> None:
+def _spanned(kernel: Pair, dilation: Pair) -> Pair:
+    (height, width), (down, right) = kernel, dilation
+    return 1 + (height - 1) * down, 1 + (width - 1) * right
+
+
+def _check_convolution(op: Conv2D | DepthwiseConv2D) -> None:
+    check_fusable(op, op.activation)
     if max(op.stride) > 1 and max(op.dilation) > 1:
         raise ShapeError(f"{op}: stride and dilation cannot both be above 1")
+    check_kernel_bits(op, op.kernel_bits)

@@ -7,8 +7,8 @@
 from edgevolve.quantisation.calibrate import activation_ranges, calibration_examples
 from edgevolve.quantisation.finetune import Quantise
 from edgevolve.quantisation.float_network import FloatNetwork, float_network
+from edgevolve.quantisation.int8_network import int8_network
 from edgevolve.quantisation.litert import Int8Model, int8_scores, open_model
-from edgevolve.quantisation.network import int8_network
 from edgevolve.quantisation.quantise import Int8Network, QuantisationError, activation_scales, quantise
 from edgevolve.quantisation.score import ScoreInt8
 

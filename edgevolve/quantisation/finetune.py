@@ -11,8 +11,8 @@ from edgevolve.data import Splits, Target, classes_of
 from edgevolve.graph import Graph, canonical, with_activation_bits, with_bits
 from edgevolve.metric import QUANTISATION_DROP, Metric, int8_metric
 from edgevolve.quantisation.calibrate import calibration_examples
+from edgevolve.quantisation.int8_network import int8_network
 from edgevolve.quantisation.litert import int8_scores
-from edgevolve.quantisation.network import int8_network
 from edgevolve.quantisation.quantise import check_activations
 from edgevolve.training import Distil, Progress, TrainingSettings, TrainState
 from edgevolve.training.weights import Weights

@@ -7,8 +7,8 @@ import numpy as np
 from edgevolve.data import Splits, classes_of
 from edgevolve.metric import QUANTISATION_DROP, int8_metric
 from edgevolve.quantisation.calibrate import calibration_examples
+from edgevolve.quantisation.int8_network import int8_network
 from edgevolve.quantisation.litert import int8_scores
-from edgevolve.quantisation.network import int8_network
 from edgevolve.training import Progress, TrainState
 
 

@@ -11,11 +11,11 @@ from scipy import stats
 from edgevolve.reports.axes import scale
 from edgevolve.reports.charts import Chart, course, label, log_axis, plain
 from edgevolve.reports.colours import SERIES
+from edgevolve.reports.differing_settings import differing_settings
 from edgevolve.reports.history import common_box, history
 from edgevolve.reports.metrics import beyond_soft, metric_names, plotted_metrics
 from edgevolve.reports.pictures import front_of_two
 from edgevolve.reports.quantities import duration, quantity, short
-from edgevolve.reports.settings import differing_settings
 from edgevolve.reports.view import View
 from edgevolve.runs import ON_RESUME, Run
 from search_algorithms import Completed

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from edgevolve.graph import Graph, Node, Opaque, Tensor, reordered
 from edgevolve.quantity import size
-from edgevolve.reports.arena import Measured, arena_facts, arena_json, runtime_facts
+from edgevolve.reports.arena_words import Measured, arena_facts, arena_json, runtime_facts
 from edgevolve.reports.fit import fit_facts, fit_json
 from edgevolve.reports.quantities import count
 from edgevolve.tflite import TfliteModel, Verdict, compiled_for, runtimes

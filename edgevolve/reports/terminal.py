@@ -12,7 +12,7 @@ from rich.text import Text
 from edgevolve.graph import form_in_words, from_json
 from edgevolve.quantity import size
 from edgevolve.reports.colours import FRONT
-from edgevolve.reports.devices import board_lines
+from edgevolve.reports.device_tables import board_lines
 from edgevolve.reports.inherited import inherited_lines
 from edgevolve.reports.metrics import beyond_soft, front_metrics, luck, provenance, sources
 from edgevolve.reports.quantities import PERCENTAGE, duration, interval, quantity, short

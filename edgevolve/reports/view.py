@@ -15,7 +15,7 @@ import pandas as pd
 from edgevolve.graph import Graph, form_in_words, from_json, reordered
 from edgevolve.reports import charts
 from edgevolve.reports.axes import scale
-from edgevolve.reports.devices import board_lines
+from edgevolve.reports.device_tables import board_lines
 from edgevolve.reports.drawing import drawing
 from edgevolve.reports.exported import class_rows, exported_classes
 from edgevolve.reports.frames import seconds_active, status

@@ -13,8 +13,8 @@ from numpy.random import Generator
 from edgevolve.data import DataError, Fittable
 from edgevolve.data.chosen import FRONT_END, FRONT_ENDS, as_recipe, needs, read_shape
 from search_space import DeclaredSpace, Genes, GenotypeError, Recipes, SearchSpace, Trained
-from search_space.protocol import Json
 from search_space.recipes import Value, Values
+from search_space.space import Json
 
 G = TypeVar("G")
 

@@ -10,11 +10,11 @@ a test can run check by check.
 
 from edgevolve.testing.algorithms import ALGORITHM_CHECKS, check_algorithm
 from edgevolve.testing.data_sets import DATA_SET_CHECKS, check_data_set
+from edgevolve.testing.data_targets import TARGET_CHECKS, check_target
 from edgevolve.testing.evaluators import EVALUATOR_CHECKS, check_evaluator
 from edgevolve.testing.front_ends import FRONT_END_CHECKS, check_front_end
 from edgevolve.testing.spaces import SPACE_CHECKS, check_space
 from edgevolve.testing.stages import STAGE_CHECKS, check_stage
-from edgevolve.testing.targets import TARGET_CHECKS, check_target
 from edgevolve.testing.tasks import TASK_CHECKS, check_task
 
 __all__ = [

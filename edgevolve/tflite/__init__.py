@@ -10,9 +10,9 @@
 from edgevolve.tflite.c_array import C_SUFFIXES
 from edgevolve.tflite.custom_rows import CUSTOM_ROWS
 from edgevolve.tflite.model import Signature, Subgraph, TfliteError, TfliteModel
+from edgevolve.tflite.operator_rows import ROWS, needs, operators, row_of, tflite_name
 from edgevolve.tflite.reader import load_tflite, model_bytes, read_tflite
 from edgevolve.tflite.row import Field, Kept, Kernel, Needs, Operator, Row
-from edgevolve.tflite.rows import ROWS, needs, operators, row_of, tflite_name
 from edgevolve.tflite.runtimes import Verdict, compiled_for, open_sizes, runtimes
 from edgevolve.tflite.skeleton import skeleton
 from edgevolve.tflite.targets import CORTEX_M, HOST, TARGETS, KernelSet, Target

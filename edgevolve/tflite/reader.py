@@ -17,8 +17,8 @@ from edgevolve.tflite.custom_rows import CUSTOM_ROWS
 from edgevolve.tflite.file_tensors import FileTensors, check_index, names_of, outside, printable
 from edgevolve.tflite.flexbuffer import numbers
 from edgevolve.tflite.model import Signature, Subgraph, TfliteError, TfliteModel
+from edgevolve.tflite.operator_rows import ROWS, read_op
 from edgevolve.tflite.row import Field, Operator
-from edgevolve.tflite.rows import ROWS, read_op
 from edgevolve.tflite.tables import Flatbuffer, FlatbufferError, Table
 
 MAX_FILE_BYTES = 2**31

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from edgevolve.graph import DType
 from edgevolve.tflite.custom_rows import CUSTOM_ROWS
 from edgevolve.tflite.model import TfliteModel
+from edgevolve.tflite.operator_rows import ROWS, needs
 from edgevolve.tflite.row import Operator
-from edgevolve.tflite.rows import ROWS, needs
 from edgevolve.tflite.targets import HOST
 
 MICRO, LITERT, EDGE_TPU, ETHOS_U = "TensorFlow Lite Micro", "LiteRT", "Edge TPU", "Ethos-U"

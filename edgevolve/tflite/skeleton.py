@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.graph import Graph, Shape
-from edgevolve.tflite.rows import row_of
+from edgevolve.tflite.operator_rows import row_of
 from edgevolve.tflite.writer import Quantisation, write_tflite
 
 _SCALE = 0.05

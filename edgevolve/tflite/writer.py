@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.graph import DType, Graph, Node, Shape, ShapeError, Weight
+from edgevolve.tflite.operator_rows import options_of, row_of
 from edgevolve.tflite.reader import PLAN_NAME
 from edgevolve.tflite.row import Row
-from edgevolve.tflite.rows import options_of, row_of
 
 _VERSION = 3
 _ALIGNMENT = 16

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from edgevolve.data import Digits
 from edgevolve.engine import Inline, final_task, search, train_again
-from edgevolve.reports.final import final_table
+from edgevolve.reports.final_trainings import final_table
 from edgevolve.runs import ConfigError, Run, SearchConfig, events
 from edgevolve.runs.provenance import facts, load_data
 from edgevolve.training import TrainingSettings

@@ -33,7 +33,7 @@ from edgevolve.deployment.micro import arena_needed
 from edgevolve.engine import family, final_task, specialised, train_again
 from edgevolve.engine.evaluation import evaluate
 from edgevolve.graph import GraphBuilder
-from edgevolve.reports.final import final_table
+from edgevolve.reports.final_trainings import final_table
 from edgevolve.reports.inherited import inherited_lines
 from edgevolve.reports.terminal import front_table
 from edgevolve.runs import Job, Run

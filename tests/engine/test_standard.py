@@ -5,7 +5,7 @@ from rich.console import Console
 
 from edgevolve import Digits, Inline, MlpSpace, SearchConfig, TrainingSettings, search
 from edgevolve.engine import final_task
-from edgevolve.engine.standard import cost_of, standards_of, train_standard
+from edgevolve.engine.standard_networks import cost_of, standards_of, train_standard
 from edgevolve.reports.standard import standard_lines, standards_table
 from edgevolve.reports.terminal import front_table
 from edgevolve.runs import ConfigError, Run

@@ -6,8 +6,8 @@ import re
 import journals
 import pytest
 
+from edgevolve.reports.differing_settings import differing_settings
 from edgevolve.reports.page import report_page
-from edgevolve.reports.settings import differing_settings
 from edgevolve.runs import Run
 from tests.reports.open_page import Page
 from tests.reports.test_page import data

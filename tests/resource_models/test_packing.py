@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from resource_models.arena_plan import plan
 from resource_models.packing import packed
-from resource_models.plan import plan
 from resource_models.planner import Buffer, greedy_offsets, height, live_peak
 
 

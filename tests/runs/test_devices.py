@@ -9,7 +9,7 @@ import pytest
 from pretend import Pretend
 from rich.console import Console
 
-from edgevolve.reports.feasibility import feasibility_table
+from edgevolve.reports.dry_run import feasibility_table
 from edgevolve.reports.terminal import front_json, front_table
 from edgevolve.runs import ConfigError, Run, config_json
 from edgevolve.runs.events import Asked, DeviceUsed, Rejected

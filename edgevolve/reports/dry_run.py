@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgevolve.metric import Metric, metric
-from edgevolve.reports.devices import board_lines
+from edgevolve.reports.device_tables import board_lines
 from edgevolve.reports.metrics import sources
 from edgevolve.reports.quantities import quantity
 from edgevolve.runs import SearchConfig

@@ -50,6 +50,7 @@ class Micro:
     high_hz: float = 7_500
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
+    raw_type = "int16"
 
     def __post_init__(self) -> None:
         whole = (self.rate, self.samples, self.window_ms, self.stride_ms, self.bands)
@@ -100,11 +101,6 @@ class Micro:
     def parameters(self) -> Mapping[str, Any]:
         """All fields, as JSON values."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-
-    @property
-    def raw_type(self) -> str:
-        """The type of what is read, `int16`."""
-        return "int16"
 
     @property
     def work_bytes(self) -> int:
