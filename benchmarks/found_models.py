@@ -27,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from benchmarks.compression_sections.real_data import TASKS
 from edgevolve.data import Classes, Splits
@@ -39,10 +40,10 @@ from edgevolve.training import TrainingSettings
 from search_algorithms import NSGA3, AgingEvolution, Completed, Problem, Screened, at_most, minimise
 from search_space import CnnSpace
 
-SHORT = 8
+SHORT = 6
 """Epochs of a training of the search on MNIST; the others have fewer examples, and as many more epochs."""
 
-FINALISTS = 6
+FINALISTS = 5
 MOST_EPOCHS = 400
 POINT = 0.01
 SEARCH_SHARE = 0.5
@@ -108,7 +109,7 @@ def searching(task: str, data: Real, minutes: float, workers: int) -> SearchConf
             [minimise("error", scale=0.5), minimise("model_size_bytes", scale=plan.most_bytes)],
             [at_most("model_size_bytes", plan.most_bytes), at_most("macs", 1_500_000)],
         ),
-        algorithm=Screened(NSGA3(founders=20, crossover=0.5), children=16),
+        algorithm=Screened(NSGA3(founders=8, crossover=0.5), children=16),
         training=TrainingSettings(SHORT * plan.passes, optimiser="adamw", learning_rate=0.01),
         start=tuple(start),
         evaluations=None,
@@ -177,12 +178,14 @@ def models_of(task: str, options: argparse.Namespace, out: Path, table: Table) -
     plan = final(config, finalists(found), left, PLANS[task], options.workers)
     trained = search(plan, f"{task}_final", out=out)
     splits, figures = data.load(), dict[str, float]()
-    for name, record in chosen_of(trained, PLANS[task].most_error).items():
-        accuracy, size = tested(trained, record, splits, out / f"{task}_{name}.tflite"), record.metrics
+    chosen = chosen_of(trained, PLANS[task].most_error)
+    looks = {one.number: tested(trained, one, splits, out / f"{task}_{name}.tflite") for name, one in chosen.items()}
+    for name, record in chosen.items():
+        accuracy, size = looks[record.number], record.metrics
         figures |= {f"{task}_{name}_accuracy": round(accuracy, 4), f"{task}_{name}_bytes": size["model_size_bytes"]}
         scores = f"{1 - error_of(record):.2%}", f"{accuracy:.2%}"
         costs = f"{size['model_size_bytes']:,.0f}", f"{size['macs']:,.0f}", f"{size['peak_memory_bytes']:,.0f}"
-        table.add_row(task, name, *scores, *costs, record.description)
+        table.add_row(task, name, *scores, *costs, Text(record.description))
     table.caption = f"{found.evaluations} networks searched, {trained.evaluations} trained for {plan.training.epochs}"
     return figures
 
