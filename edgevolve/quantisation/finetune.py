@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.data import Splits, Target, classes_of
-from edgevolve.graph import Graph, canonical, with_activation_bits, with_bits
+from edgevolve.graph import Graph, activation_bits, canonical, with_activation_bits, with_bits
 from edgevolve.metric import QUANTISATION_DROP, Metric, int8_metric
 from edgevolve.quantisation.calibrate import calibration_examples
 from edgevolve.quantisation.int8_network import int8_network
@@ -27,8 +27,9 @@ _SETTINGS = TrainingSettings(epochs=10, learning_rate=0.01, weight_decay=0.0)
 class Quantise:
     """A stage: kernels of `bits` bits, and quantisation-aware training if rounding alone loses too much.
 
-    Activations have 8 bits, or 16 with `activations=16`: beside kernels of 8 bits, in twice the memory, with biases of
-    64 bits. LiteRT and TensorFlow Lite Micro run all operators of a graph like this, except HARD_SWISH.
+    `activations=16` gives activations 16 bits, beside kernels of 8 bits: they take twice the memory, and biases have 64
+    bits. LiteRT and TensorFlow Lite Micro run all operators of a graph like this, except HARD_SWISH. With None they keep
+    the bits that the network has, 8 unless a stage changed them.
 
     With `bits=None` kernels keep the bits that the network has. `first` and `last` are those of the first and the last
     layer with a kernel, which suffer most from few; `bits` where they are None. A candidate's recipe may set `bits`,
@@ -48,14 +49,14 @@ class Quantise:
     settings: TrainingSettings = _SETTINGS
     checkpoint_s: float = 60.0
     distil: Distil | None = None
-    activations: ActivationBits = 8
+    activations: ActivationBits | None = None
 
     def __post_init__(self) -> None:
         for name in ("bits", "first", "last"):
             value = getattr(self, name)
             if value not in (4, 8, None) or isinstance(value, bool | float):
                 raise ValueError(f"Quantise: {name} must be 4 or 8, not {value!r}")
-        if self.activations not in (8, 16) or isinstance(self.activations, bool | float):
+        if self.activations not in (8, 16, None) or isinstance(self.activations, bool | float):
             raise ValueError(f"Quantise: activations must be 8 or 16, not {self.activations!r}")
         if self.activations == 16 and 4 in (self.bits, self.first, self.last):
             raise ValueError("Quantise: no runtime runs kernels of 4 bits with activations of 16; give one of them")
@@ -79,7 +80,7 @@ class Quantise:
 
     def foreseen(self, graph: Graph) -> Graph:
         """With activations of its bits, since memory follows from them. Raises `ValueError` where no runtime can."""
-        found = with_activation_bits(graph, self.activations)
+        found = with_activation_bits(graph, self.activations or activation_bits(graph))
         check_activations(found)
         return found
 
@@ -125,7 +126,7 @@ class Quantise:
     def _packed(self, graph: Graph, weights: Mapping[str, NDArray[Any]]) -> tuple[Graph, Weights]:
         """The network with these bits, in canonical order, and its weights by the names there."""
         chosen = with_bits(graph, self.bits, self.first, self.last)
-        chosen = with_activation_bits(chosen, self.activations)
+        chosen = with_activation_bits(chosen, self.activations or activation_bits(graph))
         if chosen == graph:
             return graph, dict(weights)
         packed, names = canonical(chosen)

@@ -114,6 +114,8 @@ def test_the_stage_makes_a_network_of_int16_activations_that_loses_next_to_nothi
     assert abs(done.metrics["quantisation_drop"]) < 0.01
     stage = Quantise(activations=16, threshold=0, settings=TrainingSettings(epochs=1))
     assert stage.foreseen(trained.graph) == done.graph
+    again = Quantise(8)(done, splits, np.random.default_rng(0), unreported)
+    assert again.graph == done.graph
 
 
 def test_an_export_is_a_file_of_int16_activations_and_has_no_c_sources(trained, splits, tmp_path):
