@@ -15,7 +15,7 @@ def measure(options: Options) -> Found:
 
     def pruned(config: SearchConfig) -> SearchConfig:
         epochs = max(2, config.training.epochs // 2)
-        stage = Prune(training=TrainingSettings(epochs=epochs, learning_rate=0.02))
+        stage = Prune(training=TrainingSettings(epochs=epochs))
         return config.with_fields(space=Recipes(config.space, sparsity=(0, 0.25, 0.5, 0.75)), stages=(stage,))
 
     _, seconds, _, _ = budget(options)

@@ -47,7 +47,7 @@ class Prune:
     """
 
     sparsity: float = 0.5
-    training: TrainingSettings = field(default_factory=lambda: TrainingSettings(epochs=10, learning_rate=0.02))
+    training: TrainingSettings = field(default_factory=lambda: TrainingSettings(epochs=10))
     by: Literal["magnitude", "taylor"] = "magnitude"
     scope: Literal["global", "layer"] = "global"
     structured: bool = True
