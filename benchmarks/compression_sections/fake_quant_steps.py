@@ -18,11 +18,12 @@ from rich.table import Table
 
 from benchmarks.arena_fidelity import SHAPES
 from benchmarks.compression_sections.section import Found, Options
-from edgevolve.graph import Graph, from_json, kernel_bits, to_json, with_kernel_bits
+from edgevolve.graph import Graph, from_json, kernel_bits, to_json, with_activation_bits, with_kernel_bits
 from edgevolve.quantisation import Int8Network, int8_network, open_model
 from edgevolve.quantisation.fake_quant import FakeQuantised, as_scales
 from edgevolve.quantisation.litert import started
 from edgevolve.quantisation.quantise import LEAST_ACTIVATION
+from edgevolve.tflite import row_of
 from edgevolve.training.forward import forward
 from edgevolve.training.weights import Weights, initial_weights
 from search_space import CellSpace, CnnSpace, MlpSpace, MobileSpace, NasBench201Space
@@ -34,15 +35,18 @@ SPACES: Mapping[str, Any] = {
     "MLP": MlpSpace,
     "cells": CellSpace,
 }
+BITS = ((8, 8), (4, 8), (8, 16))
+"""Of kernels and of activations."""
+
 EXAMPLES = 4
 
 
 def measure(options: Options) -> Found:
-    """200 networks of each space with kernels of 8 bits and 200 of 4; 40 with `--quick`."""
-    number = 40 if options.quick else 200
+    """200 networks of each space with each choice of bits; 25 with `--quick`."""
+    number = 25 if options.quick else 200
     names = (
         "space",
-        "bits",
+        "bits of kernels, activations",
         "networks",
         "values",
         "equal",
@@ -53,24 +57,25 @@ def measure(options: Options) -> Found:
     )
     table = Table(*names, title="rounded in training against the file on LiteRT, in steps of the output")
     most, whole_most = 0, 0
-    for space, bits in ((space, bits) for space in SPACES for bits in (8, 4)):
-        pairs = (steps(graph, seed) for seed, graph in enumerate(networks_of(space, number, bits)))
+    for space, bits in ((space, bits) for space in SPACES for bits in BITS):
+        pairs = (steps(graph, seed) for seed, graph in enumerate(networks_of(space, number, *bits)))
         compared = [(each.size, int((each == 0).sum()), int(each.max()), ends) for each, ends in filter(None, pairs)]
         values, equal, largest, whole = zip(*compared, strict=True)
         ends, most = np.concatenate(whole), max(most, *largest)
-        whole_most = max(whole_most, int(ends.max()))
+        whole_most = max(whole_most, int(ends.max())) if bits[1] == 8 else whole_most  # steps of 16 bits are finer
         shares = f"{sum(equal) / sum(values):.1%}", str(max(largest)), f"{(ends == 0).mean():.0%}"
-        figures = str(bits), str(len(compared)), f"{sum(values):,}", *shares
+        figures = f"{bits[0]}, {bits[1]}", str(len(compared)), f"{sum(values):,}", *shares
         table.add_row(space, *figures, f"{np.quantile(ends, 0.9):.0f}", f"{ends.max()}")
     return Found([table], {"fake_quant_max_steps": most, "fake_quant_whole_network_max_steps": whole_most})
 
 
-def networks_of(space: str, number: int, bits: int) -> Iterator[Graph]:
-    """Random ones of one space, of several inputs."""
+def networks_of(space: str, number: int, bits: int, activations: int = 8) -> Iterator[Graph]:
+    """Random ones of one space, of several inputs; without those that no runtime runs with int16 activations."""
     for seed in range(number):
         chosen = SPACES[space](SHAPES[seed % len(SHAPES)], 10)
         graph = from_json(to_json(chosen.graph(chosen.sample(np.random.default_rng(seed)))))
-        yield with_kernel_bits(graph, dict.fromkeys(kernel_bits(graph), bits))
+        if activations == 8 or not any(row_of(node.op).narrow for node in graph.nodes):
+            yield with_activation_bits(with_kernel_bits(graph, dict.fromkeys(kernel_bits(graph), bits)), activations)
 
 
 def steps(graph: Graph, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
