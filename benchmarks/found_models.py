@@ -8,7 +8,7 @@ half networks along the front are trained from scratch, as long as the time allo
 chosen by the validation split: the best, and the smallest that keeps the task's promise (`PLANS`). These two are then
 scored on the test split, once each, by LiteRT's run of the int8 file.
 
-`--out` keeps the runs and the files. Prints a table, then one line of JSON: for each task `TASK_best_accuracy`,
+`--out` keeps the runs and the files, and goes on with those that are there. Prints a table, then one line of JSON: for each task `TASK_best_accuracy`,
 `TASK_best_bytes`, `TASK_smallest_accuracy`, `TASK_smallest_bytes`, all of the int8 file, bytes of all its constants
 (kernels and biases). Tasks that did not run are null.
 """
@@ -17,7 +17,6 @@ import argparse
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +47,9 @@ MOST_EPOCHS = 400
 POINT = 0.01
 SEARCH_SHARE = 0.5
 """Of the minutes; the final trainings have the rest."""
+
+FILLED = 0.85
+"""Of the time for final trainings: what comes after them takes some, too."""
 
 WHICH = ("best", "smallest")
 WORST = 0.03
@@ -131,7 +133,7 @@ def finalists(run: Run) -> list[Record]:
 def final(config: SearchConfig, chosen: Sequence[Record], minutes: float, plan: Plan, workers: int) -> SearchConfig:
     """The chosen from scratch: as many epochs for each as fill the time, then in int8."""
     an_epoch = sum((record.ended - record.started) / config.training.epochs for record in chosen)
-    epochs = int(60 * minutes * workers / an_epoch)
+    epochs = int(FILLED * 60 * minutes * workers / an_epoch)
     training = TrainingSettings(
         max(1, min(epochs, MOST_EPOCHS)), optimiser="adamw", learning_rate=0.01, augment=plan.augment
     )
@@ -168,15 +170,19 @@ def tested(run: Run, record: Record, splits: Splits, file: Path) -> float:
     return 1 - int8_scores(file.read_bytes(), splits.test, splits.target)["error"]
 
 
+def begun_or_resumed(config: SearchConfig, name: str, out: Path) -> Run:
+    """The run to its end, on from where it was interrupted."""
+    return search(config, name, out=out, resume=(out / name / "journal.jsonl").exists())
+
+
 def models_of(task: str, options: argparse.Namespace, out: Path, table: Table) -> dict[str, float]:
     """Search, train, choose, test; rows of the table and figures of the JSON."""
     data = Real(task, str(options.data.resolve()))
     config = searching(task, data, options.minutes * SEARCH_SHARE, options.workers)
-    begun = time.monotonic()
-    found = search(config, f"{task}_search", out=out)
-    left = options.minutes - (time.monotonic() - begun) / 60
+    found = begun_or_resumed(config, f"{task}_search", out)
+    left = options.minutes * (1 - SEARCH_SHARE)
     plan = final(config, finalists(found), left, PLANS[task], options.workers)
-    trained = search(plan, f"{task}_final", out=out)
+    trained = begun_or_resumed(plan, f"{task}_final", out)
     splits, figures = data.load(), dict[str, float]()
     chosen = chosen_of(trained, PLANS[task].most_error)
     looks = {one.number: tested(trained, one, splits, out / f"{task}_{name}.tflite") for name, one in chosen.items()}
