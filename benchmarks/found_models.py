@@ -8,9 +8,9 @@ half networks along the front are trained from scratch, as long as the time allo
 chosen by the validation split: the best, and the smallest that keeps the task's promise (`PLANS`). These two are then
 scored on the test split, once each, by LiteRT's run of the int8 file.
 
-`--out` keeps the runs and the files, and goes on with those that are there. Prints a table, then one line of JSON: for each task `TASK_best_accuracy`,
-`TASK_best_bytes`, `TASK_smallest_accuracy`, `TASK_smallest_bytes`, all of the int8 file, bytes of all its constants
-(kernels and biases). Tasks that did not run are null.
+`--out` keeps the runs and the files, and goes on with those that are there. Prints a table, then one line of JSON: for
+each task `TASK_best_accuracy`, `TASK_best_bytes`, `TASK_smallest_accuracy`, `TASK_smallest_bytes`, all of the int8
+file, bytes of all its constants (kernels, biases and scales). Tasks that did not run are null.
 """
 
 import argparse
