@@ -28,8 +28,8 @@ class Quantise:
     """A stage: kernels of `bits` bits, and quantisation-aware training if rounding alone loses too much.
 
     `activations=16` gives activations 16 bits, beside kernels of 8 bits: they take twice the memory, and biases have 64
-    bits. LiteRT and TensorFlow Lite Micro run all operators of a graph like this, except HARD_SWISH. With None they keep
-    the bits that the network has, 8 unless a stage changed them.
+    bits. LiteRT and TensorFlow Lite Micro run all operators of a graph like this, except HARD_SWISH. With None they
+    keep the bits that the network has, 8 unless a stage changed them.
 
     With `bits=None` kernels keep the bits that the network has. `first` and `last` are those of the first and the last
     layer with a kernel, which suffer most from few; `bits` where they are None. A candidate's recipe may set `bits`,
