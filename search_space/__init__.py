@@ -10,7 +10,7 @@ from search_space.declared import DeclaredSpace
 from search_space.mlp import MlpSpace
 from search_space.mobile import MobileSpace
 from search_space.nasbench201 import NasBench201Space
-from search_space.recipes import Genes, Recipes, Trained
+from search_space.recipes import Genes, Recipes, Trained, network_of, networks_of
 from search_space.space import (
     DegenerateSpaceError,
     Elastic,
@@ -39,6 +39,8 @@ __all__ = [
     "Trained",
     "WithFrontEnd",
     "WithRecipe",
+    "network_of",
+    "networks_of",
 ]
 
 SPACES: dict[str, type] = {

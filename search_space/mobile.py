@@ -108,8 +108,9 @@ class MobileSpace(DeclaredSpace[Mobile]):
     stage up to `max_filters`, times 0.5 to 1.25; ReLU6, swish or hard swish throughout. `input_shape` is (height,
     width, channels). Smaller resolutions come from an average pool of the input, so `resolutions` (shorter sides in
     pixels) must be whole fractions of it; the default is every one down to a quarter that leaves 8 pixels. No stride
-    halves a side of less than 4 pixels. `blocks` and `activations` select some of those kinds. A signal is of (steps,
-    1, channels): resolutions and strides are along time alone. Raises `ValueError` for impossible sizes.
+    halves a side of less than 4 pixels. `blocks` and `activations` select some of those kinds; `max_stem` and
+    `max_head` bound the filters of the stem and of the 1×1 convolution (0: none) before the multiplier. A signal is of
+    (steps, 1, channels): resolutions and strides are along time alone. Raises `ValueError` for impossible sizes.
 
     All networks can share one set of weights (`Sharing`): kernel, expansion, filters, width, stem, head, depth, squeeze
     and excite and resolution are slices; each kind of block and the networks without a head have weights of their own,
@@ -122,6 +123,8 @@ class MobileSpace(DeclaredSpace[Mobile]):
     resolutions: tuple[int, ...] = ()
     blocks: tuple[str, ...] = BLOCKS
     activations: tuple[Function, ...] = ACTIVATIONS
+    max_stem: int = 48
+    max_head: int = max(HEADS)
 
     def __post_init__(self) -> None:
         if not isinstance(self.input_shape, tuple) or len(self.input_shape) != 3:
@@ -130,6 +133,10 @@ class MobileSpace(DeclaredSpace[Mobile]):
             raise ValueError(f"depths must be the least and the most blocks of a stage, not {self.depths}")
         if self.max_filters < FILTERS[0]:
             raise ValueError(f"max_filters must be at least {FILTERS[0]}, not {self.max_filters}")
+        if self.max_stem < 8:
+            raise ValueError(f"max_stem must be at least 8, not {self.max_stem}")
+        if self.max_head < 0:
+            raise ValueError(f"max_head must be at least 0, not {self.max_head}")
         if not isinstance(self.resolutions, tuple):
             raise ValueError(f"resolutions must be a tuple of shorter sides in pixels, not {self.resolutions}")
         for name, all_of_them in (("blocks", BLOCKS), ("activations", ACTIVATIONS)):
@@ -145,9 +152,16 @@ class MobileSpace(DeclaredSpace[Mobile]):
     @property
     def genome(self) -> Record[Mobile]:
         """All genotypes."""
-        return _genome(
-            self.max_stages, self.depths, self.max_filters, self._sides, tuple(self.blocks), tuple(self.activations)
-        )
+        widths = self.max_filters, self._stem, self._heads
+        return _genome(self.max_stages, self.depths, widths, self._sides, tuple(self.blocks), tuple(self.activations))
+
+    @property
+    def _stem(self) -> int:
+        return min(self.max_stem, 48) // 8 * 8
+
+    @property
+    def _heads(self) -> tuple[int, ...]:
+        return tuple(head for head in HEADS if head <= self.max_head)
 
     @property
     def _sides(self) -> tuple[int, ...]:
@@ -170,7 +184,11 @@ class MobileSpace(DeclaredSpace[Mobile]):
             units=self.units,
             stages=self.max_stages,
             depth=self.depths[1],
-            most={"filters": rounded(filters * 1.25), "stem": rounded(60), "head": rounded(max(HEADS) * 1.25)},
+            most={
+                "filters": rounded(filters * 1.25),
+                "stem": rounded(self._stem * 1.25),
+                "head": rounded(max(self._heads) * 1.25),
+            },
             expansion=max(_EXPANSIONS),
             blocks=tuple(self.blocks),
             functions=tuple(self.activations),
@@ -218,7 +236,8 @@ class MobileSpace(DeclaredSpace[Mobile]):
             largest = replace(largest, resolution=max(self._sides))
         if "width" in parts:
             stages = tuple(replace(_expanded(stage, max(_EXPANSIONS)), filters=filters) for stage in stages)
-            largest = replace(largest, stages=stages, width_percent=125, stem=48, head=max(HEADS))
+            stem, head = self._stem, max(self._heads)
+            largest = replace(largest, stages=stages, width_percent=125, stem=stem, head=head)
         return largest
 
     def smallest(self, genotype: Mobile) -> Mobile:
@@ -275,11 +294,12 @@ def add_block(net: GraphBuilder, x: Tensor, block: Block, filters: int, stride: 
 def _genome(
     max_stages: int,
     depths: tuple[int, int],
-    max_filters: int,
+    widths: tuple[int, int, tuple[int, ...]],
     resolutions: tuple[int, ...],
     blocks: tuple[str, ...],
     activations: tuple[Function, ...],
 ) -> Record[Mobile]:
+    max_filters, max_stem, heads = widths
     kernel, squeeze = IntRange(3, 7, step=2, moves=(2,)), Flag()
     expansion: Choice[int] = Choice(_EXPANSIONS, ordered=True)
     kinds: dict[str, Record[Any]] = {
@@ -296,9 +316,9 @@ def _genome(
         resolution=Choice(tuple(sorted(resolutions)), ordered=True),
         activation=activation,
         width_percent=IntRange(50, 125, step=25, moves=(25,)),
-        stem=IntRange(8, 48, step=8, moves=(8,)),
+        stem=IntRange(8, max_stem, step=8, moves=(8,)),
         stages=Items("stage", stage, 1, max_stages),
-        head=Choice(HEADS, ordered=True),
+        head=Choice(heads, ordered=True),
     )
 
 

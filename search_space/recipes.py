@@ -223,6 +223,20 @@ class Recipes(Generic[G]):
         return Trained(network, self.genes.from_json(value["recipe"], "genotype.recipe"))
 
 
+def networks_of(space: Any) -> Any:
+    """The space whose networks these are: the one within `Recipes`, which share its weights, else the space itself."""
+    while type(space) is Recipes:
+        space = space.space
+    return space
+
+
+def network_of(space: Any, genotype: Any) -> Any:
+    """The genotype in `networks_of(space)`."""
+    while type(space) is Recipes:
+        space, genotype = space.space, genotype.network
+    return genotype
+
+
 def _choice(name: str, values: object) -> Choice[Any]:
     """Numbers in order, else a choice without one."""
     if not isinstance(values, tuple) or not values:

@@ -16,6 +16,7 @@ from edgevolve.runs import ConfigError, Run, SearchConfig
 from edgevolve.training import TrainState, unreported
 from edgevolve.training.recalibrate import Recalibrate
 from resource_models import macs
+from search_space import networks_of
 from search_space.shared import Sharing
 
 MOST_RELATIVES = 40
@@ -41,7 +42,7 @@ def family(run: Run, number: int, size: int, splits: Splits, config: SearchConfi
     They are spread evenly over those that remain. `config` is the run's own where its space is the user's. Raises
     `ConfigError` where fewer than two remain, `JournalError` where the run prepared no shared weights.
     """
-    shared, space = prepared_weights(run), space_of(run, config)
+    shared, space = prepared_weights(run), networks_of(space_of(run, config))
     if not isinstance(space, Sharing):
         raise ConfigError(f"{run.path}: the networks of {type(space).__name__} share no weights")
     return _spread(run, number, size, list(_scored(run, space, number, shared, splits)))
@@ -50,7 +51,7 @@ def family(run: Run, number: int, size: int, splits: Splits, config: SearchConfi
 def _scored(
     run: Run, space: Any, number: int, shared: Mapping[str, NDArray[Any]], splits: Splits
 ) -> Iterator[Relative]:
-    genotype = space.from_json(run.record(number).genotype)
+    genotype = space.from_json(_within(run.record(number).genotype))
     most, score = macs(space.graph(genotype)), Recalibrate(recalibrated_from(run))
     examples, target = calibration_examples(splits.train), splits.target or classes_of(space.units)
     for one in _relatives(space, genotype):
@@ -62,6 +63,13 @@ def _scored(
         model = int8_network(graph, state.weights, examples).tflite()
         error = run.cost(run.main.name, int8_scores(model, splits.validation, target)[run.main.name])
         yield Relative(graph, dict(state.weights), space.describe(one), space.to_json(one), error, macs(graph))
+
+
+def _within(genotype: Any) -> Any:
+    """The network's own genotype, as JSON, beside which `Recipes` puts a recipe."""
+    while isinstance(genotype, Mapping) and genotype.keys() == {"network", "recipe"}:
+        genotype = genotype["network"]
+    return genotype
 
 
 def _spread(run: Run, number: int, size: int, found: Sequence[Relative]) -> list[Relative]:

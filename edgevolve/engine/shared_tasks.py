@@ -20,6 +20,7 @@ from edgevolve.training import Fit, Progress, Stage, TrainingDiverged, TrainingS
 from edgevolve.training.recalibrate import Recalibrate
 from edgevolve.training.supernet import METHODS, Method, SharedTraining
 from search_algorithms import Completed, Failed, Outcome
+from search_space import networks_of
 from search_space.shared import ABOUT, Sharing
 
 LARGEST_BYTES = 512 << 20
@@ -46,9 +47,9 @@ class Supernet:
     def __post_init__(self) -> None:
         if not isinstance(self.space, Sharing):
             kind = type(self.space).__name__
-            raise ValueError(
-                f"Supernet: the networks of {kind} cannot share weights; those of MobileSpace and CnnSpace can"
-            )
+            there = isinstance(networks_of(self.space), Sharing)
+            way = "give it the space within" if there else "those of MobileSpace and CnnSpace can"
+            raise ValueError(f"Supernet: the networks of {kind} cannot share weights; {way}")
         if self.method not in METHODS:
             near = suggestion(str(self.method), METHODS)
             raise ValueError(f"Supernet: method must be one of {', '.join(METHODS)}, not {self.method!r}{near}")

@@ -15,8 +15,8 @@ from edgevolve.runs import ConfigError, Job, JournalError, Run, SearchConfig
 from edgevolve.runs.provenance import data_set_of
 from edgevolve.training import Progress, unreported
 from search_algorithms import STRATEGIES, AgingEvolution, Completed, Failed, Outcome, Problem, Strategy
-from search_space import SPACES
-from search_space.shared import ABOUT
+from search_space import SPACES, networks_of
+from search_space.shared import ABOUT, Sharing, check_shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,16 @@ class SharedFrom:
         """The weights, as they are."""
         arrays = prepared_weights(Run.open(self.run))
         about = json.loads(arrays[ABOUT].tobytes()) if ABOUT in arrays else {}
-        if about.get("space", repr(self.space)) != repr(self.space):
+        of = about.get("space", repr(self.space))
+        if not repr(self.space).startswith(of.removesuffix(")")):  # an earlier version knew fewer parameters
             return Failed("another space", f"the shared weights of {self.run} are for {about['space']}")
         if about.get("data") not in (None, data_fingerprint(splits)):
             return Failed("other data", f"the shared weights of {self.run} were trained on another data set or split")
+        try:
+            if isinstance(self.space, Sharing):
+                check_shared(self.space.program, arrays)
+        except ValueError as error:
+            return Failed("another space", f"{self.run}: {error}")
         return Completed({}, weights=arrays)
 
 
@@ -83,7 +89,7 @@ def specialised_name(run: Run, board: str) -> str:
 
 def _for_board(run: Run, board: str, config: SearchConfig | None) -> SearchConfig:
     if config is not None:
-        shared = SharedFrom(str(run.folder), config.space)
+        shared = SharedFrom(str(run.folder), networks_of(config.space))
         task = config.task if isinstance(config.task, Inherited) else Inherited()
         return config.with_fields(board=board, prepare=shared, task=task, start=run.front_genotypes())
     begun = run.started.config

@@ -22,7 +22,7 @@ from edgevolve.training import Foresees, Stage, TrainingSettings, foreseen
 from predictors import Board, Device, PredictorError, board, boards, device
 from resource_models import TARGETS
 from search_algorithms import STRATEGIES, AgingEvolution, Problem, ReadsPrepared, Scheduling, Strategy
-from search_space import Elastic, SearchSpace, WithRecipe
+from search_space import Elastic, SearchSpace, WithRecipe, networks_of
 
 _RECIPES_TRIED = 50
 """So many random ones are shown to the task before a search."""
@@ -288,15 +288,15 @@ class SearchConfig(BaseModel):
 
     def _check_inheritance(self, task: Task) -> None:
         """Raise `ConfigError` where weights are to be inherited and there are none, or those of another space."""
-        space = getattr(self.prepare, "space", self.space)
-        if space != self.space:
+        space, inherits = getattr(self.prepare, "space", self.space), isinstance(networks_of(self.space), Elastic)
+        if space != self.space and not (inherits and space == networks_of(self.space)):
             raise ConfigError(f"prepare: it makes weights for {space}, the search is over {self.space}")
         if not getattr(task, "inherits", False):
             return
         name = type(task).__name__
         if self.prepare is None:
             raise ConfigError(f"task: {name} scores inherited weights; add prepare=Supernet(space, minutes=10)")
-        if not isinstance(self.space, Elastic):
+        if not inherits:
             kind = type(self.space).__name__
             raise ConfigError(f"task: {name} needs a space whose networks inherit weights, and {kind} has no inherit")
 

@@ -14,7 +14,9 @@ from edgevolve import (
     NasBench201Space,
     Problem,
     RandomSearch,
+    Recipes,
     SearchConfig,
+    SharedFrom,
     Supernet,
     TrainingSettings,
     at_most,
@@ -133,6 +135,27 @@ def test_spaces_and_methods_that_share_nothing_are_one_line():
         Supernet(SPACE, method="sandwhich")
     with pytest.raises(ValueError, match=r"take 9,\d+ MB, 537 MB are the most; give it fewer filters"):
         Supernet(MobileSpace((28, 28, 1), 10))
+    with pytest.raises(ValueError, match="the networks of Recipes cannot share weights; give it the space within"):
+        Supernet(Recipes(SPACE, sparsity=(0, 0.5)))
+
+
+@pytest.mark.slow
+def test_networks_within_recipes_inherit_shared_weights(tmp_path):
+    recipes = Recipes(SPACE, learning_rate=(0.01, 0.05))
+    run = search(config(space=recipes), "recipes", out=tmp_path, evaluator=Inline)
+    assert not run.failures and run.evaluations == 4
+    assert all(record.inherits.artefact == "prepared" for record in run.records.values())
+    assert {record.recipe["learning_rate"] for record in run.records.values()} <= {0.01, 0.05}
+
+
+def test_shared_weights_of_wider_networks_are_refused_with_the_array_that_differs(tmp_path, splits, monkeypatch):
+    """The journal's text says the same space, as of an earlier version; the arrays say that it is none."""
+    run = search(config(evaluations=1), "wide", out=tmp_path, evaluator=Inline)
+    narrower = SharedFrom(str(run.folder), replace(SPACE, max_head=160))
+    failed = evaluate(narrower, first_job(), load_splits(Digits()))
+    assert failed.kind == "another space" and "MobileSpace" in failed.reason
+    ended = search(config(prepare=narrower, space=narrower.space), "narrow", out=tmp_path, evaluator=Inline)
+    assert ended.evaluations == 0 and "another space" in ended.stopped.reason
     with pytest.raises(ValueError, match="training.average is not for shared weights"):
         Supernet(SPACE, replace(SETTINGS, average=0.99))
     with pytest.raises(ValueError, match="minutes must be above 0"):

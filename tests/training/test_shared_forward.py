@@ -100,6 +100,21 @@ def test_weights_of_another_space_are_refused_with_the_array_that_differs():
         BRANCHES.inherit(BRANCHES.sample(np.random.default_rng(0)), arrays)
 
 
+def test_bounds_of_stem_and_head_hold_for_networks_and_for_the_shared_arrays():
+    rng = np.random.default_rng(5)
+    for max_head, widest in ((0, 8), (160, 200), (700, 800)):
+        space = MobileSpace((8, 8, 1), 3, max_filters=16, blocks=("mbconv",), max_stem=17, max_head=max_head)
+        shapes = space.program.shapes
+        assert (shapes["stem/kernel"][3], shapes["head/kernel"][3]) == (24, widest)  # times 1.25, in steps of 8
+        for genotype in (space.sample(rng) for _ in range(20)):
+            assert genotype.stem <= 16 and genotype.head <= max_head
+            assert space.encode(genotype).shape and space.path(space.largest(genotype, space.parts))
+    with pytest.raises(ValueError, match="max_stem must be at least 8, not 4"):
+        MobileSpace((8, 8, 1), 3, max_stem=4)
+    with pytest.raises(ValueError, match="max_head must be at least 0, not -1"):
+        MobileSpace((8, 8, 1), 3, max_head=-1)
+
+
 def test_a_space_of_fewer_blocks_and_functions_draws_no_others():
     rng = np.random.default_rng(0)
     for _ in range(20):
