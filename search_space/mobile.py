@@ -29,7 +29,7 @@ from search_space.mobile_blocks import (
     shorter_side,
     window,
 )
-from search_space.mobile_shared import ENDING, INPUT, mobile_program, place
+from search_space.mobile_shared import ENDING, INPUT, UNEXPANDED, mobile_program, place
 from search_space.shared import Either, Path, Program, inherited
 from search_space.shared_path import PartedBuilder, Reading
 
@@ -266,7 +266,8 @@ class MobileSpace(DeclaredSpace[Mobile]):
             for block in range(stage.depth):
                 stride = stage.stride if block == 0 else 1
                 windows.append(window(x, stage.block.kernel, stride))
-                net.part(place(number, block), _TAGS[type(stage.block)])
+                unexpanded = not isinstance(stage.block, Residual) and stage.block.expansion == 1
+                net.part(place(number, block), _TAGS[type(stage.block)] + UNEXPANDED * unexpanded)
                 x = add_block(net, x, stage.block, filters, stride, function)
             words.append(_describe_stage(stage.block, filters, windows))
         net.part(ENDING, "with head" if genotype.head else "without head")
