@@ -10,7 +10,7 @@ from search_space.declared import DeclaredSpace
 from search_space.mlp import MlpSpace
 from search_space.mobile import MobileSpace
 from search_space.nasbench201 import NasBench201Space
-from search_space.recipes import Genes, Recipes, Trained, network_of, networks_of
+from search_space.recipes import Genes, Recipes, Trained, inherited_by, networks_of
 from search_space.space import (
     DegenerateSpaceError,
     Elastic,
@@ -39,7 +39,7 @@ __all__ = [
     "Trained",
     "WithFrontEnd",
     "WithRecipe",
-    "network_of",
+    "inherited_by",
     "networks_of",
 ]
 

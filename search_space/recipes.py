@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgevolve.graph import Graph, with_bits
 from search_space.genome import Choice
-from search_space.space import DegenerateSpaceError, GenotypeError, Json, SearchSpace, WithFrontEnd, WithRecipe
+from search_space.space import DegenerateSpaceError, Elastic, GenotypeError, Json, SearchSpace, WithFrontEnd, WithRecipe
 from search_space.variables import Change, check_keys, shown
 
 G = TypeVar("G")
@@ -230,11 +230,11 @@ def networks_of(space: Any) -> Any:
     return space
 
 
-def network_of(space: Any, genotype: Any) -> Any:
-    """The genotype in `networks_of(space)`."""
+def inherited_by(space: Any, genotype: Any, weights: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
+    """The genotype's own weights out of these, where networks of the space inherit; else these as they are."""
     while type(space) is Recipes:
         space, genotype = space.space, genotype.network
-    return genotype
+    return space.inherit(genotype, weights) if isinstance(space, Elastic) else weights
 
 
 def _choice(name: str, values: object) -> Choice[Any]:

@@ -31,7 +31,7 @@ from search_algorithms import (
     ReadsPrepared,
     Watching,
 )
-from search_space import DegenerateSpaceError, Elastic, WithFrontEnd, network_of, networks_of
+from search_space import DegenerateSpaceError, Elastic, WithFrontEnd, inherited_by, networks_of
 
 _REPORT_EVERY_S = 10.0
 
@@ -57,8 +57,8 @@ class Search:
         )
         self._algorithm = config.algorithm.start(config.space, config.problem, config.seed, self._known)
         self._keeping = isinstance(self._algorithm, Continuing) or bool(config.training.inherited_epochs)
-        self._elastic = isinstance(networks_of(config.space), Elastic)
-        self._elastic &= not isinstance(self._algorithm, ReadsPrepared)
+        elastic = isinstance(networks_of(config.space), Elastic)
+        self._elastic = elastic and not isinstance(self._algorithm, ReadsPrepared)
         self._start = config.start_genotypes
         self._in_flight: dict[int, Candidate] = {}
         self._parents: deque[int] = deque(maxlen=_PARENTS)
@@ -270,9 +270,7 @@ class Search:
             if isinstance(source, int) and candidate.inherits.how.get(FITTED):
                 graphs = self.run.graph(source), self.run.graph(candidate.number)
                 return inherited(graphs[0], given, graphs[1], self._seed(candidate.number)).weights
-            space = networks_of(self._config.space)
-            genotype = network_of(self._config.space, candidate.genotype)
-            return space.inherit(genotype, given) if isinstance(space, Elastic) else given
+            return inherited_by(self._config.space, candidate.genotype, given)
         except ValueError:
             return None
 
