@@ -59,8 +59,13 @@ def run_on_micro(model: bytes, inputs: Sequence[NDArray[Any]], *, least_arena: b
         answer = run_isolated("micro_host.py", model, inputs, str(ARENA_BYTES), str(int(least_arena)))
     except IsolatedError as error:
         raise MicroError(f"TensorFlow Lite Micro cannot run the model: {error}") from None
-    bytes_of = dict(_ALLOCATION.findall(answer.log))
-    return MicroRun(int(bytes_of["head"]), int(bytes_of["tail"]), answer.outputs, answer.found)
+    return MicroRun(*allocations(answer.log), answer.outputs, answer.found)
+
+
+def allocations(log: str) -> tuple[int, int]:
+    """Bytes of head and tail, from what the runtime says of its allocations."""
+    bytes_of = dict(_ALLOCATION.findall(log))
+    return int(bytes_of["head"]), int(bytes_of["tail"])
 
 
 def arena_needed(model: bytes) -> tuple[int, int, int] | None:
