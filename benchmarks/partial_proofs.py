@@ -20,6 +20,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -74,7 +75,7 @@ KNOWN: Mapping[str, Callable[[], Graph]] = {
     for side in (96, 112, 128)
 } | {f"resnet_8_{side}": lambda side=side: topology("resnet_8", (side, side, 3), 10) for side in (32, 48, 64)}  # type: ignore[misc]
 
-FIGURES = ("files", "in_bands", "equal", "exact", "as_measured", "alive")
+FIGURES = ("files", "in_bands", "equal", "exact", "as_measured", "alive", "errors")
 _BLOCK = 25
 _MOST_PIXELS = 60_000
 """Bytes of the largest map of a random network, for the sake of time."""
@@ -257,10 +258,17 @@ def block(name: str, first: int, last: int, slower: float) -> dict[str, Counter[
     configure_tensorflow(1)
     totals: dict[str, Counter[str]] = {}
     for number in range(first, last):
-        for row, figures, fault in of_known(name, slower) if name in KNOWN else of_space(name, number, slower):
-            totals.setdefault(row, Counter()).update(figures)
-            if fault:
-                print(f"{row}, {number}: {fault.lstrip('; ')}", file=sys.stderr, flush=True)
+        proofs = of_known(name, slower) if name in KNOWN else of_space(name, number, slower)
+        try:
+            for row, figures, fault in proofs:
+                totals.setdefault(row, Counter()).update(figures)
+                if fault:
+                    print(f"{row}, {number}: {fault.lstrip('; ')}", file=sys.stderr, flush=True)
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            totals.setdefault(name, Counter()).update(files=1, errors=1)
+            words = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
+            print(f"{name}, {number}: {words}", file=sys.stderr, flush=True)
     return totals
 
 
@@ -296,7 +304,8 @@ def main() -> None:
     cut = max(total["files"], 1)
     shares = {f"{name}_share": round(total[name] / cut, 6) for name in ("equal", "exact", "alive")}
     crashed = total["crashed_blocks"]
-    print(json.dumps({"files": total["files"], "in_bands": total["in_bands"], **shares, "crashed_blocks": crashed}))
+    counts = {name: total[name] for name in ("files", "in_bands", "errors")}
+    print(json.dumps({**counts, **shares, "crashed_blocks": crashed}))
 
 
 def in_a_process(name: str, first: int, last: int, slower: float, end: float) -> dict[str, Counter[str]]:

@@ -122,6 +122,9 @@ def optimise(
     arena: Annotated[
         str | None, typer.Option(metavar="BYTES", help="use as little extra work as reaches this arena, such as 64k")
     ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="arena against work and flash as .png or .svg")
+    ] = None,
 ) -> None:
     """Give any .tflite the memory plan that needs the least; its outputs stay the same to the bit.
 
@@ -129,17 +132,30 @@ def optimise(
     """
     from edgevolve.deployment.optimise import optimised
     from edgevolve.reports.arena_words import runtime_facts
+    from edgevolve.reports.picture_file import check_picture
     from edgevolve.reports.terminal import console, optimised_table
+    from edgevolve.reports.trade_off import save_trade_off
 
+    if plot:
+        check_picture(plot)
     if out.suffix.lower() in C_SUFFIXES:
         raise ExportError(f"--out {out}: what is written is a .tflite; end its name so")
     content = model_bytes(model)
     most_arena_bytes = int(_number("--arena", arena)) if arena else 0
-    result = optimised(content, _number("--slower", slower) or float(bool(arena)), most_arena_bytes)
+    share = _number("--slower", slower) or float(bool(arena))
+    if plot and not share:
+        raise ConfigError(f"--plot {plot}: shows what bands trade; give --slower or --arena with it")
+    result = optimised(content, share, most_arena_bytes)
+    if plot and not result.arenas:
+        raise ConfigError(
+            f"--plot {plot}: {model} cannot be computed in bands: several subgraphs, variables or sizes left open"
+        )
     try:
         out.write_bytes(result.model)
     except OSError as error:
         raise ExportError(f"{error.filename}: {error.strerror}") from error
+    if plot:
+        save_trade_off(plot, result.arenas, model.name)
     console().print(optimised_table(out, len(content), asdict(result)))
     for runtime, words in runtime_facts(file := read_tflite(result.model), runtimes(file)).items():
         console().print(f"{runtime}: {words}", highlight=False, markup=False)
@@ -172,8 +188,9 @@ def inspect(
     ] = None,
 ) -> None:
     """Print a network operator by operator: shapes, multiply-accumulates, weights, live memory, what sets the peak."""
-    from edgevolve.reports.memory_map import check_picture, save_arena_map, save_live_map
+    from edgevolve.reports.memory_map import save_arena_map, save_live_map
     from edgevolve.reports.network import inspect_file, inspect_network, network_json, network_table
+    from edgevolve.reports.picture_file import check_picture
     from edgevolve.reports.terminal import console
 
     if plot:

@@ -24,7 +24,7 @@ from predictors.learned.edge_tpu_v6 import TARGET as V6
 from predictors.learned.edge_tpu_v6 import EdgeTPUv6Predictor
 from predictors.learned.regressor import PerformanceRegressor
 from predictors.models import MODELS, analyse, counters
-from predictors.models.rates import plain_operations_ms
+from predictors.models.rates import bands_ms, plain_operations_ms
 from predictors.own_device import OWN, own_device, small_network
 from predictors.sheets import Sheet, sheet
 from predictors.workload import FEATURES, PredictorError, feature_table
@@ -110,6 +110,10 @@ class _SheetDevice:
     def operations_ms(self, floats: float, integers: float) -> float:
         """Time of a front end's operations; 0 where the sheet says nothing of them."""
         return plain_operations_ms(self.sheet, floats, integers)
+
+    def bands_ms(self, sliced_bytes: int, joined_bytes: int, operators: int) -> float:
+        """Time of what a network in bands copies and of the operators that it has more, by assumed cycles."""
+        return bands_ms(self.sheet, sliced_bytes, joined_bytes, operators)
 
     def predict(self, graph: Graph) -> Mapping[str, Estimated]:
         return {name: Estimated(value) for name, value in analyse(self.sheet, graph).items()}

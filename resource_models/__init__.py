@@ -24,6 +24,7 @@ from resource_models.arena import (
     timeline,
 )
 from resource_models.arena_plan import Plan
+from resource_models.copies import Copies, copies
 from resource_models.deployed import Deployed, deployed
 from resource_models.in_bands import in_bands, measure_in_bands
 from resource_models.liveness import Lifetime, PlacedBuffer, lifetimes, live_bytes, stacked
@@ -44,6 +45,7 @@ __all__ = [
     "TARGETS",
     "THOROUGH",
     "Choice",
+    "Copies",
     "Deployed",
     "Effort",
     "Footprint",
@@ -55,6 +57,7 @@ __all__ = [
     "Target",
     "buffers",
     "choices",
+    "copies",
     "deployed",
     "file_footprint",
     "file_macs",

@@ -32,7 +32,7 @@ def test_inspect_reads_a_tflite_file(tmp_path):
         (b"", [], r"model\.tflite: empty"),
         (b"\x1c\0\0\0TFL3", [], r"model\.tflite: damaged: the file ends at byte 8, before what it refers to"),
         (None, [], r"model\.tflite: no such file"),
-        (small_network(), ["--plot", "map.bmp"], r"map\.bmp: a memory map is written as \.png or \.svg"),
+        (small_network(), ["--plot", "map.bmp"], r"map\.bmp: a picture is written as \.png or \.svg"),
         (small_network(), ["--target", "z80"], r"--target z80: give one of cortex-m, cortex-m-dsp, cortex-m-mve, host"),
         (small_network(), ["--plot", "no/map.png"], r"no/map\.png: there is no folder no"),
     ],

@@ -15,13 +15,31 @@ from edgevolve.deployment.file_plan import lay_out, put_in_best_order
 from edgevolve.deployment.flatbuffer import bare, keeps_weights_outside, packed, unpacked
 from edgevolve.deployment.isolated import IsolatedError, run_isolated
 from edgevolve.deployment.micro import MicroError, run_on_micro
-from edgevolve.graph import Tensor
-from edgevolve.tflite import Signature, compiled_for, open_sizes, read_tflite, runtimes
-from resource_models import QUICK, THOROUGH, Effort, Plan, choices, file_footprint, stored_head_bytes
+from edgevolve.graph import ShapeError, Tensor
+from edgevolve.tflite import Signature, TfliteModel, compiled_for, open_sizes, read_tflite, runtimes
+from predictors import Device, PredictorError, device
+from resource_models import QUICK, THOROUGH, Choice, Effort, Plan, choices, copies, file_footprint, stored_head_bytes
 
 _EXAMPLES = 4
 _MOST_BYTES = 2**28
 """The most bytes of an input; a file that claims more is not run."""
+
+
+TIMED_ON = "cortex_m4"
+"""The packaged device whose model of cycles tells how much more time bands take."""
+
+
+class Step(NamedTuple):
+    """A way to run a file: the arena of the whole on a Cortex-M, and shares of what it takes more than without bands.
+
+    `work` is multiply-accumulates, `flash` bytes of the file without a memory plan; `time`, on `TIMED_ON`, is modelled,
+    copies and calls of operators counted, and None where nothing is known of it.
+    """
+
+    arena_bytes: int
+    work: float
+    flash: float = 0.0
+    time: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +49,8 @@ class Optimised:
     `head_bytes` of the runtime's planned memory before and after, by the replica of its planner; `micro_head_bytes`
     are the same two as TensorFlow Lite Micro reports them, or None where it cannot run the file, for `micro_says`.
     `litert_says` is why LiteRT cannot run it, where only TensorFlow Lite Micro can. `exact` tells that no plan needs
-    less in the order that was chosen. With extra work allowed, `arenas` are the arena of the whole on a Cortex-M and
-    the extra multiply-accumulates, as a share, of every step on the way: the file without bands first.
+    less in the order that was chosen. With extra work allowed, `arenas` are the steps from memory to work: the file
+    without bands first.
     """
 
     model: bytes
@@ -41,7 +59,7 @@ class Optimised:
     micro_says: str
     exact: bool
     litert_says: str = ""
-    arenas: tuple[tuple[int, float], ...] = ()
+    arenas: tuple[Step, ...] = ()
 
     @property
     def saving(self) -> float:
@@ -146,7 +164,7 @@ class Replanned(NamedTuple):
     model: bytes
     head_before: int
     plan: Plan
-    arenas: tuple[tuple[int, float], ...]
+    arenas: tuple[Step, ...]
 
 
 def replanned(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> Replanned:
@@ -154,23 +172,60 @@ def replanned(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> R
     content = unpacked(model)
     before = stored_head_bytes(read_tflite(model))
     put_in_best_order(content)
-    arenas = _in_bands(content, slower, most_arena_bytes) if slower > 0 else ()
+    arenas: tuple[Step, ...] = ()
+    if slower > 0:
+        whole = packed(content)
+        arenas = _steps(whole, _in_bands(content, slower, most_arena_bytes))
     plan = lay_out(content)
     _drop_inner_names(content)
     return Replanned(with_archive_of(model, packed(content)), before, plan, arenas)
 
 
-def _in_bands(
-    content: Any, slower: float, most_arena_bytes: int, effort: Effort = THOROUGH
-) -> tuple[tuple[int, float], ...]:
-    """Let parts of the `ModelT` run in bands, as far as is allowed and needed."""
+def _in_bands(content: Any, slower: float, most_arena_bytes: int, effort: Effort = THOROUGH) -> tuple[Choice, ...]:
+    """Let parts of the `ModelT` run in bands, as far as is allowed and needed; gives all steps, the last is taken."""
     read = read_tflite(packed(content))
     if len(read.subgraphs) > 1 or read.variables:
         return ()
     every = choices(read, slower, most_arena_bytes, effort=effort)
     if every[-1].parts:
         put_in_bands(content, read, every[-1].banded)
-    return tuple((choice.footprint.arena_bytes, choice.slower) for choice in every)
+    return every
+
+
+def _steps(model: bytes, every: Sequence[Choice]) -> tuple[Step, ...]:
+    """What each way to run the file takes; `model` has no bands."""
+    read, timed = read_tflite(model), device(TIMED_ON)
+    sizes, times = (
+        [_bytes_in_bands(model, read, each) for each in every],
+        [_milliseconds(timed, each) for each in every],
+    )
+    return tuple(
+        Step(
+            each.footprint.arena_bytes,
+            each.slower,
+            bytes_ / sizes[0] - 1,
+            time / times[0] - 1 if time is not None and times[0] else None,
+        )
+        for each, bytes_, time in zip(every, sizes, times, strict=True)
+    )
+
+
+def _bytes_in_bands(model: bytes, read: TfliteModel, choice: Choice) -> int:
+    if not choice.parts:
+        return len(model)
+    content = unpacked(model)
+    put_in_bands(content, read, choice.banded)
+    return len(packed(content))
+
+
+def _milliseconds(timed: Device, choice: Choice) -> float | None:
+    """What the device's model of cycles says; None where it says nothing of these operators."""
+    try:
+        predicted = timed.predict(choice.banded.model.graph)["latency_ms"].value
+    except (PredictorError, ShapeError):
+        return None
+    more = getattr(timed, "bands_ms", None)
+    return predicted + more(*copies(choice)) if more and choice.parts else predicted
 
 
 def _drop_inner_names(content: Any) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from edgevolve.graph import Graph, reordered
 from edgevolve.quantity import SIZES, size, size_unit
 from edgevolve.reports.network import operator_name, short_name
+from edgevolve.reports.picture_file import plain, write_picture
 from edgevolve.runs import ConfigError
 from edgevolve.tflite import TfliteModel
 from resource_models import PlacedBuffer, Target, deployed, lifetimes, peak_memory, placed_buffers, stacked, timeline
@@ -14,19 +15,10 @@ from resource_models import PlacedBuffer, Target, deployed, lifetimes, peak_memo
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-_FORMATS = (".png", ".svg")
 _MOST_BOXES = 1_000_000
 _MOST_NAMED_STEPS = 80
 _MOST_NAMED_BUFFERS = 12
 _REST = "#d5dbe3"
-
-
-def check_picture(path: Path) -> None:
-    """Raise `ConfigError` unless `path` names a picture that can be written."""
-    if path.suffix.lower() not in _FORMATS:
-        raise ConfigError(f"{path}: a memory map is written as {' or '.join(_FORMATS)}")
-    if not path.parent.is_dir():
-        raise ConfigError(f"{path}: there is no folder {path.parent}")
 
 
 def save_live_map(path: Path, graph: Graph, title: str) -> None:
@@ -77,10 +69,8 @@ def _steps_with_calls(model: TfliteModel) -> list[str]:
 
 
 def _save(path: Path, names: Sequence[str], buffers: Sequence[PlacedBuffer], title: str) -> None:
-    import matplotlib
     from matplotlib.figure import Figure
 
-    check_picture(path)
     tops = _tops(buffers, len(names))
     peak = max(tops, default=0)
     unit = size_unit(peak)
@@ -91,16 +81,11 @@ def _save(path: Path, names: Sequence[str], buffers: Sequence[PlacedBuffer], tit
     axes.set(xlim=(0.5, max(len(tops), 1) + 0.5), ylim=(0, 1.06 * (peak or 1) / SIZES[unit]), ylabel=unit)
     axes.spines[["top", "right"]].set_visible(False)
     if len(tops) <= _MOST_NAMED_STEPS:
-        axes.set_xticks(range(1, len(tops) + 1), [_plain(name) for name in names], rotation=90, fontsize=7)
+        axes.set_xticks(range(1, len(tops) + 1), [plain(name) for name in names], rotation=90, fontsize=7)
     axes.set_xlabel("step")
     where = f" at step {tops.index(peak) + 1} of {len(tops)}" if tops else ""
-    axes.set_title(f"{_plain(title)}: {size(peak)}{where}", fontsize=11, loc="left")
-    settings = {"svg.hashsalt": "edgevolve", "svg.fonttype": "none"}
-    with matplotlib.rc_context(settings):  # type: ignore[arg-type]
-        try:
-            figure.savefig(path, dpi=130, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
-        except OSError as error:
-            raise ConfigError(f"{path}: cannot be written ({error.strerror or error})") from error
+    axes.set_title(f"{plain(title)}: {size(peak)}{where}", fontsize=11, loc="left")
+    write_picture(path, figure)
 
 
 def _draw(axes: "Axes", buffers: Sequence[PlacedBuffer], peak_step: int, bytes_a_unit: float) -> None:
@@ -125,7 +110,7 @@ def _draw(axes: "Axes", buffers: Sequence[PlacedBuffer], peak_step: int, bytes_a
     shades = [colours.get(buffer.name, _REST) for buffer in buffers]
     axes.add_collection(PolyCollection(boxes, facecolors=shades, edgecolors="white", linewidths=0.6))
     named = [
-        Patch(color=colours[b.name], label=f"{size(b.size_bytes)}  {_plain(short_name(b.name))}")
+        Patch(color=colours[b.name], label=f"{size(b.size_bytes)}  {plain(short_name(b.name))}")
         for b in at_peak[:_MOST_NAMED_BUFFERS]
     ]
     if len(at_peak) > _MOST_NAMED_BUFFERS:
@@ -149,8 +134,3 @@ def _tops(buffers: Sequence[PlacedBuffer], steps: int) -> list[int]:
         for step in range(buffer.first_step, buffer.last_step + 1):
             tops[step] = max(tops[step], buffer.offset_bytes + buffer.size_bytes)
     return tops
-
-
-def _plain(text: str) -> str:
-    """Text that Matplotlib draws as it stands: no formulas, and no letters that its font may lack."""
-    return text.replace("…", "...").encode("ascii", "replace").decode().replace("$", r"\$")

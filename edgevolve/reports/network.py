@@ -12,6 +12,7 @@ from edgevolve.graph import Graph, Node, Opaque, Tensor, reordered
 from edgevolve.quantity import size
 from edgevolve.reports.arena_words import Measured, arena_facts, arena_json, runtime_facts
 from edgevolve.reports.fit import fit_facts, fit_json
+from edgevolve.reports.parts_in_bands import PartInBands, parts_in_bands, words_of_parts
 from edgevolve.reports.quantities import count
 from edgevolve.tflite import TfliteModel, Verdict, compiled_for, runtimes
 from predictors import Board
@@ -170,6 +171,7 @@ def network_json(inspection: Inspection) -> dict[str, Any]:
         facts["variables"] = [_tensor_json(tensor) for tensor in file.variables]
         facts["compiled_for"] = compiled_for(file)
         facts["runtimes"] = [asdict(verdict) for verdict in inspection.runtimes]
+        facts["parts_in_bands"] = [_part_json(part, graph) for part in parts_in_bands(file)]
         facts["subgraphs"] = [_subgraph_json(file, number) for number in range(len(file.subgraphs))]
         facts["signatures"] = [{"name": each.name, "subgraph": each.subgraph} for each in file.signatures]
     return {
@@ -205,6 +207,15 @@ def _operators_json(graph: Graph, live_bytes: Sequence[int]) -> list[dict[str, A
         }
         for step, (node, live) in enumerate(zip(graph.nodes, live_bytes, strict=True), start=1)
     ]
+
+
+def _part_json(part: PartInBands, graph: Graph) -> dict[str, Any]:
+    """A part that runs in bands; steps count from 1."""
+    operators = [
+        {"step": index + 1, "operator": operator_name(graph.nodes[index]), "pieces": pieces}
+        for index, pieces in part.operators
+    ]
+    return {**asdict(part), "operators": operators}
 
 
 def _subgraph_json(file: TfliteModel, number: int) -> dict[str, Any]:
@@ -286,6 +297,10 @@ def facts(inspection: Inspection) -> dict[str, str]:
         facts["MACs"] = f"{count(inspection.macs)}, each subgraph that runs counted once, so are loops"
     else:
         facts["MACs"] = count(inspection.macs)
+    parts = parts_in_bands(file) if file else ()
+    if parts:
+        names = [operator_words(node) for node in inspection.graph.nodes]
+        facts["in bands"] = "; ".join(words_of_parts(parts, names))
     if inspection.unknown:
         facts["not known"] = f"{', '.join(inspection.unknown)}: MACs are counted where a formula is known"
     if file and file.dynamic_batch:

@@ -17,6 +17,7 @@ from edgevolve.reports.inherited import inherited_lines
 from edgevolve.reports.metrics import beyond_soft, front_metrics, luck, provenance, sources
 from edgevolve.reports.quantities import PERCENTAGE, duration, interval, quantity, short
 from edgevolve.reports.standard import standard_lines
+from edgevolve.reports.trade_off import trade_off_table
 from edgevolve.runs import Record, Run
 from resource_models import MODEL_SIZE
 from search_algorithms import Failed, Rejected
@@ -225,23 +226,14 @@ def optimised_table(path: Path, bytes_before: int, result: Mapping[str, Any]) ->
         notes.append("a better plan may exist")
     parts: list[RenderableType] = [Text(str(path)), table]
     if len(result["arenas"]) > 1:
-        notes[0] = "in bands: the last line was written; arena on cortex-m, work in multiply-accumulates"
-        parts.append(_trade_off(result["arenas"]))
+        notes[0] = "in bands: the last line was written; arena on cortex-m, work in multiply-accumulates, "
+        notes[0] += "time on cortex_m4, modelled from assumed cycles with what is copied"
+        parts.append(trade_off_table(result["arenas"]))
     if result["litert_says"]:
         notes.append(f"checked on TensorFlow Lite Micro alone; LiteRT: {result['litert_says']}")
     if result["micro_says"]:
         notes.append(result["micro_says"])
     return Group(*parts, Text("; ".join(notes)))
-
-
-def _trade_off(arenas: Sequence[tuple[int, float]]) -> Table:
-    """The arena of the file without bands, then what each share of extra work brings it to."""
-    table, before = Table(box=None, pad_edge=False, header_style="bold"), arenas[0][0]
-    for name in ("more work", "arena", "saved"):
-        table.add_column(name, justify="right")
-    for arena, work in arenas:
-        table.add_row(f"{max(work, 0):.1%}", size(arena), f"{1 - arena / before:.1%}")
-    return table
 
 
 def _arena(arena: Mapping[str, Any]) -> str:

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 
 from edgevolve.graph import Graph, ShapeError, from_json, to_json
 from edgevolve.metric import Metric, metric, metrics_of
-from predictors import METRICS, Device, Estimated, PredictorError, device
-from resource_models import in_bands
+from predictors import LATENCY, METRICS, Device, Estimated, PredictorError, device
+from resource_models import Choice, copies, in_bands
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceMetrics:
     """The metrics of one device as a provider; `names` gives the device's own name of each.
 
-    With `slower` above 0 they are those of the network in bands, slices and concatenations included.
+    With `slower` above 0 they are those of the network in bands; the latency has what is copied for it, as far as the
+    device can tell (`bands_ms`).
     """
 
     device: Device
@@ -54,7 +55,18 @@ class DeviceMetrics:
             if not chosen or not chosen.parts:
                 raise
             raise PredictorError(f"{self.name} cannot tell of a network in bands: {error}") from error
+        if chosen and chosen.parts:
+            predicted = self._with_copies(predicted, chosen)
         return {name: predicted[own] for name, own in self.names.items()}
+
+    def _with_copies(self, predicted: Mapping[str, Estimated], chosen: Choice) -> Mapping[str, Estimated]:
+        known = getattr(self.device, "bands_ms", None)
+        if known is None or LATENCY.name not in predicted:
+            return predicted
+        more = float(known(*copies(chosen)))
+        latency = predicted[LATENCY.name]
+        low, high = (None if end is None else end + more for end in (latency.low, latency.high))
+        return {**predicted, LATENCY.name: Estimated(latency.value + more, low, high)}
 
 
 def device_metrics(

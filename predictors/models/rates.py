@@ -47,3 +47,15 @@ def plain_operations_ms(sheet: "Sheet", floats: float, integers: float) -> float
         return 0.0
     taken = floats * sheet[figures[0]] + integers * sheet[figures[1]]
     return float(taken / sheet["clock_mhz"] / 1e3)
+
+
+def bands_ms(sheet: "Sheet", sliced_bytes: int, joined_bytes: int, operators: int) -> float:
+    """Time that running in bands takes beside multiply-accumulates: bytes that are copied, and further operators.
+
+    By `cycles_per_byte_sliced`, which TensorFlow Lite Micro copies one by one, `cycles_per_byte_joined`, which it
+    copies by `memcpy`, and `cycles_per_operator`; a figure that the sheet lacks is 0, and so is all without a clock.
+    """
+    work = {"byte_sliced": sliced_bytes, "byte_joined": joined_bytes, "operator": operators}
+    figures = {f"cycles_per_{each}": number for each, number in work.items()}
+    taken = sum(number * sheet[name] for name, number in figures.items() if name in sheet.figures)
+    return float(taken / sheet["clock_mhz"] / 1e3) if taken else 0.0

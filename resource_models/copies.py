@@ -1,0 +1,24 @@
+"""What a network in bands does beside its multiply-accumulates: it copies pieces of maps and runs more operators."""
+
+from typing import NamedTuple
+
+from resource_models.bands import SLICE
+from resource_models.partial import Choice
+
+
+class Copies(NamedTuple):
+    """Bytes that the slices and the concatenations of bands write, and how many operators more there are."""
+
+    sliced_bytes: int
+    joined_bytes: int
+    operators: int
+
+
+def copies(choice: Choice) -> Copies:
+    """Of all that the plan adds; slices and concatenations that the network has anyhow do not count."""
+    model, origins = choice.banded.model, choice.banded.origins
+    added = [operator for operator, origin in zip(model.operators, origins, strict=True) if origin is None]
+    sliced = sum(operator.outputs[0].size_bytes for operator in added if operator.name == SLICE)
+    total = sum(operator.outputs[0].size_bytes for operator in added)
+    before = len({origin for origin in origins if origin is not None})
+    return Copies(sliced, total - sliced, len(model.operators) - before)
