@@ -58,7 +58,7 @@ def parts_in_bands(model: TfliteModel) -> tuple[PartInBands, ...]:
 
 
 class _Keys:
-    """Of each operator what its output is a piece of (`made`), whether it joins pieces, and its own key if it computes."""
+    """Of each operator what its output is a piece of (`made`), whether it joins pieces, its own key if it computes."""
 
     def __init__(self, operators: Sequence[Operator]) -> None:
         self.made: list[_Key] = []
