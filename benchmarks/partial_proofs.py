@@ -264,7 +264,7 @@ def block(name: str, first: int, last: int, slower: float) -> dict[str, Counter[
                 totals.setdefault(row, Counter()).update(figures)
                 if fault:
                     print(f"{row}, {number}: {fault.lstrip('; ')}", file=sys.stderr, flush=True)
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # the latter of a runtime that refuses a file
             where = traceback.extract_tb(error.__traceback__)[-1]
             totals.setdefault(name, Counter()).update(files=1, errors=1)
             words = f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})"
