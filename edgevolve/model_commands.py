@@ -139,7 +139,7 @@ def optimise(
     if plot:
         check_picture(plot)
     if out.suffix.lower() in C_SUFFIXES:
-        raise ExportError(f"--out {out}: what is written is a .tflite; end its name so")
+        raise ExportError(f"--out {out}: the output is a .tflite file; end its name in .tflite")
     content = model_bytes(model)
     most_arena_bytes = int(_number("--arena", arena)) if arena else 0
     share = _number("--slower", slower) or float(bool(arena))

@@ -147,7 +147,7 @@ class MobileSpace(DeclaredSpace[Mobile]):
         for side in self.resolutions:
             if side not in _fractions(self.input_shape):
                 whole = ", ".join(map(str, _fractions(self.input_shape)))
-                raise ValueError(f"resolution {side} is no whole fraction of the input's; there are {whole}")
+                raise ValueError(f"resolution {side} is not a whole fraction of the input's; choose from {whole}")
 
     @property
     def genome(self) -> Record[Mobile]:

@@ -113,7 +113,7 @@ class Recipes(Generic[G]):
     def __init__(self, space: SearchSpace[G], /, **choices: tuple[Value, ...]) -> None:
         """Name the choices."""
         if isinstance(space, type) or not isinstance(space, SearchSpace):
-            raise ValueError(f"Recipes: write Recipes(space, sparsity=(0, 0.5)); {shown(space)} is no search space")
+            raise ValueError(f"Recipes: write Recipes(space, sparsity=(0, 0.5)); {shown(space)} is not a search space")
         object.__setattr__(self, "space", space)
         object.__setattr__(self, "genes", Genes(**choices))
 
@@ -243,7 +243,7 @@ def _choice(name: str, values: object) -> Choice[Any]:
         raise ValueError(f"gene {name}: give a tuple of options, as {name}=(0, 0.5), not {shown(values)}")
     for value in values:
         if type(value) not in (bool, int, float, str) or (type(value) is float and not math.isfinite(value)):
-            raise ValueError(f"gene {name}: {shown(value)} is no text, number, true or false")
+            raise ValueError(f"gene {name}: {shown(value)} is not a text, number, true or false")
     if len(set(values)) != len(values):
         raise ValueError(f"gene {name}: some of its options are equal")
     if all(type(value) in (int, float) for value in values):

@@ -71,7 +71,7 @@ def examine(data: DataSet, splits: Splits) -> DataReport:
     target = target_of(data)
     low, high = ranges["train"]
     if low == high:
-        raise DataError(f"{name}: every value of train is {low:g}; there is nothing to learn from")
+        raise DataError(f"{name}: every value of train is {low:g}; the network could learn nothing from it")
     lines = [
         f"{name}: examples of {'×'.join(map(str, shape))}, {parts['train'].x.dtype}, values from {low:g} to {high:g}",
         "examples: " + ", ".join(f"{len(split)} {part}" for part, split in parts.items()),
@@ -187,7 +187,7 @@ def _class_notes(name: str, counts: dict[str, NDArray[np.int64]]) -> Iterable[st
     total = np.sum(list(counts.values()), axis=0)
     there = np.flatnonzero(total)
     if len(there) == 1:
-        raise DataError(f"{name}: every label is {there[0]}; there is nothing to tell apart")
+        raise DataError(f"{name}: every label is {there[0]}; a classifier needs at least two classes")
     absent = np.flatnonzero(total == 0)
     if absent.size:
         remedy = "y - 1" if absent.tolist() == [0] else "np.unique(y, return_inverse=True)[1]"

@@ -157,7 +157,7 @@ def listed(folder: str, suffixes: Collection[str], group: str | None, unreadable
             raise DataError(f"{shown(folder)}: class {shown(name)} has a name that is not UTF-8; rename its folder")
     if len(classes) == 1:
         raise DataError(
-            f"{shown(folder)}: every file is of class {classes[0]}; there is nothing to tell apart{_WANTED}"
+            f"{shown(folder)}: every file is of class {classes[0]}; a classifier needs at least two classes{_WANTED}"
         )
     notes = [f"left aside: {', '.join(f'{n} of {shown(k)}' for k, n in unknown.most_common(5))}"] if unknown else []
     files = _by_lists(top, files, notes)
@@ -281,7 +281,7 @@ def _grouped(files: list[Place], group: str | None, notes: list[str]) -> tuple[l
         try:
             pattern = re.compile(group)
         except re.error as error:
-            raise DataError(f"group={group!r} is no regular expression: {error}") from error
+            raise DataError(f"group={group!r} is not a regular expression: {error}") from error
         return [replace(file, group=_found(pattern, file)) for file in files], "group"
     if all(_SPEAKER.search(file.name) for file in files):
         return [replace(file, group=_found(_SPEAKER, file)) for file in files], "speaker"

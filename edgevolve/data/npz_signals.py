@@ -82,7 +82,7 @@ class NpzSignals:
         name = f"example {number}"
         steps = np.asarray(values.T if self.notes else values, np.float32)
         if not np.isfinite(steps).all():
-            unreadable(self.path, f"{name} holds what is no finite number")
+            unreadable(self.path, f"{name} holds a value that is not a finite number")
             return
         if self.given is not None:
             part = "test" if self.given[number] else "train"

@@ -146,7 +146,9 @@ class _Files:
         with np.errstate(over="ignore"):
             checked = values.astype(np.float32)
         if not np.isfinite(checked).all():
-            raise DataError(f"row {int(np.isfinite(checked).all(axis=1).argmin()) + 1}: holds what is no finite number")
+            raise DataError(
+                f"row {int(np.isfinite(checked).all(axis=1).argmin()) + 1}: holds a value that is not a finite number"
+            )
         return checked
 
 
@@ -154,7 +156,7 @@ def _npy(path: str) -> NDArray[np.float64]:
     try:
         array: NDArray[np.float64] = np.load(path, allow_pickle=False)
     except Exception as error:  # NumPy raises several kinds for what is no array
-        raise DataError(f"is no array ({' '.join(str(error).split())[:100]})") from error
+        raise DataError(f"is not an array ({' '.join(str(error).split())[:100]})") from error
     if getattr(array, "ndim", 0) not in (1, 2) or array.dtype.kind not in "biuf" or not array.size:
         raise DataError("must hold numbers, (steps, channels)")
     return array.reshape(len(array), -1).astype(np.float64)

@@ -169,7 +169,7 @@ def _of_csv(data: SensorTable, file: CsvFile) -> _Source:
         raise DataError(f"{here}: {error}") from None
     if len(words) < 2:
         only = f"every row has the label {min(words)!r}" if words else "has no labelled row"
-        raise DataError(f"{here}: {only}; there is nothing to tell apart")
+        raise DataError(f"{here}: {only}; a classifier needs at least two classes")
 
     def pieces(unreadable: Unreadable) -> Iterator[Piece]:
         return _Steps(data, file, columns, unreadable).pieces()

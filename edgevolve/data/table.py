@@ -209,7 +209,9 @@ def _classes(here: str, label: str, seen: _Seen) -> tuple[str, ...]:
             f"such as {example[:40]}, no classes; values=True estimates a number"
         )
     if len(words) < 2:
-        raise DataError(f"{here}: every row has the label {next(iter(words), '')!r}; there is nothing to tell apart")
+        raise DataError(
+            f"{here}: every row has the label {next(iter(words), '')!r}; a classifier needs at least two classes"
+        )
     return tuple(sorted(words, key=lambda word: (float(word), word)) if numbers else sorted(words))
 
 

@@ -295,14 +295,14 @@ class Itself:
         """Labels are 0 and 1, and examples have as many numbers as there are outputs."""
         y, size = np.asarray(split.y[:]), int(np.prod(split.x.shape[1:]))
         if not np.isin(y, (0, 1)).all():
-            raise DataError(f"labels of Itself are 0, and 1 for what is unusual; there are {np.unique(y)[:5].tolist()}")
+            raise DataError(f"labels of Itself must be 0 (usual) or 1 (unusual); these are {np.unique(y)[:5].tolist()}")
         if size != self.values:
             raise DataError(f"Itself({self.values}) does not fit examples of {size} numbers")
 
     def fitted(self, train: Split) -> "Itself":
         """The target itself. Raises `DataError` if the training split holds unusual examples."""
         if np.any(train.y[:]):
-            raise DataError("the training split of Itself must hold what is usual alone: labels of 0")
+            raise DataError("the training split of Itself must hold usual examples alone: labels of 0")
         return self
 
     def answers(self, y: NDArray[Any]) -> None:

@@ -45,7 +45,7 @@ class TsFile:
             raise DataError(f"{shown(path)}: holds timestamps, which are not read; write values alone")
         has_class, *classes = said.get("@classlabel", ["false"])
         if has_class.lower() != "true" or len(classes) < 2:
-            raise DataError(f"{shown(path)}: @classLabel names no two classes; there is nothing to tell apart")
+            raise DataError(f"{shown(path)}: @classLabel names no two classes; a classifier needs at least two classes")
         first = next((line for at, line in enumerate(_lines(path)) if at >= number and line.strip()), "")
         return cls(path, tuple(classes), first.count(":"), number)
 
@@ -71,7 +71,7 @@ class TsFile:
         try:
             rows = [np.array(channel.split(","), np.float64) for channel in channels]
         except ValueError as error:
-            raise DataError(f"holds what is no number ({' '.join(str(error).split())[:60]})") from None
+            raise DataError(f"holds a value that is not a number ({' '.join(str(error).split())[:60]})") from None
         if len({len(row) for row in rows}) > 1:
             raise DataError("channels are of different length")
         values = np.stack(rows, axis=1).astype(np.float32)

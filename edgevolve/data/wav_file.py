@@ -83,7 +83,7 @@ def _int16(samples: NDArray[Any]) -> NDArray[np.int16]:
         return (samples.astype(np.int16) - 128) << 8
     if samples.dtype.kind == "f":
         if not np.isfinite(samples).all():
-            raise DataError("holds what is no finite number")
+            raise DataError("holds a value that is not a finite number")
         return _rounded(samples.clip(-1, 1) * 32_768.0)
     bits = 8 * samples.dtype.itemsize
     return np.asarray(samples >> (bits - 16) if bits > 16 else samples).astype(np.int16)

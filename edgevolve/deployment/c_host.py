@@ -149,7 +149,7 @@ Examples csv(const std::string& path) {
     }
     if (found.empty()) continue;
     if (!numbers) {
-      if (number > 1) refuse(path, "line " + std::to_string(number) + ": holds what is no finite number");
+      if (number > 1) refuse(path, "line " + std::to_string(number) + ": holds a value that is not a finite number");
       for (char& letter : first) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
       skipped = first.find("time") < 2 ? 1 : 0;
       continue;

@@ -45,7 +45,7 @@ def new_examples(path: str, model: ReadyModel) -> list[Example]:
         raise DataError(f"{name}: {getattr(error, 'strerror', None) or error}") from error
     for example in examples:
         if example.raw.dtype.kind == "f" and not np.isfinite(example.raw).all():
-            raise DataError(f"{name}: holds what is no finite number")
+            raise DataError(f"{name}: holds a value that is not a finite number")
     return examples
 
 
@@ -142,7 +142,7 @@ def _array(path: str, model: ReadyModel) -> list[Example]:
     try:
         array: NDArray[Any] = np.load(path, allow_pickle=False)
     except Exception as error:  # NumPy raises several kinds for what is no array
-        raise DataError(f"is no array ({' '.join(str(error).split())[:100]})") from error
+        raise DataError(f"is not an array ({' '.join(str(error).split())[:100]})") from error
     wanted = np.dtype(model.read_type)
     shape = model.read_shape
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":

@@ -98,7 +98,7 @@ def optimised(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> O
     read = read_tflite(model)  # checks every offset before anything here follows it
     compiled = compiled_for(read)
     if compiled:
-        raise ExportError(f"compiled for an {compiled}: TensorFlow Lite has nothing to plan in it")
+        raise ExportError(f"compiled for an {compiled}, so TensorFlow Lite has no memory to plan")
     if unsized := open_sizes(read):
         head = stored_head_bytes(read)
         says = f"left as it is: no plan holds for what {', '.join(unsized)} makes, whose size the file leaves open"
@@ -107,7 +107,7 @@ def optimised(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> O
     after, before, plan, arenas = replanned(model, slower, most_arena_bytes)
     if most_arena_bytes and (needed := file_footprint(read_tflite(after)).arena_bytes) > most_arena_bytes:
         within = f"within {slower:.0%} more multiply-accumulates"
-        raise ExportError(f"needs an arena of {needed} bytes at least {within}, more than {most_arena_bytes}")
+        raise ExportError(f"needs an arena of at least {needed} bytes {within}, more than {most_arena_bytes}")
     if not outside and (plan.head_bytes > before or (plan.head_bytes == before and len(after) >= len(model))):
         exact = plan.exact and plan.head_bytes == before
         return Optimised(model, (before, before), None, "nothing to save", exact, arenas=arenas[:1])

@@ -76,15 +76,17 @@ def ready_model(path: Path) -> ReadyModel:
 def _manifest(folder: Path, path: Path) -> dict[str, Any]:
     place = folder / "manifest.json"
     if not path.exists():
-        raise ExportError(f"{shown(path)}: no such folder or file; give what `edgevolve export` wrote")
+        raise ExportError(f"{shown(path)}: no such folder or file; give the folder that `edgevolve export` wrote")
     try:
         manifest = json.loads(place.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ExportError(f"{shown(folder)}: has no manifest.json; give what `edgevolve export` wrote") from None
+        raise ExportError(
+            f"{shown(folder)}: has no manifest.json; give the folder that `edgevolve export` wrote"
+        ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise ExportError(f"{shown(place)}: cannot be read ({type(error).__name__})") from None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise ExportError(f"{shown(place)}: is no manifest of an export")
+        raise ExportError(f"{shown(place)}: is not the manifest of an export")
     return manifest
 
 

@@ -203,7 +203,9 @@ class _Job:
     ) -> "_Job":
         if not isinstance(space, Mixable):
             name = type(settings).__name__
-            raise ValueError(f"{name}: {type(space).__name__} is no mixture of networks; CellSpace and MobileSpace are")
+            raise ValueError(
+                f"{name}: {type(space).__name__} is not a mixture of networks; use CellSpace or MobileSpace"
+            )
         mixture = space.mixture()
         return cls(settings, mixture, MixtureCosts.of(space, mixture, problem, providers))
 

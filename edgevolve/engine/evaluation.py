@@ -126,7 +126,7 @@ def _number(name: Any, value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise MetricError(f"{_name(name)} is no number, but {repr(value)[:100]}") from None
+        raise MetricError(f"{_name(name)} is not a number but {repr(value)[:100]}") from None
 
 
 def _name(given: Any) -> str:

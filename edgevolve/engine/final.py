@@ -57,7 +57,7 @@ def final_task(
         task, settings = run.started.config["task"], _settings(run)
     ours = (Train.__name__, Inherited.__name__)
     if not (isinstance(task, Train | Inherited) or (isinstance(task, dict) and task.get("type") in ours)):
-        raise ConfigError(f"{run.path}: its task is the user's own; what it trains for how long is not known here")
+        raise ConfigError(f"{run.path}: its task is the user's own; how it trains, and for how long, is not known here")
     assert splits.target
     metrics = splits.target.metrics
     given = (*metrics, *map(int8_metric, metrics), QUANTISATION_DROP)

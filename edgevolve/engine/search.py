@@ -64,7 +64,7 @@ def search(
     `WorkersLostError` when no worker starts.
     """
     if not re.fullmatch(r"\w[\w.-]*", name):
-        raise ConfigError(f"{name!r} is no name for a run: use letters, digits, '.', '_' and '-'")
+        raise ConfigError(f"{name!r} is not a valid name for a run: use letters, digits, '.', '_' and '-'")
     config.check(task_of(config))
     path = Path(out) / name / "journal.jsonl"
     if path.exists() != resume:

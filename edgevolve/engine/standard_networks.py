@@ -30,7 +30,7 @@ def standards_of(run: Run) -> dict[str, Graph]:
     """
     done = next((r.number for r in run.records.values() if isinstance(r.outcome, Completed)), None)
     if done is None:
-        raise ConfigError(f"{run.path}: no candidate completed, so there is nothing to compare with")
+        raise ConfigError(f"{run.path}: no candidate completed, so there is no network to compare with")
     graph = run.graph(done)
     shape, outputs = graph.inputs[0].shape[1:], graph.outputs[0].shape[-1]
     names = topologies_for(shape, outputs == math.prod(shape))

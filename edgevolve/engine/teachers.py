@@ -161,7 +161,7 @@ def _check_layers(path: Path, config: Any) -> None:
             outside = isinstance(module, str) and module.partition(".")[0] != "keras"
             if outside or layer.get("class_name") == "Lambda":
                 what = layer.get("class_name")
-                raise ConfigError(f"{path}: holds {what!r}, which is no plain layer of Keras; it is not loaded")
+                raise ConfigError(f"{path}: holds {what!r}, which is not a plain Keras layer; it is not loaded")
             waiting += layer.values()
         elif isinstance(layer, list):
             waiting += layer

@@ -22,7 +22,7 @@ def with_kernel_bits(graph: Graph, bits: Mapping[str, int]) -> Graph:
     known = kernel_bits(graph)
     for name in bits:
         if name not in known:
-            raise ShapeError(f"{name} is no node with a kernel")
+            raise ShapeError(f"{name} is not a node with a kernel")
     return Graph(graph.inputs, tuple(_with(node, bits.get(node.name)) for node in graph.nodes), graph.outputs)
 
 

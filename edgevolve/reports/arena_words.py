@@ -75,7 +75,7 @@ def arena_facts(footprint: Footprint | None, measured: Measured | None) -> dict[
 def runtime_facts(file: TfliteModel, verdicts: tuple[Verdict, ...]) -> dict[str, str]:
     """What the file was compiled for, and a line for each runtime."""
     compiled = compiled_for(file)
-    facts = {"compiled for": f"an {compiled}: TensorFlow Lite has nothing to plan in it"} if compiled else {}
+    facts = {"compiled for": f"an {compiled}, so TensorFlow Lite has no memory to plan"} if compiled else {}
     return facts | {verdict.runtime: _words(verdict) for verdict in verdicts}
 
 

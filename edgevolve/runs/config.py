@@ -267,7 +267,7 @@ class SearchConfig(BaseModel):
         started = self.algorithm.start(self.space, self.problem, self.seed, lambda genotype: {})
         if isinstance(started, ReadsPrepared) and self.prepare is None:
             name = type(self.algorithm).__name__
-            raise ConfigError(f"{name} reads what a job before the search leaves: give prepare, such as DARTS()")
+            raise ConfigError(f"{name} needs the result of a job before the search: give prepare, such as DARTS()")
         _ = self.preparing
         try:
             for genotype in self.start_genotypes:

@@ -242,7 +242,9 @@ def _check(front_end: Any, example: tuple[int, ...]) -> None:
     """Raise `ValueError` unless it is a front end of the package that takes examples of this shape."""
     kind = type(front_end).__name__
     if FRONT_ENDS.get(kind) is not type(front_end):
-        raise ValueError(f"FrontEndChoices: {kind} is no front end of the package; there are {', '.join(FRONT_ENDS)}")
+        raise ValueError(
+            f"FrontEndChoices: {kind} is not a front end of the package; choose one of {', '.join(FRONT_ENDS)}"
+        )
     reads = read_shape(front_end, example)
     try:
         if reads != example:

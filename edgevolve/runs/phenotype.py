@@ -20,7 +20,7 @@ def recipe_of(space: SearchSpace[Any], genotype: Any) -> dict[str, Any]:
     try:
         recipe = json.loads(json.dumps(dict(given), allow_nan=False))
     except (TypeError, ValueError) as error:
-        raise ProblemError(f"{type(space).__name__}: recipe gives {given!r}, which is no JSON ({error})") from error
+        raise ProblemError(f"{type(space).__name__}: recipe gives {given!r}, which is not JSON ({error})") from error
     assert isinstance(recipe, dict)
     return recipe
 

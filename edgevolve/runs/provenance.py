@@ -19,7 +19,7 @@ def load_data(run: Run, data_set: DataSet | None = None, number: int | None = No
     """
     splits = _loaded(data_set_of(run)) if data_set is None else load_splits(data_set)
     if fingerprint(splits) != run.started.data["fingerprint"]:
-        raise DataError(f"{run.path}: the data set is not what it was when the search began")
+        raise DataError(f"{run.path}: the data set has changed since the search began")
     return splits if number is None else features_of(run.record(number).recipe, splits)
 
 
@@ -28,7 +28,7 @@ def _loaded(data_set: DataSet) -> Splits:
     try:
         return load_splits(data_set)
     except NotFoundError as error:
-        raise DataError(f"{error}; add --config CONFIG.py if it lies beside the configuration") from error
+        raise DataError(f"{error}; add --config CONFIG.py if it is in the folder of the configuration") from error
 
 
 def data_set_of(run: Run) -> DataSet:

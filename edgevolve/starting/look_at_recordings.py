@@ -113,7 +113,7 @@ def _lengths(path: str, listing: Listing, unreadable: Unreadable) -> tuple[list[
         except DataError as error:
             unreadable(file, str(error).removeprefix(f"{shown(file)}: "))
         except Exception as error:  # NumPy raises several kinds for what is no array
-            unreadable(file, f"is no array ({' '.join(str(error).split())[:100]})")
+            unreadable(file, f"is not an array ({' '.join(str(error).split())[:100]})")
     if not lengths:
         raise DataError(f"{shown(path)}: no recording can be read: {unreadable.seen[0]}")
     return lengths, rates

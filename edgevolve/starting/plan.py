@@ -155,7 +155,7 @@ def _problem(reading: Reading, splits: Splits, board: Board, most_macs: int, why
         if left <= 0:
             raise ConfigError(
                 f"board {board.name}: what it reads takes {size(reading.raw_bytes)} of RAM, "
-                f"{size(arena.free_bytes)} are free; record shorter, or at a lower rate"
+                f"and only {size(arena.free_bytes)} are free; record shorter, or at a lower rate"
             )
         bounds.append(at_most(arena_metric, left))
         why[arena_metric] = f"{size(reading.raw_bytes)} less than the board's: for what the device reads"

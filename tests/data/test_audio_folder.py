@@ -264,7 +264,7 @@ def test_an_unreadable_file_is_one_line_or_left_out_on_request(tmp_path, folder,
 
 def test_floats_that_are_not_finite(folder):
     wavfile.write(folder / "no" / "odd.wav", RATE, np.full(RATE, np.nan, np.float32))
-    with pytest.raises(DataError, match="odd.wav: holds what is no finite number"):
+    with pytest.raises(DataError, match="odd.wav: holds a value that is not a finite number"):
         AudioFolder(str(folder)).load()
 
 

@@ -106,7 +106,7 @@ BROKEN = {
     "floats": (dict(y_train=labels().astype(float)), r"refused: .* float64; write y_train.astype\(np.int64\)"),
     "half a class": (dict(y_train=labels() / 2), "refused: .* float64; it holds 0.5"),
     "words": (dict(y_train=np.array(["cat", "dog", "cow"])[labels()]), "refused: .* such as 'cat'; .*return_inverse"),
-    "one class": (dict(y_train=labels() * 0), "refused: .* every label is 0; there is nothing to tell apart"),
+    "one class": (dict(y_train=labels() * 0), "refused: .* every label is 0; a classifier needs at least two classes"),
     "a single example of a class": (
         dict(y_train=np.where(np.arange(120) == 7, 2, labels(120, 2))),
         "refused: .*cannot hold out 20% of 120 examples: class 2 has a single one",

@@ -219,7 +219,7 @@ def test_a_folder_that_gives_no_data_set_is_one_line(tmp_path, folder):
     assert "class cat has 1 example to divide; each split needs one: 3 or more" in refused(tmp_path / "one")
     (folder / "test").mkdir()
     os.rename(folder / "cat", folder / "test" / "cat")
-    assert "group='(' is no regular expression" in refused(folder, group="(")
+    assert "group='(' is not a regular expression" in refused(folder, group="(")
     assert "finds nothing in dog/0.png" in refused(folder, group="(scene)")
     assert "size must be (height, width)" in refused(folder, size=(0, 3))
     assert "nul" in refused("nul\0")

@@ -213,7 +213,7 @@ def test_another_rate_is_refused_or_resampled(folder):
         ("ax,ay,az\n1,2,3\n4,x,6\n", "odd.csv: row 2: ay holds 'x', not a number"),
         ("ax,ay,az\n1,2,3\n4,,6\n", "odd.csv: row 2: ay is missing"),
         ("ax,ay,az\n1,2,3\n4,nan,6\n", "odd.csv: row 2: ay is missing"),
-        ("ax,ay,az\n1,2,3\n4,5,1e39\n", "odd.csv: row 2: holds what is no finite number"),
+        ("ax,ay,az\n1,2,3\n4,5,1e39\n", "odd.csv: row 2: holds a value that is not a finite number"),
         ("ax,ay,az\n1,2,3\n4,5,6,7\n", "odd.csv: not a table of 3 columns"),
         ("ax,ax,az\n1,2,3\n", "odd.csv: two columns are named ax"),
         ("ax,ay,az\n1,2,3\n", "odd.csv: has 1 steps, a window takes 20"),
@@ -241,7 +241,7 @@ def test_bytes_that_are_no_text_and_arrays_that_are_none(folder):
         plain(folder).load()
     (folder / "run" / "odd.csv").unlink()
     np.save(folder / "run" / "odd.npy", np.array([{}], object))
-    with pytest.raises(DataError, match="odd.npy: is no array"):
+    with pytest.raises(DataError, match="odd.npy: is not an array"):
         plain(folder).load()
 
 
@@ -254,7 +254,7 @@ def test_bytes_that_are_no_text_and_arrays_that_are_none(folder):
         ({"window": 500}, "has 100 steps, a window takes 500"),
         ({"axes": 7}, "line 1 has 4 values, no multiple of axes=7"),
         ({"columns": ("gx",)}, "has no column gx; it has timestamp, ax, ay, az"),
-        ({"group": "(x"}, "is no regular expression"),
+        ({"group": "(x"}, "is not a regular expression"),
     ],
 )
 def test_settings_that_do_not_fit_are_one_line(folder, options, message):

@@ -116,8 +116,8 @@ def test_bad_files_are_refused_in_one_line_that_names_them(programs, tmp_path):
     texts = {
         "short.csv": ("1,2,3\n" * 6, "has 6 rows, an example 7"),
         "wide.csv": ("1,2,3,4\n" * 7, "line 1 has 4 numbers, an example has 3 a line"),
-        "word.csv": ("1,2,3\n" * 3 + "1,x,3\n", "line 4: holds what is no finite number"),
-        "nan.csv": ("x,y,z\n" + "1,nan,3\n" * 7, "line 2: holds what is no finite number"),
+        "word.csv": ("1,2,3\n" * 3 + "1,x,3\n", "line 4: holds a value that is not a finite number"),
+        "nan.csv": ("x,y,z\n" + "1,nan,3\n" * 7, "line 2: holds a value that is not a finite number"),
         "empty.csv": ("", "cannot be read, or is empty"),
     }
     cases = [(sensors, tmp_path / name, why) for name, (_, why) in texts.items()]

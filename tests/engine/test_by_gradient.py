@@ -161,11 +161,11 @@ def test_the_likely_networks_are_asked_for_in_their_order_and_a_bound_rejects_th
 
 
 def test_what_cannot_work_is_one_line_before_anything_is_written(config, run_search, tmp_path):
-    with pytest.raises(ConfigError, match="Derived reads what a job before the search leaves: give prepare"):
+    with pytest.raises(ConfigError, match="Derived needs the result of a job before the search: give prepare"):
         run_search(derived(config, prepare=None))
     cnn = CnnSpace((8, 8, 1), 10)
     with pytest.raises(
-        ConfigError, match="prepare: DARTS: CnnSpace is no mixture of networks; CellSpace and MobileSpace are"
+        ConfigError, match="prepare: DARTS: CnnSpace is not a mixture of networks; use CellSpace or MobileSpace"
     ):
         run_search(derived(config, space=cnn, algorithm=RandomSearch()))
     with pytest.raises(ConfigError, match="those of CellSpace are mixed: use DARTS"):

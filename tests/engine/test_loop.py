@@ -266,7 +266,7 @@ def test_a_metric_that_breaks_its_promise_is_named(config, run_search, gives, me
 
 @pytest.mark.parametrize("name", ["", "..", "../up", "/tmp/x", "a/b", ".hidden"])
 def test_a_name_that_leads_elsewhere_is_refused(config, run_search, name):
-    with pytest.raises(ConfigError, match="is no name for a run"):
+    with pytest.raises(ConfigError, match="is not a valid name for a run"):
         run_search(config(), name)
 
 

@@ -91,7 +91,7 @@ def test_a_file_with_code_is_not_loaded(tmp_path, large, splits):
     with zipfile.ZipFile(path, "w") as written:
         for name, content in (parts | {"config.json": json.dumps(held)}).items():
             written.writestr(name, content)
-    with pytest.raises(ConfigError, match="holds 'system', which is no plain layer of Keras"):
+    with pytest.raises(ConfigError, match="holds 'system', which is not a plain Keras layer"):
         at_hand(Distil(path), splits)
 
 

@@ -90,7 +90,7 @@ def test_a_file_that_a_compiler_made_is_known_as_such_and_has_no_arena(name, dev
         device == "Edge TPU",
         device == "Ethos-U",
     ]
-    with pytest.raises(ExportError, match=f"^compiled for an {device}: TensorFlow Lite has nothing to plan in it$"):
+    with pytest.raises(ExportError, match=f"^compiled for an {device}, so TensorFlow Lite has no memory to plan$"):
         optimised(custom(name))
 
 

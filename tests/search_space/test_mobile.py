@@ -117,7 +117,7 @@ def test_one_resolution_may_be_fixed():
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"resolutions": (50,)}, "resolution 50 is no whole fraction of the input's; there are 96, 48"),
+        ({"resolutions": (50,)}, "resolution 50 is not a whole fraction of the input's; choose from 96, 48"),
         ({"resolutions": [48]}, "resolutions must be a tuple"),
         ({"depths": (0, 3)}, "depths must be"),
         ({"depths": (4, 3)}, "depths must be"),

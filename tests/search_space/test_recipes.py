@@ -71,7 +71,7 @@ def test_words_hold_the_recipe():
         ({"sparsity": [0, 0.5]}, r"gene sparsity: give a tuple of options, as sparsity=\(0, 0.5\), not a list of 2"),
         ({"sparsity": ()}, "give a tuple of options"),
         ({"sparsity": (0, 0.0)}, "gene sparsity: some of its options are equal"),
-        ({"sparsity": (0, float("nan"))}, "gene sparsity: nan is no text, number, true or false"),
+        ({"sparsity": (0, float("nan"))}, "gene sparsity: nan is not a text, number, true or false"),
         ({"sparsity": (0, None)}, "gene sparsity: None is no text"),
     ],
 )
