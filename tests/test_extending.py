@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from terminal import ROOT
 
-from edgevolve import Digits, Features, Inline, Job, Splits, TrainingSettings, search
+from edgevolve import CnnSpace, Digits, Features, FrontEndChoices, Inline, Job, Splits, TrainingSettings, search
+from edgevolve.data import FRONT_ENDS
 from edgevolve.engine import task_of
 from edgevolve.testing import check_task
 from edgevolve.training.session import configure_tensorflow
@@ -72,7 +73,7 @@ def test_the_board_bounds_the_search_as_the_page_says(folder):
     assert config.problem.broken({"flash_bytes": 908_577}) and not config.problem.broken({"flash_bytes": 908_576})
 
 
-def test_the_front_end_keeps_every_promise_and_makes_a_data_set(folder):
+def test_the_front_end_keeps_every_promise_and_is_searched_once_it_is_registered(folder, monkeypatch):
     sounds = np.random.default_rng(0).integers(-9000, 9000, (24, 16_000), np.int16)
     for number, sound in enumerate(sounds):
         file = folder / "commands" / ("no", "yes")[number % 2] / f"{number}.wav"
@@ -80,8 +81,15 @@ def test_the_front_end_keeps_every_promise_and_makes_a_data_set(folder):
         with wave.open(str(file), "wb") as to:
             to.setparams((1, 2, 16_000, 0, "NONE", ""))
             to.writeframes(sound.tobytes())
-    data = run("front_end")["data"]
+    names = run("front_end")
+    data, kind = names["data"], names["Loudness"]
     assert isinstance(data, Features) and data.load().train.x.shape[1:] == data.input_shape == (100, 1, 1)
+    with pytest.raises(ValueError, match="Loudness is not a front end of the package"):
+        FrontEndChoices(CnnSpace((16_000, 1, 1), 2), kind(16_000, 100), frames=(50, 100))
+    monkeypatch.setitem(FRONT_ENDS, "Loudness", kind)
+    space = FrontEndChoices(CnnSpace((16_000, 1, 1), 2), kind(16_000, 100), frames=(50, 100))
+    drawn = [space.network_shape(space.sample(np.random.default_rng(seed))) for seed in range(20)]
+    assert set(drawn) == {(50, 1, 1), (100, 1, 1)}
 
 
 def test_the_metric_is_an_objective_and_a_bound(folder):
