@@ -1,4 +1,4 @@
-"""Files that a configuration names by a relative path: in the working folder, or beside the configuration."""
+"""Files that a configuration names by a relative path: in the working folder, or in the configuration's folder."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def folders() -> tuple[Path, ...]:
 
 
 def located(path: str | Path) -> Path:
-    """The file in the working folder, else beside a configuration; `path` as it is where it is in neither."""
+    """The file in the working folder, else in a configuration's folder; `path` itself if it is in neither."""
     given = Path(path)
     candidates = (given, *(folder / given for folder in _FOLDERS))
     return next((each for each in candidates if _exists(each)), given)

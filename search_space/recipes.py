@@ -150,7 +150,7 @@ class Recipes(Generic[G]):
         return self.space.beside(genotype.network) if isinstance(self.space, WithFrontEnd) else {}
 
     def recipe(self, genotype: Trained[G]) -> Mapping[str, Json]:
-        """What training does to the network beside its shape. Raises `ValueError` where the space says it as well."""
+        """How the network is trained. Raises `ValueError` if the inner space gives the same key."""
         inner = dict(self.space.recipe(genotype.network)) if isinstance(self.space, WithRecipe) else {}
         chosen = self.genes.to_json(genotype.recipe)
         if twice := inner.keys() & chosen.keys():

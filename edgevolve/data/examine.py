@@ -157,7 +157,7 @@ def _a(thing: Any) -> str:
 
 
 def _folder(error: BaseException) -> str:
-    """What a relative path counts from, where such a file is not there."""
+    """For the error of a missing file: the folders from which a relative path is read."""
     path = getattr(error, "filename", None)
     if not isinstance(error, FileNotFoundError) or not isinstance(path, str) or Path(path).is_absolute():
         return ""

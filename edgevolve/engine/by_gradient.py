@@ -1,4 +1,4 @@
-"""Gradient search as the job before a search: all of a space as one network, and how likely each option is."""
+"""Gradient search as the job before a search: trains a whole space as one network, and how likely each option is."""
 
 import time
 from collections.abc import Mapping, Sequence

@@ -65,7 +65,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """What became of the networks: measured now, measured before, and the reason for each that could not be."""
+    """How many networks were measured now and before, and why others could not be measured."""
 
     measured: int
     known: int

@@ -1,6 +1,6 @@
-"""What lies around Ray: whether a cluster answers, before Ray is loaded and while it runs; cores; signals.
+"""Checks around Ray: whether a cluster answers, before Ray is loaded and while it runs; cores; signals.
 
-Loaded, Ray would wait for minutes for a cluster that is not there, and it ends the process when its own ones die.
+Ray itself would wait for minutes for a missing cluster, and it ends the process when its own processes die.
 """
 
 import os
@@ -104,9 +104,9 @@ def temporary_folder() -> str | None:
 
 @contextmanager
 def own_signals() -> Iterator[None]:
-    """What ends a search is kept back while Ray connects, and acts when it has: in the middle, Ray crashes.
+    """Hold back the signals that end a search while Ray connects, because Ray crashes if interrupted then.
 
-    Ray's own wishes for these signals are left aside. A second one ends the process at once.
+    They act once it has connected; Ray's own handlers are replaced. A second signal ends the process at once.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

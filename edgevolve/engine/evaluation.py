@@ -1,4 +1,4 @@
-"""One job, from the task's call to an outcome that the journal can hold, whatever the task does."""
+"""Runs one job, and turns whatever the task does into an outcome that the journal can hold."""
 
 import inspect
 import math
@@ -26,7 +26,7 @@ _MOST_NAMES = 1000
 
 @dataclass(frozen=True, slots=True)
 class JobProgress:
-    """What a job reports while it runs."""
+    """A report of a running job."""
 
     number: int
     step: int

@@ -1,4 +1,4 @@
-"""How jobs run: the seam between the loop and the workers, with the two evaluators that need no Ray."""
+"""The seam between the loop and the workers, and the two evaluators that need no Ray."""
 
 import heapq
 import time
@@ -19,7 +19,7 @@ class WorkersLostError(RuntimeError):
 
 
 Progressed = Callable[[JobProgress], bool]
-"""Called with what a job reports; gives whether the job is to go on."""
+"""Called with each report of a job; returns whether the job is to continue."""
 
 
 def steady_clock() -> Callable[[], float]:

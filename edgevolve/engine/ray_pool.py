@@ -77,9 +77,9 @@ class _Running:
 class RayPool:
     """An evaluator on a Ray cluster: the one at `address`, or one of its own on this machine.
 
-    `workers` is one for each CPU, or for as many as the task needs, unless given, and one on each node with
-    `one_a_node`; `gpus_per_worker` what the task needs or an even share of the GPUs unless given. The task and the data
-    travel once through the object store. See that the cluster answers first: `engine.cluster`.
+    By default there are as many `workers` as the CPUs allow for what the task needs; with `one_a_node` there is one on
+    each node. The default of `gpus_per_worker` is what the task needs, or an even share of the GPUs. The task and the
+    data are sent once through the object store. See that the cluster answers first: `engine.cluster`.
 
     A job fails that has neither ended nor reported anything for `deadline_s`: unless given, for 20 times the longest
     that any job took so far, and at least 2 minutes.

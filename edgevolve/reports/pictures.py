@@ -89,7 +89,7 @@ def fronts_figure(runs: Sequence[Run], x: str | None = None, y: str | None = Non
 
 
 def progress_figure(runs: Sequence[Run], what: str = "hypervolume", over: str = "evaluation") -> Figure:
-    """A column of `history` over `evaluation` or `seconds`, a line a run; hypervolumes are of the runs' common box."""
+    """A column of `history` over `evaluation` or `seconds`, a line for each run; hypervolumes share one box."""
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     box = common_box(runs)

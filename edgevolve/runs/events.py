@@ -16,7 +16,7 @@ class _Event(BaseModel):
 
 
 class DeviceUsed(BaseModel):
-    """A device whose figures the candidates have: the metrics it gives, and where they come from, in words."""
+    """A device that predicts metrics of the candidates: their names, and their provenance in words."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -26,7 +26,7 @@ class DeviceUsed(BaseModel):
 
 
 class BoardUsed(BaseModel):
-    """The board whose bounds hold, and in words what it is, what of its memory is free, and where that is from.
+    """The board whose bounds apply, with its description, its free memory and the sources of these figures in words.
 
     `target` names the build of TensorFlow Lite Micro that it runs.
     """
@@ -86,9 +86,9 @@ class _Asked(_Event):
 
 
 class Asked(_Asked):
-    """A candidate is about to be evaluated; `metrics` are those known before. `graph` is its canonical JSON.
+    """A candidate is about to be evaluated; `metrics` are those known before training.
 
-    `intervals` hold the low and the high of those metrics whose error is known.
+    `graph` is its canonical JSON. `intervals` hold (low, high) of the metrics whose error is known.
     """
 
     event: Literal["asked"] = "asked"
@@ -124,7 +124,7 @@ class Failure(BaseModel):
 
 
 class Prepared(_Ran):
-    """The job before the search ended; `artefact` is what it gave, if anything."""
+    """The job before the search ended; `artefact` holds its weights, if there are any."""
 
     event: Literal["prepared"] = "prepared"
     metrics: dict[str, float] = {}
@@ -134,9 +134,9 @@ class Prepared(_Ran):
 
 
 class Progressed(_Event):
-    """A job reports while it runs; that before the search has no number.
+    """A running job reports; the job before the search has no number.
 
-    `artefact` is a checkpoint from which the job goes on where it is tried again or resumed.
+    `artefact` is a checkpoint from which the job continues if it is retried or resumed.
     """
 
     event: Literal["progressed"] = "progressed"
@@ -153,7 +153,7 @@ class _Ended(_Ran):
 class Finished(_Ended):
     """All metrics of an evaluated candidate, and its training curves by epoch.
 
-    Where training made another network of it, `graph` is that one's canonical JSON, and `intervals` are its.
+    If training changed the network, `graph` is its canonical JSON, and `intervals` belong to it.
     """
 
     event: Literal["finished"] = "finished"
@@ -175,8 +175,8 @@ class Failed(_Ended):
 class Retrained(_Ran):
     """A candidate trained again from scratch after the search; `artefact` holds its weights.
 
-    `how` is what was asked for beside the epochs, such as `quantise` and `distil`. Where training made another network
-    of it, `graph` is that one's canonical JSON.
+    `how` holds the options other than the epochs, such as `quantise` and `distil`. If training changed the network,
+    `graph` is its canonical JSON.
     """
 
     event: Literal["retrained"] = "retrained"
@@ -203,7 +203,7 @@ class Standard(_Ran):
 
 
 class Tested(_Event):
-    """A look at the test split: what the weights `artefact` of a candidate score there, as float and as int8."""
+    """The test split was used: the scores of a candidate's weights `artefact` on it, in float and in int8."""
 
     event: Literal["tested"] = "tested"
     number: int = Field(ge=0)

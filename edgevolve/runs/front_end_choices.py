@@ -1,4 +1,4 @@
-"""The front end as genes beside the network's: what the device computes of what it reads is searched as well."""
+"""Genes of the front end, searched together with those of the network."""
 
 import math
 from collections.abc import Iterator, Mapping

@@ -31,7 +31,7 @@ def counted_epochs(epochs: int | None, how: Mapping[str, Any] | None) -> int | N
 
 
 def identity(graph_hash: str, recipe: Mapping[str, Any], epochs: int | None) -> str:
-    """A key that two candidates share only when graph, recipe and epochs agree: the graph's hash where it is alone."""
+    """A key that two candidates share only if graph, recipe and epochs agree; by default the graph's hash."""
     if not recipe and epochs is None:
         return graph_hash
     text = json.dumps([graph_hash, recipe, epochs], sort_keys=True, separators=(",", ":"))

@@ -146,7 +146,7 @@ class Descent:
         return trainable, moving, *(tf.zeros_like(trainable) for _ in range(self._slots)), *means, *own
 
     def answering(self, state: Sequence[Any]) -> tuple[Any, Any]:
-        """The weights that the network of a state answers with, trainable and moving."""
+        """The weights of a state with which the network is evaluated, trainable and moving."""
         first = 2 + self._slots if self.settings.average else 0
         trainable, moving = state[first : first + 2]
         return self._seen(trainable, self.own(state)), moving

@@ -104,7 +104,7 @@ def check_weights(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> None:
 def folded(graph: Graph, values: Values, reshape: Callable[[Any, Shape], Any] = np.reshape) -> dict[str, Any]:
     """Kernels and biases with batch norm's moving statistics folded in, as they are deployed.
 
-    Of NumPy arrays, or of tensors with their `reshape`.
+    Values are NumPy arrays, or tensors with their `reshape`.
     """
     result = {}
     for node in graph.nodes:

@@ -272,7 +272,10 @@ def test_of_a_folder_beside_the_configuration_an_export_says_what_to_add(folder,
     data = ImageFolder(folder.name, size=8)
     run = run_search(config(data=data, space=MlpSpace(data.input_shape, data.classes), evaluations=2))
     monkeypatch.chdir("/")
-    with pytest.raises(DataError, match=r": no such folder \(looked in /\); add --config CONFIG.py if it lies beside"):
+    with pytest.raises(
+        DataError,
+        match=r": no such folder \(looked in /\); add --config CONFIG.py if it is in the folder of the configuration",
+    ):
         load_data(run)
     assert load_data(run, ImageFolder(str(folder), size=8)).target.names == ("cat", "dog", "owl")
 
