@@ -28,9 +28,9 @@ def host_program(header: str, reading: Reading, target: Target, several: bool = 
 _ANSWERS = (
     """\
   static float scores[kClasses];
-  const int found = classify(raw, scores);
-  if (found < 0) return failed(found);
-  std::printf("%s: %s %.6f\\n", name, answer_name(found), static_cast<double>(scores[found]));""",
+  const int label = classify(raw, scores);
+  if (label < 0) return failed(label);
+  std::printf("%s: %s %.6f\\n", name, answer_name(label), static_cast<double>(scores[label]));""",
     """\
   static float values[kValues];
   const int status = estimate(raw, values);

@@ -76,11 +76,11 @@ _ANSWERED = (
     (
         "classify",
         """\
-  const int found = @{begin}classify(samples, scores);
-  if (found < 0) return complain(found);
-  Serial.print(@{begin}answer_name(found));
+  const int label = @{begin}classify(samples, scores);
+  if (label < 0) return complain(label);
+  Serial.print(@{begin}answer_name(label));
   Serial.print(" ");
-  Serial.println(scores[found], 3);""",
+  Serial.println(scores[label], 3);""",
         "@{begin}kClasses",
     ),
     (

@@ -48,8 +48,8 @@ _FILES = {"int16": "clip.wav", "float32": "rows.csv", "uint8": "image.ppm"}
 _CALLS = (
     """\
 static float scores[{begin}kClasses];
-int found = {begin}classify(samples, scores);             // below 0: an error
-if (found >= 0) puts({begin}answer_name(found));          // how probable: scores[found]""",
+int label = {begin}classify(samples, scores);             // below 0: an error
+if (label >= 0) puts({begin}answer_name(label));          // how probable: scores[label]""",
     """\
 static float values[{begin}kValues];
 int status = {begin}estimate(samples, values);            // below 0: an error
