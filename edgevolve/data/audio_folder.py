@@ -1,4 +1,4 @@
-"""Sound of your own, in a folder of one folder a class."""
+"""Sound of your own, in a folder with one folder for each class."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -28,7 +28,9 @@ _BLOCKS = (*("train",) * 8, "validation", "test")
 
 @dataclass(frozen=True, slots=True)
 class AudioFolder(ClassFolder):
-    r"""Clips of one length from WAV files: one folder a class, or `train`, `validation` and `test` above the classes.
+    r"""Clips of one length from WAV files in one folder for each class.
+
+    Folders `train`, `validation` and `test` above the classes are used as splits.
 
     Examples are int16 (samples, 1, 1), which stand for value / 32768. A shorter file is padded with zeros on both
     sides. A longer file gives its middle, or with `stride` a clip every `stride` seconds. Without `rate`, in Hz, all

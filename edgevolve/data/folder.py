@@ -91,7 +91,7 @@ def is_list(name: str) -> bool:
 
 
 class ClassFolder(ABC):
-    """What the data sets share that are a folder of one folder a class: `listed` says which files there are.
+    """What the data sets share that are a folder with one folder for each class: `listed` says which files there are.
 
     A data set gives the `suffixes` of its files, and reads them; it may have other classes than the folders.
     """
@@ -130,7 +130,7 @@ class ClassFolder(ABC):
 
 
 def listed(folder: str, suffixes: Collection[str], group: str | None, unreadable: Unreadable) -> Listing:
-    """The files of these `suffixes` in a folder of one folder a class, or of files named `class.anything.suffix`.
+    """The files of these `suffixes`: one folder for each class, or files named `class.anything.suffix`.
 
     Folders train (or training), validation (val) and test (testing) may stand above the classes, lists of files beside
     them. `group` is a regular expression: what its first bracket finds in a file's path below the folder is its group.
@@ -165,7 +165,7 @@ def listed(folder: str, suffixes: Collection[str], group: str | None, unreadable
     return Listing(folder, tuple(grouped), classes, by, tuple(notes))
 
 
-_WANTED = "; make one folder a class, or name files class.anything.suffix"
+_WANTED = "; make one folder for each class, or name files class.anything.suffix"
 
 
 def _top(folder: str) -> Path:

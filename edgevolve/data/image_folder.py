@@ -1,4 +1,4 @@
-"""Images of your own, in a folder of one folder a class."""
+"""Images of your own, in a folder with one folder for each class."""
 
 import warnings
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ _TURNED = (5, 6, 7, 8)
 
 @dataclass(frozen=True, slots=True)
 class ImageFolder(ClassFolder):
-    r"""PNG, JPEG and BMP files, one folder a class, or `train`, `validation` and `test` above the classes.
+    r"""PNG, JPEG and BMP files, one folder for each class, or `train`, `validation` and `test` above the classes.
 
     Examples are uint8 (height, width, 1 or 3). Every image is stretched to `size`, (height, width); without it all
     images must have the same size. `colour` False reads grey and True three channels; by default images are read in

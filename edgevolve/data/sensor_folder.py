@@ -1,4 +1,4 @@
-"""Recordings of sensors in a folder of one folder a class."""
+"""Recordings of sensors in a folder with one folder for each class."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -20,7 +20,7 @@ SENSOR_SUFFIXES = (".csv", ".npy", ".tsv", ".txt")
 
 @dataclass(frozen=True, slots=True)
 class SensorFolder(ClassFolder):
-    r"""CSV files of recordings, one folder a class, or `train`, `validation` and `test` above the classes.
+    r"""CSV files of recordings, one folder for each class, or `train`, `validation` and `test` above the classes.
 
     A file holds one recording, a row for each step, with a column for every channel and optionally one for time. With
     `axes`, each line of a file is a recording whose axes are interleaved (x y z x y z …). Files named

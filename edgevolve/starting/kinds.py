@@ -96,7 +96,7 @@ def _of_file(path: str) -> Found:
         has_time = file.has_header and time_column(file.names) is not None
         return Found(Kind.RECORDINGS if has_time else Kind.TABLE, path)
     if suffix in _SUFFIXES:
-        raise DataError(f"{shown(path)}: a single file; give the folder that holds one folder a class")
+        raise DataError(f"{shown(path)}: a single file; give the folder that holds one folder for each class")
     raise DataError(f"{shown(path)}: {_OTHERS.get(suffix, _READ)}")
 
 
@@ -111,8 +111,8 @@ def _of_archive(path: str) -> Kind:
         raise DataError(f"{shown(path)}: has neither x_train nor x; save x and y by these names")
     if len(x.shape) == 2:
         raise DataError(
-            f"{shown(path)}: x is {x.dtype} {x.shape}: save sound as WAV files in a folder a class, a table as CSV, "
-            "signals as (number, steps, channels)"
+            f"{shown(path)}: x is {x.dtype} {x.shape}: save sound as WAV files in one folder for each class, "
+            "a table as CSV, signals as (number, steps, channels)"
         )
     is_image = x.dtype == "uint8" or len(x.shape) == 4
     if is_image and "x_train" not in arrays:

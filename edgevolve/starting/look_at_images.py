@@ -21,7 +21,7 @@ _SHARE_OF_ARENA = 0.25
 
 
 def images(path: str, arena_bytes: int, wishes: Wishes) -> Reading:
-    """A folder of one folder a class. Raises `DataError`."""
+    """A folder with one folder for each class. Raises `DataError`."""
     unreadable = Unreadable(wishes.skip_unreadable)
     listing = listed(path, IMAGE_SUFFIXES, None, unreadable)
     check_classes(path, listing)

@@ -1,4 +1,4 @@
-"""Look at recordings of sensors: files in a folder a class, or all in one file."""
+"""Look at recordings of sensors: files in one folder for each class, or all in one file."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

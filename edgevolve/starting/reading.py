@@ -47,7 +47,7 @@ def check_classes(path: str, listing: Listing) -> None:
     if len(listing.classes) > _MOST_CLASSES * len(listing.files):
         raise DataError(
             f"{shown(path)}: cannot tell the labels of {len(listing.files)} files such as "
-            f"{shown(listing.files[0].name)}; make one folder a class, or name files class.anything.suffix"
+            f"{shown(listing.files[0].name)}; make one folder for each class, or name files class.anything.suffix"
         )
 
 

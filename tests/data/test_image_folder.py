@@ -210,7 +210,7 @@ def test_a_folder_that_gives_no_data_set_is_one_line(tmp_path, folder):
         return str(caught.value)
 
     (tmp_path / "none").mkdir()
-    assert "no file of .bmp, .jpeg, .jpg, .png in it; make one folder a class" in refused(tmp_path / "none")
+    assert "no file of .bmp, .jpeg, .jpg, .png in it; make one folder for each class" in refused(tmp_path / "none")
     assert refused("nowhere").startswith("nowhere: no such folder (looked in ")
     assert "is a file; a folder of classes is needed" in refused(folder / "cat" / "1.png")
     save(tmp_path / "one" / "cat" / "1.png", picture(1))
