@@ -123,5 +123,5 @@ def test_the_targets_constants_are_those_of_the_training_split_alone():
 
 
 def test_unusual_examples_may_not_be_trained_on():
-    with pytest.raises(DataError, match="usual alone"):
+    with pytest.raises(DataError, match="usual examples alone"):
         Itself(2).fitted(of(np.array([0, 1])))

@@ -227,7 +227,7 @@ def test_a_run_is_resumed_trained_again_and_exported_with_each_candidates_front_
         (lambda s: FrontEndChoices(s, Mel(RATE, 1_999)), "reads 1999 steps, examples have 2000"),
         (lambda s: FrontEndChoices(s, SOUND[0], banks=(1, 2)), "banks is a parameter of none of them; they have bands"),
         (lambda s: FrontEndChoices(s, SOUND[0], bands=(500, 600)), "no combination can be computed: Mel: bands"),
-        (lambda s: FrontEndChoices(s, object()), "object is no front end of the package"),
+        (lambda s: FrontEndChoices(s, object()), "object is not a front end of the package"),
         (lambda s: FrontEndChoices(s, SOUND[0], bands=12), "give a tuple of options"),
         (lambda s: FrontEndChoices(s, SOUND[0], low_hz=tuple(range(6_000))), "6000 combinations"),
         (lambda s: FrontEndChoices(sound_choices(), SOUND[0]), "is built for one shape"),
