@@ -68,7 +68,7 @@ def test_bits_travel_in_json_and_make_another_network():
 def test_bits_that_no_kernel_has_are_refused():
     with pytest.raises(ShapeError, match="8 or 4 bits"):
         Dense(10, kernel_bits=3)
-    with pytest.raises(ShapeError, match="no node with a kernel"):
+    with pytest.raises(ShapeError, match="not a node with a kernel"):
         with_kernel_bits(random_graph(3), {"softmax_7": 4})
 
 

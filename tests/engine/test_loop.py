@@ -134,7 +134,7 @@ def test_failures_are_outcomes_and_count_as_evaluations(config, run_search):
         (lambda job, splits: None, "TaskError", "gave a NoneType"),
         (lambda job, splits: Rejected({}, "no"), "TaskError", "gave a Rejected"),
         (lambda job, splits: Completed({}), "MetricError", "error is missing; the task gave no metric"),
-        (lambda job, splits: Completed({"error": "bad"}), "MetricError", "error is no number, but 'bad'"),
+        (lambda job, splits: Completed({"error": "bad"}), "MetricError", "error is not a number but 'bad'"),
         (lambda job, splits: Completed({"error": float("nan")}), "MetricError", "error is not finite, but nan"),
         (lambda job, splits: Completed({"error": float("inf")}), "MetricError", "error is not finite, but inf"),
         (lambda job, splits: Completed(None), "AttributeError", "items"),
