@@ -7,12 +7,12 @@ from edgevolve.tflite import ROWS, Operator
 
 
 class Constant(NamedTuple):
-    """A tensor in flash: its rank, bytes and quantisation scales, 0 of them for a table of numbers.
+    """A tensor in flash: its shape, bytes and quantisation scales, 0 of them for a table of numbers.
 
     `last_axis` tells that the scales belong to the last axis and not to the first.
     """
 
-    rank: int
+    shape: tuple[int, ...]
     size_bytes: int
     scales: int
     last_axis: bool = False
@@ -32,5 +32,5 @@ def constants(operators: Sequence[Operator]) -> Sequence[Constant]:
             if values:
                 tables.add(values)
             last_axis = axis > 0 and scales > 1 and len(tensor.shape) == axis + 1
-            kept.append(Constant(len(tensor.shape), tensor.size_bytes, scales, last_axis))
+            kept.append(Constant(tuple(tensor.shape), tensor.size_bytes, scales, last_axis))
     return kept

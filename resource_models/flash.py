@@ -24,11 +24,19 @@ class _Layout:
     def __init__(self) -> None:
         self.used = 0
         self.vtables: set[tuple[int, ...]] = set()
+        self.integers: set[tuple[int, ...]] = set()
 
     def vector(self, number: int, element_bytes: int = 4) -> None:
         """A vector of scalars or offsets."""
         payload = number * element_bytes
         self.used += -(self.used + payload) % max(4, element_bytes) + payload + 4
+
+    def shared(self, values: tuple[int, ...], element_bytes: int) -> None:
+        """A vector of integers that the file points to again where several equal ones are longer than one."""
+        key = (element_bytes, *values)
+        if len(values) == 1 or key not in self.integers:
+            self.integers.add(key)
+            self.vector(len(values), element_bytes)
 
     def data(self, size_bytes: int) -> None:
         """A buffer: aligned bytes and the table that points to them."""
@@ -74,9 +82,9 @@ def flash_bytes(graph: Graph, listed: Sequence[Operator], weights: Sequence[Cons
     layout.vector(len(codes))
     tensors = [*graph.inputs, *(y for node in graph.nodes for y in node.outputs)]
     for tensor in tensors:
-        _write_tensor(layout, len(tensor.shape), 1, constant=False, last_axis=False)
+        _write_tensor(layout, tuple(tensor.shape), 1, constant=False, last_axis=False)
     for weight in weights:
-        _write_tensor(layout, weight.rank, weight.scales, constant=True, last_axis=weight.last_axis)
+        _write_tensor(layout, weight.shape, weight.scales, constant=True, last_axis=weight.last_axis)
     layout.vector(len(tensors) + len(weights))
     layout.vector(len(graph.inputs))
     layout.vector(len(graph.outputs))
@@ -99,12 +107,15 @@ def flash_bytes(graph: Graph, listed: Sequence[Operator], weights: Sequence[Cons
     return layout.used + 8 + -(layout.used + 8) % 16
 
 
-def _write_tensor(layout: _Layout, rank: int, scales: int, *, constant: bool, last_axis: bool) -> None:
-    """Shape, scales, zero points and the tables around them; `scales` is 0 for a table of numbers."""
-    layout.vector(rank)
+def _write_tensor(layout: _Layout, shape: tuple[int, ...], scales: int, *, constant: bool, last_axis: bool) -> None:
+    """Shape, scales, zero points and the tables around them; `scales` is 0 for a table of numbers.
+
+    Several scales have as many zero points, all 0.
+    """
+    layout.shared(shape, 4)
     if scales:
         layout.vector(scales)
-        layout.vector(scales, 8)
+        layout.shared((0,) * scales, 8)
         layout.table(((2, 4), (3, 4), (6, 4)) if last_axis else ((2, 4), (3, 4)))
     buffer: _Fields = ((2, 4),) if constant else ()
     layout.table(((0, 4), (1, 1), *buffer, *(((4, 4),) if scales else ())))
