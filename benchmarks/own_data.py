@@ -4,7 +4,8 @@
 
 FOLDER holds fsdd_8k.npz, har_phone.npz, mnist_12k2k.npz and ts_BasicMotions.npz; they are written out as WAV, CSV,
 PNG and .ts files below --out, scikit-learn's breast cancer as a CSV. `edgevolve init` sees those files and the name
-of a board. Every step is the command line's; nothing is edited between them. `train` is that which `init` prints.
+of a board. Every step is the command line's; nothing is edited between them. `train` and `export` are those that
+`init` prints, with two seeds.
 
 The baselines have the same splits: DS-CNN S of MLPerf Tiny (of the table two dense layers of 64), int8, and boosted
 trees on summaries. Every model meets the test split once, at its end. Arena and flash are those of the export for the
@@ -32,6 +33,7 @@ from rich.table import Table
 from edgevolve.configuration import load_configuration
 from edgevolve.data import Splits, load_splits
 
+LAST = ("train", "export")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -103,10 +105,11 @@ def run(name: str, source: Path, folder: Path, minutes: float) -> Result:
     data = task.write(source, folder)
     begin = ["init", "--data", data, "--board", task.board, "--minutes", str(minutes), "-o", "mine.py"]
     said, init_s = command(folder, *begin)
-    train = next(line.split()[1:] for line in said.splitlines() if "edgevolve train" in line)
+    lines = said.splitlines()
+    train, export = (next(line.split()[1:] for line in lines if f"edgevolve {verb}" in line) for verb in LAST)
     _, search_s = command(folder, "mine.py")
     _, train_s = command(folder, *train, "--seeds", "2")
-    _, export_s = command(folder, "export", "artifacts/mine", "--formats", "tflite,c")
+    _, export_s = command(folder, *export)
     (manifest,) = folder.glob("artifacts/mine/export/*/manifest.json")
     found = json.loads(manifest.read_text())
     config = load_configuration(str(folder / "mine.py"), ROOT / "configs")

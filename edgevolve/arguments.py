@@ -4,23 +4,27 @@ from typing import Annotated
 
 import typer
 
-from edgevolve.runs import ConfigError, JournalError, Record, Run
+from edgevolve.runs import PICKS, ConfigError, JournalError, Record, Run
 
 RunPath = Annotated[str, typer.Argument(metavar="RUN", help="artifacts/NAME, or its journal")]
 Pick = Annotated[
-    str, typer.Option(metavar="best|knee|N", help="best, knee (the bend of the front), or a candidate's number")
+    str,
+    typer.Option(
+        metavar="best|small|knee|N",
+        help="best, small (the smallest within noise of the best), knee (the bend of the front), or a candidate's number",
+    ),
 ]
 
 _MOST_DIGITS = 12
 
 
 def picked(run: Run, pick: str) -> Record:
-    """The candidate that `--pick` names: `best`, `knee` or a number. Raises `ConfigError`, `JournalError`."""
-    if pick in ("best", "knee"):
-        record = run.best if pick == "best" else run.knee
+    """The candidate that `--pick` names: a word of `PICKS` or a number. Raises `ConfigError`, `JournalError`."""
+    if pick in PICKS:
+        record = PICKS[pick](run)
         if record is None:
             raise JournalError(f"{run.path}: no candidate has completed within the bounds yet")
         return record
     if not pick.isdecimal() or len(pick) > _MOST_DIGITS:
-        raise ConfigError(f"--pick {pick[:40]}: give best, knee, or a candidate's number")
+        raise ConfigError(f"--pick {pick[:40]}: give {', '.join(PICKS)}, or a candidate's number")
     return run.record(int(pick))

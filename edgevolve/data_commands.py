@@ -50,8 +50,8 @@ def init(
     name = os.fspath(out)
     print(
         f"{name}: {plan.feasible:.0%} of random networks fit {plan.config.board.name if plan.config.board else board}\n"
-        f"  edgevolve {name}\n  edgevolve train artifacts/{out.stem} --epochs {plan.final_epochs}\n"
-        f"  edgevolve export artifacts/{out.stem} --formats tflite,c"
+        f"  edgevolve {name}\n  edgevolve train artifacts/{out.stem} --pick small --epochs {plan.final_epochs}\n"
+        f"  edgevolve export artifacts/{out.stem} --pick small --formats tflite,c"
     )
 
 

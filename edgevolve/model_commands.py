@@ -175,7 +175,7 @@ def inspect(
     network: Annotated[
         str,
         typer.Argument(
-            metavar="MODEL.tflite|RUN:N", help="a .tflite file, or RUN:N with a candidate's number, best or knee"
+            metavar="MODEL.tflite|RUN:N", help="a .tflite file, or RUN:N with a candidate's number, best, small or knee"
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_worker_niceness", "0")
 if not os.environ.get("RAY_ADDRESS", "set"):
     del os.environ["RAY_ADDRESS"]  # empty is unset
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edgevolve.data import Rows, Splits, Target, as_float, chunks, fingerprint
 from edgevolve.engine.train_task import Train
 from edgevolve.graph import Graph, to_json
-from edgevolve.runs import ConfigError, Job, Run, Task
+from edgevolve.runs import PICKS, ConfigError, Job, Run, Task
 from edgevolve.runs.task import Needs
 from edgevolve.training import Distil, Fit, Progress, TrainingDiverged, TrainingSettings, TrainState, unreported
 from edgevolve.training.distil import PREPARED, Network, Teacher, prepared_arrays, with_teaching
@@ -110,9 +110,10 @@ def _teacher(name: str, elsewhere: bool, splits: Splits) -> Teacher:
         raise ConfigError(
             f"{name}: learned from other data, which may hold these validation examples; train it on these"
         )
-    record = run.best if pick == "best" else run.knee if pick == "knee" else None
+    record = PICKS[pick](run) if pick in PICKS else None
     if record is None and not (pick.isdecimal() and len(pick) < 10):
-        raise ConfigError(f"{name}: give RUN:best, RUN:knee or RUN:NUMBER of a run that has completed candidates")
+        words = ", ".join(f"RUN:{word}" for word in PICKS)
+        raise ConfigError(f"{name}: give {words} or RUN:NUMBER of a run that has completed candidates")
     number = record.number if record else int(pick)
     return Network(run.final_graph(number), run.final_weights(number))
 

@@ -54,8 +54,9 @@ def _about(plan: Plan, file: Path) -> str:
     first = f"Networks for {plan.board}: {plan.reading.seen}."
     usage = (
         f"Search:  edgevolve {file.name}\n"
-        f"Train:   edgevolve train artifacts/{file.stem} --epochs {plan.final_epochs}   (the best again, longer)\n"
-        f"Export:  edgevolve export artifacts/{file.stem} --formats tflite,c\n"
+        f"Train:   edgevolve train artifacts/{file.stem} --pick small --epochs {plan.final_epochs}   (again, longer)\n"
+        f"Export:  edgevolve export artifacts/{file.stem} --pick small --formats tflite,c\n"
+        f"         (small: the smallest of those as good as the best within noise; or best, or a number)\n"
         f"Check:   edgevolve check {file.name}   (what is in the data; {plan.feasible:.0%} of random networks fit)"
     )
     wrapped = textwrap.fill(_escaped(first), _WIDTH)

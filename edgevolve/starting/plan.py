@@ -6,6 +6,7 @@ from math import ceil
 from typing import Any
 
 from edgevolve.data import Classes, DataError, DataSet, Features, Splits, examine, load_splits, target_of
+from edgevolve.data.cost import cost_of
 from edgevolve.quantity import size
 from edgevolve.runs import ConfigError, SearchConfig
 from edgevolve.runs.feasibility import Feasibility, feasibility
@@ -18,18 +19,18 @@ from resource_models import FLASH, MACS
 from search_algorithms import NSGA3, Constraint, Objective, Problem, Screened, at_most, maximise, minimise
 from search_space import CnnSpace, MlpSpace, MobileSpace, SearchSpace
 
-CANDIDATES = 50
-"""How many networks are to be trained within the time."""
-_MACS_A_SECOND = 1.5e9
-"""Multiply-accumulates of training, forwards and backwards, that a core does in a second: assumed."""
+CANDIDATES = 40
+"""So many networks are to be trained in the time there is."""
+_MACS_A_SECOND = 2e9
+"""Multiply-accumulates of training, forwards and backwards, of small networks that a core does in a second: assumed."""
 _PASSES = 3
 """The cost of training on an example, in inferences."""
 _STEPS, _EPOCHS = 600, (4, 60)
 _FEWEST_MACS = 20_000
-_FINAL = 5
-"""The final training has this many times the epochs of the search."""
+_FINAL = 10
+"""The one that is exported is trained again so many times as long."""
 _LARGE_SIDE = 64
-_MOST_FLASH = 24_000
+_MOST_FLASH = 12_000
 _IMBALANCED = 10
 _WORTH_A_BOUND = 0.01
 """What takes a smaller share of the arena is not counted."""
@@ -131,10 +132,15 @@ def _training(data: DataSet, splits: Splits, why: dict[str, str]) -> TrainingSet
     why["training"] = f"{epochs} epochs of {number} examples: some {epochs * ceil(number / batch)} steps a network"
     height, width, _ = data.input_shape
     if isinstance(data, Features):
-        augment: tuple[str, ...] = ("mixup",)
-        why["training"] += "; examples are mixed in pairs, because speakers and places differ"
+        augment: tuple[str, ...] = ("mask_time", "mask_frequency", "mixup")
+        why["training"] += "; parts are masked and examples mixed in pairs, as speakers and places differ"
+    elif min(height, width) > 1:
+        augment = ("shift",)
+    elif max(height, width) > 1:
+        augment = ("time_shift", "mixup")
+        why["training"] += "; they are shifted in time and mixed in pairs, as people and machines differ"
     else:
-        augment = ("shift",) if min(height, width) > 1 else ()
+        augment = ()
     return TrainingSettings(epochs, batch, "adamw", 0.005, 0.01, augment=augment)
 
 
@@ -149,7 +155,8 @@ def _problem(reading: Reading, splits: Splits, board: Board, most_macs: int, why
     arena, flash = board.rooms.values()
     arena_metric = next(iter(board.rooms))
     left = arena.free_bytes - reading.raw_bytes
-    most_flash = min(flash.free_bytes, _MOST_FLASH)
+    front_end = cost_of(splits.front_end).flash_bytes if isinstance(reading.data, Features) else 0
+    most_flash = min(flash.free_bytes, _MOST_FLASH + ceil(front_end / 1000) * 1000)
     bounds: list[Constraint] = []
     if reading.raw_bytes > _WORTH_A_BOUND * arena.free_bytes:
         if left <= 0:
@@ -160,7 +167,8 @@ def _problem(reading: Reading, splits: Splits, board: Board, most_macs: int, why
         bounds.append(at_most(arena_metric, left))
         why[arena_metric] = f"{size(reading.raw_bytes)} less than the board's: for what the device reads"
     bounds += [at_most(FLASH.name, most_flash), at_most(MACS.name, most_macs)]
-    why[FLASH.name] = f"small networks are enough to begin with; {board.name} has {size(flash.free_bytes)} free"
+    room = f"; the front end takes {size(front_end)} of it" if front_end else ""
+    why[FLASH.name] = f"small networks to begin with{room}; {board.name} has {size(flash.free_bytes)} free"
     why[MACS.name] = f"so that some {CANDIDATES} networks can be trained in the time"
     return Problem([_main(reading, splits, why), minimise(FLASH.name), minimise(arena_metric)], bounds)
 

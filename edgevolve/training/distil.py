@@ -50,7 +50,7 @@ class Distil:
 
     `Fit`, `Prune` and `Quantise` take one as `distil=`.
 
-    `teacher` is a `.keras` file, a candidate as `RUN:N`, `RUN:best` or `RUN:knee` whose weights were kept, or
+    `teacher` is a `.keras` file, a candidate as `RUN:N` or by a word of `--pick` whose weights were kept, or
     "prepared": what `SearchConfig(prepare=Teach(...))` trained. It must have learned from the same training split, so
     that it saw no validation data. The fingerprint in the run, or in the manifest next to the file, decides. A file
     from elsewhere has none; `elsewhere=True` states that it never saw these data.

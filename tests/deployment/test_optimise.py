@@ -95,6 +95,20 @@ def test_every_buffer_of_a_file_starts_at_a_multiple_of_16_bytes(wasteful):
         assert not field or table.Vector(field) % 16 == 0
 
 
+def test_equal_shapes_and_zero_points_stand_once_and_are_read_as_before(wasteful):
+    from flatbuffers import Builder
+
+    content = unpacked(wasteful)
+    plain = Builder(1024)
+    plain.Finish(content.Pack(plain), b"TFL3")
+    assert len(packed(content)) < len(plain.Output())
+    again = unpacked(packed(content)).subgraphs[0].tensors
+    for before, after in zip(content.subgraphs[0].tensors, again, strict=True):
+        assert np.array_equal(before.shape, after.shape)
+        for name in ("scale", "zeroPoint", "quantizedDimension"):
+            assert np.array_equal(getattr(before.quantization, name), getattr(after.quantization, name))
+
+
 def test_a_plan_in_the_file_counts_as_its_own():
     content = unpacked(converted(random_graph(0)))
     found = buffers(read_tflite(packed(content)))

@@ -202,7 +202,7 @@ def test_the_command_writes_once_and_says_what_comes_next(tmp_path):
     begin = ("init", "--data", "table.csv", "--board", "own.yaml", "--minutes", "5")
     done = edgevolve(*begin, "-o", "mine.py", cwd=tmp_path)
     assert done.returncode == 0 and "a table of 60 rows and 2 inputs for 2 classes (bad, good)" in done.stdout
-    assert "edgevolve train artifacts/mine --epochs 300\n" in done.stdout
+    assert "edgevolve train artifacts/mine --pick small --epochs 600\n" in done.stdout
     assert load_configuration(str(tmp_path / "mine.py"), ROOT / "configs").board.name == "own/sdk"
     before = (tmp_path / "mine.py").read_text()
     again, other = edgevolve(*begin, "-o", "mine.py", cwd=tmp_path), edgevolve(*begin, "-o", "mine.txt", cwd=tmp_path)
