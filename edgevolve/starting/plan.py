@@ -24,7 +24,8 @@ CANDIDATES = 40
 _MACS_A_SECOND = 2e9
 """Multiply-accumulates of training, forwards and backwards, of small networks that a core does in a second: assumed."""
 _PASSES = 3
-"""The cost of training on an example, in inferences."""
+"""Training takes the multiply-accumulates of one inference so many times an example."""
+_FEW = 500
 _STEPS, _EPOCHS = 600, (4, 60)
 _FEWEST_MACS = 20_000
 _FINAL = 10
@@ -127,7 +128,7 @@ def _begun(config: SearchConfig, why: dict[str, str]) -> SearchConfig:
 
 def _training(data: DataSet, splits: Splits, why: dict[str, str]) -> TrainingSettings:
     number = len(splits.train)
-    batch = 16 if number < 500 else 32 if number < 2000 else 64
+    batch = 16 if number < _FEW else 32 if number < 2000 else 64
     epochs = min(max(ceil(_STEPS * batch / number), _EPOCHS[0]), _EPOCHS[1])
     why["training"] = f"{epochs} epochs of {number} examples: some {epochs * ceil(number / batch)} steps a network"
     height, width, _ = data.input_shape
@@ -137,8 +138,8 @@ def _training(data: DataSet, splits: Splits, why: dict[str, str]) -> TrainingSet
     elif min(height, width) > 1:
         augment = ("shift",)
     elif max(height, width) > 1:
-        augment = ("time_shift", "mixup")
-        why["training"] += "; they are shifted in time and mixed in pairs, as people and machines differ"
+        augment = ("time_shift", "mixup") if number < _FEW else ("mixup",)
+        why["training"] += "; they are mixed in pairs, as people and machines differ"
     else:
         augment = ()
     return TrainingSettings(epochs, batch, "adamw", 0.005, 0.01, augment=augment)
