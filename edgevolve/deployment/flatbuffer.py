@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edgevolve.deployment.export_error import ExportError
+from edgevolve.deployment.once import Once
 
 IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16
@@ -60,7 +60,7 @@ def _take_inside(model: Any, content: bytes) -> None:
 
 def packed(model: Any) -> bytes:
     """The bytes of a `ModelT`, every buffer aligned to 16 bytes as the schema asks. Equal lists of integers are one."""
-    builder = _sharing_builder()
+    builder = Once(every=False)
     builder.Finish(packed_into(builder, model), IDENTIFIER)
     return bytes(builder.Output())
 
@@ -126,24 +126,6 @@ def set_plan(model: Any, offsets: list[int] | None) -> None:
         model.buffers = [*model.buffers, buffer_of(np.array([1, 1, len(offsets), *offsets], "<i4").tobytes())]
         entries.append(entry)
     model.metadata = entries or None
-
-
-def _sharing_builder() -> Any:
-    """A builder that points again to a vector of several integers that it wrote before: shapes, zero points."""
-    from flatbuffers import Builder
-
-    written: dict[tuple[str, bytes], int] = {}
-
-    class Sharing(Builder):
-        def CreateNumpyVector(self, x: NDArray[Any]) -> int:
-            if x.dtype.kind != "i" or x.size == 1:
-                return int(super().CreateNumpyVector(x))
-            key = (x.dtype.str, x.tobytes())
-            if key not in written:
-                written[key] = super().CreateNumpyVector(x)
-            return written[key]
-
-    return Sharing(1024)
 
 
 def buffer_of(content: bytes) -> Any:

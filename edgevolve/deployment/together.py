@@ -7,11 +7,9 @@ reads where it lies.
 
 import struct
 from collections.abc import Sequence
-from typing import Any
-
-from flatbuffers import Builder
 
 from edgevolve.deployment.flatbuffer import IDENTIFIER, packed_into, unpacked
+from edgevolve.deployment.once import Once
 
 BEGINNING_BYTES = 16
 """Of each file's beginning: all are aligned as the data of their buffers are."""
@@ -23,7 +21,7 @@ def together(models: Sequence[bytes]) -> bytes:
     Equal buffers, lists of numbers and texts are stored once, whichever file they are of. Raises `ExportError` for what
     is no `.tflite`.
     """
-    builder, kept = _Once(), dict[bytes, int]()
+    builder, kept = Once(every=True), dict[bytes, int]()
     roots = [packed_into(builder, unpacked(model), kept) for model in models]
     builder.Prep(BEGINNING_BYTES, 0)
     body = bytes(builder.Bytes[builder.Head() :])
@@ -33,22 +31,3 @@ def together(models: Sequence[bytes]) -> bytes:
         for number, root in enumerate(roots)
     )
     return b"".join([*beginnings, body])
-
-
-class _Once(Builder):
-    """A builder that points to what it wrote before where it is asked for the same."""
-
-    def __init__(self) -> None:
-        super().__init__(1024)
-        self._vectors: dict[tuple[str, bytes], int] = {}
-
-    def CreateNumpyVector(self, x: Any) -> Any:
-        """As the base class."""
-        key = (x.dtype.str, x.tobytes())
-        if key not in self._vectors:
-            self._vectors[key] = super().CreateNumpyVector(x)
-        return self._vectors[key]
-
-    def CreateString(self, s: Any, encoding: str = "utf-8", errors: str = "strict") -> Any:
-        """As the base class."""
-        return self.CreateSharedString(s, encoding, errors)
