@@ -17,6 +17,7 @@ class Once(Builder):
         super().__init__(1024)
         self._every = every
         self._vectors: dict[tuple[str, bytes], int] = {}
+        self._texts: dict[str | bytes, int] = {}
 
     def CreateNumpyVector(self, x: Any) -> Any:
         """As the base class."""
@@ -30,4 +31,6 @@ class Once(Builder):
 
     def CreateString(self, s: Any, encoding: str = "utf-8", errors: str = "strict") -> Any:
         """As the base class."""
-        return self.CreateSharedString(s, encoding, errors)
+        if s not in self._texts:
+            self._texts[s] = super().CreateString(s, encoding, errors)
+        return self._texts[s]
