@@ -26,6 +26,7 @@ _MACS_A_SECOND = 2e9
 _PASSES = 3
 """Training takes the multiply-accumulates of one inference so many times an example."""
 _FEW = 500
+"""Fewer examples have smaller batches and, of signals, one more augmentation."""
 _STEPS, _EPOCHS = 600, (4, 60)
 _FEWEST_MACS = 20_000
 _FINAL = 10
