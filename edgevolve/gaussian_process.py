@@ -1,26 +1,42 @@
-"""A Gaussian process with a squared-exponential kernel, as small as its JSON.
+"""A Gaussian process with a squared-exponential kernel, as small as its JSON: the only one of all packages.
 
 Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), algorithm 2.1 and equation 5.9.
 """
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, cho_solve, solve_triangular
 from scipy.optimize import minimize
 
 FloatArray = NDArray[np.float64]
 
-_AMPLITUDE = (1e-3, 10.0)
-"""Bounds of the function's variance, in variances of the targets."""
+Range = tuple[float, float, float]
+"""The least, where the search for the likeliest begins, and the most."""
 
-_NOISE = (0.05, 3.0)
-"""Bounds of the noise variance, in variances of the targets: nothing measured is exact."""
 
-_LENGTH = (0.5, 10.0)
-"""Bounds of the length scale, in typical distances: the square root of the number of features."""
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Where the likeliest amplitude, length and noise are looked for; amplitude and noise are variances."""
+
+    amplitude: Range
+    length: Range
+    noise: Range
+
+
+def usual(points: FloatArray, targets: FloatArray) -> Within:
+    """For targets of mean 0 at standardised points: nothing that was measured is exact.
+
+    Variances are in those of the targets, lengths in typical distances: the square root of the number of features.
+    """
+    variance, typical = max(float(np.mean(targets**2)), 1e-12), max(points.shape[1], 1) ** 0.5
+    return Within(
+        (1e-3 * variance, 0.5 * variance, 10.0 * variance),
+        (0.5 * typical, typical, 10.0 * typical),
+        (0.05 * variance, 0.5 * variance, 3.0 * variance),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,22 +50,30 @@ class GaussianProcess:
     noise: float
 
     @classmethod
-    def fit(cls, points: FloatArray, targets: FloatArray) -> "GaussianProcess":
-        """Choose amplitude, length and noise by the likelihood of `targets` at standardised `points`, (n, d)."""
-        variance = max(float(np.mean(targets**2)), 1e-12)
-        typical = max(points.shape[1], 1) ** 0.5
+    def fit(cls, points: FloatArray, targets: FloatArray, within: Within | None = None) -> "GaussianProcess":
+        """Choose amplitude, length and noise by the likelihood of `targets` at `points`, (n, d); `usual` unless given.
+
+        The same data give the same process.
+        """
+        ranges = astuple(within or usual(points, targets))
         squares = _squared_distances(points, points)
-        bounds = [np.log(np.array(b) * s) for b, s in ((_AMPLITUDE, variance), (_LENGTH, typical), (_NOISE, variance))]
-        start = np.log([0.5 * variance, typical, 0.5 * variance])
+        bounds = [np.log((least, most)) for least, _, most in ranges]
+        start = np.log([begin for _, begin, _ in ranges])
         found = minimize(_loss, start, args=(squares, targets), jac=True, method="L-BFGS-B", bounds=bounds)
         amplitude, length, noise = np.exp(found.x).tolist()
         return cls(points, targets, amplitude, length, noise)
 
-    def predictor(self) -> "PosteriorMean":
-        """The mean at new points, solved once."""
+    def log_likelihood(self) -> float:
+        """The logarithm of the marginal likelihood of the targets, up to a constant."""
+        theta = np.log([self.amplitude, self.length, self.noise])
+        return -_loss(theta, _squared_distances(self.points, self.points), self.targets)[0]
+
+    def predictor(self) -> "Posterior":
+        """What is known at new points, solved once."""
         kernel = _kernel(_squared_distances(self.points, self.points), self.amplitude, self.length)
         kernel[np.diag_indices_from(kernel)] += self.noise
-        return PosteriorMean(self, cho_solve(cho_factor(kernel, lower=True), self.targets))
+        factor = cho_factor(kernel, lower=True)
+        return Posterior(self, factor[0], cho_solve(factor, self.targets))
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -75,17 +99,35 @@ class GaussianProcess:
 
 
 @dataclass(frozen=True, slots=True)
-class PosteriorMean:
-    """A Gaussian process with its linear system solved."""
+class Posterior:
+    """A Gaussian process with its linear system solved; `factor` is the lower triangle of its matrix's root."""
 
     process: GaussianProcess
+    factor: FloatArray
     solution: FloatArray
 
     def __call__(self, points: FloatArray) -> FloatArray:
         """The mean at `points`, (m, d)."""
-        squares = _squared_distances(points, self.process.points)
-        mean: FloatArray = _kernel(squares, self.process.amplitude, self.process.length) @ self.solution
+        mean: FloatArray = self._towards(points) @ self.solution
         return mean
+
+    def deviation(self, points: FloatArray) -> FloatArray:
+        """The standard deviation of the function, without noise, at each of `points`."""
+        known = (self._explained(points) ** 2).sum(axis=0)
+        return np.asarray(np.sqrt(np.maximum(self.process.amplitude - known, 0)))
+
+    def covariance(self, points: FloatArray) -> FloatArray:
+        """Of the function, without noise, at all of `points`: (m, m)."""
+        process, explained = self.process, self._explained(points)
+        prior = _kernel(_squared_distances(points, points), process.amplitude, process.length)
+        return np.asarray(prior - explained.T @ explained)
+
+    def _towards(self, points: FloatArray) -> FloatArray:
+        squares = _squared_distances(points, self.process.points)
+        return _kernel(squares, self.process.amplitude, self.process.length)
+
+    def _explained(self, points: FloatArray) -> FloatArray:
+        return np.asarray(solve_triangular(self.factor, self._towards(points).T, lower=True))
 
 
 def _squared_distances(a: FloatArray, b: FloatArray) -> FloatArray:

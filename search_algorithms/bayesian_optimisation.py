@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal
 from search_algorithms.pareto import Front, non_dominated_sort
-from search_algorithms.posterior import Prior, draw, likeliest_prior
 from search_algorithms.problem import Metrics, Problem, ProblemError
 from search_algorithms.protocol import Exhausted, Measure
+from search_algorithms.surrogate import Prior, draw, likeliest_prior
 from search_space import SearchSpace
 
 Array = NDArray[np.float64]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal
 from search_algorithms.problem import Problem, ProblemError
 from search_algorithms.protocol import Measure
-from search_algorithms.surrogate import Kernel, Surrogate, best_rows, choose_kernels, fit_processes, fit_trees
+from search_algorithms.surrogate import Prior, Surrogate, best_rows, choose_kernels, fit_processes, fit_trees
 from search_space import SearchSpace
 
 Costs = NDArray[np.float64]
@@ -122,7 +122,7 @@ class _SurrogateEvolution:
         self._learned: list[int] = []
         """The objectives that it does not give."""
         self._surrogate: Surrogate | None = None
-        self._kernels: tuple[Kernel, ...] = ()
+        self._kernels: tuple[Prior, ...] = ()
         self._next_fit, self._next_choice = settings.founders, settings.founders
 
     def ask(self, number: int) -> Proposal:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from edgevolve.gaussian_process import GaussianProcess, PosteriorMean
+from edgevolve.gaussian_process import GaussianProcess, Posterior
 from predictors.workload import FloatArray, PredictorError
 
 _RIDGE = 1e-2
@@ -145,7 +145,7 @@ class NoCorrection:
 class GaussianCorrection:
     """The mean of a Gaussian process."""
 
-    mean: PosteriorMean
+    mean: Posterior
 
     @classmethod
     def fit(cls, points: FloatArray, logarithms: FloatArray, seed: int) -> "GaussianCorrection":

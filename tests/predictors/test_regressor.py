@@ -220,6 +220,13 @@ def test_the_gaussian_process_is_scikit_learns():
     kernel = ConstantKernel(ours.amplitude) * RBF(ours.length) + WhiteKernel(ours.noise)
     theirs = GaussianProcessRegressor(kernel, optimizer=None, alpha=0).fit(points, targets)
     assert np.allclose(ours.predictor()(unseen), theirs.predict(unseen), atol=1e-8)
+    smooth = GaussianProcessRegressor(kernel.k1, optimizer=None, alpha=ours.noise).fit(points, targets)
+    _, covariance = smooth.predict(unseen, return_cov=True)
+    assert np.allclose(ours.predictor().covariance(unseen), covariance, atol=1e-8)
+    assert np.allclose(ours.predictor().deviation(unseen) ** 2, np.diag(covariance), atol=1e-8)
+    assert ours.log_likelihood() == pytest.approx(
+        theirs.log_marginal_likelihood() + len(points) / 2 * np.log(2 * np.pi), rel=1e-6
+    )
     for factor in (0.9, 1.1):
         for change in range(3):
             worse = theirs.kernel_.theta + np.log(factor) * np.eye(3)[change]

@@ -18,7 +18,7 @@ from search_algorithms import (
     minimise,
     target,
 )
-from search_algorithms.posterior import draw, likeliest_prior
+from search_algorithms.surrogate import draw, likeliest_prior
 from search_space import MlpSpace
 from tests.pretend import unmeasured
 
