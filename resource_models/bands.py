@@ -260,7 +260,7 @@ class _Writer:
         return piece
 
     def _numbers(self, values: tuple[int, ...]) -> Tensor:
-        """A constant; one of the same numbers is used again."""
+        """A constant; equal constants are shared."""
         name = f"{_MARK}{','.join(map(str, values))}"
         if name in self._known:
             return self._known[name]

@@ -81,7 +81,7 @@ class _Cut(NamedTuple):
 
 
 class _State:
-    """A network on the way, with the cuts that save something there."""
+    """A network during the search, with the cuts that save memory in it."""
 
     def __init__(self, parts: tuple[Part, ...], banded: Banded, target: Target, effort: Effort) -> None:
         self.parts, self.banded, self.effort = parts, banded, effort

@@ -155,7 +155,7 @@ def _suffices(made: Band | None, need: tuple[int, int]) -> bool:
 
 
 def _made(window: Window, read: Band, whole: int, whole_made: int) -> Band | None:
-    """The piece that comes out, or None where it would not lie as in the whole."""
+    """The piece that comes out; None if it would not be at the place that it has in the whole."""
     size, first = window.made(read.size), window.padding(whole) - window.shift
     shifted = read.start - window.padding(read.size) + first
     start = shifted // window.stride

@@ -133,7 +133,7 @@ class Recipes(Generic[G]):
 
     @property
     def outputs(self) -> int | None:
-        """How many values a network gives, where these are no classes."""
+        """The number of values that a network gives, if these are not classes."""
         return getattr(self.space, "outputs", None)
 
     def networks(self, recipe: Values) -> SearchSpace[G]:

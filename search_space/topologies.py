@@ -30,7 +30,7 @@ _RELU = Activation.RELU
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """A standard network: in words, with the published input, without the batch, and number of outputs."""
+    """A standard network: its description, its published input shape without the batch, and its number of outputs."""
 
     words: str
     input_shape: Shape

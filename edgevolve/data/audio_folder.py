@@ -222,7 +222,7 @@ class _Files:
 
 
 def clips_of(samples: NDArray[np.int16], length: int, step: int | None) -> NDArray[np.int16]:
-    """Clips (number, length, 1, 1): one each `step`, or the middle; what is shorter stands in the middle of zeros."""
+    """Clips (number, length, 1, 1): one every `step` samples, or the middle; short samples are padded with zeros."""
     over = len(samples) - length
     if over < 0:
         samples = np.pad(samples, (-over // 2, -over - -over // 2))

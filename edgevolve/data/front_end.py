@@ -19,7 +19,7 @@ class FrontEnd(Protocol):
 
     @property
     def name(self) -> str:
-        """A word for journal and manifest."""
+        """The name in journal and manifest."""
 
     @property
     def parameters(self) -> Mapping[str, Any]:

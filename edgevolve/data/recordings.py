@@ -50,7 +50,7 @@ class Windowing(Divisible, Protocol):
 
     @property
     def normalise(self) -> bool | None:
-        """Whether channels are standardised; None where they need it."""
+        """Whether channels are standardised; None: if they need it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

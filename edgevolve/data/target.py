@@ -234,7 +234,7 @@ class Values:
         return ((self._columns(y) - self.mean) / self.deviation).astype(np.float32)
 
     def real(self, outputs: NDArray[Any]) -> NDArray[np.float64]:
-        """Outputs as the values that they stand for."""
+        """Outputs of the network in the units of the values."""
         values: NDArray[np.float64] = outputs.astype(np.float64) * self.deviation + self.mean
         return values
 

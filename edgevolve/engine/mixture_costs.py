@@ -17,9 +17,9 @@ from search_space.mixture import Mixture, Selection
 
 @dataclass(frozen=True, slots=True)
 class MixtureCosts:
-    """Which metrics of `problem` are known before training, and what they are over the mixture.
+    """The metrics of `problem` that are known before training, and their values over the mixture.
 
-    Any metric will do, of any device: nothing is assumed but that it can be measured.
+    Any metric of any device works, since it only has to be measured.
     """
 
     space: SearchSpace[Any]

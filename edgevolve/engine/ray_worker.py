@@ -57,7 +57,7 @@ class Worker:
 
     @ray.method(concurrency_group="news")  # type: ignore[untyped-decorator]
     def news(self, going_on: bool) -> list[JobProgress]:
-        """What was reported since the last call, the last checkpoint alone; says whether the job is to go on."""
+        """The reports since the last call, with only the last checkpoint; `going_on`: the job continues."""
         with self._lock:
             news, self._news = self._news, []
             self._going_on = going_on

@@ -75,7 +75,7 @@ def channels_of(graph: Graph) -> Channels:
 
 
 class _Ties:
-    """Groups while they are found: a forest in which tied channels have one root."""
+    """Groups of tied channels, as a forest in which tied channels have one root."""
 
     def __init__(self) -> None:
         self.ids: dict[str, Ids] = {}

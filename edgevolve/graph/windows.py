@@ -67,7 +67,7 @@ class Conv2D:
 
 @dataclass(frozen=True, slots=True)
 class DepthwiseConv2D:
-    """`multiplier` filters a channel, TFLite's DEPTHWISE_CONV_2D.
+    """`multiplier` filters for each channel, TFLite's DEPTHWISE_CONV_2D.
 
     `kernel` and `stride` are (height, width) in pixels, `dilation` the distance of the kernel's taps; it or the stride
     is 1. Kernel weights are

@@ -24,12 +24,12 @@ class Box:
     high: NDArray[np.float64]
 
     def scaled(self, costs: Sequence[float]) -> NDArray[np.float64]:
-        """Costs in which the box goes from 0 to 1; what lies below it counts as 0."""
+        """Costs scaled so that the box goes from 0 to 1; costs below it become 0."""
         span = self.high - self.low
         return np.maximum((_bounded(costs) - self.low) / np.where(span > 0, span, 1.0), 0.0)
 
     def share(self, rows: Sequence[Sequence[float]]) -> float:
-        """The hypervolume of `rows` of costs as a share of the box, 0 to 1; what lies beyond it counts for nothing."""
+        """The hypervolume of `rows` of costs as a share of the box, 0 to 1; rows beyond it do not count."""
         scaled = [costs for costs in map(self.scaled, rows) if (costs <= 1).all()]
         return hypervolume(scaled, np.ones(len(self.low))) if scaled else 0.0
 

@@ -47,7 +47,7 @@ def _words(run: Run, metrics: Mapping[str, float]) -> str:
 
 
 def _broken(run: Run, metrics: Mapping[str, float]) -> list[str]:
-    """The hard bounds on what is known that it does not keep."""
+    """The hard bounds on known metrics that the network breaks."""
     broken = [
         str(bound)
         for bound in run.problem.constraints

@@ -13,9 +13,10 @@ _FAR = 1 << 40
 
 
 def lock(file: IO[bytes]) -> None:
-    """Lock an open file against every other process that locks it. Raises `OSError` where one has.
+    """Lock an open file against every other process that locks it.
 
-    Nothing is locked where Python has neither the module of Unix nor that of Windows.
+    Raises `OSError` if one has locked it. Does nothing if Python has neither the locking module of Unix nor that of
+    Windows.
     """
     if unix := _module("fcntl"):
         unix.flock(file, unix.LOCK_EX | unix.LOCK_NB)

@@ -30,7 +30,7 @@ class EmptyJournalError(JournalError):
 
 
 class RunExistsError(JournalError):
-    """A run of this name is there: nothing overwrites it."""
+    """A run of this name exists; it is not overwritten."""
 
     def __init__(self, path: Path) -> None:
         """Of the journal at `path`."""
@@ -133,7 +133,7 @@ class Reader:
 
 @contextmanager
 def many_objects() -> Iterator[None]:
-    """While very many objects are made that stay, Python does not look for garbage among them: it would take longer."""
+    """Switch garbage collection off while very many lasting objects are made, because it would slow this down."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -233,7 +233,7 @@ def _line(event: Event) -> bytes:
 
 
 def _torn(line: bytes) -> bool:
-    """Whether a last line is the beginning of an event, or a block that the disk never got."""
+    """Whether a last line was cut off: the beginning of an event, or a block that the disk did not write."""
     if not line.endswith(b"\n"):
         return True
     try:
@@ -252,7 +252,7 @@ def _explain(path: Path, number: int, error: ValidationError | None = None) -> s
 
 
 def _sound_bytes(file: IO[bytes], size: int) -> int:
-    """How long the first `size` bytes of the file are without a torn last line; only their end is read."""
+    """The length of the first `size` bytes of the file without a torn last line; only the end is read."""
     position, tail = size, b""
     while position > 0 and b"\n" not in tail[:-1]:
         position = max(0, position - (1 << 20))

@@ -53,11 +53,10 @@ def measure(
     beside: Mapping[str, float] = _NOTHING,
     stages: Sequence[Stage] = (),
 ) -> Measurement:
-    """Build the graph once and ask every provider; raises as `measure_graph`.
+    """Build the graph once and measure it; raises as `measure_graph`.
 
-    Where `stages` are known to make another network of it, the metrics are those of that one, as far as it is foreseen.
-
-    `beside` is for a space that says nothing of a front end itself.
+    If `stages` will change the network, the metrics are those of the network that they foresee. `beside` is the front
+    end's cost for a space that does not give it.
     """
     own = space.beside(genotype) if isinstance(space, WithFrontEnd) else {}
     graph, recipe = space.graph(genotype), recipe_of(space, genotype)
@@ -75,9 +74,11 @@ def measure_graph(
     problem: Problem | None = None,
     beside: Mapping[str, float] = _NOTHING,
 ) -> Measurement:
-    """What every provider says of a network. Raises `ProblemError` for one that does not keep its promise.
+    """The metrics of a network from every provider.
 
-    Given a `problem`, devices are not asked once a hard bound is broken: some of them take long. What a front end needs
+    Raises `ProblemError` for a provider that gives other names than it declares.
+
+    Given a `problem`, devices predict nothing once a hard bound is broken, since some are slow. What a front end needs
     `beside` the network (`search_space.WithFrontEnd`) is added to arena, flash and latency, and given by itself.
     """
     metrics: dict[str, float] = {}

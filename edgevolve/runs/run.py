@@ -121,7 +121,7 @@ class Run:
         return metric(name, self.metrics)
 
     def cost(self, name: str, value: float) -> float:
-        """A value of a metric as one to minimise: by the objective where it is one, else by what is better of it."""
+        """A metric's value as a cost to minimise: as its objective says, else by its direction."""
         objective = next((aim for aim in self.problem.objectives if aim.metric == name), None)
         return objective.cost({name: value}) if objective else self.metric(name).sign * value
 
@@ -134,7 +134,7 @@ class Run:
 
     @property
     def best(self) -> Record | None:
-        """The best by `main` on the front, the smaller model on a tie; None while the front is empty."""
+        """The candidate of the front with the best `main` metric, the smaller model on a tie; None if it is empty."""
         main = self.main.name
         return min(
             (self.records[number] for number in self._front.items),
@@ -180,7 +180,7 @@ class Run:
         return self.busy_seconds / available if available > 0 else None
 
     def improves(self, metrics: Mapping[str, float]) -> bool:
-        """Whether a candidate with these metrics enters the front: within hard bounds, nothing there as good in all."""
+        """Whether a candidate with these metrics enters the front: within hard bounds, not dominated or equalled."""
         return not self.problem.broken(metrics) and self._front.improved_by(self.problem.costs(metrics))
 
     def twin(self, identity: str) -> Record | None:
@@ -199,9 +199,9 @@ class Run:
         return self.records[number]
 
     def graph(self, number: int) -> Graph:
-        """The network of a candidate: as training left it, or as it was asked for.
+        """The network of a candidate: after training, or as proposed.
 
-        Raises `JournalError` for one that was rejected: it is not kept.
+        Raises `JournalError` for a rejected one, which is not kept.
         """
         record = self.record(number)
         if isinstance(record.outcome, Rejected):
@@ -232,9 +232,9 @@ class Run:
             raise JournalError(f"{self.path}: no weights of candidate {number}: {reason}") from error
 
     def final(self, number: int) -> events.Retrained | None:
-        """The best final training of a candidate by `main` on the validation split, in int8 where that was scored.
+        """The best final training of a candidate by `main` on the validation split, in int8 if that was scored.
 
-        Of those that were asked for as the last one was: with as many bits, or by the same teacher.
+        Only trainings with the options of the last one count: the same bits, the same teacher.
         """
         name, trained = self.main.name, self.retrained.get(number, [])
 

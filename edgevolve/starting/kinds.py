@@ -27,7 +27,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The kind, and the folder or file that a reader takes."""
+    """The kind of data, and the folder or file for its reader."""
 
     kind: Kind
     path: str

@@ -15,7 +15,7 @@ def _image(operator: Operator) -> Shape:
 
 
 def convolution(operator: Operator) -> dict[str, Any]:
-    """Filters, kernel, its bits and groups."""
+    """The attributes of a convolution: filters, kernel, its bits and groups."""
     kernel, channels = operator.constant(1).shape, _image(operator)[3]
     if len(kernel) != 4 or not kernel[3]:
         raise ShapeError("not a plain convolution")

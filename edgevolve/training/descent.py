@@ -32,7 +32,7 @@ class Layout:
 
     @classmethod
     def of(cls, graph: Graph) -> "Layout":
-        """That of a network. Raises `ValueError` for one without weights."""
+        """The layout of a network's weights. Raises `ValueError` for a network without weights."""
         every = parameters(graph)
         if not every:
             raise ValueError("the network has no weights to train")

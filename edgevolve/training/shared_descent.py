@@ -104,7 +104,7 @@ class SharedDescent:
         return {**{name: value.numpy() for name, value in self._values.items()}, **self.fixed}
 
     def put(self, arrays: Arrays) -> None:
-        """Other shared weights; the slots of the optimiser begin again."""
+        """Replace the shared weights; the optimiser's slots begin at 0 again."""
         for name, value in self._values.items():
             value.assign(arrays[name])
         for slot in self._slots:
