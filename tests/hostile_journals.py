@@ -197,14 +197,14 @@ def _watched(folder):
     while live.look():
         pass
     _, news = live.news("")
-    told = json.loads(news)
+    first = json.loads(news)
     for number in (1, 10**9):
         network = live.network(number)
         if network is not None:
             json.dumps(network)
-    if "waiting" in told:
+    if "waiting" in first:
         return False
-    return bool(told["view"])
+    return bool(first["view"])
 
 
 def _resumed(folder, config):

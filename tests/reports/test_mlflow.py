@@ -29,13 +29,13 @@ def test_mlflow_reads_the_search_and_every_training(tmp_path):
     assert sorted(metric.step for metric in volumes) == list(range(1, 13))
     assert runs["search"].data.metrics["best_error"] == pytest.approx(run.best.metrics["error"])
     for record in completed:
-        told = runs[f"candidate {record.number}"]
-        known = {name: value for name, value in told.data.metrics.items() if not name.startswith("training/")}
+        seen = runs[f"candidate {record.number}"]
+        known = {name: value for name, value in seen.data.metrics.items() if not name.startswith("training/")}
         assert known == dict(record.metrics)
-        assert told.data.params == {name: str(value) for name, value in hyperparameters(record.genotype).items()}
-        curve = client.get_metric_history(told.info.run_id, "training/loss")
+        assert seen.data.params == {name: str(value) for name, value in hyperparameters(record.genotype).items()}
+        curve = client.get_metric_history(seen.info.run_id, "training/loss")
         assert [metric.value for metric in curve] == list(record.outcome.curves["loss"])
-        assert told.info.end_time == round(1000 * record.ended)
+        assert seen.info.end_time == round(1000 * record.ended)
 
 
 def test_an_observer_adds_to_what_stands_there(config, run_search, tmp_path):

@@ -103,9 +103,9 @@ def test_the_journal_keeps_what_the_board_gave(config, run_search, tmp_path):
     run = Run.open(run_search(config(board=board, problem=ERROR, evaluations=4)).path)
     Path(board).unlink()
     assert {one.metric: one.bound for one in run.problem.constraints} == {ARENA: 136_856, "flash_bytes": 806_040}
-    told = run.started.config["board"]
-    assert told["framework"] == "arduino" and told["sheet"]["ram"]["sram"]["value"] == 200_000
-    assert told["sheet"]["ram"]["sram"]["source"] and str(tmp_path) not in json.dumps(told)
+    journaled = run.started.config["board"]
+    assert journaled["framework"] == "arduino" and journaled["sheet"]["ram"]["sram"]["value"] == 200_000
+    assert journaled["sheet"]["ram"]["sram"]["source"] and str(tmp_path) not in json.dumps(journaled)
     assert (run.board.name, run.board.target) == ("mine/arduino", "cortex-m-dsp")
     assert "sram: 195.31 KiB (published), less mbed and sketch 61.66 KiB (assumed)" in run.board.words[1]
     assert "board mine/arduino: Arduino Nano 33 BLE" in printed(front_table(run, run.front))
