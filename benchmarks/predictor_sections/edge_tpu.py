@@ -1,11 +1,15 @@
-"""Two campaigns on real Edge TPUs: learning one from 20, 100 and 300 measured cells."""
+"""Two campaigns on real Edge TPUs: learning one from 20, 100 and 300 measured cells.
+
+Then the same within each of two halves of the classes, from 20, 100 and 200: whether the learner is behind the plain
+Gaussian process on data of another draw.
+"""
 
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from predictor_sections.cells import mape, read_cells, share_held, spearman, split
+from predictor_sections.cells import MeasuredCells, mape, read_cells, share_held, spearman, split
 
 from edgevolve.gaussian_process import GaussianProcess
 from predictors import FeatureTable, PerformanceRegressor
@@ -14,6 +18,7 @@ from predictors.workload import FloatArray
 
 CAMPAIGNS = {"rice": "rice_edgetpu", "eagle": "eagle_tpu"}
 SAMPLES = (20, 100, 300)
+HALF_SAMPLES, HALF_SEEDS, HALVES_SEED = (20, 100, 200), 8, 77
 
 ORIENTATION = {
     "rice": ((3.9, 0.985), (2.6, 0.989), (2.1, 0.990)),
@@ -67,7 +72,32 @@ def run(folder: Path, seeds: int) -> dict[str, float]:
                 flush=True,
             )
         figures[f"{name}_coverage_90"] = float(np.mean(pooled))
-    return figures
+    return figures | _halves(cells, min(seeds, HALF_SEEDS))
+
+
+def _halves(cells: MeasuredCells, seeds: int) -> dict[str, float]:
+    """Keys: `half_worst_ratio`, the largest median error over the plain process's, and `half_behind`, of all splits."""
+    first = np.random.default_rng(HALVES_SEED).random(cells.classes.max() + 1) < 0.5
+    ratios, behind = [], []
+    print(f"{'half':<16}{'N':>4}{'MAPE %':>9}{'plain GP':>10}  splits of {seeds} behind")
+    for name, device in CAMPAIGNS.items():
+        for number, half in enumerate((~first, first)):
+            latency_ms = np.where(half[cells.classes], cells.latency_ms[device], -1)
+            for samples in HALF_SAMPLES:
+                pairs = []
+                for seed in range(seeds):
+                    rng = np.random.default_rng([seed, samples])
+                    learn, judge = split(cells, latency_ms, samples, rng)
+                    groups, true = cells.classes[learn], latency_ms[judge]
+                    fitted = PerformanceRegressor.fit(cells.table[learn], latency_ms[learn], rng, groups=groups)
+                    plain = mape(_plain(cells.table, latency_ms, learn, judge), true)
+                    pairs.append((mape(fitted.predict(cells.table[judge]).value, true), plain))
+                here, there = np.median(pairs, axis=0)
+                worse = [a > b for a, b in pairs]
+                ratios.append(here / there)
+                behind += worse
+                print(f"{f'{name} {number}':<16}{samples:>4}{here:>9.2f}{there:>10.2f}  {sum(worse)}", flush=True)
+    return {"half_worst_ratio": float(max(ratios)), "half_behind": float(np.mean(behind))}
 
 
 def _plain(
