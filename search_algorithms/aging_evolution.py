@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal, Rejected
-from search_algorithms.problem import Problem, ProblemError
+from search_algorithms.problem import Problem, ProblemError, check_whole
 from search_algorithms.protocol import Measure
 from search_space import SearchSpace
 
@@ -31,10 +31,7 @@ class AgingEvolution:
     weights: Literal["multiply", "divide"] = "multiply"
 
     def __post_init__(self) -> None:
-        for name in ("population", "sample_size"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise ProblemError(f"AgingEvolution: {name} must be a whole number of at least 1, not {value!r}")
+        check_whole(self, population=1, sample_size=1)
         if self.weights not in ("multiply", "divide"):
             raise ProblemError(f"AgingEvolution: weights must be 'multiply' or 'divide', not {self.weights!r}")
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal
+from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal, fresh
 from search_algorithms.pareto import Front, non_dominated_sort
-from search_algorithms.problem import Metrics, Problem, ProblemError
+from search_algorithms.problem import Metrics, Problem, check_whole
 from search_algorithms.protocol import Exhausted, Measure
 from search_algorithms.surrogate import Prior, draw, likeliest_prior
 from search_space import SearchSpace
@@ -58,12 +58,7 @@ class BayesianOptimisation:
     samples: int = 16
 
     def __post_init__(self) -> None:
-        for name, least in (("founders", 2), ("parents", 0), ("samples", 1)):
-            value = getattr(self, name)
-            if type(value) is not int or value < least:
-                raise ProblemError(
-                    f"BayesianOptimisation: {name} must be a whole number of at least {least}, not {value!r}"
-                )
+        check_whole(self, founders=2, parents=0, samples=1)
 
     def start(self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure) -> "_BayesianOptimisation":
         """The search before its first ask."""
@@ -145,10 +140,9 @@ class _BayesianOptimisation:
         return np.sort(np.concatenate(non_dominated_sort(self._costs))[:_MOST_ROWS])
 
     def _random(self, rng: Generator) -> Proposal:
-        for _ in range(_ATTEMPTS):
-            genotype = self._space.sample(rng)
-            if genotype not in self._known:
-                return Proposal(genotype, change="random")
+        genotype = fresh(self._space.sample(rng), lambda _: self._space.sample(rng), self._known, _ATTEMPTS - 1)
+        if genotype not in self._known:
+            return Proposal(genotype, change="random")
         raise Exhausted(f"{_ATTEMPTS} random networks were all asked before")
 
     def _pool(self, rng: Generator) -> dict[Any, Candidate | None]:

@@ -1,6 +1,6 @@
 """What an algorithm asks to have evaluated, and what became of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,3 +100,12 @@ TRANSIENT = ("deadline", "weights lost", "worker lost")
 """Kinds of failure that do not follow from the job."""
 
 Outcome = Completed | Rejected | Failed
+
+
+def fresh(genotype: Any, again: Callable[[Any], Any], asked: Container[Any], tries: int) -> Any:
+    """The genotype, or else the first that `again` makes of it and was not asked; after so many `tries` the last."""
+    for _ in range(tries):
+        if genotype not in asked:
+            break
+        genotype = again(genotype)
+    return genotype

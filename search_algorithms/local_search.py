@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal
+from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal, fresh
 from search_algorithms.pareto import Front
-from search_algorithms.problem import Problem, ProblemError
+from search_algorithms.problem import Problem, check_whole
 from search_algorithms.protocol import Exhausted, Measure
 from search_space import SearchSpace
 
@@ -27,8 +27,7 @@ class LocalSearch:
     founders: int = 10
 
     def __post_init__(self) -> None:
-        if not isinstance(self.founders, int) or isinstance(self.founders, bool) or self.founders < 1:
-            raise ProblemError(f"LocalSearch: founders must be a whole number of at least 1, not {self.founders!r}")
+        check_whole(self, founders=1)
 
     def start(self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure) -> "_LocalSearch":
         """The search before its first ask."""
@@ -70,8 +69,7 @@ class _LocalSearch:
             self._front.offer(self._problem.costs(outcome.metrics), candidate)
 
     def _fresh(self, rng: np.random.Generator) -> Proposal:
-        for _ in range(_SAMPLES):
-            genotype = self._space.sample(rng)
-            if genotype not in self._known:
-                return Proposal(genotype, change="random")
+        genotype = fresh(self._space.sample(rng), lambda _: self._space.sample(rng), self._known, _SAMPLES - 1)
+        if genotype not in self._known:
+            return Proposal(genotype, change="random")
         raise Exhausted(f"the neighbours of the front, and {_SAMPLES} random networks, were asked before")

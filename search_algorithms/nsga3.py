@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from pymoo.algorithms.moo.nsga3 import ReferenceDirectionSurvival
 from pymoo.core.population import Population
 
-from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal
+from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal, fresh
 from search_algorithms.pareto import Front, constraint_dominates
-from search_algorithms.problem import Problem, ProblemError
+from search_algorithms.problem import Problem, ProblemError, check_whole
 from search_algorithms.protocol import Exhausted, Measure
 from search_space import SearchSpace
 
@@ -62,12 +62,9 @@ class NSGA3:
     founders: int = 10
 
     def __post_init__(self) -> None:
-        for name, least in (("population", 2), ("stop_after", 1), ("founders", 2)):
-            value = getattr(self, name)
-            if value is None and name == "stop_after":
-                continue
-            if not isinstance(value, int) or isinstance(value, bool) or value < least:
-                raise ProblemError(f"NSGA3: {name} must be a whole number of at least {least}, not {value!r}")
+        check_whole(self, population=2, founders=2)
+        if self.stop_after is not None:
+            check_whole(self, stop_after=1)
         for name in ("crossover", "mutation"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
@@ -117,7 +114,7 @@ class _NSGA3:
             return None
         rng = np.random.default_rng([self._seed, number])
         if self._completed < self._founders:
-            return Proposal(self._unknown(self._space.sample(rng), rng), change="random")
+            return Proposal(self._fresh(self._space.sample(rng), rng), change="random")
         return self._mate(rng)
 
     def asked(self, candidate: Candidate) -> None:
@@ -169,7 +166,7 @@ class _NSGA3:
             parents = (mother.number, father.number)
         if rng.random() < self._settings.mutation:
             child = self._space.mutate(child, rng)
-        child = self._unknown(child, rng)
+        child = self._fresh(child, rng)
         return Proposal(child, parents, self._space.difference(mother.genotype, child))
 
     def _tournament(self, rng: np.random.Generator) -> Candidate:
@@ -181,13 +178,9 @@ class _NSGA3:
         a, b = (self._members[int(i)] for i in rng.integers(len(self._members), size=2))
         return b.candidate if constraint_dominates(b.costs, b.beyond, a.costs, a.beyond) else a.candidate
 
-    def _unknown(self, genotype: Any, rng: np.random.Generator) -> Any:
+    def _fresh(self, genotype: Any, rng: np.random.Generator) -> Any:
         """The genotype, mutated until it was not asked before or the steps are spent."""
-        for _ in range(_STEPS):
-            if genotype not in self._known:
-                break
-            genotype = self._space.mutate(genotype, rng)
-        return genotype
+        return fresh(genotype, lambda last: self._space.mutate(last, rng), self._known, _STEPS)
 
 
 def _has_goal(problem: Problem) -> bool:

@@ -319,6 +319,16 @@ def _aimed(metric: str, aim: Any) -> Objective | Constraint:
     )
 
 
+def check_whole(settings: object, **least: int) -> None:
+    """Raise `ProblemError` unless each of the settings named is a whole number of at least so much."""
+    for name, smallest in least.items():
+        value = getattr(settings, name)
+        if type(value) is not int or value < smallest:
+            raise ProblemError(
+                f"{type(settings).__name__}: {name} must be a whole number of at least {smallest}, not {value!r}"
+            )
+
+
 def _check_number(what: str, value: float | None, positive: bool = False) -> None:
     if value is None:
         return

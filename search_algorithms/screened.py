@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from edgevolve.metric import metric
 from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal, Rejected
 from search_algorithms.nsga3 import NSGA3
-from search_algorithms.problem import Metrics, Problem, ProblemError
+from search_algorithms.problem import Metrics, Problem, ProblemError, check_whole
 from search_algorithms.protocol import Continuing, Exhausted, Measure, SearchAlgorithm, Strategy
 from search_algorithms.reinforce import REINFORCE
 from search_algorithms.surrogate import Surrogate, best_rows, fit_trees
@@ -69,8 +69,7 @@ class Screened:
             raise ProblemError(f"Screened: strategy must be a strategy such as NSGA3(), not {self.strategy!r}")
         if isinstance(self.strategy, Screened | REINFORCE):  # the latter learns from its own choices alone
             raise ProblemError(f"Screened: {type(self.strategy).__name__} cannot be screened; give another strategy")
-        if type(self.children) is not int or self.children < 2:
-            raise ProblemError(f"Screened: children must be a whole number of at least 2, not {self.children!r}")
+        check_whole(self, children=2)
 
     def start(self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure) -> "_Screened":
         """The search before its first ask. Raises `ProblemError` where the strategy does, or continues candidates."""

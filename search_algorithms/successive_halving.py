@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from search_algorithms.aging_evolution import AgingEvolution
 from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal
-from search_algorithms.problem import Problem, ProblemError
+from search_algorithms.problem import Problem, ProblemError, check_whole
 from search_algorithms.protocol import Measure, SearchAlgorithm, Strategy
 from search_space import SearchSpace
 
@@ -39,12 +39,8 @@ class SuccessiveHalving:
     def __post_init__(self) -> None:
         if isinstance(self.strategy, type) or not isinstance(self.strategy, Strategy):
             raise ProblemError(f"SuccessiveHalving: strategy must be a strategy such as NSGA3(), not {self.strategy!r}")
-        for name, least in (("least_epochs", 1), ("epochs", self.least_epochs), ("reduction", 2)):
-            value = getattr(self, name)
-            if type(value) is not int or value < least:
-                raise ProblemError(
-                    f"SuccessiveHalving: {name} must be a whole number of at least {least}, not {value!r}"
-                )
+        check_whole(self, least_epochs=1)
+        check_whole(self, epochs=self.least_epochs, reduction=2)
 
     @property
     def rung_epochs(self) -> tuple[int, ...]:

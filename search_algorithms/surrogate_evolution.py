@@ -14,8 +14,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal
-from search_algorithms.problem import Problem, ProblemError
+from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal, fresh
+from search_algorithms.problem import Problem, ProblemError, check_whole
 from search_algorithms.protocol import Measure
 from search_algorithms.surrogate import Prior, Surrogate, best_rows, choose_kernels, fit_processes, fit_trees
 from search_space import SearchSpace
@@ -82,12 +82,7 @@ class SurrogateEvolution:
     surrogate: Literal["process", "trees"] = "process"
 
     def __post_init__(self) -> None:
-        for name, least in (("founders", 2), ("parents", 1), ("crossovers", 0), ("samples", 0)):
-            value = getattr(self, name)
-            if type(value) is not int or value < least:
-                raise ProblemError(
-                    f"SurrogateEvolution: {name} must be a whole number of at least {least}, not {value!r}"
-                )
+        check_whole(self, founders=2, parents=1, crossovers=0, samples=0)
         if not 0 <= self.unscreened <= 1 or not 0 <= self.optimism < np.inf:
             raise ProblemError("SurrogateEvolution: unscreened must lie in [0, 1] and optimism be at least 0")
         if self.surrogate not in ("process", "trees"):
@@ -187,11 +182,7 @@ class _SurrogateEvolution:
         self._front = [i for i in self._front if i not in beaten] + [place]
 
     def _random(self, rng: Generator) -> Proposal:
-        genotype = self._space.sample(rng)
-        for _ in range(_ATTEMPTS):
-            if genotype not in self._known:
-                break
-            genotype = self._space.sample(rng)
+        genotype = fresh(self._space.sample(rng), lambda _: self._space.sample(rng), self._known, _ATTEMPTS)
         return Proposal(genotype, change="random")
 
     def _child(self, rng: Generator, mother: int, father: int) -> Proposal:
@@ -202,10 +193,7 @@ class _SurrogateEvolution:
             genotype, places = self._space.crossover(genotype, self._observed[father].genotype, rng), (mother, father)
         else:
             genotype = self._space.mutate(genotype, rng)
-        for _ in range(_ATTEMPTS):
-            if genotype not in self._known:
-                break
-            genotype = self._space.mutate(genotype, rng)
+        genotype = fresh(genotype, lambda last: self._space.mutate(last, rng), self._known, _ATTEMPTS)
         return self._proposal(genotype, places)
 
     def _pool(self, rng: Generator, costs: Costs, parents: NDArray[np.int64]) -> dict[Any, tuple[int, ...]]:
