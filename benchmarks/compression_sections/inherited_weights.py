@@ -1,4 +1,4 @@
-"""Children that start from their parents' weights, trained for a third of the epochs, against all from scratch."""
+"""Children that start from their parents' weights, trained for half of the epochs, against all from scratch."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ def measure(options: Options) -> Found:
         return Found([], {"inheritance_hypervolume_ratio": None}, ["inherited weights on MNIST: give --data"])
 
     def inheriting(config: SearchConfig) -> SearchConfig:
-        epochs = max(1, config.training.epochs // 3)
+        epochs = max(1, config.training.epochs // 2)
         return config.with_fields(training=replace(config.training, inherited_epochs=epochs))
 
     _, seconds, _, _ = budget(options)
