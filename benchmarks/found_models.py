@@ -4,9 +4,9 @@
 
 FOLDER holds `mnist_12k2k.npz`, `fsdd_8k.npz` and `har_phone.npz`. Each task takes `--minutes` on all cores, or
 `--workers`. In the first half NSGA-III searches μNAS's space by short trainings for error against size. In the second
-half networks along the front are trained from scratch, as long as the time allows, and quantised to int8. Two are
-chosen by the validation split: the best, and the smallest that keeps the task's promise (`PLANS`). These two are then
-scored on the test split, once each, by LiteRT's run of the int8 file.
+half networks along the front are trained from scratch, as long as the time allows, and quantised to int8; what is not
+begun in time is left out. Two are chosen by the validation split: the best, and the smallest that keeps the task's
+promise (`PLANS`). These two are then scored on the test split, once each, by LiteRT's run of the int8 file.
 
 `--out` keeps the runs and the files, and goes on with those that are there. Prints a table, then one line of JSON: for
 each task `TASK_best_accuracy`, `TASK_best_bytes`, `TASK_smallest_accuracy`, `TASK_smallest_bytes`, all of the int8
@@ -144,7 +144,7 @@ def final(config: SearchConfig, chosen: Sequence[Record], minutes: float, plan: 
         stages=(Quantise(8),),
         start=tuple(record.genotype for record in chosen),
         evaluations=len(chosen),
-        minutes=None,
+        minutes=minutes,
     )
 
 

@@ -46,7 +46,7 @@ def measure(options: Options) -> Found:
     number = 25 if options.quick else 200
     names = (
         "space",
-        "bits of kernels, activations",
+        "bits",
         "networks",
         "values",
         "equal",
@@ -61,8 +61,9 @@ def measure(options: Options) -> Found:
         pairs = (steps(graph, seed) for seed, graph in enumerate(networks_of(space, number, *bits)))
         compared = [(each.size, int((each == 0).sum()), int(each.max()), ends) for each, ends in filter(None, pairs)]
         values, equal, largest, whole = zip(*compared, strict=True)
-        ends, most = np.concatenate(whole), max(most, *largest)
-        whole_most = max(whole_most, int(ends.max())) if bits[1] == 8 else whole_most  # steps of 16 bits are finer
+        ends = np.concatenate(whole)
+        if bits[1] == 8:  # steps of 16 bits are finer, and stand in the table alone
+            most, whole_most = max(most, *largest), max(whole_most, int(ends.max()))
         shares = f"{sum(equal) / sum(values):.1%}", str(max(largest)), f"{(ends == 0).mean():.0%}"
         figures = f"{bits[0]}, {bits[1]}", str(len(compared)), f"{sum(values):,}", *shares
         table.add_row(space, *figures, f"{np.quantile(ends, 0.9):.0f}", f"{ends.max()}")
