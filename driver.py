@@ -160,7 +160,7 @@ def main() -> None:
         say(str(error))
         raise SystemExit(2) from None
     except WorkersLostError as error:
-        say_last(f"{error}; all finished candidates are kept. Add --resume to continue")
+        say_last(f"{error}; all finished candidates are kept: add --resume to continue")
         leave_within(20.0, 1)
         raise SystemExit(1) from None
     except OSError as error:

@@ -49,7 +49,7 @@ def search_in_terminal(
             if isinstance(event, Stopped):
                 show_front()
                 if event.cause == "interrupted":
-                    say("interrupted; all finished candidates are kept. Add --resume to the same command to continue")
+                    say("interrupted; all finished candidates are kept: add --resume to the same command to continue")
                 leave_within(CLOSING_DEADLINE_S, 130 if event.cause == "interrupted" else status(run))
 
         try:
