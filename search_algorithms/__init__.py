@@ -9,6 +9,7 @@ from search_algorithms.grid_search import GridSearch
 from search_algorithms.local_search import LocalSearch
 from search_algorithms.nsga3 import NSGA3
 from search_algorithms.problem import (
+    UNKNOWN,
     Constraint,
     Metrics,
     Objective,
@@ -53,6 +54,7 @@ __all__ = [
     "NSGA3",
     "REINFORCE",
     "STRATEGIES",
+    "UNKNOWN",
     "AgingEvolution",
     "BayesianOptimisation",
     "Candidate",

@@ -34,6 +34,12 @@ _ALIASES = {
 """Other names of a metric: the name it is kept under, how a value converts, and whether up becomes down."""
 
 
+UNKNOWN = math.nan
+"""A metric that a device should tell before training and does not, as it cannot run the network.
+
+It breaks every bound, and its cost, its violation and its distance from a target are larger than any other.
+"""
+
 _VERY_LARGE = 1e12
 
 _SHARE_SCALES = {"minimise": 0.1, "maximise": 1.0}
@@ -70,6 +76,8 @@ class Objective:
     def cost(self, metrics: Metrics) -> float:
         """The value to minimise, in the metric's unit."""
         value = metrics[self.metric]
+        if math.isnan(value):
+            return _VERY_LARGE
         if self.direction == "maximise":
             return -value
         return value if self.target is None else abs(value - self.target)
@@ -78,6 +86,8 @@ class Objective:
         """By what share of its target a known metric misses it; 0 within a twentieth, or without a target."""
         if self.target is None or self.metric not in metrics:
             return 0.0
+        if math.isnan(metrics[self.metric]):
+            return _VERY_LARGE
         share = abs(metrics[self.metric] - self.target) / (abs(self.target) or 1.0)
         return share if share > _NEAR else 0.0
 
@@ -99,18 +109,23 @@ class Constraint:
         _check_number(f"bound on {self.metric}", self.bound)
 
     def broken(self, metrics: Metrics) -> bool:
-        """Whether the metric is known and beyond the bound."""
+        """Whether the metric is given and beyond the bound, or `UNKNOWN`."""
         value = metrics.get(self.metric)
         if value is None:
             return False
+        if math.isnan(value):
+            return True
         return value > self.bound if self.sense == "at_most" else value < self.bound
 
     def violation(self, metrics: Metrics) -> float:
-        """By what share of the bound the metric is beyond it; 0 where it is not, or is not known.
+        """By what share of the bound the metric is beyond it; 0 where it is not, or is not given.
 
         Of a bound of 0 there is no share: there it is the amount itself.
         """
-        return abs(metrics[self.metric] - self.bound) / (abs(self.bound) or 1.0) if self.broken(metrics) else 0.0
+        if not self.broken(metrics):
+            return 0.0
+        value = metrics[self.metric]
+        return _VERY_LARGE if math.isnan(value) else abs(value - self.bound) / (abs(self.bound) or 1.0)
 
     def __str__(self) -> str:
         return f"{self.metric} {'≤' if self.sense == 'at_most' else '≥'} {self.bound:g}"
@@ -188,12 +203,6 @@ class Problem:
             if not any(one.metric == metric and one.bound <= bound for one in held)
         ]
         return Problem(self.objectives, (*self.constraints, *added))
-
-    def worst(self, metric: str) -> float:
-        """A value of a metric that no candidate wants."""
-        wanted_large = any(o.metric == metric and o.direction == "maximise" for o in self.objectives)
-        wanted_large |= any(c.metric == metric and c.sense == "at_least" for c in self.constraints)
-        return -_VERY_LARGE if wanted_large else _VERY_LARGE
 
     def costs(self, metrics: Metrics) -> tuple[float, ...]:
         """One value to minimise for each objective, in order."""

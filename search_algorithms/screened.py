@@ -8,6 +8,7 @@ loss on the same examples scatters less. So where trainings tell it, it is what 
 objective that training decides, and the strategy gets what they predict in place of each value.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -241,7 +242,7 @@ class _Screened:
     def _allowed(self, metrics: Metrics) -> bool:
         """Whether all is known that can be, no device refuses it, and it is within the hard bounds."""
         known = all(name in metrics for name in self._names)
-        refused = any(value == self._problem.worst(name) for name, value in metrics.items())
+        refused = any(map(math.isnan, metrics.values()))
         return known and not refused and not self._problem.broken(metrics)
 
     def _row(self, genotype: Any, metrics: Metrics) -> NDArray[np.float64]:

@@ -19,6 +19,7 @@ from edgevolve.runs.phenotype import FITTED, counted_epochs, identity
 from edgevolve.training import foreseen
 from edgevolve.training.inheritance import inherited
 from search_algorithms import (
+    UNKNOWN,
     Candidate,
     Completed,
     Continuing,
@@ -162,10 +163,9 @@ class Search:
                 evaluator.submit(self._job(number))
 
     def _known(self, genotype: Any) -> Metrics:
-        """What an algorithm sees before it asks: what no device tells is as bad as can be."""
-        known = self._measure(genotype).metrics
-        names = {name for provider in self._config.providers for name in provider.metric_names} - known.keys()
-        return {**known, **{name: self._config.problem.worst(name) for name in names}}
+        """What an algorithm sees before it asks: what no device tells is `UNKNOWN`."""
+        names = (name for provider in self._config.providers for name in provider.metric_names)
+        return {**dict.fromkeys(names, UNKNOWN), **self._measure(genotype).metrics}
 
     def _fill(self, evaluator: Evaluator, write: Callable[..., None]) -> events.Stopped | None:
         """Ask until every worker has a job; gives the reason where asking is over."""

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from search_algorithms import Problem, ProblemError, at_least, at_most, maximise, minimise, target
+from search_algorithms import UNKNOWN, Problem, ProblemError, at_least, at_most, maximise, minimise, target
 
 
 def test_accuracy_is_an_alias_of_error_turned_round():
@@ -29,6 +29,17 @@ def test_only_hard_bounds_on_known_metrics_are_broken():
     assert problem.broken({}) == []
     assert problem.broken({"macs": 10, "score": 2, "error": 1}) == []
     assert [str(c) for c in problem.broken({"macs": 11, "score": 1})] == ["macs ≤ 10", "score ≥ 2"]
+
+
+@pytest.mark.parametrize("make", [minimise, maximise, lambda name: target(name, 3.0)])
+def test_an_unknown_metric_costs_more_than_any_value_and_breaks_bounds_of_both_senses(make):
+    problem = Problem([make("latency_ms")], [at_most("latency_ms", 5.0), at_least("latency_ms", 0.5)])
+    worst = max(problem.costs({"latency_ms": value}) for value in (-1e9, 0.0, 1e9))
+    assert problem.costs({"latency_ms": UNKNOWN}) > worst
+    assert problem.broken({"latency_ms": UNKNOWN}) == list(problem.constraints)
+    assert problem.violation({"latency_ms": UNKNOWN}) > problem.violation({"latency_ms": 1e9})
+    assert math.isfinite(problem.violation({"latency_ms": UNKNOWN}))
+    assert not problem.broken({}), "what is not given is not judged"
 
 
 def test_a_bound_serves_as_scale_where_none_is_given():
