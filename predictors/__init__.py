@@ -1,4 +1,4 @@
-"""What a network costs on a device: sheets, boards, features, analytical and learned predictors of latency, energy."""
+"""Predicts what a network costs on a device: sheets, boards, features, analytical and learned predictors."""
 
 from predictors.board import UNSUPPORTED, Board, BoardSheet, Room, board, boards, read_board
 from predictors.device import EFFICIENCY, ENERGY, LATENCY, METRICS, Device, device

@@ -1,4 +1,4 @@
-"""Boards: what a program may use of a microcontroller's memory, its kernels, and what tells its latency.
+"""Boards: the memory that a program may use, the kernels, and the device that predicts the latency.
 
 Each is a YAML file like the sheets of devices, every figure with provenance and source. Sizes are in bytes.
 """
@@ -28,7 +28,7 @@ UNSUPPORTED = {
     "f28p55x": "TI's C28x and its NPU run TI's own compiled code, not TensorFlow Lite Micro",
     "max78000": "its CNN engine is programmed through Analog Devices' ai8x tools, not TensorFlow Lite Micro",
 }
-"""Boards that are asked for and cannot be served, with the reason."""
+"""Boards that are not supported, with the reason."""
 
 _Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
 _Words = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -64,7 +64,7 @@ _REMARKS: Mapping[Kernels, str] = {
 
 
 class Latency(BaseModel):
-    """What tells the latency: a device's sheet by name, and the figures that differ on this board."""
+    """The device that predicts the latency: the name of its sheet, and the figures that differ on this board."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -73,9 +73,9 @@ class Latency(BaseModel):
 
 
 class Framework(BaseModel):
-    """What may be used under a framework: by region, what of it is taken, part by part.
+    """The memory that may be used under a framework: by region, what is taken of it, part by part.
 
-    A model lies in `flash`, an arena in `ram`. A region that is not named holds neither.
+    A model is stored in `flash`, an arena in `ram`. A region that is not named can hold neither.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -130,12 +130,12 @@ class Room:
 
     @property
     def free_bytes(self) -> int:
-        """What is left."""
+        """The bytes that are free."""
         return free_bytes(self.size, self.taken)
 
     @property
     def words(self) -> str:
-        """What is left, of what, and what takes the rest, each with its provenance."""
+        """The free bytes, the size of the region, and what takes the rest, each with its provenance, in words."""
         parts = [f"{_plain(name)} {size(part.value)} ({part.provenance})" for name, part in self.taken.items()]
         less = f", less {', '.join(parts)}" if parts else ""
         whole = f"{size(self.size.value)} ({self.size.provenance})"
@@ -159,7 +159,7 @@ class Board:
 
     @property
     def name(self) -> str:
-        """BOARD/FRAMEWORK."""
+        """The name BOARD/FRAMEWORK."""
         return f"{self.sheet.name}/{self.framework}"
 
     @property
@@ -174,17 +174,17 @@ class Board:
 
     @property
     def arena(self) -> Room:
-        """Where the largest arena fits: it must lie in one region."""
+        """The region with the most free bytes for the arena, which must be in one region."""
         return _largest(self.sheet.ram, self.sheet.frameworks[self.framework].ram)
 
     @property
     def flash(self) -> Room:
-        """Where the largest model fits, beside the runtime and the program."""
+        """The region with the most free bytes for the model, after the runtime and the program."""
         return _largest(self.sheet.flash, self.sheet.frameworks[self.framework].flash)
 
     @property
     def rooms(self) -> Mapping[str, Room]:
-        """By the metric that it bounds."""
+        """The regions by the metric that each of them bounds."""
         arena = ARENA.name if self.target == CORTEX_M else f"{ARENA.name}@{self.target.name}"
         return {arena: self.arena, FLASH.name: self.flash}
 
@@ -195,7 +195,7 @@ class Board:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What one must know beside the figures."""
+        """Notes on the figures."""
         given = self.sheet.latency
         latency = f"was not measured on it: {given.device} with its figures" if given else "is not known"
         kernels = (_REMARKS[self.sheet.kernels],) if self.sheet.kernels in _REMARKS else ()
@@ -203,14 +203,14 @@ class Board:
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Lines that say what it is, what bounds each metric, and what one must know."""
+        """The description of the board, a line for each bound, and the notes."""
         about = f"{self.sheet.description}, {self.sheet.core}, {self.sheet.clock_mhz.value:g} MHz"
         rooms = (f"{metric} at most {room.words}" for metric, room in self.rooms.items())
         lines = (f"{about}, kernels {self.sheet.kernels}", *rooms, *self.remarks)
         return tuple(" ".join(line.split()) for line in lines)
 
     def device(self) -> Device | None:
-        """What predicts its latency, under the board's name; None where nothing is known.
+        """The device that predicts its latency, under the board's name; None if there is none.
 
         A sheet that counts cycles takes the board's clock. Raises `PredictorError` as `predictors.device` does.
         """

@@ -1,4 +1,4 @@
-"""Any device through one entrance: what a network costs on it, and where the figures come from.
+"""The one entrance to all devices: what a network costs on a device, and the source of the figures.
 
 A device is a packaged sheet, a sheet of the user's own, either of them together with a predictor that was fitted on
 measurements, or an object of the user's own.
@@ -35,7 +35,7 @@ EFFICIENCY = Metric("tops_per_watt", "TOPS/W", "TOPS/W", better="higher")
 register(LATENCY, ENERGY, EFFICIENCY)
 
 METRICS = (LATENCY.name, ENERGY.name, EFFICIENCY.name)
-"""What a device may be asked for: milliseconds and microjoules of one inference, 10¹² operations a joule."""
+"""The metrics of devices: milliseconds and microjoules of one inference, and 10¹² operations per joule."""
 
 _BEYOND = "; without interval where unlike what was learned from"
 """Journals hold these words, and a resume compares them: they stay as they are."""
@@ -43,19 +43,19 @@ _BEYOND = "; without interval where unlike what was learned from"
 
 @runtime_checkable
 class Device(Protocol):
-    """Something that tells what a network costs before it is trained."""
+    """An object that predicts what a network costs before it is trained."""
 
     @property
     def name(self) -> str:
-        """As in `latency_ms@NAME`."""
+        """The name of the device, as in `latency_ms@NAME`."""
 
     @property
     def metric_names(self) -> tuple[str, ...]:
-        """What `predict` gives; the unit is in the name."""
+        """The metrics that `predict` gives; the unit is in the name."""
 
     @property
     def provenance(self) -> str:
-        """Where the figures come from, in words: simulated from rumoured figures, learned from measurements."""
+        """The source of the figures in words, such as "simulated from rumoured figures"."""
 
     def predict(self, graph: Graph) -> Mapping[str, Estimated]:
         """A prediction for each metric. Raises `PredictorError` for a network that the device cannot run."""
@@ -91,7 +91,7 @@ def device(source: Any, predictor: str | PathLike[str] | None = None) -> Device:
 
 @dataclass(frozen=True, slots=True)
 class _SheetDevice:
-    """What the sheet alone says, or Arm's compiler under it."""
+    """A device that is predicted by its sheet alone, or by Arm's compiler with the sheet's settings."""
 
     sheet: Sheet
 
@@ -108,7 +108,7 @@ class _SheetDevice:
         return MODELS[self.sheet.kind].source.format(self.sheet.weakest)
 
     def operations_ms(self, floats: float, integers: float) -> float:
-        """Time of a front end's operations; 0 where the sheet says nothing of them."""
+        """Time of a front end's operations; 0 if the sheet has no figures for them."""
         return plain_operations_ms(self.sheet, floats, integers)
 
     def bands_ms(self, sliced_bytes: int, joined_bytes: int, operators: int) -> float:
@@ -121,7 +121,7 @@ class _SheetDevice:
 
 @dataclass(frozen=True, slots=True)
 class _LearnedDevice:
-    """What was learned, with its intervals; `digest` tells one predictor's file from another."""
+    """A device that is predicted by what was learned, with intervals; `digest` identifies the predictor's file."""
 
     name: str
     metric_names: tuple[str, ...]

@@ -10,10 +10,10 @@ from predictors.workload import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Estimated:
-    """A prediction. `low` and `high` are its interval, or None where nothing is known of the error.
+    """A prediction. `low` and `high` are its interval, or None if its error is not known.
 
-    A spec sheet says nothing of its own error, so analytical predictions have no interval; learned ones have the
-    conformal interval of their predictor where the network is known ground, and none beyond it.
+    A spec sheet has no known error, so analytical predictions have no interval. Learned predictions have the conformal
+    interval of their predictor if the network is like those in training, and none otherwise.
     """
 
     value: float
@@ -23,7 +23,7 @@ class Estimated:
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
-    """Predictions of several networks, a row each; `in_domain` is false where the network is unlike all samples."""
+    """Predictions of several networks, a row for each; `in_domain` is false if the network is unlike all samples."""
 
     value: FloatArray
     low: FloatArray
@@ -31,6 +31,6 @@ class Estimates:
     in_domain: NDArray[np.bool_]
 
     def __getitem__(self, row: int) -> Estimated:
-        """One of them; beyond known ground nothing is known of the error."""
+        """One of them; without an interval if the network is unlike all samples."""
         value, low, high = (float(part[row]) for part in (self.value, self.low, self.high))
         return Estimated(value, low, high) if self.in_domain[row] else Estimated(value)

@@ -19,7 +19,7 @@ _FURTHEST = 10
 
 @dataclass(frozen=True, slots=True)
 class AgingEvolution:
-    """Settings: the youngest `population` candidates live; the fittest of `sample_size` of them is mutated.
+    """Settings: the fittest of `sample_size` of the youngest `population` candidates is mutated.
 
     Fitness is drawn anew for each ask: weights λ uniform in (0, 1), one an objective, and
     -max(λ · min(value / scale, 10)) with `weights="multiply"`. `weights="divide"` is μNAS's original,

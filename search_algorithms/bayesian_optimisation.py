@@ -45,12 +45,12 @@ _ATTEMPTS = 100
 
 @dataclass(frozen=True, slots=True)
 class BayesianOptimisation:
-    """Settings: once `founders` random candidates are observed, the best under a draw of the Gaussian processes.
+    """Settings: after `founders` random candidates, propose the best of a pool under a draw of the Gaussian processes.
 
-    Each ask draws over a pool: mutants of `parents` random members of the front, eight of each, one or a few steps
-    away, and `samples` random candidates. Priors are chosen when n candidates are observed, n growing by a fifth from
-    `founders`; the processes see all that is observed. A metric that `measure` gives is exact and needs no process. The
-    cost of an ask grows with the cube of what is observed, up to 500: it is meant for some 200 evaluations.
+    The pool holds eight mutants, one or a few steps away, of each of `parents` random members of the front, and
+    `samples` random candidates. Priors are fitted again whenever the number of observed candidates has grown by a
+    fifth. A metric that `measure` gives is exact and needs no process. The cost of an ask grows with the cube of the
+    number of observed candidates, up to 500; the strategy is meant for some 200 evaluations.
     """
 
     founders: int = 15

@@ -1,4 +1,4 @@
-"""What an algorithm asks to have evaluated, and what became of it."""
+"""Proposals of an algorithm, the candidates that they become, and their outcomes."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,9 +14,9 @@ from search_algorithms.problem import Metrics
 class Inherit:
     """Whose weights a candidate starts from.
 
-    `artefact` is the number of a candidate, whose weights these are, `"prepared"` for what the configuration's
-    `prepare` gave, or the id of an artefact of the run. A space that is `Elastic` makes the candidate's own weights of
-    them. `how` is JSON for the task, which finds it in its job.
+    `artefact` is the number of a candidate, `"prepared"` for the result of the configuration's `prepare`, or the id of
+    an artefact of the run. A space that is `Elastic` turns these weights into the candidate's own. `how` is JSON that
+    the task reads from its job.
     """
 
     artefact: int | str
@@ -25,10 +25,10 @@ class Inherit:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What an algorithm asks to have evaluated: a genotype, whose child it is, and what was done in words.
+    """What an algorithm proposes to evaluate: a genotype, its parents, and the change in words.
 
-    Training lasts `epochs` (None: those of the training settings). It starts from the weights of the candidate that it
-    `continues`, which has the same genotype and is then no twin of it, from those that it `inherits`, or from scratch.
+    Training lasts `epochs` (None: those of the training settings). It starts from scratch, from the weights of a
+    candidate with the same genotype that it `continues`, or from weights that it `inherits`.
     """
 
     genotype: Any
@@ -59,8 +59,8 @@ class Candidate:
 class Completed:
     """Every metric of an evaluated candidate; with the curves by epoch, and the weights, of its training.
 
-    `graph` is the network that the weights belong to, where training made another one of that which was asked for
-    (pruned it, for example): it is measured again, and takes the other's place.
+    If training changed the network, by pruning for example, `graph` is the new one, to which the weights belong. It is
+    measured again and replaces the old one.
     """
 
     metrics: Metrics
@@ -71,7 +71,7 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Not evaluated: a hard bound is broken, or the network was asked for before. `metrics` are those known.
+    """Not evaluated: a hard bound is broken, or the network was proposed before. `metrics` are those known by then.
 
     `broken` names the bounds, and the devices that cannot run it; `twin` is the candidate with the same network.
     """

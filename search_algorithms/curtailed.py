@@ -20,18 +20,17 @@ _SPARED = 4
 
 @dataclass(frozen=True, slots=True)
 class Curtailed:
-    """Settings: of what `strategy` asks for, hopeless trainings end early, with a stated error rate.
+    """Settings: hopeless trainings of the candidates of `strategy` are stopped early, with a stated error rate.
 
-    Each candidate is judged once, at its first report after the part `after` of its epochs. How much better candidates
-    became from there to their end is known of those that were trained in full. What they gained, but for the best share
-    `error_rate` of them, is taken off its cost: where even then the front is as good in every objective, the training
-    ends. So at most this share of all candidates is ended though it would have reached the front, as long as candidates
-    to come are like those before (split conformal prediction; Lei et al. 2018, arXiv 1604.04173). One candidate in four
-    is never ended, so that there is something to compare with.
+    Each candidate is judged once, at its first report after the part `after` of its epochs. Fully trained candidates
+    show how much a candidate can still gain from there. The gain that all except the best share `error_rate` of them
+    stayed below is subtracted from its cost. If the front is as good in every objective even then, the training stops.
+    So at most this share of candidates is stopped by mistake, as long as later candidates are like earlier ones (split
+    conformal prediction; Lei et al. 2018, arXiv 1604.04173). One candidate in four is never stopped, for comparison.
 
-    One objective must be learned, and among what trainings report; the others must be known before. Reports come every
-    ten seconds at most: shorter trainings are never judged. What is ended counts as completed, with what it had. An
-    error rate of 0.05 needs 19 trainings in full before anything ends.
+    Exactly one objective must be learned, and trainings must report it; the others must be known before training.
+    Reports come every ten seconds at most, so shorter trainings are never judged. A stopped candidate counts as
+    completed, with its last metrics. An error rate of 0.05 needs 19 full trainings before it can stop one.
     """
 
     strategy: Strategy = field(default_factory=AgingEvolution)

@@ -19,11 +19,11 @@ _LOOKED_AT = 500
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """Ask for the most likely networks of a mixture that `prepare` trained, such as `DARTS`.
+    """Propose the most likely networks of a mixture that `prepare`, such as `DARTS`, trained.
 
-    Those that keep the hard bounds known before training, and lie within a twentieth of every target, come first: the
-    most likely network, changed option by option until it does, then those among the 500 most likely. At most `skips`
-    nodes of a cell do nothing.
+    Networks that keep the hard bounds known before training, and are within a twentieth of every target, come first:
+    the most likely network, changed option by option until it does so, then those among the 500 most likely. At most
+    `skips` nodes of a cell do nothing.
     """
 
     skips: int | None = 2

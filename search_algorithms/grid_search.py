@@ -17,9 +17,9 @@ from search_space import SearchSpace
 class GridSearch:
     """Settings of grid search: none.
 
-    A space that can be iterated over is walked in its own order. Any other is walked breadth first: from a
-    random genotype to its neighbours, to theirs, and so on; with parts that neighbours draw anew it may take for
-    ever, and what a budget covers of a large space is the surroundings of that first genotype.
+    A space that can be iterated over is searched in its own order. Any other is searched breadth first: from a random
+    genotype to its neighbours, to their neighbours, and so on. In a large space a budget covers only the surroundings
+    of the first genotype. In a space whose neighbours have random parts it may never end.
     """
 
     def start(self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure) -> "_GridSearch":

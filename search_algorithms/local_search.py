@@ -21,7 +21,7 @@ _SAMPLES = 100
 class LocalSearch:
     """Settings: after `founders` random candidates, the neighbours of random members of the front, each once.
 
-    Where those are all known it starts afresh from a random candidate.
+    If all of them were proposed before, it starts again from a random candidate.
     """
 
     founders: int = 10

@@ -39,16 +39,16 @@ _STEPS = 10
 class NSGA3:
     """Settings; the defaults are those of TPUv6-ZeroNAS.
 
-    Parents are mixed with probability `crossover`, the child is mutated with probability `mutation` and
-    whenever it was asked before. The search ends after `stop_after` times `population` evaluations in a row
-    that add no hypervolume (None: never).
+    Parents are crossed with probability `crossover`. The child is mutated with probability `mutation`, and whenever it
+    was proposed before. The search ends after `stop_after` times `population` evaluations in a row that add no
+    hypervolume (None: never).
 
     A candidate enters the population as soon as it is evaluated, so no worker waits: candidates are random until the
     first population is evaluated, whatever is in flight. `barrier=True` is the generational algorithm of the paper.
 
-    Soft bounds are a goal: of those within the hard bounds, candidates within the soft ones survive before those
-    beyond, and these by how far beyond they are. With a goal, and a scale of every objective, a parent is the best of
-    four members under random weights (the fitness of `AgingEvolution`), else the one of two that dominates.
+    Soft bounds are a goal: among candidates within the hard bounds, those within the soft bounds survive first, then
+    those least beyond them. With a goal and a scale for every objective, a parent is the best of four members under
+    random weights (the fitness of `AgingEvolution`); otherwise it is the one of two that dominates.
 
     The first `founders`, at most `population`, are random. The population has their number, then a tenth of that of the
     evaluations, until it has its size, and the reference directions follow it: small budgets need no other settings.

@@ -16,7 +16,7 @@ Metrics = Mapping[str, float]
 
 
 class ProblemError(ValueError):
-    """Objectives or bounds that make no sense, or that an algorithm cannot use. The message is one line."""
+    """Objectives or bounds that contradict each other, or that an algorithm cannot use. The message is one line."""
 
 
 def _accuracy_to_error(value: float) -> float:

@@ -14,21 +14,21 @@ Measure = Callable[[Any], Metrics]
 
 
 class Exhausted(Exception):
-    """Raised by `ask` when there is nothing more to ask, as things stand; the message says why."""
+    """Raised by `ask` if there is nothing more to propose; the message says why."""
 
 
 class SearchAlgorithm(Protocol):
     """An algorithm at work. Its state is a function of the calls of `asked` and `tell` so far."""
 
     def ask(self, number: int) -> Proposal | None:
-        """What to evaluate as candidate `number`; None to wait for a tell.
+        """The proposal for candidate `number`; None to wait for an outcome.
 
-        A pure function of the seed, `number` and the calls of `asked` and `tell` so far: it changes nothing.
-        Raises `Exhausted` when the search is over unless a tell still to come changes that.
+        A pure function of the seed, `number` and the calls of `asked` and `tell` so far: it changes nothing. Raises
+        `Exhausted` if there is nothing to propose, unless a later outcome changes that.
         """
 
     def asked(self, candidate: Candidate) -> None:
-        """A candidate was taken up; its outcome will come once, by `tell`."""
+        """A proposal became a candidate; `tell` gives its outcome once."""
 
     def tell(self, candidate: Candidate, outcome: Outcome) -> None:
         """The outcome of a candidate that was asked; in any order, once each."""
@@ -36,10 +36,10 @@ class SearchAlgorithm(Protocol):
 
 @runtime_checkable
 class Continuing(Protocol):
-    """A search algorithm that asks for candidates which continue others, or inherit from them."""
+    """A search algorithm whose proposals continue other candidates, or inherit from them."""
 
     def continuable(self) -> Collection[int]:
-        """The candidates whose weights may still be asked for, as things stand: they are kept."""
+        """The candidates whose weights may still be needed; their weights are kept."""
 
 
 @runtime_checkable
@@ -47,7 +47,7 @@ class Watching(Protocol):
     """A search algorithm that follows jobs while they run. Its state is a function of these calls too."""
 
     def progressed(self, candidate: Candidate, step: int, metrics: Metrics) -> bool:
-        """A job in flight reports; gives whether it is to go on, False to have it end with what it has."""
+        """A job in flight reports; returns whether it is to continue. False ends it with what it has."""
 
 
 @runtime_checkable

@@ -25,8 +25,8 @@ _Choice = tuple[int, int]
 class REINFORCE:
     """Settings: steps of `learning_rate`, and a baseline that moves by `1 - memory` towards each reward.
 
-    The reward is minus the mean of the objectives over their scales, each capped at 10. A candidate out of bounds or
-    known before has the worst advantage, so that the controller does not settle on one network.
+    The reward is minus the mean of the objectives over their scales, each capped at 10. A candidate that breaks a bound
+    or was proposed before has the worst advantage, so that the controller does not settle on a single network.
     """
 
     learning_rate: float = 0.1

@@ -46,7 +46,7 @@ _APART = 2**40
 
 @dataclass(frozen=True, slots=True)
 class Screened:
-    """Settings: of `children` candidates that `strategy` would ask for, the most promising is asked for.
+    """Settings: of `children` candidates that `strategy` would propose, the most promising is proposed.
 
     They are within the hard bounds, as far as is known, and were not asked before; up to 3 000 are looked at to find
     them. Until 20 are observed, the one that computes most is chosen (`macs`, where they are known): at equal size,

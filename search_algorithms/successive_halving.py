@@ -20,15 +20,16 @@ _WAITING = 30
 
 @dataclass(frozen=True, slots=True)
 class SuccessiveHalving:
-    """Settings: what `strategy` asks for is trained for a few epochs, and the best of each rung goes on.
+    """Settings: the candidates of `strategy` are trained for a few epochs, and the best of each rung for more.
 
-    The top rung stands at `epochs` in all, which must be those of the training settings; each one below at a
-    `reduction`-th of the epochs, down to `least_epochs`. Of the candidates that completed on a rung one in
-    `reduction` is promoted, as soon as there are so many. A promotion is a new candidate: it starts from the weights
-    of the one it continues, with a learning rate schedule of its own over the epochs that its rung adds.
+    The top rung has `epochs`, which must be those of the training settings; each rung below has a `reduction`-th of the
+    epochs, down to `least_epochs`. One in `reduction` of the candidates that completed on a rung is promoted, as soon
+    as there are enough. A promotion is a new candidate: it starts from the weights of the one it continues, with a
+    learning rate schedule of its own over the epochs that its rung adds.
 
-    The best is the one least beyond the hard bounds, then the one dominated by the fewest of those that wait, then the
-    one least beyond the soft bounds, then the latest. The strategy learns of every candidate, promotions included.
+    Candidates are ranked by how far they are beyond the hard bounds, then by how many waiting candidates dominate them,
+    then by how far they are beyond the soft bounds; of equals, the latest is best. The strategy learns of every
+    candidate, promotions included.
     """
 
     strategy: Strategy = field(default_factory=AgingEvolution)

@@ -36,7 +36,7 @@ _CROSSED = 20
 class DevicePredictor:
     """A predictor of the latency of one device, in milliseconds.
 
-    `physics` estimates operator by operator; `sheet` is what was known of the device before, if anything;
+    `physics` estimates operator by operator; `sheet` has the figures of the device that were known before, if any;
     `base` is the predictor that this one improves.
     """
 
@@ -56,10 +56,10 @@ class DevicePredictor:
         *,
         sheet: Sheet | None = None,
     ) -> "DevicePredictor":
-        """Learn from networks and what they were measured to take; networks of one layer teach about layers.
+        """Learn from networks and their measured latencies; networks of a single layer train the layer model.
 
-        A network may stand in several rows: its measurements count as one sample. Raises `PredictorError` for fewer
-        than five different networks of more than a layer, or bad values.
+        A network may have several rows; its measurements count as one sample. Raises `PredictorError` for fewer than
+        five different networks of more than a layer, or bad values.
         """
         values = np.asarray(measured, dtype=np.float64)
         if values.shape != (len(graphs),) or not (np.isfinite(values) & (values > 0)).all():
@@ -81,7 +81,7 @@ class DevicePredictor:
     def improved(
         self, graphs: Sequence[Graph], measured: Sequence[float] | FloatArray, rng: np.random.Generator
     ) -> "DevicePredictor":
-        """A predictor that weighs and bends this one's figures by new measurements. Raises `PredictorError`."""
+        """A predictor that corrects this one's figures by new measurements. Raises `PredictorError`."""
         following = replace(self, base=self)
         regressor = PerformanceRegressor.fit(following.table(graphs), measured, rng, groups=_groups(graphs))
         return replace(following, regressor=regressor)
@@ -99,7 +99,7 @@ class DevicePredictor:
         return _table(graphs, columns)
 
     def predict(self, graphs: Sequence[Graph]) -> Estimates:
-        """A value, an interval and whether it is known ground, for each network."""
+        """For each network a value, an interval and whether it is like the samples."""
         return self.regressor.predict(self.table(graphs))
 
     def save(self, path: Path | str) -> None:
@@ -190,7 +190,7 @@ def _held_out(
 
 
 def _sheet_counters(sheet: Sheet | None, graphs: Sequence[Graph]) -> Counters:
-    """What a sheet alone says of each network."""
+    """The prediction of a sheet alone for each network."""
     rows = [counters(sheet, graph) for graph in graphs] if sheet else []
     return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
 

@@ -1,4 +1,4 @@
-"""What a prediction is made of: a sum of the work, times a correction that is learned.
+"""The parts of a learned prediction: a sum of the work times a correction.
 
 The time of a network is to first order what its operators take, one after another: a sum of counts, operations and
 bytes with weights of at least zero. `WorkModel` fits those weights; a Gaussian process or XGBoost then learns the
@@ -61,7 +61,7 @@ class WorkModel:
         return cls(names, tuple(weights.tolist()), float(solution[0]), floor)
 
     def __call__(self, rows: FloatArray) -> FloatArray:
-        """What the work takes, for each row."""
+        """The time of the work for each row."""
         total: FloatArray = self.constant + rows[:, list(self.columns)] @ np.array(self.weights)
         return np.maximum(total, self.floor)
 
@@ -119,7 +119,7 @@ class Standard:
 
 
 class Correction(Protocol):
-    """The logarithm of measured over worked out, as a function of standardised features."""
+    """The logarithm of the measured over the estimated time, as a function of standardised features."""
 
     def __call__(self, points: FloatArray) -> FloatArray:
         """One logarithm a point."""
@@ -257,7 +257,7 @@ def folds(groups: NDArray[np.int64], count: int, rng: np.random.Generator) -> ND
 
 
 def out_of_fold(fold: NDArray[np.int64], predict: Callable[[list[int], list[int]], FloatArray]) -> FloatArray:
-    """What `predict(seen, unseen)` gives for the rows of each fold, having seen the other folds; a row each."""
+    """Out-of-fold predictions, a row for each row: `predict(seen, unseen)` of each fold from the other folds."""
     parts = [(np.flatnonzero(fold != part).tolist(), np.flatnonzero(fold == part).tolist()) for part in np.unique(fold)]
     found = np.concatenate([predict(seen, unseen) for seen, unseen in parts])
     return found[np.argsort(np.concatenate([unseen for _, unseen in parts]))]
