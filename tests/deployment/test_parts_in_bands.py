@@ -57,7 +57,7 @@ def test_a_file_tells_which_operators_run_in_how_many_bands(graph, part):
     assert {pieces for _, pieces in found.operators} == {part.rows * part.columns}
 
 
-def test_bands_within_bands_are_told_with_the_pieces_of_each_operator():
+def test_bands_within_bands_are_listed_with_the_pieces_of_each_operator():
     outer = in_bands(int8_file(vgg_like()), Part(0, 5, 2))
     first = next(i for i, operator in enumerate(read_tflite(outer).operators) if operator.name == "CONV_2D")
     within, whole = parts_in_bands(read_tflite(in_bands(outer, Part(first, first + 1, 2))))

@@ -101,8 +101,8 @@ def test_what_is_known_of_a_device_is_a_counter(name):
     known, graphs = sheet(name), GRAPHS[:60]
     truth = np.array([1.1 * analyse(known, graph)["latency_ms"] for graph in graphs])
     errors = []
-    for told in (known, None):
-        fitted = DevicePredictor.fit("mine", graphs[:40], truth[:40], np.random.default_rng(0), sheet=told)
+    for before in (known, None):
+        fitted = DevicePredictor.fit("mine", graphs[:40], truth[:40], np.random.default_rng(0), sheet=before)
         errors.append(np.mean(abs(fitted.predict(graphs[40:]).value / truth[40:] - 1)))
     assert errors[0] < 0.06 and errors[0] < errors[1] / 3
 

@@ -106,7 +106,7 @@ def test_two_objectives_are_traded_off_along_the_whole_front():
     assert min(x for x, _ in late) < 15 and max(x for x, _ in late) > 25
 
 
-def test_nothing_is_asked_twice_told_or_in_flight():
+def test_nothing_is_asked_twice_whether_ended_or_in_flight():
     algorithm = start(founders=10)
     genotypes = [proposal.genotype for proposal, _ in played(algorithm, 40, bowl)]
     genotypes += in_flight(algorithm, range(40, 60))
@@ -129,7 +129,7 @@ def test_what_is_in_flight_spreads_what_is_asked():
     assert np.mean(spread) > 3 * np.mean(crowded)
 
 
-def test_what_is_in_flight_counts_as_the_mean_of_what_is_told(monkeypatch):
+def test_a_candidate_in_flight_counts_as_the_mean_of_the_outcomes(monkeypatch):
     seen = []
     monkeypatch.setattr(
         "search_algorithms.bayesian_optimisation.draw", lambda *data: seen.append(data[1:3]) or draw(*data)
@@ -195,7 +195,7 @@ def test_where_nothing_is_within_the_bounds_the_nearest_is_sought():
     assert min(observed["y"] for _, observed in history) <= 6.0
 
 
-def test_priors_are_chosen_when_a_fifth_more_is_told_and_only_then(monkeypatch):
+def test_priors_are_fitted_again_with_a_fifth_more_outcomes_and_only_then(monkeypatch):
     import search_algorithms.bayesian_optimisation as module
 
     chosen = []

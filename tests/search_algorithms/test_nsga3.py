@@ -127,7 +127,7 @@ def test_a_genotype_is_not_asked_twice_where_there_are_others():
     assert len(set(asked)) == 200
 
 
-def test_with_a_barrier_a_generation_is_told_before_the_next_is_asked():
+def test_with_a_barrier_a_generation_ends_before_the_next_is_asked():
     algorithm = start(barrier=True)
     generation = [take(algorithm, number) for number in range(4)]
     assert algorithm.ask(4) is None

@@ -33,7 +33,7 @@ def asked(strategy, asks, measure=known, problem=PROBLEM, seed=0):
     return played(strategy.start(SPACE, problem, seed, measure), asks)
 
 
-def test_until_twenty_are_told_the_child_is_taken_that_computes_most():
+def test_until_twenty_outcomes_the_child_is_taken_that_computes_most():
     alone = asked(RandomSearch(), 20)
     screened = asked(Screened(RandomSearch(), children=5), 20)
     assert np.mean([known(p.genotype)["macs"] for p in screened]) > 1.5 * np.mean(
@@ -41,7 +41,7 @@ def test_until_twenty_are_told_the_child_is_taken_that_computes_most():
     )
 
 
-def test_until_twenty_are_told_the_strategy_asks_as_it_would_where_nothing_is_known():
+def test_until_twenty_outcomes_the_strategy_asks_as_without_known_metrics():
     alone, screened = (asked(strategy, 30, unmeasured) for strategy in (NSGA3(), Screened(NSGA3())))
     assert [p.genotype for p in screened[:20]] == [p.genotype for p in alone[:20]]
     assert [p.genotype for p in screened[20:]] != [p.genotype for p in alone[20:]]
@@ -86,7 +86,7 @@ def test_where_none_is_within_the_hard_bounds_the_search_for_one_soon_costs_no_m
     assert measured <= before + 1
 
 
-class Told:
+class Recording:
     """Random search that remembers the last outcome of each candidate."""
 
     def __init__(self, errors):
@@ -101,9 +101,9 @@ class Told:
         self.errors[candidate.number] = outcome.metrics["error"]
 
 
-def test_a_strategy_is_told_errors_that_scatter_less_where_trainings_tell_their_losses():
+def test_a_strategy_gets_errors_that_scatter_less_if_trainings_report_their_losses():
     true, observed, believed = {}, {}, {}
-    algorithm = Screened(Told(believed), children=2).start(SPACE, PROBLEM, 0, known)
+    algorithm = Screened(Recording(believed), children=2).start(SPACE, PROBLEM, 0, known)
     for number in range(150):
         candidate = algorithm.ask(number).under(number)
         algorithm.asked(candidate)
@@ -117,9 +117,9 @@ def test_a_strategy_is_told_errors_that_scatter_less_where_trainings_tell_their_
     assert agreement[1] > agreement[0] + 0.1
 
 
-def test_a_strategy_is_told_the_errors_as_they_are_where_no_losses_are_told():
+def test_a_strategy_gets_the_measured_errors_if_trainings_report_no_losses():
     believed = {}
-    proposals = asked(Screened(Told(believed), children=2), 60)
+    proposals = asked(Screened(Recording(believed), children=2), 60)
     assert [*believed.values()] == [made_up(proposal.genotype)["error"] for proposal in proposals]
 
 
@@ -158,7 +158,7 @@ def test_what_continues_candidates_is_refused_and_may_stand_outside():
 
 def test_losses_of_other_epochs_are_not_compared():
     observed, believed = {}, {}
-    algorithm = SuccessiveHalving(Screened(Told(believed), children=2), epochs=4).start(SPACE, PROBLEM, 0, known)
+    algorithm = SuccessiveHalving(Screened(Recording(believed), children=2), epochs=4).start(SPACE, PROBLEM, 0, known)
     for number in range(40):
         candidate = algorithm.ask(number).under(number)
         algorithm.asked(candidate)

@@ -27,7 +27,7 @@ def test_settings_without_sense_are_refused(settings):
 
 
 @pytest.mark.parametrize("surrogate", ["process", "trees"])
-def test_nothing_is_asked_twice_and_parents_are_told_of(surrogate):
+def test_nothing_is_asked_twice_and_proposals_name_their_parents(surrogate):
     observed = played(SurrogateEvolution(founders=6, surrogate=surrogate).start(SPACE, PROBLEM, 0, unmeasured), 40)
     assert len({proposal.genotype for proposal in observed}) == 40
     assert any(proposal.parents for proposal in observed[6:])
@@ -99,7 +99,7 @@ def test_a_gain_is_the_hypervolume_that_is_added():
     assert gains[0] / gains[2] == pytest.approx(0.25, abs=0.06)
 
 
-def test_what_is_dominated_is_told_from_what_is_not():
+def test_dominated_candidates_are_distinguished_from_the_others():
     costs = np.array([[1.0, 2.0], [2.0, 1.0], [2.0, 2.0], [1.0, 2.0], [0.0, 9.0]])
     assert _non_dominated(costs).tolist() == [True, True, False, True, True]
 
