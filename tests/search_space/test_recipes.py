@@ -72,7 +72,7 @@ def test_words_hold_the_recipe():
         ({"sparsity": ()}, "give a tuple of options"),
         ({"sparsity": (0, 0.0)}, "gene sparsity: some of its options are equal"),
         ({"sparsity": (0, float("nan"))}, "gene sparsity: nan is not a text, number, true or false"),
-        ({"sparsity": (0, None)}, "gene sparsity: None is no text"),
+        ({"sparsity": (0, None)}, "gene sparsity: None is not a text"),
     ],
 )
 def test_impossible_choices_are_refused_in_one_line(choices, words):
