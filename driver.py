@@ -47,6 +47,7 @@ app = typer.Typer(
 )
 
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="a configuration file, or the name of a packaged one")]
+Data = Annotated[str | None, typer.Option(metavar="PATH", help="of a .yaml configuration of TI's: where the data are")]
 
 
 def _print_version(asked: bool) -> None:
@@ -66,6 +67,7 @@ def _options(
 @app.command()
 def search(
     config: Config,
+    data: Data = None,
     name: Annotated[str | None, typer.Option(help="name of the run; default: that of the configuration")] = None,
     out: Annotated[Path, typer.Option(help="folder of all runs")] = Path("artifacts"),
     seed: Annotated[int | None, typer.Option(help="of everything random")] = None,
@@ -87,7 +89,9 @@ def search(
     from edgevolve.searching import search_in_terminal, status
 
     settings = {"seed": seed, "evaluations": evaluations, "minutes": minutes, "workers": workers}
-    chosen = load_config(config).with_fields(**{key: value for key, value in settings.items() if value is not None})
+    chosen = load_config(config, data).with_fields(
+        **{key: value for key, value in settings.items() if value is not None}
+    )
     title = name or Path(config).stem
     run = search_in_terminal(
         chosen, title, _console(), out=out, resume=resume, ray_address=ray_address, boards=(tensorboard, mlflow)
@@ -103,12 +107,12 @@ def search(
 
 
 @app.command()
-def check(config: Config) -> None:
+def check(config: Config, data: Data = None) -> None:
     """Look at the data, and see whether a configuration is valid and what share of its space lies within the bounds."""
     from edgevolve.reports.dry_run import feasibility_table
     from edgevolve.runs.feasibility import feasibility
 
-    chosen = load_config(config)
+    chosen = load_config(config, data)
     task = task_of(chosen)
     chosen.check(task)
     splits = load_splits(chosen.data)
@@ -128,9 +132,9 @@ for verb, command in {**DATA_COMMANDS, **RUN_COMMANDS, **MODEL_COMMANDS, **DEVIC
     app.command(verb)(command)
 
 
-def load_config(name: str) -> SearchConfig:
+def load_config(name: str, data: str | None = None) -> SearchConfig:
     """Run a configuration file, the user's own Python, and take its `config`. Raises `ConfigError`."""
-    return load_configuration(name, verbs=tuple(_verbs()))
+    return load_configuration(name, verbs=tuple(_verbs()), data=data)
 
 
 def _verbs() -> list[str]:

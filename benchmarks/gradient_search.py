@@ -1,6 +1,6 @@
 """Gradient search on real data: cells of phone sensors by DARTS, mobile networks of given latencies by ProxylessNAS.
 
-    python benchmarks/gradient_search.py --data FOLDER [--quick] [--only darts|proxyless]
+    python benchmarks/gradient_search.py --data FOLDER [--quick] [--only darts|proxyless|sizes]
 
 FOLDER holds `har_phone.npz` (accelerometer and gyroscope, nobody in two splits) and `mnist_12k2k.npz`. All errors are
 of the validation split; no test split is looked at. `--quick` takes fewer seeds, epochs and examples.
@@ -17,7 +17,7 @@ import argparse
 import json
 from pathlib import Path
 
-from gradient_sections import darts, proxyless
+from gradient_sections import darts, proxyless, sizes
 
 
 def main() -> None:
@@ -25,10 +25,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--only", choices=("darts", "proxyless"))
+    parser.add_argument("--only", choices=("darts", "proxyless", "sizes"))
     given = parser.parse_args()
     found = {}
-    for name, section in (("darts", darts), ("proxyless", proxyless)):
+    for name, section in (("sizes", sizes), ("darts", darts), ("proxyless", proxyless)):
         if given.only in (None, name):
             found |= section.measured(given.data, given.quick)
     print(json.dumps(found))

@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from edgevolve.quantisation import Quantise
     from edgevolve.runs import ConfigError, FrontEndChoices, Job, JournalError, Needs, Record, Run, SearchConfig, Task
     from edgevolve.training import Distil, Progress, Prune, TrainingSettings
-    from predictors import Device, DevicePredictor, EdgeTPUv6Predictor, Estimated, PredictorError
+    from predictors import Device, DevicePredictor, EdgeTPUv6Predictor, Estimated, PredictorError, TiNpu
     from search_algorithms import (
         NSGA3,
         REINFORCE,
@@ -143,7 +143,7 @@ _NAMES = {
         "Task",
     ),
     "edgevolve.training": ("Distil", "Progress", "Prune", "TrainingSettings"),
-    "predictors": ("Device", "DevicePredictor", "EdgeTPUv6Predictor", "Estimated", "PredictorError"),
+    "predictors": ("Device", "DevicePredictor", "EdgeTPUv6Predictor", "Estimated", "PredictorError", "TiNpu"),
     "search_algorithms": (
         "NSGA3",
         "REINFORCE",

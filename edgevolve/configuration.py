@@ -10,6 +10,7 @@ from typing import Any
 from edgevolve.beside import look_in
 from edgevolve.runs import ConfigError, SearchConfig
 from edgevolve.spelling import misspelt, suggestion
+from edgevolve.tiny_ml import is_tiny_ml, tiny_ml_configuration
 
 MODULE = "edgevolve_config"
 """The name under which Python knows the file."""
@@ -20,7 +21,7 @@ PACKAGED = Path(__file__).resolve().parents[1] / "configs"
 _MOVED = ("data", "deployment", "engine", "graph", "reports", "runs", "training")
 _OURS = ("configs", "edgevolve", "predictors", "resource_models", "search_algorithms", "search_space")
 _NO_PYTHON = {
-    **dict.fromkeys((".yaml", ".yml", ".toml", ".json", ".ini"), "a configuration is Python"),
+    **dict.fromkeys((".toml", ".json", ".ini"), "a configuration is Python"),
     **dict.fromkeys((".npz", ".npy", ".h5"), "that is data; a configuration names it, as NpzImages does"),
     **dict.fromkeys((".csv", ".tsv", ".ts"), "that is data; a configuration names it, as Table and SensorTable do"),
     ".tflite": "that is a network; see it with: edgevolve inspect",
@@ -28,12 +29,18 @@ _NO_PYTHON = {
 }
 
 
-def load_configuration(name: str, packaged: Path = PACKAGED, verbs: tuple[str, ...] = ()) -> SearchConfig:
+def load_configuration(
+    name: str, packaged: Path = PACKAGED, verbs: tuple[str, ...] = (), data: str | None = None
+) -> SearchConfig:
     """Run the file `name`, or the one of that name in the folder `packaged`, and take its `config`.
 
     Modules and data beside the file are found from any working folder. `verbs` are suggested where the name is a slip.
-    Raises `ConfigError`.
+    A YAML file is a configuration of TI's, of the `data` at a path (`edgevolve.tiny_ml`). Raises `ConfigError`.
     """
+    if is_tiny_ml(name):
+        return tiny_ml_configuration(name, data)
+    if data is not None:
+        raise ConfigError(f"--data {data}: names the data of a .yaml configuration; {name} names its own")
     path = _found(name, packaged, verbs)
     spec = importlib.util.spec_from_file_location(MODULE, path)
     assert spec and spec.loader
@@ -58,7 +65,7 @@ def load_configuration(name: str, packaged: Path = PACKAGED, verbs: tuple[str, .
 
 def is_configuration(name: str, packaged: Path = PACKAGED) -> bool:
     """Whether there is such a file."""
-    return any(map(_is_python_file, _candidates(name, packaged)))
+    return is_tiny_ml(name) or any(map(_is_python_file, _candidates(name, packaged)))
 
 
 def _found(name: str, packaged: Path, verbs: tuple[str, ...]) -> Path:

@@ -18,6 +18,7 @@ from predictors.measure.validation import Validation, validate
 from predictors.models import Kind, analyse
 from predictors.models.cpu import layer_key, layers
 from predictors.sheets import Figure, Provenance, Sheet, read_sheet, sheet, sheets
+from predictors.ti_npu import TiNpu, rules_broken
 from predictors.workload import FEATURES, FeatureTable, PredictorError, feature_table
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Provenance",
     "Room",
     "Sheet",
+    "TiNpu",
     "Validation",
     "analyse",
     "board",
@@ -59,6 +61,7 @@ __all__ = [
     "read_networks",
     "read_predictions",
     "read_sheet",
+    "rules_broken",
     "sheet",
     "sheets",
     "validate",

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -19,8 +19,6 @@ _OF_YAML = (yaml.YAMLError, ValueError, RecursionError, AttributeError, TypeErro
 
 _QUOTED = re.compile(r"'(\w+)'")
 """The values that pydantic expects of an enumeration."""
-
-_FIGURE_FIELDS = ("value", "provenance", "source")
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -58,15 +56,31 @@ def read_yaml(path: Path | str, model: type[T], kind: str) -> T:
         raise PredictorError(f"{path}: {_first(error, model)[:400]}") from error
 
 
+def _fields(model: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:
+    """The names of the fields at a place in a model; of mappings, those of their values."""
+    found: object = model
+    for part in where:
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            found = found.model_fields[str(part)].annotation
+        else:
+            found = get_args(found)[-1]
+        found = next((one for one in get_args(found) if isinstance(one, type)), found) if _optional(found) else found
+    return list(found.model_fields) if isinstance(found, type) and issubclass(found, BaseModel) else []
+
+
+def _optional(annotation: object) -> bool:
+    return type(None) in get_args(annotation)
+
+
 def _first(error: Exception, model: type[BaseModel]) -> str:
-    """What is wrong first: the place, the reason, the value and the name that is near."""
+    """What is wrong first, a name that is not known before all: place, reason, value and the name that is near."""
     if not isinstance(error, ValidationError):
         return " ".join(str(error).split())
-    first = error.errors()[0]
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     where = ".".join(str(part)[:100] for part in first["loc"])
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
-        known = model.model_fields if len(first["loc"]) == 1 else _FIGURE_FIELDS
+        known = _fields(model, first["loc"][:-1])
         return f"{where}: no such field{suggestion(name, known)}"
     message = str(first.get("ctx", {}).get("error", first["msg"]))
     value = first["input"] if isinstance(first["input"], int | float | str) else None

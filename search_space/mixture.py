@@ -20,6 +20,9 @@ G = TypeVar("G")
 LOGITS = "logits"
 """What the logits are called among the arrays that a gradient search leaves."""
 
+OPTIONS, CHANCES = "options", "chances"
+"""What it leaves to be looked at: the options of all decisions in words, and (epochs, options) their probabilities."""
+
 Selection = tuple[int, ...]
 """The option chosen for each decision."""
 
@@ -81,6 +84,11 @@ class Mixture(Generic[G]):
     def size(self) -> int:
         """How many logits there are, decision by decision, group by group, in a group first that of nothing."""
         return sum(decision.size for decision in self.decisions)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Each option of each decision: `normal, node 1: skip_connect(0)`."""
+        return tuple(f"{decision.name}: {option}" for decision in self.decisions for option in decision.options)
 
     def probabilities(self, logits: NDArray[Any]) -> list[NDArray[np.float64]]:
         """For each decision the softmax weight of each option; those of a group that may carry nothing add to less.

@@ -8,28 +8,34 @@ functions, expansions and squeezed channels of its own and a hidden layer.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from itertools import groupby
 from typing import Any
 
 from numpy.typing import NDArray
 
-from edgevolve.graph import AveragePool2D, Dense, Graph, GraphBuilder, Tensor
+from edgevolve.graph import AveragePool2D, Dense, Graph
 from search_space.declared import DeclaredSpace
 from search_space.genome import Choice, Flag, IntRange, Items, Record, Variable, Variants
 from search_space.mixture import Mixture
-from search_space.mobile_blocks import (
-    Function,
-    Pair,
-    convolution,
-    fused_mbconv,
-    mbconv,
-    pooled,
-    residual,
-    rounded,
-    shorter_side,
-    window,
-)
+from search_space.mobile_blocks import Function, convolution, pooled, rounded, shorter_side, window
 from search_space.mobile_shared import ENDING, INPUT, UNEXPANDED, mobile_program, place
+from search_space.mobile_stages import (
+    BLOCKS,
+    GROUPS,
+    MORE_BLOCKS,
+    TAGS,
+    Block,
+    Bottleneck,
+    FusedMbConv,
+    MbConv,
+    Residual,
+    ResNext,
+    Separable,
+    Shuffle,
+    Stage,
+    add_block,
+    describe_stage,
+    expanded,
+)
 from search_space.shared import Either, Path, Program, inherited
 from search_space.shared_path import PartedBuilder, Reading
 
@@ -39,53 +45,16 @@ FILTERS = (8, 16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 192, 256, 320)
 HEADS = (0, 160, 320, 640, 1280)
 """Filters of the 1×1 convolution before the mean, 0 for none."""
 
-BLOCKS = ("mbconv", "fused_mbconv", "residual")
 ACTIVATIONS: tuple[Function, ...] = ("relu6", "swish", "hard_swish")
+KERNELS = (3, 5, 7)
+EXPANSIONS = (1, 2, 3, 4, 6)
+STEMS = (8, 16, 24, 32, 40, 48)
+"""Filters of the first convolution before the width multiplier."""
+WIDTHS = (0.5, 0.75, 1.0, 1.25)
+"""Width multipliers."""
 
-_EXPANSIONS = (1, 2, 3, 4, 6)
 _SMALLEST_SIDE = 8
 _LARGEST_REDUCTION = 4
-
-
-@dataclass(frozen=True, slots=True)
-class MbConv:
-    """An inverted residual: expand, depthwise, project."""
-
-    kernel: int
-    expansion: int
-    squeeze_excite: bool
-
-
-@dataclass(frozen=True, slots=True)
-class FusedMbConv:
-    """An inverted residual whose first two convolutions are one."""
-
-    kernel: int
-    expansion: int
-    squeeze_excite: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Residual:
-    """Two convolutions and a skip."""
-
-    kernel: int
-    squeeze_excite: bool
-
-
-Block = MbConv | FusedMbConv | Residual
-
-_TAGS: dict[type, str] = dict(zip((MbConv, FusedMbConv, Residual), BLOCKS, strict=True))
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """`depth` equal blocks, of which the first has the stride."""
-
-    block: Block
-    filters: int
-    stride: int
-    depth: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +77,11 @@ class MobileSpace(DeclaredSpace[Mobile]):
     stage up to `max_filters`, times 0.5 to 1.25; ReLU6, swish or hard swish throughout. `input_shape` is (height,
     width, channels). Smaller resolutions come from an average pool of the input, so `resolutions` (shorter sides in
     pixels) must be whole fractions of it; the default is every one down to a quarter that leaves 8 pixels. No stride
-    halves a side of less than 4 pixels. `blocks` and `activations` select some of those kinds; `max_stem` and
-    `max_head` bound the filters of the stem and of the 1×1 convolution (0: none) before the multiplier. A signal is of
-    (steps, 1, channels): resolutions and strides are along time alone. Raises `ValueError` for impossible sizes.
+    halves a side of less than 4 pixels. `blocks`, `activations`, `kernels`, `expansions`, `stems` and `widths`
+    (multipliers) select some of those kinds; `blocks` may also name bottleneck, resnext, shuffle and separable.
+    `max_stem` and `max_head` bound the filters of the stem and of the 1×1 convolution (0: none) before the multiplier.
+    A signal is of (steps, 1, channels): resolutions and strides are along time alone. Raises `ValueError` for
+    impossible sizes.
 
     All networks can share one set of weights (`Sharing`): kernel, expansion, filters, width, stem, head, depth, squeeze
     and excite and resolution are slices; each kind of block and the networks without a head have weights of their own,
@@ -125,6 +96,10 @@ class MobileSpace(DeclaredSpace[Mobile]):
     activations: tuple[Function, ...] = ACTIVATIONS
     max_stem: int = 48
     max_head: int = max(HEADS)
+    kernels: tuple[int, ...] = KERNELS
+    expansions: tuple[int, ...] = EXPANSIONS
+    stems: tuple[int, ...] = STEMS
+    widths: tuple[float, ...] = WIDTHS
 
     def __post_init__(self) -> None:
         if not isinstance(self.input_shape, tuple) or len(self.input_shape) != 3:
@@ -133,16 +108,18 @@ class MobileSpace(DeclaredSpace[Mobile]):
             raise ValueError(f"depths must be the least and the most blocks of a stage, not {self.depths}")
         if self.max_filters < FILTERS[0]:
             raise ValueError(f"max_filters must be at least {FILTERS[0]}, not {self.max_filters}")
+        for name, all_of_them in _CHOICES.items():
+            given = getattr(self, name)
+            if not isinstance(given, tuple) or not given or set(given) - set(all_of_them):
+                raise ValueError(f"{name} must be a tuple of some of {', '.join(map(str, all_of_them))}, not {given}")
         if self.max_stem < 8:
             raise ValueError(f"max_stem must be at least 8, not {self.max_stem}")
+        if min(self.stems, default=0) > self.max_stem:
+            raise ValueError(f"max_stem is {self.max_stem}, less than each of stems, {self.stems}")
         if self.max_head < 0:
             raise ValueError(f"max_head must be at least 0, not {self.max_head}")
         if not isinstance(self.resolutions, tuple):
             raise ValueError(f"resolutions must be a tuple of shorter sides in pixels, not {self.resolutions}")
-        for name, all_of_them in (("blocks", BLOCKS), ("activations", ACTIVATIONS)):
-            given = getattr(self, name)
-            if not isinstance(given, tuple) or not given or set(given) - set(all_of_them):
-                raise ValueError(f"{name} must be a tuple of some of {', '.join(all_of_them)}, not {given}")
         DeclaredSpace.__post_init__(self)
         for side in self.resolutions:
             if side not in _fractions(self.input_shape):
@@ -152,12 +129,23 @@ class MobileSpace(DeclaredSpace[Mobile]):
     @property
     def genome(self) -> Record[Mobile]:
         """All genotypes."""
-        widths = self.max_filters, self._stem, self._heads
-        return _genome(self.max_stages, self.depths, widths, self._sides, tuple(self.blocks), tuple(self.activations))
+        return _genome(
+            self.max_stages,
+            self.depths,
+            self.max_filters,
+            self._heads,
+            self._sides,
+            tuple(self._chosen(name) for name in _CHOICES),
+        )
+
+    def _chosen(self, name: str) -> tuple[Any, ...]:
+        """What the space has of a choice, in the order of all."""
+        most = self.max_stem if name == "stems" else None
+        return tuple(one for one in _CHOICES[name] if one in getattr(self, name) and (most is None or one <= most))
 
     @property
     def _stem(self) -> int:
-        return min(self.max_stem, 48) // 8 * 8
+        return int(max(self._chosen("stems")))
 
     @property
     def _heads(self) -> tuple[int, ...]:
@@ -177,7 +165,10 @@ class MobileSpace(DeclaredSpace[Mobile]):
 
     @property
     def program(self) -> Program:
-        """All networks, for one set of weights."""
+        """All networks, for one set of weights. Raises `ValueError` where blocks are among those that share none."""
+        alone = [name for name in self.blocks if name in MORE_BLOCKS]
+        if alone:
+            raise ValueError(f"{alone[0]} blocks share no weights; {', '.join(BLOCKS)} do")
         filters = max(f for f in FILTERS if f <= self.max_filters)
         return mobile_program(
             channels=self.input_shape[2],
@@ -185,11 +176,11 @@ class MobileSpace(DeclaredSpace[Mobile]):
             stages=self.max_stages,
             depth=self.depths[1],
             most={
-                "filters": rounded(filters * 1.25),
-                "stem": rounded(self._stem * 1.25),
-                "head": rounded(max(self._heads) * 1.25),
+                "filters": rounded(filters * max(self.widths)),
+                "stem": rounded(self._stem * max(self.widths)),
+                "head": rounded(max(self._heads) * max(self.widths)),
             },
-            expansion=max(_EXPANSIONS),
+            expansion=max(self.expansions),
             blocks=tuple(self.blocks),
             functions=tuple(self.activations),
         )
@@ -222,6 +213,12 @@ class MobileSpace(DeclaredSpace[Mobile]):
 
         return mobile_mixture(self)
 
+    def from_subnet(self, config: Mapping[str, Any]) -> Mobile:
+        """The network of Once-for-All's notation, `wid`, `ks` and so on (`search_space.mobile_subnet`)."""
+        from search_space.mobile_subnet import read_subnet
+
+        return read_subnet(self, config)
+
     def largest(self, genotype: Mobile, parts: tuple[str, ...]) -> Mobile:
         """With these parts as large as can be; stages that are added are as the last one."""
         stages = genotype.stages
@@ -229,22 +226,23 @@ class MobileSpace(DeclaredSpace[Mobile]):
             stages += stages[-1:] * (self.max_stages - len(stages))
             stages = tuple(replace(stage, depth=self.depths[1]) for stage in stages)
         if "kernel" in parts:
-            stages = tuple(replace(stage, block=replace(stage.block, kernel=7)) for stage in stages)
+            stages = tuple(replace(stage, block=replace(stage.block, kernel=max(self.kernels))) for stage in stages)
         filters = max(f for f in FILTERS if f <= self.max_filters)
         largest = replace(genotype, stages=stages)
         if "resolution" in parts:
             largest = replace(largest, resolution=max(self._sides))
         if "width" in parts:
-            stages = tuple(replace(_expanded(stage, max(_EXPANSIONS)), filters=filters) for stage in stages)
-            stem, head = self._stem, max(self._heads)
-            largest = replace(largest, stages=stages, width_percent=125, stem=stem, head=head)
+            stages = tuple(replace(expanded(stage, max(self.expansions)), filters=filters) for stage in stages)
+            percent, stem, head = percent_of(max(self.widths)), self._stem, max(self._heads)
+            largest = replace(largest, stages=stages, width_percent=percent, stem=stem, head=head)
         return largest
 
     def smallest(self, genotype: Mobile) -> Mobile:
         """One stage of the least depth, the smallest kernel, width and resolution, no head."""
-        stage = replace(_expanded(genotype.stages[0], min(_EXPANSIONS)), filters=FILTERS[0], depth=self.depths[0])
-        stage = replace(stage, block=replace(stage.block, kernel=3))
-        return Mobile(min(self._sides), genotype.activation, 50, 8, (stage,), 0)
+        stage = replace(expanded(genotype.stages[0], min(self.expansions)), filters=FILTERS[0], depth=self.depths[0])
+        stage = replace(stage, block=replace(stage.block, kernel=min(self.kernels)))
+        percent = percent_of(min(self.widths))
+        return Mobile(min(self._sides), genotype.activation, percent, min(self.stems), (stage,), 0)
 
     def _built(self, genotype: Mobile) -> tuple[Graph, list[str]]:
         """The network, and its layers but the last in words."""
@@ -266,10 +264,10 @@ class MobileSpace(DeclaredSpace[Mobile]):
             for block in range(stage.depth):
                 stride = stage.stride if block == 0 else 1
                 windows.append(window(x, stage.block.kernel, stride))
-                unexpanded = not isinstance(stage.block, Residual) and stage.block.expansion == 1
-                net.part(place(number, block), _TAGS[type(stage.block)] + UNEXPANDED * unexpanded)
+                unexpanded = getattr(stage.block, "expansion", 0) == 1
+                net.part(place(number, block), TAGS[type(stage.block)] + UNEXPANDED * unexpanded)
                 x = add_block(net, x, stage.block, filters, stride, function)
-            words.append(_describe_stage(stage.block, filters, windows))
+            words.append(describe_stage(stage.block, filters, windows))
         net.part(ENDING, "with head" if genotype.head else "without head")
         if genotype.head:
             x = convolution(net, x, head := rounded(genotype.head * width), 1, 1, function)
@@ -277,47 +275,52 @@ class MobileSpace(DeclaredSpace[Mobile]):
         return net.build(net.add(Dense(self.units), pooled(net, x))), words
 
 
-def _expanded(stage: Stage, expansion: int) -> Stage:
-    block = stage.block
-    return stage if isinstance(block, Residual) else replace(stage, block=replace(block, expansion=expansion))
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "blocks": (*BLOCKS, *MORE_BLOCKS),
+    "activations": ACTIVATIONS,
+    "kernels": KERNELS,
+    "expansions": EXPANSIONS,
+    "stems": STEMS,
+    "widths": WIDTHS,
+}
+"""What a space may have fewer of, by the names of its fields."""
 
 
-def add_block(net: GraphBuilder, x: Tensor, block: Block, filters: int, stride: int, function: Function) -> Tensor:
-    """Squeeze to a quarter of the block's input (EfficientNet's rule), of a residual block's filters."""
-    squeezed = max(1, (filters if isinstance(block, Residual) else x.shape[3]) // 4) if block.squeeze_excite else 0
-    if isinstance(block, Residual):
-        return residual(net, x, filters, block.kernel, stride, function, squeezed)
-    add = mbconv if isinstance(block, MbConv) else fused_mbconv
-    return add(net, x, filters, block.kernel, stride, function, block.expansion * x.shape[3], squeezed)
+def percent_of(width: float) -> int:
+    """A width multiplier as genotypes have it."""
+    return round(100 * width)
 
 
 @cache
 def _genome(
     max_stages: int,
     depths: tuple[int, int],
-    widths: tuple[int, int, tuple[int, ...]],
+    max_filters: int,
+    heads: tuple[int, ...],
     resolutions: tuple[int, ...],
-    blocks: tuple[str, ...],
-    activations: tuple[Function, ...],
+    choices: tuple[tuple[Any, ...], ...],
 ) -> Record[Mobile]:
-    max_filters, max_stem, heads = widths
-    kernel, squeeze = IntRange(3, 7, step=2, moves=(2,)), Flag()
-    expansion: Choice[int] = Choice(_EXPANSIONS, ordered=True)
+    blocks, activations, kernels, expansions, stems, widths = choices
+    kernel, squeeze = Choice(kernels, ordered=True), Flag()
+    expansion = Choice(expansions, ordered=True)
     kinds: dict[str, Record[Any]] = {
         "mbconv": Record(MbConv, kernel=kernel, expansion=expansion, squeeze_excite=squeeze),
         "fused_mbconv": Record(FusedMbConv, kernel=kernel, expansion=expansion, squeeze_excite=squeeze),
         "residual": Record(Residual, kernel=kernel, squeeze_excite=squeeze),
+        "bottleneck": Record(Bottleneck, kernel=kernel, squeeze_excite=squeeze),
+        "resnext": Record(ResNext, kernel=kernel, groups=Choice(GROUPS, ordered=True), squeeze_excite=squeeze),
+        "shuffle": Record(Shuffle, kernel=kernel, groups=Choice(GROUPS, ordered=True)),
+        "separable": Record(Separable, kernel=kernel),
     }
-    block: Variable[Block] = Variants(**{name: kinds[name] for name in BLOCKS if name in blocks})
+    block: Variable[Block] = Variants(**{name: kinds[name] for name in blocks})
     filters: Choice[int] = Choice(tuple(f for f in FILTERS if f <= max_filters), ordered=True)
     stage = Record(Stage, block=block, filters=filters, stride=IntRange(1, 2), depth=IntRange(*depths))
-    activation: Choice[Any] = Choice(tuple(function for function in ACTIVATIONS if function in activations))
     return Record(
         Mobile,
         resolution=Choice(tuple(sorted(resolutions)), ordered=True),
-        activation=activation,
-        width_percent=IntRange(50, 125, step=25, moves=(25,)),
-        stem=IntRange(8, max_stem, step=8, moves=(8,)),
+        activation=Choice(activations),
+        width_percent=Choice(tuple(map(percent_of, widths)), ordered=True),
+        stem=Choice(stems, ordered=True),
         stages=Items("stage", stage, 1, max_stages),
         head=Choice(heads, ordered=True),
     )
@@ -333,16 +336,3 @@ def _default_resolutions(input_shape: tuple[int, ...]) -> tuple[int, ...]:
     full = shorter_side(input_shape[:2])
     least = max(_SMALLEST_SIDE, full / _LARGEST_REDUCTION)
     return tuple(side for side in _fractions(input_shape) if side == full or side >= least)
-
-
-def _describe_stage(block: Block, filters: int, windows: list[tuple[Pair, Pair]]) -> str:
-    """Blocks of equal kernels together; of the first the stride."""
-    name = {MbConv: "mbconv", FusedMbConv: "fused", Residual: "residual"}[type(block)]
-    expansion = "" if isinstance(block, Residual) else str(block.expansion)
-    halved = "/2" if windows[0][1] != (1, 1) else ""
-    squeeze = " se" if block.squeeze_excite else ""
-    words: list[str] = []
-    for (height, width), blocks in groupby(kernel for kernel, _ in windows):
-        stride = "" if words else halved
-        words.append(f"{len(list(blocks))}× {name}{expansion} {height}×{width} {filters}{stride}{squeeze}")
-    return ", ".join(words)

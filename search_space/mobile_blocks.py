@@ -2,7 +2,8 @@
 
 Sources: depthwise-separable blocks (Howard et al. 2017, arXiv 1704.04861), inverted residuals or MBConv (Sandler et
 al. 2018, arXiv 1801.04381), squeeze and excite within them (Tan et al. 2019, arXiv 1807.11626), hard functions (Howard
-et al. 2019, arXiv 1905.02244), fused MBConv (Gupta and Akin 2020, arXiv 2003.02838), residual blocks (He et al. 2016).
+et al. 2019, arXiv 1905.02244), fused MBConv (Gupta and Akin 2020, arXiv 2003.02838), residual blocks and bottlenecks
+(He et al. 2016), grouped ones (Xie et al. 2017, arXiv 1611.05431), shuffled ones (Zhang et al. 2018, arXiv 1707.01083).
 
 Batch norm follows every convolution but those of squeeze and excite. ReLU and ReLU6 fuse; a swish is a sigmoid and a
 product, since TensorFlow Lite has no operator for it.
@@ -16,11 +17,13 @@ from edgevolve.graph import (
     Activation,
     Add,
     AveragePool2D,
+    Concat,
     Conv2D,
     DepthwiseConv2D,
     GlobalAveragePool,
     GraphBuilder,
     Multiply,
+    Slice,
     Tensor,
 )
 
@@ -119,9 +122,52 @@ def residual(
 ) -> Tensor:
     """Two convolutions beside the input, which a 1×1 convolution fits where it must; the function after the sum."""
     y = _linear(net, convolution(net, x, filters, kernel, stride, function), filters, kernel)
-    y = squeeze_excite(net, y, squeezed, function)
-    beside = x if x.shape == y.shape else _linear(net, x, filters, 1, stride)
-    return activated(net, Add(), function, y, beside)
+    return _beside(net, x, squeeze_excite(net, y, squeezed, function), filters, stride, function)
+
+
+def bottleneck(
+    net: GraphBuilder,
+    x: Tensor,
+    filters: int,
+    kernel: int,
+    stride: int,
+    function: Function,
+    squeezed: int = 0,
+    groups: int = 1,
+) -> Tensor:
+    """1×1 to a quarter of `filters`, a convolution, 1×1 back, beside the input; the function after the sum.
+
+    With `groups` above 1, ResNeXt's block: the convolution is grouped, and of half of `filters`.
+    """
+    inner = rounded(filters / (2 if groups > 1 else 4))
+    y = convolution(net, x, inner, 1, 1, function)
+    middle = Conv2D(inner, *window(y, kernel, stride), groups=groups, batch_norm=True)
+    y = _linear(net, activated(net, middle, function, y), filters, 1)
+    return _beside(net, x, squeeze_excite(net, y, squeezed, function), filters, stride, function)
+
+
+def shuffled(
+    net: GraphBuilder, x: Tensor, filters: int, kernel: int, stride: int, function: Function, groups: int
+) -> Tensor:
+    """ShuffleNet's block: grouped 1×1 to a quarter, shuffle, linear depthwise, grouped 1×1 back, beside the input."""
+    narrow = Conv2D(rounded(filters / 4), (1, 1), groups=groups, batch_norm=True)
+    y = channel_shuffle(net, activated(net, narrow, function, x), groups)
+    y = net.add(DepthwiseConv2D(*window(y, kernel, stride), batch_norm=True), y)
+    y = net.add(Conv2D(filters, (1, 1), groups=groups, batch_norm=True), y)
+    return _beside(net, x, y, filters, stride, function)
+
+
+def channel_shuffle(net: GraphBuilder, x: Tensor, groups: int) -> Tensor:
+    """Channels in an order in which each of `groups` equal parts holds some of every part before.
+
+    Strided slices side by side, the fewer of the two ways to turn a table of channels, (groups, channels / groups).
+    """
+    _, height, width, channels = x.shape
+    step = min(groups, channels // groups)
+    if step == 1:
+        return x
+    parts = [Slice((0, 0, first), (height, width, channels), (1, 1, step)) for first in range(step)]
+    return net.add(Concat(), *(net.add(part, x) for part in parts))
 
 
 def squeeze_excite(net: GraphBuilder, x: Tensor, squeezed: int, function: Function, gate: Gate = "sigmoid") -> Tensor:
@@ -156,3 +202,9 @@ def _linear(net: GraphBuilder, x: Tensor, filters: int, kernel: int, stride: int
 
 def _skipped(net: GraphBuilder, x: Tensor, y: Tensor) -> Tensor:
     return net.add(Add(), x, y) if x.shape == y.shape else y
+
+
+def _beside(net: GraphBuilder, x: Tensor, y: Tensor, filters: int, stride: int, function: Function) -> Tensor:
+    """`y` and the input, which a 1×1 convolution fits where it must; the function after the sum."""
+    beside = x if x.shape == y.shape else _linear(net, x, filters, 1, stride)
+    return activated(net, Add(), function, y, beside)

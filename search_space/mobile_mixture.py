@@ -11,32 +11,40 @@ import numpy as np
 
 from edgevolve.graph import Dense, GraphBuilder, Tensor
 from search_space.mixture import Decision, Mix, Mixture, Selection
-from search_space.mobile import FILTERS, MbConv, Mobile, MobileSpace, Stage, add_block
-from search_space.mobile_blocks import convolution, pooled, rounded
+from search_space.mobile import FILTERS, Mobile, MobileSpace, percent_of
+from search_space.mobile_blocks import convolution, pooled, rounded, shorter_side
+from search_space.mobile_stages import MbConv, Stage, add_block
 
-KERNELS = (3, 5, 7)
-EXPANSIONS = (2, 4, 6)
-_BLOCKS = tuple(MbConv(kernel, expansion, False) for kernel, expansion in product(KERNELS, EXPANSIONS))
-_STEM = 16
+_EXPANSIONS = (2, 4, 6)
+"""Of a space with others, which are all taken."""
+_STEM, _WIDTH = 16, 1.0
+"""Or what the space has next to them."""
 
 
 def mobile_mixture(space: MobileSpace) -> Mixture[Mobile]:
-    """Two decisions a stage: which of nine MBConv all of its blocks are, and how many blocks it has."""
-    base = _base(space)
+    """Two decisions a stage: which MBConv all of its blocks are, one of nine at most, and how many it has."""
+    if "mbconv" not in space.blocks:
+        raise ValueError(f"a mixture is of mbconv blocks, and the space has {', '.join(space.blocks)} alone")
+    base = fixed(space)
+    expansions = tuple(one for one in _EXPANSIONS if one in space.expansions) or space.expansions
+    blocks = tuple(MbConv(kernel, expansion, False) for kernel, expansion in product(space.kernels, expansions))
     depths = range(space.depths[0], space.depths[1] + 1)
     net = GraphBuilder()
     x = net.input((1, *space.input_shape))
-    x = convolution(net, x, rounded(base.stem), 3, 2, base.activation)
+    width = base.width_percent / 100
+    x = convolution(net, x, rounded(base.stem * width), 3, 2, base.activation)
     for number, stage in enumerate(base.stages):
         after: list[Tensor] = []
         for block in range(max(depths)):
             stride = stage.stride if block == 0 else 1
-            options = [add_block(net, x, option, rounded(stage.filters), stride, base.activation) for option in _BLOCKS]
+            options = [
+                add_block(net, x, option, rounded(stage.filters * width), stride, base.activation) for option in blocks
+            ]
             x = net.add(Mix(2 * number), *options)
             after.append(x)
         x = net.add(Mix(2 * number + 1), *(after[depth - 1] for depth in depths))
     graph = net.build(net.add(Dense(space.units), pooled(net, x)))
-    kinds = tuple(f"{option.kernel}×{option.kernel} mbconv{option.expansion}" for option in _BLOCKS)
+    kinds = tuple(f"{option.kernel}×{option.kernel} mbconv{option.expansion}" for option in blocks)
     decisions = []
     for number in range(len(base.stages)):
         decisions.append(Decision(f"stage {number + 1}, blocks", kinds, (len(kinds),)))
@@ -44,18 +52,25 @@ def mobile_mixture(space: MobileSpace) -> Mixture[Mobile]:
 
     def genotype(selection: Selection) -> Mobile:
         chosen = zip(base.stages, selection[::2], selection[1::2], strict=True)
-        stages = tuple(replace(stage, block=_BLOCKS[kind], depth=depths[depth]) for stage, kind, depth in chosen)
+        stages = tuple(replace(stage, block=blocks[kind], depth=depths[depth]) for stage, kind, depth in chosen)
         return replace(base, stages=stages)
 
     return Mixture(graph, tuple(decisions), genotype)
 
 
-def _base(space: MobileSpace) -> Mobile:
-    """What all have in common."""
+def fixed(space: MobileSpace) -> Mobile:
+    """What all have in common, with the least kernel, expansion and depth."""
     allowed = [f for f in FILTERS if f <= space.max_filters]
     places = np.linspace(min(1, len(allowed) - 1), len(allowed) - 1, space.max_stages).round().astype(int)
     stages = tuple(
-        Stage(_BLOCKS[0], allowed[place], 2 if number % 2 == 0 else 1, space.depths[0])
+        Stage(
+            MbConv(min(space.kernels), min(space.expansions), False),
+            allowed[place],
+            2 if number % 2 == 0 else 1,
+            space.depths[0],
+        )
         for number, place in enumerate(places)
     )
-    return Mobile(min(space.input_shape[:2]), space.activations[0], 100, _STEM, stages, 0)
+    stem = min(space.stems, key=lambda one: abs(one - _STEM))
+    width = min(space.widths, key=lambda one: abs(one - _WIDTH))
+    return Mobile(shorter_side(space.input_shape[:2]), space.activations[0], percent_of(width), stem, stages, 0)

@@ -52,12 +52,12 @@ def test_runs_are_listed_with_the_last_first(tmp_path):
     ("arguments", "said"),
     [
         (("reprot", "artifacts/x"), "reprot: neither a verb nor a configuration; did you mean 'report'?"),
-        (("check", "ti.yaml"), "ti.yaml: a configuration is Python"),
+        (("check", "ti.toml"), "ti.toml: a configuration is Python"),
         (("data.csv",), "data.csv: that is data"),
     ],
 )
 def test_a_slip_is_one_line_with_the_remedy(tmp_path, arguments, said):
-    for name in ("ti.yaml", "data.csv"):
+    for name in ("ti.toml", "data.csv"):
         (tmp_path / name).touch()
     command = [sys.executable, str(ROOT / "driver.py"), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)

@@ -104,7 +104,7 @@ def test_a_module_that_would_take_the_place_of_one_of_ours_is_refused(tmp_path):
         ("digits_agin", "did you mean 'digits_aging'"),
         ("reprot", "did you mean 'report'"),
         ("train.csv", "that is data"),
-        ("search.yaml", "a configuration is Python"),
+        ("search.toml", "a configuration is Python"),
         ("model.tflite", "edgevolve inspect"),
         ("x" * 5000, "no such configuration; give a .py file, or one of"),
         ("a\0b.py", "no such configuration"),

@@ -19,7 +19,7 @@ GridSearch ImageFolder Inherit Inline Itself Job JournalError KerasDataset Local
 NSGA3 NasBench201Space Needs NpzImages PredictorError Problem ProblemError Progress Prune REINFORCE RandomSearch Recipes
 Record Run Screened SearchConfig SearchSpace SensorFolder SensorTable Split Splits Standardise SuccessiveHalving
 SurrogateEvolution Table Task TrainingSettings Values VirtualTime at_least at_most hold_out maximise minimise search
-target with_front_end CellSpace Curtailed DARTS Derived ProxylessNAS
+target with_front_end CellSpace Curtailed DARTS Derived ProxylessNAS TiNpu
 Micro Resize Spectrum
 Inherited SharedFrom Supernet
 FrontEndChoices

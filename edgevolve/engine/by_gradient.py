@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from edgevolve.data import Splits, hold_out
 from edgevolve.data.rows import StoredArray
-from edgevolve.engine.mixture_costs import MixtureCosts
+from edgevolve.engine.mixture_costs import LogarithmError, MixtureCosts
 from edgevolve.metric import Metric
 from edgevolve.runs import Job
 from edgevolve.runs.task import MetricProvider, Needs
 from edgevolve.training import Progress, TrainingDiverged, TrainingSettings, unreported
 from search_algorithms import Completed, Failed, Outcome, Problem
 from search_space import SearchSpace
-from search_space.mixture import LOGITS, Mixable, Mixture
+from search_space.mixture import CHANCES, LOGITS, OPTIONS, Mixable, Mixture
 
 _RAMP = 1.3
 _FIRST_DEVIATION = 1e-3
@@ -79,6 +79,11 @@ class DARTS:
 
         return Mixed(weights, self.logits_rate, self.order == 2)
 
+    @property
+    def multiplies(self) -> bool:
+        """Whether objectives multiply the loss: they are added."""
+        return False
+
     def decay(self, share: float) -> float:
         """What the size of the logits costs after this share of the training."""
         return self.beta_decay * share
@@ -99,7 +104,9 @@ class ProxylessNAS:
     A step of the weights computes one option for each decision, a step of the logits two, so that memory and time are
     those of small networks whatever the number of options. `update` "full" computes all, "reinforce" compares whole
     networks. After a `warm_up`, a share of the training in which all options are as likely, the logits move in one
-    step of `every`. Objectives, targets and bounds count as with `DARTS`.
+    step of `every`. Objectives, targets and bounds count as with `DARTS`. With `form` "multiply" the loss is multiplied
+    by (ln of an objective / ln of it in the first epoch) to the power of `cost`: the authors' `mul#log`, 0.3 in
+    their code.
     """
 
     training: TrainingSettings = field(default_factory=lambda: TrainingSettings(epochs=40))
@@ -110,6 +117,7 @@ class ProxylessNAS:
     update: Literal["two", "full", "reinforce"] = "two"
     skips: int | None = None
     cost: float = 0.1
+    form: Literal["add", "multiply"] = "add"
     patience: int = 20
     checkpoint_s: float = 60.0
 
@@ -117,6 +125,8 @@ class ProxylessNAS:
         _check(self)
         if self.update not in ("two", "full", "reinforce"):
             raise ValueError(f"ProxylessNAS: update must be two, full or reinforce, not {self.update!r}")
+        if self.form not in ("add", "multiply"):
+            raise ValueError(f"ProxylessNAS: form must be add or multiply, not {self.form!r}")
         if not 0 <= self.warm_up < 1:
             raise ValueError(f"ProxylessNAS: warm_up must be a share from 0 to below 1, not {self.warm_up!r}")
         if type(self.every) is not int or self.every < 1:
@@ -146,6 +156,11 @@ class ProxylessNAS:
 
         warm_up = round(self.warm_up * steps * self.training.epochs)
         return Paths(weights, self.logits_rate, self.every, warm_up, self.update)
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether objectives multiply the loss."""
+        return self.form == "multiply"
 
     def decay(self, share: float) -> float:
         """No decay."""
@@ -226,6 +241,8 @@ class _Job:
             return self._trained(job, splits, progress)
         except TrainingDiverged as error:
             return Failed("diverged", str(error))
+        except LogarithmError as error:
+            return Failed("problem", str(error))
         finally:
             release_memory()
 
@@ -245,7 +262,7 @@ class _Job:
             likely = next(self.mixture.best(np.asarray(logits), settings.skips))
             ramp = past.ramp if past.history else np.ones(len(book.terms))
             reference = past.reference if past.history else book.figures(likely)
-            costs, figures = book.around(likely, reference, settings.cost, ramp)
+            costs, figures = book.around(likely, reference, settings.cost, ramp, settings.multiplies)
             costs = replace(costs, decay=settings.decay(len(past.history) / settings.training.epochs))
             state, losses = one_epoch(past.state, len(past.history), costs)
             if not np.isfinite(losses).all():
@@ -260,8 +277,18 @@ class _Job:
                 break
         final = np.asarray(past.state[_LOGITS_PLACE])
         values = weights.layout.values(np.asarray(past.state[0]), np.asarray(past.state[1]))
-        arrays = {LOGITS: final, "history": np.stack(past.history), **{f"values/{k}": v for k, v in values.items()}}
+        looked_at = {OPTIONS: np.array(self.mixture.words), CHANCES: np.stack(list(map(self._chances, past.history)))}
+        arrays = {
+            LOGITS: final,
+            "history": np.stack(past.history),
+            **looked_at,
+            **{f"values/{k}": v for k, v in values.items()},
+        }
         return Completed(self.scores(final), past.curves, arrays)
+
+    def _chances(self, logits: Any) -> NDArray[np.float32]:
+        """The probability of every option, which add to 1 in a decision."""
+        return np.concatenate([p / p.sum() for p in self.mixture.probabilities(np.asarray(logits))]).astype(np.float32)
 
     def scores(self, logits: Any) -> dict[str, float]:
         """The metrics of logits."""

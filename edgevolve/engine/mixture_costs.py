@@ -9,10 +9,14 @@ from numpy.typing import NDArray
 
 from edgevolve.runs.measure import measure
 from edgevolve.runs.task import MetricProvider
-from edgevolve.training.linear_costs import ABOVE_ZERO, ABSOLUTE, PLAIN, Costs
+from edgevolve.training.linear_costs import ABOVE_ZERO, ABSOLUTE, LOGARITHM, PLAIN, Costs
 from search_algorithms import Constraint, Objective, Problem
 from search_space import SearchSpace
 from search_space.mixture import Mixture, Selection
+
+
+class LogarithmError(ValueError):
+    """A figure whose logarithm nothing can be divided by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +70,18 @@ class MixtureCosts:
         return np.array(refused, np.bool_) | np.array(missed, np.bool_)
 
     def around(
-        self, selection: Selection, reference: NDArray[np.float64], weight: float, ramp: NDArray[np.float64]
+        self,
+        selection: Selection,
+        reference: NDArray[np.float64],
+        weight: float,
+        ramp: NDArray[np.float64],
+        multiply: bool = False,
     ) -> tuple[Costs, NDArray[np.float64]]:
         """The costs linear around a selection, and its figures.
 
         An objective counts `weight` times its ratio to `reference`, or its distance from a target, as a share of it; a
-        bound the share of it by which it is broken; each times its `ramp`.
+        bound the share of it by which it is broken; each times its `ramp`. With `multiply` the loss is multiplied
+        by what is to be minimised without a target: (ln figure / ln reference) to the power of `weight`.
         """
         figures = self.figures(selection)
         columns = [
@@ -84,19 +94,24 @@ class MixtureCosts:
         slopes = np.stack(columns, axis=1)
         slopes = np.where(np.isnan(slopes), np.abs(np.nan_to_num(figures))[:, None], slopes)  # a device refuses: avoid
         rows = [self.names.index(term.metric) for term in self.terms]
-        parts = [self._term(term, reference[row]) for term, row in zip(self.terms, rows, strict=True)]
+        parts = [self._term(term, reference[row], multiply) for term, row in zip(self.terms, rows, strict=True)]
         scales, offsets, kinds = (list(part) for part in zip(*parts, strict=True)) if parts else ([], [], [])
         weights = np.array([weight] * len(self.objectives) + [1.0] * len(self.bounds)) * ramp
         floats = (np.nan_to_num(figures)[rows], slopes[rows], scales, offsets, weights)
         arrays = [np.asarray(part, np.float32) for part in floats]
         return Costs(arrays[0], arrays[1], arrays[2], arrays[3], arrays[4], np.asarray(kinds, np.int32)), figures
 
-    def _term(self, aim: Objective | Constraint, reference: float) -> tuple[float, float, int]:
-        """Scale, offset and kind."""
+    def _term(self, aim: Objective | Constraint, reference: float, multiply: bool) -> tuple[float, float, int]:
+        """Scale, offset and kind. Raises `LogarithmError` for a reference of at most 1."""
         if isinstance(aim, Constraint):
             scale = (1.0 if aim.sense == "at_most" else -1.0) / (abs(aim.bound) or 1.0)
             return scale, -scale * aim.bound, ABOVE_ZERO
         if aim.target is not None:
             scale = 1.0 / (abs(aim.target) or 1.0)
             return scale, -scale * aim.target, ABSOLUTE
+        if multiply and aim.direction == "minimise":
+            if not reference > 1:
+                words = f"{aim.metric} of the first network is {reference:.4g}: its logarithm must be above 0"
+                raise LogarithmError(f'{words} for form="multiply"; add is for any')
+            return 1.0, reference, LOGARITHM
         return (-1.0 if aim.direction == "maximise" else 1.0) / (abs(reference) or 1.0), 0.0, PLAIN

@@ -24,7 +24,8 @@ def inherited_lines(run: Run) -> list[str]:
     for name in ("largest", "smallest"):
         if (value := about.get(f"{main.name}_of_{name}")) is not None:
             words.append(f"{main.title} of the {name} {quantity(main, value)}")
-    lines = [f"{', '.join(words)}; scores of candidates are those of inherited weights"]
+    inherits = any(record.inherits for record in run.records.values())
+    lines = [f"{', '.join(words)}; scores of candidates are those of inherited weights"] if inherits else []
     for number, trained in sorted(run.retrained.items()):
         record = run.records[number]
         values = [retrained.metrics[main.name] for retrained in trained if main.name in retrained.metrics]

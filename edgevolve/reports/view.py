@@ -19,6 +19,7 @@ from edgevolve.reports.device_tables import board_lines
 from edgevolve.reports.drawing import drawing
 from edgevolve.reports.exported import class_rows, exported_classes
 from edgevolve.reports.frames import seconds_active, status
+from edgevolve.reports.gradient import charts_before
 from edgevolve.reports.history import history
 from edgevolve.reports.inherited import inherited_lines
 from edgevolve.reports.metrics import beyond_soft, luck, metric_names, plotted_metrics
@@ -96,7 +97,7 @@ def charts_view(run: Run, table: pd.DataFrame | None = None) -> dict[str, Any]:
     if len(table):
         drawn["Feasible share"] = charts.course(named, "feasible_share")
         drawn["Workers"] = {"seconds": charts.gantt(run)}
-    return drawn
+    return drawn | charts_before(run)
 
 
 def network_view(run: Run, record: Record, graph: Graph, command: str) -> View:

@@ -15,7 +15,7 @@ from edgevolve.starting.plan import Plan, planned
 from edgevolve.starting.reading import Reading, Wishes, by_options
 from predictors import board as board_of
 
-__all__ = ["Kind", "Plan", "Reading", "Wishes", "config_text", "looked_at", "planned"]
+__all__ = ["Kind", "Plan", "Reading", "Wishes", "config_text", "looked_at", "planned", "read_as_it_looks"]
 
 
 def looked_at(path: str, board: str, wishes: Wishes) -> Reading:
@@ -23,7 +23,11 @@ def looked_at(path: str, board: str, wishes: Wishes) -> Reading:
 
     Raises `DataError`, in one line, for what cannot be read or has no labels; `PredictorError` for an unknown board.
     """
-    arena_bytes = board_of(board).arena.free_bytes
+    return read_as_it_looks(path, board_of(board).arena.free_bytes, wishes)
+
+
+def read_as_it_looks(path: str, arena_bytes: int, wishes: Wishes) -> Reading:
+    """The same for an arena of so many bytes, by which the size of images is chosen. Raises `DataError`."""
     with by_options():
         kind = kind_of(os.path.abspath(Path(path).expanduser()))
         inner = classes_below(kind.path) if os.path.isdir(kind.path) else ""

@@ -195,7 +195,7 @@ class Descent:
             if mixed:
                 others = self.batch_loss(output, tf.gather(answers, mixed[0]), images)
                 loss = mixed[1] * loss + (1 - mixed[1]) * others
-            (gradient,) = tf.gradients(loss, seen)
+            (gradient,) = gradients(loss, seen)
             if settings.clip_norm is not None:
                 (gradient,), _ = tf.clip_by_global_norm([gradient], settings.clip_norm)
             rate = learning_rate(settings, done, whole)
@@ -220,6 +220,16 @@ class Descent:
     def _values(self, trainable: Any, moving: Any) -> dict[str, Any]:
         layout = self.layout
         return layout.tensors(layout.trainable, trainable) | layout.tensors(layout.moving, moving)
+
+
+def gradients(loss: Any, places: Any, by: Any = None) -> list[Any]:
+    """The derivatives of a loss by tensors, times `by`, where they meet added two by two.
+
+    TensorFlow's sum of several begins with whichever it may overwrite, which depends on what ran before: its last bits
+    differ from run to run (TensorFlow 2.21).
+    """
+    found: list[Any] = tf.gradients(loss, places, by, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
+    return found
 
 
 def outputs(network: Callable[[Any], Any], x: Any) -> Any:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from edgevolve.data import Split, Target
 from edgevolve.training.augment import as_float
-from edgevolve.training.descent import OPTIMISE, Layout, learning_rate
+from edgevolve.training.descent import OPTIMISE, Layout, gradients, learning_rate
 from edgevolve.training.linear_costs import Costs
 from edgevolve.training.losses import BatchLoss, batch_loss
 from edgevolve.training.settings import TrainingSettings
@@ -62,7 +62,7 @@ class Weights:
     def moved(self, state: Any, loss: Any, done: Any, rate: Any) -> tuple[Any, ...]:
         """The state after a step down a loss of its weights."""
         trainable, moving, *slots, logits, first, second = state
-        (gradient,) = tf.gradients(loss, trainable)
+        (gradient,) = gradients(loss, trainable)
         if self.settings.clip_norm is not None:
             (gradient,), _ = tf.clip_by_global_norm([gradient], self.settings.clip_norm)
         decay = np.concatenate([np.full(p.size, p.is_kernel, np.float32) for p in self.layout.trainable])

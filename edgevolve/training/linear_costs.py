@@ -6,8 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PLAIN, ABOVE_ZERO, ABSOLUTE = 0, 1, 2
-"""How a figure counts: as it is, where it is above zero, or without its sign."""
+PLAIN, ABOVE_ZERO, ABSOLUTE, LOGARITHM = 0, 1, 2, 3
+"""How a figure counts: as it is, where it is above zero, without its sign, or as a factor.
+
+The factor is (ln figure / ln of the offset) to the power of its weight: ProxylessNAS's `mul#log`.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,15 @@ from typing import Any
 
 import tensorflow as tf
 
+from edgevolve.training.descent import gradients
 from edgevolve.training.forward import forward
 from edgevolve.training.in_turn import Weights, adam
-from edgevolve.training.linear_costs import ABOVE_ZERO, ABSOLUTE
+from edgevolve.training.linear_costs import ABOVE_ZERO, ABSOLUTE, LOGARITHM
 from search_space.mixture import Decision, Mix, Mixture
 
 _BETAS = (0.5, 0.999)
+_LEAST_LOG = 0.01
+"""Below it no logarithm of a figure falls, so that the factor stays finite."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,12 @@ class Mixed:
         decisions = self.weights.mixture.decisions
         seen = trainable
         if self.second_order:  # one step of the weights on (the paper's equation 6)
-            (ahead,) = tf.gradients(self.loss(trainable, moving, logits, batch), trainable)
+            (ahead,) = gradients(self.loss(trainable, moving, logits, batch), trainable)
             seen = tf.stop_gradient(trainable - rate * ahead)
         loss = self.loss(seen, moving, logits, held)
-        gradient, slope = tf.gradients(loss + cost_of(decisions, logits, costs), [logits, seen])
+        gradient, slope = gradients(loss + cost_of(decisions, logits, costs), [logits, seen])
         if self.second_order:  # equation 7, whose product the paper takes by finite differences
-            (curvature,) = tf.gradients(ahead, logits, tf.stop_gradient(slope))
+            (curvature,) = gradients(ahead, logits, tf.stop_gradient(slope))
             gradient -= rate * curvature
         logits, moments = adam(logits, (first, second), gradient, self.logits_rate, _BETAS, done + 1)
         return loss, (trainable, moving, *slots, logits, *moments)
@@ -71,14 +74,31 @@ def cost_of(decisions: tuple[Decision, ...], logits: Any, costs: tuple[Any, ...]
 
     The decay is the mean over softmaxes of the logarithm of their sum: β-decay (Ye et al. 2022, arXiv 2203.01665).
     """
-    bases, slopes, scales, offsets, weights, kinds, decay = costs
-    shares = [tf.concat(parts, axis=0) for parts in _softmaxes(decisions, logits)]
-    likely = tf.concat([share / tf.reduce_sum(share) for share in shares], axis=0)
-    figures = (bases + tf.linalg.matvec(slopes, likely)) * scales + offsets
+    _, _, scales, offsets, weights, kinds, decay = costs
+    weights = tf.where(kinds == LOGARITHM, 0.0, weights)
+    figures = _expected(decisions, logits, costs) * scales + offsets
     above = tf.where(kinds == ABOVE_ZERO, tf.nn.relu(figures), figures)
     sizes = [group + decision.none for decision in decisions for group in decision.groups]
     size = tf.reduce_mean(tf.stack([tf.reduce_logsumexp(part) for part in tf.split(logits, sizes)]))
     return tf.reduce_sum(weights * tf.where(kinds == ABSOLUTE, tf.abs(figures), above)) + decay * size
+
+
+def factor_of(decisions: tuple[Decision, ...], logits: Any, costs: tuple[Any, ...]) -> Any:
+    """By what the loss is multiplied for the figures that count as factors; 1 without any."""
+    _, _, scales, offsets, weights, kinds, _ = costs
+    is_factor = kinds == LOGARITHM
+    figures = tf.where(is_factor, _expected(decisions, logits, costs) * scales, 2.0)
+    ratios = tf.maximum(tf.math.log(tf.maximum(figures, 1.0)), _LEAST_LOG) / tf.where(
+        is_factor, tf.math.log(tf.where(is_factor, offsets, 2.0)), 1.0
+    )
+    return tf.exp(tf.reduce_sum(tf.where(is_factor, weights * tf.math.log(ratios), 0.0)))
+
+
+def _expected(decisions: tuple[Decision, ...], logits: Any, costs: tuple[Any, ...]) -> Any:
+    """The figures when options are as likely as their share."""
+    shares = [tf.concat(parts, axis=0) for parts in _softmaxes(decisions, logits)]
+    likely = tf.concat([share / tf.reduce_sum(share) for share in shares], axis=0)
+    return costs[0] + tf.linalg.matvec(costs[1], likely)
 
 
 def mixed_forward(mixture: Mixture[Any], values: Mapping[str, Any], weights: list[Any], x: Any) -> Any:

@@ -6,15 +6,16 @@ moves those two against each other; or it computes all; or it compares whole net
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, partial, reduce
 from typing import Any, Literal
 
 import tensorflow as tf
 
 from edgevolve.graph import Graph, Node
+from edgevolve.training.descent import gradients
 from edgevolve.training.forward import FORWARD
 from edgevolve.training.in_turn import Weights, adam
-from edgevolve.training.mixed import cost_of
+from edgevolve.training.mixed import cost_of, factor_of
 from search_space.mixture import Mix
 
 _BETAS = (0.0, 0.999)
@@ -71,11 +72,7 @@ def _chosen(graph: Graph, values: Mapping[str, Any], chosen: Sequence[Chosen], n
         taken = [branch() for branch in branches]
     else:
         taken = [tf.switch_case(which.options[i], branches) for i in range(which.options.shape[0])]
-    return (
-        tf.add_n([which.gates[i] * output for i, output in enumerate(taken)])
-        if len(taken) > 1
-        else which.gates[0] * taken[0]
-    )
+    return reduce(tf.add, [which.gates[i] * output for i, output in enumerate(taken)])
 
 
 @cache
@@ -129,9 +126,12 @@ class Paths:
         logits, first, second = state[-3:]
         update = {"two": self._two, "full": self._full, "reinforce": self._compared}[self.update]
         loss, gradient = update(state, held, seed)
-        (of_costs,) = tf.gradients(cost_of(self.weights.mixture.decisions, logits, costs), logits)
+        factor = factor_of(self.weights.mixture.decisions, logits, costs)
+        added = cost_of(self.weights.mixture.decisions, logits, costs)
+        (of_costs,) = gradients(tf.stop_gradient(loss) * factor + added, logits)
+        whole = tf.stop_gradient(factor) * gradient + of_costs
         count = (done - self.warm_up) // self.every + 1
-        logits, moments = adam(logits, (first, second), gradient + of_costs, self.logits_rate, _BETAS, count)
+        logits, moments = adam(logits, (first, second), whole, self.logits_rate, _BETAS, count)
         return loss, (logits, *moments)
 
     def _two(self, state: Any, held: Any, seed: Any) -> tuple[Any, Any]:
@@ -141,7 +141,7 @@ class Paths:
         likely = [tf.nn.softmax(tf.gather(part, pair)) for part, pair in zip(parts, pairs, strict=True)]
         gates = [_active(p, _own(seed, 3, i)) for i, p in enumerate(likely)]
         loss = self._loss(state, held, [Chosen(pair, gate) for pair, gate in zip(pairs, gates, strict=True)])
-        by_pair = [_through(g, p) for g, p in zip(tf.gradients(loss, gates), likely, strict=True)]
+        by_pair = [_through(g, p) for g, p in zip(gradients(loss, gates), likely, strict=True)]
         spread = [
             tf.tensor_scatter_nd_add(tf.zeros_like(part), pair[:, None], chosen)
             for part, pair, chosen in zip(parts, pairs, by_pair, strict=True)
@@ -153,7 +153,7 @@ class Paths:
         likely = [tf.nn.softmax(part) for part in self.parts(state[-3])]
         gates = [_active(p, _own(seed, 3, i)) for i, p in enumerate(likely)]
         loss = self._loss(state, held, [Chosen(None, gate) for gate in gates])
-        return loss, tf.concat([_through(g, p) for g, p in zip(tf.gradients(loss, gates), likely, strict=True)], axis=0)
+        return loss, tf.concat([_through(g, p) for g, p in zip(gradients(loss, gates), likely, strict=True)], axis=0)
 
     def _compared(self, state: Any, held: Any, seed: Any) -> tuple[Any, Any]:
         """REINFORCE: networks drawn, the loss of each against the mean of the others."""
@@ -163,10 +163,10 @@ class Paths:
             drawn = [_draw(part, 1, _own(seed, 4 + number, i)) for i, part in enumerate(parts)]
             losses.append(self._loss(state, held, [Chosen(options, tf.ones(1)) for options in drawn]))
             each = [tf.nn.log_softmax(part)[option[0]] for part, option in zip(parts, drawn, strict=True)]
-            chances.append(tf.add_n(each))
+            chances.append(tf.reduce_sum(tf.stack(each)))
         given = tf.stop_gradient(tf.stack(losses))
         advantage = (given - tf.reduce_mean(given)) * (_DRAWN / (_DRAWN - 1))
-        (gradient,) = tf.gradients(tf.reduce_mean(advantage * tf.stack(chances)), state[-3])
+        (gradient,) = gradients(tf.reduce_mean(advantage * tf.stack(chances)), state[-3])
         return tf.reduce_mean(given), gradient
 
 

@@ -11,14 +11,17 @@ from contextlib import contextmanager
 def configure_tensorflow(threads: int) -> None:
     """Give TensorFlow `threads` threads and keep it quiet; call once in a process, before anything else uses it.
 
-    Also switches Grappler's remapping off, which crashes the process in some networks (TensorFlow 2.21 on
-    CPU), lets GPU memory grow as needed, and exempts what is loaded by now from garbage collection, which makes
-    `release_memory` ten times faster. Raises `ValueError` for less than one thread and `RuntimeError`
+    Operations run in one order, which TensorFlow else draws anew for every function: which of its inputs an operation
+    may overwrite depends on it, and with that the order of a sum, and its last bits (TensorFlow 2.21). Two passes of
+    Grappler are switched off: remapping crashes the process in some networks, and arithmetic makes one sum of several
+    (`training.descent.gradients`). GPU memory grows as needed. What is loaded by now is exempt from garbage collection,
+    which makes `release_memory` ten times faster. Raises `ValueError` for less than one thread and `RuntimeError`
     when TensorFlow has already started with other threads.
     """
     if threads < 1:
         raise ValueError(f"TensorFlow needs at least 1 thread, not {threads}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ["TF_DETERMINISTIC_ORDER"] = "1"
     with silenced():
         import tensorflow as tf
 
@@ -28,7 +31,7 @@ def configure_tensorflow(threads: int) -> None:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
     if tf.config.threading.get_inter_op_parallelism_threads() != threads:
         tf.config.threading.set_inter_op_parallelism_threads(threads)
-    tf.config.optimizer.set_experimental_options({"remapping": False})
+    tf.config.optimizer.set_experimental_options({"remapping": False, "arithmetic_optimization": False})
     for gpu in gpus:
         if not tf.config.experimental.get_memory_growth(gpu):
             tf.config.experimental.set_memory_growth(gpu, True)

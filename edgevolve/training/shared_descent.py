@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgevolve.data import Classes, Target
 from edgevolve.training.augment import as_float, augmented
-from edgevolve.training.descent import OPTIMISE
+from edgevolve.training.descent import OPTIMISE, gradients
 from edgevolve.training.losses import batch_loss
 from edgevolve.training.settings import MIXUP, TrainingSettings, augmentation
 from edgevolve.training.shared_forward import boxes, cut, shared_forward
@@ -137,20 +137,20 @@ class SharedDescent:
         outputs = shared_forward(self.program, parts, row, images, training=True)
         loss = labels * batch_loss(self.target, self.settings)(outputs, y, images)
         loss += weight * distilled(self.target, outputs, taught)
-        gradients = tf.gradients(loss, [parts[name] for name in self.names])
         places = boxes(self.program, self.names, row)
-        for name, total, gradient in zip(self.names, self._sums, gradients, strict=True):
+        found = gradients(loss, [parts[name] for name in self.names])
+        for name, total, gradient in zip(self.names, self._sums, found, strict=True):
             if gradient is not None:
                 places[name].put(total, places[name].of(total) + gradient)
         return loss, outputs
 
     def _descend(self, rate: Any, done: Any, row: Any) -> Any:
         settings, places = self.settings, boxes(self.program, self.names, row)
-        gradients: list[Any] = [places[name].of(total) for name, total in zip(self.names, self._sums, strict=True)]
-        length = tf.linalg.global_norm(gradients)
+        found: list[Any] = [places[name].of(total) for name, total in zip(self.names, self._sums, strict=True)]
+        length = tf.linalg.global_norm(found)
         if settings.clip_norm is not None:
-            gradients, _ = tf.clip_by_global_norm(gradients, settings.clip_norm, length)
-        for number, (name, gradient) in enumerate(zip(self.names, gradients, strict=True)):
+            found, _ = tf.clip_by_global_norm(found, settings.clip_norm, length)
+        for number, (name, gradient) in enumerate(zip(self.names, found, strict=True)):
             box, variable, slots = places[name], self._values[name], [slot[number] for slot in self._slots]
             decay = settings.weight_decay if name.endswith("/kernel") else 0.0
             held = [box.of(slot) for slot in slots]

@@ -5,15 +5,17 @@ from itertools import product
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from pretend import Pretend
 
 from edgevolve.data import Digits, load_splits
 from edgevolve.engine.by_gradient import DARTS, ProxylessNAS
-from edgevolve.engine.mixture_costs import MixtureCosts
+from edgevolve.engine.mixture_costs import LogarithmError, MixtureCosts
 from edgevolve.runs import ConfigError, Job
 from edgevolve.runs.task import Resources
 from edgevolve.training import TrainingSettings
 from edgevolve.training.linear_costs import ABOVE_ZERO
+from edgevolve.training.mixed import cost_of, factor_of
 from edgevolve.training.session import configure_tensorflow
 from search_algorithms import (
     Completed,
@@ -128,6 +130,39 @@ def test_bounds_count_where_they_are_broken_and_targets_by_distance():
     assert list(book.off(np.array([4900.0, size]))) == [False, False, True, True]
 
 
+def test_an_objective_may_multiply_the_loss_by_the_ratio_of_logarithms():
+    mixture, book = costs_of(minimise("macs"), minimise("model_size_bytes"), constraints=(at_most("macs", 100),))
+    costs, figures = book.around((3, 5, 0, 7), np.array([2000.0, 500.0]), 0.3, np.ones(3), multiply=True)
+    logits = tf.constant(_certain_of((3, 5, 0, 7)))
+    factor = factor_of(mixture.decisions, logits, costs.arrays())
+    ratios = np.log(figures) / np.log([2000.0, 500.0])
+    np.testing.assert_allclose(factor, np.prod(ratios**0.3), rtol=1e-4)
+    np.testing.assert_allclose(cost_of(mixture.decisions, logits, costs.arrays()), figures[0] / 100 - 1, rtol=1e-4)
+    with pytest.raises(LogarithmError, match="macs of the first network is 0.5: its logarithm must be above 0"):
+        book.around((3, 5, 0, 7), np.array([0.5, 500.0]), 0.3, np.ones(3), multiply=True)
+
+
+def test_without_a_factor_the_loss_is_as_it_is():
+    mixture, book = costs_of(minimise("macs"))
+    costs, _ = book.around((3, 5, 0, 7), np.array([2000.0]), 0.3, np.ones(1))
+    assert factor_of(mixture.decisions, tf.zeros(mixture.size), costs.arrays()) == 1
+
+
+def _certain_of(selection):
+    """Logits that leave one option of each decision."""
+    parts = []
+    for decision, option in zip(SPACE.mixture().decisions, selection, strict=True):
+        sizes = [group + decision.none for group in decision.groups]
+        part = np.full(sum(sizes), -40.0, np.float32)
+        group, place = divmod(option, decision.groups[0])
+        part[group * sizes[0] + place + decision.none] = 40.0
+        for other in range(len(sizes)):
+            if other != group:
+                part[other * sizes[0]] = 40.0
+        parts.append(part)
+    return np.concatenate(parts)
+
+
 def derived(config, **fields):
     about = {
         "data": Digits(),
@@ -229,6 +264,7 @@ def test_what_is_derived_lies_within_a_twentieth_of_a_target_and_keeps_the_bound
         (ProxylessNAS, {"update": "three"}, "update must be two, full or reinforce"),
         (ProxylessNAS, {"warm_up": 1.0}, "warm_up"),
         (ProxylessNAS, {"every": 0}, "every"),
+        (ProxylessNAS, {"form": "times"}, "form must be add or multiply, not 'times'"),
     ],
 )
 def test_impossible_settings_are_refused(kind, given, message):

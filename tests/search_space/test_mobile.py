@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from search_space.protocol import GenotypeError
 
 from edgevolve.graph import (
     Activate,
@@ -17,9 +19,23 @@ from edgevolve.graph import (
     Multiply,
     graph_hash,
 )
+from edgevolve.training.forward import forward
+from edgevolve.training.session import configure_tensorflow
+from resource_models import macs
 from search_space.families import family
-from search_space.mobile import FusedMbConv, MbConv, Mobile, MobileSpace, Residual, Stage
-from search_space.mobile_blocks import activation, mbconv, residual, rounded, squeeze_excite, window
+from search_space.mobile import Mobile, MobileSpace
+from search_space.mobile_blocks import (
+    activation,
+    channel_shuffle,
+    mbconv,
+    residual,
+    rounded,
+    squeeze_excite,
+    window,
+)
+from search_space.mobile_stages import MORE_BLOCKS, FusedMbConv, MbConv, Residual, Stage
+
+configure_tensorflow(1)
 
 SIDES = [(8, 8, 1), (28, 28, 1), (32, 32, 3), (96, 96, 3), (49, 40, 1)]
 SPACE = MobileSpace((96, 96, 3), 10)
@@ -130,6 +146,78 @@ def test_impossible_bounds_are_refused_when_the_space_is_made(options, words):
         MobileSpace((96, 96, 3), 10, **options)
 
 
+RESTRICTED = MobileSpace(
+    (96, 96, 3),
+    10,
+    blocks=("mbconv", "residual"),
+    activations=("relu6",),
+    kernels=(3, 5),
+    expansions=(2, 6),
+    stems=(16, 24),
+    widths=(0.5, 1.0),
+)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_restricted_space_holds_nothing_else_however_it_is_walked(seed):
+    rng = np.random.default_rng(seed)
+    parent = RESTRICTED.sample(rng)
+    children = list(RESTRICTED.neighbours(parent, rng))
+    extremes = [RESTRICTED.largest(parent, RESTRICTED.parts), RESTRICTED.smallest(parent)]
+    for genotype in (parent, *children, *extremes):
+        assert RESTRICTED.from_json(RESTRICTED.to_json(genotype)) == genotype
+        assert genotype.activation == "relu6"
+        assert genotype.stem in (16, 24)
+        assert genotype.width_percent in (50, 100)
+        for stage in genotype.stages:
+            assert stage.block.kernel in (3, 5)
+            assert not isinstance(stage.block, FusedMbConv)
+            assert isinstance(stage.block, Residual) or stage.block.expansion in (2, 6)
+
+
+def test_the_mixture_of_a_restricted_space_is_of_its_own_networks():
+    mixture = RESTRICTED.mixture()
+    assert [len(decision.options) for decision in mixture.decisions][:2] == [4, 4]
+    selection = tuple(len(decision.options) - 1 for decision in mixture.decisions)
+    genotype = mixture.genotype(selection)
+    assert RESTRICTED.from_json(RESTRICTED.to_json(genotype)) == genotype
+    assert macs(mixture.reduced(selection)[0]) == macs(RESTRICTED.graph(genotype))
+    with pytest.raises(ValueError, match="a mixture is of mbconv blocks, and the space has residual alone"):
+        MobileSpace((96, 96, 3), 10, blocks=("residual",)).mixture()
+
+
+LECTURE = {"wid": 0, "ks": [3, 5, 5], "e": [6, 2, 2], "d": [2, 3, 0], "image_size": 48}
+
+
+def test_a_network_in_once_for_all_s_notation_is_read():
+    genotype = RESTRICTED.from_subnet(LECTURE)
+    assert (genotype.resolution, genotype.width_percent) == (48, 50)
+    assert [(s.block.kernel, s.block.expansion, s.depth) for s in genotype.stages] == [(3, 6, 2), (5, 2, 3)]
+    block_by_block = {"ks": [3, 3, 5, 5, 7] + [5] * 10, "e": [6] * 5 + [2] * 10}
+    assert RESTRICTED.from_subnet({**LECTURE, "ks": [3, 3, 7, 7, 7] + [5] * 10, "e": [6] * 5 + [2] * 10}) == genotype
+    assert RESTRICTED.from_subnet({**LECTURE, "image_size": [48]}) == genotype
+    with pytest.raises(GenotypeError, match=r"ks: stage 1 has \[3, 5\]: blocks of a stage are equal"):
+        RESTRICTED.from_subnet({**LECTURE, **block_by_block, "d": [3, 3, 0]})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"kss": [3]}, "'kss': no such key; did you mean 'ks'"),
+        ({"wid": 2}, r"wid must be from 0 to 1, a place among \[0.5, 1.0\], not 2"),
+        ({"ks": [3, 5]}, "ks must have 3 or 15 numbers, not 2"),
+        ({"ks": [3, 9, 3]}, "kernel"),
+        ({"e": "six"}, "e must be a list of whole numbers"),
+        ({"d": [2] * 8}, "d has 8 stages, the space 7"),
+        ({"d": [0, 0, 0]}, "stages"),
+        ({"image_size": 50}, "resolution"),
+    ],
+)
+def test_a_notation_of_no_network_of_the_space_is_refused(change, words):
+    with pytest.raises(GenotypeError, match=words):
+        RESTRICTED.from_subnet({**LECTURE, **change})
+
+
 def test_every_value_is_drawn():
     drawn = [SPACE.sample(np.random.default_rng(seed)) for seed in range(300)]
     blocks = {type(stage.block) for genotype in drawn for stage in genotype.stages}
@@ -167,6 +255,34 @@ def test_a_block_of_its_input_s_shape_adds_it_and_another_does_not():
     names = [type(graph.nodes[index].op).__name__ for index in readers]
     assert names == ["Conv2D", "Add", "Conv2D", "Conv2D", "Conv2D"]
     assert halved.shape == (1, 4, 4, 16)
+
+
+@pytest.mark.parametrize("groups", [2, 4, 8])
+def test_a_shuffle_gives_every_part_something_of_every_part_before(groups):
+    net = GraphBuilder()
+    x = net.input((1, 3, 5, 16))
+    graph = net.build(channel_shuffle(net, x, groups))
+    channels = np.broadcast_to(np.arange(16, dtype=np.float32), x.shape)
+    found = np.asarray(forward(graph, {}, tf.constant(channels), graph.outputs[0].name)[0])[0, 0, 0].astype(int)
+    assert sorted(found) == list(range(16))
+    size = 16 // groups
+    for part in range(groups):
+        before = {channel // size for channel in found[part * size : (part + 1) * size]}
+        assert len(before) == min(groups, size)
+
+
+@pytest.mark.parametrize("name", MORE_BLOCKS)
+@pytest.mark.parametrize("shape", SIDES)
+def test_the_lecture_s_blocks_are_spaces_of_their_own(name, shape):
+    space = MobileSpace(shape, 10, blocks=(name,), max_stages=3, depths=(1, 2))
+    rng = np.random.default_rng(0)
+    for _ in range(10):
+        genotype = space.sample(rng)
+        assert space.from_json(space.to_json(genotype)) == genotype
+        assert space.graph(genotype).outputs[0].shape == (1, 10)
+        assert name in space.describe(genotype)
+    with pytest.raises(ValueError, match=f"{name} blocks share no weights; mbconv, fused_mbconv, residual do"):
+        assert space.program
 
 
 def test_a_swish_is_a_sigmoid_and_a_product():

@@ -12,10 +12,11 @@ from edgevolve.training.in_turn import Weights
 from edgevolve.training.linear_costs import ABOVE_ZERO, ABSOLUTE, PLAIN, Costs
 from edgevolve.training.mixed import Mixed, cost_of, mixed_forward, weights_of
 from edgevolve.training.weights import initial_weights
-from search_space import CellSpace
+from search_space import CellSpace, MobileSpace
 
 SIGNAL = CellSpace((24, 1, 3), 4, layers=3, channels=2)
 IMAGE = CellSpace((8, 8, 1), 3, layers=3, channels=2)
+MOBILE = MobileSpace((16, 16, 1), 4, max_stages=2, depths=(1, 3), max_filters=16)
 TINY = CellSpace((6, 1, 1), 3, layers=3, nodes=1, concat=1, channels=1, primitives=("skip_connect", "conv_bn_relu_3x1"))
 
 
@@ -34,6 +35,29 @@ def test_the_mixture_of_one_option_a_decision_gives_what_the_built_network_gives
         graph, _ = canonical(space.graph(mixture.genotype(selection)))
         built, _ = forward(graph, mixture.inherited(selection, values), x, graph.outputs[0].name)
         np.testing.assert_allclose(mixed_forward(mixture, values, one_hot(mixture, selection), x), built, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("space", "number"), [(SIGNAL, 170), (IMAGE, 170), (MOBILE, 160)], ids=["signal", "image", "mobile"]
+)
+def test_five_hundred_selections_are_the_networks_that_are_built(space, number):
+    mixture = space.mixture()
+    rng = np.random.default_rng(7)
+    values = initial_weights(mixture.graph, 0)
+    x = tf.constant(rng.standard_normal((4, *space.input_shape)), tf.float32)
+
+    @tf.function(autograph=False)
+    def mixed(selection):
+        chosen = [tf.one_hot(selection[i], len(d.options)) for i, d in enumerate(mixture.decisions)]
+        return mixed_forward(mixture, values, chosen, x)
+
+    for _ in range(number):
+        selection = tuple(int(rng.integers(len(d.options))) for d in mixture.decisions)
+        graph, _ = canonical(space.graph(mixture.genotype(selection)))
+        built, _ = forward(graph, mixture.inherited(selection, values), x, graph.outputs[0].name)
+        np.testing.assert_allclose(mixed(tf.constant(selection)), built, rtol=1e-5, atol=1e-5)
+    assert mixed.experimental_get_tracing_count() == 1
 
 
 def test_a_mixture_weighs_by_the_softmax_of_its_logits():

@@ -1,0 +1,64 @@
+"""What the neural unit of TI's C2000 microcontrollers (F28P55x) runs: the rules of its documentation, as a metric.
+
+Channels are multiples of 4, but for the input, which has one. Kernels are at most 7 high; strides are (1, 1), (2, 1) or
+(2, 2); a max pool spans at most 4×4; a fully connected layer of 8 bits has at least 16 inputs. Height is the axis of
+time of a signal. Other operators are not judged: the documentation says nothing of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from edgevolve.graph import Conv2D, Dense, DepthwiseConv2D, Graph, MaxPool2D, Node
+from edgevolve.metric import Metric, register
+
+RULES_BROKEN = Metric("npu_rules_broken", "NPU rules broken", better="lower")
+register(RULES_BROKEN)
+
+_CHANNELS, _KERNEL_HEIGHT, _POOL, _FEWEST_INPUTS = 4, 7, 4, 16
+_STRIDES = ((1, 1), (2, 1), (2, 2))
+
+
+@dataclass(frozen=True, slots=True)
+class TiNpu:
+    """A metric provider: at how many places a network breaks a rule.
+
+    `SearchConfig(metrics=(TiNpu(),), problem=Problem([...], [at_most("npu_rules_broken", 0)]))` keeps all of them.
+    """
+
+    @property
+    def metric_names(self) -> Sequence[str]:
+        """`npu_rules_broken`."""
+        return (RULES_BROKEN.name,)
+
+    def __call__(self, graph: Graph) -> Mapping[str, float]:
+        """How many."""
+        return {RULES_BROKEN.name: float(len(rules_broken(graph)))}
+
+
+def rules_broken(graph: Graph) -> tuple[str, ...]:
+    """Each place in words, in the order of the network: `c3: 6 channels are no multiple of 4`."""
+    return tuple(f"{node.name}: {words}" for node in graph.nodes for words in _broken(graph, node))
+
+
+def _broken(graph: Graph, node: Node) -> list[str]:
+    x, op = node.inputs[0], node.op
+    if isinstance(op, Dense):
+        inputs = prod(x.shape)
+        return [] if inputs >= _FEWEST_INPUTS else [f"{inputs} inputs are fewer than {_FEWEST_INPUTS}"]
+    if isinstance(op, MaxPool2D):
+        return [] if max(op.size) <= _POOL else [f"a pool of {op.size} is above {_POOL}×{_POOL}"]
+    if not isinstance(op, Conv2D | DepthwiseConv2D):
+        return []
+    lies = x.shape[1] == 1 and x.shape[2] > 1  # a signal along the width
+    kernel, stride = (pair[::-1] if lies else pair for pair in (op.kernel, op.stride))
+    found = []
+    if x in graph.inputs:
+        found += [] if x.shape[3] == 1 else [f"the input has {x.shape[3]} channels, not 1"]
+    if node.output.shape[3] % _CHANNELS:
+        found.append(f"{node.output.shape[3]} channels are no multiple of {_CHANNELS}")
+    if kernel[0] > _KERNEL_HEIGHT:
+        found.append(f"a kernel of {kernel[0]} rows is above {_KERNEL_HEIGHT}")
+    if stride not in _STRIDES:
+        found.append(f"a stride of {stride} is none of {', '.join(map(str, _STRIDES))}")
+    return found
