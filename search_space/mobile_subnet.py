@@ -8,7 +8,7 @@ from edgevolve.spelling import suggestion
 from search_space.mobile import Mobile, MobileSpace, percent_of
 from search_space.mobile_mixture import fixed
 from search_space.mobile_stages import MbConv
-from search_space.protocol import GenotypeError
+from search_space.space import GenotypeError
 from search_space.variables import shown
 
 KEYS = ("wid", "ks", "e", "d", "image_size")

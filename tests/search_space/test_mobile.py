@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_space.protocol import GenotypeError
+from search_space.space import GenotypeError
 
 from edgevolve.graph import (
     Activate,
