@@ -7,7 +7,6 @@ import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from search_space.space import GenotypeError
 
 from edgevolve.graph import (
     Activate,
@@ -34,6 +33,7 @@ from search_space.mobile_blocks import (
     window,
 )
 from search_space.mobile_stages import MORE_BLOCKS, FusedMbConv, MbConv, Residual, Stage
+from search_space.space import GenotypeError
 
 configure_tensorflow(1)
 
