@@ -1,11 +1,12 @@
 """Do inherited weights rank networks as training from scratch does? Random networks of a space, each judged both ways.
 
-    python benchmarks/supernet_ranking.py --data FOLDER [--quick] [--networks N] [--shared E] [--epochs E]
+    python benchmarks/supernet_ranking.py --data FOLDER [--quick] [--networks N] [--shared E] [--epochs E] [--only SET]
 
 FOLDER holds `mnist_12k2k.npz` (images) and `har_phone.npz` (accelerometer and gyroscope, split by subject). Shared
 weights are trained by each method for as many passes over the examples as `--shared` says, random sampling for four
 times as many, since its steps have one network and not four; each network is trained from scratch for `--epochs` with
 two seeds. All errors are of the validation split. `--quick`: scikit-learn's 8×8 digits in place of both.
+`--rank-alone`: without the surrogate, whose 400 networks take minutes.
 
 `tau`: Kendall's between the inherited error and that of a seed, the mean over the two; `tau_low`: the 2.5 % quantile of
 it over 2000 bootstrap samples of the networks; `tau_ceiling`: between the two seeds; `tau_in_band`: over pairs of
@@ -50,6 +51,8 @@ def main() -> None:
     parser.add_argument("--shared", type=int)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--only", choices=("mnist_12k2k", "har_phone"))
+    parser.add_argument("--rank-alone", action="store_true")
     given = parser.parse_args()
     networks = given.networks or (16 if given.quick else 40)
     shared, epochs = given.shared or (25 if given.quick else 30), given.epochs or (8 if given.quick else 10)
@@ -58,12 +61,14 @@ def main() -> None:
     if not given.quick:
         images, signals = (str(given.data / f"{name}.npz") for name in ("mnist_12k2k", "har_phone"))
         sets = {"mnist_12k2k": NpzImages(images), "har_phone": SensorTable(signals, group="subject")}
-    found = {name: measured(name, data, networks, shared, epochs, given.methods) for name, data in sets.items()}
+        sets = {name: data for name, data in sets.items() if given.only in (None, name)}
+    how = networks, shared, epochs, given.methods, not given.rank_alone
+    found = {name: measured(name, data, *how) for name, data in sets.items()}
     first = next(iter(found.values()))
     print(json.dumps({**first.get("sandwich", next(iter(first.values()))), "methods": found}))
 
 
-def measured(name, data, number, shared_epochs, epochs, methods):
+def measured(name, data, number, shared_epochs, epochs, methods, with_surrogate):
     """The figures of every method on a data set."""
     splits = load_splits(data)
     space = MobileSpace(
@@ -74,7 +79,8 @@ def measured(name, data, number, shared_epochs, epochs, methods):
         max_filters=24,
         blocks=("mbconv",),
         activations=("relu6",),
-        resolutions=(min(data.input_shape[:2]),),
+        resolutions=(min(side for side in data.input_shape[:2] if side > 1),),
+        max_head=160,
     )
     rng = np.random.default_rng(11)
     genotypes = [space.sample(rng) for _ in range(number)]
@@ -96,7 +102,7 @@ def measured(name, data, number, shared_epochs, epochs, methods):
             [score(space, one, graph, shared, splits) for one, graph in zip(genotypes, graphs, strict=True)]
         )
         found[method] = figures(inherited, trained, costs)
-        if method == methods[0]:
+        if method == methods[0] and with_surrogate:
             found[method] |= predicted(space, shared, splits)
         words = ", ".join(f"{key} {value}" for key, value in found[method].items())
         print(f"  {method}: {shared.steps} steps of {shared.networks} networks in {spent:.1f} min; {words}", flush=True)

@@ -1,7 +1,8 @@
 """Train shared weights: by the sandwich rule, by progressive shrinking or by plain random sampling.
 
 Sandwich rule with in-place distillation: Yu and Huang 2019 (arXiv 1903.05134) and BigNAS, Yu et al. 2020 (arXiv
-2003.11142): in every step the largest network learns from the labels, the smallest and some at random from the largest.
+2003.11142): in every step the largest network learns from the labels, the smallest and some at random from labels and
+largest alike. (There they learn from the largest alone, which has nothing to teach in a training of minutes.)
 Progressive shrinking: Cai et al. 2020 (Once-for-All, arXiv 1908.09791): the largest network first; then it teaches
 networks whose kernels, then depths, then widths vary as well.
 """
@@ -27,6 +28,9 @@ METHODS: tuple[Method, ...] = ("sandwich", "progressive", "random")
 
 PLAN_AFTER = 0.1
 """After this share of its time a phase counts its steps, and plans for the rest: from then on all is decided."""
+TAUGHT = 0.5
+"""Of what the smaller networks of a sandwich learn from, the share of the largest network; the rest are the labels."""
+
 _REPORT_EVERY = 20
 
 
@@ -217,7 +221,8 @@ class _AtWork:
             losses.append(loss)
             if phase.sandwich and number == 0:
                 taught = outputs
-        descent.step(self._rate(phase), place.done, [row for row, *_ in turns])
+        rows = [row for row, *_ in turns]
+        descent.step(self._rate(phase, len(rows)), place.done, rows)
         place.networks += len(turns)
         place.step, place.done = place.step + 1, place.done + 1
         first = float(losses[0]) * len(turns)
@@ -250,18 +255,22 @@ class _AtWork:
         shape = tuple(part for part in space.parts if part != "resolution")
         drawn = [space.sample(rng) for _ in range(phase.networks)]
         if phase.sandwich:
-            for genotype, by_labels in ((space.largest(drawn[0], space.parts), 1.0), (space.smallest(drawn[0]), 0.0)):
+            for genotype, share in ((space.largest(drawn[0], space.parts), 0.0), (space.smallest(drawn[0]), TAUGHT)):
                 row = space.path(genotype).vector
-                yield row, row, by_labels, 1 - by_labels
+                yield row, row, 1 - share, share
         for genotype in (space.largest(genotype_drawn, fixed) for genotype_drawn in drawn):
             row = space.path(genotype).vector
             teacher = space.path(space.largest(genotype, shape)).vector if phase.taught else row
-            yield row, teacher, float(not phase.sandwich), float(phase.sandwich or phase.taught)
+            yield row, teacher, 1 - TAUGHT * phase.sandwich, max(TAUGHT * phase.sandwich, float(phase.taught))
 
-    def _rate(self, phase: Phase) -> float:
-        """The learning rate: constant until the steps of the phase are known, then by the schedule."""
+    def _rate(self, phase: Phase, networks: int) -> float:
+        """The learning rate: constant until the steps of the phase are known, then by the schedule.
+
+        The networks of a step give the mean of their gradients; their sum is what BigNAS and Once-for-All go along. To
+        Adam both are the same.
+        """
         settings, place = self.training.settings, self.place
-        rate = settings.learning_rate * phase.rate
+        rate = settings.learning_rate * phase.rate * (networks if settings.optimiser == "sgd" else 1)
         if settings.schedule == "constant" or place.planned is None:
             return rate
         return float(rate * 0.5 * (1 + np.cos(np.pi * place.step / place.planned)))
