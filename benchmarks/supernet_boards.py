@@ -131,7 +131,7 @@ def on_board(run, name, splits, given, work):
     made = export(folder, graph, found.weights(best.number), splits, facts(found, best.number), device=found.target)
     content = (folder / "model.tflite").read_bytes()
     least = arena_needed(content)
-    room = min(float(bound.value) for bound in found.problem.constraints if "arena" in bound.metric)
+    room = min(bound.bound for bound in found.problem.constraints if "arena" in bound.metric)
     measured = {"flash_bytes": len(content), f"arena_bytes@{found.target.name}": made.arena.arena_bytes}
     kept = not found.problem.broken({**best.metrics, **measured})
     host = made.arena.host
