@@ -17,7 +17,7 @@ from search_space.declared import DeclaredSpace
 from search_space.genome import Choice, Flag, IntRange, Items, Record, Variable, Variants
 from search_space.mixture import Mixture
 from search_space.mobile_blocks import Function, convolution, pooled, rounded, shorter_side, window
-from search_space.mobile_shared import ENDING, INPUT, UNEXPANDED, mobile_program, place
+from search_space.mobile_shared import ENDING, INPUT, mobile_program, place
 from search_space.mobile_stages import (
     BLOCKS,
     GROUPS,
@@ -264,8 +264,7 @@ class MobileSpace(DeclaredSpace[Mobile]):
             for block in range(stage.depth):
                 stride = stage.stride if block == 0 else 1
                 windows.append(window(x, stage.block.kernel, stride))
-                unexpanded = getattr(stage.block, "expansion", 0) == 1
-                net.part(place(number, block), TAGS[type(stage.block)] + UNEXPANDED * unexpanded)
+                net.part(place(number, block), TAGS[type(stage.block)])
                 x = add_block(net, x, stage.block, filters, stride, function)
             words.append(describe_stage(stage.block, filters, windows))
         net.part(ENDING, "with head" if genotype.head else "without head")

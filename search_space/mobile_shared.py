@@ -6,11 +6,6 @@ from functools import cache
 from search_space.shared import AddUp, Either, Excite, Hidden, Keep, Layer, Mean, Pool, Program, Step
 
 INPUT, ENDING = "input", "ending"
-UNEXPANDED = " without expansion"
-"""Follows the kind of an inverted residual of expansion 1.
-
-It has weights of its own: its depthwise convolution reads what enters the block, and not what another one makes of it.
-"""
 _KERNEL = 7
 
 
@@ -55,9 +50,8 @@ def _program(
     for stage in range(stages):
         for block in range(depth):
             name, strides = place(stage, block), (1, 2) if block == 0 else (1,)
-            kinds = [kind + more for kind in blocks for more in ("", UNEXPANDED) if kind + more in _KINDS]
-            sizes = before, filters, expansion, strides, functions
-            steps.append(Either(name, tuple((kind, _KINDS[kind](name, *sizes)) for kind in kinds)))
+            kinds = [(kind, _KINDS[kind](name, before, filters, expansion, strides, functions)) for kind in blocks]
+            steps.append(Either(name, tuple(kinds)))
             before = filters
     steps.append(
         Either(
@@ -82,7 +76,7 @@ def _hidden(steps: Sequence[Step]) -> Iterator[Hidden]:
     """The expanded channels of every inverted residual."""
     branches = (branch for step in steps if isinstance(step, Either) for branch in step.branches)
     for kind, inside in branches:
-        if kind not in ("mbconv", "fused_mbconv"):  # others have no such channels
+        if kind not in ("mbconv", "fused_mbconv"):
             continue
         layers = [step for step in inside if isinstance(step, Layer)]
         project = layers.pop()
@@ -110,21 +104,7 @@ def _mbconv(
     name, wide = f"{name}, mbconv", before * expansion
     return (
         Keep("before"),
-        Layer(f"{name}: expand", "conv", (1, 1, before, wide), functions=functions),
-        *_separable(name, before, wide, filters, strides, functions),
-    )
-
-
-def _unexpanded(
-    name: str, before: int, filters: int, expansion: int, strides: tuple[int, ...], functions: tuple[str, ...]
-) -> tuple[Step, ...]:
-    return (Keep("before"), *_separable(f"{name}, mbconv1", before, before, filters, strides, functions))
-
-
-def _separable(
-    name: str, before: int, wide: int, filters: int, strides: tuple[int, ...], functions: tuple[str, ...]
-) -> tuple[Step, ...]:
-    return (
+        Layer(f"{name}: expand", "conv", (1, 1, before, wide), functions=functions, optional=True),
         Layer(f"{name}: depthwise", "depthwise", (_KERNEL, _KERNEL, wide, 1), strides=strides, functions=functions),
         _excite(name, wide, max(1, before // 4), functions),
         Layer(f"{name}: project", "conv", (1, 1, wide, filters)),
@@ -140,19 +120,7 @@ def _fused(
         Keep("before"),
         Layer(f"{name}: expand", "conv", (_KERNEL, _KERNEL, before, wide), strides=strides, functions=functions),
         _excite(name, wide, max(1, before // 4), functions),
-        Layer(f"{name}: project", "conv", (1, 1, wide, filters)),
-        AddUp(f"{name}: skip", "before"),
-    )
-
-
-def _fused_unexpanded(
-    name: str, before: int, filters: int, expansion: int, strides: tuple[int, ...], functions: tuple[str, ...]
-) -> tuple[Step, ...]:
-    name = f"{name}, fused1"
-    return (
-        Keep("before"),
-        Layer(f"{name}: expand", "conv", (_KERNEL, _KERNEL, before, filters), strides=strides, functions=functions),
-        _excite(name, filters, max(1, before // 4), functions),
+        Layer(f"{name}: project", "conv", (1, 1, wide, filters), optional=True),
         AddUp(f"{name}: skip", "before"),
     )
 
@@ -171,10 +139,4 @@ def _residual(
     )
 
 
-_KINDS = {
-    "mbconv": _mbconv,
-    f"mbconv{UNEXPANDED}": _unexpanded,
-    "fused_mbconv": _fused,
-    f"fused_mbconv{UNEXPANDED}": _fused_unexpanded,
-    "residual": _residual,
-}
+_KINDS = {"mbconv": _mbconv, "fused_mbconv": _fused, "residual": _residual}

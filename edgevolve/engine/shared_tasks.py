@@ -31,7 +31,7 @@ LARGEST_BYTES = 512 << 20
 class Supernet:
     """Train one set of weights for all networks of `space`: `SearchConfig(prepare=Supernet(space, minutes=10))`.
 
-    `method` is "sandwich" (the largest, the smallest and two random networks a step, which learn from the largest),
+    `method` is "sandwich" (the largest, the smallest and two random networks a step, which learn from it and labels),
     "progressive" (Once-for-All's shrinking, by a teacher) or "random" (one random network a step). The budget is
     `minutes` or else the epochs of `training`. A checkpoint comes every `checkpoint_s` seconds. Raises `ValueError` for
     a space whose networks cannot share weights.
