@@ -24,7 +24,7 @@ from edgevolve.metric import QUANTISATION_DROP, int8_metric
 from edgevolve.quantisation import Quantise, ScoreInt8
 from edgevolve.runs import ConfigError, Job, Journal, Run, SearchConfig, events
 from edgevolve.runs.earlier import parameters
-from edgevolve.training import Distil, TrainingSettings
+from edgevolve.training import Distil, TrainingSettings, foreseen
 from search_algorithms import Failed
 from search_space.recipes import BITS
 
@@ -96,9 +96,14 @@ def train_again(
     `how` is what `how_trained` says of the task.
 
     Each is journaled when it ends: the same call after an interrupt trains those that are missing. The best by the
-    validation split is tested, once. Raises `JournalError` where another process writes to the run.
+    validation split is tested, once. Raises `ConfigError` for a network that no runtime runs as the stages make it,
+    `JournalError` where another process writes to the run.
     """
     graph, epochs = run.graph(number), task.settings.epochs
+    try:
+        foreseen(graph, task.stages, {})
+    except ValueError as error:
+        raise ConfigError(f"candidate {number}: {error}") from None
     if task.stages == (ScoreInt8(),) and 4 in kernel_bits(graph).values():
         task = replace(task, stages=(Quantise(None, distil=task.distil),))
     done = {

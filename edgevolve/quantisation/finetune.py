@@ -79,8 +79,9 @@ class Quantise:
         return replace(self, **{fields[key]: recipe[key] for key in fields if key in recipe})
 
     def foreseen(self, graph: Graph) -> Graph:
-        """With activations of its bits, since memory follows from them. Raises `ValueError` where no runtime can."""
-        found = with_activation_bits(graph, self.activations or activation_bits(graph))
+        """With its bits, from which size and memory follow. Raises `ValueError` if no runtime runs the network so."""
+        found = with_bits(graph, self.bits, self.first, self.last)
+        found = with_activation_bits(found, self.activations or activation_bits(graph))
         check_activations(found)
         return found
 
@@ -125,8 +126,7 @@ class Quantise:
 
     def _packed(self, graph: Graph, weights: Mapping[str, NDArray[Any]]) -> tuple[Graph, Weights]:
         """The network with these bits, in canonical order, and its weights by the names there."""
-        chosen = with_bits(graph, self.bits, self.first, self.last)
-        chosen = with_activation_bits(chosen, self.activations or activation_bits(graph))
+        chosen = self.foreseen(graph)
         if chosen == graph:
             return graph, dict(weights)
         packed, names = canonical(chosen)

@@ -23,6 +23,7 @@ from edgevolve.graph import (
     activation_bits,
     form_in_words,
     from_json,
+    kernel_bits,
     to_json,
     with_activation_bits,
     with_kernel_bits,
@@ -152,3 +153,11 @@ def test_kernels_of_four_bits_are_refused_beside_int16_activations(trained, spli
     packed = replace(trained, graph=with_kernel_bits(trained.graph, names))
     with pytest.raises(QuantisationError, match="kernels of 4 bits"):
         Quantise(None, activations=16)(packed, splits, np.random.default_rng(0), unreported)
+    with pytest.raises(QuantisationError, match="kernels of 4 bits"):
+        Quantise(4).foreseen(with_activation_bits(trained.graph, 16))
+
+
+def test_size_and_memory_are_foreseen_from_the_bits(trained):
+    assert set(kernel_bits(Quantise(4).foreseen(trained.graph)).values()) == {4}
+    assert list(kernel_bits(Quantise(4, last=8).foreseen(trained.graph)).values())[-1] == 8
+    assert Quantise().foreseen(trained.graph) == trained.graph
