@@ -48,6 +48,7 @@ from edgevolve.quantity import quantity
 from edgevolve.tflite import TARGETS, read_tflite
 from edgevolve.training.session import configure_tensorflow
 from resource_models import deployed, file_footprint, measure_in_bands, peak_memory
+from resource_models.banded import banded
 from resource_models.bands import Cutter, Part
 from resource_models.pieces import NEVER
 from search_space import CellSpace, CnnSpace, MlpSpace, MobileSpace, NasBench201Space
@@ -211,11 +212,10 @@ def cut_at_random(model: bytes, rng: np.random.Generator) -> tuple[bytes, bytes]
     for _ in range(int(rng.integers(1, 3))):
         content = unpacked(after)
         read = read_tflite(packed(content))
-        cutter = Cutter(read)
-        banded = cutter.banded(part)
-        if banded is None or len(banded.model.operators) > 1_500:
+        cut = banded(Cutter(read), part)
+        if cut is None or len(cut.model.operators) > 1_500:
             break
-        put_in_bands(content, read, banded)
+        put_in_bands(content, read, cut)
         lay_out(content)
         after = packed(content)
         part = _part(Cutter(read_tflite(after)), rng) or part

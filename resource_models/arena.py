@@ -92,7 +92,7 @@ def footprint(graph: Graph, target: Target = CORTEX_M) -> Footprint:
     return _footprint(parts, target, plan, flash, len(placed.tensors), macs(graph))
 
 
-def file_footprint(model: TfliteModel, target: Target = CORTEX_M) -> Footprint:
+def file_footprint(model: TfliteModel, target: Target = CORTEX_M, tries: int = 0) -> Footprint:
     """The figures of a file, in its own order and with its own numbers of tensors; flash is its size as it is.
 
     A plan that the file brings counts as `stored_head_bytes`. Kernels without a model (`unmodelled`) count as nothing.
@@ -100,7 +100,7 @@ def file_footprint(model: TfliteModel, target: Target = CORTEX_M) -> Footprint:
     """
     parts = _parts(model, target)
     placed = _placed(parts, target)
-    best = _best(parts, placed)
+    best = _best(parts, placed, tries)
     planned = _footprint(parts, target, best, model.size_bytes, len(placed.tensors), file_macs(model))
     return planned if model.offsets is None else replace(planned, stored_head_bytes=stored_head_bytes(model, target))
 
@@ -138,14 +138,14 @@ def placed_buffers(network: Graph | TfliteModel, target: Target = CORTEX_M) -> l
     ]
 
 
-def memory_plan(network: Graph | TfliteModel, target: Target = CORTEX_M) -> Plan:
+def memory_plan(network: Graph | TfliteModel, target: Target = CORTEX_M, tries: int = 0) -> Plan:
     """The best plan for a file's operators (`deployed`) or for a file, offsets in the order of `buffers`.
 
     Beside variables in subgraphs behind the first the runtime misreads a plan (`AllocateVariables` of
     `micro_allocator.cc` looks them up by their place in the first), so that such a file gets none.
     """
     parts = _parts(network, target)
-    return _best(parts, _placed(parts, target))
+    return _best(parts, _placed(parts, target), tries)
 
 
 def stored_head_bytes(model: TfliteModel, target: Target = CORTEX_M) -> int:
@@ -214,10 +214,10 @@ def _placed(parts: Sequence[Part], target: Target) -> Placed:
     return Placed(tuple(names), tuple(numbers), tuple(tensors), tuple(scratch))
 
 
-def _best(parts: Sequence[Part], placed: Placed) -> Plan:
+def _best(parts: Sequence[Part], placed: Placed, tries: int = 0) -> Plan:
     if any(part.variables for part in parts[1:]):
         return unplanned([*placed.tensors, *placed.scratch])
-    return plan(placed.tensors, placed.scratch)
+    return plan(placed.tensors, placed.scratch, tries)
 
 
 def _footprint(

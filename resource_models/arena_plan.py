@@ -32,10 +32,10 @@ def unplanned(buffers: Sequence[Buffer], greedy: Sequence[int] | None = None) ->
     return Plan(None, peak, highest, highest, highest == peak)
 
 
-def plan(tensors: Sequence[Buffer], scratch: Sequence[Buffer] = ()) -> Plan:
+def plan(tensors: Sequence[Buffer], scratch: Sequence[Buffer] = (), tries: int = 0) -> Plan:
     """The best plan for tensors in the order of their numbers, and the scratch buffers of all kernels.
 
-    Above `MOST_PACKED` buffers the runtime's own plan is all that is looked at.
+    Above `MOST_PACKED` buffers the runtime's own plan is all that is looked at. `tries` as of `packed`.
     """
     buffers = [*tensors, *scratch]
     greedy = greedy_offsets(buffers)
@@ -43,7 +43,7 @@ def plan(tensors: Sequence[Buffer], scratch: Sequence[Buffer] = ()) -> Plan:
     peak, highest = own.peak_bytes, own.greedy_bytes
     if own.exact or len(buffers) > MOST_PACKED:
         return own
-    best = packed(buffers, greedy)
+    best = packed(buffers, greedy, tries=tries)
     offsets = best.offsets[: len(tensors)]
     head = height(buffers, greedy_offsets(buffers, offsets)) if scratch else best.height_bytes
     exact = best.exact and head == best.height_bytes

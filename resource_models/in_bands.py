@@ -8,9 +8,10 @@ from edgevolve.tflite import CORTEX_M, Operator, Subgraph, Target, TfliteModel, 
 from resource_models.arena import Footprint, file_footprint, measure
 from resource_models.constants import constants
 from resource_models.deployed import deployed
+from resource_models.effort import QUICK
 from resource_models.flash import flash_bytes
 from resource_models.memory import peak_memory
-from resource_models.partial import QUICK, Choice, choices
+from resource_models.partial import Choice, choices
 
 
 @lru_cache(maxsize=64)

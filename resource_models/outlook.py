@@ -5,74 +5,127 @@ the figure is the least that any plan of the cut network needs, but for a few by
 which a piece counts as much as the whole.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import accumulate
+from typing import NamedTuple
 
 from edgevolve.graph import DType, Tensor
-from edgevolve.tflite import Operator, Target, needs
-from resource_models.bands import SLICE, Cutter, Part
+from edgevolve.tflite import Operator, Target, TfliteModel, needs
+from resource_models.bands import SLICE, Cutter, Part, joins
 from resource_models.liveness import lifetimes
-from resource_models.pieces import Band, Path
+from resource_models.pieces import NEVER, Path
+from resource_models.sequence import run_in_bands
 from resource_models.tail import constant_bytes, operator_bytes
 
-_Place = tuple[int, int, int, int]
-"""First row and rows, first column and columns."""
+
+class Foreseen(NamedTuple):
+    """A part in bands: bytes that are kept more than in the uncut network, and those of the head.
+
+    `bands` are those of the bands, `joins` those at the end; it is of so many `operators` then, of which
+    `before_joins` run before the first join.
+
+    `fed` are those of the bands where what only the part reads comes in pieces, as it is needed, and `emptied` where
+    what a band has made is gone before the next one.
+    """
+
+    tail: int
+    bands: int
+    fed: int
+    emptied: int
+    joins: int
+    before_joins: int
+    operators: int
+
+
+def live_at(model: TfliteModel, target: Target) -> list[int]:
+    """Bytes that are live at each operator, scratch included."""
+    nodes = model.graph.nodes
+    change = [0] * (len(nodes) + 1)
+    for tensor, first, last in lifetimes(model.graph) if nodes else ():
+        size = target.aligned(tensor.size_bytes)
+        change[first] += size
+        change[last + 1] -= size
+    scratch = (_scratch(operator, target) for operator in model.operators)
+    return [live + more for live, more in zip(accumulate(change[:-1]), scratch, strict=True)]
 
 
 class Outlook:
     """Arenas of one network with parts of it in bands."""
 
-    def __init__(self, cutter: Cutter, tail_bytes: int, target: Target) -> None:
-        """`tail_bytes` is the tail of the cutter's network on `target`."""
+    def __init__(self, cutter: Cutter, target: Target) -> None:
+        """Nothing is cut yet."""
         model = cutter.model
-        self._tail = tail_bytes
-        self.cutter, self._target, self._nodes = cutter, target, model.graph.nodes
-        self._slices = [operator.name == SLICE for operator in model.operators]
-        self._kept = [operator_bytes(operator, target) for operator in model.operators]
-        self._scratch = [_scratch(operator, target) for operator in model.operators]
-        self._run, self._sizes = cache(self._run_of), cache(self._sizes_of)
-        self._works = [sum(y.size_bytes for y in node.outputs) for node in self._nodes]
-        lives = lifetimes(model.graph)
-        live, enters = [0] * (len(self._nodes) + 1), [0] * (len(self._nodes) + 1)
-        for tensor, first, last in lives:
-            size = target.aligned(tensor.size_bytes)
-            live[first] += size
-            live[last + 1] -= size
-        for number, tensor_size in enumerate(accumulate(live[:-1])):
-            enters[number] = tensor_size - sum(target.aligned(y.size_bytes) for y in self._nodes[number].outputs)
-        self._enters = enters
-        self._live = [a + b for a, b in zip(accumulate(live[:-1]), self._scratch, strict=True)]
+        self.cutter, self.target, self.nodes = cutter, target, model.graph.nodes
+        self._makers = {y.name: number for number, node in enumerate(self.nodes) for y in node.outputs}
+        self._joined = [
+            [x.name for x in node.inputs if x.name in self._makers] if joins(operator) else []
+            for node, operator in zip(self.nodes, model.operators, strict=True)
+        ]
+        self._cuts = [operator.name == SLICE or joins(operator) for operator in model.operators]
+        self.kept = [operator_bytes(operator, target) for operator in model.operators]
+        self.scratch = [_scratch(operator, target) for operator in model.operators]
+        self.sizes, self.foreseen = cache(self._sizes_of), cache(self._foreseen)
+        self._works = [sum(y.size_bytes for y in node.outputs) for node in self.nodes]
+        self._live = live_at(model, target)
+        self._before = [*accumulate(self._live, max, initial=0)]
+        self._behind = [*accumulate(reversed(self._live), max, initial=0)][::-1]
+        self._joins_before = [*accumulate(map(len, self._joined), initial=0)]
+        made = [sum(target.aligned(y.size_bytes) for y in node.outputs) for node in self.nodes]
+        self.enters = [a - b - c for a, b, c in zip(self._live, made, self.scratch, strict=True)]
+        maps = (*model.graph.inputs, *(y for node in self.nodes for y in node.outputs))
+        self.pixel_bits = {x.name: x.size_bytes * 8 // (x.shape[1] * x.shape[2]) for x in maps if len(x.shape) == 4}
+        self.numbers = {values for operator in model.operators for values in operator.values if values}
         x = Tensor("", (1, 1, 1, 1), DType.INT8)
-        self._slice = operator_bytes(Operator("SLICE", (x, x, x), (x,), {}, (1, 0, 0), (1,), ((), (), ())), target)
+        self.slice = operator_bytes(Operator("SLICE", (x, x, x), (x,), {}, (1, 0, 0), (1,), ((), (), ())), target)
         join = Operator("CONCATENATION", (x, x), (x,), {"axis": 1.0, "activation": 0.0}, (1, 1), (1,), ((), ()))
-        self._join, self._number = operator_bytes(join, target), constant_bytes(target)
+        self.join, self.number = operator_bytes(join, target), constant_bytes(target)
 
     def beside(self, runs: Sequence[tuple[int, int]]) -> int:
-        """Bytes that the arena has at least, whatever happens within these runs of operators."""
-        most = begin = 0
-        for first, last in (*sorted(runs), (len(self._live), 0)):
-            most = max(most, max(self._live[begin:first], default=0))
-            begin = last
-        return self._tail + most
+        """About the bytes that the head has at least, whatever happens within these runs of operators.
 
-    def least(self, first: int, last: int, bands: int) -> int:
-        """A bound of the arena with a run in so many bands that takes no time.
+        Pieces that a run puts together may be used as soon as they are made: what the run makes of them then waits.
+        """
+        (begin, end), *others = runs or [(0, 0)]
+        if not others and self._joins_before[begin] == self._joins_before[end]:
+            return max(self._before[begin], self._behind[end])
+        most = begin = 0
+        for first, last in (*sorted(runs), (len(self._live), len(self._live))):
+            pieces = {x: self._makers[x] for number in range(first, last) for x in self._joined[number]}
+            start = min((maker + 1 for maker in pieces.values()), default=first)
+            most = max(most, max(self._live[begin : min(start, first)], default=0))
+            if start < first:
+                most = max(most, self._meanwhile(start, first, last, pieces))
+            begin = last
+        return most
+
+    def _meanwhile(self, start: int, first: int, last: int, pieces: Mapping[str, int]) -> int:
+        """The most bytes from `start` to a run, of pieces that wait for it only what it makes of them."""
+        sizes = {maker: self.target.aligned(self.nodes[maker].output.size_bytes) for maker in pieces.values()}
+        waits = min(1.0, sum(self.sizes(first, last)[1]) / max(1, sum(sizes.values())))
+        most = waiting = 0
+        for number in range(start, first):
+            waiting += sizes.get(number - 1, 0)
+            most = max(most, self._live[number] - int((1 - waits) * waiting))
+        return most
+
+    def least(self, first: int, last: int, bands: int) -> tuple[int, int]:
+        """Bounds of what more is kept and of the head with a run in so many bands, which take no time.
 
         At the end the pieces of all outputs are live beside one of them whole, and at each operator at least as much of
-        its maps as one band has on average.
+        its maps as one band has on average. What is before a concatenation of pieces may run in one band alone.
         """
-        given, wanted = self._sizes(first, last)
-        tail = sum(
-            kept * (bands * (not cut) - 1)
-            for kept, cut in zip(self._kept[first:last], self._slices[first:last], strict=True)
+        given, wanted = self.sizes(first, last)
+        behind = max((i + 1 for i in range(first, last) if self._joined[i]), default=first)
+        tail = (bands - 1) * sum(self.kept[behind:last]) - sum(
+            kept * (bands if behind <= i else 1) for i, kept in enumerate(self.kept[first:last], first) if self._cuts[i]
         )
-        through = self._enters[first] - sum(given)
-        work = through + sum(given) + max(self._works[first:last]) // bands
-        return self._tail + tail + max(through + sum(wanted) + min(wanted, default=0), work)
+        through = self.enters[first] - sum(given)
+        work = through + (sum(given) + max(self._works[first:last]) // bands if behind == first else 0)
+        return tail, max(through + sum(wanted) + min(wanted, default=0), work)
 
     def _sizes_of(self, first: int, last: int) -> tuple[list[int], list[int]]:
-        aligned = self._target.aligned
+        aligned = self.target.aligned
         given, wanted = ([aligned(x.size_bytes) for x in maps] for maps in self.cutter.ends(first, last))
         return given, wanted
 
@@ -80,145 +133,110 @@ class Outlook:
         """The most bytes that are live at an operator of a run."""
         return max(self._live[first:last])
 
-    def arena(self, parts: Sequence[Part], beside: int) -> tuple[int, int] | None:
-        """Bytes of the arena with these parts in bands: while one of them runs, and while none does.
-
-        `beside` is that of the network as it is; None where a part cannot be cut so.
-        """
-        tail = most = 0
-        for part in parts:
-            run = self._run(part)
-            if run is None:
-                return None
-            tail += run.tail
-            most = max(most, run.most)
-        return self._tail + tail + most, beside + tail
-
-    def _run_of(self, part: Part) -> "_Run | None":
+    def _foreseen(self, part: Part) -> Foreseen | None:
         ways = self.cutter.ways(part)
-        return _Run(self, part, ways) if ways else None
+        return _Ledger(self, part, ways).foreseen if ways else None
 
 
-class _Run:
-    """One part, operator by operator: the most bytes that are live, and what more is kept."""
+class _Ledger:
+    """Takes a part in bands: the most bytes that are live, and what more is kept."""
 
     def __init__(self, outlook: Outlook, part: Part, ways: tuple[tuple[Path, ...], tuple[Path, ...]]) -> None:
-        self._outlook, self._part, self._target = outlook, part, outlook._target
-        self.tail = self.most = 0
+        self._outlook, self._aligned = outlook, outlook.target.aligned
+        self._last = part.last
+        operators = outlook.cutter.model.operators[part.first : part.last]
+        self._late = {x.name for operator in operators if joins(operator) for x in operator.inputs if x}
+        self._sizes: list[int] = []
+        self._born: list[int] = []
+        self._dies: list[int] = []
+        self._scratch: dict[int, int] = {}
+        self._now, self._joins_from, self._entries = 0, NEVER, 0
+        self._sliced: list[tuple[int, int]] = []
+        self._results: list[int] = []
         self._numbers: set[tuple[int, ...]] = set()
-        given, wanted = outlook.cutter.ends(part.first, part.last)
-        aligned = outlook._target.aligned
-        readers = outlook.cutter.last_reader
-        through = outlook._enters[part.first] - sum(aligned(x.size_bytes) for x in given)
-        down, across = ways
-        waiting = 0
-        for i, row in enumerate(down):
-            for j, column in enumerate(across):
-                final = i == len(down) - 1 and j == len(across) - 1
-                dying = {x.name for x in given if final and readers[x.name] < part.last}
-                base = through + waiting
-                peak, pieces = self._band(given, wanted, row, column, dying)
-                self.most = max(self.most, base + peak)
-                waiting += pieces
-        kept = {x.name for x in given if readers[x.name] >= part.last}
-        base = through + sum(aligned(x.size_bytes) for x in given if x.name in kept)
-        self._joins(wanted, down, across, base, waiting)
-        run = slice(part.first, part.last)
-        for kept_bytes, cut in zip(outlook._kept[run], outlook._slices[run], strict=True):
-            self.tail += kept_bytes * (part.rows * part.columns * (not cut) - 1)
-        self.tail += outlook._number * len(self._numbers)
+        self.tail = -sum(outlook.kept[part.first : part.last])
+        given, _ = outlook.sizes(part.first, part.last)
+        run_in_bands(outlook.cutter, part, ways, self)
+        self.tail += outlook.number * len(self._numbers - outlook.numbers)
+        through, live, begun = outlook.enters[part.first] - sum(given), self._live(), self._joins_from
+        fed = [a - b for a, b in zip(live, self._apart(), strict=True)]
+        emptied = [a - b for a, b in zip(live, self._waiting(), strict=True)]
+        most = [through + max(each) for each in (live[:begun], fed[:begun], emptied[:begun], live[begun:])]
+        self.foreseen = Foreseen(self.tail, most[0], most[1], most[2], most[3], self._joins_from - 1, self._now)
 
-    def _band(
-        self, given: Iterable[Tensor], wanted: Iterable[Tensor], row: Path, column: Path, dying: set[str]
-    ) -> tuple[int, int]:
-        """The most bytes live in a band, inputs included, and those of the pieces that stay after it."""
-        outlook, aligned = self._outlook, self._target.aligned
-        size: list[int] = []
-        born: list[int] = []
-        dies: list[int] = []
-        now = 0
-        forever = 1 << 30
-        where: dict[str, tuple[int, _Place]] = {}
-        pixel: dict[str, int] = {}
-        extra: dict[int, int] = {}
+    def entry(self, x: Tensor) -> int:
+        stays = self._outlook.cutter.last_reader[x.name] >= self._last
+        self._entries += 1
+        self._sizes.append(self._aligned(x.size_bytes))
+        self._born.append(NEVER if x.name in self._late else 0)
+        self._dies.append(NEVER if stays else 0)
+        return len(self._sizes) - 1
 
-        def made(bytes_: int, lives: int) -> int:
-            size.append(aligned(bytes_))
-            born.append(now)
-            dies.append(lives)
-            return len(size) - 1
+    def slice(self, piece: int, whole: Tensor, begin: tuple[int, int], sizes: tuple[int, int]) -> int:
+        self.tail += self._outlook.slice
+        self._numbers.add((0, *begin, 0))
+        self._numbers.add((1, *sizes, whole.shape[3]))
+        made = self._made((piece,), whole, sizes)
+        if piece < self._entries and self._dies[piece] < NEVER:
+            self._sliced.append((self._now, self._sizes[made]))
+        return made
 
-        def cut(x: Tensor, a: Band, b: Band) -> int:
-            nonlocal now
-            key, place = where[x.name]
-            dies[key] = max(dies[key], now)
-            wished = (a.start, a.size, b.start, b.size)
-            if wished == place:
-                return key
-            now += 1
-            dies[key] = max(dies[key], now)
-            self.tail += outlook._slice
-            self._numbers.add((0, a.start - place[0], b.start - place[2], 0))
-            self._numbers.add((1, a.size, b.size, x.shape[3]))
-            return made(pixel[x.name] * a.size * b.size // 8, now)
+    def operator(self, number: int, given: Sequence[int], sizes: tuple[int, int]) -> int:
+        outlook = self._outlook
+        self.tail += outlook.kept[number]
+        made = self._made(given, outlook.nodes[number].output, sizes)
+        if scratch := outlook.scratch[number]:
+            self._scratch[self._now] = scratch
+        return made
 
-        for x in given:
-            pixel[x.name] = x.size_bytes * 8 // (x.shape[1] * x.shape[2])
-            where[x.name] = made(x.size_bytes, 0 if x.name in dying else forever), (0, x.shape[1], 0, x.shape[2])
-        for x in given:
-            a, b = row.given[x.name], column.given[x.name]
-            where[x.name] = cut(x, a, b), (a.start, a.size, b.start, b.size)
-        for number in range(self._part.first, self._part.last):
-            node, step = outlook._nodes[number], number - self._part.first
-            down, across = row.steps[step], column.steps[step]
-            keys = [cut(x, down.read, across.read) for x in node.inputs]
-            a, b = down.made, across.made
-            y = node.output
-            pixel[y.name] = y.size_bytes * 8 // (y.shape[1] * y.shape[2])
-            if outlook._slices[number]:
-                where[y.name] = keys[0], (a.start, a.size, b.start, b.size)
-                continue
-            now += 1
-            for key in keys:
-                dies[key] = max(dies[key], now)
-            key = made(pixel[y.name] * a.size * b.size // 8, now)
-            where[y.name] = key, (a.start, a.size, b.start, b.size)
-            if outlook._scratch[number]:
-                extra[now] = outlook._scratch[number]
-        pieces = 0
-        for y in wanted:
-            key = cut(y, row.wanted[y.name], column.wanted[y.name])
-            dies[key] = forever
-            pieces += size[key]
-        change = [0] * (now + 2)
-        for bytes_, first, last in zip(size, born, dies, strict=True):
-            change[first] += bytes_
-            change[min(last, now) + 1] -= bytes_
+    def join(self, pieces: Sequence[int], axis: int, whole: Tensor, sizes: tuple[int, int], *, final: bool) -> int:
+        self.tail += self._outlook.join
+        made = self._made(pieces, whole, sizes)
+        if final:
+            self._dies[made] = NEVER
+            self._joins_from = min(self._joins_from, self._now)
+            self._results += pieces
+        return made
+
+    def _made(self, given: Sequence[int], whole: Tensor, sizes: tuple[int, int]) -> int:
+        self._now += 1
+        for piece in given:
+            self._born[piece] = min(self._born[piece], self._now)
+            self._dies[piece] = max(self._dies[piece], self._now)
+        rows, columns = sizes
+        self._sizes.append(self._aligned(self._outlook.pixel_bits[whole.name] * rows * columns // 8))
+        self._born.append(self._now)
+        self._dies.append(self._now)
+        return len(self._sizes) - 1
+
+    def _waiting(self) -> list[int]:
+        """Bytes of the results of earlier bands."""
+        change = [0] * (self._now + 1)
+        for piece in self._results:
+            if self._born[piece] < self._now:
+                change[self._born[piece] + 1] += self._sizes[piece]
+        return list(accumulate(change))
+
+    def _apart(self) -> list[int]:
+        """Bytes of what is live that need not be where entries come in pieces, a piece beside what is cut out of it."""
+        apart = [0] * (self._now + 1)
+        for entry in range(self._entries):
+            if self._dies[entry] < NEVER:
+                for now in range(self._born[entry], self._dies[entry] + 1):
+                    apart[now] += self._sizes[entry]
+        for now, size in self._sliced:
+            apart[now] -= size
+        return apart
+
+    def _live(self) -> list[int]:
+        change = [0] * (self._now + 2)
+        for size, born, dies in zip(self._sizes, self._born, self._dies, strict=True):
+            change[min(born, self._now)] += size
+            change[min(dies, self._now) + 1] -= size
         live = list(accumulate(change[:-1]))
-        for step, scratch in extra.items():
+        for step, scratch in self._scratch.items():
             live[step] += scratch
-        return max(live), pieces
-
-    def _joins(
-        self, wanted: Sequence[Tensor], down: Sequence[Path], across: Sequence[Path], base: int, live: int
-    ) -> None:
-        """Pieces put side by side: those of a row first, then the rows."""
-        outlook, aligned = self._outlook, self._target.aligned
-        for y in wanted:
-            pixel = y.size_bytes * 8 // (y.shape[1] * y.shape[2])
-            rows = []
-            for row in down:
-                pieces = [aligned(pixel * row.wanted[y.name].size * each.wanted[y.name].size // 8) for each in across]
-                rows.append(aligned(pixel * row.wanted[y.name].size * y.shape[2] // 8))
-                if len(across) > 1:
-                    self.tail += outlook._join - (outlook._join if len(down) == 1 else 0)
-                    self.most = max(self.most, base + live + rows[-1])
-                    live += rows[-1] - sum(pieces)
-            whole = aligned(y.size_bytes)
-            self.tail += outlook._join - outlook._number  # the whole had its record before
-            if len(down) > 1:
-                self.most = max(self.most, base + live + whole)
-                live += whole - sum(rows)
+        return live
 
 
 def _scratch(operator: Operator, target: Target) -> int:

@@ -7,11 +7,16 @@ Source of the search: Martello, Monaci and Vigo, "An exact approach to the strip
 positions fixed in time.
 """
 
+from bisect import insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import NamedTuple
 
 from resource_models.planner import Buffer, greedy_offsets, height, live_peak
+
+_MOST_PLACED = 45_000
+"""Buffers that are placed by first fit from one order on."""
 
 MAX_STATES = 8_000
 """Skylines that one search may visit before it settles for the best plan it knows."""
@@ -29,8 +34,13 @@ class Packing:
     exact: bool
 
 
-def packed(buffers: Sequence[Buffer], greedy: Sequence[int] | None = None, max_states: int = MAX_STATES) -> Packing:
-    """The lowest plan, never above `greedy` (the runtime's own plan, computed unless given) and exact if it can be."""
+def packed(
+    buffers: Sequence[Buffer], greedy: Sequence[int] | None = None, max_states: int = MAX_STATES, tries: int = 0
+) -> Packing:
+    """The lowest plan, never above `greedy` (the runtime's own plan, computed unless given) and exact if it can be.
+
+    Where neither first fit nor the search comes to the end, `tries` times more orders of first fit are looked at.
+    """
     offsets = tuple(greedy_offsets(buffers) if greedy is None else greedy)
     bound, best = live_peak(buffers), height(buffers, offsets)
     if best == bound:
@@ -48,6 +58,11 @@ def packed(buffers: Sequence[Buffer], greedy: Sequence[int] | None = None, max_s
         if below is None:
             break
         offsets, best = below, height(buffers, below)
+    if best > bound and not search.complete:
+        for tried in _moved(buffers, bound, tries):
+            found = height(buffers, tried)
+            if found < best:
+                offsets, best = tuple(tried), found
     return Packing(offsets, best, best == bound or search.complete)
 
 
@@ -78,9 +93,30 @@ def _first_fit(buffers: Sequence[Buffer], order: Sequence[int]) -> list[int]:
                     break
                 offset = max(offset, end)
         offsets[i] = offset
-        placed.append((offset, offset + size, first, last))
-        placed.sort()
+        insort(placed, (offset, offset + size, first, last))
     return offsets
+
+
+def _moved(buffers: Sequence[Buffer], bound: int, tries: int) -> Iterator[list[int]]:
+    """Ever lower offsets: in an order of first fit one buffer after the other is moved, and stays where none is higher.
+
+    Begins `tries` times at each of the orders. Moves follow from the buffers alone: the generator has a fixed seed.
+    """
+    rng, best = Random(0), 1 << 60
+    for order in [order for order in _orders(buffers) for _ in range(tries)]:
+        lowest = height(buffers, _first_fit(buffers, order))
+        for _ in range(_MOST_PLACED // len(buffers)):
+            moved = order.copy()
+            moved.insert(rng.randrange(len(order)), moved.pop(rng.randrange(len(order))))
+            offsets = _first_fit(buffers, moved)
+            found = height(buffers, offsets)
+            if found <= lowest:
+                lowest, order = found, moved
+            if found < best:
+                best = found
+                yield offsets
+            if found == bound:
+                return
 
 
 _Path = tuple[int, int, "_Path"] | None

@@ -1,61 +1,29 @@
 """Which parts of a network to compute in how many bands, so that its arena is the least that some extra work allows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
-from typing import NamedTuple
 
 from edgevolve.tflite import CORTEX_M, Target, TfliteModel
 from resource_models.arena import Footprint, arena_range, file_footprint
-from resource_models.bands import Banded, Cutter, Part
+from resource_models.banded import Banded, banded, ordered
+from resource_models.bands import Cutter, Part
+from resource_models.effort import THOROUGH, Effort
 from resource_models.outlook import Outlook
-from resource_models.pieces import NEVER
+from resource_models.pairs import Cut, pairs
 
 _LEAST_GAIN = 0.003
 """A network in which no cut saves more than this share is not cut further."""
+
+_MOST_MOVED = 4_000
+"""Operators of all networks in which ends of bands are moved, for each that is kept."""
 
 _BUDGETS = (0.05, 0.2, 1.0, 5.0)
 """Shares of extra work for which plans are searched, whatever share is allowed: more allowed never needs more."""
 
 _MOST_RUNS = 80
 """Runs of operators that are tried in a network that is in bands already, those beside which least is live."""
-
-_ROWS = tuple((rows, 1) for rows in (2, 3, 4, 5, 6, 8, 12, 16))
-_AGAIN = ((2, 1), (1, 2), (3, 1), (4, 1))
-_TILES = ((1, 2), (2, 2), (2, 3), (3, 2), (3, 3), (4, 2), (4, 3), (4, 4))
-
-
-class Effort(NamedTuple):
-    """How far plans are searched.
-
-    `counts` are bands of rows and of columns, `again` those of a network that is in bands already, `spares` and
-    `tapers` as of `Part`. Of the cuts of all networks that are
-    kept at one depth, the `tries` that promise the most are made, at most `alike` of one run of operators, and the
-    `width` best are cut again, up to `depth` times in all; networks of fewer operators than `wide` have as many times
-    more of both. `rungs` is the first of the budgets to be tried.
-    """
-
-    counts: tuple[tuple[int, int], ...]
-    again: tuple[tuple[int, int], ...]
-    spares: tuple[int, ...]
-    tapers: tuple[float, ...]
-    width: int
-    tries: int
-    alike: int
-    depth: int
-    wide: int = 0
-    rungs: int = 0
-
-    def of(self, operators: int) -> "Effort":
-        """The effort for a network of this many operators."""
-        times = max(1, min(4, self.wide // max(operators, 1)))
-        return self._replace(width=self.width * times, tries=self.tries * times)
-
-
-THOROUGH = Effort(_ROWS + _TILES, _AGAIN, (1, 3, NEVER), (1.0, 0.75), width=2, tries=6, alike=2, depth=4, wide=45)
-QUICK = Effort(_ROWS[:3] + _ROWS[4:5], _AGAIN[:1], (NEVER,), (1.0,), width=1, tries=1, alike=1, depth=2, rungs=-1)
-"""The effort for each candidate of a search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,64 +40,81 @@ class Choice:
     slower: float
 
 
-class _Cut(NamedTuple):
-    """Parts to cut at once, the last first, the bytes that the arena would have, and the multiply-accumulates."""
-
-    arena: int
-    macs: int
-    parts: tuple[Part, ...]
-
-
 class _State:
-    """A network during the search, with the cuts that save memory in it."""
+    """A network on the way, with the cuts that save something there."""
 
-    def __init__(self, parts: tuple[Part, ...], banded: Banded, target: Target, effort: Effort) -> None:
-        self.parts, self.banded, self.effort = parts, banded, effort
+    def __init__(self, parts: tuple[Part, ...], network: Banded, target: Target, effort: Effort) -> None:
+        self.parts, self.banded, self.effort = parts, network, effort
         self._target = target
-        self._cuts: dict[int, list[_Cut]] = {}
-        self.least, _, self._tail_bytes = arena_range(banded.model, target)
-        self.macs = sum(node.macs for node in banded.model.graph.nodes)
+        self._cuts: dict[int, list[Cut]] = {}
+        self.ordered = ordered(network, target) if parts else network
+        self.least, _, self._tail_bytes = arena_range(self.ordered.model, target)
+        self.macs = sum(node.macs for node in network.model.graph.nodes)
 
     @cached_property
     def footprint(self) -> Footprint:
-        return file_footprint(self.banded.model, self._target)
+        return file_footprint(self.ordered.model, self._target)
 
     @cached_property
     def _outlook(self) -> Outlook:
-        return Outlook(Cutter(self.banded.model), self._tail_bytes, self._target)
+        return Outlook(Cutter(self.banded.model), self._target)
 
-    def cuts(self, most_macs: int) -> list[_Cut]:
+    def cuts(self, most_macs: int) -> list[Cut]:
         """The most promising within so much work, the best first: for `tries` runs at most, `alike` of each."""
         if most_macs not in self._cuts:
             self._cuts[most_macs] = self._promising(most_macs)
         return self._cuts[most_macs]
 
-    def after(self, cut: _Cut) -> "_State":
-        banded = self.banded
+    def after(self, cut: Cut) -> "_State | None":
+        """None where a part cannot be cut so: that is known of all but the second of a pair."""
+        network = self.banded
         for part in cut.parts:
-            done = Cutter(banded.model).banded(part)
-            assert done
-            banded = _after(banded, done)
-        return _State((*self.parts, *cut.parts), banded, self._target, self.effort)
+            done = banded(Cutter(network.model), part)
+            if done is None:
+                return None
+            network = _after(network, done)
+        return _State((*self.parts, *cut.parts), network, self._target, self.effort)
+
+    def again(self, parts: Sequence[Part], like: "_State") -> "_State | None":
+        """With other parts, which have to make the same operators as those of `like`."""
+        network = self.banded
+        for part in parts:
+            done = banded(Cutter(network.model), part)
+            if done is None:
+                return None
+            network = _after(network, done)
+        if network.origins != like.banded.origins:
+            return None
+        return _State(tuple(parts), network, self._target, self.effort)
 
     def choice(self, macs: int) -> Choice:
-        return Choice(self.parts, self.banded, self.footprint, self.macs / macs - 1 if macs else 0.0)
+        return Choice(self.parts, self.ordered, self.packed, self.macs / macs - 1 if macs else 0.0)
 
-    def _promising(self, most_macs: int) -> list[_Cut]:
+    @cached_property
+    def packed(self) -> Footprint:
+        """The footprint with more effort for the plan in memory, where it is in bands."""
+        tries = self.effort.packings if self.parts else 0
+        return file_footprint(self.ordered.model, self._target, tries) if tries else self.footprint
+
+    def _promising(self, most_macs: int) -> list[Cut]:
         """A run is left out where what lies beside it needs more than the best cuts of as many runs as are tried."""
         outlook, effort = self._outlook, self.effort
-        best: list[_Cut] = []
+        best: list[Cut] = []
         slow: list[Part] = []
-        most = self.least
-        listed = sorted(self._runs(outlook, most), key=self._order)
+        most = self._tail_bytes + outlook.beside([])
+        listed = sorted(self._runs(outlook), key=self._order)
         for beside, runs in listed[: _MOST_RUNS if self.parts else None]:
-            if beside >= most:
-                break
+            if self._tail_bytes + beside >= most:
+                continue
             best += sorted(self._of_run(outlook, runs, most, most_macs, slow))[: effort.alike]
             if len(best) >= effort.tries:
                 best = sorted(best)[: effort.tries]
                 most = best[-1].arena
         return sorted(best)
+
+    def pairs(self, most_macs: int) -> list[Cut]:
+        """Pairs of runs in bands, the most promising first."""
+        return pairs(self._outlook, self._tail_bytes, self.macs, most_macs)[: self.effort.pairs]
 
     def _order(self, listed: tuple[int, tuple[tuple[int, int], ...]]) -> tuple[int, ...]:
         """Those beside which least is live come first; in bands, the shortest."""
@@ -137,30 +122,40 @@ class _State:
         return (last - first, beside, first) if self.parts else (beside, last - first, first)
 
     def _of_run(
-        self, outlook: Outlook, runs: Sequence[tuple[int, int]], most: int, most_macs: int, slow: list[Part]
-    ) -> list[_Cut]:
+        self,
+        outlook: Outlook,
+        runs: Sequence[tuple[int, int]],
+        most: int,
+        most_macs: int,
+        slow: list[Part],
+    ) -> list[Cut]:
         """The cuts of a run that need less than `most`; to `slow` come those that are too much work."""
-        cuts: list[_Cut] = []
+        found: list[Cut] = []
         first, last = runs[0]
         shorter = [part for part in slow if first <= part.first and part.last <= last]
         for rows, columns in self.effort.again if self.parts else self.effort.counts:
             if any(rows >= part.rows and columns >= part.columns for part in shorter):
                 continue
-            if outlook.least(first, last, rows * columns) >= most:
+            tail, head = outlook.least(first, last, rows * columns)
+            if self._tail_bytes + tail + head >= most:
                 continue
             within = False
-            for spare, taper in product(self.effort.spares, self.effort.tapers if rows > 1 else (1.0,)):
-                like = [Part(*run, rows, columns, spare, taper) for run in runs]
+            tapers = self.effort.tapers if rows > 1 else (1.0,)
+            rests = (False,) if self.parts else self.effort.rests
+            for spare, taper, rest in product(self.effort.spares, tapers, rests):
+                like = [Part(*run, rows, columns, spare, taper, rest) for run in runs]
+                if rest and outlook.foreseen(like[0]) == outlook.foreseen(like[0]._replace(rest=False)):
+                    continue
                 cut, too_slow = self._cut(outlook, like, most, most_macs)
                 within |= not too_slow
                 if cut:
-                    cuts.append(cut)
+                    found.append(cut)
             if not within:
                 slow.append(Part(first, last, rows, columns))
                 shorter.append(slow[-1])
-        return cuts
+        return found
 
-    def _cut(self, outlook: Outlook, like: Sequence[Part], most: int, most_macs: int) -> tuple[_Cut | None, bool]:
+    def _cut(self, outlook: Outlook, like: Sequence[Part], most: int, most_macs: int) -> tuple[Cut | None, bool]:
         """The first of the parts, and of the others those beside which as much is live; whether it is too much work.
 
         No cut is given that needs `most` bytes.
@@ -174,14 +169,20 @@ class _State:
             if work > most_macs:
                 return None, True
             parts = like[: number + 1]
-            arenas = outlook.arena(parts, outlook.beside([(each.first, each.last) for each in parts]))
-            if arenas is None or arenas[0] >= most:
+            found = [outlook.foreseen(each) for each in parts]
+            known = [each for each in found if each]
+            if len(known) < len(found):
                 return None, False
-            if arenas[1] < most and (arenas[0] >= arenas[1] or number == len(like) - 1):
-                return _Cut(max(arenas), work, tuple(sorted(parts, reverse=True))), False
+            tail = self._tail_bytes + sum(each.tail for each in known)
+            inside = max(max(each.bands, each.joins) for each in known)
+            if tail + inside >= most:
+                return None, False
+            beside = outlook.beside([(each.first, each.last) for each in parts])
+            if tail + beside < most and (inside >= beside or number == len(like) - 1):
+                return Cut(tail + max(inside, beside), work, tuple(sorted(parts, reverse=True))), False
         return None, False
 
-    def _runs(self, outlook: Outlook, most: int) -> Iterator[tuple[int, tuple[tuple[int, int], ...]]]:
+    def _runs(self, outlook: Outlook) -> Iterator[tuple[int, tuple[tuple[int, int], ...]]]:
         """Runs of operators that can be cut, each with its like in other bands, the busiest first.
 
         With each the bytes beside all of them.
@@ -191,6 +192,7 @@ class _State:
         for number, origin in enumerate(origins):
             places.setdefault(origin, []).append(number)
         seen: set[tuple[int, int]] = set()
+        uncut = outlook.beside([])
         for first in range(len(allowed)):
             for last in range(first + 1, len(allowed) + 1):
                 if not allowed[last - 1]:
@@ -205,7 +207,7 @@ class _State:
                             runs.append((i, i + last - first))
                 seen.update(runs)
                 beside = outlook.beside(runs)
-                if beside < most:
+                if beside < uncut:
                     yield beside, tuple(sorted(runs, key=lambda run: -outlook.busiest(*run)))
 
 
@@ -229,12 +231,18 @@ def choices(
     allowed = int(first.macs * (1 + slower))
     known: dict[tuple[Part, ...], _State] = {(): first}
     for most_macs in budgets[effort.rungs :]:
-        _search(first, known, most_macs)
+        _search([first], known, most_macs, first.effort)
+        if effort.pairs:
+            paired = _lowest(_made(((first, cut) for cut in first.pairs(most_macs)), known), 1)
+            _search(paired, known, most_macs, effort)
         within = [state for state in known.values() if state.macs <= allowed]
         front = _front(within)
         if front[-1].footprint.arena_bytes <= most_arena_bytes:
             break
-    reached = next((i for i, state in enumerate(front) if state.footprint.arena_bytes <= most_arena_bytes), len(front))
+    if effort.moves:
+        lowest = min((state for state in known.values() if state.macs <= allowed), key=lambda state: state.least)
+        front = _packed([*front, *_smoothed(first, lowest, allowed)])
+    reached = next((i for i, state in enumerate(front) if state.packed.arena_bytes <= most_arena_bytes), len(front))
     return tuple(state.choice(first.macs) for state in front[: reached + 1])
 
 
@@ -244,33 +252,73 @@ def _budgets(slower: float) -> list[float]:
     return [*_BUDGETS, slower] if enough is None else list(_BUDGETS[: enough + 1])
 
 
-def _search(first: _State, known: dict[tuple[Part, ...], _State], most_macs: int) -> None:
+def _search(starts: list[_State], known: dict[tuple[Part, ...], _State], most_macs: int, effort: Effort) -> None:
     """Add the networks of a beam search within so much work."""
-    effort, kept, best = first.effort, [first], first.least
+    kept = starts
+    best = min((state.least for state in kept), default=0)
     for _ in range(effort.depth):
-        made = []
-        for state, cut in _to_try(kept, most_macs, effort):
-            parts = (*state.parts, *cut.parts)
-            known.setdefault(parts, known.get(parts) or state.after(cut))
-            made.append(known[parts])
-        kept = sorted(made, key=lambda state: state.least)[: effort.width]
+        kept = _lowest(_made(_to_try(kept, most_macs, effort), known), effort.width)
         least = min((state.least for state in kept), default=best)
         if least > (1 - _LEAST_GAIN) * best:
             return
         best = least
 
 
-def _to_try(states: Sequence[_State], most_macs: int, effort: Effort) -> Iterator[tuple[_State, _Cut]]:
+def _lowest(states: Iterable[_State], number: int) -> list[_State]:
+    return sorted(states, key=lambda state: state.least)[:number]
+
+
+def _made(cuts: Iterable[tuple[_State, Cut]], known: dict[tuple[Part, ...], _State]) -> list[_State]:
+    """The networks with these cuts, as far as they can be made."""
+    made = []
+    for state, cut in cuts:
+        parts = (*state.parts, *cut.parts)
+        if parts not in known and (after := state.after(cut)):
+            known[parts] = after
+        if parts in known:
+            made.append(known[parts])
+    return made
+
+
+def _to_try(states: Sequence[_State], most_macs: int, effort: Effort) -> Iterator[tuple[_State, Cut]]:
     """The cuts that promise most, few of them of one run."""
-    tried: dict[tuple[int, int, int], int] = {}
+    tried: dict[tuple[int, ...], int] = {}
     every = ((cut, number) for number, state in enumerate(states) for cut in state.cuts(most_macs))
     for cut, number in sorted(every):
-        run = (number, cut.parts[0].first, cut.parts[0].last)
+        run = (number, len(cut.parts), cut.parts[0].first, cut.parts[0].last)
         if tried.get(run, 0) < effort.alike:
             tried[run] = tried.get(run, 0) + 1
             yield states[number], cut
             if sum(tried.values()) == effort.tries:
                 return
+
+
+def _smoothed(first: _State, state: _State, most_macs: int) -> list[_State]:
+    """The network with ends of its bands moved by a row or two, those that need the least first: a beam search.
+
+    What moves do to which operators there are decides whether later parts still mean the same: then they are not made.
+    """
+    seen, kept = {state.parts: state}, [state]
+    left = _MOST_MOVED * first.effort.moves // max(1, len(state.banded.origins))
+    while left > 0:
+        tried = [parts for each in kept for parts in _moves(each.parts) if parts not in seen][:left]
+        made = [each for parts in tried if (each := first.again(parts, state)) and each.macs <= most_macs]
+        left -= len(tried)
+        seen |= {each.parts: each for each in made}
+        last, kept = kept, _lowest(seen.values(), first.effort.moves)
+        if kept == last:
+            break
+    return kept
+
+
+def _moves(parts: tuple[Part, ...]) -> Iterator[tuple[Part, ...]]:
+    """One end of one band moved."""
+    for number, part in enumerate(parts):
+        ends = part.rows * part.columns - 1 if min(part.rows, part.columns) == 1 else 0
+        for end, by in product(range(ends), (1, -1, 2, -2)):
+            moved = [*(part.moved or (0,) * ends)]
+            moved[end] += by
+            yield (*parts[:number], part._replace(moved=tuple(moved)), *parts[number + 1 :])
 
 
 def _front(states: Sequence[_State]) -> list[_State]:
@@ -284,6 +332,17 @@ def _front(states: Sequence[_State]) -> list[_State]:
         most = front[-1].footprint.arena_bytes
         if state.least < most and state.footprint.arena_bytes < most:
             front.append(state)
+    return front
+
+
+def _packed(states: Sequence[_State]) -> list[_State]:
+    """Of the uncut network, which is the first, and others those that need less than all with no more work."""
+    uncut, *others = states
+    front = [uncut]
+    for state in sorted(others, key=lambda state: (max(state.macs, uncut.macs), state.least)):
+        most = front[-1].packed.arena_bytes
+        if state.least < most and state.packed.arena_bytes < most:
+            front[-1:] = [state] if len(front) > 1 and state.macs == front[-1].macs else [front[-1], state]
     return front
 
 

@@ -3,7 +3,7 @@
 A window at the edge of a piece reads padding where the whole map goes on: what it makes there is wrong.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -21,18 +21,23 @@ class Band(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Along one axis: the piece of its maps that an operator reads, and what it makes of it."""
+    """Along one axis: the pieces of its maps that an operator reads, None where it needs none, and what it makes."""
 
-    read: Band
+    reads: tuple[Band | None, ...]
     made: Band
 
 
 class Path(NamedTuple):
-    """Along one axis, for one band: the pieces of the entries, what each operator does, and the pieces of the exits."""
+    """Along one axis, for one band: the pieces of the entries, what each operator does, and the pieces of the exits.
+
+    An operator of which nothing is read in the band has no step. `reads` are the least pieces of the entries that hold
+    all that is read of them.
+    """
 
     given: Mapping[str, Band]
-    steps: tuple[Step, ...]
+    steps: tuple[Step | None, ...]
     wanted: Mapping[str, Band]
+    reads: Mapping[str, tuple[int, int]]
 
 
 class Window(NamedTuple):
@@ -58,7 +63,7 @@ class Window(NamedTuple):
 class Along(NamedTuple):
     """An operator along one axis: what it does, which maps of `size` it reads, and what it makes.
 
-    `cuts` tells that it is a slice.
+    `cuts` tells that it is a slice, `starts` that it is a concatenation along this axis, and where each map begins.
     """
 
     window: Window
@@ -67,6 +72,16 @@ class Along(NamedTuple):
     made: str
     made_size: int
     cuts: bool = False
+    starts: tuple[int, ...] = ()
+
+    def reach(self, made: tuple[int, int]) -> Iterator[tuple[str, tuple[int, int]]]:
+        """The least piece of each map that it reads for this piece of its output."""
+        if not self.starts:
+            read = _reach(self.window, self.size, self.made_size, made)
+            yield from ((name, read) for name in self.maps)
+        for name, start, end in zip(self.maps, self.starts, (*self.starts[1:], self.made_size), strict=False):
+            if made[0] < end and start < made[1]:
+                yield name, (max(made[0], start) - start, min(made[1], end) - start)
 
 
 def path_of(
@@ -79,26 +94,39 @@ def path_of(
     whole: bool,
 ) -> Path | None:
     """The least pieces of all maps with which the exits are right where `spans` say; None where there are none."""
-    if any(low == high for low, high in spans.values()):
+    if any(low >= high for low, high in spans.values()):
         return None
     need = dict(spans)
     for along in reversed(inner):
-        begin, stop = _reach(along.window, along.size, along.made_size, need[along.made])
-        for name in along.maps:
+        for name, (begin, stop) in along.reach(need[along.made]) if along.made in need else ():
             known = need.get(name, (begin, stop))
             need[name] = min(begin, known[0]), max(stop, known[1])
     ends = {name: whole_piece(*span) for name, span in spans.items()}
     all_of_it = {name: whole_piece(0, size) for name, size in given.items()}
-    if whole or spare < NEVER or len(given) > 1:
+    if whole or len(given) > 1 or spare < NEVER:
         steps = _through(inner, all_of_it, need, spare)
-        return Path(all_of_it, steps, ends) if steps else None
+        return Path(all_of_it, steps, ends, _reads(inner, steps, given)) if steps else None
     ((entry, total),) = given.items()
     for before, after in _around(2 * max(1, -(-total // min(wanted.values())))):
         lies = {entry: whole_piece(max(0, need[entry][0] - before), min(total, need[entry][1] + after))}
         steps = _through(inner, lies, need, spare)
         if steps:
-            return Path(lies, steps, ends)
+            return Path(lies, steps, ends, {entry: (lies[entry].start, lies[entry].wrong)})
     return None
+
+
+def _reads(
+    inner: Sequence[Along], steps: Sequence[Step | None], given: Mapping[str, int]
+) -> dict[str, tuple[int, int]]:
+    """Of each entry the least piece that holds all that the operators read of it."""
+    reads: dict[str, tuple[int, int]] = {}
+    for along, step in zip(inner, steps, strict=True):
+        for name, read in zip(along.maps, step.reads, strict=True) if step else ():
+            if name in given and read:
+                start, stop = read.start, read.start + read.size
+                low, high = reads.get(name, (start, stop))
+                reads[name] = min(low, start), max(high, stop)
+    return reads
 
 
 def whole_piece(start: int, end: int) -> Band:
@@ -127,27 +155,45 @@ def _reach(window: Window, size: int, made_size: int, made: tuple[int, int]) -> 
 
 def _through(
     inner: Sequence[Along], given: Mapping[str, Band], need: Mapping[str, tuple[int, int]], spare: int
-) -> tuple[Step, ...] | None:
+) -> tuple[Step | None, ...] | None:
     """What the operators make of these pieces; None where one would not lie as in the whole, or not suffice."""
-    places, steps = dict(given), []
+    places: dict[str, Band] = dict(given)
+    steps: list[Step | None] = []
     for along in inner:
-        lie = [places[name] for name in along.maps]
-        start, finish = max(band.start for band in lie), min(band.start + band.size for band in lie)
-        right, wrong = max(band.right for band in lie), min(band.wrong for band in lie)
-        if along.cuts:
-            start, finish = max(start, along.window.shift), min(finish, along.window.shift + along.made_size)
-            right, wrong = max(right, start), min(wrong, finish)
-        read = Band(start, finish - start, right, wrong)
-        if spare < NEVER:
-            begin, stop = _reach(along.window, along.size, along.made_size, need[along.made])
-            if read.size - (stop - begin) >= spare:
-                read = Band(begin, stop - begin, max(begin, read.right), min(stop, read.wrong))
-        made = _made(along.window, read, along.size, along.made_size)
-        if made is None or not _suffices(made, need[along.made]):
+        if along.made not in need:
+            steps.append(None)
+            continue
+        step = _joined(along, places, need[along.made]) if along.starts else _done(along, places, need, spare)
+        if step is None or not _suffices(step.made, need[along.made]):
             return None
-        places[along.made] = made
-        steps.append(Step(read, made))
+        places[along.made] = step.made
+        steps.append(step)
     return tuple(steps)
+
+
+def _done(along: Along, places: Mapping[str, Band], need: Mapping[str, tuple[int, int]], spare: int) -> Step | None:
+    """What an operator makes of what lies of all its maps."""
+    lie = [places[name] for name in along.maps]
+    start, finish = max(band.start for band in lie), min(band.start + band.size for band in lie)
+    right, wrong = max(band.right for band in lie), min(band.wrong for band in lie)
+    if along.cuts:
+        start, finish = max(start, along.window.shift), min(finish, along.window.shift + along.made_size)
+        right, wrong = max(right, start), min(wrong, finish)
+    read = Band(start, finish - start, right, wrong)
+    if spare < NEVER:
+        begin, stop = _reach(along.window, along.size, along.made_size, need[along.made])
+        if read.size - (stop - begin) >= spare:
+            read = Band(begin, stop - begin, max(begin, read.right), min(stop, read.wrong))
+    made = _made(along.window, read, along.size, along.made_size)
+    return Step((read,) * len(along.maps), made) if made else None
+
+
+def _joined(along: Along, places: Mapping[str, Band], need: tuple[int, int]) -> Step | None:
+    """What is needed of a concatenation, from those of its maps that have some of it."""
+    reads = {name: whole_piece(*read) for name, read in along.reach(need)}
+    if not all(_suffices(places[name], (read.start, read.wrong)) for name, read in reads.items()):
+        return None
+    return Step(tuple(reads.get(name) for name in along.maps), whole_piece(*need))
 
 
 def _suffices(made: Band | None, need: tuple[int, int]) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 
 from edgevolve.deployment.flatbuffer import buffer_of, schema
 from edgevolve.tflite import ROWS, TfliteModel
-from resource_models.bands import Banded
+from resource_models.banded import Banded
 
 
 def put_in_bands(content: Any, model: TfliteModel, banded: Banded) -> None:

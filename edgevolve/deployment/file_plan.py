@@ -12,13 +12,15 @@ _HAVE_A_PLACE_IN_TIME = frozenset(
 """Operators that, like custom ones, may do more than give their outputs; a subgraph that has one keeps its order."""
 
 
-def lay_out(content: Any) -> Plan:
+def lay_out(content: Any, tries: int = 0) -> Plan:
     """Give the `ModelT` the best plan for the order in which its operators stand, or none where none saves anything.
+
+    `tries` as of `memory_plan`.
 
     Raises `TfliteError` for what `read_tflite` refuses.
     """
     model = read_tflite(packed(content))
-    best, placed = memory_plan(model, CORTEX_M), buffers(model, CORTEX_M)
+    best, placed = memory_plan(model, CORTEX_M, tries), buffers(model, CORTEX_M)
     offsets = None
     if best.offsets is not None:
         offsets = [-1] * sum(len(subgraph.tensors) for subgraph in model.subgraphs)

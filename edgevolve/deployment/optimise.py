@@ -105,7 +105,7 @@ def optimised(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> O
         return Optimised(model, (head, head), None, says, False)
     outside = keeps_weights_outside(model)
     after, before, plan, arenas = replanned(model, slower, most_arena_bytes)
-    if most_arena_bytes and (needed := file_footprint(read_tflite(after)).arena_bytes) > most_arena_bytes:
+    if most_arena_bytes and (needed := file_footprint(read_tflite(after)).file_arena_bytes) > most_arena_bytes:
         within = f"within {slower:.0%} more multiply-accumulates"
         raise ExportError(f"needs an arena of at least {needed} bytes {within}, more than {most_arena_bytes}")
     if not outside and (plan.head_bytes > before or (plan.head_bytes == before and len(after) >= len(model))):
@@ -176,7 +176,7 @@ def replanned(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> R
     if slower > 0:
         whole = packed(content)
         arenas = _steps(whole, _in_bands(content, slower, most_arena_bytes))
-    plan = lay_out(content)
+    plan = lay_out(content, THOROUGH.packings if len(arenas) > 1 else 0)
     _drop_inner_names(content)
     return Replanned(with_archive_of(model, packed(content)), before, plan, arenas)
 

@@ -32,10 +32,11 @@ from edgevolve.graph import (
 )
 from edgevolve.quantisation import int8_network
 from edgevolve.quantisation.litert import open_model
-from edgevolve.tflite import TARGETS, read_tflite
+from edgevolve.tflite import CORTEX_M, TARGETS, read_tflite
 from edgevolve.training.weights import initial_weights
 from resource_models import choices, deployed, file_footprint, measure_in_bands, peak_memory
 from resource_models import in_bands as in_bands_of
+from resource_models.banded import banded, ordered
 from resource_models.bands import Cutter, Part
 from resource_models.pieces import NEVER
 from search_space import CnnSpace, MobileSpace, NasBench201Space
@@ -57,10 +58,10 @@ def in_bands(model, part):
     """The file with one part in bands, or None where it cannot be cut so."""
     content = unpacked(model)
     read = read_tflite(packed(content))
-    cut = Cutter(read).banded(part)
+    cut = banded(Cutter(read), part)
     if cut is None:
         return None
-    put_in_bands(content, read, cut)
+    put_in_bands(content, read, ordered(cut, CORTEX_M))
     lay_out(content)
     return packed(content)
 
@@ -73,7 +74,7 @@ def a_part(rng, cuttable):
     while last < len(cuttable) and cuttable[last] and rng.random() < 0.8:
         last += 1
     rows, columns = (int(rng.choice([1, 2, 3, 5])) for _ in range(2))
-    return Part(first, last, rows, columns, int(rng.choice([1, 2, 3, NEVER])))
+    return Part(first, last, rows, columns, int(rng.choice([1, 2, 3, NEVER])), 1.0, bool(rng.random() < 0.5))
 
 
 def vgg_like():
@@ -187,7 +188,7 @@ def test_micro_runs_them_in_the_arena_that_was_predicted(graph, part):
 def test_work_is_counted_as_it_is_done():
     read = read_tflite(int8_file(vgg_like()))
     cutter, part = Cutter(read), Part(0, 3, 4, 2, 1)
-    done = cutter.banded(part).model.graph
+    done = banded(cutter, part).model.graph
     assert cutter.macs(part) == sum(node.macs for node in done.nodes) > sum(node.macs for node in read.graph.nodes)
 
 

@@ -1,0 +1,74 @@
+"""How far plans in bands are searched."""
+
+from typing import NamedTuple
+
+from resource_models.pieces import NEVER
+
+_ROWS = tuple((rows, 1) for rows in (2, 3, 4, 5, 6, 8, 12, 16))
+_AGAIN = ((2, 1), (1, 2), (3, 1), (4, 1))
+_TILES = ((1, 2), (2, 2), (2, 3), (3, 2), (3, 3), (4, 2), (4, 3), (4, 4))
+
+
+class Effort(NamedTuple):
+    """How far plans are searched.
+
+    `counts` are bands of rows and of columns, `again` those of a network that is in bands already, `spares`, `tapers`
+    and `rests` as of `Part`. Of the cuts of all networks that are kept at one depth, the `tries` that promise the most
+    are made, at most `alike` of one run of operators, and the `width` best are cut again, up to `depth` times in all;
+    networks of fewer operators than `wide` have as many times more of both. At first so many `pairs` of cuts are tried,
+    too. `rungs` is the first of the budgets to be tried. With `moves`, ends of the bands of the best network are moved;
+    so many networks are kept then. `packings` is the effort for their plans in memory.
+    """
+
+    counts: tuple[tuple[int, int], ...]
+    again: tuple[tuple[int, int], ...]
+    spares: tuple[int, ...]
+    tapers: tuple[float, ...]
+    rests: tuple[bool, ...]
+    pairs: int
+    moves: int
+    packings: int
+    width: int
+    tries: int
+    alike: int
+    depth: int
+    wide: int = 0
+    rungs: int = 0
+
+    def of(self, operators: int) -> "Effort":
+        """That for a network of so many operators."""
+        times = max(1, min(4, self.wide // max(operators, 1)))
+        return self._replace(width=self.width * times, tries=self.tries * times)
+
+
+THOROUGH = Effort(
+    counts=_ROWS + _TILES,
+    again=_AGAIN,
+    spares=(1, 3, NEVER),
+    tapers=(1.0, 0.75),
+    rests=(False, True),
+    pairs=4,
+    moves=5,
+    packings=1,
+    width=2,
+    tries=6,
+    alike=2,
+    depth=4,
+    wide=45,
+)
+QUICK = Effort(
+    counts=_ROWS[:3] + _ROWS[4:5],
+    again=_AGAIN[:1],
+    spares=(NEVER,),
+    tapers=(1.0,),
+    rests=(False,),
+    pairs=0,
+    moves=0,
+    packings=0,
+    width=1,
+    tries=1,
+    alike=1,
+    depth=2,
+    rungs=-1,
+)
+"""For each candidate of a search."""

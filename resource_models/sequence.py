@@ -1,0 +1,144 @@
+"""One part of a network in bands, operator by operator, in the order in which they run.
+
+The same walk writes the operators (`banded`) and adds up what they need (`outlook`).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Generic, Protocol, TypeVar
+
+from edgevolve.graph import Node, Tensor
+from resource_models.bands import SLICE, Cutter, Part, joins
+from resource_models.pieces import Band, Path, Step, whole_piece
+
+P = TypeVar("P")
+"""What stands for a piece of a map."""
+
+_Lies = tuple[P, Band, Band]
+"""A piece, and where its rows and its columns lie in the whole."""
+
+
+class Sink(Protocol[P]):
+    """Takes operators in the order in which they run, and gives what stands for the piece that each makes.
+
+    `sizes` are rows and columns of that piece, `whole` is the map of which it is one.
+    """
+
+    def entry(self, x: Tensor) -> P:
+        """A map that the part reads."""
+
+    def slice(self, piece: P, whole: Tensor, begin: tuple[int, int], sizes: tuple[int, int]) -> P:
+        """A piece of a piece."""
+
+    def operator(self, number: int, given: Sequence[P], sizes: tuple[int, int]) -> P:
+        """The network's operator on pieces of the maps that it reads."""
+
+    def join(self, pieces: Sequence[P], axis: int, whole: Tensor, sizes: tuple[int, int], *, final: bool) -> P:
+        """Pieces side by side; `final` where they are the whole map."""
+
+
+def run_in_bands(cutter: Cutter, part: Part, ways: tuple[tuple[Path, ...], tuple[Path, ...]], sink: Sink[P]) -> None:
+    """Give `sink` the operators of a part, along the paths that `cutter` gives of it."""
+    given, wanted = cutter.ends(part.first, part.last)
+    walk, (down, across) = _Walk(cutter, part, sink), ways
+    entries = {x.name: (sink.entry(x), whole_piece(0, x.shape[1]), whole_piece(0, x.shape[2])) for x in given}
+    trimmed = [x for x in given if part.rest and cutter.last_reader[x.name] < part.last]
+    made: list[list[list[P]]] = []
+    for i, row in enumerate(down):
+        made.append([])
+        for j, column in enumerate(across):
+            for x in trimmed if i or j else ():
+                left = _left(x.name, down[i:]), _left(x.name, across)
+                if left[0] and left[1]:
+                    entries[x.name] = walk.cut(entries, x, left[0], left[1]), left[0], left[1]
+            made[-1].append(walk.band(given, wanted, entries, row, column))
+    for place, y in enumerate(wanted):
+        rows = []
+        for row, pieces in zip(down, made, strict=True):
+            sizes = row.wanted[y.name].size, y.shape[2]
+            rows.append(_joined(sink, [each[place] for each in pieces], 2, y, sizes))
+        _joined(sink, rows, 1, y, (y.shape[1], y.shape[2]))
+
+
+def _joined(sink: Sink[P], pieces: Sequence[P], axis: int, whole: Tensor, sizes: tuple[int, int]) -> P:
+    return pieces[0] if len(pieces) == 1 else sink.join(pieces, axis, whole, sizes, final=sizes == whole.shape[1:3])
+
+
+def _left(name: str, paths: Sequence[Path]) -> Band | None:
+    """What these bands read of an entry."""
+    spans = [path.reads[name] for path in paths if name in path.reads]
+    return whole_piece(min(start for start, _ in spans), max(stop for _, stop in spans)) if spans else None
+
+
+class _Walk(Generic[P]):
+    """Through the bands of a part, one after the other."""
+
+    def __init__(self, cutter: Cutter, part: Part, sink: Sink[P]) -> None:
+        self._part, self._sink = part, sink
+        self._nodes, operators = cutter.model.graph.nodes, cutter.model.operators
+        self._kinds = [(operator.name == SLICE, joins(operator)) for operator in operators[part.first : part.last]]
+        _, wanted = cutter.ends(part.first, part.last)
+        readers: dict[str, list[int]] = {x.name: [] for x in wanted}
+        for step, node in enumerate(self._nodes[part.first : part.last]):
+            for x in node.inputs:
+                readers.setdefault(x.name, []).append(step)
+        self._last: list[list[tuple[Tensor, int]]] = [[] for _ in self._kinds]
+        for node in self._nodes[part.first : part.last]:
+            steps = readers.get(node.output.name, ())
+            if len(steps) > 1 and node.output not in wanted:
+                self._last[steps[-2]].append((node.output, steps[-1]))
+
+    def band(
+        self,
+        given: Sequence[Tensor],
+        wanted: Sequence[Tensor],
+        entries: Mapping[str, _Lies[P]],
+        row: Path,
+        column: Path,
+    ) -> list[P]:
+        """The part's operators on one band; gives what is right of its piece of each output."""
+        lies, sink, part = dict(entries), self._sink, self._part
+        for x in given:  # what all readers have of it is cut out once
+            _, a, b = lies[x.name]
+            a, b = _both_have(a, row.given[x.name]), _both_have(b, column.given[x.name])
+            lies[x.name] = self.cut(lies, x, a, b), a, b
+        for step, (slices, joined) in enumerate(self._kinds):
+            node, down, across = self._nodes[part.first + step], row.steps[step], column.steps[step]
+            if down is None or across is None:
+                continue
+            reads = zip(node.inputs, down.reads, across.reads, strict=True)
+            pieces = [self.cut(lies, x, rows, columns) for x, rows, columns in reads if rows and columns]
+            sizes, made = (down.made.size, across.made.size), node.output
+            if slices or (joined and len(pieces) == 1):
+                piece = pieces[0]
+            elif joined:
+                axis = 1 if node.inputs[0].shape[1] < made.shape[1] else 2
+                piece = sink.join(pieces, axis, made, sizes, final=False)
+            else:
+                piece = sink.operator(part.first + step, pieces, sizes)
+            lies[made.name] = piece, down.made, across.made
+            for x, last in self._last[step]:  # so that no more waits than its last reader needs
+                rows, columns = (
+                    _read(row.steps[last], self._nodes[part.first + last], x),
+                    _read(column.steps[last], self._nodes[part.first + last], x),
+                )
+                if rows and columns:
+                    lies[x.name] = self.cut(lies, x, rows, columns), rows, columns
+        return [self.cut(lies, y, row.wanted[y.name], column.wanted[y.name]) for y in wanted]
+
+    def cut(self, lies: Mapping[str, _Lies[P]], x: Tensor, rows: Band, columns: Band) -> P:
+        """A piece of what there is of a map; the same where it is all of that."""
+        piece, a, b = lies[x.name]
+        if a.start == rows.start and a.size == rows.size and b.start == columns.start and b.size == columns.size:
+            return piece
+        begin = rows.start - a.start, columns.start - b.start
+        return self._sink.slice(piece, x, begin, (rows.size, columns.size))
+
+
+def _both_have(a: Band, b: Band) -> Band:
+    """What two pieces have in common, both right throughout."""
+    return whole_piece(max(a.right, b.right), min(a.wrong, b.wrong))
+
+
+def _read(step: Step | None, node: Node, x: Tensor) -> Band | None:
+    """What an operator reads of a map."""
+    return step.reads[node.inputs.index(x)] if step else None
