@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from resource_models.planner import Buffer, greedy_offsets, height, live_peak
 
-_MOST_PLACED = 45_000
+_MOST_PLACED = 75_000
 """Buffers that are placed by first fit from one order on."""
 
 MAX_STATES = 8_000
@@ -102,21 +102,44 @@ def _moved(buffers: Sequence[Buffer], bound: int, tries: int) -> Iterator[list[i
 
     Begins `tries` times at each of the orders. Moves follow from the buffers alone: the generator has a fixed seed.
     """
-    rng, best = Random(0), 1 << 60
+    meets = [
+        [j for j, other in enumerate(buffers) if j != i and other.first <= buffer.last and buffer.first <= other.last]
+        for i, buffer in enumerate(buffers)
+    ]
+    rng, best = Random(0), sum(buffer.size_bytes for buffer in buffers)
     for order in [order for order in _orders(buffers) for _ in range(tries)]:
-        lowest = height(buffers, _first_fit(buffers, order))
-        for _ in range(_MOST_PLACED // len(buffers)):
+        lowest = sum(buffer.size_bytes for buffer in buffers)
+        for trial in range(_MOST_PLACED // len(buffers)):
             moved = order.copy()
-            moved.insert(rng.randrange(len(order)), moved.pop(rng.randrange(len(order))))
-            offsets = _first_fit(buffers, moved)
-            found = height(buffers, offsets)
-            if found <= lowest:
-                lowest, order = found, moved
-            if found < best:
-                best = found
+            if trial:
+                moved.insert(rng.randrange(len(order)), moved.pop(rng.randrange(len(order))))
+            offsets = _first_fit_within(buffers, meets, moved, lowest)
+            if offsets is None:
+                continue
+            lowest, order = height(buffers, offsets), moved
+            if lowest < best:
+                best = lowest
                 yield offsets
-            if found == bound:
+            if lowest == bound:
                 return
+
+
+def _first_fit_within(
+    buffers: Sequence[Buffer], meets: Sequence[Sequence[int]], order: Sequence[int], limit: int
+) -> list[int] | None:
+    """As `_first_fit`; None as soon as it is higher than the limit. `meets` are the buffers that live beside each."""
+    starts, ends = [-1] * len(buffers), [0] * len(buffers)
+    for i in order:
+        size, offset = buffers[i].size_bytes, 0
+        for start, end in sorted([(starts[j], ends[j]) for j in meets[i] if starts[j] >= 0]):
+            if start - offset >= size:
+                break
+            if end > offset:
+                offset = end
+        if offset + size > limit:
+            return None
+        starts[i], ends[i] = offset, offset + size
+    return starts
 
 
 _Path = tuple[int, int, "_Path"] | None

@@ -16,7 +16,7 @@ from resource_models.pairs import Cut, pairs
 _LEAST_GAIN = 0.003
 """A network in which no cut saves more than this share is not cut further."""
 
-_MOST_MOVED = 4_000
+_MOST_MOVED = 2_500
 """Operators of all networks in which ends of bands are moved, for each that is kept."""
 
 _BUDGETS = (0.05, 0.2, 1.0, 5.0)
