@@ -74,7 +74,8 @@ def a_part(rng, cuttable):
     while last < len(cuttable) and cuttable[last] and rng.random() < 0.8:
         last += 1
     rows, columns = (int(rng.choice([1, 2, 3, 5])) for _ in range(2))
-    return Part(first, last, rows, columns, int(rng.choice([1, 2, 3, NEVER])), 1.0, bool(rng.random() < 0.5))
+    moved = tuple(map(int, rng.integers(-1, 2, rows * columns - 1))) if 1 in (rows, columns) else ()
+    return Part(first, last, rows, columns, int(rng.choice([1, 2, 3, NEVER])), 1.0, bool(rng.random() < 0.5), moved)
 
 
 def vgg_like():
@@ -141,6 +142,16 @@ def test_bands_within_bands_give_the_same_to_the_bit():
         if inner:
             cut += 1
             assert np.array_equal(wanted, open_model(inner).outputs(x))
+
+
+def test_a_second_part_reads_the_pieces_of_the_first_which_are_never_joined():
+    model, whole = int8_file(vgg_like()), (1, 16, 16, 16)
+    first = in_bands(model, Part(0, 3, 2))
+    join = next(i for i, each in enumerate(read_tflite(first).operators) if each.outputs[0].shape == whole)
+    second = in_bands(first, Part(join, join + 4, 2, 1, 1))
+    assert not any(x.shape == whole for x in read_tflite(second).tensors)
+    x = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype(np.float32)
+    assert np.array_equal(open_model(model).outputs(x), open_model(second).outputs(x))
 
 
 def test_a_file_is_exported_as_the_search_measured_it():

@@ -117,3 +117,13 @@ def test_the_head_of_a_plan_is_what_the_runtime_makes_of_it_with_scratch_in_the_
 def test_nothing_and_one_buffer_need_no_search(number):
     found = packed([Buffer(48, 0, 0)] * number)
     assert (found.height_bytes, found.exact) == (48 * number, True)
+
+
+@settings(deadline=None, max_examples=30)
+@given(buffer_lists(9))
+def test_more_tries_never_need_more_and_give_the_same_again(buffers):
+    before, after = packed(buffers, max_states=1), packed(buffers, max_states=1, tries=1)
+    assert after == packed(buffers, max_states=1, tries=1)
+    assert live_peak(buffers) <= after.height_bytes <= before.height_bytes
+    assert height(buffers, after.offsets) == after.height_bytes
+    assert not overlaps(buffers, after.offsets)
