@@ -175,14 +175,13 @@ def splits_shape(splits):
 
 def as_a_set(run, splits, work, tflm):
     """The candidate with the largest family, exported as a set; built and run where there is a tree."""
-    for record in sorted(run.front, key=lambda one: -one.metrics["macs"]):
+    members = []
+    for record in run.front:
         try:
-            members = family(run, record.number, SET, splits)
-        except ConfigError:
+            members = max(members, family(run, record.number, SET, splits), key=len)
+        except ConfigError:  # one network is best at all
             continue
-        if len(members) == SET:
-            break
-    else:
+    if not members:
         return {"set_networks": 0}
     named = [Member(one.graph, one.weights, {"network": one.description}) for one in members]
     found = export_set(work / "set", named, splits, "shared_set", run.target)
