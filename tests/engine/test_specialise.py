@@ -36,7 +36,7 @@ from edgevolve.graph import GraphBuilder
 from edgevolve.reports.final_trainings import final_table
 from edgevolve.reports.inherited import inherited_lines
 from edgevolve.reports.terminal import front_table
-from edgevolve.runs import Job, Run
+from edgevolve.runs import ConfigError, Job, Run
 from edgevolve.runs.provenance import facts
 from predictors import board
 
@@ -108,8 +108,16 @@ def test_shared_weights_of_another_space_or_other_data_are_one_line(prepared):
 
 
 def deepest(run):
-    """The candidate of the most blocks."""
-    return max(run.records.values(), key=lambda r: sum(stage["depth"] for stage in r.genotype["stages"])).number
+    """The candidate of the most blocks that has a family: two networks of its weights at least are worth their cost."""
+    splits = load_splits(Digits())
+    blocks = {r.number: sum(stage["depth"] for stage in r.genotype["stages"]) for r in run.records.values()}
+    for number in sorted(blocks, key=lambda number: -blocks[number]):
+        try:
+            family(run, number, 2, splits)
+        except ConfigError:
+            continue
+        return number
+    raise AssertionError("no candidate has a family")
 
 
 @pytest.mark.slow
