@@ -114,6 +114,8 @@ class _Writer:
     def _piece(self, whole: Tensor, sizes: tuple[int, int]) -> Tensor:
         """A new activation; no name is used twice, in networks that are cut again either."""
         name = f"{whole.name}{_MARK}{len(self._model.operators)}.{len(self._nodes)}"
+        while name in self._known or name in self._wholes:  # of an earlier cut of as many operators
+            name += _MARK
         self._wholes[name] = whole.name
         return replace(whole, name=name, shape=(1, *sizes, whole.shape[3]))
 
