@@ -58,7 +58,7 @@ class Search:
         )
         self._algorithm = config.algorithm.start(config.space, config.problem, config.seed, self._known)
         self._keeping = isinstance(self._algorithm, Continuing) or bool(config.training.inherited_epochs)
-        elastic = isinstance(networks_of(config.space), Elastic)
+        elastic = isinstance(networks_of(config.space), Elastic) and not getattr(config.prepare, "teaches", False)
         self._elastic = elastic and not isinstance(self._algorithm, ReadsPrepared)
         self._start = config.start_genotypes
         self._in_flight: dict[int, Candidate] = {}
@@ -245,7 +245,7 @@ class Search:
         return int(np.random.SeedSequence([self._config.seed, number]).generate_state(1)[0])
 
     def _inheriting(self, candidate: Candidate) -> Candidate:
-        """What was prepared, unless for the algorithm, is inherited by each candidate of a space that can.
+        """What was prepared, unless for the algorithm or a teacher, is inherited by each candidate of a space that can.
 
         Else a child inherits from its first parent where the configuration says so and that one's weights are there.
         """

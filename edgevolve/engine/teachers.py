@@ -41,6 +41,11 @@ class Teach:
         """None: its scores stand in the journal by the target's names."""
         return ()
 
+    @property
+    def teaches(self) -> bool:
+        """Yes: its weights are a teacher's, so no candidate begins with them."""
+        return True
+
     def prepare(self) -> None:
         """Import TensorFlow, with as many threads as the task needs."""
         from edgevolve.training.session import configure_tensorflow

@@ -16,7 +16,6 @@ from edgevolve.runs.task import Resources
 from edgevolve.training import TrainingSettings
 from edgevolve.training.linear_costs import ABOVE_ZERO
 from edgevolve.training.mixed import cost_of, factor_of
-from edgevolve.training.session import configure_tensorflow
 from search_algorithms import (
     Completed,
     Derived,
@@ -31,8 +30,6 @@ from search_algorithms import (
 )
 from search_space import CellSpace, CnnSpace, MobileSpace
 from search_space.mixture import LOGITS
-
-configure_tensorflow(1)
 
 SPACE = CellSpace((8, 8, 1), 10, layers=3, nodes=2, concat=2, channels=2)
 QUICK = DARTS(training=TrainingSettings(epochs=3, batch_size=256), checkpoint_s=0.0)

@@ -18,8 +18,8 @@ from edgevolve.training import Distil, TrainingSettings
 from edgevolve.training.distil import Network
 from edgevolve.training.keras_model import keras_model, save_keras
 from edgevolve.training.weights import initial_weights
-from search_algorithms import Problem, RandomSearch, minimise
-from search_space import MlpSpace
+from search_algorithms import Completed, Problem, RandomSearch, minimise
+from search_space import CnnSpace, MlpSpace
 
 SHORT = TrainingSettings(epochs=2)
 
@@ -118,6 +118,13 @@ def test_a_search_learns_from_a_teacher_that_it_prepared(tmp_path, large):
     found = search(chosen, "taught", out=tmp_path, evaluator=Inline)
     assert found.prepared.metrics["error"] < 0.9
     assert all(len(record.outcome.curves["loss"]) == 4 for record in found.front)
+
+
+def test_networks_that_could_share_weights_do_not_begin_with_their_teachers(tmp_path, large):
+    space = CnnSpace((8, 8, 1), 10, max_blocks=1, max_filters=16, max_units=16)
+    chosen = config(space=space, prepare=Teach(large, SHORT), stages=(Distil("prepared", settings=SHORT),))
+    found = search(chosen, "elastic", out=tmp_path, evaluator=Inline)
+    assert [(type(record.outcome), record.inherits) for record in found.records.values()] == [(Completed, None)] * 2
 
 
 @pytest.mark.slow

@@ -15,12 +15,9 @@ from edgevolve.engine.ray_pool import RayPool
 from edgevolve.graph import Conv2D, Dense, GraphBuilder, from_json, to_json
 from edgevolve.runs import Job
 from edgevolve.training import TrainingSettings, TrainState
-from edgevolve.training.session import configure_tensorflow
 from search_algorithms import Completed
 
 EPOCHS = 4
-
-configure_tensorflow(1)
 
 
 @dataclass(frozen=True)
