@@ -338,4 +338,4 @@ def test_an_archive_that_unpacks_to_more_than_memory_is_refused_before_it_is_rea
 
 def test_a_missing_file_is_looked_for_where_the_message_says(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert f"(looked in {tmp_path})" in said(NpzImages("absent.npz"))
+    assert f"(looked in {tmp_path}" in said(NpzImages("absent.npz"))
