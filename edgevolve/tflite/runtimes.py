@@ -30,6 +30,8 @@ _ON_EDGE_TPU = frozenset(
 )
 """Source: coral.ai, "TensorFlow models on the Edge TPU", supported operations."""
 
+_EIGHT_BITS = frozenset({DType.INT8, DType.UINT8})
+
 _ON_ETHOS_U = frozenset(
     {"ABS", "ADD", "ARG_MAX", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D"}
     | {"EXPAND_DIMS", "FULLY_CONNECTED", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "MAXIMUM", "MAX_POOL_2D"}
@@ -71,16 +73,16 @@ def runtimes(model: TfliteModel) -> tuple[Verdict, ...]:
     if verdicts[0].runs:
         reasons = _against_micro(model)
         verdicts[0] = _verdict(MICRO, reasons, "" if reasons else _first_alone(model))
-    for device, known, compiler in (
-        (EDGE_TPU, _ON_EDGE_TPU, "edgetpu_compiler"),
-        (ETHOS_U, _ON_ETHOS_U, "vela"),
+    for device, known, types, compiler in (
+        (EDGE_TPU, _ON_EDGE_TPU, _EIGHT_BITS, "edgetpu_compiler"),
+        (ETHOS_U, _ON_ETHOS_U, _EIGHT_BITS | {DType.INT16}, "vela"),
     ):
         if compiled:
             verdicts.append(
                 Verdict(device, compiled == device, () if compiled == device else (f"made for {compiled}",))
             )
         else:
-            verdicts.append(_uncompiled(model, device, known, compiler))
+            verdicts.append(_uncompiled(model, device, known, types, compiler))
     return tuple(verdicts)
 
 
@@ -117,13 +119,15 @@ def _first_alone(model: TfliteModel) -> str:
     return f"runs the first subgraph alone; no call reaches {left} of {len(model.subgraphs)}" if left else ""
 
 
-def _uncompiled(model: TfliteModel, device: str, known: frozenset[str], compiler: str) -> Verdict:
+def _uncompiled(
+    model: TfliteModel, device: str, known: frozenset[str], types: frozenset[DType], compiler: str
+) -> Verdict:
     """The compiler leaves to the processor what the device cannot run."""
     reasons = []
     for operator in _every(model):
         if operator.custom or operator.name not in known:
             reasons.append(operator.name)
-        elif not any(y.dtype in (DType.INT8, DType.UINT8, DType.INT16) for y in operator.outputs):
+        elif not any(y.dtype in types for y in operator.outputs):
             reasons.append(f"{operator.name} of {operator.outputs[0].dtype if operator.outputs else 'nothing'}")
         elif any(x is not None and x.dtype is DType.INT4 for x in operator.inputs):
             reasons.append(f"{operator.name} with a kernel of int4")

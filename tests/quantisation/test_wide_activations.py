@@ -30,7 +30,7 @@ from edgevolve.graph import (
 )
 from edgevolve.quantisation import QuantisationError, Quantise, int8_network, open_model
 from edgevolve.runs import ConfigError, SearchConfig
-from edgevolve.tflite import read_tflite
+from edgevolve.tflite import read_tflite, runtimes
 from edgevolve.training import Fit, TrainingSettings, TrainState, unreported
 from resource_models import HOST, deployed, footprint, model_size, peak_memory
 from search_algorithms import Problem, minimise
@@ -79,6 +79,12 @@ def test_a_file_reads_back_as_its_network(seed):
     read = read_tflite(file_of(graph, seed)[0]).graph
     assert [type(node.op) for node in read.nodes] == [type(node.op) for node in deployed(graph).graph.nodes]
     assert {x.dtype for node in read.nodes for x in node.outputs} == {DType.INT16}
+
+
+def test_the_edge_tpu_alone_is_said_to_take_no_int16():
+    verdicts = {each.runtime: each for each in runtimes(read_tflite(file_of(wide(SEEDS[0]), 0)[0]))}
+    assert [name for name, verdict in verdicts.items() if not verdict.runs] == ["Edge TPU"]
+    assert all("int16" in reason for reason in verdicts["Edge TPU"].stopped_by)
 
 
 def test_bits_of_activations_travel_in_json_and_cost_memory():
