@@ -24,6 +24,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
@@ -69,12 +70,10 @@ SPACES: Mapping[str, Any] = {
 }
 
 KNOWN: Mapping[str, Callable[[], Graph]] = {
-    f"{name}_{side}": lambda name=name, width=width, side=side: family(  # type: ignore[misc]
-        name, width=width, resolution=side, classes=10
-    )
+    f"{name}_{side}": partial(family, name, width=width, resolution=side, classes=10)
     for name, width in (("mobilenet_v1", 0.5), ("mobilenet_v2", 0.5), ("mnasnet_a1", 0.5), ("efficientnet_lite0", 1.0))
     for side in (96, 112, 128)
-} | {f"resnet_8_{side}": lambda side=side: topology("resnet_8", (side, side, 3), 10) for side in (32, 48, 64)}  # type: ignore[misc]
+} | {f"resnet_8_{side}": partial(topology, "resnet_8", (side, side, 3), 10) for side in (32, 48, 64)}
 
 FIGURES = ("files", "in_bands", "equal", "exact", "as_measured", "alive", "errors", "uncut_refused")
 _BLOCK = 25

@@ -222,10 +222,10 @@ class _Ledger:
         apart = [0] * (self._now + 1)
         for entry in range(self._entries):
             if self._dies[entry] < NEVER:
-                for now in range(self._born[entry], self._dies[entry] + 1):
-                    apart[now] += self._sizes[entry]
-        for now, size in self._sliced:
-            apart[now] -= size
+                for step in range(self._born[entry], self._dies[entry] + 1):
+                    apart[step] += self._sizes[entry]
+        for step, size in self._sliced:
+            apart[step] -= size
         return apart
 
     def _live(self) -> list[int]:

@@ -88,7 +88,7 @@ def test_the_best_single_cut_is_no_worse_than_that_of_an_exhaustive_search(graph
 
 
 @pytest.mark.slow
-def test_more_work_never_needs_more_memory_and_none_is_the_plan_of_today():
+def test_more_work_never_needs_more_memory_and_none_is_the_uncut_plan():
     model = as_file(large_first())
     before = file_footprint(model).arena_bytes
     for slower in (0.0, 0.03, 0.05, 0.12, 0.2):

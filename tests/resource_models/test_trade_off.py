@@ -41,10 +41,10 @@ SHARES = st.lists(st.floats(0, 1.5), min_size=2, max_size=3, unique=True).map(so
 @given(space=st.sampled_from(SPACES), seed=st.integers(0, 1000), shares=SHARES)
 def test_more_work_allowed_never_needs_more_memory_and_each_step_costs_more_and_needs_less(space, seed, shares):
     model = as_file(space.graph(space.sample(np.random.default_rng(seed))))
-    today, before = file_footprint(model), None
+    uncut, before = file_footprint(model), None
     for share in (0.0, *shares):
         curve = choices(model, share, effort=FEWER)
-        assert (curve[0].parts, curve[0].slower, curve[0].footprint) == ((), 0.0, today)
+        assert (curve[0].parts, curve[0].slower, curve[0].footprint) == ((), 0.0, uncut)
         assert share or len(curve) == 1
         arenas, works = [one.footprint.arena_bytes for one in curve], [max(one.slower, 0.0) for one in curve]
         assert all(more > less for more, less in pairwise(arenas))
