@@ -151,7 +151,7 @@ def test_more_networks_begin_with_the_same_ones():
 
 
 def test_on_ray_there_is_one_worker_a_node_and_it_measures(tmp_path):
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:
         pools = []
 
