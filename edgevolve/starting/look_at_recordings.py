@@ -87,7 +87,8 @@ def _windowing(lengths: Sequence[int], rates: Counter[float]) -> tuple[dict[str,
         fits = [window for window in _WINDOWS if window <= short]
         settings["window"] = min(fits, key=lambda window: abs(window - wanted)) if fits else short
         about = f"{settings['window'] / rate:.2g} s at {rate:.4g} Hz" if rate else "no column says the rate"
-        why["window"] = f"{about}; recordings have {min(lengths)} to {max(lengths)} steps"
+        have = f"{min(lengths)} to {max(lengths)}" if len(set(lengths)) > 1 else f"{lengths[0]}"
+        why["window"] = f"{about}; recordings have {have} steps"
     if rates and max(rates) > (1 + _OTHER_RATE) * min(rates):
         settings["rate"] = rates.most_common(1)[0][0]
         why["rate"] = f"files have {min(rates):.4g} to {max(rates):.4g} Hz; all are resampled to the usual one"
