@@ -133,7 +133,7 @@ SWITCHING = SWITCHING.replace(
 
 @needs_compiler
 def test_the_bundle_of_a_set_switches_and_runs_the_golden_examples_of_each(three, tmp_path, monkeypatch):
-    """The runtime is pretended; on the real one `benchmarks/supernet_boards.py` runs a set."""
+    """The runtime is pretended; `test_real_tflm.py` and `benchmarks/supernet_boards.py` run sets on the real one."""
     monkeypatch.delenv("TFLM_DIR", raising=False)
     costs = [Cost(0.1, 3000, 300), Cost(0.2, 2000, 200), Cost(0.3, 1000, 100)]
     array = together([source.tflite for source in three])
