@@ -59,7 +59,8 @@ def paths(number):
 
     from edgevolve.training.forward import forward
     from edgevolve.training.shared_descent import first_arrays
-    from edgevolve.training.shared_forward import cut, shared_forward
+    from edgevolve.training.shared_forward import shared_forward
+    from edgevolve.training.shared_layout import SharedLayout
     from edgevolve.training.weights import folded
 
     rng, program, traces = np.random.default_rng(0), SPACE.program, 0
@@ -69,14 +70,16 @@ def paths(number):
             arrays[name] = value + 0.1 * rng.normal(size=value.shape).astype(np.float32)
         if name.endswith("/variance"):
             arrays[name] = value + 0.3 * np.abs(rng.normal(size=value.shape)).astype(np.float32)
-    values = {name: tf.constant(value) for name, value in arrays.items()}
+    layout = SharedLayout.of(program, program.shapes)
+    values = layout.flat(arrays)
 
-    def call(row, x):
+    def call(row, numbers, parts, x):
         nonlocal traces
         traces += 1
-        return shared_forward(program, cut(program, values, row), row, x, training=False)
+        return shared_forward(program, layout.tensors(numbers, parts), row, x, training=False)
 
-    likes = tf.TensorSpec((program.width,), tf.int32), tf.TensorSpec((None, *SPACE.input_shape), tf.float32)
+    numbers, parts = tf.TensorSpec((None,), tf.float32), tf.TensorSpec((len(program.shapes), 4), tf.int32)
+    likes = tf.TensorSpec((program.width,), tf.int32), numbers, parts, tf.TensorSpec((None, *SPACE.input_shape))
     compiled = tf.function(call, autograph=False, input_signature=likes)
     x = tf.constant(rng.normal(size=(8, *SPACE.input_shape)).astype(np.float32))
     worst = 0.0
@@ -85,7 +88,9 @@ def paths(number):
         graph = from_json(to_json(SPACE.graph(genotype)))
         weights = folded(graph, SPACE.inherit(genotype, arrays))
         wanted, _ = forward(graph, weights, x, graph.outputs[0].name)
-        given = compiled(tf.constant(SPACE.path(genotype).vector), x)
+        row = SPACE.path(genotype).vector
+        used = layout.used(row)
+        given = compiled(tf.constant(row), tf.constant(values[used.places]), tf.constant(used.shapes), x)
         worst = max(worst, float(np.abs(given.numpy() - wanted.numpy()).max()))
     return worst, traces
 

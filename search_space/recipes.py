@@ -10,7 +10,7 @@ from numpy import float64
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from edgevolve.graph import Graph, with_bits
+from edgevolve.graph import Graph, bits_in, with_bits
 from search_space.genome import Choice
 from search_space.space import DegenerateSpaceError, Elastic, GenotypeError, Json, SearchSpace, WithFrontEnd, WithRecipe
 from search_space.variables import Change, check_keys, shown
@@ -20,9 +20,6 @@ G = TypeVar("G")
 Value = bool | int | float | str
 Values = tuple[Value, ...]
 """One of each gene, in the order of the genes."""
-
-BITS = ("bits", "first_bits", "last_bits")
-"""Genes that say how kernels are stored: of all, of the first and of the last layer."""
 
 _GENES_SHARE = 0.25
 """How often a mutation changes a gene of the recipe rather than the network, whose neighbours are a hundred times as
@@ -190,8 +187,8 @@ class Recipes(Generic[G]):
         """The network before training; genes of bits are in it, so that bounds hold for what is exported."""
         chosen = self.genes.to_json(genotype.recipe)
         graph = self.networks(genotype.recipe).graph(genotype.network)
-        bits: list[Any] = [chosen.get(name) for name in BITS]
-        return with_bits(graph, *bits) if any(bits) else graph
+        bits = bits_in(chosen)
+        return with_bits(graph, **bits) if bits else graph
 
     def encode(self, genotype: Trained[G]) -> NDArray[float64]:
         """The network's row, then the recipe's."""

@@ -19,14 +19,13 @@ from edgevolve.engine.search import EvaluatorFactory, on_ray, task_of, without_t
 from edgevolve.engine.shared_tasks import Inherited
 from edgevolve.engine.teachers import with_teachers
 from edgevolve.engine.train_task import Train
-from edgevolve.graph import kernel_bits, to_json
+from edgevolve.graph import bits_in, kernel_bits, to_json
 from edgevolve.metric import QUANTISATION_DROP, int8_metric
 from edgevolve.quantisation import Quantise, ScoreInt8
 from edgevolve.runs import ConfigError, Job, Journal, Run, SearchConfig, events
 from edgevolve.runs.earlier import parameters
 from edgevolve.training import Distil, TrainingSettings, foreseen
 from search_algorithms import Failed
-from search_space.recipes import BITS
 
 _AS_IT_IS: Mapping[str, Any] = {}
 
@@ -120,7 +119,7 @@ def train_again(
 
         if wanted:
             with closing(start(task, without_test(splits))) as pool:
-                recipe = {name: v for name, v in run.records[number].recipe.items() if name not in BITS}
+                recipe = {name: v for name, v in run.records[number].recipe.items() if not bits_in({name: v})}
                 waiting = [Job(seed, None, graph, _seed(run, number, seed), {}, recipe=recipe) for seed in wanted]
                 running = 0
                 while waiting or running:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edgevolve.data import Splits
 from edgevolve.data.chosen import FRONT_END
 from edgevolve.data.target import ERROR
-from edgevolve.graph import from_json, to_json
+from edgevolve.graph import LAYER_BITS, from_json, to_json
 from edgevolve.metric import Metric
 from edgevolve.runs import Job
 from edgevolve.runs.task import Needs
@@ -62,7 +62,7 @@ class Train:
         known = {key for stage in stages if isinstance(stage, FollowsRecipe) for key in stage.recipe_keys}
         for key in recipe:
             if key not in known and key != FRONT_END:
-                near = suggestion(key, known) or f"; they read {', '.join(sorted(known))}"
+                near = suggestion(key, known) or f"; they read {', '.join(sorted(known - set(LAYER_BITS[1:])))}"
                 raise ValueError(f"no stage of training reads {key!r} of a recipe{near}")
         stages_under(stages, recipe)
 

@@ -6,12 +6,22 @@ from edgevolve.graph.attributes import Activation, Padding
 from edgevolve.graph.canonical import canonical, from_json, graph_hash, json_hash, to_json
 from edgevolve.graph.channels import Channels, channels_of
 from edgevolve.graph.graph import Graph, GraphBuilder, Node, reordered
-from edgevolve.graph.kernel_bits import form_in_words, kernel_bits, with_bits, with_kernel_bits
+from edgevolve.graph.kernel_bits import (
+    BITS,
+    LAYER_BITS,
+    bits_in,
+    form_in_words,
+    kernel_bits,
+    with_bits,
+    with_kernel_bits,
+)
 from edgevolve.graph.opaque import Opaque
 from edgevolve.graph.ops import *  # noqa: F403
 from edgevolve.graph.tensor import DType, Shape, Tensor
 
 __all__ = [
+    "BITS",
+    "LAYER_BITS",
     "Activation",
     "Channels",
     "DType",
@@ -23,6 +33,7 @@ __all__ = [
     "Shape",
     "Tensor",
     "activation_bits",
+    "bits_in",
     "canonical",
     "channels_of",
     "form_in_words",

@@ -1,12 +1,18 @@
 """How many bits the kernels of a network have when it is stored: 8, or 4 where the microcontroller unpacks them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from edgevolve.graph.activation_bits import activation_bits
 from edgevolve.graph.graph import Graph, Node, weight_tensors
 from edgevolve.graph.op import ShapeError
+
+BITS = ("bits", "first_bits", "last_bits")
+"""Keys of a recipe that say how kernels are stored: of all, of the first and of the last layer."""
+
+LAYER_BITS = tuple(f"bits_{number}" for number in range(1, 65))
+"""The same of each layer with a kernel, from the first on."""
 
 
 def kernel_bits(graph: Graph) -> dict[str, int]:
@@ -26,15 +32,31 @@ def with_kernel_bits(graph: Graph, bits: Mapping[str, int]) -> Graph:
     return Graph(graph.inputs, tuple(_with(node, bits.get(node.name)) for node in graph.nodes), graph.outputs)
 
 
-def with_bits(graph: Graph, bits: int | None, first: int | None = None, last: int | None = None) -> Graph:
+def with_bits(
+    graph: Graph,
+    bits: int | None = None,
+    first: int | None = None,
+    last: int | None = None,
+    each: Sequence[int | None] = (),
+) -> Graph:
     """The network with kernels of `bits` bits, and its first and last layer with a kernel of those; None leaves them.
 
-    Raises `ShapeError` for bits other than 8 and 4.
+    `each` is of the layers with a kernel from the first on, and counts for more than the others; what is beyond the
+    last layer does nothing. Raises `ShapeError` for bits other than 8 and 4.
     """
     chosen = {name: bits or given for name, given in kernel_bits(graph).items()}
-    for name, given in zip((*list(chosen)[:1], *list(chosen)[-1:]), (first, last), strict=False):
+    names = list(chosen)
+    for name, given in (*zip((*names[:1], *names[-1:]), (first, last), strict=False), *zip(names, each, strict=False)):
         chosen[name] = given or chosen[name]
     return with_kernel_bits(graph, chosen)
+
+
+def bits_in(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """What a recipe says of bits, as `with_bits` takes it; what it does not name is left out."""
+    found = {key.removesuffix("_bits"): recipe[key] for key in BITS if key in recipe}
+    numbers = [number for number, key in enumerate(LAYER_BITS) if key in recipe]
+    each = tuple(recipe.get(key) for key in LAYER_BITS[: max(numbers, default=-1) + 1])
+    return {**found, "each": each} if each else found
 
 
 def form_in_words(graph: Graph) -> str:

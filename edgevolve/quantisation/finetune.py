@@ -8,7 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.data import Splits, Target, classes_of
-from edgevolve.graph import Graph, activation_bits, canonical, with_activation_bits, with_bits
+from edgevolve.graph import (
+    BITS,
+    LAYER_BITS,
+    Graph,
+    activation_bits,
+    bits_in,
+    canonical,
+    with_activation_bits,
+    with_bits,
+)
 from edgevolve.metric import QUANTISATION_DROP, Metric, int8_metric
 from edgevolve.quantisation.calibrate import calibration_examples
 from edgevolve.quantisation.int8_network import int8_network
@@ -33,7 +42,8 @@ class Quantise:
 
     With `bits=None` kernels keep the bits that the network has. `first` and `last` are those of the first and the last
     layer with a kernel, which suffer most from few; `bits` where they are None. A candidate's recipe may set `bits`,
-    `first_bits` and `last_bits`.
+    `first_bits` and `last_bits`. Where it sets `bits_1`, `bits_2` and so on, a layer each, `Recipes` has put all bits
+    into the network, which keeps them.
 
     The network is rounded to integers first (post-training quantisation). If its main metric on the validation split is
     worse than the float network's by more than `threshold`, training continues for `settings.epochs` on the rounded
@@ -71,12 +81,12 @@ class Quantise:
     @property
     def recipe_keys(self) -> Collection[str]:
         """The keys that say the bits."""
-        return ("bits", "first_bits", "last_bits")
+        return BITS + LAYER_BITS
 
     def under(self, recipe: Mapping[str, Any]) -> "Quantise":
         """With the bits that the recipe names."""
-        fields = {"bits": "bits", "first_bits": "first", "last_bits": "last"}
-        return replace(self, **{fields[key]: recipe[key] for key in fields if key in recipe})
+        chosen = bits_in(recipe)
+        return replace(self, **(dict.fromkeys(("bits", "first", "last")) if "each" in chosen else chosen))
 
     def foreseen(self, graph: Graph) -> Graph:
         """With its bits, from which size and memory follow. Raises `ValueError` if no runtime runs the network so."""

@@ -17,7 +17,8 @@ from edgevolve.training.augment import as_float, augmented
 from edgevolve.training.descent import OPTIMISE, gradients
 from edgevolve.training.losses import batch_loss
 from edgevolve.training.settings import MIXUP, TrainingSettings, augmentation
-from edgevolve.training.shared_forward import boxes, cut, shared_forward
+from edgevolve.training.shared_forward import shared_forward
+from edgevolve.training.shared_layout import SharedLayout
 from search_space.shared import Program
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -58,18 +59,19 @@ class SharedDescent:
             raise ValueError("shared weights do not learn from mixtures: leave mixup out of training.augment")
         self.program, self.settings, self.target = program, settings, target
         self.fixed = {name: value for name, value in arrays.items() if name.endswith(("/mean", "/variance"))}
-        self.names = [name for name in arrays if name not in self.fixed]
-        self._values = {name: tf.Variable(arrays[name]) for name in self.names}
+        self.layout = SharedLayout.of(program, {n: a.shape for n, a in arrays.items() if n not in self.fixed})
+        self._values = tf.Variable(self.layout.flat(arrays))
         slots = 1 if settings.optimiser == "sgd" else 2
-        self._slots = [[tf.Variable(np.zeros_like(arrays[name])) for name in self.names] for _ in range(slots)]
-        self._sums = [tf.Variable(np.zeros_like(arrays[name])) for name in self.names]
+        self._slots = [tf.Variable(tf.zeros_like(self._values)) for _ in range(slots)]
+        self._sum = tf.Variable(tf.zeros_like(self._values))
+        kernels = {name: np.full(shape, name.endswith("/kernel")) for name, shape in self.layout.shapes.items()}
+        self._decay = tf.constant(self.layout.flat(kernels) * np.float32(settings.weight_decay))
         self.traces = 0
-        row, number = tf.TensorSpec((program.width,), tf.int32), tf.TensorSpec((), tf.float32)
-        self._row = row
-        self._one = number
+        number, places = tf.TensorSpec((), tf.float32), tf.TensorSpec((None,), tf.int32)
+        self._path = tf.TensorSpec((program.width,), tf.int32), places, tf.TensorSpec((len(kernels), 4), tf.int32)
         self._learn: Any = None
         self._taught: Any = None
-        likes = (number, tf.TensorSpec((), tf.int32), row)
+        likes = (number, tf.TensorSpec((), tf.int32), places)
         self._step = tf.function(self._descend, autograph=False, input_signature=likes)
 
     def learn(self, turn: Turn, x: Any, y: Any, taught: Any, seed: Any) -> tuple[Any, Any]:
@@ -78,12 +80,13 @@ class SharedDescent:
         `taught` are a teacher's outputs, of any values where nothing is learnt from them; `seed`, two int64, augments.
         """
         if self._learn is None:
-            pair = tf.TensorSpec((2,), tf.int64)
-            likes = (self._row, self._one, self._one, _like(x), _like(y), _like(taught), pair)
+            pair, number = tf.TensorSpec((2,), tf.int64), tf.TensorSpec((), tf.float32)
+            likes = (self._path, number, number, _like(x), _like(y), _like(taught), pair)
             self._learn = tf.function(self._gradient, autograph=False, input_signature=likes)
-        given: tuple[Any, Any] = self._learn(
-            tf.constant(turn.row), tf.constant(turn.labels), tf.constant(turn.taught), x, y, taught, seed
-        )
+        used = self.layout.used(turn.row)
+        path = tf.constant(turn.row), tf.constant(used.places), tf.constant(used.shapes)
+        labels, weight = tf.constant(turn.labels, tf.float32), tf.constant(turn.taught, tf.float32)
+        given: tuple[Any, Any] = self._learn(path, labels, weight, x, y, taught, seed)
         return given
 
     def step(self, rate: float, done: int, rows: Sequence[NDArray[np.int32]]) -> Any:
@@ -91,75 +94,73 @@ class SharedDescent:
 
         Gives the length of the sum before it is clipped.
         """
-        return self._step(tf.constant(rate, tf.float32), tf.constant(done), tf.constant(np.max(rows, axis=0)))
+        places = self.layout.used(np.max(rows, axis=0)).places
+        return self._step(tf.constant(rate, tf.float32), tf.constant(done), tf.constant(places))
 
     def outputs(self, arrays: Arrays, row: NDArray[np.int32], x: Any, seed: Any) -> Any:
         """What a network of other shared weights gives, by the statistics of the batch."""
         if self._taught is None:
             self._taught = tf.function(self._forward, autograph=False, reduce_retracing=True)
-        return self._taught({name: arrays[name] for name in self.names}, tf.constant(row), x, seed)
+        used = self.layout.used(row)
+        numbers = self.layout.flat(arrays)[used.places]
+        return self._taught(tf.constant(numbers), tf.constant(used.shapes), tf.constant(row), x, seed)
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
         """The shared weights as they are."""
-        return {**{name: value.numpy() for name, value in self._values.items()}, **self.fixed}
+        return {**self.layout.arrays(self._values.numpy()), **self.fixed}
 
     def put(self, arrays: Arrays) -> None:
         """Replace the shared weights; the optimiser's slots begin at 0 again."""
-        for name, value in self._values.items():
-            value.assign(arrays[name])
+        self._values.assign(self.layout.flat(arrays))
         for slot in self._slots:
-            for value in slot:
-                value.assign(tf.zeros_like(value))
+            slot.assign(tf.zeros_like(slot))
 
     def slots(self) -> dict[str, NDArray[np.float32]]:
         """The slots of the optimiser, by number and name."""
-        every = enumerate(self._slots)
-        return {f"{i}/{name}": value.numpy() for i, slot in every for name, value in zip(self.names, slot, strict=True)}
+        every = ((i, self.layout.arrays(slot.numpy())) for i, slot in enumerate(self._slots))
+        return {f"{i}/{name}": value for i, slot in every for name, value in slot.items()}
 
     def put_slots(self, arrays: Arrays) -> None:
         """Slots that `slots` gave."""
         for i, slot in enumerate(self._slots):
-            for name, value in zip(self.names, slot, strict=True):
-                value.assign(arrays[f"{i}/{name}"])
+            slot.assign(self.layout.flat({name: arrays[f"{i}/{name}"] for name in self.layout.shapes}))
 
-    def _forward(self, values: Any, row: Any, x: Any, seed: Any) -> Any:
-        parts = cut(self.program, values, row)
+    def _forward(self, numbers: Any, shapes: Any, row: Any, x: Any, seed: Any) -> Any:
+        parts = self.layout.tensors(numbers, shapes)
         return shared_forward(self.program, parts, row, self._images(x, seed), training=True)
 
     def _images(self, x: Any, seed: Any) -> Any:
         images = augmented(x, self.settings, seed) if self.settings.augment else x
         return as_float(images)
 
-    def _gradient(self, row: Any, labels: Any, weight: Any, x: Any, y: Any, taught: Any, seed: Any) -> tuple[Any, Any]:
+    def _gradient(self, path: Any, labels: Any, weight: Any, x: Any, y: Any, taught: Any, seed: Any) -> tuple[Any, Any]:
         self.traces += 1
-        parts = cut(self.program, self._values, row)
+        row, places, shapes = path
+        numbers = self._values.sparse_read(places)
         images = self._images(x, seed)
-        outputs = shared_forward(self.program, parts, row, images, training=True)
+        outputs = shared_forward(self.program, self.layout.tensors(numbers, shapes), row, images, training=True)
         loss = labels * batch_loss(self.target, self.settings)(outputs, y, images)
         loss += weight * distilled(self.target, outputs, taught)
-        places = boxes(self.program, self.names, row)
-        found = gradients(loss, [parts[name] for name in self.names])
-        for name, total, gradient in zip(self.names, self._sums, found, strict=True):
-            if gradient is not None:
-                places[name].put(total, places[name].of(total) + gradient)
+        (gradient,) = gradients(loss, numbers)
+        tf.raw_ops.ResourceScatterAdd(resource=self._sum.handle, indices=places, updates=gradient)
         return loss, outputs
 
-    def _descend(self, rate: Any, done: Any, row: Any) -> Any:
-        settings, places = self.settings, boxes(self.program, self.names, row)
-        found: list[Any] = [places[name].of(total) for name, total in zip(self.names, self._sums, strict=True)]
-        length = tf.linalg.global_norm(found)
+    def _descend(self, rate: Any, done: Any, places: Any) -> Any:
+        settings, gradient = self.settings, self._sum.sparse_read(places)
+        length = tf.norm(gradient)
         if settings.clip_norm is not None:
-            found, _ = tf.clip_by_global_norm(found, settings.clip_norm, length)
-        for number, (name, gradient) in enumerate(zip(self.names, found, strict=True)):
-            box, variable, slots = places[name], self._values[name], [slot[number] for slot in self._slots]
-            decay = settings.weight_decay if name.endswith("/kernel") else 0.0
-            held = [box.of(slot) for slot in slots]
-            new, moved = OPTIMISE[settings.optimiser](box.of(variable), gradient, held, rate, decay, done)
-            box.put(variable, new)
-            for slot, value in zip(slots, moved, strict=True):
-                box.put(slot, value)
-            box.put(self._sums[number], tf.zeros_like(gradient))
+            (gradient,), _ = tf.clip_by_global_norm([gradient], settings.clip_norm, length)
+        value, *held = (each.sparse_read(places) for each in (self._values, *self._slots))
+        decay = tf.gather(self._decay, places)
+        new, moved = OPTIMISE[settings.optimiser](value, gradient, held, rate, decay, done)
+        for variable, numbers in zip((self._values, *self._slots), (new, *moved), strict=True):
+            _put(variable, places, numbers)
+        _put(self._sum, places, tf.zeros_like(gradient))
         return length
+
+
+def _put(variable: Any, places: Any, numbers: Any) -> None:
+    tf.raw_ops.ResourceScatterUpdate(resource=variable.handle, indices=places, updates=numbers)
 
 
 def distilled(target: Target, outputs: Any, taught: Any) -> Any:

@@ -1,6 +1,6 @@
 """Any network of a space out of shared weights, in one compiled function: a path is data, as numbers of a vector.
 
-Kernels are cut by tensors of whole numbers, so that a new path needs no new trace, and parts that a path leaves out are
+Kernels come in the sizes of the path, so that a new path needs no new trace, and parts that a path leaves out are
 branches that do not run. `forward` of the built network with inherited weights is the same function (a test compares).
 """
 
@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from edgevolve.graph import Activation
 from edgevolve.training.forward import ACTIVATIONS
+from edgevolve.training.shared_layout import is_transformed
 from edgevolve.training.weights import BATCH_NORM_EPSILON
 from search_space.shared import (
     FUNCTIONS,
@@ -31,8 +32,6 @@ from search_space.shared import (
 )
 
 Registers = dict[str, Any]
-
-VECTORS = ("bias", "gamma", "beta", "mean", "variance")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,66 +74,10 @@ class Runner:
         return {**registers, **dict(zip(names, chosen, strict=True))}
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A part of an array: where it begins, how large it is and where it ends, along each axis; None for all of it."""
-
-    begin: Any = None
-    size: Any = None
-    end: Any = None
-
-    def of(self, value: Any) -> Any:
-        """The part."""
-        return tf.identity(value) if self.begin is None else tf.slice(value, self.begin, self.size)
-
-    def put(self, variable: Any, value: Any) -> None:
-        """Change the part of a variable."""
-        if self.begin is None:
-            variable.assign(value)
-        else:
-            strides = tf.ones_like(self.begin)
-            tf.raw_ops.ResourceStridedSliceAssign(
-                ref=variable.handle, begin=self.begin, end=self.end, strides=strides, value=value
-            )
-
-
-def boxes(program: Program, names: Collection[str], row: Any) -> dict[str, Box]:
-    """What the path `row` uses of each array: nothing of a layer that it leaves out.
-
-    Where matrices transform a layer's kernel, all of its height and width are used.
-    """
-    layers, offsets = program.layers, program.offsets
-    whole = [(1, 1, 0, 0) if _is_transformed(layer, names) else (0, 0, 0, 0) for layer in layers]
-    whole = [(*w[:3], int(layer.kind == "depthwise")) for w, layer in zip(whole, layers, strict=True)]
-    full = np.array([layer.kernel for layer in layers], np.int32)
-    middle = np.array([(layer.kind != "dense",) * 2 + (False,) * 2 for layer in layers])
-    places = np.array([[offsets[layer.name] + k for k in range(1, 5)] for layer in layers], np.int32)
-    used = tf.gather(row, places)
-    size = tf.where(np.array(whole, bool), full, used)
-    begin = tf.where(middle, (full - size) // 2, 0)
-    kernels = zip(*(tf.unstack(part) for part in (begin, size, begin + size)), strict=True)
-    filters = used[:, 3:]
-    vectors = zip(*(tf.unstack(part) for part in (tf.zeros_like(filters), filters, filters)), strict=True)
-    boxes_of: dict[str, Box] = {}
-    for layer, kernel, vector in zip(layers, kernels, vectors, strict=True):
-        boxes_of[f"{layer.name}/kernel"] = Box(*kernel)
-        boxes_of |= {f"{layer.name}/{role}": Box(*vector) for role in VECTORS}
-    return {name: boxes_of.get(name, Box()) for name in names}
-
-
-def cut(program: Program, values: Mapping[str, Any], row: Any) -> dict[str, Any]:
-    """The parts of shared values that the path `row` uses, by their names."""
-    return {name: box.of(values[name]) for name, box in boxes(program, values, row).items()}
-
-
-def _is_transformed(layer: Layer, names: Collection[str]) -> bool:
-    return f"{layer.name}/{layer.kernel[0] - 2}x{layer.kernel[0] - 2}" in names
-
-
 def shared_forward(program: Program, parts: Mapping[str, Any], row: Any, x: Any, training: bool) -> Any:
     """What the network of the path `row` gives for `x`, (batch, height, width, channels) float32: (batch, outputs).
 
-    `parts` are those that `cut` gives.
+    `parts` are those that the path uses, as `SharedLayout.tensors` gives them.
     """
     runner = Runner(program, parts, tf.unstack(row), training, program.offsets)
     kept = {step.register for step in program if isinstance(step, Keep | Gather)}
@@ -156,7 +99,7 @@ def _layer(runner: Runner, layer: Layer, registers: Registers) -> Registers:
 def layer_output(runner: Runner, layer: Layer, x: Any) -> Any:
     """What a layer gives for `x`, with the part of the kernel that the path says."""
     kernel = runner.parts[f"{layer.name}/kernel"]
-    if _is_transformed(layer, runner.parts):
+    if is_transformed(layer, runner.parts):
         kernel = _transformed(runner, layer, kernel)
     y = _convolved(runner, layer, x, kernel)
 
@@ -164,7 +107,7 @@ def layer_output(runner: Runner, layer: Layer, x: Any) -> Any:
         return _normed(runner, layer, y)
 
     def biased() -> Any:
-        return y + runner.parts[f"{layer.name}/bias"]
+        return tf.nn.bias_add(y, runner.parts[f"{layer.name}/bias"])
 
     if layer.norm is None:
         y = tf.cond(runner.number(layer.name, 6) > 0, normed, biased)
@@ -213,15 +156,19 @@ def _convolved(runner: Runner, layer: Layer, x: Any, kernel: Any) -> Any:
     if layer.kind == "dense":
         return _flat_product(x, kernel)
     convolve = _depthwise if layer.kind == "depthwise" else _conv
+    # a kernel of one pixel stands on a map of one; oneDNN aborts in its gradient where there is one channel
+    one_pixel = layer.kind == "depthwise" and runner.number(layer.name, 1) * runner.number(layer.name, 2) < 2
+    if layer.kind == "depthwise" and layer.same:  # with a margin of zeros it gives the same, and needs no branch
+        margin = np.array([[1, 1], [1, 1], [0, 0], [0, 0]], np.int32)
+        kernel = tf.pad(kernel, tf.cast(one_pixel, tf.int32) * margin)
     strided = [convolve(x, kernel, stride, "SAME" if layer.same else "VALID") for stride in layer.strides]
 
     def whole() -> Any:
         return strided[0]() if len(strided) == 1 else tf.cond(runner.number(layer.name, 5) > 1, *strided[::-1])
 
-    if layer.kind == "conv":
+    if layer.kind == "conv" or layer.same:
         return whole()
-    # a kernel of one pixel stands on a map of one; oneDNN aborts in its gradient where there is one channel
-    return tf.cond(tf.size(kernel[:, :, 0, 0]) > 1, whole, lambda: x * kernel[0, 0, :, 0])
+    return tf.cond(one_pixel, lambda: x * kernel[0, 0, :, 0], whole)
 
 
 def _conv(x: Any, kernel: Any, stride: int, padding: str) -> Callable[[], Any]:
@@ -283,7 +230,7 @@ def _recall(runner: Runner, step: Recall, registers: Registers) -> Registers:
 
 def _add(runner: Runner, step: AddUp, registers: Registers) -> Registers:
     def there() -> Registers:
-        total = registers["x"] + registers[step.register]
+        total = tf.add_n([registers["x"], registers[step.register]])  # equal shapes: its gradient asks for none
         return {**registers, "x": _function(step.functions, runner.number(step.name, 1), total)}
 
     return runner.choose(runner.number(step.name, 0), [lambda: registers, there], registers, {"x"})

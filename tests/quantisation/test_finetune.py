@@ -8,7 +8,7 @@ import pytest
 from benchmarks.compression_sections.fake_quant_steps import SPACES, networks_of, steps
 from edgevolve.data import Digits, load_splits
 from edgevolve.engine.train_task import Train
-from edgevolve.graph import Activation, Dense, GraphBuilder, kernel_bits
+from edgevolve.graph import Activation, Dense, GraphBuilder, kernel_bits, with_bits
 from edgevolve.metric import metric
 from edgevolve.quantisation import (
     Quantise,
@@ -107,6 +107,16 @@ def test_a_recipe_sets_the_bits_and_the_changed_network_comes_back(trained, spli
     assert isinstance(outcome, Completed)
     assert list(kernel_bits(outcome.graph).values()) == [4, 4, 4, 8]
     assert set(outcome.metrics) == {"error", "quantisation_drop"}
+
+
+def test_bits_of_each_layer_of_a_recipe_stay_those_of_the_network(trained, splits):
+    task = Train(TrainingSettings(epochs=1), (metric("error"),), (quick(threshold=1),))
+    recipe = {"bits_2": 4, "bits_3": 4}
+    task.check_recipe(recipe)
+    graph = with_bits(trained.graph, each=(None, 4, 4))
+    outcome = task(Job(0, None, graph, 0, {}, recipe=recipe), splits)
+    assert isinstance(outcome, Completed)
+    assert list(kernel_bits(outcome.graph or graph).values()) == [8, 4, 4, 8]
 
 
 @pytest.mark.parametrize("given", [{"bits": 3}, {"bits": True}, {"first": 16}, {"threshold": -1}])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from edgevolve.graph import graph_hash, kernel_bits
-from search_space import GenotypeError, MlpSpace, Recipes
+from search_space import GenotypeError, MlpSpace, NasBench201Space, Recipes
 from search_space.recipes import Genes
 
 SPACE = Recipes(MlpSpace((8, 8, 1), 10), sparsity=(0.5, 0, 0.75, 0.25), schedule=("cosine", "constant", "step"))
@@ -107,4 +107,15 @@ def test_bits_are_in_the_network_before_it_is_trained():
     assert space.recipe(genotype) == {"bits": 4, "first_bits": 8}
     with pytest.raises(ValueError, match="8 or 4 bits"):
         odd = Recipes(MlpSpace((8, 8, 1), 10), bits=(3,))
+        odd.graph(odd.sample(np.random.default_rng(0)))
+
+
+def test_each_layer_may_have_a_gene_of_its_bits_which_counts_for_more_than_those_of_all():
+    space = Recipes(NasBench201Space((8, 8, 1), 10), bits=(4,), bits_1=(8,), bits_3=(8,), bits_60=(8, 4))
+    genotype = space.sample(np.random.default_rng(1))
+    bits = list(kernel_bits(space.graph(genotype)).values())
+    assert 3 < len(bits) < 60 and bits == [8, 4, 8, *[4] * (len(bits) - 3)]
+    assert space.recipe(genotype).keys() == {"bits", "bits_1", "bits_3", "bits_60"}
+    with pytest.raises(ValueError, match="8 or 4 bits"):
+        odd = Recipes(MlpSpace((8, 8, 1), 10), bits_1=(16,))
         odd.graph(odd.sample(np.random.default_rng(0)))

@@ -8,7 +8,8 @@ import tensorflow as tf
 
 from edgevolve.graph import from_json, to_json
 from edgevolve.training.forward import forward
-from edgevolve.training.shared_forward import cut, shared_forward
+from edgevolve.training.shared_forward import shared_forward
+from edgevolve.training.shared_layout import SharedLayout
 from edgevolve.training.supernet import sorted_channels
 from edgevolve.training.weights import check_weights, folded
 from search_space import CnnSpace, MobileSpace
@@ -24,14 +25,22 @@ BRANCHES = CnnSpace((9, 7, 2), 3, max_blocks=3, max_layers=2, max_filters=12, ma
 
 
 def compiled(space, arrays, traces):
-    values = {name: tf.constant(value) for name, value in arrays.items()}
+    layout = SharedLayout.of(space.program, {name: value.shape for name, value in arrays.items()})
+    values = layout.flat(arrays)
 
-    def call(row, x):
+    def call(row, numbers, shapes, x):
         traces.append(row)
-        return shared_forward(space.program, cut(space.program, values, row), row, x, training=False)
+        return shared_forward(space.program, layout.tensors(numbers, shapes), row, x, training=False)
 
-    like = tf.TensorSpec((space.program.width,), tf.int32), tf.TensorSpec((None, *space.input_shape), tf.float32)
-    return tf.function(call, autograph=False, input_signature=like)
+    some, four = tf.TensorSpec((None,), tf.float32), tf.TensorSpec((len(arrays), 4), tf.int32)
+    like = tf.TensorSpec((space.program.width,), tf.int32), some, four, tf.TensorSpec((None, *space.input_shape))
+    function = tf.function(call, autograph=False, input_signature=like)
+
+    def along(row, x):
+        used = layout.used(row)
+        return function(tf.constant(row), tf.constant(values[used.places]), tf.constant(used.shapes), x).numpy()
+
+    return along
 
 
 def built(space, genotype, arrays, x):
@@ -48,7 +57,7 @@ def check_paths(space, number, with_transforms=False):
     sampled = [space.sample(rng) for _ in range(number)]
     extreme = [space.largest(sampled[0], space.parts), space.smallest(sampled[0])]
     for genotype in sampled + extreme:
-        given = path(tf.constant(space.path(genotype).vector), x).numpy()
+        given = path(space.path(genotype).vector, x)
         np.testing.assert_allclose(given, built(space, genotype, arrays, x), rtol=0, atol=1e-5)
     assert len(traces) == 1
 
@@ -89,6 +98,24 @@ def test_the_largest_network_is_no_smaller_than_the_one_it_was_made_of(space):
             sum(use.filters for use in space.path(one).uses) for one in (genotype, space.largest(genotype, space.parts))
         ]
         assert sizes[0] <= sizes[1]
+
+
+@pytest.mark.parametrize("space", [EVERY_KIND, BRANCHES], ids=["mobile", "cnn"])
+def test_a_path_uses_the_numbers_that_its_network_inherits(space):
+    layout, rng = SharedLayout.of(space.program, space.program.shapes), np.random.default_rng(7)
+    numbers = layout.arrays(np.arange(layout.size))
+    for _ in range(20):
+        path = space.path(space.sample(rng))
+        wanted = {f"{use.layer.name}/{role}": part for use in path.uses for role, part in use.parts().items()}
+        used = set(layout.used(path.vector).places.tolist())
+        assert {number for name, part in wanted.items() for number in numbers[name][part].ravel().tolist()} <= used
+        assert len(used) == len(layout.used(path.vector).places)
+        others = [value for name, value in numbers.items() if name.rpartition("/")[0] not in _layers(path)]
+        assert not used.intersection(number for value in others for number in value.ravel().tolist())
+
+
+def _layers(path):
+    return {use.layer.name for use in path.uses}
 
 
 def test_weights_of_another_space_are_refused_with_the_array_that_differs():
