@@ -17,7 +17,10 @@ SECTIONS = {
     "int4": "four_bits",
     "distil": "distilled",
 }
-"""Modules by the names that `--only` takes, in the order in which they run."""
+"""Modules by the names that `--only` takes."""
+
+TOGETHER = (("inheritance",), ("shrunk", "sparsity"), ("drop", "int4", "distil"), ("half-macs",), ("fake-quant",))
+"""Sections that run in one process, the longest ones first; those of small networks share what they train."""
 
 KEYS = (
     "shrunk_masked_max_difference",

@@ -23,6 +23,7 @@ from edgevolve.training import (
     FollowsRecipe,
     Progress,
     Stage,
+    TakesOver,
     TrainingDiverged,
     TrainingSettings,
     TrainState,
@@ -79,6 +80,9 @@ class Train:
             return Failed("weights lost", f"there are no weights of {source} to go on from")
         first: Stage = Fit(replace(self.settings, epochs=job.epochs or self.settings.epochs), self.checkpoint_s)
         first, *others = stages_under((first, *self.stages), job.recipe)
+        if others and isinstance(others[0], TakesOver) and isinstance(first, Fit):
+            whole = others[0].in_place_of(first.settings)
+            first, others = (whole, others[1:]) if whole else (first, others)
         if self.distil and isinstance(first, Fit):
             first = replace(self.distil, settings=first.settings, checkpoint_s=self.checkpoint_s)
         stages = [with_teaching(stage, lambda distil: distil.taught_by(job.prepared)) for stage in (first, *others)]

@@ -30,7 +30,9 @@ class Prune:
 
     Training continues as `training` says, with masks that follow the weights while the masked share grows; after the
     part `end` of the training the masks stay fixed. Then the channels are removed: those that are added, multiplied,
-    concatenated or flattened together are removed together, with their biases and batch norm.
+    concatenated or flattened together are removed together, with their biases and batch norm. With `training=None` a
+    candidate is pruned within its own training, from the first step on, which takes no more epochs than that of a
+    candidate that is not pruned.
 
     `by` ranks channels by "magnitude", relative to the mean of their kernel, or by "taylor", a first-order estimate of
     their effect on the loss. `scope` "global" ranks all channels together, "layer" removes the same share of each
@@ -47,7 +49,7 @@ class Prune:
     """
 
     sparsity: float = 0.5
-    training: TrainingSettings = field(default_factory=lambda: TrainingSettings(epochs=10))
+    training: TrainingSettings | None = field(default_factory=lambda: TrainingSettings(epochs=10))
     by: Literal["magnitude", "taylor"] = "magnitude"
     scope: Literal["global", "layer"] = "global"
     structured: bool = True
@@ -79,6 +81,10 @@ class Prune:
         chosen = replace(self, sparsity=recipe.get("sparsity", self.sparsity))
         return chosen if chosen.sparsity or not self.structured else None
 
+    def in_place_of(self, settings: TrainingSettings) -> "Prune | None":
+        """The stage as the training itself, where it has no settings of its own."""
+        return replace(self, training=settings) if self.training is None else None
+
     def foreseen(self, graph: Graph) -> Graph:
         """Without the share of each layer's channels; training decides which, and how they are spread."""
         from edgevolve.training.shrink import evenly_shrunk
@@ -92,9 +98,11 @@ class Prune:
         from edgevolve.training.shrink import shrunk
         from edgevolve.training.trainer import train
 
+        if self.training is None:
+            raise ValueError("Prune: training=None takes the place of a candidate's training, and there is none here")
         layout, channels = Layout.of(state.graph), channels_of(state.graph)
         groups = channel_groups(state.graph, channels, layout) if self.structured else weight_groups(layout)
-        if state.weights is not None and not (groups.number and self.sparsity):
+        if state.curves and not (groups.number and self.sparsity):  # after a training there is nothing left to do
             return self._scored(state)
         masking = Masking(groups, self.sparsity, self.by, self.scope == "layer", _EVERY, self.end)
         trained = train(

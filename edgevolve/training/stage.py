@@ -79,6 +79,14 @@ class Foresees(Protocol):
         """A network of about the costs of the one that it will make."""
 
 
+@runtime_checkable
+class TakesOver(Protocol):
+    """A stage after the training that may be the training itself: `Prune` with `training=None`, for example."""
+
+    def in_place_of(self, settings: TrainingSettings) -> Stage | None:
+        """The stage that trains by these settings in place of `Fit`; None if it is one after it."""
+
+
 def foreseen(graph: Graph, stages: Sequence[Stage], recipe: Mapping[str, Any]) -> Graph:
     """The network that these stages will make under a recipe, as far as they foresee it."""
     for stage in stages_under(stages, recipe):

@@ -15,6 +15,7 @@ from edgevolve.metric import int8_metric
 from edgevolve.quantisation import ScoreInt8
 from edgevolve.runs import ConfigError, Job
 from edgevolve.training import Fit, Prune, TrainState, stages_under, unreported
+from resource_models import macs
 from search_algorithms import Problem, RandomSearch, minimise
 
 SPACE = MlpSpace((8, 8, 1), 10, max_layers=1, max_units=30)
@@ -98,6 +99,20 @@ def test_stages_and_a_task_of_ones_own_are_refused_together():
 def test_what_is_no_stage_is_refused():
     with pytest.raises(ConfigError, match=r"stages\.0 must be a Stage, not int"):
         config(SPACE, stages=(3,))
+
+
+def test_pruned_within_its_training_a_candidate_takes_no_more_epochs_than_one_that_is_not():
+    whole = load_splits(Digits())
+    splits = replace(whole, train=whole.train.take(np.arange(200)), validation=whole.validation.take(np.arange(100)))
+    task = Train(TrainingSettings(epochs=3), (ERROR,), (Prune(training=None),))
+    graph = from_json(to_json(SPACE.graph(SPACE.sample(np.random.default_rng(0)))))
+    pruned, whole_one = (task(Job(0, None, graph, 7, {}, recipe={"sparsity": share}), splits) for share in (0.5, 0))
+    assert len(pruned.curves["loss"]) == len(whole_one.curves["loss"]) == 3
+    assert macs(pruned.graph) < macs(graph) and whole_one.graph is None
+    child = Job(1, None, graph, 8, {}, 1, weights=whole_one.weights, recipe={"sparsity": 0.5})
+    assert len(task(child, splits).curves["loss"]) == 1
+    with pytest.raises(ValueError, match="takes the place of a candidate's training"):
+        Prune(training=None)(TrainState(graph), splits, np.random.default_rng(0), unreported)
 
 
 @pytest.mark.slow
