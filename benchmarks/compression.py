@@ -1,12 +1,14 @@
 """What compression costs and gains: pruning, integers, distillation, inherited weights, each proven on what is shipped.
 
     python benchmarks/compression.py [--quick] [--data FOLDER] [--only SECTION,...] [--minutes M] [--keep FILE]
+        [--spaces SPACE,...]
 
 `--data` names a folder with `mnist_12k2k.npz`, `fsdd_8k.npz` (spoken digits) and `har_phone.npz` (phone sensors); what
 needs one of them is null without it. `--quick` measures less of everything, and ends after 14 minutes on two cores
 with what was measured by then; `--minutes` says another end. Sections run two at a time, each on one core. What a
 section gave is appended to FILE as a line of JSON as it ends; with the same FILE and options it is not run again.
-Prints the tables of each section as it ends, then one line of JSON; keys of sections that did not run are null.
+`--spaces` restricts `fake-quant`. Prints the tables of each section as it ends, then one line of JSON; keys of sections
+that did not run are null.
 """
 
 import argparse
@@ -37,18 +39,26 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="fewer networks, epochs and seeds")
     parser.add_argument("--minutes", type=float, help="after which sections that have not ended are stopped")
     parser.add_argument("--keep", type=Path, help="file of the figures of each section that ended")
+    parser.add_argument("--spaces", default="", help="of the section fake-quant, as MLP,cells")
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
     chosen = given.only.split(",") if given.only else list(SECTIONS)
     if unknown := [name for name in chosen if name not in SECTIONS]:
         parser.error(f"--only {unknown[0]}: give one or more of {','.join(SECTIONS)}")
-    options = Options(given.quick, given.data)
+    spaces = tuple(filter(None, given.spaces.split(",")))
+    if spaces:
+        from benchmarks.compression_sections.fake_quant_steps import SPACES
+
+        if unknown := [name for name in spaces if name not in SPACES]:
+            parser.error(f"--spaces {unknown[0]}: give one or more of {','.join(SPACES)}")
+    options = Options(given.quick, given.data, spaces)
     if given.here:
         return measured(chosen, options, given.keep)
     with tempfile.TemporaryDirectory() as folder:
         keep = given.keep or Path(folder) / "figures.jsonl"
         waiting = [name for name in chosen if name not in kept(keep, options)]
         common = [*(["--quick"] if given.quick else []), *(["--data", str(given.data)] if given.data else [])]
+        common += ["--spaces", given.spaces]
         minutes = given.minutes or (QUICK_MINUTES if given.quick else float("inf"))
         side_by_side(waiting, [*common, "--keep", str(keep), "--here"], time.monotonic() + 60 * minutes)
         ended = kept(keep, options)
@@ -106,7 +116,8 @@ def kept(file: Path, options: Options) -> dict[str, dict[str, Any]]:
 
 def in_words(options: Options) -> str:
     """How much was measured, and on what."""
-    return f"{'quick' if options.quick else 'full'}, {options.data or 'without data'}"
+    words = "quick" if options.quick else "full", str(options.data or "without data"), *options.spaces
+    return ", ".join(words)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def measure(options: Options) -> Found:
     )
     table = Table(*names, title="rounded in training against the file on LiteRT, in steps of the output")
     most, whole_most = 0, 0
-    for space, bits in ((space, bits) for space in SPACES for bits in BITS):
+    for space, bits in ((space, bits) for space in options.spaces or SPACES for bits in BITS):
         pairs = (steps(graph, seed) for seed, graph in enumerate(networks_of(space, number, *bits)))
         compared = [(each.size, int((each == 0).sum()), int(each.max()), ends) for each, ends in filter(None, pairs)]
         values, equal, largest, whole = zip(*compared, strict=True)

@@ -45,6 +45,8 @@ class Options:
 
     quick: bool
     data: Path | None
+    spaces: tuple[str, ...] = ()
+    """Of the section `fake-quant`; none: all."""
 
 
 @dataclass(frozen=True)
