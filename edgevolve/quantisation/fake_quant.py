@@ -1,9 +1,9 @@
 """The network with its values rounded as the int8 file rounds them, as TensorFlow operations, to be trained through.
 
-Kernels, biases and activations take the very values that the file's integers stand for; a gradient passes a kernel's
-rounding unchanged, and an activation's within its range (the straight-through estimator of Bengio, Léonard & Courville,
-2013; ranges as Jacob et al., 2018, with batch norm folded and its statistics frozen). Ranges are those over the
-calibration examples, as `int8_network` has them.
+Kernels, biases and activations take the very values that the file's integers stand for (`requantise.py`); a
+gradient passes a kernel's rounding unchanged, and an activation's within its range (the straight-through estimator of
+Bengio, Léonard & Courville, 2013; ranges as Jacob et al., 2018, with batch norm folded and its statistics frozen).
+Ranges are those over the calibration examples, as `int8_network` has them.
 """
 
 from collections.abc import Callable, Mapping
@@ -26,6 +26,7 @@ from edgevolve.quantisation.quantise import (
     largest_integer,
     of_one_scale,
 )
+from edgevolve.quantisation.requantise import as_stored
 from edgevolve.tflite import Quantisation, row_of
 from edgevolve.training.forward import FORWARD, Statistics, forward
 from edgevolve.training.weights import Values, folded
@@ -65,7 +66,7 @@ class FakeQuantised:
         return self.outputs(self.constants(values), begun, images), {}
 
     def inference(self, values: Values) -> Callable[[Any], Any]:
-        """The file's outputs, as reals, up to its rounding of sums."""
+        """The file's outputs, as reals, up to the rounding of sums in floating point."""
         constants = self.constants(values)
         scales = self.scales(constants)
         return lambda images: self.outputs(constants, scales, images)
@@ -82,7 +83,7 @@ class FakeQuantised:
             if largest_integer(node) < 127 and (kernel := f"{node.name}/kernel") in rounded:
                 rounded[kernel] = _kernel(node, rounded[kernel], None, 1.0)[0]
 
-        def seen(node: Node, made: Any) -> Any:
+        def seen(node: Node, operands: list[Any], made: Any) -> Any:
             scales[node.output.name] = made
             return made
 
@@ -111,29 +112,38 @@ class FakeQuantised:
 
     def outputs(self, constants: Values, scales: Scales, images: Any) -> Any:
         """The network of rounded `constants`, its activations rounded to these scales."""
-        network, rounded = self.merged.graph, self.rounded(constants, scales)
+        network = self.merged.graph
+        rounded, steps = self.rounded(constants, scales)
 
-        def after(node: Node, made: Any) -> Any:
-            return self._after(node, made, scales)
+        def after(node: Node, operands: list[Any], made: Any) -> Any:
+            return self._after(node, operands, made, scales, steps)
 
         images = _activation(images, *scales[network.inputs[0].name], self.bits)
         return forward(network, rounded, images, self.logits, after)[0]
 
     def by_operator(self, constants: Values, scales: Scales, given: Values) -> dict[str, Any]:
         """What each operator by itself makes of what it is `given`, by the names of the activations."""
-        rounded = self.rounded(constants, scales)
+        rounded, steps = self.rounded(constants, scales)
         made = {}
         for node in self.merged.graph.nodes:
-            output = FORWARD[type(node.op)](node, rounded, {}, *(given[x.name] for x in node.inputs))
-            made[node.output.name] = self._after(node, output, scales)
+            operands = [given[x.name] for x in node.inputs]
+            output = FORWARD[type(node.op)](node, rounded, {}, *operands)
+            made[node.output.name] = self._after(node, operands, output, scales, steps)
         return made
 
-    def _after(self, node: Node, made: Any, scales: Scales) -> Any:
-        return made if isinstance(node.op, _ON_THE_GRID) else _activation(made, *scales[node.output.name], self.bits)
+    def _after(self, node: Node, operands: list[Any], made: Any, scales: Scales, steps: Values) -> Any:
+        if isinstance(node.op, _ON_THE_GRID):
+            return made
+        inputs, output = (
+            [(x, *scales[t.name]) for x, t in zip(operands, node.inputs, strict=True)],
+            scales[node.output.name],
+        )
+        stored = as_stored(node, inputs, made, output, steps.get(node.name), self.bits)
+        return _activation(_passed(made, stored), *output, self.bits)
 
-    def rounded(self, constants: Values, scales: Scales) -> dict[str, Any]:
-        """The constants as stored, for inputs of these scales."""
-        rounded = dict(constants)
+    def rounded(self, constants: Values, scales: Scales) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The constants as stored, for inputs of these scales, and the steps of each node's kernel."""
+        rounded, steps = dict(constants), dict[str, Any]()
         for node in self.merged.graph.nodes:
             kernel, bias = f"{node.name}/kernel", f"{node.name}/bias"
             if kernel in constants:
@@ -142,7 +152,8 @@ class FakeQuantised:
                 if bias in constants:
                     whole = _rounded(constants[bias], given * step) * (given * step)
                     rounded[bias] = _passed(constants[bias], whole)
-        return rounded
+                steps[node.name] = step
+        return rounded, steps
 
 
 def as_scales(activations: Mapping[str, Quantisation]) -> Scales:

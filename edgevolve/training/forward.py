@@ -32,12 +32,12 @@ Statistics = dict[str, Any]
 
 
 def forward(
-    graph: Graph, values: Values, x: Any, last: str, after: Callable[[Node, Any], Any] | None = None
+    graph: Graph, values: Values, x: Any, last: str, after: Callable[[Node, list[Any], Any], Any] | None = None
 ) -> tuple[Any, Statistics]:
     """Run `x`, (batch, height, width, channels) float32, up to the activation named `last`.
 
     A node whose `gamma` is among the values normalises by its batch, as in training; for inference pass
-    `folded` values, which hold none. What a node makes becomes what `after` says of it. Also returns the statistics of
+    `folded` values, which hold none. What a node makes of its operands becomes what `after` says of both. Also returns the statistics of
     those batches.
     """
     statistics: Statistics = {}
@@ -46,9 +46,9 @@ def forward(
         if last in tensors:
             break
         with tf.name_scope(node.name):
-            operands = (tensors[x.name] for x in node.inputs)
+            operands = [tensors[x.name] for x in node.inputs]
             made = FORWARD[type(node.op)](node, values, statistics, *operands)
-            tensors[node.output.name] = after(node, made) if after else made
+            tensors[node.output.name] = after(node, operands, made) if after else made
     return tensors[last], statistics
 
 
