@@ -3,7 +3,7 @@
 Weights are drawn anew, and batch norm has the statistics of random examples, so that activations are of the size that
 they have in trained networks. Each operator is compared by itself: it is given what the file's operator was given, and
 its output is counted in steps of the file's output. What the whole network gives is compared as well: there an
-operator's difference of a step goes through all that follow, which random weights amplify as trained ones do not.
+operator's difference of a step goes through all that follow, and random weights amplify it.
 
 An activation that is zero on all calibration examples is left out: its steps are 8e-9, and the runtime's sums overflow.
 """

@@ -83,10 +83,10 @@ def _hard_swish(values: Any, given: Any, scale: Any) -> Any:
     factor, exponent = _of_16_bits(_wide(given) / 2**7 / scale)
     x = tf.floor(fine * factor / 2**15 + 0.5)
     share, digits = _of_16_bits(_wide(given) / 2**7 / (3 / 2**15))
-    gate = _in_16_bits(fine * _power_of_two(tf.maximum(0, digits - 1)))
+    gate = _in_16_bits(fine * _power_of_two(tf.maximum(digits - 1, 0)))
     gate = tf.floor(gate * share / 2**15 + 0.5)
     gate = _in_16_bits(gate * _power_of_two(tf.clip_by_value(digits, 0, 1)))
-    gate = tf.floor((_away_from_zero(gate / _power_of_two(tf.maximum(0, -digits))) + 2**15) / 2)
+    gate = tf.floor((_away_from_zero(gate / _power_of_two(tf.maximum(-digits, 0))) + 2**15) / 2)
     product = gate * x / 2**15
     return _away_from_zero(tf.sign(product) * tf.floor(tf.abs(product)) * _power_of_two(exponent))
 
@@ -114,7 +114,7 @@ def _sums(made: Any, grid: Any, scale: Any) -> tuple[Any, Any]:
 def _shifted(sums: Any, multiplier: Any, divisor: int = 1) -> Any:
     """After the first rounding; a divisor lengthens the shift by its whole binary digits."""
     exponent = _exponent(multiplier if divisor == 1 else multiplier * divisor)
-    fine = _power_of_two(tf.maximum(0, divisor.bit_length() - 1 - exponent))
+    fine = _power_of_two(tf.maximum(divisor.bit_length() - 1 - exponent, 0))
     return tf.floor(sums * (multiplier * fine) + 0.5) / fine
 
 

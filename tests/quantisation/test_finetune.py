@@ -55,12 +55,12 @@ def quick(**given):
 
 @pytest.mark.parametrize("bits", [8, 4])
 @pytest.mark.parametrize("space", SPACES)
-def test_every_operator_rounds_as_in_the_file_to_within_a_step(space, bits):
-    """On one network of each space here, on 200 in `benchmarks/compression.py`."""
+def test_a_network_answers_as_its_file_does_to_the_bit(space, bits):
+    """One network of each space here, 200 in `benchmarks/compression.py`; sigmoids are a step off now and then."""
     (graph,) = networks_of(space, 1, bits)
-    by_operator, _ = steps(graph, 0)
-    assert by_operator.max() <= 1
-    assert (by_operator == 0).mean() > 0.9
+    by_operator, whole = steps(graph, 0)
+    assert by_operator.max() <= 1 and (by_operator == 0).mean() > 0.99999
+    assert whole.max() == 0
 
 
 def test_ranges_are_those_that_the_converter_writes(trained, splits):
