@@ -37,8 +37,8 @@ def forward(
     """Run `x`, (batch, height, width, channels) float32, up to the activation named `last`.
 
     A node whose `gamma` is among the values normalises by its batch, as in training; for inference pass
-    `folded` values, which hold none. What a node makes of its operands becomes what `after` says of both. Also returns the statistics of
-    those batches.
+    `folded` values, which hold none. What a node makes of its operands becomes what `after` says of both. Also returns
+    the statistics of those batches.
     """
     statistics: Statistics = {}
     tensors = {graph.inputs[0].name: x}
