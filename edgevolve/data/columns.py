@@ -1,7 +1,7 @@
 """Features in rows of columns, such as the bands of each window: standardised column by column."""
 
-from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,16 +13,18 @@ _FLAT = 1e-6
 """A column whose deviation is below this is constant."""
 
 
-def column_statistics(
-    apply: Callable[[NDArray[Any]], NDArray[np.float32]], rows: Rows
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each column of what `apply` makes of `rows`, (number, height, width, channels).
+C = TypeVar("C")
+
+
+def with_statistics(front_end: C, rows: Rows) -> C:
+    """The front end, a dataclass, with mean and standard deviation of each column of its features of `rows`.
 
     A column is one of width × channels. They are float32 values; 1 is the deviation of a constant column.
     """
+    plain: Any = replace(cast(Any, front_end), mean=(), deviation=())
     number, mean, squares = 0, np.zeros(1), np.zeros(1)
     for chunk in chunks(rows):
-        features = apply(chunk)
+        features = plain.apply(chunk)
         values = features.reshape(-1, features.shape[2] * features.shape[3]).astype(np.float64)
         there = values.mean(axis=0)
         shift, before, number = there - mean, number, number + len(values)
@@ -30,7 +32,10 @@ def column_statistics(
         mean = mean + shift * (len(values) / number)
     deviation = np.sqrt(squares / max(number, 1))
     deviation = np.where(deviation < _FLAT, 1.0, deviation)
-    return tuple(mean.astype(np.float32).tolist()), tuple(deviation.astype(np.float32).tolist())
+    fitted: C = replace(
+        plain, mean=tuple(mean.astype(np.float32).tolist()), deviation=tuple(deviation.astype(np.float32).tolist())
+    )
+    return fitted
 
 
 def standardised_columns(

@@ -102,7 +102,7 @@ class Standardise:
     @property
     def parameters(self) -> Mapping[str, Any]:
         """Shape, means and deviations."""
-        return {name: list(values) for name, values in asdict(self).items()}
+        return parameters_of(self)
 
     @property
     def raw_type(self) -> str:
@@ -212,6 +212,11 @@ class Prepared:
 
 
 _RAW = {"float32": "float", "int16": "short", "uint8": "unsigned char"}
+
+
+def parameters_of(front_end: Any) -> Mapping[str, Any]:
+    """All fields of a front end that is a dataclass, as JSON values."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(front_end).items()}
 
 
 def _elementwise(title: str, front_end: "Standardise | _Divided", constants: str, value: str) -> str:

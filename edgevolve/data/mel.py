@@ -1,7 +1,7 @@
 """Sound as bands of the mel scale, or as cepstral coefficients: what a device computes of a clip before the network."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from string import Template
 from typing import Any
 
@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.data.c_parts import STORED, TRANSFORM, circle, floats, integers
-from edgevolve.data.columns import column_constants, column_statistics, column_value, constant_bytes
+from edgevolve.data.clips import check_frequencies, flat_clips, windows_of
+from edgevolve.data.columns import column_constants, column_value, constant_bytes, with_statistics
 from edgevolve.data.cost import LOG_OPERATIONS, ROOT_OPERATIONS, Cost, table_bytes
 from edgevolve.data.data_error import DataError
+from edgevolve.data.front_end import parameters_of
 from edgevolve.data.rows import Rows
 
 _FLOOR = 1e-6
@@ -50,11 +52,7 @@ class Mel:
     def __post_init__(self) -> None:
         if min(self.rate, self.samples, self.bands) < 1 or min(self.window_ms, self.stride_ms) <= 0:
             raise DataError("Mel: rate, samples, bands, window and stride must be above 0")
-        if not 0 <= self.low_hz < self.high_hz <= self.rate / 2:
-            raise DataError(
-                f"Mel: bands from {self.low_hz:g} to {self.high_hz:g} Hz do not lie between 0 and half of "
-                f"the rate, {self.rate / 2:g} Hz"
-            )
+        check_frequencies("Mel", "bands", self.low_hz, self.high_hz, self.rate)
         if not 0 <= self.coefficients <= self.bands:
             raise DataError(f"Mel: {self.coefficients} coefficients of {self.bands} bands")
         if not self.window <= self.samples or self.stride < 1 or self.window < 2:
@@ -93,7 +91,7 @@ class Mel:
     @property
     def parameters(self) -> Mapping[str, Any]:
         """All fields, as JSON values."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return parameters_of(self)
 
     @property
     def work_bytes(self) -> int:
@@ -113,14 +111,11 @@ class Mel:
 
     def fitted(self, rows: Rows) -> "Mel":
         """With mean and standard deviation of each column over `rows`, (number, samples); 1 for a constant column."""
-        mean, deviation = column_statistics(replace(self, mean=(), deviation=()).apply, rows)
-        return replace(self, mean=mean, deviation=deviation)
+        return with_statistics(self, rows)
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
         """(number, windows, columns, 1) features of (number, samples[, 1, 1]) clips, computed in double precision."""
-        if raw.shape[1:] not in ((self.samples,), (self.samples, 1, 1)):
-            raise DataError(f"Mel: clips must be (number, {self.samples}), they are {raw.shape}")
-        raw = raw.reshape(len(raw), self.samples)
+        raw = flat_clips("Mel", raw, self.samples)
         features = np.empty((len(raw), *self.shape), np.float32)
         for begin in range(0, len(raw), _CLIPS_AT_ONCE):
             part = raw[begin : begin + _CLIPS_AT_ONCE].astype(np.float64) / 32_768
@@ -128,7 +123,7 @@ class Mel:
         return features
 
     def _features(self, clips: NDArray[np.float64]) -> NDArray[np.float64]:
-        frames = np.lib.stride_tricks.sliding_window_view(clips, self.window, axis=1)[:, :: self.stride]
+        frames = windows_of(clips, self.window, self.stride)
         magnitudes = np.abs(np.fft.rfft(frames * self._hann(), self.points))
         bands = [
             (magnitudes[..., first : first + len(weights)] * weights).sum(axis=-1) for first, weights in self._filters()

@@ -6,7 +6,7 @@ noise suppression, per-channel normalisation of energy (PCEN: Wang et al. 2016, 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from edgevolve.data import micro_c, micro_tables
 from edgevolve.data.c_parts import Table
-from edgevolve.data.columns import column_statistics, constant_bytes, standardised_columns
+from edgevolve.data.clips import check_frequencies, flat_clips, windows_of
+from edgevolve.data.columns import constant_bytes, standardised_columns, with_statistics
 from edgevolve.data.cost import Cost, table_bytes
 from edgevolve.data.data_error import DataError
+from edgevolve.data.front_end import parameters_of
 from edgevolve.data.micro_tables import GAIN_BITS, GAINED_BITS, LOG_BITS, LOG_SEGMENT_BITS, NOISE_BITS, SMOOTHING_BITS
 from edgevolve.data.rows import Rows
 
@@ -56,11 +58,7 @@ class Micro:
         whole = (self.rate, self.samples, self.window_ms, self.stride_ms, self.bands)
         if not all(type(value) is int and value >= 1 for value in whole):
             raise DataError("Micro: rate, samples, bands, window_ms and stride_ms must be whole and above 0")
-        if not 0 <= self.low_hz < self.high_hz < self.rate / 2:
-            raise DataError(
-                f"Micro: channels from {self.low_hz:g} to {self.high_hz:g} Hz do not lie between 0 and half of "
-                f"the rate, {self.rate / 2:g} Hz"
-            )
+        check_frequencies("Micro", "channels", self.low_hz, self.high_hz, self.rate)
         if self.stride < 1 or not 2 <= self.window <= self.samples or self.stride > self.window:
             raise DataError(
                 f"Micro: a window of {self.window_ms} ms each {self.stride_ms} does not fit {self.samples} samples; "
@@ -100,7 +98,7 @@ class Micro:
     @property
     def parameters(self) -> Mapping[str, Any]:
         """All fields, as JSON values."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return parameters_of(self)
 
     @property
     def work_bytes(self) -> int:
@@ -118,8 +116,7 @@ class Micro:
 
     def fitted(self, rows: Rows) -> "Micro":
         """With mean and standard deviation of each channel over `rows`, (number, samples); 1 for a constant one."""
-        mean, deviation = column_statistics(replace(self, mean=(), deviation=()).apply, rows)
-        return replace(self, mean=mean, deviation=deviation)
+        return with_statistics(self, rows)
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
         """(number, windows, channels, 1) features of (number, samples[, 1, 1]) clips."""
@@ -128,9 +125,7 @@ class Micro:
 
     def codes(self, raw: NDArray[Any]) -> NDArray[np.uint16]:
         """(number, windows, channels) as the library gives them for clips on their own."""
-        if raw.shape[1:] not in ((self.samples,), (self.samples, 1, 1)):
-            raise DataError(f"Micro: clips must be (number, {self.samples}), they are {raw.shape}")
-        raw = raw.reshape(len(raw), self.samples)
+        raw = flat_clips("Micro", raw, self.samples)
         codes = np.empty((len(raw), *self.shape[:2]), np.uint16)
         for begin in range(0, len(raw), _CLIPS_AT_ONCE):
             part = raw[begin : begin + _CLIPS_AT_ONCE]
@@ -147,7 +142,7 @@ class Micro:
 
     def _channels(self, clips: NDArray[np.int16]) -> NDArray[np.int64]:
         """Root of each channel's energy, (clips, windows, channels)."""
-        frames = np.lib.stride_tricks.sliding_window_view(clips, self.window, axis=1)[:, :: self.stride]
+        frames = windows_of(clips, self.window, self.stride)
         window = micro_tables.hann(self.window).astype(np.int32)
         weighted = (frames.astype(np.int32) * window) >> micro_tables.WINDOW_BITS
         largest = np.where(weighted > -32_768, np.abs(weighted), 0).max(axis=-1)

@@ -1,7 +1,7 @@
 """Frames of a camera as the smaller, or grey, images that a network takes."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from string import Template
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edgevolve.data.c_parts import STORED
 from edgevolve.data.cost import Cost
 from edgevolve.data.data_error import DataError
+from edgevolve.data.front_end import parameters_of
 from edgevolve.data.rows import Rows
 
 _LUMA = (0.299, 0.587, 0.114)
@@ -57,7 +58,7 @@ class Resize:
     @property
     def parameters(self) -> Mapping[str, Any]:
         """All fields, as JSON values."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return parameters_of(self)
 
     @property
     def raw_type(self) -> str:

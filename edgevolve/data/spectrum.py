@@ -1,7 +1,7 @@
 """Vibration and motion as spectra: what a device computes of a window of sensor readings before the network."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from string import Template
 from typing import Any
 
@@ -9,15 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.data.c_parts import STORED, TRANSFORM, circle, floats, integers
+from edgevolve.data.clips import windows_of
 from edgevolve.data.columns import (
     column_constants,
-    column_statistics,
     column_value,
     constant_bytes,
     standardised_columns,
+    with_statistics,
 )
 from edgevolve.data.cost import LOG_OPERATIONS, ROOT_OPERATIONS, Cost, table_bytes
 from edgevolve.data.data_error import DataError
+from edgevolve.data.front_end import parameters_of
 from edgevolve.data.rows import Rows
 
 _FLOOR = 1e-6
@@ -77,7 +79,7 @@ class Spectrum:
     @property
     def parameters(self) -> Mapping[str, Any]:
         """All fields, as JSON values."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return parameters_of(self)
 
     @property
     def raw_type(self) -> str:
@@ -101,15 +103,14 @@ class Spectrum:
 
     def fitted(self, rows: Rows) -> "Spectrum":
         """With mean and standard deviation of each band of each channel over `rows`; 1 for a constant one."""
-        mean, deviation = column_statistics(replace(self, mean=(), deviation=()).apply, rows)
-        return replace(self, mean=mean, deviation=deviation)
+        return with_statistics(self, rows)
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
         """(number, parts, bands, channels) features of (number, steps, 1, channels), computed in double precision."""
         if raw.shape[1:] not in ((self.steps, 1, self.channels), (self.steps, self.channels)):
             raise DataError(f"Spectrum: examples must be ({self.steps}, 1, {self.channels}), they are {raw.shape[1:]}")
         values = raw.reshape(len(raw), self.steps, self.channels).astype(np.float64)
-        parts = np.lib.stride_tricks.sliding_window_view(values, self.window, axis=1)[:, :: self.stride]
+        parts = windows_of(values, self.window, self.stride)
         weighted = (parts - parts.mean(axis=-1, keepdims=True)) * self._hann()
         power = np.abs(np.fft.rfft(weighted, self.points))[..., 1:] ** 2 * self._scale
         edges = self._edges()
