@@ -15,11 +15,10 @@ NETWORKS = 200
 MEASURED = 100
 LARGER = 20
 LAYERS = 300
-AIM_MS = {"estimate_ms": 1.0, "device_predictor_ms": 1.0, "v6_ms": 1.0, "analytical_ms": 1.0, "vela_ms": 15.0}
 
 
 def run(folder: Path, seeds: int) -> dict[str, float]:
-    """Print the table; keys are those of `AIM_MS`, `estimate_ms` being features and regressor.
+    """Print the table; `estimate_ms` is features and regressor.
 
     Medians over random CNN genotypes for digits, each timed once, the first of a device left out; `vela_mobile_ms` is
     over networks of the mobile space.
@@ -43,11 +42,11 @@ def run(folder: Path, seeds: int) -> dict[str, float]:
     }
     figures = {}
     print(f"From graph to estimate, {NETWORKS} random CNN genotypes for digits, ms of a processor's time a candidate")
-    print(f"{'':<62}{'median':>8}{'90 %':>8}{'aim':>6}")
+    print(f"{'':<62}{'median':>8}{'90 %':>8}")
     for name, predict in ways.items():
         times = _times_ms(predict, graphs)
         figures[name] = statistics.median(times)
-        print(f"{said[name]:<62}{figures[name]:>8.3f}{np.quantile(times, 0.9):>8.3f}{AIM_MS[name]:>6.0f}", flush=True)
+        print(f"{said[name]:<62}{figures[name]:>8.3f}{np.quantile(times, 0.9):>8.3f}", flush=True)
     return figures | _larger(rng)
 
 
