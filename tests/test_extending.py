@@ -54,13 +54,19 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_every_page_is_tested_here():
-    tested = {"board", "front_end", "metric", "operator", "reader", "stage", "strategy", "task"}
+    tested = {"board", "front_end", "metric", "operator", "reader", "space", "stage", "strategy", "task"}
     assert {path.stem for path in PAGES.glob("*.md")} == tested | {"index"}
 
 
 def test_the_strategy_keeps_every_promise_and_searches(folder):
     config = run("strategy")["config"]
     assert searched(config, folder, training=TrainingSettings(epochs=1)).started.config["algorithm"]["type"] == "Climb"
+
+
+def test_the_space_keeps_every_promise_and_is_searched(folder):
+    names = run("space")
+    run_of_two = searched(names["config"], folder, training=TrainingSettings(epochs=1))
+    assert all("→ 10 logits" in record.description for record in run_of_two.front)
 
 
 def test_the_board_bounds_the_search_as_the_page_says(folder):
