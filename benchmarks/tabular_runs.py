@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 from pymoo.indicators.hv import HV
 
-from edgevolve.engine.tabular import read_nasbench201
 from search_algorithms import (
     Candidate,
     Completed,
@@ -29,6 +28,7 @@ from search_algorithms import (
     minimise,
 )
 from search_space import NasBench201Space
+from search_space.nasbench201 import EDGES, Cell
 
 _WORST_ERROR = 0.6
 """Cells with a larger error count as this bad: nobody wants them, whatever they cost."""
@@ -78,9 +78,22 @@ class CellTable:
 
 
 def read_table(path: Path, objectives: int) -> CellTable:
-    """Two objectives are error and latency, the third is energy. Raises `TableError` for a bad file."""
-    cells, metrics = read_nasbench201(path)
-    metrics["error"] = np.minimum(metrics["error"], _WORST_ERROR)
+    """Two objectives are error and latency, the third is energy.
+
+    The file is an .npz of arrays: `edge_ops` (cells × 6, indices into `op_names`, in the order of `edges`), and one
+    vector a metric: `accuracy_percent`, `latency_ms`, `energy_mj`.
+    """
+    with np.load(path, allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    if [str(edge) for edge in arrays["edges"]] != [f"{a}-{b}" for a, b in EDGES]:
+        raise ValueError(f"{path}: edges must be in the order {', '.join(f'{a}-{b}' for a, b in EDGES)}")
+    names = [str(name) for name in arrays["op_names"].ravel()]
+    cells = [Cell(*(names[code] for code in row)) for row in arrays["edge_ops"].tolist()]
+    metrics = {
+        "error": np.minimum(1.0 - arrays["accuracy_percent"].astype(float) / 100, _WORST_ERROR),
+        "latency_ms": arrays["latency_ms"].astype(float),
+        "energy_uj": 1000.0 * arrays["energy_mj"].astype(float),
+    }
     columns = np.stack([metrics[name] for name in METRICS[objectives]], axis=1)
     low, high = columns.min(axis=0), columns.max(axis=0)
     return CellTable(cells, (columns - low) / (high - low))

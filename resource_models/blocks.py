@@ -15,15 +15,13 @@ class Program:
     """A graph as numbers: node i reads tensors `reads[i]` and makes tensors `makes[i]`, in an order that works.
 
     `sizes` are bytes. `last_read[t]` is the last node that reads tensor t, the number of nodes for a network output,
-    and -1 for what nobody reads. `overwrites[i]` are tensors whose bytes node i's output may take over if no later
-    node reads them.
+    and -1 for what nobody reads.
     """
 
     sizes: list[int]
     last_read: list[int]
     reads: list[tuple[int, ...]]
     makes: list[tuple[int, ...]]
-    overwrites: dict[int, tuple[int, ...]]
 
 
 @dataclass(slots=True)
@@ -81,8 +79,6 @@ def _single(program: Program, index: int, readers: dict[int, int], stop: int) ->
 
 def _continues(program: Program, before: int, index: int, readers: dict[int, int]) -> bool:
     """Whether node `index` reads all that node `before` keeps, alone, and nothing else."""
-    if before in program.overwrites or index in program.overwrites:
-        return False
     reads = program.reads[index]
     kept = [t for t in program.makes[before] if program.last_read[t] >= 0]
     return len(kept) == len(reads) and all(t in reads and readers[t] == 1 for t in kept)

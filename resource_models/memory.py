@@ -8,7 +8,7 @@ peak stands above the bound are searched (`resource_models.ordering`).
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from edgevolve.graph import Add, Graph, Tensor
+from edgevolve.graph import Graph, Tensor
 from resource_models.blocks import Program
 from resource_models.ordering import best_order
 
@@ -38,8 +38,6 @@ class _Part(NamedTuple):
 def peak_memory(
     graph: Graph,
     *,
-    count_inputs: bool = True,
-    in_place_add: bool = False,
     alignment_bytes: int = 1,
     max_states: int | None = None,
 ) -> PeakMemory:
@@ -52,15 +50,12 @@ def peak_memory(
 
     Args:
         graph: the network. Its emitted order is kept wherever it does no harm.
-        count_inputs: with False, network inputs take 0 bytes, as in μNAS.
-        in_place_add: let an Add of one element type write over one of its inputs, as in μNAS; TFLM does not. That
-            input is read by no later node, is no network output, and is no network input of 0 bytes.
         alignment_bytes: each tensor is rounded up to a multiple of it.
         max_states: how far to search a part of the network; `ordering.MAX_STATES` unless given.
 
     Source: the definition is that of Liberis, Dudziak and Lane, "μNAS" (2021); `ordering` describes the search.
     """
-    program = _program(graph, count_inputs, in_place_add, alignment_bytes)
+    program = _program(graph, alignment_bytes)
     parts, bound = _parts(program, len(graph.inputs))
     peak = bound
     order = list(range(len(program.reads)))
@@ -75,14 +70,14 @@ def peak_memory(
     return PeakMemory(peak, tuple(order), peak == bound)
 
 
-def _program(graph: Graph, count_inputs: bool, in_place_add: bool, alignment_bytes: int) -> Program:
+def _program(graph: Graph, alignment_bytes: int) -> Program:
     """The graph with its tensors numbered, network inputs first."""
 
     def size(tensor: Tensor) -> int:
         return -(-tensor.size_bytes // alignment_bytes) * alignment_bytes
 
     numbers = {x.name: t for t, x in enumerate(graph.inputs)}
-    sizes = [size(x) if count_inputs else 0 for x in graph.inputs]
+    sizes = [size(x) for x in graph.inputs]
     last_read = [-1] * len(sizes)
     reads: list[tuple[int, ...]] = []
     makes: list[tuple[int, ...]] = []
@@ -99,14 +94,7 @@ def _program(graph: Graph, count_inputs: bool, in_place_add: bool, alignment_byt
         makes.append(tuple(range(first, len(sizes))))
     for y in graph.outputs:
         last_read[numbers[y.name]] = len(reads)
-
-    overwrites: dict[int, tuple[int, ...]] = {}
-    if in_place_add:
-        fixed = {y.name for y in graph.outputs} | (set() if count_inputs else {x.name for x in graph.inputs})
-        for index, node in enumerate(graph.nodes):
-            if isinstance(node.op, Add) and {x.dtype for x in node.inputs} == {node.output.dtype}:
-                overwrites[index] = tuple(numbers[x.name] for x in node.inputs if x.name not in fixed)
-    return Program(sizes, last_read, reads, makes, overwrites)
+    return Program(sizes, last_read, reads, makes)
 
 
 def _parts(program: Program, inputs: int) -> tuple[list[_Part], int]:
@@ -117,7 +105,7 @@ def _parts(program: Program, inputs: int) -> tuple[list[_Part], int]:
     for this purpose, since its node could as well run later. No part ends before a node without inputs, which could as
     well run earlier.
     """
-    sizes, last_read, overwrites = program.sizes, program.last_read, program.overwrites
+    sizes, last_read = program.sizes, program.last_read
     bound = sum(sizes[:inputs])
     live = sum(size for size, last in zip(sizes[:inputs], last_read, strict=False) if last >= 0)
     tensors = inputs
@@ -138,13 +126,8 @@ def _parts(program: Program, inputs: int) -> tuple[list[_Part], int]:
             if last_read[t] == index:
                 live -= sizes[t]
                 tensors -= 1
-        if overwrites.get(index):
-            if any(last_read[t] == index for t in overwrites[index]):
-                peak_here -= made
-        else:
-            needed += made
         peak = max(peak, peak_here)
-        bound = max(bound, needed)
+        bound = max(bound, needed + made)
         if tensors == 1 and index >= first_end:
             parts.append(_Part(peak, start, index + 1, live))
             peak, start = 0, index + 1

@@ -50,16 +50,12 @@ class _State(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """A block for the search: its neighbours as bits, and (bytes, readers) of each tensor that it may free.
-
-    `overwrites` are the readers of each tensor whose place its output may take.
-    """
+    """A block for the search: its neighbours as bits, and (bytes, readers) of each tensor that it may free."""
 
     block: Block
     needs: int
     followers: int
     frees: tuple[tuple[int, int], ...]
-    overwrites: tuple[int, ...]
 
 
 def best_order(
@@ -100,18 +96,14 @@ def best_order(
 
 def _price(step: _Step, after: int, live: int) -> tuple[int, int]:
     """Peak of a block that runs right before those of `after`, and the bytes live before it; `live` are after it."""
-    block, _, _, frees, overwrites = step
+    block, _, _, frees = step
     freed = 0
     for size, readers in frees:
         if not readers & after:
             freed += size
-    first = block.first
-    for readers in overwrites:
-        if not readers & after:
-            first = 0
     rest = block.rest - freed
     live += freed - block.kept
-    return live + (first if first > rest else rest), live
+    return live + (block.first if block.first > rest else rest), live
 
 
 def _put_before(steps: list[_Step], number: int, state: _State, peak: int, live: int) -> _State:
@@ -162,9 +154,7 @@ def _steps(program: Program, start: int, stop: int) -> list[_Step]:
     steps = []
     for number, reads in enumerate(entries):
         frees = tuple((program.sizes[t], readers[t]) for t in reads if program.last_read[t] < stop)
-        over = program.overwrites.get(blocks[number].nodes[0], ())
-        overwrites = tuple(readers[t] for t in over if program.last_read[t] < stop)
-        steps.append(_Step(blocks[number], needs[number], followers[number], frees, overwrites))
+        steps.append(_Step(blocks[number], needs[number], followers[number], frees))
     return steps
 
 

@@ -14,10 +14,7 @@ import numpy as np
 
 def main(folder: Path, signatures: list[tuple[str, list[str]]]) -> None:
     """Run every example with the plain kernels, one thread; then those of the signatures."""
-    try:
-        litert = import_module("ai_edge_litert.interpreter")
-    except ImportError:
-        litert = import_module("tflite_runtime.interpreter")
+    litert = import_module("ai_edge_litert.interpreter")
     try:
         interpreter = litert.Interpreter(
             model_path=str(folder / "model.tflite"),

@@ -138,11 +138,8 @@ def started(model: bytes, *, keep_all: bool = False) -> Any:
 
 
 def runtime() -> Any:
-    """LiteRT, or its predecessor if only that is installed."""
-    try:
-        return import_module("ai_edge_litert.interpreter")
-    except ImportError:
-        return import_module("tflite_runtime.interpreter")
+    """LiteRT, loaded when it is needed."""
+    return import_module("ai_edge_litert.interpreter")
 
 
 def _shape(tensor: dict[str, Any]) -> Shape:

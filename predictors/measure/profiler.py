@@ -203,8 +203,4 @@ def _compiled(model: bytes, device: str) -> bytes:
 
 
 def _runtime() -> Any:
-    """LiteRT, or its predecessor where that is what is installed."""
-    try:
-        return import_module("ai_edge_litert.interpreter")
-    except ImportError:
-        return import_module("tflite_runtime.interpreter")
+    return import_module("ai_edge_litert.interpreter")

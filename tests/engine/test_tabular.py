@@ -15,30 +15,6 @@ SPACE = MlpSpace((8, 8, 1), 3)
 GENOTYPES = [Mlp((Hidden(units),)) for units in (10, 11, 12)]
 
 
-@pytest.fixture
-def cells(tmp_path):
-    """A file of 200 cells, each of another network as far as chance has it."""
-
-    def write(**changes):
-        rng = np.random.default_rng(0)
-        arrays = {
-            "edge_ops": np.unique(rng.integers(5, size=(200, 6)), axis=0).astype(np.uint8),
-            "op_names": np.array(["none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3"]),
-        }
-        rows = len(arrays["edge_ops"])
-        arrays |= {
-            "accuracy_percent": np.linspace(1, 99, rows),
-            "latency_ms": np.ones(rows),
-            "energy_mj": np.ones(rows),
-        }
-        arrays |= changes
-        path = tmp_path / "cells.npz"
-        np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
-        return path
-
-    return write
-
-
 def job(genotype):
     net = GraphBuilder()
     graph = net.build(net.add(Dense(3), net.flatten(net.input((1, 8, 8, 1)))))
@@ -77,45 +53,13 @@ def test_a_table_that_makes_no_sense_is_refused(genotypes, metrics, words):
         Tabular.from_arrays(SPACE, genotypes, metrics)
 
 
-def test_units_are_those_of_the_metric_names(cells):
-    task = Tabular.from_nasbench201(cells())
-    assert task.metric_names == ("error", "latency_ms", "energy_uj")
-    rows = np.array(list(task.table.rows.values()))
-    assert rows[0] == pytest.approx([0.99, 1.0, 1000.0]) and rows[-1, 0] == pytest.approx(0.01)
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"edge_ops": None}, "has no array 'edge_ops'"),
-        ({"op_names": np.array(["none", "magic"])}, "unknown operator 'magic'"),
-        ({"op_names": np.array(["none", "skip_connect"])}, "index outside op_names"),
-        ({"edge_ops": np.zeros((3, 5), np.uint8)}, "cells × 6"),
-        ({"edge_ops": np.zeros((3, 6))}, "whole numbers"),
-        ({"edges": np.array(["0-1", "0-2", "0-3", "1-2", "1-3", "2-3"])}, "order 0-1, 0-2, 1-2"),
-        ({"latency_ms": np.ones(3)}, "latency_ms must hold one number"),
-        ({"op_names": np.array([{}, 1], dtype=object)}, "plain arrays"),
-        ({"accuracy_percent": None, "latency_ms": None, "energy_mj": None}, "no metrics"),
-    ],
-)
-def test_a_bad_file_is_refused_in_one_line(cells, changes, words):
-    with pytest.raises(TableError, match=words) as error:
-        Tabular.from_nasbench201(cells(**changes))
-    assert "\n" not in str(error.value)
-
-
-def test_no_file_and_no_archive_are_refused(tmp_path):
-    with pytest.raises(TableError, match="not an .npz"):
-        Tabular.from_nasbench201(tmp_path / "nothing.npz")
-    (tmp_path / "text.npz").write_text("text")
-    with pytest.raises(TableError, match="not an .npz"):
-        Tabular.from_nasbench201(tmp_path / "text.npz")
-
-
-def test_a_search_runs_on_a_table_and_its_journal_holds_the_fingerprint_alone(cells, run_search):
-    task = Tabular.from_nasbench201(cells())
+def test_a_search_runs_on_a_table_and_its_journal_holds_the_fingerprint_alone(run_search):
+    space, rng = NasBench201Space((8, 8, 1), 3, cells=1), np.random.default_rng(0)
+    cells = list({space.sample(rng) for _ in range(200)})
+    metrics = {"error": np.linspace(0.01, 0.99, len(cells)), "latency_ms": np.ones(len(cells))}
+    task = Tabular.from_arrays(space, cells, metrics)
     settings = make_config(
-        space=NasBench201Space((8, 8, 1), 3, cells=1),
+        space=space,
         problem=Problem([minimise("error", scale=1.0), minimise("latency_ms", scale=1.0)]),
         algorithm=RandomSearch(),
         task=task,

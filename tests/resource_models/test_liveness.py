@@ -27,7 +27,7 @@ def opaque_graph(rng: np.random.Generator) -> Graph:
 def test_peak_memory_of_opaque_nodes_is_that_of_the_best_of_all_orders(seed):
     graph = opaque_graph(np.random.default_rng(seed))
     found = peak_memory(graph)
-    liveness = Liveness(graph, count_inputs=True, in_place_add=False)
+    liveness = Liveness(graph)
     assert found.exact
     assert liveness.replay(found.order) == found.peak_bytes == liveness.smallest_peak()
 
@@ -37,7 +37,7 @@ def test_a_search_that_may_visit_one_state_gives_an_order_and_no_promise():
     for seed in range(200):
         graph = any_graph(np.random.default_rng(seed))
         found, best = peak_memory(graph, max_states=0), peak_memory(graph)
-        assert Liveness(graph, True, False).replay(found.order) == found.peak_bytes >= best.peak_bytes
+        assert Liveness(graph).replay(found.order) == found.peak_bytes >= best.peak_bytes
         assert not found.exact or found.peak_bytes == best.peak_bytes
         inexact += not found.exact
     assert inexact
@@ -50,7 +50,7 @@ def test_a_search_that_may_visit_one_state_gives_an_order_and_no_promise():
 )
 def test_a_tensor_lives_from_its_making_to_its_last_reader(seed, family):
     graph = family(np.random.default_rng(seed))
-    liveness = Liveness(graph, count_inputs=True, in_place_add=False)
+    liveness = Liveness(graph)
     for step in range(len(graph.nodes)):
         alive = [life.tensor for life in lifetimes(graph) if life.first_step <= step <= life.last_step]
         ran = frozenset(range(step))

@@ -21,16 +21,11 @@ def test_an_add_needs_a_third_buffer_as_in_tflm() -> None:
     assert peak_memory(residual()).peak_bytes == 768
 
 
-def test_an_add_in_place_needs_no_third_buffer() -> None:
-    assert peak_memory(residual(), in_place_add=True).peak_bytes == 512
-
-
 def test_an_input_read_by_two_branches_is_counted_once() -> None:
     net = GraphBuilder()
     x = net.input((1, 8, 8, 3))
     graph = net.build(conv(net, 9, x), conv(net, 9, x))
     assert peak_memory(graph).peak_bytes == 192 + 576 + 576
-    assert peak_memory(graph, count_inputs=False).peak_bytes == 576 + 576
 
 
 def test_a_tensor_added_to_itself_is_counted_once() -> None:
@@ -38,26 +33,6 @@ def test_a_tensor_added_to_itself_is_counted_once() -> None:
     x = conv(net, 4, net.input((1, 4, 4, 1)))
     graph = net.build(net.add(Add(), x, x))
     assert peak_memory(graph).peak_bytes == 64 + 64
-    assert peak_memory(graph, in_place_add=True).peak_bytes == 16 + 64
-
-
-def test_an_add_does_not_overwrite_a_tensor_that_is_read_later() -> None:
-    net = GraphBuilder()
-    x = conv(net, 4, net.input((1, 4, 4, 1)))
-    y = net.add(Add(), x, x)
-    graph = net.build(net.add(Concat(), x, y))
-    assert peak_memory(graph, in_place_add=True).peak_bytes == 64 + 64 + 128
-
-
-def test_an_add_overwrites_no_network_output_and_no_input_that_is_not_counted() -> None:
-    net = GraphBuilder()
-    x = net.input((1, 4, 4, 4))
-    doubled = net.add(Add(), x, x)
-    graph = net.build(doubled)
-    assert peak_memory(graph, in_place_add=True).peak_bytes == 64
-    assert peak_memory(graph, in_place_add=True, count_inputs=False).peak_bytes == 64
-    graph = net.build(doubled, x)
-    assert peak_memory(graph, in_place_add=True).peak_bytes == 64 + 64
 
 
 def test_padding_costs_a_buffer() -> None:
