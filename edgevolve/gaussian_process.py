@@ -59,8 +59,8 @@ class GaussianProcess:
         squares = _squared_distances(points, points)
         bounds = [np.log((least, most)) for least, _, most in ranges]
         start = np.log([begin for _, begin, _ in ranges])
-        found = minimize(_loss, start, args=(squares, targets), jac=True, method="L-BFGS-B", bounds=bounds)
-        amplitude, length, noise = np.exp(found.x).tolist()
+        optimum = minimize(_loss, start, args=(squares, targets), jac=True, method="L-BFGS-B", bounds=bounds)
+        amplitude, length, noise = np.exp(optimum.x).tolist()
         return cls(points, targets, amplitude, length, noise)
 
     def log_likelihood(self) -> float:

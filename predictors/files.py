@@ -19,11 +19,11 @@ def read_text(path: Path, most: int = _MOST_BYTES) -> str:
 
     Raises `OSError` or `ValueError` for another file; the message does not name it.
     """
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode):
         raise ValueError("not a regular file")
-    if found.st_size > most:
-        raise ValueError(f"{found.st_size} bytes; at most {most} are read")
+    if status.st_size > most:
+        raise ValueError(f"{status.st_size} bytes; at most {most} are read")
     return path.read_text(encoding="utf-8-sig")
 
 

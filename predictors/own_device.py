@@ -37,13 +37,13 @@ class _OwnDevice:
     provenance: str
 
     def predict(self, graph: Graph) -> Mapping[str, Estimated]:
-        found = _asked(self.own, self.name, graph)
-        if set(found) != set(self.metric_names):
+        answer = _asked(self.own, self.name, graph)
+        if set(answer) != set(self.metric_names):
             raise PredictorError(
-                f"{self.name}: predict gives {', '.join(sorted(found)) or 'nothing'}, "
+                f"{self.name}: predict gives {', '.join(sorted(answer)) or 'nothing'}, "
                 f"not {', '.join(sorted(self.metric_names))}"
             )
-        return found
+        return answer
 
 
 OWN = _OwnDevice | _RooflineDevice
@@ -94,32 +94,32 @@ def _asked(source: Any, name: str, graph: Graph) -> dict[str, Estimated]:
     """What the object's own `predict` or `predict_latency` gives, as checked numbers."""
     method = _method(source)
     try:
-        found = getattr(source, method)(graph)
+        answer = getattr(source, method)(graph)
     except PredictorError as error:
         raise PredictorError(f"{name}: {error}") from error
     except Exception as error:
         raise PredictorError(
             f"{name}: {method} fails: {type(error).__name__}: {' '.join(str(error).split())}"
         ) from error
-    if not isinstance(found, Mapping):
-        found = {"latency_ms": found}
-    if not found:
+    if not isinstance(answer, Mapping):
+        answer = {"latency_ms": answer}
+    if not answer:
         raise PredictorError(f"{name}: {method} gives no metric")
-    odd = [metric for metric in found if not _is_name(metric)]
+    odd = [metric for metric in answer if not _is_name(metric)]
     if odd:
         raise PredictorError(f"{name}: {method} gives {odd[0]!r}, which is no name such as latency_ms")
-    return {metric: _checked(f"{name}: {method} gives {metric}", value) for metric, value in found.items()}
+    return {metric: _checked(f"{name}: {method} gives {metric}", value) for metric, value in answer.items()}
 
 
 def _checked(what: str, given: Any) -> Estimated:
-    found = given if isinstance(given, Estimated) else Estimated(given)
-    low, high = found.low, found.high
-    for value in (found.value, *(end for end in (low, high) if end is not None)):
+    answer = given if isinstance(given, Estimated) else Estimated(given)
+    low, high = answer.low, answer.high
+    for value in (answer.value, *(end for end in (low, high) if end is not None)):
         if not _is_number(value) or value < 0:
             raise PredictorError(f"{what} = {value!r}; it must be a finite number of at least 0")
-    if (low is None) != (high is None) or (low is not None and high is not None and not low <= found.value <= high):
-        raise PredictorError(f"{what} = {found.value!r}, not within its interval from {low!r} to {high!r}")
-    return Estimated(float(found.value), None if low is None else float(low), None if high is None else float(high))
+    if (low is None) != (high is None) or (low is not None and high is not None and not low <= answer.value <= high):
+        raise PredictorError(f"{what} = {answer.value!r}, not within its interval from {low!r} to {high!r}")
+    return Estimated(float(answer.value), None if low is None else float(low), None if high is None else float(high))
 
 
 def _is_name(metric: Any) -> bool:

@@ -52,13 +52,13 @@ def _broken(graph: Graph, node: Node) -> list[str]:
         return []
     lies = x.shape[1] == 1 and x.shape[2] > 1  # a signal along the width
     kernel, stride = (pair[::-1] if lies else pair for pair in (op.kernel, op.stride))
-    found = []
+    refusals = []
     if x in graph.inputs:
-        found += [] if x.shape[3] == 1 else [f"the input has {x.shape[3]} channels, not 1"]
+        refusals += [] if x.shape[3] == 1 else [f"the input has {x.shape[3]} channels, not 1"]
     if node.output.shape[3] % _CHANNELS:
-        found.append(f"{node.output.shape[3]} channels are no multiple of {_CHANNELS}")
+        refusals.append(f"{node.output.shape[3]} channels are no multiple of {_CHANNELS}")
     if kernel[0] > _KERNEL_HEIGHT:
-        found.append(f"a kernel of {kernel[0]} rows is above {_KERNEL_HEIGHT}")
+        refusals.append(f"a kernel of {kernel[0]} rows is above {_KERNEL_HEIGHT}")
     if stride not in _STRIDES:
-        found.append(f"a stride of {stride} is none of {', '.join(map(str, _STRIDES))}")
-    return found
+        refusals.append(f"a stride of {stride} is none of {', '.join(map(str, _STRIDES))}")
+    return refusals

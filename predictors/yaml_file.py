@@ -58,14 +58,14 @@ def read_yaml(path: Path | str, model: type[T], kind: str) -> T:
 
 def _fields(model: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:
     """The names of the fields at a place in a model; of mappings, those of their values."""
-    found: object = model
+    inner: object = model
     for part in where:
-        if isinstance(found, type) and issubclass(found, BaseModel):
-            found = found.model_fields[str(part)].annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            inner = inner.model_fields[str(part)].annotation
         else:
-            found = get_args(found)[-1]
-        found = next((one for one in get_args(found) if isinstance(one, type)), found) if _optional(found) else found
-    return list(found.model_fields) if isinstance(found, type) and issubclass(found, BaseModel) else []
+            inner = get_args(inner)[-1]
+        inner = next((one for one in get_args(inner) if isinstance(one, type)), inner) if _optional(inner) else inner
+    return list(inner.model_fields) if isinstance(inner, type) and issubclass(inner, BaseModel) else []
 
 
 def _optional(annotation: object) -> bool:

@@ -72,16 +72,16 @@ def _within(genotype: Any) -> Any:
     return genotype
 
 
-def _spread(run: Run, number: int, size: int, found: Sequence[Relative]) -> list[Relative]:
+def _spread(run: Run, number: int, size: int, relatives: Sequence[Relative]) -> list[Relative]:
     """Those that are best for what they cost, evenly spread."""
     best: list[Relative] = []
-    for relative in sorted(found, key=lambda one: (one.macs, one.error)):
+    for relative in sorted(relatives, key=lambda one: (one.macs, one.error)):
         if not best or relative.error < best[-1].error:
             best.append(relative)
     if len(best) < 2:
         raise ConfigError(
-            f"{run.path}: candidate {number}: of {len(found)} networks that take all their weights from it, one is best"
-            " at all; --pick another, with more blocks"
+            f"{run.path}: candidate {number}: of {len(relatives)} networks that take all their weights from it, "
+            "one is best at all; --pick another, with more blocks"
         )
     chosen = np.unique(np.linspace(0, len(best) - 1, size).round().astype(int))
     return [best[i] for i in chosen[::-1]]

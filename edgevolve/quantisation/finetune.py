@@ -90,10 +90,10 @@ class Quantise:
 
     def foreseen(self, graph: Graph) -> Graph:
         """With its bits, from which size and memory follow. Raises `ValueError` if no runtime runs the network so."""
-        found = with_bits(graph, self.bits, self.first, self.last)
-        found = with_activation_bits(found, self.activations or activation_bits(graph))
-        check_activations(found)
-        return found
+        narrowed = with_bits(graph, self.bits, self.first, self.last)
+        narrowed = with_activation_bits(narrowed, self.activations or activation_bits(graph))
+        check_activations(narrowed)
+        return narrowed
 
     def __call__(self, state: TrainState, data: Splits, rng: np.random.Generator, progress: Progress) -> TrainState:
         """The network with these bits and its weights. Raises `ValueError` before training, `QuantisationError`."""

@@ -47,8 +47,8 @@ def _test(run: Run) -> list[Text]:
         return []
     last, main = run.tested[-1], run.main
     forms = {"int8": form_in_words(run.final_graph(last.number))}
-    found = ((forms.get(form, form), scores) for form, scores in last.scores.items() if main.name in scores)
-    words = (f"{form} {quantity(main, scores[main.name])}" for form, scores in found)
+    named_scores = ((forms.get(form, form), scores) for form, scores in last.scores.items() if main.name in scores)
+    words = (f"{form} {quantity(main, scores[main.name])}" for form, scores in named_scores)
     looks = len(run.tested)
     return [
         Text(f"test {main.title} of candidate {last.number}: {', '.join(words)}; look {looks} of this run at the test")

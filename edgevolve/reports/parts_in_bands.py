@@ -44,7 +44,7 @@ def parts_in_bands(model: TfliteModel) -> tuple[PartInBands, ...]:
             joins[key].append(number)
     copies = Counter(keys.runs)
     first_run = {key: number for number, key in reversed(list(enumerate(keys.runs)))}
-    found = []
+    in_bands = []
     for key, numbers in joins.items():
         inner = _inner(key, keys, copies)
         if not inner or _kept(key, numbers, operators, keys, copies):
@@ -53,8 +53,8 @@ def parts_in_bands(model: TfliteModel) -> tuple[PartInBands, ...]:
         shown = sorted((first_run[each], copies[each]) for each in inner)
         steps = [number for number, each in enumerate(keys.made) if each in inner and copies[each] > 1]
         times = copies[key] // (rows * columns) or 1
-        found.append(PartInBands(min(steps) + 1, max(numbers) + 1, rows, columns, times, tuple(shown)))
-    return tuple(sorted(found, key=lambda part: (part.last, part.first)))
+        in_bands.append(PartInBands(min(steps) + 1, max(numbers) + 1, rows, columns, times, tuple(shown)))
+    return tuple(sorted(in_bands, key=lambda part: (part.last, part.first)))
 
 
 class _Keys:

@@ -228,8 +228,8 @@ def gradients(loss: Any, places: Any, by: Any = None) -> list[Any]:
     TensorFlow's sum of several begins with whichever it may overwrite, which depends on what ran before: its last bits
     differ from run to run (TensorFlow 2.21).
     """
-    found: list[Any] = tf.gradients(loss, places, by, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
-    return found
+    slopes: list[Any] = tf.gradients(loss, places, by, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
+    return slopes
 
 
 def outputs(network: Callable[[Any], Any], x: Any) -> Any:

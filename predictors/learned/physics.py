@@ -73,9 +73,9 @@ def fit_sheet(name: str, graphs: Sequence[Graph], measured_ms: Sequence[float] |
 
     bounds = (begin - _FARTHEST, begin + _FARTHEST)
     nearby = least_squares(errors, begin, bounds=bounds).x  # from afar, outliers left out could be whole kinds
-    found = least_squares(errors, nearby, bounds=bounds, loss="soft_l1", f_scale=0.05)
+    optimum = least_squares(errors, nearby, bounds=bounds, loss="soft_l1", f_scale=0.05)
     known = work.max(axis=0) > 0
-    return _sheet(name, np.exp(found.x) / MS_PER_PS, known, source)
+    return _sheet(name, np.exp(optimum.x) / MS_PER_PS, known, source)
 
 
 def _sheet(name: str, constants: FloatArray, known: NDArray[np.bool_], source: str) -> Sheet:

@@ -58,11 +58,11 @@ def predict(sheet: "Sheet", graph: Graph) -> dict[str, float]:
     Raises `PredictorError` where it leaves operators to the CPU: it does not tell their time, so that the cycles are
     those of a smaller network.
     """
-    found, said = compiled(sheet, from_json(to_json(graph)))
-    if found.perf_report.cpuOps:
-        count = f"{found.perf_report.cpuOps} operator{'s are' if found.perf_report.cpuOps > 1 else ' is'}"
+    compilation, said = compiled(sheet, from_json(to_json(graph)))
+    if compilation.perf_report.cpuOps:
+        count = f"{compilation.perf_report.cpuOps} operator{'s are' if compilation.perf_report.cpuOps > 1 else ' is'}"
         raise PredictorError(f"{sheet.name}: {count} left to the CPU, whose time is not known: {said}")
-    return {"latency_ms": int(found.perf_report.totalCycles) / sheet["clock_mhz"] / 1e3}
+    return {"latency_ms": int(compilation.perf_report.totalCycles) / sheet["clock_mhz"] / 1e3}
 
 
 def compiled(sheet: "Sheet", graph: Graph, database: bool = False) -> tuple[Any, str]:
@@ -77,13 +77,13 @@ def compiled(sheet: "Sheet", graph: Graph, database: bool = False) -> tuple[Any,
     with TemporaryFile() as said:
         try:
             with _stdout_into(said):
-                found = regor.compile(
+                compilation = regor.compile(
                     architecture, skeleton(graph, shared=True), "TFLITE", system, options, verbose=False
                 )
         except Exception as error:
             raise PredictorError(f"{sheet.name}: the compiler refuses: {' '.join(str(error).split())}") from error
         said.seek(0)
-        return found, " ".join(said.read(_LONGEST).decode(errors="replace").split())
+        return compilation, " ".join(said.read(_LONGEST).decode(errors="replace").split())
 
 
 @contextmanager
