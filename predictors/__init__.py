@@ -19,7 +19,8 @@ from predictors.models import Kind, analyse
 from predictors.models.cpu import layer_key, layers
 from predictors.sheets import Figure, Provenance, Sheet, read_sheet, sheet, sheets
 from predictors.ti_npu import TiNpu, rules_broken
-from predictors.workload import FEATURES, FeatureTable, PredictorError, feature_table
+from predictors.workload import FeatureTable, PredictorError, feature_table
+from resource_models.graph_features import FEATURES
 
 __all__ = [
     "EFFICIENCY",

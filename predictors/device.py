@@ -27,7 +27,8 @@ from predictors.models import MODELS, analyse, counters
 from predictors.models.rates import bands_ms, plain_operations_ms
 from predictors.own_device import OWN, own_device, small_network
 from predictors.sheets import Sheet, sheet
-from predictors.workload import FEATURES, PredictorError, feature_table
+from predictors.workload import PredictorError, feature_table
+from resource_models.graph_features import FEATURES
 
 LATENCY = Metric("latency_ms", "latency", "ms")
 ENERGY = Metric("energy_uj", "energy", "µJ")

@@ -28,7 +28,7 @@ import numpy as np
 
 from edgevolve.graph import Conv2D, Dense, DepthwiseConv2D, Graph, Node
 from predictors import Sheet, sheet
-from predictors.workload import live_nodes
+from resource_models.graph_features import live_nodes
 
 NOISE = 0.04
 """Standard deviation of the logarithm of a label: latency and energy, each by itself."""

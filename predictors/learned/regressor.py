@@ -35,7 +35,8 @@ from predictors.learned.learner import (
     work_from_json,
     work_json,
 )
-from predictors.workload import COUNTS, VERSION, FeatureTable, FloatArray, PredictorError
+from predictors.workload import VERSION, FeatureTable, FloatArray, PredictorError
+from resource_models.graph_features import COUNTS
 
 FORMAT = "edgevolve-predictor-2"
 _EARLIER = "edgevolve-predictor-1"

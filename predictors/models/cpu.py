@@ -37,7 +37,8 @@ from edgevolve.graph import (
     Shape,
     to_json,
 )
-from predictors.workload import FloatArray, PredictorError, live_nodes
+from predictors.workload import FloatArray, PredictorError
+from resource_models.graph_features import live_nodes
 
 if TYPE_CHECKING:
     from predictors.sheets import Sheet

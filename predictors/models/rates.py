@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from edgevolve.graph import Graph
-from predictors.workload import live_nodes, operator_kind
+from resource_models.graph_features import live_nodes, operator_kind
 
 if TYPE_CHECKING:
     from predictors.sheets import Sheet

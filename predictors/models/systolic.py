@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from edgevolve.graph import Activate, Activation, Conv2D, Dense, DepthwiseConv2D, Graph, Node, Softmax
-from predictors.workload import FeatureTable, live_nodes
+from predictors.workload import FeatureTable
 from resource_models import live_bytes
+from resource_models.graph_features import live_nodes
 
 if TYPE_CHECKING:
     from predictors.sheets import Sheet
@@ -152,8 +153,12 @@ def breakdown(sheet: "Sheet", graph: Graph) -> Breakdown:
 
 def predict(sheet: "Sheet", graph: Graph) -> dict[str, float]:
     """The three metrics of `breakdown`."""
-    found = breakdown(sheet, graph)
-    return {"latency_ms": found.latency_ms, "energy_uj": found.energy_uj, "tops_per_watt": found.tops_per_watt}
+    broken_down = breakdown(sheet, graph)
+    return {
+        "latency_ms": broken_down.latency_ms,
+        "energy_uj": broken_down.energy_uj,
+        "tops_per_watt": broken_down.tops_per_watt,
+    }
 
 
 def counters(sheet: "Sheet", graph: Graph) -> dict[str, float]:

@@ -6,7 +6,7 @@ from edgevolve.deployment import onnx_model
 from edgevolve.graph import OPS, Activate, Activation, Conv2D, GraphBuilder, Opaque, ShapeError
 from edgevolve.tflite import CORTEX_M, ROWS, needs, operators, read_tflite, row_of, skeleton
 from edgevolve.training import forward, keras_model
-from predictors.workload import KINDS
+from resource_models.graph_features import KINDS
 from tests.graph.test_network import CASES
 
 TABLES = {
