@@ -39,15 +39,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 from tabular_runs import Maker, read_table, run_with_workers
+from variants import Generations, MuNas
 
 from search_algorithms import (
     NSGA3,
     STRATEGIES,
-    AgingEvolution,
     Candidate,
     Completed,
     Strategy,
-    SurrogateEvolution,
 )
 from search_space import CnnSpace
 
@@ -69,9 +68,8 @@ def ours(strategy: Strategy) -> Maker:
 
 
 SEARCHES: dict[str, Maker] = {name: ours(strategy()) for name, strategy in STRATEGIES.items()} | {
-    "SurrogateEvolution, trees": ours(SurrogateEvolution(surrogate="trees")),
-    "NSGA3, generations": ours(NSGA3(barrier=True)),
-    "μNAS": ours(AgingEvolution(weights="divide")),
+    "NSGA3, generations": Generations,
+    "μNAS": MuNas,
     "pymoo NSGA-II": peers.pymoo_nsga2,
     "pymoo NSGA-III": peers.pymoo_nsga3,
     "Optuna NSGA-II": peers.optuna_nsga2,
@@ -81,7 +79,6 @@ SEARCHES: dict[str, Maker] = {name: ours(strategy()) for name, strategy in STRAT
 TIMED: dict[str, Strategy] = {
     **{name: strategy() for name, strategy in STRATEGIES.items() if name not in AT_MOST},
     "NSGA3, population 1000": NSGA3(population=1000),
-    "SurrogateEvolution, trees": SurrogateEvolution(surrogate="trees"),
 }
 """The cost of an ask and tell is given of these; of searches that stop early, the seconds a search tell it."""
 

@@ -35,7 +35,7 @@ from edgevolve.training.recalibrate import Recalibrate
 from edgevolve.training.session import configure_tensorflow, release_memory
 from edgevolve.training.supernet import METHODS, SharedTraining
 from resource_models import macs
-from search_algorithms.surrogate import fit_trees
+from search_algorithms.surrogate import Evidence, Trees
 
 BAND = 1.2
 FAVOURITES = 5
@@ -155,7 +155,9 @@ def predicted(space, shared, splits):
     errors = np.array([score(space, one, from_json(to_json(space.graph(one))), shared, splits) for one in genotypes])
     encoded, found = np.array([space.encode(one) for one in genotypes]), {}
     for number in (100, 300):
-        guesses, _ = fit_trees(encoded[:number], errors[:number, np.newaxis], 0).predict(encoded[300:])
+        values = errors[:number, np.newaxis]
+        evidence = Evidence(encoded[:number], values, values, values, np.empty((0, encoded.shape[1])))
+        guesses = Trees(0).fit(evidence).predict(encoded[300:], evidence).mean
         pairs = np.column_stack([np.ravel(guesses), errors[300:]])
         taus = [tau(*pairs[rng.integers(0, len(pairs), len(pairs))].T) for _ in range(BOOTSTRAPS)]
         low, high = np.nanquantile(taus, (0.025, 0.975))

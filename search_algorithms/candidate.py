@@ -1,6 +1,6 @@
 """Proposals of an algorithm, the candidates that they become, and their outcomes."""
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -100,12 +100,3 @@ TRANSIENT = ("deadline", "weights lost", "worker lost")
 """Kinds of failure that do not follow from the job."""
 
 Outcome = Completed | Rejected | Failed
-
-
-def fresh(genotype: Any, again: Callable[[Any], Any], asked: Container[Any], tries: int) -> Any:
-    """The genotype, or else the first that `again` makes of it and was not asked; after so many `tries` the last."""
-    for _ in range(tries):
-        if genotype not in asked:
-            break
-        genotype = again(genotype)
-    return genotype

@@ -1,20 +1,19 @@
 """Pareto local search (Paquete et al. 2004), for networks as in White et al. 2021 (arXiv 2005.02960)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal, fresh
-from search_algorithms.pareto import Front
-from search_algorithms.problem import Problem, check_whole
-from search_algorithms.protocol import Exhausted, Measure
+from search_algorithms.candidate import Candidate, Outcome, Proposal
+from search_algorithms.problem import Metrics, Problem, check_whole
+from search_algorithms.protocol import Measure
+from search_algorithms.search_archive import Archive
 from search_space import SearchSpace
 
 _CENTRES = 10
 """So many members of the front are looked around before a fresh start."""
-
-_SAMPLES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,40 +35,28 @@ class LocalSearch:
 
 class _LocalSearch:
     def __init__(self, settings: LocalSearch, space: SearchSpace[Any], problem: Problem, seed: int) -> None:
-        self._space = space
-        self._problem = problem
-        self._seed = seed
-        self._founders = settings.founders
-        self._begun = 0
-        """Candidates asked and not rejected or failed."""
-        self._known: set[Any] = set()
-        self._front: Front[Candidate] = Front()
+        self._space, self._seed, self._founders = space, seed, settings.founders
+        self._archive = Archive(problem)
 
     def ask(self, number: int) -> Proposal:
         rng = np.random.default_rng([self._seed, number])
-        if self._begun < self._founders or not self._front.items:
-            return self._fresh(rng)
-        for index in rng.permutation(len(self._front.items))[:_CENTRES]:
-            centre = self._front.items[int(index)]
-            around = [g for g in self._space.neighbours(centre.genotype, rng) if g not in self._known]
+        archive = self._archive
+        if archive.begun < self._founders or not archive.front.items:
+            return archive.sample(self._space, rng)
+        for index in rng.permutation(len(archive.front.items))[:_CENTRES]:
+            centre = archive.entries[archive.front.items[int(index)]].candidate
+            around = [g for g in self._space.neighbours(centre.genotype, rng) if g not in archive.genotypes]
             if around:
                 neighbour = around[int(rng.integers(len(around)))]
                 change = self._space.difference(centre.genotype, neighbour)
                 return Proposal(neighbour, (centre.number,), change)
-        return self._fresh(rng)
+        return archive.sample(self._space, rng)
 
     def asked(self, candidate: Candidate) -> None:
-        self._known.add(candidate.genotype)
-        self._begun += 1
+        self._archive.asked(candidate)
 
     def tell(self, candidate: Candidate, outcome: Outcome) -> None:
-        if not isinstance(outcome, Completed):
-            self._begun -= 1
-        elif not self._problem.broken(outcome.metrics):
-            self._front.offer(self._problem.costs(outcome.metrics), candidate)
+        self._archive.tell(candidate, outcome)
 
-    def _fresh(self, rng: np.random.Generator) -> Proposal:
-        genotype = fresh(self._space.sample(rng), lambda _: self._space.sample(rng), self._known, _SAMPLES - 1)
-        if genotype not in self._known:
-            return Proposal(genotype, change="random")
-        raise Exhausted(f"the neighbours of the front, and {_SAMPLES} random networks, were asked before")
+    def revise(self, metrics: Mapping[int, Metrics]) -> None:
+        self._archive.revise(metrics)

@@ -1,7 +1,7 @@
 """NSGA-III (Deb and Jain 2014), steady state and asynchronous, on pymoo's directions and survival."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from math import comb
@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from pymoo.algorithms.moo.nsga3 import ReferenceDirectionSurvival
 from pymoo.core.population import Population
 
-from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal, fresh
-from search_algorithms.pareto import Front, constraint_dominates
-from search_algorithms.problem import Problem, ProblemError, check_whole
+from search_algorithms.candidate import Candidate, Outcome, Proposal
+from search_algorithms.pareto import constraint_dominates
+from search_algorithms.problem import Metrics, Problem, ProblemError, check_whole
 from search_algorithms.protocol import Exhausted, Measure
+from search_algorithms.search_archive import Archive, Entry
 from search_space import SearchSpace
 
 _GROWTH = 10
@@ -44,7 +45,7 @@ class NSGA3:
     hypervolume (None: never).
 
     A candidate enters the population as soon as it is evaluated, so no worker waits: candidates are random until the
-    first population is evaluated, whatever is in flight. `barrier=True` is the generational algorithm of the paper.
+    first population is evaluated, whatever is in flight.
 
     Soft bounds are a goal: among candidates within the hard bounds, those within the soft bounds survive first, then
     those least beyond them. With a goal and a scale for every objective, a parent is the best of four members under
@@ -57,7 +58,6 @@ class NSGA3:
     population: int = 100
     crossover: float = 0.9
     mutation: float = 0.1
-    barrier: bool = False
     stop_after: int | None = 50
     founders: int = 10
 
@@ -75,86 +75,58 @@ class NSGA3:
         return _NSGA3(self, space, problem, seed)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Member:
-    candidate: Candidate
-    costs: NDArray[np.float64]
-    beyond: tuple[float, float]
-    """How far beyond the hard bounds, then beyond the soft ones."""
-    shares: NDArray[np.float64]
-    """The costs over their scales; none without a goal."""
-
-
 class _NSGA3:
     def __init__(self, settings: NSGA3, space: SearchSpace[Any], problem: Problem, seed: int) -> None:
-        self._settings = settings
-        self._space = space
-        self._problem = problem
-        self._seed = seed
+        self._settings, self._space, self._seed = settings, space, seed
         self._has_goal = _has_goal(problem)
-        self._members: list[_Member] = []
-        self._waiting: list[_Member] = []
-        """With a barrier: the generation under way, as far as it is completed."""
+        self._archive = Archive(problem)
+        self._members: list[Entry] = []
         self._founders = self._size = min(settings.founders, settings.population)
-        self._begun = 0
-        """Of this generation, with a barrier: candidates asked and not rejected or failed."""
-        self._completed = 0
-        self._known: set[Any] = set()
-        """Every genotype asked."""
-        self._front: Front[None] = Front()
-        self._since_gain = 0
-        """Evaluations since the front gained hypervolume."""
         self._ideal = np.full(len(problem.objectives), np.inf)
+        """The least of each cost within all bounds."""
 
-    def ask(self, number: int) -> Proposal | None:
+    def ask(self, number: int) -> Proposal:
         patience = self._settings.stop_after
-        if patience is not None and self._since_gain >= patience * self._settings.population:
+        if patience is not None and self._archive.since_gain >= patience * self._settings.population:
             raise Exhausted(f"no hypervolume gained in {patience} generations of {self._settings.population}")
-        if self._settings.barrier and self._begun >= self._size:
-            return None
         rng = np.random.default_rng([self._seed, number])
-        if self._completed < self._founders:
+        if len(self._archive.entries) < self._founders:
             return Proposal(self._fresh(self._space.sample(rng), rng), change="random")
         return self._mate(rng)
 
     def asked(self, candidate: Candidate) -> None:
-        self._begun += 1
-        self._known.add(candidate.genotype)
+        self._archive.asked(candidate)
 
     def tell(self, candidate: Candidate, outcome: Outcome) -> None:
-        if not isinstance(outcome, Completed):
-            self._begun -= 1
-            return
-        beyond = self._problem.violation(outcome.metrics), self._problem.shortfall(outcome.metrics)
-        shares = np.array(self._problem.shares(outcome.metrics) if self._has_goal else ())
-        member = _Member(candidate, np.array(self._problem.costs(outcome.metrics)), beyond, shares)
-        self._completed += 1
-        gained = beyond[0] == 0 and self._front.offer(member.costs, None)
-        self._since_gain = 0 if gained else self._since_gain + 1
-        if beyond == (0, 0):
-            self._ideal = np.minimum(self._ideal, member.costs)
-        if not self._settings.barrier:
-            self._members.append(member)
+        if self._archive.tell(candidate, outcome):
+            self._join(self._archive.entries[-1])
             if len(self._members) > self._size + self._size // _SPARE:
                 self._survive()
-            return
-        self._waiting.append(member)
-        if len(self._waiting) >= self._size:
-            self._begun -= len(self._waiting)
-            self._survive()
+
+    def revise(self, metrics: Mapping[int, Metrics]) -> None:
+        """The population is what survives of all that completed."""
+        self._archive.revise(metrics)
+        self._members, self._ideal = [], np.full_like(self._ideal, np.inf)
+        for entry in self._archive.entries:
+            self._join(entry)
+        self._survive()
+
+    def _join(self, entry: Entry) -> None:
+        self._members.append(entry)
+        if entry.beyond == (0, 0):
+            self._ideal = np.minimum(self._ideal, entry.costs)
 
     def _survive(self) -> None:
-        """The fittest of population and newcomers: within all bounds by NSGA-III, then the least beyond them."""
-        self._size = min(self._settings.population, max(self._founders, self._completed // _GROWTH))
-        everyone = self._members + self._waiting
-        self._waiting = []
-        feasible = [member for member in everyone if member.beyond == (0, 0)]
+        """The fittest: within all bounds by NSGA-III, then the least beyond them."""
+        completed = len(self._archive.entries)
+        self._size = min(self._settings.population, max(self._founders, completed // _GROWTH))
+        feasible = [member for member in self._members if member.beyond == (0, 0)]
         if len(feasible) > self._size:
-            rng = np.random.default_rng([self._seed, self._completed])
+            rng = np.random.default_rng([self._seed, completed])
             costs = np.stack([member.costs for member in feasible])
             self._members = [feasible[i] for i in survivors(costs, self._ideal, self._size, rng)]
         else:
-            others = sorted((m for m in everyone if m.beyond > (0, 0)), key=lambda m: m.beyond)
+            others = sorted((m for m in self._members if m.beyond > (0, 0)), key=lambda m: m.beyond)
             self._members = feasible + others[: self._size - len(feasible)]
 
     def _mate(self, rng: np.random.Generator) -> Proposal:
@@ -174,13 +146,13 @@ class _NSGA3:
         if self._has_goal:
             rivals = [self._members[int(i)] for i in rng.integers(len(self._members), size=_RIVALS)]
             weights = 1.0 - rng.random(len(rivals[0].costs))  # in (0, 1]
-            return min(rivals, key=lambda one: (one.beyond[0], float((one.shares * weights).max()))).candidate
+            return min(rivals, key=lambda rival: (rival.violation, float((rival.shares * weights).max()))).candidate
         a, b = (self._members[int(i)] for i in rng.integers(len(self._members), size=2))
         return b.candidate if constraint_dominates(b.costs, b.beyond, a.costs, a.beyond) else a.candidate
 
     def _fresh(self, genotype: Any, rng: np.random.Generator) -> Any:
         """The genotype, mutated until it was not asked before or the steps are spent."""
-        return fresh(genotype, lambda last: self._space.mutate(last, rng), self._known, _STEPS)
+        return self._archive.fresh(genotype, lambda last: self._space.mutate(last, rng), _STEPS)
 
 
 def _has_goal(problem: Problem) -> bool:

@@ -49,10 +49,20 @@ def constraint_dominates(a: NDArray[np.float64], a_beyond: Beyond, b: NDArray[np
     return not np.any(a_beyond) and bool((a <= b).all() and (a < b).any())
 
 
-def non_dominated_sort(costs: ArrayLike) -> list[NDArray[np.int64]]:
-    """Rows by front, the non-dominated first (pymoo's sort)."""
+def non_dominated_sort(costs: ArrayLike, least: int | None = None) -> list[NDArray[np.int64]]:
+    """Rows by front, the non-dominated first (pymoo's sort); of `least` rows or more, where it is given."""
     rows = np.asarray(costs, dtype=float)
-    return [np.asarray(front) for front in NonDominatedSorting().do(rows)] if len(rows) else []
+    fronts = NonDominatedSorting().do(rows, n_stop_if_ranked=least) if len(rows) else []
+    return [np.asarray(front) for front in fronts]
+
+
+def non_dominated(costs: ArrayLike) -> NDArray[np.bool_]:
+    """Which rows no other row dominates."""
+    rows = np.asarray(costs, dtype=float)
+    mask = np.zeros(len(rows), np.bool_)
+    for front in non_dominated_sort(rows, 1)[:1]:
+        mask[front] = True
+    return mask
 
 
 def hypervolume(costs: ArrayLike, reference: ArrayLike) -> float:

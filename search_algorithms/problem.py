@@ -5,6 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from edgevolve.data.target import ERROR
 from edgevolve.metric import SHARE
 from edgevolve.metric import metric as described
@@ -13,6 +16,8 @@ from resource_models import MODEL_SIZE
 
 Metrics = Mapping[str, float]
 """Values by the names of their `edgevolve.metric.Metric`; shares are fractions, sizes are bytes."""
+
+FloatArray = NDArray[np.float64]
 
 
 class ProblemError(ValueError):
@@ -76,8 +81,13 @@ class Objective:
     def cost(self, metrics: Metrics) -> float:
         """The value to minimise, in the metric's unit."""
         value = metrics[self.metric]
-        if math.isnan(value):
-            return _VERY_LARGE
+        return _VERY_LARGE if math.isnan(value) else float(self._directed(value))
+
+    def costs(self, values: FloatArray) -> FloatArray:
+        """The cost of each value of the metric."""
+        return np.where(np.isnan(values), _VERY_LARGE, self._directed(values))
+
+    def _directed(self, value: Any) -> Any:
         if self.direction == "maximise":
             return -value
         return value if self.target is None else abs(value - self.target)
@@ -124,8 +134,12 @@ class Constraint:
         """
         if not self.broken(metrics):
             return 0.0
-        value = metrics[self.metric]
-        return _VERY_LARGE if math.isnan(value) else abs(value - self.bound) / (abs(self.bound) or 1.0)
+        return float(self.violations(np.array(metrics[self.metric], dtype=float)))
+
+    def violations(self, values: FloatArray) -> FloatArray:
+        """The violation of each value of the metric."""
+        over = values - self.bound if self.sense == "at_most" else self.bound - values
+        return np.where(np.isnan(values), _VERY_LARGE, np.maximum(over, 0.0) / (abs(self.bound) or 1.0))
 
     def __str__(self) -> str:
         return f"{self.metric} {'≤' if self.sense == 'at_most' else '≥'} {self.bound:g}"
@@ -215,6 +229,16 @@ class Problem:
     def violation(self, metrics: Metrics) -> float:
         """How far beyond the hard bounds the known metrics are: the sum of the shares; 0 is within all."""
         return sum(constraint.violation(metrics) for constraint in self.constraints if constraint.hard)
+
+    def costs_of(self, values: Mapping[str, FloatArray]) -> FloatArray:
+        """The costs of many candidates, whose metrics are arrays of one shape; the objectives are the last axis."""
+        return np.stack([objective.costs(values[objective.metric]) for objective in self.objectives], axis=-1)
+
+    def violations_of(self, values: Mapping[str, FloatArray]) -> FloatArray:
+        """How far each of many candidates is beyond the hard bounds, as `violation` says."""
+        given = [c for c in self.constraints if c.hard and c.metric in values]
+        nowhere = np.zeros(np.shape(next(iter(values.values()))))
+        return sum((c.violations(values[c.metric]) for c in given), start=nowhere)
 
     def shortfall(self, metrics: Metrics) -> float:
         """How far from good enough the known metrics are: the sum of the shares beyond the soft bounds."""

@@ -51,6 +51,14 @@ class Watching(Protocol):
 
 
 @runtime_checkable
+class Revisable(Protocol):
+    """A search algorithm that can change what it believes of completed candidates."""
+
+    def revise(self, metrics: Mapping[int, Metrics]) -> None:
+        """Take these metrics in place of those of `tell`; by the numbers of the candidates."""
+
+
+@runtime_checkable
 class ReadsPrepared(Protocol):
     """A search algorithm that begins with what the job before the search gave."""
 

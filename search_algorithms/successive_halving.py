@@ -6,12 +6,12 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from search_algorithms.aging_evolution import AgingEvolution
 from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal
 from search_algorithms.problem import Problem, ProblemError, check_whole
 from search_algorithms.protocol import Measure, SearchAlgorithm, Strategy
+from search_algorithms.search_archive import Entry, entry
 from search_space import SearchSpace
 
 _WAITING = 30
@@ -62,21 +62,13 @@ class SuccessiveHalving:
         return _SuccessiveHalving(self, problem, self.strategy.start(space, problem, seed, measure))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Waiting:
-    candidate: Candidate
-    costs: NDArray[np.float64]
-    violation: float
-    shortfall: float
-
-
 @dataclass(slots=True)
 class _Rung:
     """A rung but the top: what it has seen, and what may go on from it, the best first."""
 
     completed: int = 0
     promoted: int = 0
-    waiting: list[_Waiting] = field(default_factory=list)
+    waiting: list[Entry] = field(default_factory=list)
 
 
 class _SuccessiveHalving:
@@ -112,11 +104,9 @@ class _SuccessiveHalving:
         self._strategy.tell(candidate, outcome)
         height = self._in_flight.pop(candidate.number, len(self._rungs))
         if isinstance(outcome, Completed) and height < len(self._rungs):
-            rung, metrics = self._rungs[height], outcome.metrics
+            rung = self._rungs[height]
             rung.completed += 1
-            costs = np.array(self._problem.costs(metrics))
-            far = self._problem.violation(metrics), self._problem.shortfall(metrics)
-            rung.waiting = _best_first([*rung.waiting, _Waiting(candidate, costs, *far)])[:_WAITING]
+            rung.waiting = _best_first([*rung.waiting, entry(candidate, outcome.metrics, self._problem)])[:_WAITING]
 
     def continuable(self) -> Collection[int]:
         return {waiting.candidate.number for rung in self._rungs for waiting in rung.waiting}
@@ -132,7 +122,7 @@ class _SuccessiveHalving:
         raise ValueError(f"candidate {number} is continued, and does not wait for it")
 
 
-def _best_first(waiting: list[_Waiting]) -> list[_Waiting]:
+def _best_first(waiting: list[Entry]) -> list[Entry]:
     costs = np.stack([one.costs for one in waiting])
     dominates = (costs[:, None] <= costs).all(axis=2) & (costs[:, None] < costs).any(axis=2)
     dominators = dominates.sum(axis=0)

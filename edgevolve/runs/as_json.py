@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from edgevolve.runs.config import ConfigError, SearchConfig
-from edgevolve.runs.earlier import BEFORE
+from edgevolve.runs.earlier import BEFORE, removed
 from edgevolve.runs.task import Task
 from predictors import Sheet
 
@@ -100,6 +100,7 @@ def _object(value: Any, before: Any, path: str, depth: int) -> dict[str, Any]:
     parameters = {} if named is value else _parameters(value, path)
     if isinstance(value, Sheet) and known is not None:
         parameters = {**parameters, "figures": _figures_then(value, known)}
+    about |= removed(name, known or {})
     return {**about, **_entries(parameters, known, f"{path}.{name}", depth + 1, _defaults(type(value)))}
 
 

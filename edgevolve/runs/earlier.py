@@ -10,6 +10,18 @@ BEFORE: Mapping[str, Mapping[str, Any]] = {
 }
 """By class, what a run did before a parameter existed, where that differs from the parameter's default."""
 
+REMOVED: Mapping[str, Mapping[str, Any]] = {
+    "AgingEvolution": {"weights": "multiply"},
+    "NSGA3": {"barrier": False},
+    "SurrogateEvolution": {"surrogate": "process"},
+}
+"""By class, the parameters that no longer exist, and the value that is now the only one."""
+
+
+def removed(kind: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of `known`, the JSON form of a `kind` in a journal, that no longer exist and changed nothing."""
+    return {name: only for name, only in REMOVED.get(kind, {}).items() if known.get(name) == only}
+
 
 def parameters(kind: str, known: Mapping[str, Any]) -> dict[str, Any]:
     """Those of a class, from its JSON form in a journal, with what was done before the ones that it lacks existed."""

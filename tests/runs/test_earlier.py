@@ -2,8 +2,11 @@
 
 from edgevolve.data import NpzImages
 from edgevolve.engine import Train
+from edgevolve.runs.as_json import config_json, difference
 from edgevolve.runs.earlier import as_begun, parameters
 from edgevolve.training import Fit, TrainingSettings
+from search_algorithms import NSGA3
+from tests.pretend import make_config
 
 OLD = {"type": "TrainingSettings", "epochs": 3}
 
@@ -35,3 +38,12 @@ def test_what_the_journal_names_or_the_user_chose_stays():
     assert as_begun(chosen, OLD) is chosen
     assert as_begun(settings, {"type": "Other"}) is settings
     assert as_begun(settings, None) is settings
+
+
+def test_a_parameter_that_no_longer_exists_is_no_difference_where_it_had_the_only_value_left():
+    config = make_config(algorithm=NSGA3(population=8))
+    now = config_json(config, config.task)
+    journal = {**now, "algorithm": {**now["algorithm"], "barrier": False}}
+    assert not difference(journal, config_json(config, config.task, journal))
+    journal["algorithm"]["barrier"] = True
+    assert difference(journal, config_json(config, config.task, journal)) == ["algorithm.barrier: True → None"]

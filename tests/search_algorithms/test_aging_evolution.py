@@ -98,20 +98,7 @@ def test_a_maximised_metric_counts_one_at_its_bound_and_less_above_it():
     assert {algorithm.ask(number).parents for number in range(3, 20)} == {(1,)}
 
 
-def test_a_tiny_weight_decides_alone_where_weights_divide():
-    """One candidate is even, one good at the second objective alone; each weighting chooses it where the other not."""
-    chosen = {}
-    for weights in ("multiply", "divide"):
-        algorithm = start(population=2, sample_size=50, weights=weights)
-        for number, (error, macs) in enumerate([(0.1, 1000.0), (0.3, 100.0)]):
-            feed(algorithm, number, completed(error, macs))
-        chosen[weights] = {number for number in range(2, 200) if algorithm.ask(number).parents == (1,)}
-    assert chosen["multiply"] and chosen["divide"] and not chosen["multiply"] & chosen["divide"]
-
-
-@pytest.mark.parametrize(
-    "settings", [{"population": 0}, {"sample_size": 0}, {"population": 2.5}, {"weights": "add"}, {"population": True}]
-)
+@pytest.mark.parametrize("settings", [{"population": 0}, {"sample_size": 0}, {"population": 2.5}, {"population": True}])
 def test_settings_that_cannot_work_are_refused(settings):
     with pytest.raises(ProblemError, match="AgingEvolution"):
         AgingEvolution(**settings)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
+from edgevolve.graph import Dense, GraphBuilder
 from search_algorithms import (
     BayesianOptimisation,
     Candidate,
@@ -18,7 +19,7 @@ from search_algorithms import (
     minimise,
     target,
 )
-from search_algorithms.surrogate import draw, likeliest_prior
+from search_algorithms.surrogate import Evidence, Thompson
 from search_space import MlpSpace
 from tests.pretend import unmeasured
 
@@ -47,6 +48,10 @@ class Plane:
 
     def difference(self, before, after):
         return f"{before} → {after}"
+
+    def graph(self, genotype):
+        net = GraphBuilder()
+        return net.build(net.add(Dense(1 + genotype[0]), net.input((1, 1))))
 
 
 SPACE = Plane()
@@ -129,29 +134,30 @@ def test_what_is_in_flight_spreads_what_is_asked():
     assert np.mean(spread) > 3 * np.mean(crowded)
 
 
-def test_a_candidate_in_flight_counts_as_the_mean_of_the_outcomes(monkeypatch):
-    seen = []
-    monkeypatch.setattr(
-        "search_algorithms.bayesian_optimisation.draw", lambda *data: seen.append(data[1:3]) or draw(*data)
-    )
-    algorithm = start()
-    heights = [observed["height"] for _, observed in played(algorithm, 12, bowl)]
-    waiting = in_flight(algorithm, range(12, 15))
-    encoded, values = seen[-1]
-    assert values == pytest.approx([*heights, np.mean(heights), np.mean(heights)])
-    assert (encoded[-2:, :2] * SPACE.side == waiting[:2]).all()
+def evidence(seen, values, waiting=()):
+    """One metric, which is the objective."""
+    column = np.array(values)[:, None]
+    waiting = np.array(waiting, dtype=float).reshape(len(waiting), np.shape(seen)[1])
+    return Evidence(np.array(seen), column, column, column, waiting)
 
 
-def test_failed_and_rejected_candidates_never_enter():
+def test_a_candidate_in_flight_counts_as_the_mean_of_the_outcomes():
+    seen, values = np.array([[0.0], [0.1], [1.0], [1.1]]), [0.0, 0.0, 4.0, 4.0]
+    surrogate = Thompson().fit(evidence(seen, values))
+    free, busy = (surrogate.predict(np.array([[1.05]]), evidence(seen, values, at)) for at in ([], [[1.05]] * 20))
+    assert free.mean[0, 0] == pytest.approx(4.0, abs=0.1)
+    assert 2.0 < busy.mean[0, 0] < 3.0
+
+
+def test_failed_and_rejected_candidates_do_not_count_as_founders():
     def half_fail(point):
         return bowl(point) if sum(point) % 2 else Failed("x", "y") if point[0] % 2 else Rejected({}, "z")
 
-    algorithm = start()
-    history = played(algorithm, 60, half_fail)
-    assert [c.genotype for c in algorithm._observed] == [
-        p.genotype for p, observed in history if isinstance(observed, dict)
-    ]
-    assert not algorithm._in_flight
+    history = played(start(), 60, half_fail)
+    completed = np.cumsum([isinstance(observed, dict) for _, observed in history])
+    begins = int(np.argmax(completed == 6)) + 1
+    assert all(proposal.change == "random" for proposal, _ in history[:begins])
+    assert all(proposal.change != "random" for proposal, _ in history[begins:])
 
 
 @pytest.mark.parametrize("worthless", [math.nan, math.inf])
@@ -176,9 +182,11 @@ def test_a_target_is_met():
 
 def test_what_is_measured_is_exact_and_has_no_process():
     problem = Problem([minimise("height"), minimise("x")], [at_most("x", 20)])
-    algorithm = start(problem, measure=lambda point: {"x": float(point[0])})
-    history = played(algorithm, 40, lambda point: {**bowl(point), "x": float(point[0])})
-    assert set(algorithm._priors) == {"height"}
+    history = played(
+        start(problem, measure=lambda point: {"x": float(point[0])}),
+        40,
+        lambda point: {**bowl(point), "x": float(point[0])},
+    )
     assert all(proposal.genotype[0] <= 20 for proposal, _ in history[12:])
 
 
@@ -196,20 +204,10 @@ def test_where_nothing_is_within_the_bounds_the_nearest_is_sought():
 
 
 def test_priors_are_fitted_again_with_a_fifth_more_outcomes_and_only_then(monkeypatch):
-    import search_algorithms.bayesian_optimisation as module
-
-    chosen = []
-    monkeypatch.setattr(module, "likeliest_prior", lambda *data: chosen.append(len(data[1])) or likeliest_prior(*data))
+    chosen, fit = [], Thompson.fit
+    monkeypatch.setattr(Thompson, "fit", lambda self, data: chosen.append(len(data.seen)) or fit(self, data))
     played(start(founders=10), 40, bowl)
     assert chosen == [10, 12, 14, 16, 19, 22, 26, 31, 37]
-
-
-def test_of_a_long_history_a_process_sees_the_best_of_it(monkeypatch):
-    monkeypatch.setattr("search_algorithms.bayesian_optimisation._MOST_ROWS", 20)
-    algorithm = start()
-    history = played(algorithm, 40, bowl)
-    heights = [observed["height"] for _, observed in history]
-    assert set(algorithm._rows()) == set(np.argsort(heights)[:20])
 
 
 def test_a_space_of_few_networks_is_exhausted():
@@ -233,17 +231,16 @@ def test_settings_without_sense_are_refused(settings):
 
 def test_functions_drawn_from_a_process_agree_where_it_knows_and_differ_where_it_does_not():
     encoded = np.linspace(0, 1, 20)[:, None]
-    values = 100 + np.sin(6 * encoded[:, 0])
-    prior = likeliest_prior(encoded, values)
-    at = np.array([[0.5], [3.0]])
-    draws = np.array([draw(prior, encoded, values, at, np.random.default_rng(seed)) for seed in range(200)])
+    known = evidence(encoded, 100 + np.sin(6 * encoded[:, 0]))
+    prediction = Thompson().fit(known).predict(np.array([[0.5], [3.0]]), known)
+    draws = np.array([prediction.draw(np.random.default_rng(seed))[0, :, 0] for seed in range(200)])
     assert abs(draws[:, 0] - (100 + np.sin(3))).max() < 0.1
     assert draws[:, 1].std() > 0.3
 
 
 def test_a_drawn_function_is_smooth():
-    encoded = np.array([[0.0], [1.0]])
-    prior = likeliest_prior(np.linspace(0, 1, 20)[:, None], np.sin(6 * np.linspace(0, 1, 20)))
-    at = np.linspace(2, 2.05, 30)[:, None]
-    drawn = draw(prior, encoded, np.array([0.0, 1.0]), at, np.random.default_rng(0))
+    encoded = np.linspace(0, 1, 20)[:, None]
+    surrogate = Thompson().fit(evidence(encoded, np.sin(6 * encoded[:, 0])))
+    prediction = surrogate.predict(np.linspace(2, 2.05, 30)[:, None], evidence([[0.0], [1.0]], [0.0, 1.0]))
+    drawn = prediction.draw(np.random.default_rng(0))[0, :, 0]
     assert np.abs(np.diff(drawn)).max() < 0.05

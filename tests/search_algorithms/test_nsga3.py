@@ -127,20 +127,6 @@ def test_a_genotype_is_not_asked_twice_where_there_are_others():
     assert len(set(asked)) == 200
 
 
-def test_with_a_barrier_a_generation_ends_before_the_next_is_asked():
-    algorithm = start(barrier=True)
-    generation = [take(algorithm, number) for number in range(4)]
-    assert algorithm.ask(4) is None
-    algorithm.tell(generation[0], Failed("x", ""))
-    generation[0] = take(algorithm, 4)
-    assert algorithm.ask(5) is None
-    for candidate in generation[:3]:
-        algorithm.tell(candidate, completed(0.1))
-        assert algorithm.ask(5) is None
-    algorithm.tell(generation[3], completed(0.1))
-    assert algorithm.ask(5).parents
-
-
 def test_the_search_is_over_after_so_many_generations_without_hypervolume():
     algorithm = start(stop_after=3)
     for number in range(13):

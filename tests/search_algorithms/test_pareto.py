@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from search_algorithms.pareto import Front, constraint_dominates, hypervolume, knee, non_dominated_sort
+from search_algorithms.pareto import Front, constraint_dominates, hypervolume, knee, non_dominated, non_dominated_sort
 
 POINTS = arrays(float, st.tuples(st.integers(1, 12), st.integers(1, 3)), elements=st.integers(0, 5).map(float))
 
@@ -66,3 +66,7 @@ def test_constraint_domination_puts_bounds_before_costs():
     assert constraint_dominates(bad, 0, good, 0.1)
     assert constraint_dominates(bad, 0.1, good, 0.2)
     assert not constraint_dominates(good, 0.2, bad, 0.2)
+
+
+def test_of_no_rows_none_is_dominated():
+    assert non_dominated([]).tolist() == []

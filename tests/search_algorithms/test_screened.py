@@ -87,7 +87,7 @@ def test_where_none_is_within_the_hard_bounds_the_search_for_one_soon_costs_no_m
 
 
 class Recording:
-    """Random search that remembers the last outcome of each candidate."""
+    """Random search that remembers what it is to believe of each candidate."""
 
     def __init__(self, errors):
         self.errors = errors
@@ -99,6 +99,9 @@ class Recording:
 
     def tell(self, candidate, outcome):
         self.errors[candidate.number] = outcome.metrics["error"]
+
+    def revise(self, metrics):
+        self.errors.update({number: known["error"] for number, known in metrics.items()})
 
 
 def test_a_strategy_gets_errors_that_scatter_less_if_trainings_report_their_losses():
@@ -115,6 +118,33 @@ def test_a_strategy_gets_errors_that_scatter_less_if_trainings_report_their_loss
     agreement = [spearmanr([*errors.values()], [*true.values()]).statistic for errors in (observed, believed)]
     assert list(believed) == list(observed)
     assert agreement[1] > agreement[0] + 0.1
+
+
+def test_a_strategy_is_started_once_and_told_each_outcome_once_and_gets_measured_errors_if_it_cannot_revise_them():
+    class Counting(RandomSearch):
+        starts, told = 0, []
+
+        def start(self, space, problem, seed, measure):
+            Counting.starts += 1
+            search = RandomSearch().start(space, problem, seed, measure)
+
+            class Told:
+                ask, asked = search.ask, search.asked
+
+                def tell(self, candidate, outcome):
+                    Counting.told.append((candidate.number, outcome.metrics))
+
+            return Told()
+
+    algorithm = Screened(Counting(), children=2).start(SPACE, PROBLEM, 0, known)
+    outcomes = []
+    for number in range(50):
+        candidate = algorithm.ask(number).under(number)
+        algorithm.asked(candidate)
+        outcomes.append((number, made_up(candidate.genotype)))
+        algorithm.tell(candidate, Completed(outcomes[-1][1], {"validation_loss": (9.0, 1.0 + number)}))
+    assert Counting.starts == 1
+    assert Counting.told == outcomes
 
 
 def test_a_strategy_gets_the_measured_errors_if_trainings_report_no_losses():

@@ -1,9 +1,18 @@
 import numpy as np
 import pytest
 
-from search_algorithms import Problem, ProblemError, SurrogateEvolution, at_most, minimise
-from search_algorithms.surrogate import best_rows, choose_kernels, fit_processes, fit_trees
-from search_algorithms.surrogate_evolution import _gains, _non_dominated, _open_points, _reached
+from search_algorithms import (
+    BayesianOptimisation,
+    Problem,
+    ProblemError,
+    Screened,
+    SurrogateEvolution,
+    at_most,
+    minimise,
+)
+from search_algorithms.gain import gained, open_points, reached
+from search_algorithms.pareto import non_dominated
+from search_algorithms.surrogate import Evidence, Processes, Thompson, Trees, best_rows
 from tests.pretend import unmeasured
 from tests.search_algorithms.cells import SPACE, made_up, played
 
@@ -18,7 +27,6 @@ PROBLEM = Problem([minimise("error", scale=1.0), minimise("macs", scale=1.0)])
         {"parents": 0},
         {"unscreened": 1.1},
         {"optimism": -1},
-        {"surrogate": "oracle"},
     ],
 )
 def test_settings_without_sense_are_refused(settings):
@@ -26,9 +34,8 @@ def test_settings_without_sense_are_refused(settings):
         SurrogateEvolution(**settings)
 
 
-@pytest.mark.parametrize("surrogate", ["process", "trees"])
-def test_nothing_is_asked_twice_and_proposals_name_their_parents(surrogate):
-    observed = played(SurrogateEvolution(founders=6, surrogate=surrogate).start(SPACE, PROBLEM, 0, unmeasured), 40)
+def test_nothing_is_asked_twice_and_proposals_name_their_parents():
+    observed = played(SurrogateEvolution(founders=6).start(SPACE, PROBLEM, 0, unmeasured), 40)
     assert len({proposal.genotype for proposal in observed}) == 40
     assert any(proposal.parents for proposal in observed[6:])
 
@@ -53,18 +60,22 @@ def test_three_objectives_of_which_two_are_the_same_are_no_trouble():
     assert len({proposal.genotype for proposal in observed}) == 40
 
 
-def test_a_surrogate_knows_more_than_the_mean():
+def evidence(encoded, costs):
+    return Evidence(encoded, costs, costs, costs, np.empty((0, encoded.shape[1])))
+
+
+@pytest.mark.parametrize("surrogate", [Processes(optimism=0.25), Trees(seed=0), Thompson()])
+def test_a_surrogate_knows_more_than_the_mean(surrogate):
     rng = np.random.default_rng(0)
     cells = [SPACE.sample(rng) for _ in range(150)]
     encoded = np.array([SPACE.encode(cell) for cell in cells])
     costs = np.array([list(made_up(cell).values()) for cell in cells])
-    for model in (
-        fit_processes(encoded[:100], costs[:100], choose_kernels(encoded[:100], costs[:100], (0, 1))),
-        fit_trees(encoded[:100], costs[:100], seed=0),
-    ):
-        mean, spread = model.predict(encoded[100:])
-        assert mean.shape == spread.shape == (50, 2) and (spread >= 0).all()
-        assert (((mean - costs[100:]) ** 2).mean(axis=0) < 0.3 * costs[100:].var(axis=0)).all()
+    learned = evidence(encoded[:100], costs[:100])
+    prediction = surrogate.fit(learned).predict(encoded[100:], learned)
+    draws = prediction.draw(rng)
+    assert prediction.mean.shape == draws.shape[1:] == (50, 2)
+    assert (((prediction.mean - costs[100:]) ** 2).mean(axis=0) < 0.3 * costs[100:].var(axis=0)).all()
+    assert (((draws.mean(axis=0) - costs[100:]) ** 2).mean(axis=0) < 0.5 * costs[100:].var(axis=0)).all()
 
 
 def test_a_process_learns_from_measurements_that_scatter():
@@ -75,8 +86,19 @@ def test_a_process_learns_from_measurements_that_scatter():
     costs = np.array([list(made_up(cell).values()) for cell in cells])
     twice, truth = np.repeat(encoded[:100], 2, axis=0), np.repeat(costs[:100], 2, axis=0)
     scattered = truth + 0.45 * costs.std(axis=0) * rng.standard_normal(truth.shape)
-    mean, _ = fit_processes(twice, scattered, choose_kernels(twice, scattered, (0, 1))).predict(encoded[100:])
+    learned = evidence(twice, scattered)
+    mean = Processes(optimism=0.25).fit(learned).predict(encoded[100:], learned).mean
     assert (((mean - costs[100:]) ** 2).mean(axis=0) < 0.3 * costs[100:].var(axis=0)).all()
+
+
+def test_a_search_of_which_everything_is_on_the_front_goes_on():
+    rows = iter(range(20))
+
+    def trade_off(genotype):
+        row = float(next(rows))
+        return {"error": row, "macs": -row}
+
+    assert len(played(SurrogateEvolution(founders=4).start(SPACE, PROBLEM, 0, unmeasured), 10, trade_off)) == 10
 
 
 def test_the_latest_are_fitted_to_however_bad_they_are():
@@ -86,22 +108,22 @@ def test_the_latest_are_fitted_to_however_bad_they_are():
 
 def test_what_hardly_beats_the_front_is_no_gain():
     front = np.array([[0.5, 0.5]])
-    points = _open_points(front, np.ones(2), np.full(2, np.inf), np.random.default_rng(0))
-    hardly, clearly = _gains(points, np.array([[0.499, 0.499], [0.49, 0.49]]))
+    points = open_points(front, np.ones(2), np.full(2, np.inf), np.random.default_rng(0))
+    hardly, clearly = gained(points, np.array([[0.499, 0.499], [0.49, 0.49]]))
     assert hardly == 0 < clearly
 
 
 def test_a_gain_is_the_hypervolume_that_is_added():
     front = np.array([[0.0, 0.5], [0.5, 0.0]])
-    points = _open_points(front, np.ones(2), np.full(2, np.inf), np.random.default_rng(0))
-    gains = _gains(points, np.array([[0.25, 0.25], [0.6, 0.6], [0.0, 0.0], [np.inf, 0.0]]))
+    points = open_points(front, np.ones(2), np.full(2, np.inf), np.random.default_rng(0))
+    gains = gained(points, np.array([[0.25, 0.25], [0.6, 0.6], [0.0, 0.0], [np.inf, 0.0]]))
     assert gains[1] == gains[3] == 0
     assert gains[0] / gains[2] == pytest.approx(0.25, abs=0.06)
 
 
 def test_dominated_candidates_are_distinguished_from_the_others():
     costs = np.array([[1.0, 2.0], [2.0, 1.0], [2.0, 2.0], [1.0, 2.0], [0.0, 9.0]])
-    assert _non_dominated(costs).tolist() == [True, True, False, True, True]
+    assert non_dominated(costs).tolist() == [True, True, False, True, True]
 
 
 def test_gains_beyond_a_soft_bound_do_not_count():
@@ -114,21 +136,17 @@ def test_gains_beyond_a_soft_bound_do_not_count():
     assert within["goal"] > 1.5 * within["none"]
 
 
-def test_what_is_measured_is_read_and_never_learned(monkeypatch):
-    columns = []
+@pytest.mark.parametrize("strategy", [SurrogateEvolution(founders=4), BayesianOptimisation(founders=4), Screened()])
+def test_what_is_measured_is_read_and_never_learned(strategy, monkeypatch):
+    columns = set()
 
-    def fit(encoded, costs, kernels):
-        columns.append(costs.shape[1])
-        return fit_processes(encoded, costs, kernels)
+    def counting(fit):
+        return lambda self, evidence: columns.add(evidence.values.shape[1]) or fit(self, evidence)
 
-    monkeypatch.setattr("search_algorithms.surrogate_evolution.fit_processes", fit)
-    problem = Problem([minimise("error", scale=1.0), minimise("macs", scale=1.0)])
-
-    def measure(genotype):
-        return {"macs": made_up(genotype)["macs"]}
-
-    played(SurrogateEvolution(founders=4).start(SPACE, problem, 0, measure), 20)
-    assert set(columns) == {1}
+    for surrogate in (Processes, Thompson, Trees):
+        monkeypatch.setattr(surrogate, "fit", counting(surrogate.fit))
+    played(strategy.start(SPACE, PROBLEM, 0, lambda genotype: {"macs": made_up(genotype)["macs"]}), 25)
+    assert columns == {1}
 
 
 def test_a_space_without_neighbours_is_searched():
@@ -151,4 +169,4 @@ def test_points_are_reached_by_what_dominates_them(objectives):
     costs, points = rng.random((60, objectives)), rng.random((300, objectives))
     costs[0] = np.inf
     each = [any((cost <= point).all() for cost in costs) for point in points]
-    assert _reached(points, costs).tolist() == each and 0 < sum(each) < 300
+    assert reached(points, costs).tolist() == each and 0 < sum(each) < 300

@@ -1,0 +1,200 @@
+"""Children, a surrogate, a gain: of the children of an ask the most promising is proposed.
+
+`Screened`, `SurrogateEvolution` and `BayesianOptimisation` are settings of this one mechanism.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from edgevolve.metric import metric
+from resource_models import MACS
+from resource_models.graph_features import graph_features
+from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal
+from search_algorithms.gain import Gain, Prospects
+from search_algorithms.problem import Metrics, Problem
+from search_algorithms.protocol import Measure, Revisable, SearchAlgorithm
+from search_algorithms.search_archive import Archive
+from search_algorithms.surrogate import Evidence, Surrogate
+from search_space import SearchSpace
+
+Array = NDArray[np.float64]
+
+_SCALE = 0.3
+"""Of the logarithms of metrics and features, beside an encoding in [0, 1]: three times as many MACs are as far apart as
+a third of an option."""
+
+_LAST_EPOCHS = 5
+"""The validation loss of a training is the mean over so many."""
+
+
+class Children(Protocol):
+    """Where the children of an ask come from."""
+
+    def children(self, number: int, rng: Generator, is_fitted: bool) -> list[Proposal]:
+        """Those to choose from, a single one to be proposed as it is, or none to wait for an outcome.
+
+        `is_fitted` says whether there is a surrogate to choose by. A function of the arguments and the calls so far.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a screening is made of.
+
+    The surrogate is first fitted to `least` completed candidates. `strategy` is the one whose proposals the children
+    are, if any: it learns of every outcome. Draws are from the stream `stream` of the seed, of which a strategy inside
+    has the first, 0.
+    """
+
+    children: Children
+    surrogate: Surrogate
+    gain: Gain
+    least: int
+    strategy: SearchAlgorithm | None = None
+    stream: int = 0
+
+
+class Screening:
+    """A search algorithm that is made of these parts, over the archive that they share."""
+
+    def __init__(
+        self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure, archive: Archive, parts: Parts
+    ) -> None:
+        """The search before its first ask."""
+        self._space, self._problem, self._seed, self._measure = space, problem, seed, measure
+        self._archive, self._parts = archive, parts
+        self._surrogate: Surrogate | None = None
+        self._next_fit = parts.least
+        self._exact: tuple[str, ...] = ()
+        """The metrics that `measure` gives; they are read, never learned."""
+        self._learned: tuple[str, ...] = ()
+        """The others of the problem, those of objectives first."""
+        self._seen: list[Array] = []
+        self._values: list[list[float]] = []
+        """As measured, of each completed candidate."""
+        self._losses: list[float] = []
+        """On the validation split; not a number where training does not tell it, or took other epochs."""
+        self._estimated: int | None = None
+        """The place among the learned of the metric that the strategy gets estimates of."""
+
+    def ask(self, number: int) -> Proposal | None:
+        """The most promising child; before the surrogate is fitted, the one that computes most."""
+        rng = np.random.default_rng([self._seed, number, self._parts.stream])
+        children = self._parts.children.children(number, rng, self._surrogate is not None)
+        if len(children) < 2:
+            return children[0] if children else None
+        known = [self._measure(child.genotype) for child in children]
+        if self._surrogate is None:
+            return children[int(np.argmax([metrics.get(MACS.name, 0.0) for metrics in known]))]
+        prospects = self._prospects(self._surrogate, children, known, rng)
+        return children[self._parts.gain.best(prospects, self._archive, rng)]
+
+    def asked(self, candidate: Candidate) -> None:
+        """A proposal became a candidate."""
+        self._archive.asked(candidate)
+        if self._parts.strategy is not None:
+            self._parts.strategy.asked(candidate)
+
+    def tell(self, candidate: Candidate, outcome: Outcome) -> None:
+        """Learn from the outcome; a strategy inside learns of it too, with estimates where it can change them later."""
+        strategy = self._parts.strategy
+        if self._archive.tell(candidate, outcome) and isinstance(outcome, Completed):
+            self._observe(candidate, outcome)
+            if len(self._archive.entries) >= self._next_fit:
+                had_estimates = self._estimated is not None
+                self._fit()
+                if isinstance(strategy, Revisable) and (had_estimates or self._estimated is not None):
+                    strategy.revise(self._believed(range(len(self._archive.entries) - 1)))
+            if isinstance(strategy, Revisable):
+                believed = self._believed([len(self._archive.entries) - 1])
+                outcome = replace(outcome, metrics=believed[candidate.number])
+        if strategy is not None:
+            strategy.tell(candidate, outcome)
+
+    def _observe(self, candidate: Candidate, outcome: Completed) -> None:
+        known = self._measure(candidate.genotype)
+        if not self._seen:
+            self._exact = tuple(sorted(known))
+            names = [objective.metric for objective in self._problem.objectives]
+            names += sorted(self._problem.metrics.difference(names))
+            self._learned = tuple(name for name in names if name not in known)
+        self._seen.append(self._row(candidate.genotype, known))
+        self._values.append([outcome.metrics[name] for name in self._learned])
+        losses = outcome.curves.get("validation_loss", ()) if candidate.epochs is None else ()
+        self._losses.append(float(np.mean(losses[-_LAST_EPOCHS:])) if losses else math.nan)
+
+    def _fit(self) -> None:
+        """By all that is observed; a function of how many that is, so of a prefix of the tells."""
+        place = self._told_by_loss()
+        self._estimated = place if not np.isnan(self._losses).any() else None
+        self._surrogate = (self._surrogate or self._parts.surrogate).fit(self._evidence())
+        observed = len(self._archive.entries)
+        self._next_fit = max(observed + 1, int(observed * self._surrogate.growth))
+
+    def _told_by_loss(self) -> int | None:
+        """The place of the first learned objective of which a validation loss tells the same with less noise."""
+        for objective in self._problem.objectives:
+            learned = objective.metric in self._learned and metric(objective.metric).learned
+            if learned and objective.direction != "target":
+                return self._learned.index(objective.metric)
+        return None
+
+    def _evidence(self) -> Evidence:
+        values = np.array(self._values, dtype=float).reshape(len(self._values), len(self._learned))
+        ranks_by = values.copy()
+        if self._estimated is not None:
+            ranks_by[:, self._estimated] = self._losses
+        waiting = [c.genotype for c in self._archive.in_flight.values()]
+        rows = [self._row(genotype, self._measure(genotype)) for genotype in waiting]
+        seen = np.array(self._seen)
+        costs = np.array([entry.costs for entry in self._archive.entries])
+        return Evidence(seen, values, ranks_by, costs, np.reshape(rows, (len(rows), seen.shape[1])))
+
+    def _believed(self, places: Sequence[int]) -> dict[int, Metrics]:
+        """The metrics of completed candidates, the one that the loss tells of as the surrogate predicts it."""
+        entries = [self._archive.entries[place] for place in places]
+        believed: dict[int, Metrics] = {entry.candidate.number: entry.metrics for entry in entries}
+        if self._estimated is None or self._surrogate is None or not entries:
+            return believed
+        name = self._learned[self._estimated]
+        seen = np.array([self._seen[place] for place in places])
+        means = self._surrogate.predict(seen, self._evidence()).mean[:, self._estimated]
+        for entry, mean in zip(entries, means, strict=True):
+            believed[entry.candidate.number] = {**entry.metrics, name: float(mean)}
+        return believed
+
+    def _prospects(
+        self, surrogate: Surrogate, children: Sequence[Proposal], known: Sequence[Metrics], rng: Generator
+    ) -> Prospects:
+        """Costs and violations of each child: exact where `measure` knows them, else predicted and drawn."""
+        at = np.array([self._row(child.genotype, metrics) for child, metrics in zip(children, known, strict=True)])
+        prediction = surrogate.predict(at, self._evidence())
+        draws = prediction.draw(rng)
+        exact = {name: np.array([metrics.get(name, math.nan) for metrics in known]) for name in self._exact}
+        mean = exact | {name: prediction.mean[:, i] for i, name in enumerate(self._learned)}
+        drawn = {name: np.broadcast_to(values, draws.shape[:2]) for name, values in exact.items()}
+        drawn |= {name: draws[:, :, i] for i, name in enumerate(self._learned)}
+        problem = self._problem
+        return Prospects(problem.costs_of(mean), problem.costs_of(drawn), problem.violations_of(drawn))
+
+    def _row(self, genotype: Any, known: Metrics) -> Array:
+        return seen_of(self._space, genotype, [known.get(name, math.nan) for name in self._exact])
+
+
+def seen_of(space: SearchSpace[Any], genotype: Any, metrics: Sequence[float]) -> Array:
+    """What is known of a genotype before training; 0 for what is no finite number.
+
+    It is the encoding. Where there are metrics the network is built anyway; then these and the features of the network
+    follow, as logarithms.
+    """
+    row = space.encode(genotype)
+    if len(metrics):
+        numbers = np.array([*metrics, *graph_features(space.graph(genotype))])
+        row = np.append(row, _SCALE * np.log1p(np.maximum(numbers, 0.0)))
+    return np.where(np.isfinite(row), row, 0.0)

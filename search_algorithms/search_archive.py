@@ -1,0 +1,125 @@
+"""What a search has asked so far and what came of it: one type for all algorithms."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal, Rejected
+from search_algorithms.pareto import Front
+from search_algorithms.problem import Metrics, Problem, ProblemError
+from search_algorithms.protocol import Exhausted
+from search_space import SearchSpace
+
+_SAMPLES = 100
+"""Random genotypes drawn for one that was not asked before."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """A completed candidate: its metrics as they are believed, and what follows from them."""
+
+    candidate: Candidate
+    metrics: Metrics
+    costs: NDArray[np.float64]
+    violation: float
+    """How far beyond the hard bounds."""
+    shortfall: float
+    """How far beyond the soft bounds."""
+    shares: NDArray[np.float64]
+    """The costs over their scales; empty where an objective has no scale."""
+
+    @property
+    def beyond(self) -> tuple[float, float]:
+        """How far beyond the hard bounds, then beyond the soft ones."""
+        return self.violation, self.shortfall
+
+
+def entry(candidate: Candidate, metrics: Metrics, problem: Problem) -> Entry:
+    """A completed candidate with these metrics."""
+    try:
+        shares = problem.shares(metrics)
+    except ProblemError:
+        shares = ()
+    costs = np.array(problem.costs(metrics), dtype=float)
+    return Entry(
+        candidate, metrics, costs, problem.violation(metrics), problem.shortfall(metrics), np.array(shares, dtype=float)
+    )
+
+
+class Archive:
+    """Candidates that were asked, the completed among them in order, and their front. A function of the calls."""
+
+    def __init__(self, problem: Problem) -> None:
+        """An empty archive."""
+        self._problem = problem
+        self.genotypes: set[Any] = set()
+        """Every genotype that was asked, whatever became of it."""
+        self.in_flight: dict[int, Candidate] = {}
+        self.begun = 0
+        """Candidates asked and neither rejected nor failed."""
+        self.rejections = 0
+        """In a row, up to the latest outcome."""
+        self.entries: list[Entry] = []
+        self.front: Front[int] = Front()
+        """Places of the entries within the hard bounds that none of these dominates."""
+        self.behind: list[int] = []
+        """Places of the others, in the order in which they fell behind."""
+        self.since_gain = 0
+        """Completed since the front last gained hypervolume."""
+
+    def asked(self, candidate: Candidate) -> None:
+        """A proposal became a candidate."""
+        self.genotypes.add(candidate.genotype)
+        self.in_flight[candidate.number] = candidate
+        self.begun += 1
+
+    def tell(self, candidate: Candidate, outcome: Outcome) -> bool:
+        """The outcome of a candidate; gives whether it completed, and is now the last of the entries.
+
+        One whose metrics are not finite counts as failed.
+        """
+        self.in_flight.pop(candidate.number, None)
+        self.rejections = self.rejections + 1 if isinstance(outcome, Rejected) else 0
+        if not isinstance(outcome, Completed) or not self._is_finite(outcome.metrics):
+            self.begun -= 1
+            return False
+        self._enter(candidate, outcome.metrics)
+        return True
+
+    def revise(self, metrics: Mapping[int, Metrics]) -> None:
+        """Believe other metrics of completed candidates, by their numbers, and make the front of these."""
+        entries, self.entries = self.entries, []
+        self.front, self.behind, self.since_gain = Front(), [], 0
+        for known in entries:
+            self._enter(known.candidate, metrics.get(known.candidate.number, known.metrics))
+
+    def fresh(self, genotype: Any, again: Callable[[Any], Any], tries: int) -> Any:
+        """The genotype, or else the first that `again` makes of it and was not asked; after `tries` the last."""
+        for _ in range(tries):
+            if genotype not in self.genotypes:
+                break
+            genotype = again(genotype)
+        return genotype
+
+    def sample(self, space: SearchSpace[Any], rng: Generator) -> Proposal:
+        """A random genotype that was not asked before. Raises `Exhausted` after a hundred that were."""
+        genotype = self.fresh(space.sample(rng), lambda _: space.sample(rng), _SAMPLES - 1)
+        if genotype in self.genotypes:
+            raise Exhausted(f"{_SAMPLES} random networks were all asked before")
+        return Proposal(genotype, change="random")
+
+    def _is_finite(self, metrics: Metrics) -> bool:
+        return all(math.isfinite(metrics.get(name, 0.0)) for name in self._problem.metrics)
+
+    def _enter(self, candidate: Candidate, metrics: Metrics) -> None:
+        completed = entry(candidate, metrics, self._problem)
+        place, before = len(self.entries), self.front.items
+        self.entries.append(completed)
+        gained = completed.violation == 0 and self.front.offer(completed.costs, place)
+        self.behind += sorted({*before, place}.difference(self.front.items))
+        self.since_gain = 0 if gained else self.since_gain + 1
