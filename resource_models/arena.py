@@ -86,7 +86,7 @@ def footprint(graph: Graph, target: Target = CORTEX_M) -> Footprint:
     plan = _best(parts, placed)
     listed = [operator for operator, _ in parts[0].kernels]
     weights = constants(listed)
-    flash = flash_bytes(graph, listed, weights, planned=plan.offsets is not None)
+    flash = flash_bytes(graph, listed, planned=plan.offsets is not None)
     unplaced = [Tensor(f"constant {number}", (), constant=True) for number in range(len(weights))]
     parts = [parts[0]._replace(tensors=(*parts[0].tensors, *unplaced))]
     return _footprint(parts, target, plan, flash, len(placed.tensors), macs(graph))

@@ -9,28 +9,30 @@ from edgevolve.tflite import ROWS, Operator
 class Constant(NamedTuple):
     """A tensor in flash: its shape, bytes and quantisation scales, 0 of them for a table of numbers.
 
-    `last_axis` tells that the scales belong to the last axis and not to the first.
+    `key` is the same of all that the file has as one: the tensor's name, or the numbers of a table. `axis` is the one
+    that several scales belong to.
     """
 
+    key: str | tuple[int, ...]
     shape: tuple[int, ...]
     size_bytes: int
     scales: int
-    last_axis: bool = False
+    axis: int = 0
 
 
 def constants(operators: Sequence[Operator]) -> Sequence[Constant]:
     """All constants in the order of their first reader. Equal tables of numbers (axes, shapes, paddings) are one."""
-    kept: list[Constant] = []
-    names: set[str] = set()
-    tables: set[tuple[int, ...]] = set()
+    kept: dict[str | tuple[int, ...], Constant] = {}
     for operator in operators:
         axis = ROWS[operator.name].channel_axis if operator.name in ROWS else 0
         for tensor, scales, values in zip(operator.inputs, operator.scales, operator.values, strict=True):
-            if tensor is None or not tensor.constant or tensor.name in names or values in tables:
-                continue
-            names.add(tensor.name)
-            if values:
-                tables.add(values)
-            last_axis = axis > 0 and scales > 1 and len(tensor.shape) == axis + 1
-            kept.append(Constant(tuple(tensor.shape), tensor.size_bytes, scales, last_axis))
-    return kept
+            key = constant_key(tensor.name, values) if tensor is not None and tensor.constant else None
+            if tensor is not None and key is not None and key not in kept:
+                of_axis = axis if scales > 1 and len(tensor.shape) == axis + 1 else 0
+                kept[key] = Constant(key, tuple(tensor.shape), tensor.size_bytes, scales, of_axis)
+    return list(kept.values())
+
+
+def constant_key(name: str, values: tuple[int, ...]) -> str | tuple[int, ...]:
+    """`Constant.key` of an operand."""
+    return values or name

@@ -1,56 +1,69 @@
 """The size of the `.tflite` before it exists: the exporter's file written without its contents.
 
 A FlatBuffer grows from its end. Every object is aligned to its own size, and a table points to a list of its fields
-(a vtable) that equal tables share; both are followed here to the byte. What an exported file holds is said in
-`deployment.flatbuffer`. Source: the FlatBuffers internals document and TensorFlow Lite's schema.
+(a vtable) that equal tables share; both are followed here to the byte. Whatever is equal stands once, so that what is
+known of the contents is followed as well: numbers of tensors, shapes, options, scales that several tensors share. The
+zero point of what may be negative is not known, and counted as one that nothing else has. What an exported file holds
+is said in `deployment.flatbuffer`. Source: the FlatBuffers internals document and TensorFlow Lite's schema.
 """
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
 
-from edgevolve.graph import Graph
-from edgevolve.tflite import ROWS, Operator, Row
-from resource_models.constants import Constant
+from edgevolve.graph import Activation, DType, Graph, Tensor
+from edgevolve.tflite import ROWS, Operator, Row, of_one_scale, row_of
+from resource_models.constants import Constant, constant_key, constants
 
 _Fields = tuple[tuple[int, int], ...]
 """The (number, bytes) of each field of a table, in the order of writing."""
 
+_Scales = Mapping[str, tuple[Hashable, Hashable]]
+"""Scale and zero point of activations by name."""
+
 _PLAN_NAME_CHARACTERS = len("OfflineMemoryAllocation")
+_FROM_ZERO = (Activation.RELU, Activation.RELU6)
+_LEFT_OUT = -1
+_LEAST = -128
 
 
 class _Layout:
-    """Bytes written so far, and the vtables among them."""
+    """Bytes written so far, and what stands among them, by its content."""
 
     def __init__(self) -> None:
         self.used = 0
         self.vtables: set[tuple[int, ...]] = set()
-        self.integers: set[tuple[int, ...]] = set()
+        self.known: dict[Hashable, int] = {}
 
-    def vector(self, number: int, element_bytes: int = 4) -> None:
-        """A vector of scalars or offsets."""
+    def vector(self, number: int, element_bytes: int = 4) -> int:
+        """A vector of offsets; gives where it stands."""
         payload = number * element_bytes
         self.used += -(self.used + payload) % max(4, element_bytes) + payload + 4
+        return self.used
 
-    def shared(self, values: tuple[int, ...], element_bytes: int) -> None:
-        """A vector of integers that the file points to again where several equal ones are longer than one."""
-        key = (element_bytes, *values)
-        if len(values) == 1 or key not in self.integers:
-            self.integers.add(key)
-            self.vector(len(values), element_bytes)
+    def once(self, content: Sequence[Hashable], element_bytes: int = 4) -> int:
+        """A vector of numbers, where it stands first."""
+        key = (element_bytes, *content)
+        if key not in self.known:
+            self.known[key] = self.vector(len(content), element_bytes)
+        return self.known[key]
 
     def data(self, size_bytes: int) -> None:
         """A buffer: aligned bytes and the table that points to them."""
         if size_bytes:
             self.used += -(self.used + size_bytes) % 16 + size_bytes + 4
-        self.table(((0, 4),) if size_bytes else ())
+        self.table(((0, 4, self.used),) if size_bytes else ())
 
-    def table(self, fields: _Fields) -> None:
-        """A table, and its vtable unless an equal one was written before."""
-        advance, vtable = _table(fields, self.used % 8)
-        self.used += advance
-        if vtable not in self.vtables:
-            self.vtables.add(vtable)
-            self.used += 2 * (len(vtable) + 1)
+    def table(self, fields: Sequence[tuple[int, int, Hashable]]) -> int:
+        """A table of (number, bytes, content) where it stands first, and its vtable unless an equal one was written."""
+        key = tuple(fields)
+        if key not in self.known:
+            advance, vtable = _table(tuple((number, size) for number, size, _ in fields), self.used % 8)
+            self.used += advance
+            self.known[key] = self.used
+            if vtable not in self.vtables:
+                self.vtables.add(vtable)
+                self.used += 2 * (len(vtable) + 1)
+        return self.known[key]
 
 
 @cache
@@ -66,74 +79,119 @@ def _table(fields: _Fields, phase: int) -> tuple[int, tuple[int, ...]]:
     return position - phase, (position - phase, *offsets)
 
 
-def flash_bytes(graph: Graph, listed: Sequence[Operator], weights: Sequence[Constant], *, planned: bool) -> int:
-    """Bytes of the exported `.tflite`.
+def flash_bytes(graph: Graph, listed: Sequence[Operator], *, planned: bool, scales: _Scales | None = None) -> int:
+    """Bytes of the exported `.tflite`: exact with its `scales`, without at least so many.
 
     Args:
         graph: the file's operators, from `deployed`; every weight is int8, with a bias.
         listed: the same as the file has them.
-        weights: their constants.
         planned: whether the file holds a memory plan.
+        scales: scale and zero point of each activation by name, where they are known.
     """
-    layout = _Layout()
+    layout, weights = _Layout(), constants(listed)
     codes = list(dict.fromkeys(operator.name for operator in listed))
     for name in codes:
         layout.table(_code_fields(ROWS[name]))
     layout.vector(len(codes))
     tensors = [*graph.inputs, *(y for node in graph.nodes for y in node.outputs)]
-    for tensor in tensors:
-        _write_tensor(layout, tuple(tensor.shape), 1, constant=False, last_axis=False)
-    for weight in weights:
-        _write_tensor(layout, weight.shape, weight.scales, constant=True, last_axis=weight.last_axis)
-    layout.vector(len(tensors) + len(weights))
-    layout.vector(len(graph.inputs))
-    layout.vector(len(graph.outputs))
+    numbers = {key: i for i, key in enumerate((*(x.name for x in tensors), *(weight.key for weight in weights)))}
+    _write_tensors(layout, scales or _known_scales(graph), of_one_scale(graph), tensors, weights)
+    layout.vector(len(numbers))
+    layout.once([numbers[x.name] for x in graph.inputs])
+    layout.once([numbers[y.name] for y in graph.outputs])
     for operator in listed:
-        _write_operator(layout, operator, first=operator.name == codes[0])
+        _write_operator(layout, operator, codes.index(operator.name), numbers)
     layout.vector(len(graph.nodes))
-    layout.table(tuple((number, 4) for number in range(4)))
+    layout.table([(number, 4, "graph") for number in range(4)])
     layout.vector(1)
     sizes = [0, *(weight.size_bytes for weight in weights)]
     if planned:
-        sizes.append(4 * (3 + len(tensors) + len(weights)))
+        sizes.append(4 * (3 + len(numbers)))
     for size in sizes:
         layout.data(size)
     layout.vector(len(sizes))
     if planned:
         layout.used += -(layout.used + _PLAN_NAME_CHARACTERS + 1) % 4 + _PLAN_NAME_CHARACTERS + 1 + 4
-        layout.table(((0, 4), (1, 4)))
+        layout.table([(0, 4, "name"), (1, 4, "plan")])
         layout.vector(1)
-    layout.table(tuple((number, 4) for number in ((0, 1, 2, 4, 6) if planned else (0, 1, 2, 4))))
+    layout.table([(number, 4, "file") for number in ((0, 1, 2, 4, 6) if planned else (0, 1, 2, 4))])
     return layout.used + 8 + -(layout.used + 8) % 16
 
 
-def _write_tensor(layout: _Layout, shape: tuple[int, ...], scales: int, *, constant: bool, last_axis: bool) -> None:
-    """Shape, scales, zero points and the tables around them; `scales` is 0 for a table of numbers.
+def _write_tensors(
+    layout: _Layout,
+    known: _Scales,
+    groups: Sequence[set[str]],
+    tensors: Sequence[Tensor],
+    weights: Sequence[Constant],
+) -> None:
+    """Shapes, scales, zero points and the tables around them. Several scales have as many zero points, all 0."""
+    of_name = {name: group for group in groups for name in group}
+    for tensor in tensors:
+        group = of_name[tensor.name]
+        own = f"of {min(group)}"
+        scales, zeros = zip(*(known.get(name, (own, own)) for name in sorted(group)), strict=True)
+        shape, scale = layout.once(tensor.shape), layout.once([scales[0] if len(set(scales)) == 1 else own])
+        zero = layout.once([zeros[0] if len(set(zeros)) == 1 else own], 8)
+        quantisation = layout.table([(2, 4, scale), (3, 4, zero)])
+        layout.table([(0, 4, shape), (1, 1, tensor.dtype), (4, 4, quantisation)])
+    for number, weight in enumerate(weights, 1):
+        fields: list[tuple[int, int, Hashable]] = [(0, 4, layout.once(weight.shape)), (1, 1, ""), (2, 4, number)]
+        if weight.scales:
+            scale, zero = layout.vector(weight.scales), layout.once((0,) * weight.scales, 8)
+            of_axis = ((6, 4, weight.axis),) if weight.axis else ()
+            fields.append((4, 4, layout.table([(2, 4, scale), (3, 4, zero), *of_axis])))
+        layout.table(fields)
 
-    Several scales have as many zero points, all 0.
+
+def _known_scales(graph: Graph) -> _Scales:
+    """What is known of scale and zero point of activations, by name; a text stands for one that nothing else has.
+
+    What is never below 0 has the least integer as its zero point, and an int16 activation has 0.
     """
-    layout.shared(shape, 4)
-    if scales:
-        layout.vector(scales)
-        layout.shared((0,) * scales, 8)
-        layout.table(((2, 4), (3, 4), (6, 4)) if last_axis else ((2, 4), (3, 4)))
-    buffer: _Fields = ((2, 4),) if constant else ()
-    layout.table(((0, 4), (1, 1), *buffer, *(((4, 4),) if scales else ())))
+    found: dict[str, tuple[Hashable, Hashable]] = {}
+    for node in graph.nodes:
+        row, name = row_of(node.op), node.output.name
+        scale = row.output_scale or f"of {name}"
+        last = getattr(node.op, "activation", getattr(node.op, "function", None))
+        has_kernel = any(weight.role == "kernel" for weight in node.op.weights(*(x.shape for x in node.inputs)))
+        never_below = not has_kernel and all(found.get(x.name, (0, 0))[1] == _LEAST for x in node.inputs)
+        if node.output.dtype is DType.INT16:
+            found[name] = (scale, 0)
+        elif row.output_scale or last in _FROM_ZERO or never_below:
+            found[name] = (scale, _LEAST)
+    return found
 
 
-def _write_operator(layout: _Layout, operator: Operator, *, first: bool) -> None:
+def _write_operator(
+    layout: _Layout, operator: Operator, code: int, numbers: Mapping[str | tuple[int, ...], int]
+) -> None:
     row = ROWS[operator.name]
-    layout.vector(max(len(operator.inputs), row.operands))
-    layout.vector(len(operator.outputs))
-    fields: _Fields = ((1, 4), (2, 4)) if first else ((0, 4), (1, 4), (2, 4))
+    read = [
+        _LEFT_OUT if x is None else numbers[constant_key(x.name, values) if x.constant else x.name]
+        for x, values in zip(operator.inputs, operator.values, strict=True)
+    ]
+    inputs = layout.once([*read, *[_LEFT_OUT] * (row.operands - len(read))])
+    outputs = layout.once([numbers[y.name] for y in operator.outputs])
+    fields: list[tuple[int, int, Hashable]] = [(1, 4, inputs), (2, 4, outputs)]
+    if code:
+        fields.insert(0, (0, 4, code))
     if row.options:
-        changed = (option for option in row.fields if operator.options[option.key] != option.default)
-        layout.table(tuple((option.number, option.size_bytes) for option in changed))
-        fields = (*fields, (3, 1), (4, 4))
+        values = [(option, operator.options[option.key]) for option in row.fields]
+        changed = [
+            (option.number, option.size_bytes, (option.kind, value))
+            for option, value in values
+            if value != option.default
+        ]
+        fields += [(3, 1, row.options), (4, 4, layout.table(changed))]
     layout.table(fields)
 
 
-def _code_fields(row: Row) -> _Fields:
+def _code_fields(row: Row) -> Sequence[tuple[int, int, Hashable]]:
     """Fields of an operator's code that differ from the schema's defaults: number, version and number again."""
     number, version = row.code != 0, row.version != 1
-    return (*(((0, 1),) if number else ()), *(((2, 4),) if version else ()), *(((3, 4),) if number else ()))
+    return [
+        *([(0, 1, row.code)] if number else ()),
+        *([(2, 4, row.version)] if version else ()),
+        *([(3, 4, row.code)] if number else ()),
+    ]

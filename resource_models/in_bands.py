@@ -6,7 +6,6 @@ from functools import lru_cache
 from edgevolve.graph import DType, Graph, Tensor, reordered
 from edgevolve.tflite import CORTEX_M, Operator, Subgraph, Target, TfliteModel, operators
 from resource_models.arena import Footprint, file_footprint, measure
-from resource_models.constants import constants
 from resource_models.deployed import deployed
 from resource_models.effort import QUICK
 from resource_models.flash import flash_bytes
@@ -32,7 +31,7 @@ def measure_in_bands(graph: Graph, slower: float, target: Target = CORTEX_M) -> 
     model = chosen.banded.model
     needed = chosen.footprint if target == CORTEX_M else file_footprint(model, target)
     planned = needed.planned_head_bytes < needed.greedy_head_bytes
-    flash = flash_bytes(model.graph, model.operators, constants(model.operators), planned=planned)
+    flash = flash_bytes(model.graph, model.operators, planned=planned)
     return replace(needed, flash_bytes=flash)
 
 

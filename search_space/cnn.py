@@ -24,15 +24,16 @@ __all__ = ["Block", "CnnSpace", "Conv", "Depthwise", "Layer", "Net", "Pointwise"
 
 @dataclass(frozen=True, slots=True)
 class CnnSpace(DeclaredSpace[Net]):
-    """1 to `max_blocks` blocks of 1 to `max_layers` convolutions, a pool, 1 to `max_dense` hidden layers, logits.
+    """1 to `max_blocks` blocks of 1 to `max_layers` convolutions, a pool, hidden layers, logits.
 
     Layers are convolutions of 3, 5 or 7 pixels with 1 to `max_filters` filters, 1×1 convolutions and depthwise
-    convolutions; hidden layers have 10 to `max_units`. `input_shape` is (height, width, channels). The defaults are
-    those of the paper. Raises `ValueError` for impossible sizes.
+    convolutions; `min_dense` to `max_dense` hidden layers have 10 to `max_units`. `input_shape` is (height, width,
+    channels). The defaults are those of the paper. Raises `ValueError` for impossible sizes.
 
     All networks can share one set of weights (`Sharing`): kernels, filters and units are slices, and the layers of a
     network are a choice among all. Each kind of layer in each place has its own weights; strides, pools and parallel
-    blocks share them. As layers without padding shrink the map, the width is its only part with an order.
+    blocks share them. As layers without padding shrink the map, the width is its only part with an order. Weights are
+    shared only where every network has a hidden layer: `min_dense=0` leaves the smallest networks without one.
     """
 
     max_blocks: int = 10
@@ -40,6 +41,7 @@ class CnnSpace(DeclaredSpace[Net]):
     max_filters: int = 128
     max_dense: int = 3
     max_units: int = 256
+    min_dense: int = 1
 
     def __post_init__(self) -> None:
         DeclaredSpace.__post_init__(self)
@@ -50,18 +52,20 @@ class CnnSpace(DeclaredSpace[Net]):
         """A network to begin with, after DS-CNN (Zhang et al. 2017, arXiv 1711.07128).
 
         A convolution of 3×3 and stride 2, then `blocks` of a depthwise 3×3 and a 1×1 convolution, all of `filters`
-        with batch norm and ReLU, an average pool and one hidden layer of `units`. Raises `GenotypeError` for sizes
-        beyond those of the space.
+        with batch norm and ReLU, an average pool and one hidden layer of `units`, or none. Raises `GenotypeError` for
+        sizes beyond those of the space.
         """
         switches = {"batch_norm": True, "relu": True, "prepool": False}
         first = Block(False, (Conv(3, filters, 2, **switches),))
         pair = Block(False, (Depthwise(3, 1, **switches), Pointwise(filters, **switches)))
-        return self.from_json(self.to_json(Net((first, *[pair] * blocks), Pool("avg", 6), (Hidden(units),))))
+        hidden = (Hidden(units),) if units else ()
+        return self.from_json(self.to_json(Net((first, *[pair] * blocks), Pool("avg", 6), hidden)))
 
     @property
     def genome(self) -> Record[Net]:
         """All genotypes."""
-        return _genome(self.max_blocks, self.max_layers, self.max_filters, self.max_dense, self.max_units)
+        dense = self.min_dense, self.max_dense
+        return _genome(self.max_blocks, self.max_layers, self.max_filters, dense, self.max_units)
 
     def graph(self, genotype: Net) -> Graph:
         """The network."""
@@ -69,7 +73,9 @@ class CnnSpace(DeclaredSpace[Net]):
 
     @property
     def program(self) -> Program:
-        """All networks, for one set of weights."""
+        """All networks, for one set of weights. Raises `ValueError` where some have no hidden layer."""
+        if self.min_dense < 1:
+            raise ValueError("networks without a hidden layer share no weights: give min_dense=1")
         sizes = self.max_blocks, self.max_layers, self.max_filters, self.max_dense, self.max_units
         return cnn_program(self.input_shape, self.units, *sizes)
 
@@ -144,7 +150,7 @@ class _Blocks(Items[Block]):
 
 
 @cache
-def _genome(max_blocks: int, max_layers: int, max_filters: int, max_dense: int, max_units: int) -> Record[Net]:
+def _genome(max_blocks: int, max_layers: int, max_filters: int, dense: tuple[int, int], max_units: int) -> Record[Net]:
     kernel = IntRange(3, 7, step=2, moves=(2,))
     filters = IntRange(1, max_filters, moves=(1, 3, 5))
     stride = IntRange(1, 2)
@@ -166,5 +172,5 @@ def _genome(max_blocks: int, max_layers: int, max_filters: int, max_dense: int, 
             fresh=Record(Block, branch=Flag(), layers=Items("layer", layer, 1, 1)),
         ),
         pool=Maybe(Record(Pool, kind=kind, size=IntRange(2, 6, step=2, moves=(2,))), 0.9),
-        dense=Items("dense", hidden_layer(max_units, (1, 3, 5)), 1, max_dense, insert="end"),
+        dense=Items("dense", hidden_layer(max_units, (1, 3, 5)), *dense, insert="end"),
     )

@@ -18,18 +18,19 @@ class Mlp:
 
 @dataclass(frozen=True, slots=True)
 class MlpSpace(DeclaredSpace[Mlp]):
-    """Flatten, 1 to `max_layers` hidden layers of 10 to `max_units` with ReLU, linear logits.
+    """Flatten, `min_layers` to `max_layers` hidden layers of 10 to `max_units` with ReLU, linear logits.
 
     Morphisms remove any layer, append one, or change units by 1 or 5.
     """
 
     max_layers: int = 7
     max_units: int = 256
+    min_layers: int = 1
 
     @property
     def genome(self) -> Record[Mlp]:
         """All genotypes."""
-        return _genome(self.max_layers, self.max_units)
+        return _genome(self.min_layers, self.max_layers, self.max_units)
 
     def graph(self, genotype: Mlp) -> Graph:
         """The network."""
@@ -42,5 +43,5 @@ class MlpSpace(DeclaredSpace[Mlp]):
 
 
 @cache
-def _genome(max_layers: int, max_units: int) -> Record[Mlp]:
-    return Record(Mlp, hidden=Items("hidden layer", hidden_layer(max_units, (1, 5)), 1, max_layers, insert="end"))
+def _genome(least: int, most: int, max_units: int) -> Record[Mlp]:
+    return Record(Mlp, hidden=Items("hidden layer", hidden_layer(max_units, (1, 5)), least, most, insert="end"))

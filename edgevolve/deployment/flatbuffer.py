@@ -59,16 +59,16 @@ def _take_inside(model: Any, content: bytes) -> None:
 
 
 def packed(model: Any) -> bytes:
-    """The bytes of a `ModelT`, every buffer aligned to 16 bytes as the schema asks. Equal lists of integers are one."""
-    builder = Once(every=False)
+    """The bytes of a `ModelT`, every buffer aligned to 16 bytes as the schema asks. What is equal is written once."""
+    builder = Once()
     builder.Finish(packed_into(builder, model), IDENTIFIER)
     return bytes(builder.Output())
 
 
-def packed_into(builder: Any, model: Any, kept: dict[bytes, int] | None = None) -> int:
-    """Write a `ModelT` and give where it stands; buffers that `kept` knows by their data are not written again."""
+def packed_into(builder: Once, model: Any) -> int:
+    """Write a `ModelT` and give where it stands."""
     buffers = model.buffers
-    model.buffers = [_AlignedBuffer(buffer.data, kept) for buffer in buffers]
+    model.buffers = [_AlignedBuffer(buffer.data) for buffer in buffers]
     try:
         root: int = model.Pack(builder)
     finally:
@@ -138,18 +138,10 @@ def buffer_of(content: bytes) -> Any:
 class _AlignedBuffer:
     """A buffer that `ModelT.Pack` writes with its data aligned, which the generated `BufferT` does not."""
 
-    def __init__(self, data: Any, kept: dict[bytes, int] | None) -> None:
+    def __init__(self, data: Any) -> None:
         self.content = b"" if data is None else np.asarray(data, np.uint8).tobytes()
-        self.kept = kept
 
     def Pack(self, builder: Any) -> int:
-        if self.kept is None:
-            return self._written(builder)
-        if self.content not in self.kept:
-            self.kept[self.content] = self._written(builder)
-        return self.kept[self.content]
-
-    def _written(self, builder: Any) -> int:
         read = schema()
         start = 0
         if self.content:

@@ -6,31 +6,73 @@ from flatbuffers import Builder
 
 
 class Once(Builder):
-    """Points to what it wrote before where it is asked for the same.
+    """Points to what it wrote before where it is asked for the same vector of numbers, text or table."""
 
-    Unless `every`, of lists that is done for several integers alone. Those are shapes and zero points, which
-    `resource_models.flash` knows before there are weights; it does not know which scales will be equal.
-    """
-
-    def __init__(self, *, every: bool) -> None:
+    def __init__(self) -> None:
         """Begin."""
         super().__init__(1024)
-        self._every = every
-        self._vectors: dict[tuple[str, bytes], int] = {}
+        self._written: dict[tuple[Any, ...], int] = {}
         self._texts: dict[str | bytes, int] = {}
+        self._fields: list[tuple[Any, ...]] = []
+        self._vector: tuple[int, int, int] | None = None
 
-    def CreateNumpyVector(self, x: Any) -> Any:
+    def StartVector(self, elemSize: int, numElems: int, alignment: int) -> Any:
         """As the base class."""
-        key = (x.dtype.str, x.tobytes())
-        if key in self._vectors:
-            return self._vectors[key]
-        offset = super().CreateNumpyVector(x)
-        if self._every or (x.dtype.kind == "i" and x.size > 1):
-            self._vectors[key] = offset
-        return offset
+        before = self.Offset()
+        start = super().StartVector(elemSize, numElems, alignment)
+        self._vector = (before, elemSize, alignment)
+        return start
+
+    def PrependUOffsetTRelative(self, off: Any) -> None:
+        """As the base class; a vector of these is of tables, which are not compared."""
+        self._vector = None
+        super().PrependUOffsetTRelative(off)
+
+    def EndVector(self, numElems: Any = None) -> Any:
+        """As the base class, but where the same numbers stand already."""
+        vector, number = self._vector, self.vectorNumElems
+        self._vector = None
+        offset = super().EndVector(numElems)
+        if vector is None:
+            return offset
+        before, size, alignment = vector
+        start = self.Head() + 4
+        return self._once((size, alignment, bytes(self.Bytes[start : start + size * number])), offset, before)
+
+    def StartObject(self, numfields: int) -> None:
+        """As the base class."""
+        super().StartObject(numfields)
+        self._fields = []
+
+    def PrependSlot(self, flags: Any, o: int, x: Any, d: Any) -> None:
+        """As the base class."""
+        if x != d:
+            self._fields.append((o, flags, str(x)))
+        super().PrependSlot(flags, o, x, d)
+
+    def PrependUOffsetTRelativeSlot(self, o: int, x: Any, d: Any) -> None:
+        """As the base class."""
+        if x != d:
+            self._fields.append((o, x))
+        super().PrependUOffsetTRelativeSlot(o, x, d)
+
+    def EndObject(self) -> Any:
+        """As the base class, but where the same table stands already."""
+        key, before = ("table", *self._fields), self.objectEnd
+        if key in self._written:
+            self.nested, self.current_vtable = False, None
+            return self._once(key, self._written[key], before)
+        return self._once(key, super().EndObject(), before)
 
     def CreateString(self, s: Any, encoding: str = "utf-8", errors: str = "strict") -> Any:
         """As the base class."""
         if s not in self._texts:
             self._texts[s] = super().CreateString(s, encoding, errors)
         return self._texts[s]
+
+    def _once(self, key: tuple[Any, ...], offset: int, before: int) -> int:
+        """Where the part stands: here, or, with what was written since `before` taken back, at its first place."""
+        first = self._written.setdefault(key, offset)
+        if first <= before:
+            self.head = len(self.Bytes) - before
+        return first

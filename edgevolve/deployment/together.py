@@ -21,8 +21,8 @@ def together(models: Sequence[bytes]) -> bytes:
     Equal buffers, lists of numbers and texts are stored once, whichever file they are of. Raises `ExportError` for what
     is no `.tflite`.
     """
-    builder, kept = Once(every=True), dict[bytes, int]()
-    roots = [packed_into(builder, unpacked(model), kept) for model in models]
+    builder = Once()
+    roots = [packed_into(builder, unpacked(model)) for model in models]
     builder.Prep(BEGINNING_BYTES, 0)
     body = bytes(builder.Bytes[builder.Head() :])
     first = BEGINNING_BYTES * len(models)

@@ -24,10 +24,9 @@ from edgevolve.quantisation.quantise import (
     fixed_scales,
     largest_bias,
     largest_integer,
-    of_one_scale,
 )
 from edgevolve.quantisation.requantise import as_stored
-from edgevolve.tflite import Quantisation, row_of
+from edgevolve.tflite import Quantisation, of_one_scale, row_of
 from edgevolve.training.forward import FORWARD, Statistics, forward
 from edgevolve.training.weights import Values, folded
 from resource_models import Deployed, deployed

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from edgevolve.graph import DType, Graph, Node, activation_bits
 from edgevolve.quantisation.calibrate import Ranges
 from edgevolve.quantisation.float_network import FloatNetwork
-from edgevolve.tflite import Quantisation, row_of, write_tflite
+from edgevolve.tflite import Quantisation, of_one_scale, row_of, write_tflite
 
 LARGEST_BIAS = {8: 2**30, 16: 2**38}
 """The largest stored bias, by bits of activations. A channel whose kernel is so small that its bias would be larger has
@@ -172,17 +172,6 @@ def activation_scales(graph: Graph, ranges: Ranges) -> dict[str, Quantisation]:
         if scales[node.output.name].scales[0] < least:
             give(of_name[node.output.name], least)
     return scales
-
-
-def of_one_scale(graph: Graph) -> list[set[str]]:
-    """Names of activations, in sets that share a scale."""
-    groups = {x.name: {x.name} for x in graph.inputs}
-    for node in graph.nodes:
-        group = {node.output.name}
-        if row_of(node.op).keeps_scale:
-            group = group.union(*(groups[x.name] for x in node.inputs))
-        groups |= dict.fromkeys(group, group)
-    return list({id(group): group for group in groups.values()}.values())
 
 
 def _scale(least: float, largest: float, finest: float, bits: int) -> tuple[float, int]:

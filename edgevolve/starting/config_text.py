@@ -76,12 +76,17 @@ def _space(plan: Plan, names: set[str]) -> str:
         end = "outputs=data.target.outputs"
     else:
         end = "data.target.number" if isinstance(data, Features) else "data.classes"
-    return f"{type(space).__name__}({', '.join(['data.input_shape', end, *given])})"
+    inside = ", ".join(["data.input_shape", end, *given])
+    name, is_short = type(space).__name__, len(inside) + 2 * _NAME <= _WIDTH
+    return f"{name}({inside})" if is_short else f"{name}(\n    {inside}\n)"
 
 
 def _start(plan: Plan) -> str:
     """The networks to begin with, by the space's own method."""
-    calls = (f"space.separable({net.blocks[0].layers[0].filters})" for net in plan.config.start)
+    calls = (
+        f"space.separable({net.blocks[0].layers[0].filters}, blocks={len(net.blocks) - 1}, units=0)"
+        for net in plan.config.start
+    )
     return f"({', '.join(calls)})"
 
 

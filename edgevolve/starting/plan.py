@@ -29,14 +29,14 @@ _FEW = 500
 """Fewer examples have smaller batches and, of signals, one more augmentation."""
 _STEPS, _EPOCHS = 600, (4, 60)
 _FEWEST_MACS = 20_000
-_FINAL = 10
+_FINAL = 20
 """The one that is exported is trained again so many times as long."""
 _LARGE_SIDE = 64
-_MOST_FLASH = 12_000
+_MOST_FLASH, _MOST_FLASH_OF_LARGE = 4_000, 12_000
 _IMBALANCED = 10
 _WORTH_A_BOUND = 0.01
 """What takes a smaller share of the arena is not counted."""
-_BEGUN_BLOCKS, _BEGUN_UNITS, _FEWEST_FILTERS = 3, 16, 8
+_BEGUN_BLOCKS, _FEWEST_FILTERS = (3, 2, 1), 8
 _FEWEST_VALIDATION, _LARGER_SHARE = 30, 0.3
 _SAMPLES, _PATIENCE_S = 200, 20.0
 
@@ -114,16 +114,17 @@ def _validated(reading: Reading, splits: Splits) -> tuple[Reading, Splits]:
 
 
 def _begun(config: SearchConfig, why: dict[str, str]) -> SearchConfig:
-    """With networks of known good shape to begin with: the widest that keeps the bounds, and half of it."""
+    """With networks of known good shape to begin with: the deepest and widest that keeps the bounds, and half of it."""
     space = config.space
-    if not isinstance(space, CnnSpace) or space.max_blocks <= _BEGUN_BLOCKS or space.max_units < _BEGUN_UNITS:
+    if not isinstance(space, CnnSpace) or space.max_blocks <= max(_BEGUN_BLOCKS):
         return config
-    for filters in range(space.max_filters, _FEWEST_FILTERS - 1, -4):
-        start = tuple(space.separable(width, _BEGUN_BLOCKS, _BEGUN_UNITS) for width in (filters, filters // 2))
-        measured = measure(space, config.providers, start[0], beside=config.beside)
-        if not config.problem.broken(measured.metrics):
-            why["start"] = "like DS-CNN: the widest that keeps the bounds, and half as wide"
-            return config.with_fields(start=start)
+    for blocks in _BEGUN_BLOCKS:
+        for filters in range(space.max_filters, _FEWEST_FILTERS - 1, -1):
+            start = tuple(space.separable(width, blocks, 0) for width in (filters, filters // 2))
+            measured = measure(space, config.providers, start[0], beside=config.beside)
+            if not config.problem.broken(measured.metrics):
+                why["start"] = "like DS-CNN: the deepest and widest that keeps the bounds, and half as wide"
+                return config.with_fields(start=start)
     return config
 
 
@@ -158,7 +159,8 @@ def _problem(reading: Reading, splits: Splits, board: Board, most_macs: int, why
     arena_metric = next(iter(board.rooms))
     left = arena.free_bytes - reading.raw_bytes
     front_end = cost_of(splits.front_end).flash_bytes if isinstance(reading.data, Features) else 0
-    most_flash = min(flash.free_bytes, _MOST_FLASH + ceil(front_end / 1000) * 1000)
+    usual = _MOST_FLASH_OF_LARGE if min(reading.data.input_shape[:2]) >= _LARGE_SIDE else _MOST_FLASH
+    most_flash = min(flash.free_bytes, usual + ceil(front_end / 1000) * 1000)
     bounds: list[Constraint] = []
     if reading.raw_bytes > _WORTH_A_BOUND * arena.free_bytes:
         if left <= 0:
@@ -170,7 +172,7 @@ def _problem(reading: Reading, splits: Splits, board: Board, most_macs: int, why
         why[arena_metric] = f"{size(reading.raw_bytes)} less than the board's: for what the device reads"
     bounds += [at_most(FLASH.name, most_flash), at_most(MACS.name, most_macs)]
     room = f"; the front end takes {size(front_end)} of it" if front_end else ""
-    why[FLASH.name] = f"small networks to begin with{room}; {board.name} has {size(flash.free_bytes)} free"
+    why[FLASH.name] = f"small networks to begin with{room}; raise it for accuracy: {size(flash.free_bytes)} are free"
     why[MACS.name] = f"so that some {CANDIDATES} networks can be trained in the time"
     return Problem([_main(reading, splits, why), minimise(FLASH.name), minimise(arena_metric)], bounds)
 
@@ -192,14 +194,17 @@ def _spaces(data: DataSet) -> list[tuple[SearchSpace[Any], str]]:
     shape = tuple(data.input_shape)
     target = target_of(data)
     ends: dict[str, Any] = {"classes": target.number} if isinstance(target, Classes) else {"outputs": target.outputs}
-    small = (CnnSpace(shape, **ends, max_blocks=2, max_layers=2, max_filters=8, max_dense=1, max_units=16), "small")
+    small = (
+        CnnSpace(shape, **ends, max_blocks=2, max_layers=2, max_filters=8, max_dense=1, max_units=16, min_dense=0),
+        "small",
+    )
     if max(shape[:2]) == 1:
         return [
-            (MlpSpace(shape, **ends, max_layers=3, max_units=64), "dense layers suit a table"),
-            (MlpSpace(shape, **ends, max_layers=1, max_units=16), "few units: more do not fit the board"),
+            (MlpSpace(shape, **ends, max_layers=3, max_units=64, min_layers=0), "dense layers suit a table"),
+            (MlpSpace(shape, **ends, max_layers=1, max_units=16, min_layers=0), "few units: more do not fit the board"),
         ]
     first: tuple[SearchSpace[Any], str] = (
-        CnnSpace(shape, **ends, max_blocks=4, max_layers=3, max_filters=48, max_dense=1, max_units=64),
+        CnnSpace(shape, **ends, max_blocks=4, max_layers=3, max_filters=48, max_dense=1, max_units=64, min_dense=0),
         "convolutions along time" if min(shape[:2]) == 1 else "convolutions with branches",
     )
     if min(shape[:2]) >= _LARGE_SIDE:

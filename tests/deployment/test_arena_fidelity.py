@@ -9,6 +9,7 @@ from edgevolve.deployment.optimise import lean
 from edgevolve.graph import Activation, Dense, GraphBuilder, reordered
 from edgevolve.quantisation import int8_network
 from resource_models import HOST, deployed, footprint, peak_memory
+from tests.deployment.sizes import size_of
 from tests.training.random_graphs import random_graph
 
 pytestmark = pytest.mark.skipif(not available(), reason="TensorFlow Lite Micro has no wheel here")
@@ -46,7 +47,7 @@ def test_networks_over_every_operator_need_what_was_predicted(seed):
     run = run_on_micro(model, [stored(graph, seed)], least_arena=seed % 4 == 0)
     assert run.head_bytes == predicted.planned_head_bytes
     assert abs(run.tail_bytes - predicted.tail_bytes) <= 16
-    assert len(model) == pytest.approx(predicted.flash_bytes, abs=16)
+    assert len(model) == size_of(operators, model) <= predicted.flash_bytes <= 1.02 * len(model)
     if run.least_arena_bytes is not None:
         assert run.least_arena_bytes == pytest.approx(predicted.arena_bytes, abs=32)
 

@@ -27,6 +27,7 @@ from edgevolve.graph import (
 from edgevolve.quantisation import int8_network, open_model
 from edgevolve.tflite import read_tflite, runtimes
 from resource_models import HOST, deployed, footprint, model_size, peak_memory
+from tests.deployment.sizes import size_of
 from tests.training.random_graphs import random_graph
 
 on_micro = pytest.mark.skipif(not available(), reason="TensorFlow Lite Micro has no wheel here")
@@ -111,7 +112,7 @@ def test_arena_and_flash_of_mixed_bits_are_predicted(seed):
     run = run_on_micro(model, [np.zeros((1, *graph.inputs[0].shape[1:]), np.int8)], least_arena=seed % 4 == 0)
     assert run.head_bytes == predicted.planned_head_bytes
     assert abs(run.tail_bytes - predicted.tail_bytes) <= 16
-    assert len(model) == pytest.approx(predicted.flash_bytes, abs=16)
+    assert len(model) == size_of(operators, model) <= predicted.flash_bytes <= 1.02 * len(model)
     if run.least_arena_bytes is not None:
         assert run.least_arena_bytes == pytest.approx(predicted.arena_bytes, abs=32)
 

@@ -88,6 +88,7 @@ def test_the_json_form_names_every_object_and_its_fields(config):
         "max_filters": 128,
         "max_dense": 3,
         "max_units": 256,
+        "min_dense": 1,
     }
     assert payload["training"]["epochs"] == 3
     assert payload["task"]["type"] == "Pretend"

@@ -305,6 +305,15 @@ def test_impossible_bounds_are_refused_when_the_space_is_made(bounds):
         CnnSpace((16, 16, 3), 10, **bounds)
 
 
+def test_a_space_may_have_networks_without_a_hidden_layer_which_share_no_weights():
+    space = CnnSpace((16, 16, 3), 10, min_dense=0)
+    plain = space.separable(8, blocks=1, units=0)
+    assert space.describe(plain).endswith("avg-pool 5 → 10 logits")
+    assert {len(space.sample(np.random.default_rng(seed)).dense) for seed in range(30)} == {0, 1, 2, 3}
+    with pytest.raises(ValueError, match="share no weights: give min_dense=1"):
+        _ = space.program
+
+
 def test_an_input_that_is_no_image_is_refused():
     with pytest.raises(ValueError, match="height, width, channels"):
         CnnSpace((16, 16), 10)

@@ -63,6 +63,15 @@ def test_words():
     assert SPACE.difference(mlp(64, 32), mlp(32)) == "hidden layer 1 removed"
 
 
+def test_a_space_may_have_networks_without_a_hidden_layer():
+    space = MlpSpace((4, 4, 2), 10, max_layers=1, min_layers=0)
+    linear = mlp()
+    assert space.describe(linear) == "10 logits"
+    assert [type(node.op).__name__ for node in space.graph(linear).nodes] == ["Reshape", "Dense"]
+    drawn = [space.sample(np.random.default_rng(seed)) for seed in range(20)]
+    assert linear in drawn and any(net.hidden for net in drawn)
+
+
 @pytest.mark.parametrize("bounds", [{"max_layers": 0}, {"max_units": 9}])
 def test_impossible_bounds_are_refused_when_the_space_is_made(bounds):
     with pytest.raises(ValueError, match=r"high must be|cannot have"):

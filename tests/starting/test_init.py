@@ -154,7 +154,7 @@ def test_the_column_to_predict_is_seen_or_asked_for(tmp_path):
     assert (data.label, data.values, data.ignore) == ("c", True, ("b",))
 
 
-def test_a_search_begins_with_the_widest_separable_network_that_keeps_the_bounds(tmp_path):
+def test_a_search_begins_with_the_deepest_separable_network_that_keeps_the_bounds(tmp_path):
     reading = looked_at(str(write_images(tmp_path / "photos", side=28)), "rp2040", Wishes())
     config = planned(reading, "rp2040", 5.0, 2).config
     wide, narrow = (config.space.graph(genotype) for genotype in config.start_genotypes)
@@ -202,7 +202,7 @@ def test_the_command_writes_once_and_says_what_comes_next(tmp_path):
     begin = ("init", "--data", "table.csv", "--board", "own.yaml", "--minutes", "5")
     done = edgevolve(*begin, "-o", "mine.py", cwd=tmp_path)
     assert done.returncode == 0 and "a table of 60 rows and 2 inputs for 2 classes (bad, good)" in done.stdout
-    assert "edgevolve train artifacts/mine --pick small --epochs 600\n" in done.stdout
+    assert "edgevolve train artifacts/mine --pick small --epochs 1200\n" in done.stdout
     assert load_configuration(str(tmp_path / "mine.py"), ROOT / "configs").board.name == "own/sdk"
     before = (tmp_path / "mine.py").read_text()
     again, other = edgevolve(*begin, "-o", "mine.py", cwd=tmp_path), edgevolve(*begin, "-o", "mine.txt", cwd=tmp_path)

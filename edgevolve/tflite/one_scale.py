@@ -1,0 +1,15 @@
+"""Activations that share a scale, since operators that only move or choose values keep it."""
+
+from edgevolve.graph import Graph
+from edgevolve.tflite.operator_rows import row_of
+
+
+def of_one_scale(graph: Graph) -> list[set[str]]:
+    """Names of activations, in sets that share a scale."""
+    groups = {x.name: {x.name} for x in graph.inputs}
+    for node in graph.nodes:
+        group = {node.output.name}
+        if row_of(node.op).keeps_scale:
+            group = group.union(*(groups[x.name] for x in node.inputs))
+        groups |= dict.fromkeys(group, group)
+    return list({id(group): group for group in groups.values()}.values())
