@@ -14,7 +14,7 @@ from edgevolve.deployment import ExportError
 from edgevolve.graph import Graph
 from edgevolve.quantity import quantity
 from edgevolve.runs import ConfigError, Run
-from edgevolve.runs.task import Resources
+from edgevolve.runs.task import Resources, enough_arena_bytes
 from edgevolve.spelling import suggestion
 from edgevolve.tflite import C_SUFFIXES, load_tflite, model_bytes, read_tflite, runtimes
 from predictors import ENERGY, LATENCY, PredictorError
@@ -67,10 +67,11 @@ def export(
     folder = out or opened.folder / "export" / str(record.number)
     graph = opened.final_graph(record.number)
     slower = float(opened.started.config.get("slower", 0.0))
+    enough = 0 if opened.board or splits.front_end else enough_arena_bytes(opened.problem)
     if graph != opened.graph(record.number):
         record = replace(record, metrics={**record.metrics, **Resources()(graph)})
     about, name = facts(opened, record.number), f"{opened.started.name}_{record.number}"
-    manifest = export_model(folder, graph, weights, splits, about, chosen, name, device, slower)
+    manifest = export_model(folder, graph, weights, splits, about, chosen, name, device, slower, enough)
     console().print(export_table(opened, folder, record, json.loads(manifest.to_json())))
 
 

@@ -12,6 +12,7 @@ from resource_models.deployed import deployed
 from resource_models.flash import flash_bytes
 from resource_models.liveness import PlacedBuffer
 from resource_models.memory import peak_memory
+from resource_models.packing import MAX_PLACED
 from resource_models.planner import Buffer, greedy_offsets, height, live_peak
 from resource_models.size import macs
 from resource_models.tail import Part, tail
@@ -92,7 +93,7 @@ def footprint(graph: Graph, target: Target = CORTEX_M) -> Footprint:
     return _footprint(parts, target, plan, flash, len(placed.tensors), macs(graph))
 
 
-def file_footprint(model: TfliteModel, target: Target = CORTEX_M, tries: int = 0) -> Footprint:
+def file_footprint(model: TfliteModel, target: Target = CORTEX_M, max_placed: int = MAX_PLACED) -> Footprint:
     """The figures of a file, in its own order and with its own numbers of tensors; flash is its size as it is.
 
     A plan that the file brings counts as `stored_head_bytes`. Kernels without a model (`unmodelled`) count as nothing.
@@ -100,26 +101,24 @@ def file_footprint(model: TfliteModel, target: Target = CORTEX_M, tries: int = 0
     """
     parts = _parts(model, target)
     placed = _placed(parts, target)
-    best = _best(parts, placed, tries)
+    best = _best(parts, placed, max_placed)
     planned = _footprint(parts, target, best, model.size_bytes, len(placed.tensors), file_macs(model))
     return planned if model.offsets is None else replace(planned, stored_head_bytes=stored_head_bytes(model, target))
 
 
-class ArenaRange(NamedTuple):
-    """Bytes of the arena of a file at least, under any plan, those without a plan, and those of its tail."""
+class LeastArena(NamedTuple):
+    """Bytes of the arena of a file at least, under any plan, and those of its tail."""
 
     least: int
-    enough: int
     tail: int
 
 
-def arena_range(model: TfliteModel, target: Target = CORTEX_M) -> ArenaRange:
+def least_arena(model: TfliteModel, target: Target = CORTEX_M) -> LeastArena:
     """What is known of the arena of a file before a plan is searched."""
     parts = _parts(model, target)
     placed = _placed(parts, target)
-    ends, every = tail(parts, target, len(placed.tensors)), [*placed.tensors, *placed.scratch]
-    least, enough = (head + ends.kept_bytes for head in (live_peak(every), height(every, greedy_offsets(every))))
-    return ArenaRange(max(least, ends.setup_bytes), max(enough, ends.setup_bytes), ends.kept_bytes)
+    ends, head = tail(parts, target, len(placed.tensors)), live_peak([*placed.tensors, *placed.scratch])
+    return LeastArena(max(head + ends.kept_bytes, ends.setup_bytes), ends.kept_bytes)
 
 
 def placed_buffers(network: Graph | TfliteModel, target: Target = CORTEX_M) -> list[PlacedBuffer]:
@@ -138,14 +137,14 @@ def placed_buffers(network: Graph | TfliteModel, target: Target = CORTEX_M) -> l
     ]
 
 
-def memory_plan(network: Graph | TfliteModel, target: Target = CORTEX_M, tries: int = 0) -> Plan:
+def memory_plan(network: Graph | TfliteModel, target: Target = CORTEX_M, max_placed: int = MAX_PLACED) -> Plan:
     """The best plan for a file's operators (`deployed`) or for a file, offsets in the order of `buffers`.
 
     Beside variables in subgraphs behind the first the runtime misreads a plan (`AllocateVariables` of
     `micro_allocator.cc` looks them up by their place in the first), so that such a file gets none.
     """
     parts = _parts(network, target)
-    return _best(parts, _placed(parts, target), tries)
+    return _best(parts, _placed(parts, target), max_placed)
 
 
 def stored_head_bytes(model: TfliteModel, target: Target = CORTEX_M) -> int:
@@ -214,10 +213,10 @@ def _placed(parts: Sequence[Part], target: Target) -> Placed:
     return Placed(tuple(names), tuple(numbers), tuple(tensors), tuple(scratch))
 
 
-def _best(parts: Sequence[Part], placed: Placed, tries: int = 0) -> Plan:
+def _best(parts: Sequence[Part], placed: Placed, max_placed: int = MAX_PLACED) -> Plan:
     if any(part.variables for part in parts[1:]):
         return unplanned([*placed.tensors, *placed.scratch])
-    return plan(placed.tensors, placed.scratch, tries)
+    return plan(placed.tensors, placed.scratch, max_placed)
 
 
 def _footprint(

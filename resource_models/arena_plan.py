@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from resource_models.packing import packed
+from resource_models.packing import MAX_PLACED, packed
 from resource_models.planner import Buffer, greedy_offsets, height, live_peak
 
 MOST_PACKED = 2_000
@@ -32,10 +32,10 @@ def unplanned(buffers: Sequence[Buffer], greedy: Sequence[int] | None = None) ->
     return Plan(None, peak, highest, highest, highest == peak)
 
 
-def plan(tensors: Sequence[Buffer], scratch: Sequence[Buffer] = (), tries: int = 0) -> Plan:
+def plan(tensors: Sequence[Buffer], scratch: Sequence[Buffer] = (), max_placed: int = MAX_PLACED) -> Plan:
     """The best plan for tensors in the order of their numbers, and the scratch buffers of all kernels.
 
-    Above `MOST_PACKED` buffers the runtime's own plan is all that is looked at. `tries` as of `packed`.
+    Above `MOST_PACKED` buffers the runtime's own plan is all that is looked at. `max_placed` as of `packed`.
     """
     buffers = [*tensors, *scratch]
     greedy = greedy_offsets(buffers)
@@ -43,7 +43,7 @@ def plan(tensors: Sequence[Buffer], scratch: Sequence[Buffer] = (), tries: int =
     peak, highest = own.peak_bytes, own.greedy_bytes
     if own.exact or len(buffers) > MOST_PACKED:
         return own
-    best = packed(buffers, greedy, tries=tries)
+    best = packed(buffers, greedy, max_placed=max_placed)
     offsets = best.offsets[: len(tensors)]
     head = height(buffers, greedy_offsets(buffers, offsets)) if scratch else best.height_bytes
     exact = best.exact and head == best.height_bytes

@@ -40,10 +40,14 @@ def banded(cutter: Cutter, part: Part) -> Banded | None:
     return writer.done()
 
 
-def ordered(network: Banded, target: Target) -> Banded:
-    """With the operators in the order of least peak memory: what a band makes is then made when it is needed."""
+def best_order(network: Banded, target: Target) -> tuple[int, ...]:
+    """That of least peak memory: what a band makes is then made when it is needed."""
+    return peak_memory(network.model.graph, alignment_bytes=target.alignment_bytes).order
+
+
+def in_order(network: Banded, order: Sequence[int]) -> Banded:
+    """With the operators in this order."""
     first, *others = network.model.subgraphs
-    order = peak_memory(first.graph, alignment_bytes=target.alignment_bytes).order
     operators = tuple(first.operators[i] for i in order)
     changed = replace(first, graph=reordered(first.graph, order), operators=operators)
     model = replace(network.model, subgraphs=(changed, *others))

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from resource_models.packing import MAX_PLACED
 from resource_models.pieces import NEVER
 
 _ROWS = tuple((rows, 1) for rows in (2, 3, 4, 5, 6, 8, 12, 16))
@@ -17,7 +18,8 @@ class Effort(NamedTuple):
     are made, at most `alike` of one run of operators, and the `width` best are cut again, up to `depth` times in all;
     networks of fewer operators than `wide` have as many times more of both. At first so many `pairs` of cuts are tried,
     too. `rungs` is the first of the budgets to be tried. With `moves`, ends of the bands of the best network are moved;
-    so many networks are kept then. `packings` is the effort for their plans in memory.
+    so many networks are kept then. `packings` is
+    `max_placed` of `packing.packed` for their plans in memory.
     """
 
     counts: tuple[tuple[int, int], ...]
@@ -49,7 +51,7 @@ THOROUGH = Effort(
     rests=(False, True),
     pairs=4,
     moves=12,
-    packings=1,
+    packings=250_000,
     width=2,
     tries=6,
     alike=2,
@@ -64,7 +66,7 @@ QUICK = Effort(
     rests=(False,),
     pairs=0,
     moves=0,
-    packings=0,
+    packings=MAX_PLACED,
     width=1,
     tries=1,
     alike=1,

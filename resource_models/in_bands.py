@@ -14,18 +14,20 @@ from resource_models.partial import Choice, choices
 
 
 @lru_cache(maxsize=64)
-def in_bands(graph: Graph, slower: float) -> Choice:
-    """The least arena found for at most `slower` times the work more, as export writes it; no parts where none saves.
+def in_bands(graph: Graph, slower: float, most_arena_bytes: int = 0) -> Choice:
+    """As little more work as brings the arena to `most_arena_bytes`, or to the least, as export writes it.
+
+    The work is at most `slower` times more. No parts where none are needed or none saves.
 
     The search is a short one, for a Cortex-M, and the same for every target.
     """
     merged = deployed(graph).graph
-    return choices(as_file(reordered(merged, peak_memory(merged).order)), slower, effort=QUICK)[-1]
+    return choices(as_file(reordered(merged, peak_memory(merged).order)), slower, most_arena_bytes, effort=QUICK)[-1]
 
 
-def measure_in_bands(graph: Graph, slower: float, target: Target = CORTEX_M) -> Footprint:
+def measure_in_bands(graph: Graph, slower: float, most_arena_bytes: int = 0, target: Target = CORTEX_M) -> Footprint:
     """Like `measure`, with the parts of `in_bands` in bands."""
-    chosen = in_bands(graph, slower)
+    chosen = in_bands(graph, slower, most_arena_bytes)
     if not chosen.parts:
         return measure(graph, target)
     model = chosen.banded.model

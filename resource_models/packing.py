@@ -1,25 +1,33 @@
-"""Offsets that need the least memory: first fit over several orders, then branch and bound.
+"""Offsets that need the least memory: first fit over several orders, then branch and bound, then ever better orders.
 
 The plan that the runtime would make is improved until it is as low as the most bytes live in one step. If no order
 of first fit reaches that, a skyline is filled from its lowest segment, which is either given to a buffer that lives
-within it or raised to its lower neighbour; every plan whose buffers cannot be pushed down is met on the way.
-Source of the search: Martello, Monaci and Vigo, "An exact approach to the strip-packing problem" (2003), with
-positions fixed in time.
+within it or raised to its lower neighbour; every plan whose buffers cannot be pushed down is met on the way. Where that
+takes too long, buffers that do not fit below the best plan are placed earlier, again and again.
+Sources: Martello, Monaci and Vigo, "An exact approach to the strip-packing problem" (2003), with positions fixed in
+time; Joslin and Clements, "Squeaky Wheel Optimization" (1999).
 """
 
-from bisect import insort
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from math import gcd
 from random import Random
 from typing import NamedTuple
 
 from resource_models.planner import Buffer, greedy_offsets, height, live_peak
 
-_MOST_PLACED = 75_000
-"""Buffers that are placed by first fit from one order on."""
-
 MAX_STATES = 8_000
 """Skylines that one search may visit before it settles for the best plan it knows."""
+
+MAX_PLACED = 10_000
+"""Buffers that may be placed in ever better orders; one of a large arena counts several times."""
+
+_FIRST_STATES = 1_000
+"""Skylines that are visited before other orders are tried."""
+
+_BITS = 20_000
+"""Bits of a number that can be computed with in about the time that is needed besides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,34 +43,26 @@ class Packing:
 
 
 def packed(
-    buffers: Sequence[Buffer], greedy: Sequence[int] | None = None, max_states: int = MAX_STATES, tries: int = 0
+    buffers: Sequence[Buffer],
+    greedy: Sequence[int] | None = None,
+    max_states: int = MAX_STATES,
+    max_placed: int = MAX_PLACED,
 ) -> Packing:
-    """The lowest plan, never above `greedy` (the runtime's own plan, computed unless given) and exact if it can be.
-
-    Where neither first fit nor the search comes to the end, `tries` times more orders of first fit are looked at.
-    """
+    """The lowest plan, never above `greedy` (the runtime's own plan, computed unless given) and exact if it can be."""
     offsets = tuple(greedy_offsets(buffers) if greedy is None else greedy)
     bound, best = live_peak(buffers), height(buffers, offsets)
     if best == bound:
         return Packing(offsets, best, True)
-    for order in _orders(buffers):
-        tried = _first_fit(buffers, order)
-        reached = height(buffers, tried)
-        if reached < best:
-            offsets, best = tuple(tried), reached
-            if best == bound:
-                return Packing(offsets, best, True)
-    search = _Search(buffers, max_states)
-    while best > bound:
-        below = search.plan_below(best)
-        if below is None:
-            break
-        offsets, best = below, height(buffers, below)
-    if best > bound and not search.complete:
-        for tried in _moved(buffers, bound, tries):
-            found = height(buffers, tried)
-            if found < best:
-                offsets, best = tuple(tried), found
+    search, fit = _Search(buffers), _FirstFit(buffers)
+    steps = (
+        fit.in_orders,
+        lambda limit: search.plan_below(limit, min(max_states, _FIRST_STATES)),
+        lambda limit: fit.in_better_orders(limit, max_placed),
+        lambda limit: search.plan_below(limit, max_states),
+    )
+    for step in steps:
+        while best > bound and not search.complete and (below := step(best)):
+            offsets, best = below, height(buffers, below)
     return Packing(offsets, best, best == bound or search.complete)
 
 
@@ -81,65 +81,59 @@ def _orders(buffers: Sequence[Buffer]) -> Iterator[list[int]]:
     yield sorted(numbers, key=lambda i: (not buffers[i].first <= step <= buffers[i].last, -life[i], -size[i], i))
 
 
-def _first_fit(buffers: Sequence[Buffer], order: Sequence[int]) -> list[int]:
-    offsets: list[int] = [0] * len(buffers)
-    placed: list[tuple[int, int, int, int]] = []
-    for i in order:
-        size, first, last = buffers[i]
-        offset = 0
-        for start, end, born, dies in placed:
-            if born <= last and first <= dies:
-                if start - offset >= size:
-                    break
-                offset = max(offset, end)
-        offsets[i] = offset
-        insort(placed, (offset, offset + size, first, last))
-    return offsets
+class _FirstFit:
+    """First fit of one set of buffers in any order. Of each step, what is free there are the bits of a number."""
 
+    def __init__(self, buffers: Sequence[Buffer]) -> None:
+        self._unit = gcd(*(buffer.size_bytes for buffer in buffers)) or 1
+        self._sizes = [buffer.size_bytes // self._unit for buffer in buffers]
+        spans = _spans(buffers, steps := _busiest_steps(buffers))
+        self._columns, self._width = [range(*span) for span in spans], len(steps)
+        self._orders = [[i for i in order if self._sizes[i]] for order in _orders(buffers)]
+        self._moved, self._spent = [order.copy() for order in self._orders], [0] * len(self._orders)
+        self._rng = Random(0)  # moves follow from the buffers alone
 
-def _moved(buffers: Sequence[Buffer], bound: int, tries: int) -> Iterator[list[int]]:
-    """Ever lower offsets: in an order of first fit one buffer after the other is moved, and stays where none is higher.
+    def in_orders(self, limit_bytes: int) -> tuple[int, ...] | None:
+        """Offsets lower than the limit, in one of the orders that often do well."""
+        limit = -(-limit_bytes // self._unit) - 1
+        return next((found for order in self._orders if not isinstance(found := self._placed(order, limit), int)), None)
 
-    Begins `tries` times at each of the orders. Moves follow from the buffers alone: the generator has a fixed seed.
-    """
-    meets = [
-        [j for j, other in enumerate(buffers) if j != i and other.first <= buffer.last and buffer.first <= other.last]
-        for i, buffer in enumerate(buffers)
-    ]
-    rng, best = Random(0), sum(buffer.size_bytes for buffer in buffers)
-    for order in [order for order in _orders(buffers) for _ in range(tries)]:
-        lowest = sum(buffer.size_bytes for buffer in buffers)
-        for trial in range(_MOST_PLACED // len(buffers)):
-            moved = order.copy()
-            if trial:
-                moved.insert(rng.randrange(len(order)), moved.pop(rng.randrange(len(order))))
-            offsets = _first_fit_within(buffers, meets, moved, lowest)
-            if offsets is None:
-                continue
-            lowest, order = height(buffers, offsets), moved
-            if lowest < best:
-                best = lowest
-                yield offsets
-            if lowest == bound:
-                return
+    def in_better_orders(self, limit_bytes: int, max_placed: int) -> tuple[int, ...] | None:
+        """Offsets lower than the limit, in orders that follow from those that often do well, an equal share from each.
 
+        The buffer that does not fit is moved to about the middle of those before it, which may then fit no more.
+        `max_placed` counts over all calls.
+        """
+        limit = -(-limit_bytes // self._unit) - 1
+        for number, order in enumerate(self._moved):
+            while self._spent[number] < max_placed // len(self._moved):
+                found = self._placed(order, limit)
+                count = found + 1 if isinstance(found, int) else len(order)
+                self._spent[number] += count * (1 + limit // _BITS)
+                if not isinstance(found, int):
+                    return found
+                order.insert(int(found * self._rng.uniform(0.4, 0.6)), order.pop(found))
+        return None
 
-def _first_fit_within(
-    buffers: Sequence[Buffer], meets: Sequence[Sequence[int]], order: Sequence[int], limit: int
-) -> list[int] | None:
-    """As `_first_fit`; None as soon as it is higher than the limit. `meets` are the buffers that live beside each."""
-    starts, ends = [-1] * len(buffers), [0] * len(buffers)
-    for i in order:
-        size, offset = buffers[i].size_bytes, 0
-        for start, end in sorted([(starts[j], ends[j]) for j in meets[i] if starts[j] >= 0]):
-            if start - offset >= size:
-                break
-            if end > offset:
-                offset = end
-        if offset + size > limit:
-            return None
-        starts[i], ends[i] = offset, offset + size
-    return starts
+    def _placed(self, order: Sequence[int], limit: int) -> tuple[int, ...] | int:
+        """Offsets up to the limit; or where in the order the first buffer stands that has no place below it."""
+        free, offsets = [(1 << limit) - 1] * self._width, [0] * len(self._sizes)
+        for place, i in enumerate(order):
+            room, size, columns = -1, self._sizes[i], self._columns[i]
+            for column in columns:
+                room &= free[column]
+            run = 1
+            while room and run < size:  # bits where so many free ones begin
+                more = min(run, size - run)
+                room &= room >> more
+                run += more
+            if not room:
+                return place
+            offset = (room & -room).bit_length() - 1
+            offsets[i], taken = offset * self._unit, ~(((1 << size) - 1) << offset)
+            for column in columns:
+                free[column] &= taken
+        return tuple(offsets)
 
 
 _Path = tuple[int, int, "_Path"] | None
@@ -156,24 +150,20 @@ class _State(NamedTuple):
 
 
 class _Search:
-    """Depth-first search over skylines, for one set of buffers; the limit counts over all calls."""
+    """Depth-first search over skylines, for one set of buffers."""
 
-    def __init__(self, buffers: Sequence[Buffer], max_states: int) -> None:
-        steps = _busiest_steps(buffers)
+    def __init__(self, buffers: Sequence[Buffer]) -> None:
         self.sizes = [buffer.size_bytes for buffer in buffers]
-        self.spans = [
-            (
-                min((c for c, step in enumerate(steps) if step >= first), default=0),
-                max((c for c, step in enumerate(steps) if step <= last), default=-1) + 1,
-            )
-            for _, first, last in buffers
-        ]
+        self.spans = _spans(buffers, steps := _busiest_steps(buffers))
         self.width = len(steps)
-        self.states_left = max_states
+        self.visited = 0
         self.complete = False
 
-    def plan_below(self, limit: int) -> tuple[int, ...] | None:
-        """Offsets of a plan lower than `limit` bytes; None if none was found, for which see `complete`."""
+    def plan_below(self, limit: int, max_states: int) -> tuple[int, ...] | None:
+        """Offsets of a plan lower than `limit` bytes; None if none was found, for which see `complete`.
+
+        `max_states` counts over all calls.
+        """
         room = [limit - 1] * self.width
         for size, (start, stop) in zip(self.sizes, self.spans, strict=True):
             for column in range(start, stop):
@@ -196,8 +186,8 @@ class _Search:
             if (state.skyline, state.waiting) in seen:
                 continue
             seen.add((state.skyline, state.waiting))
-            self.states_left -= 1
-            if self.states_left < 0:
+            self.visited += 1
+            if self.visited > max_states:
                 return None
             stack.extend(self._children(state))
         self.complete = True
@@ -236,3 +226,8 @@ def _busiest_steps(buffers: Sequence[Buffer]) -> list[int]:
         for k, step in enumerate(steps)
         if not (k + 1 < len(steps) and live[k] <= live[k + 1]) and not (k and live[k] < live[k - 1])
     ]
+
+
+def _spans(buffers: Sequence[Buffer], steps: Sequence[int]) -> list[tuple[int, int]]:
+    """Which of the steps each buffer is live in, the last one excluded."""
+    return [(bisect_left(steps, first), bisect_right(steps, last)) for _, first, last in buffers]

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import product
 
 from edgevolve.tflite import CORTEX_M, Target, TfliteModel
-from resource_models.arena import Footprint, arena_range, file_footprint
-from resource_models.banded import Banded, banded, ordered
+from resource_models.arena import Footprint, file_footprint, least_arena
+from resource_models.banded import Banded, banded, best_order, in_order
 from resource_models.bands import Cutter, Part
 from resource_models.effort import THOROUGH, Effort
 from resource_models.outlook import Outlook
@@ -16,7 +16,7 @@ from resource_models.pairs import Cut, pairs
 _LEAST_GAIN = 0.003
 """A network in which no cut saves more than this share is not cut further."""
 
-_MOST_MOVED = 2_500
+_MOST_MOVED = 5_000
 """Operators of all networks in which ends of bands are moved, for each that is kept."""
 
 _BUDGETS = (0.05, 0.2, 1.0, 5.0)
@@ -43,17 +43,24 @@ class Choice:
 class _State:
     """A network on the way, with the cuts that save something there."""
 
-    def __init__(self, parts: tuple[Part, ...], network: Banded, target: Target, effort: Effort) -> None:
+    def __init__(
+        self,
+        parts: tuple[Part, ...],
+        network: Banded,
+        target: Target,
+        effort: Effort,
+        order: tuple[int, ...] = (),
+    ) -> None:
+        """What is in bands is put in the best order, which takes less time with a good `order` of its operators."""
         self.parts, self.banded, self.effort = parts, network, effort
         self._target = target
         self._cuts: dict[int, list[Cut]] = {}
-        self.ordered = ordered(network, target) if parts else network
-        self.least, _, self._tail_bytes = arena_range(self.ordered.model, target)
+        given = in_order(network, order) if order else network
+        best = best_order(given, target) if parts else ()
+        self.order = tuple(order[i] for i in best) if order else best
+        self.ordered = in_order(given, best) if parts else network
+        self.least, self._tail_bytes = least_arena(self.ordered.model, target)
         self.macs = sum(node.macs for node in network.model.graph.nodes)
-
-    @cached_property
-    def footprint(self) -> Footprint:
-        return file_footprint(self.ordered.model, self._target)
 
     @cached_property
     def _outlook(self) -> Outlook:
@@ -75,26 +82,18 @@ class _State:
             network = _after(network, done)
         return _State((*self.parts, *cut.parts), network, self._target, self.effort)
 
-    def again(self, parts: Sequence[Part], like: "_State") -> "_State | None":
-        """With other parts, which have to make the same operators as those of `like`."""
-        network = self.banded
-        for part in parts:
-            done = banded(Cutter(network.model), part)
-            if done is None:
-                return None
-            network = _after(network, done)
-        if network.origins != like.banded.origins:
-            return None
-        return _State(tuple(parts), network, self._target, self.effort)
+    def like(self, parts: tuple[Part, ...], network: Banded, order: tuple[int, ...]) -> "_State":
+        """Of a network with other parts, for which an order is known."""
+        return _State(parts, network, self._target, self.effort, order)
 
     def choice(self, macs: int) -> Choice:
-        return Choice(self.parts, self.ordered, self.packed, self.macs / macs - 1 if macs else 0.0)
+        return Choice(self.parts, self.ordered, self.footprint, self.macs / macs - 1 if macs else 0.0)
 
     @cached_property
-    def packed(self) -> Footprint:
-        """The footprint with more effort for the plan in memory, where it is in bands."""
-        tries = self.effort.packings if self.parts else 0
-        return file_footprint(self.ordered.model, self._target, tries) if tries else self.footprint
+    def footprint(self) -> Footprint:
+        if not self.parts:
+            return file_footprint(self.ordered.model, self._target)
+        return file_footprint(self.ordered.model, self._target, self.effort.packings)
 
     def _promising(self, most_macs: int) -> list[Cut]:
         """A run is left out where what lies beside it needs more than the best cuts of as many runs as are tried."""
@@ -225,7 +224,7 @@ def choices(
     an earlier cut are cut alike. Runs beside which as much is live as in the uncut network are left out.
     """
     first = _State((), Banded(model, tuple(range(len(model.operators))), {}), target, effort.of(len(model.operators)))
-    if slower <= 0 or effort.depth == 0:
+    if slower <= 0 or effort.depth == 0 or first.footprint.arena_bytes <= most_arena_bytes:
         return (first.choice(first.macs),)
     budgets = [int(first.macs * (1 + budget)) for budget in _budgets(slower)]
     allowed = int(first.macs * (1 + slower))
@@ -236,13 +235,13 @@ def choices(
             paired = _lowest(_made(((first, cut) for cut in first.pairs(most_macs)), known), 1)
             _search(paired, known, most_macs, effort)
         within = [state for state in known.values() if state.macs <= allowed]
-        front = _front(within)
-        if front[-1].footprint.arena_bytes <= most_arena_bytes:
+        lowest = min(within, key=lambda state: state.least)
+        if lowest.least <= most_arena_bytes and _front(within)[-1].footprint.arena_bytes <= most_arena_bytes:
             break
-    if effort.moves:
-        lowest = min((state for state in known.values() if state.macs <= allowed), key=lambda state: state.least)
-        front = _packed([*front, *_smoothed(first, lowest, allowed)])
-    reached = next((i for i, state in enumerate(front) if state.packed.arena_bytes <= most_arena_bytes), len(front))
+    else:
+        within += _smoothed(first, lowest, allowed) if effort.moves else []
+    front = _front(within)
+    reached = next((i for i, state in enumerate(front) if state.footprint.arena_bytes <= most_arena_bytes), len(front))
     return tuple(state.choice(first.macs) for state in front[: reached + 1])
 
 
@@ -294,26 +293,57 @@ def _to_try(states: Sequence[_State], most_macs: int, effort: Effort) -> Iterato
 
 
 def _smoothed(first: _State, state: _State, most_macs: int) -> list[_State]:
-    """The network with ends of its bands moved by a row or two, those that need the least first: a beam search.
+    """The network with ends of its bands moved by a row or two, that which needs the least: a beam search.
 
-    What moves do to which operators there are decides whether later parts still mean the same: then they are not made.
+    Where other operators come before the last part, it would not mean the same: these networks are not made.
     """
-    seen, kept = {state.parts: state}, [state]
+
+    @cache
+    def cut(parts: tuple[Part, ...]) -> Banded | None:
+        before = cut(parts[:-1]) if parts else None
+        if not parts or before is None:
+            return None if parts else first.banded
+        done = banded(Cutter(before.model), parts[-1])
+        return _after(before, done) if done else None
+
+    if not state.parts or not (before := cut(state.parts[:-1])):
+        return []
+    seen, kept, wiring, origins = {state.parts}, [state], _wiring(state.banded), before.origins
     left = _MOST_MOVED * first.effort.moves // max(1, len(state.banded.origins))
     while left > 0:
-        tried = [parts for each in kept for parts in _moves(each.parts) if parts not in seen][:left]
-        made = [each for parts in tried if (each := first.again(parts, state)) and each.macs <= most_macs]
+        tried = list(
+            dict.fromkeys(parts for each in kept for parts in _moves(each.parts, first.effort) if parts not in seen)
+        )[:left]
         left -= len(tried)
-        seen |= {each.parts: each for each in made}
-        last, kept = kept, _lowest(seen.values(), first.effort.moves)
+        seen.update(tried)
+        networks = ((parts, cut(parts)) for parts in tried)
+        made = [
+            state.like(parts, each, state.order if _wiring(each) == wiring else ())
+            for parts, each in networks
+            if each and (before := cut(parts[:-1])) and before.origins == origins
+        ]
+        last, kept = kept, _lowest([*kept, *(each for each in made if each.macs <= most_macs)], first.effort.moves)
         if kept == last:
             break
-    return kept
+    best = kept[0]
+    for each in kept[1:]:
+        if each.least < best.footprint.arena_bytes and each.footprint.arena_bytes < best.footprint.arena_bytes:
+            best = each
+    return [best]
 
 
-def _moves(parts: tuple[Part, ...]) -> Iterator[tuple[Part, ...]]:
-    """One end of one band moved."""
+def _wiring(network: Banded) -> list[tuple[int, ...]]:
+    """Of each operator those that make what it reads: an order of one network is one of others alike in this."""
+    nodes = network.model.graph.nodes
+    makers = {y.name: number for number, node in enumerate(nodes) for y in node.outputs}
+    return [tuple(makers.get(x.name, -1) for x in node.inputs) for node in nodes]
+
+
+def _moves(parts: tuple[Part, ...], effort: Effort) -> Iterator[tuple[Part, ...]]:
+    """One end of one band moved, or one part cut in another way."""
     for number, part in enumerate(parts):
+        for spare, rest in product(effort.spares, effort.rests):
+            yield (*parts[:number], part._replace(spare=spare, rest=rest), *parts[number + 1 :])
         ends = part.rows * part.columns - 1 if min(part.rows, part.columns) == 1 else 0
         for end, by in product(range(ends), (1, -1, 2, -2)):
             moved = [*(part.moved or (0,) * ends)]
@@ -331,17 +361,6 @@ def _front(states: Sequence[_State]) -> list[_State]:
     for state in sorted(others, key=lambda state: (max(state.macs, uncut.macs), state.least, len(state.parts))):
         most = front[-1].footprint.arena_bytes
         if state.least < most and state.footprint.arena_bytes < most:
-            front.append(state)
-    return front
-
-
-def _packed(states: Sequence[_State]) -> list[_State]:
-    """Of the uncut network, which is the first, and others those that need less than all with no more work."""
-    uncut, *others = states
-    front = [uncut]
-    for state in sorted(others, key=lambda state: (max(state.macs, uncut.macs), state.least)):
-        most = front[-1].packed.arena_bytes
-        if state.least < most and state.packed.arena_bytes < most:
             front[-1:] = [state] if len(front) > 1 and state.macs == front[-1].macs else [front[-1], state]
     return front
 

@@ -52,12 +52,14 @@ def export(
     name: str = "",
     device: Device | None = None,
     slower: float = 0.0,
+    most_arena_bytes: int = 0,
 ) -> Manifest:
     """Write the files of `formats` (names in `deployment.formats.FORMATS`), a README and `manifest.json`.
 
     Names in C begin with the model's `name`. `device` is whose arena the manifest and the C code are for: where none is
     given, a Cortex-M with reference kernels in the manifest, and this computer in the C code. With `slower` above 0
-    parts run in bands, for at most this share more multiply-accumulates, as a search with that share measured it.
+    parts run in bands, for at most this share more multiply-accumulates, as a search with that share measured it:
+    `lean` says for which arena.
 
     The int8 file is made and scored whatever the formats. It runs the operators in the order of least peak memory, and
     holds the memory plan that needs the smallest arena where it saves something; it was run beside the file without a
@@ -79,7 +81,7 @@ def export(
     graph = reordered(graph, merged.original_order(order))
     written = int8_network(graph, weights, calibration_examples(splits.train)).tflite()
     whole = lean(written)
-    model = lean(written, slower) if slower > 0 else whole
+    model = lean(written, slower, most_arena_bytes) if slower > 0 else whole
     if model == whole:
         footprints = {target: footprint(operators, target) for target in (device or CORTEX_M, HOST)}
     else:

@@ -5,6 +5,7 @@ from typing import Any
 from edgevolve.deployment.flatbuffer import packed, set_plan
 from edgevolve.tflite import CORTEX_M, read_tflite
 from resource_models import Plan, buffers, memory_plan, peak_memory
+from resource_models.packing import MAX_PLACED
 
 _HAVE_A_PLACE_IN_TIME = frozenset(
     {"CALL_ONCE", "IF", "WHILE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL"}
@@ -12,15 +13,15 @@ _HAVE_A_PLACE_IN_TIME = frozenset(
 """Operators that, like custom ones, may do more than give their outputs; a subgraph that has one keeps its order."""
 
 
-def lay_out(content: Any, tries: int = 0) -> Plan:
+def lay_out(content: Any, max_placed: int = MAX_PLACED) -> Plan:
     """Give the `ModelT` the best plan for the order in which its operators stand, or none where none saves anything.
 
-    `tries` as of `memory_plan`.
+    `max_placed` as of `memory_plan`.
 
     Raises `TfliteError` for what `read_tflite` refuses.
     """
     model = read_tflite(packed(content))
-    best, placed = memory_plan(model, CORTEX_M, tries), buffers(model, CORTEX_M)
+    best, placed = memory_plan(model, CORTEX_M, max_placed), buffers(model, CORTEX_M)
     offsets = None
     if best.offsets is not None:
         offsets = [-1] * sum(len(subgraph.tensors) for subgraph in model.subgraphs)

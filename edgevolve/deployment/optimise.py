@@ -68,15 +68,16 @@ class Optimised:
         return 1 - after / before if before else 0.0
 
 
-def lean(model: bytes, slower: float = 0.0) -> bytes:
+def lean(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> bytes:
     """The exporter's form of a file: nothing that a device does not read, and the plan that needs the least.
 
-    With `slower` above 0 it runs in bands as a search with that share measured it (`resource_models.in_bands`).
+    With `slower` above 0 it runs in bands as a search with that share and that bound on the arena measured it
+    (`resource_models.in_bands`).
     """
     content = unpacked(model)
     bare(content)
     if slower > 0:
-        _in_bands(content, slower, 0, QUICK)
+        _in_bands(content, slower, most_arena_bytes, QUICK)
     lay_out(content)
     return packed(content)
 
@@ -176,7 +177,7 @@ def replanned(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> R
     if slower > 0:
         whole = packed(content)
         arenas = _steps(whole, _in_bands(content, slower, most_arena_bytes))
-    plan = lay_out(content, THOROUGH.packings if len(arenas) > 1 else 0)
+    plan = lay_out(content, THOROUGH.packings) if len(arenas) > 1 else lay_out(content)
     _drop_inner_names(content)
     return Replanned(with_archive_of(model, packed(content)), before, plan, arenas)
 

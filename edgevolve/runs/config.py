@@ -16,13 +16,21 @@ from edgevolve.runs.devices import DeviceMetrics, device_metrics
 from edgevolve.runs.earlier import as_begun
 from edgevolve.runs.events import BoardUsed, DeviceUsed
 from edgevolve.runs.phenotype import recipe_of
-from edgevolve.runs.task import DeviceMemory, MetricProvider, OfASearch, ReadsRecipes, Resources, Task
+from edgevolve.runs.task import (
+    DeviceMemory,
+    MetricProvider,
+    OfASearch,
+    ReadsRecipes,
+    Resources,
+    Task,
+    enough_arena_bytes,
+)
 from edgevolve.spelling import suggestion
 from edgevolve.training import Foresees, Stage, TrainingSettings, foreseen
 from predictors import Board, Device, PredictorError, board, boards, device
 from resource_models import TARGETS
 from search_algorithms import STRATEGIES, AgingEvolution, Problem, ReadsPrepared, Scheduling, Strategy
-from search_space import Elastic, SearchSpace, WithRecipe, networks_of
+from search_space import Elastic, SearchSpace, WithFrontEnd, WithRecipe, networks_of
 
 _RECIPES_TRIED = 50
 """So many random ones are shown to the task before a search."""
@@ -59,8 +67,9 @@ class SearchConfig(BaseModel):
     arena of its kernels and on `flash_bytes` to `problem`, and its device to `devices`.
 
     `slower` is the share of extra work allowed for computing large maps in bands: 0.2 for 20 %. The arena of a
-    candidate is then that of the best such plan. `macs` and the devices' predictions count the extra work, and export
-    writes the file in bands.
+    candidate is then the least of such plans; where the problem has a hard bound on `arena_bytes` and no other aim for
+    the arena, no board and no front end, that of the plan with the least work within the bound. `macs` and the devices'
+    predictions count the extra work, and export writes the file in bands.
 
     Raises `ConfigError` for a wrong type, an unknown name or a metric that nobody gives.
     """
@@ -185,9 +194,15 @@ class SearchConfig(BaseModel):
     def providers(self) -> tuple[MetricProvider, ...]:
         """The resource model, the memory of devices where the problem asks for it, then the configuration's own."""
         wanted = self.problem.metrics - self._given
-        memories = [DeviceMemory(target, self.slower) for target in (None, *TARGETS.values())]
+        memories = [DeviceMemory(target, *self._bands) for target in (None, *TARGETS.values())]
         asked = (memory for memory in memories if wanted & set(memory.metric_names))
-        return (Resources(self.slower), *asked, *self.metrics, *self.device_metrics)
+        return (Resources(*self._bands), *asked, *self.metrics, *self.device_metrics)
+
+    @property
+    def _bands(self) -> tuple[float, int]:
+        """The share of extra work, and the arena that is small enough."""
+        front_end = getattr(self.data, "front_end", None) is not None or isinstance(self.space, WithFrontEnd)
+        return self.slower, 0 if front_end or self.board else enough_arena_bytes(self.problem)
 
     @cached_property
     def beside(self) -> Mapping[str, float]:
@@ -206,7 +221,7 @@ class SearchConfig(BaseModel):
         try:
             of_board = self.board.device() if self.board else None
             listed = (*self.devices, *((of_board,) if of_board else ()))
-            return device_metrics(listed, self.problem.metrics, self._given, self.slower)
+            return device_metrics(listed, self.problem.metrics, self._given, *self._bands)
         except PredictorError as error:
             raise ConfigError(f"problem: {error}") from error
 

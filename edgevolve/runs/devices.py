@@ -20,6 +20,7 @@ class DeviceMetrics:
     device: Device
     names: Mapping[str, str]
     slower: float = 0.0
+    most_arena_bytes: int = 0
 
     @property
     def name(self) -> str:
@@ -46,7 +47,8 @@ class DeviceMetrics:
 
     def __call__(self, graph: Graph) -> Mapping[str, Estimated]:
         """One prediction, under each of its names. Raises `PredictorError` where the device cannot run the network."""
-        chosen = in_bands(from_json(to_json(graph)), self.slower) if self.slower > 0 else None
+        given = self.slower, self.most_arena_bytes
+        chosen = in_bands(from_json(to_json(graph)), *given) if self.slower > 0 else None
         if chosen and chosen.parts:
             graph = chosen.banded.model.graph
         try:
@@ -70,7 +72,7 @@ class DeviceMetrics:
 
 
 def device_metrics(
-    listed: Sequence[Device], asked: Set[str], given: Set[str], slower: float = 0.0
+    listed: Sequence[Device], asked: Set[str], given: Set[str], slower: float = 0.0, most_arena_bytes: int = 0
 ) -> tuple[DeviceMetrics, ...]:
     """Providers for the `listed` devices, and for packaged ones that an `asked` name such as `latency_ms@NAME` needs.
 
@@ -93,4 +95,4 @@ def device_metrics(
             if own not in devices[name].metric_names:
                 raise PredictorError(f"{name} gives {' and '.join(devices[name].metric_names)}, not {own}")
             names.setdefault(name, {})[wanted] = own
-    return tuple(DeviceMetrics(devices[name], own, slower) for name, own in names.items())
+    return tuple(DeviceMetrics(devices[name], own, slower, most_arena_bytes) for name, own in names.items())

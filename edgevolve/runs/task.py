@@ -132,6 +132,7 @@ class Resources:
     """
 
     slower: float = 0.0
+    most_arena_bytes: int = 0
 
     @property
     def metric_names(self) -> Sequence[str]:
@@ -143,7 +144,7 @@ class Resources:
         return {
             PEAK_MEMORY.name: peak_memory(graph).peak_bytes,
             MODEL_SIZE.name: model_size(graph),
-            MACS.name: _work(graph, self.slower),
+            MACS.name: _work(graph, self.slower, self.most_arena_bytes),
         }
 
 
@@ -153,11 +154,12 @@ class DeviceMemory:
 
     Without a target the metrics are `arena_bytes` and `flash_bytes`, for a 32-bit Cortex-M with the reference
     kernels; with one they are `arena_bytes@NAME` alone, as the file is the same for all. With `slower` above 0 they are
-    those of the network in bands.
+    those of the network in bands (`resource_models.in_bands`).
     """
 
     target: Target | None = None
     slower: float = 0.0
+    most_arena_bytes: int = 0
 
     @property
     def metric_names(self) -> Sequence[str]:
@@ -166,7 +168,7 @@ class DeviceMemory:
 
     def __call__(self, graph: Graph) -> Mapping[str, float]:
         """A value for each name, for the graph in canonical order, as it is exported."""
-        footprint = _measured(_exported(graph), self.target or CORTEX_M, self.slower)
+        footprint = _measured(_exported(graph), self.target or CORTEX_M, self.slower, self.most_arena_bytes)
         return dict(zip(self.metric_names, (footprint.arena_bytes, footprint.flash_bytes), strict=False))
 
 
@@ -175,11 +177,22 @@ def _exported(graph: Graph) -> Graph:
     return from_json(to_json(graph))
 
 
-def _measured(graph: Graph, target: Target, slower: float) -> Footprint:
-    return measure_in_bands(graph, slower, target) if slower > 0 else measure(graph, target)
+def _measured(graph: Graph, target: Target, slower: float, most_arena_bytes: int) -> Footprint:
+    return measure_in_bands(graph, slower, most_arena_bytes, target) if slower > 0 else measure(graph, target)
 
 
-def _work(graph: Graph, slower: float) -> int:
+def _work(graph: Graph, slower: float, most_arena_bytes: int) -> int:
     """Multiply-accumulates, those of the bands' borders included."""
-    more = in_bands(_exported(graph), slower).slower if slower > 0 else 0.0
+    more = in_bands(_exported(graph), slower, most_arena_bytes).slower if slower > 0 else 0.0
     return round(macs(graph) * (1 + more))
+
+
+def enough_arena_bytes(problem: Problem) -> int:
+    """The hard bound on `arena_bytes`; 0 where there is none, or where the problem asks for less than enough.
+
+    It does so where the arena is an objective, has a soft bound, or is bounded for further kernels.
+    """
+    bounds = [one for one in problem.constraints if one.metric == ARENA.name and one.hard]
+    asked = [*(one.metric for one in problem.objectives), *(one.metric for one in problem.constraints)]
+    alone = len(bounds) == sum(name.partition("@")[0] == ARENA.name for name in asked)
+    return int(min(one.bound for one in bounds)) if bounds and alone else 0

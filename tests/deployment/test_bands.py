@@ -36,7 +36,7 @@ from edgevolve.tflite import CORTEX_M, TARGETS, read_tflite
 from edgevolve.training.weights import initial_weights
 from resource_models import choices, deployed, file_footprint, measure_in_bands, peak_memory
 from resource_models import in_bands as in_bands_of
-from resource_models.banded import banded, ordered
+from resource_models.banded import banded, best_order, in_order
 from resource_models.bands import Cutter, Part
 from resource_models.pieces import NEVER
 from search_space import CnnSpace, MobileSpace, NasBench201Space
@@ -61,7 +61,7 @@ def in_bands(model, part):
     cut = banded(Cutter(read), part)
     if cut is None:
         return None
-    put_in_bands(content, read, ordered(cut, CORTEX_M))
+    put_in_bands(content, read, in_order(cut, best_order(cut, CORTEX_M)))
     lay_out(content)
     return packed(content)
 

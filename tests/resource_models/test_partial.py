@@ -8,8 +8,8 @@ import pytest
 from edgevolve.graph import Activation, Add, Conv2D, Dense, GlobalAveragePool, GraphBuilder, MaxPool2D
 from edgevolve.tflite import CORTEX_M
 from resource_models import QUICK, THOROUGH, choices, file_footprint, in_bands, macs, measure, measure_in_bands
-from resource_models.arena import arena_range
-from resource_models.banded import banded, ordered
+from resource_models.arena import least_arena
+from resource_models.banded import banded, best_order, in_order
 from resource_models.bands import Cutter, Part
 from resource_models.in_bands import as_file
 from resource_models.outlook import Outlook
@@ -63,7 +63,7 @@ def test_the_estimate_of_a_cut_is_what_the_cut_network_needs(space):
             compared += 1
             needs = file_footprint(cut.model)
             assert max(found.bands, found.joins, outlook.beside([(first, last)])) == needs.peak_bytes
-            assert abs(arena_range(model).tail + found.tail - needs.tail_bytes) <= 16
+            assert abs(least_arena(model).tail + found.tail - needs.tail_bytes) <= 16
             assert len(cut.model.operators) == len(model.operators) + found.operators - (last - first)
 
 
@@ -83,7 +83,7 @@ def test_the_best_single_cut_is_no_worse_than_that_of_an_exhaustive_search(graph
             if work is not None and work <= most:
                 cut = banded(cutter, part)
                 in_turn = min(in_turn, file_footprint(cut.model).arena_bytes)
-                at_best = min(at_best, file_footprint(ordered(cut, CORTEX_M).model).arena_bytes)
+                at_best = min(at_best, file_footprint(in_order(cut, best_order(cut, CORTEX_M)).model).arena_bytes)
     assert at_best <= choices(model, slower, effort=effort)[-1].footprint.arena_bytes <= in_turn
 
 
@@ -112,3 +112,13 @@ def test_a_network_of_a_search_needs_what_its_best_plan_needs_and_no_share_chang
     assert after.flash_bytes > before.flash_bytes
     assert measure_in_bands(graph, 0.0) == before
     assert choices(as_file(graph), 0.2, effort=QUICK)[-1].parts == chosen.parts
+
+
+def test_a_network_of_a_search_takes_no_more_work_than_its_bound_on_the_arena_asks_for():
+    graph = large_first()
+    uncut, least = measure(graph), measure_in_bands(graph, 0.2)
+    between = measure_in_bands(graph, 0.2, uncut.arena_bytes - 1)
+    assert measure_in_bands(graph, 0.2, uncut.arena_bytes) == uncut
+    assert least.arena_bytes <= between.arena_bytes < uncut.arena_bytes
+    assert uncut.macs < between.macs <= least.macs
+    assert measure_in_bands(graph, 0.2, 1) == least

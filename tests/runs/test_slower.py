@@ -9,6 +9,7 @@ from pretend import Noise
 from edgevolve.data import Split, Splits
 from edgevolve.graph import from_json, to_json
 from edgevolve.runs import ConfigError, Run
+from edgevolve.runs.task import enough_arena_bytes
 from resource_models import in_bands, measure, measure_in_bands
 from search_algorithms import Problem, at_most, minimise
 from search_space import CnnSpace
@@ -40,10 +41,13 @@ def test_a_search_finds_networks_that_would_not_have_fitted(bounded, run_search)
     fitted_by_bands = 0
     for record in (one for one in again.records.values() if one.ended > 0):
         graph = from_json(to_json(again.graph(record.number)))
-        found = measure_in_bands(graph, 0.2)
+        found = measure_in_bands(graph, 0.2, MOST)
         assert record.metrics["arena_bytes"] == found.arena_bytes <= MOST
         assert record.metrics["macs"] == pytest.approx(found.macs, rel=1e-6)
-        fitted_by_bands += measure(graph).arena_bytes > MOST
+        whole = measure(graph)
+        if whole.arena_bytes <= MOST:
+            assert record.metrics["macs"] == whole.macs
+        fitted_by_bands += whole.arena_bytes > MOST
     assert fitted_by_bands
 
 
@@ -65,9 +69,25 @@ def test_a_devices_latency_counts_the_work_of_bands(bounded):
     rng, seen = np.random.default_rng(0), 0
     while seen < 3:
         graph = config.space.graph(config.space.sample(rng))
-        if in_bands(from_json(to_json(graph)), 0.2).slower > 0.01:
+        if in_bands(from_json(to_json(graph)), 0.2, MOST).slower > 0.01:
             seen += 1
             assert device(graph)["latency_ms"].value > plain(graph)["latency_ms"].value
+
+
+@pytest.mark.parametrize(
+    ("objectives", "constraints", "enough"),
+    [
+        ([minimise("error")], [at_most("arena_bytes", MOST)], MOST),
+        ([minimise("error")], [], 0),
+        ([minimise("error"), minimise("arena_bytes")], [at_most("arena_bytes", MOST)], 0),
+        ([minimise("error")], [at_most("arena_bytes", MOST), at_most("arena_bytes@cortex-m-dsp", MOST)], 0),
+        ([minimise("error")], [at_most("arena_bytes", MOST), at_most("arena_bytes", MOST / 2, soft=True)], 0),
+    ],
+)
+def test_bands_do_no_more_than_the_bound_asks_where_nothing_else_is_wanted_of_the_arena(
+    objectives, constraints, enough
+):
+    assert enough_arena_bytes(Problem(objectives, constraints)) == enough
 
 
 @pytest.mark.parametrize("slower", [-0.1, "20%", float("nan")])
