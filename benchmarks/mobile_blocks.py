@@ -1,6 +1,6 @@
 """The blocks of mobile networks in integers: on the digits, the error of each as floats and as its int8 file on LiteRT.
 
-    python benchmarks/mobile_blocks.py [--epochs N]
+    python benchmarks/mobile_blocks.py [--epochs N] [--only KIND]
 
 A network a kind: two stages of one and two such blocks, trained with one seed. Errors are of the validation split; no
 test split is looked at. `int8_loss_max` is by how much the error of an int8 file is the larger at most, over the kinds.
@@ -21,6 +21,7 @@ from search_space.mobile import Mobile
 from search_space.mobile_stages import (
     BLOCKS,
     MORE_BLOCKS,
+    Attention,
     Bottleneck,
     MbConv,
     Residual,
@@ -38,6 +39,7 @@ KINDS = {
     "inverted bottleneck": MbConv(3, 2, False),
     "squeeze and excite": MbConv(3, 2, True),
     "residual": Residual(3, False),
+    "attention, 2 heads": Attention(2),
 }
 
 
@@ -45,16 +47,19 @@ def main() -> None:
     """Train, convert, print a table, then a line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--epochs", type=int, default=20)
-    epochs = parser.parse_args().epochs
+    parser.add_argument("--only", choices=KINDS)
+    given = parser.parse_args()
     configure_tensorflow(threads=1)
     data = Digits()
     splits = load_splits(data)
     space = MobileSpace(data.input_shape, data.classes, depths=(1, 2), blocks=(*BLOCKS, *MORE_BLOCKS))
     lost = []
     for name, block in KINDS.items():
+        if given.only not in (None, name):
+            continue
         genotype = Mobile(8, "relu6", 100, 16, (Stage(block, 32, 1, 1), Stage(block, 48, 2, 2)), 0)
         graph = from_json(to_json(space.graph(genotype)))
-        settings = TrainingSettings(epochs=epochs)
+        settings = TrainingSettings(epochs=given.epochs)
         found = train(graph, splits.train, splits.validation, settings, 0, target=splits.target)
         model = int8_network(graph, found.weights, splits.train.x[:][:300].astype(np.float32)).tflite()
         whole = int8_scores(model, splits.validation, splits.target)["error"]

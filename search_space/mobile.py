@@ -19,10 +19,12 @@ from search_space.mixture import Mixture
 from search_space.mobile_blocks import Function, convolution, pooled, rounded, shorter_side, window
 from search_space.mobile_shared import ENDING, INPUT, mobile_program, place
 from search_space.mobile_stages import (
+    ATTENTION_HEADS,
     BLOCKS,
     GROUPS,
     MORE_BLOCKS,
     TAGS,
+    Attention,
     Block,
     Bottleneck,
     FusedMbConv,
@@ -35,6 +37,7 @@ from search_space.mobile_stages import (
     add_block,
     describe_stage,
     expanded,
+    with_kernel,
 )
 from search_space.shared import Either, Path, Program, inherited
 from search_space.shared_path import PartedBuilder, Reading
@@ -78,7 +81,8 @@ class MobileSpace(DeclaredSpace[Mobile]):
     width, channels). Smaller resolutions come from an average pool of the input, so `resolutions` (shorter sides in
     pixels) must be whole fractions of it; the default is every one down to a quarter that leaves 8 pixels. No stride
     halves a side of less than 4 pixels. `blocks`, `activations`, `kernels`, `expansions`, `stems` and `widths`
-    (multipliers) select some of those kinds; `blocks` may also name bottleneck, resnext, shuffle and separable.
+    (multipliers) select some of those kinds; `blocks` may also name bottleneck, resnext, shuffle, separable and
+    attention.
     `max_stem` and `max_head` bound the filters of the stem and of the 1×1 convolution (0: none) before the multiplier.
     A signal is of (steps, 1, channels): resolutions and strides are along time alone. Raises `ValueError` for
     impossible sizes.
@@ -226,7 +230,7 @@ class MobileSpace(DeclaredSpace[Mobile]):
             stages += stages[-1:] * (self.max_stages - len(stages))
             stages = tuple(replace(stage, depth=self.depths[1]) for stage in stages)
         if "kernel" in parts:
-            stages = tuple(replace(stage, block=replace(stage.block, kernel=max(self.kernels))) for stage in stages)
+            stages = tuple(with_kernel(stage, max(self.kernels)) for stage in stages)
         filters = max(f for f in FILTERS if f <= self.max_filters)
         largest = replace(genotype, stages=stages)
         if "resolution" in parts:
@@ -240,7 +244,7 @@ class MobileSpace(DeclaredSpace[Mobile]):
     def smallest(self, genotype: Mobile) -> Mobile:
         """One stage of the least depth, the smallest kernel, width and resolution, no head."""
         stage = replace(expanded(genotype.stages[0], min(self.expansions)), filters=FILTERS[0], depth=self.depths[0])
-        stage = replace(stage, block=replace(stage.block, kernel=min(self.kernels)))
+        stage = with_kernel(stage, min(self.kernels))
         percent = percent_of(min(self.widths))
         return Mobile(min(self._sides), genotype.activation, percent, min(self.stems), (stage,), 0)
 
@@ -310,6 +314,7 @@ def _genome(
         "resnext": Record(ResNext, kernel=kernel, groups=Choice(GROUPS, ordered=True), squeeze_excite=squeeze),
         "shuffle": Record(Shuffle, kernel=kernel, groups=Choice(GROUPS, ordered=True)),
         "separable": Record(Separable, kernel=kernel),
+        "attention": Record(Attention, heads=Choice(ATTENTION_HEADS, ordered=True)),
     }
     block: Variable[Block] = Variants(**{name: kinds[name] for name in blocks})
     filters: Choice[int] = Choice(tuple(f for f in FILTERS if f <= max_filters), ordered=True)

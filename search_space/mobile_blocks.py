@@ -3,7 +3,8 @@
 Sources: depthwise-separable blocks (Howard et al. 2017, arXiv 1704.04861), inverted residuals or MBConv (Sandler et
 al. 2018, arXiv 1801.04381), squeeze and excite within them (Tan et al. 2019, arXiv 1807.11626), hard functions (Howard
 et al. 2019, arXiv 1905.02244), fused MBConv (Gupta and Akin 2020, arXiv 2003.02838), residual blocks and bottlenecks
-(He et al. 2016), grouped ones (Xie et al. 2017, arXiv 1611.05431), shuffled ones (Zhang et al. 2018, arXiv 1707.01083).
+(He et al. 2016), grouped ones (Xie et al. 2017, arXiv 1611.05431), shuffled ones (Zhang et al. 2018, arXiv 1707.01083),
+self-attention (Vaswani et al. 2017, arXiv 1706.03762) of all pixels of a map (Srinivas et al. 2021, arXiv 2101.11605).
 
 Batch norm follows every convolution but those of squeeze and excite. ReLU and ReLU6 fuse; a swish is a sigmoid and a
 product, since TensorFlow Lite has no operator for it.
@@ -11,6 +12,8 @@ product, since TensorFlow Lite has no operator for it.
 
 from dataclasses import replace
 from typing import Literal
+
+import numpy as np
 
 from edgevolve.graph import (
     Activate,
@@ -22,8 +25,11 @@ from edgevolve.graph import (
     DepthwiseConv2D,
     GlobalAveragePool,
     GraphBuilder,
+    MatMul,
     Multiply,
+    Reshape,
     Slice,
+    Softmax,
     Tensor,
 )
 
@@ -155,6 +161,30 @@ def shuffled(
     y = net.add(DepthwiseConv2D(*window(y, kernel, stride), batch_norm=True), y)
     y = net.add(Conv2D(filters, (1, 1), groups=groups, batch_norm=True), y)
     return _beside(net, x, y, filters, stride, function)
+
+
+def attention(net: GraphBuilder, x: Tensor, filters: int, stride: int, function: Function, heads: int) -> Tensor:
+    """Self-attention of all pixels: `heads` weighted means of values, side by side, 1×1, beside the input.
+
+    Each head has queries, keys and values of its own, 1×1 convolutions to its share of `filters`. Weights are the
+    softmax of query times key over the root of their length. The input is brought to `filters` and the stride before.
+    """
+    if x.shape[3] != filters or stride > 1:
+        x = convolution(net, x, filters, 1, stride, function)
+    _, height, width, _ = x.shape
+    length = filters // heads
+    root = float(np.float32(length**-0.5))  # as files hold it
+
+    def pixels() -> Tensor:
+        return net.add(Reshape((1, height * width, length)), _linear(net, x, length, 1))
+
+    made = []
+    for _ in range(heads):
+        scores = net.add(MatMul(transposed=True), pixels(), pixels())
+        mean = net.add(MatMul(), net.add(Softmax(root), scores), pixels())
+        made.append(net.add(Reshape((1, height, width, length)), mean))
+    y = made[0] if heads == 1 else net.add(Concat(), *made)
+    return activated(net, Add(), function, _linear(net, y, filters, 1), x)
 
 
 def channel_shuffle(net: GraphBuilder, x: Tensor, groups: int) -> Tensor:

@@ -4,10 +4,20 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 
 from edgevolve.graph import GraphBuilder, Tensor
-from search_space.mobile_blocks import Function, Pair, bottleneck, fused_mbconv, mbconv, residual, separable, shuffled
+from search_space.mobile_blocks import (
+    Function,
+    Pair,
+    attention,
+    bottleneck,
+    fused_mbconv,
+    mbconv,
+    residual,
+    separable,
+    shuffled,
+)
 
 BLOCKS = ("mbconv", "fused_mbconv", "residual")
-MORE_BLOCKS = ("bottleneck", "resnext", "shuffle", "separable")
+MORE_BLOCKS = ("bottleneck", "resnext", "shuffle", "separable", "attention")
 """Those that a space has when `blocks` names them; they share no weights."""
 
 
@@ -69,13 +79,30 @@ class Separable:
     kernel: int
 
 
-Block = MbConv | FusedMbConv | Residual | Bottleneck | ResNext | Shuffle | Separable
+@dataclass(frozen=True, slots=True)
+class Attention:
+    """Multi-head self-attention of all pixels, and a skip."""
+
+    heads: int
+
+    @property
+    def kernel(self) -> int:
+        """Its convolutions are 1×1."""
+        return 1
+
+
+Block = MbConv | FusedMbConv | Residual | Bottleneck | ResNext | Shuffle | Separable | Attention
 
 TAGS: dict[type, str] = dict(
-    zip((MbConv, FusedMbConv, Residual, Bottleneck, ResNext, Shuffle, Separable), (*BLOCKS, *MORE_BLOCKS), strict=True)
+    zip(
+        (MbConv, FusedMbConv, Residual, Bottleneck, ResNext, Shuffle, Separable, Attention),
+        (*BLOCKS, *MORE_BLOCKS),
+        strict=True,
+    )
 )
 GROUPS = (2, 4, 8)
 """Of grouped convolutions; all numbers of channels are multiples of 8."""
+ATTENTION_HEADS = (1, 2, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +123,12 @@ def expanded(stage: Stage, expansion: int) -> Stage:
     return replace(stage, block=replace(block, expansion=expansion))
 
 
+def with_kernel(stage: Stage, kernel: int) -> Stage:
+    """The stage with another kernel, where its blocks have one."""
+    block = stage.block
+    return stage if isinstance(block, Attention) else replace(stage, block=replace(block, kernel=kernel))
+
+
 def add_block(net: GraphBuilder, x: Tensor, block: Block, filters: int, stride: int, function: Function) -> Tensor:
     """Squeeze to a quarter of the block's input (EfficientNet's rule), of other blocks' filters."""
     match block:
@@ -103,6 +136,8 @@ def add_block(net: GraphBuilder, x: Tensor, block: Block, filters: int, stride: 
             return separable(net, x, filters, kernel, stride, function)
         case Shuffle(kernel, groups):
             return shuffled(net, x, filters, kernel, stride, function, groups)
+        case Attention(heads):
+            return attention(net, x, filters, stride, function, heads)
     inverted = isinstance(block, MbConv | FusedMbConv)
     squeezed = max(1, (x.shape[3] if inverted else filters) // 4) if block.squeeze_excite else 0
     match block:
@@ -119,7 +154,7 @@ def add_block(net: GraphBuilder, x: Tensor, block: Block, filters: int, stride: 
 def describe_stage(block: Block, filters: int, windows: list[tuple[Pair, Pair]]) -> str:
     """Blocks of equal kernels together; of the first the stride."""
     name = TAGS[type(block)].removesuffix("_mbconv")
-    number = str(getattr(block, "expansion", getattr(block, "groups", "")))
+    number = str(next((getattr(block, of) for of in ("expansion", "groups", "heads") if hasattr(block, of)), ""))
     halved = "/2" if windows[0][1] != (1, 1) else ""
     squeeze = " se" if getattr(block, "squeeze_excite", False) else ""
     words: list[str] = []

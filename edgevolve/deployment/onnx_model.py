@@ -22,6 +22,7 @@ from edgevolve.graph import (
     DepthwiseConv2D,
     GlobalAveragePool,
     Graph,
+    MatMul,
     MaxPool2D,
     Multiply,
     Node,
@@ -142,6 +143,12 @@ def _multiply(to: _Writer, node: Node, a: str, b: str) -> None:
     to.fused(node, "Mul", [a, b])
 
 
+def _matmul(to: _Writer, node: Node, a: str, b: str) -> None:
+    op: Any = node.op
+    second = to.node("Transpose", [b], f"{node.name}/second", perm=[0, 2, 1]) if op.transposed else b
+    to.node("MatMul", [a, second], node.name)
+
+
 def _concat(to: _Writer, node: Node, *inputs: str) -> None:
     to.node("Concat", list(inputs), node.name, axis=_channels(node))
 
@@ -178,6 +185,9 @@ def _activate(to: _Writer, node: Node, x: str) -> None:
 
 
 def _softmax(to: _Writer, node: Node, x: str) -> None:
+    op: Any = node.op
+    if op.beta != 1:
+        x = to.node("Mul", [x, to.constant(f"{node.name}/beta", np.float32(op.beta))], f"{node.name}/scaled")
     to.node("Softmax", [x], node.name, axis=_channels(node))
 
 
@@ -196,6 +206,7 @@ LOWER: dict[type, Callable[..., None]] = {
     GlobalAveragePool: _global_average,
     Add: _add,
     Multiply: _multiply,
+    MatMul: _matmul,
     Concat: _concat,
     Pad: _pad,
     Reshape: _reshape,

@@ -20,6 +20,7 @@ from edgevolve.graph import (
     Dense,
     DepthwiseConv2D,
     GlobalAveragePool,
+    MatMul,
     MaxPool2D,
     Multiply,
     Node,
@@ -120,6 +121,11 @@ def _multiply(network: TorchNetwork, node: Node, a: Any, b: Any) -> Any:
     return ACTIVATIONS[op.activation](a * b)
 
 
+def _matmul(network: TorchNetwork, node: Node, a: Any, b: Any) -> Any:
+    op: Any = node.op
+    return torch.matmul(a, b.transpose(1, 2) if op.transposed else b)
+
+
 def _concat(network: TorchNetwork, node: Node, *inputs: Any) -> Any:
     return torch.cat(inputs, _channels(node))
 
@@ -148,7 +154,8 @@ def _activate(network: TorchNetwork, node: Node, x: Any) -> Any:
 
 
 def _softmax(network: TorchNetwork, node: Node, x: Any) -> Any:
-    return functional.softmax(x, _channels(node))
+    op: Any = node.op
+    return functional.softmax(x if op.beta == 1 else op.beta * x, _channels(node))
 
 
 def _channels(node: Node) -> int:
@@ -172,6 +179,7 @@ FORWARD: dict[type, Callable[..., Any]] = {
     GlobalAveragePool: _global_average,
     Add: _add,
     Multiply: _multiply,
+    MatMul: _matmul,
     Concat: _concat,
     Pad: _pad,
     Reshape: _reshape,

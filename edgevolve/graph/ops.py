@@ -34,6 +34,7 @@ __all__ = [
     "Dense",
     "DepthwiseConv2D",
     "GlobalAveragePool",
+    "MatMul",
     "MaxPool2D",
     "Multiply",
     "Op",
@@ -142,6 +143,28 @@ class Multiply(WithoutWeights):
     def macs(self, *inputs: Shape) -> int:
         """One for each element."""
         return math.prod(self.output_shape(*inputs))
+
+
+@dataclass(frozen=True, slots=True)
+class MatMul(WithoutWeights):
+    """Product of two matrices, (1, m, k) and (1, k, n), TFLite's BATCH_MATMUL.
+
+    With `transposed` the second is (1, n, k).
+    """
+
+    transposed: bool = False
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """(1, m, n)."""
+        a, b = expect(self, inputs, count=2, rank=3)
+        k, n = (b[2], b[1]) if self.transposed else (b[1], b[2])
+        if a[2] != k:
+            raise ShapeError(f"{self} cannot multiply {a} and {b}")
+        return (1, a[1], n)
+
+    def macs(self, *inputs: Shape) -> int:
+        """The product m · k · n."""
+        return inputs[0][2] * math.prod(self.output_shape(*inputs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +280,13 @@ class Activate(WithoutWeights):
 
 @dataclass(frozen=True, slots=True)
 class Softmax(WithoutWeights):
-    """Softmax over the last axis, TFLite's SOFTMAX."""
+    """Softmax over the last axis of `beta` times the input, TFLite's SOFTMAX."""
+
+    beta: float = field(default=1.0, metadata={LATER: True})
+
+    def __post_init__(self) -> None:
+        if not 0 < self.beta < math.inf:
+            raise ShapeError(f"{self} needs a beta above 0")
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The input's shape."""
@@ -275,6 +304,7 @@ OPS: dict[str, type] = {
         GlobalAveragePool,
         Add,
         Multiply,
+        MatMul,
         Concat,
         Pad,
         Reshape,

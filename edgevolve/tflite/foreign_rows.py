@@ -9,7 +9,6 @@ from collections.abc import Callable
 
 from edgevolve.tflite.kernels import (
     add_n_scratch,
-    batch_matmul_tables,
     embedding_tables,
     integer_tables,
     lstm_scratch,
@@ -135,10 +134,6 @@ def _calling(name: str, code: int, method: str, subgraphs: tuple[str, ...], *pla
     return Row(name=name, code=code, method=method, fields=fields, calls=True, kernel=kernel)
 
 
-def _flag(name: str, number: int) -> Field:
-    return Field(name, number, "?", fixed=0, others=None)
-
-
 FOREIGN_ROWS = (
     *(_plain(name, *figures) for name, figures in _PLAIN.items()),
     _of_shape("ADD_N", 106, "AddAddN", tables=integer_tables(40), scratch=add_n_scratch),
@@ -169,13 +164,6 @@ FOREIGN_ROWS = (
     _calling("IF", 118, "AddIf", ("then", "otherwise"), 0),
     _calling("WHILE", 119, "AddWhile", ("condition", "body")),
     _calling("CALL_ONCE", 129, "AddCallOnce", ("start",)),
-    Row(
-        name="BATCH_MATMUL",
-        code=126,
-        method="AddBatchMatMul",
-        fields=(_flag("adjoint_first", 0), _flag("adjoint_second", 1)),
-        kernel=Kernel(Kept(3, 1, 32), Kept(3, 1, 16), 0, batch_matmul_tables),
-    ),
     Row(
         name="TRANSPOSE_CONV",
         code=67,

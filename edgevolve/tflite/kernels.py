@@ -58,7 +58,7 @@ def embedding_tables(operator: Operator, target: Target) -> tuple[int, ...]:
 def batch_matmul_tables(operator: Operator, target: Target) -> tuple[int, ...]:
     """The output's shape, multipliers unless it is of floats, and a transposed copy of each operand that needs one."""
     sizes = [4 * (1 + len(operator.outputs[0].shape)), *([] if _dtype(operator, 0) is DType.FLOAT32 else [28])]
-    transposed = bool(operator.options["adjoint_first"]), not operator.options["adjoint_second"]
+    transposed = bool(operator.options["adjoint_first"]), not operator.options["transposed"]
     for operand, copied in zip(operator.inputs, transposed, strict=True):
         if copied and operand:
             sizes += [3 * target.pointer_bytes, 4 * (1 + len(operand.shape)), operand.size_bytes]

@@ -21,6 +21,7 @@ from edgevolve.graph import (
     DType,
     GlobalAveragePool,
     Graph,
+    MatMul,
     MaxPool2D,
     Multiply,
     Node,
@@ -37,6 +38,7 @@ from edgevolve.tflite.custom_rows import CUSTOM_ROWS
 from edgevolve.tflite.foreign_rows import FOREIGN_ROWS
 from edgevolve.tflite.kernels import (
     average_scratch,
+    batch_matmul_tables,
     channel_tables,
     convolution_scratch,
     dense_tables,
@@ -232,6 +234,17 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         kernel=Kernel(Kept(4, 4, 36), Kept(4, 4, 36)),
     ),
     Row(
+        name="BATCH_MATMUL",
+        code=126,
+        version=2,
+        method="AddBatchMatMul",
+        options=101,
+        kind="dense",
+        fields=(Field("adjoint_first", 0, "?", fixed=0), Field("transposed", 1, "?")),
+        op=MatMul,
+        kernel=Kernel(Kept(3, 1, 32), Kept(3, 1, 16), 0, batch_matmul_tables),
+    ),
+    Row(
         name="CONCATENATION",
         code=2,
         version=2,
@@ -295,7 +308,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         version=2,
         method="AddSoftmax",
         options=9,
-        fields=(Field("beta", 0, "f", fixed=1.0),),
+        fields=(Field("beta", 0, "f"),),
         kind="other",
         op=Softmax,
         output_scale=_SHARE,

@@ -16,6 +16,7 @@ from edgevolve.graph import (
     DepthwiseConv2D,
     GlobalAveragePool,
     Graph,
+    MatMul,
     MaxPool2D,
     Multiply,
     Node,
@@ -120,6 +121,11 @@ def _multiply(node: Node, values: Values, statistics: Statistics, a: Any, b: Any
     return ACTIVATIONS[op.activation](a * b)
 
 
+def _matmul(node: Node, values: Values, statistics: Statistics, a: Any, b: Any) -> Any:
+    op: Any = node.op
+    return tf.matmul(a, b, transpose_b=op.transposed)
+
+
 def _concat(node: Node, values: Values, statistics: Statistics, *inputs: Any) -> Any:
     return tf.concat(inputs, axis=-1)
 
@@ -145,7 +151,8 @@ def _activate(node: Node, values: Values, statistics: Statistics, x: Any) -> Any
 
 
 def _softmax(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
-    return tf.nn.softmax(x)
+    op: Any = node.op
+    return tf.nn.softmax(x if op.beta == 1 else op.beta * x)
 
 
 def _mix(node: Node, values: Values, statistics: Statistics, *inputs: Any) -> Any:
@@ -174,6 +181,7 @@ FORWARD: dict[type, Callable[..., Any]] = {
     GlobalAveragePool: _global_average,
     Add: _add,
     Multiply: _multiply,
+    MatMul: _matmul,
     Concat: _concat,
     Pad: _pad,
     Reshape: _reshape,

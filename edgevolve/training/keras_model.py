@@ -19,6 +19,7 @@ from edgevolve.graph import (
     DepthwiseConv2D,
     GlobalAveragePool,
     Graph,
+    MatMul,
     MaxPool2D,
     Multiply,
     Node,
@@ -164,6 +165,11 @@ def _multiply(node: Node, a: Any, b: Any) -> Any:
     return _finish(node, keras.layers.Multiply(name=node.name)([a, b]))
 
 
+def _matmul(node: Node, a: Any, b: Any) -> Any:
+    op: Any = node.op
+    return keras.layers.Dot((2, 2 if op.transposed else 1), name=node.name)([a, b])
+
+
 def _concat(node: Node, *inputs: Any) -> Any:
     return keras.layers.Concatenate(name=node.name)(list(inputs))
 
@@ -190,7 +196,8 @@ def _activate(node: Node, x: Any) -> Any:
 
 
 def _softmax(node: Node, x: Any) -> Any:
-    return keras.layers.Softmax(name=node.name)(x)
+    op: Any = node.op
+    return keras.layers.Softmax(name=node.name)(x if op.beta == 1 else keras.layers.Rescaling(op.beta)(x))
 
 
 KERAS_NAMES = {
@@ -210,6 +217,7 @@ LOWER: dict[type, Callable[..., Any]] = {
     GlobalAveragePool: _global_average,
     Add: _add,
     Multiply: _multiply,
+    MatMul: _matmul,
     Concat: _concat,
     Pad: _pad,
     Reshape: _reshape,

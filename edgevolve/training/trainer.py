@@ -209,6 +209,8 @@ def check_fit(graph: Graph, target: Target, *parts: Split) -> str:
         raise ValueError("a softmax over one output is always 1; leave it out for a binary network")
     if target.loss != "cross-entropy":
         return output.name
+    if isinstance(last.op, Softmax) and last.op.beta != 1:
+        raise ValueError("the softmax at the end of a network must have a beta of 1")
     sigmoid = isinstance(last.op, Activate) and last.op.function is Activation.SIGMOID
     if isinstance(last.op, Softmax) or (sigmoid and units == 1):
         return last.inputs[0].name

@@ -29,6 +29,7 @@ from edgevolve.graph import (
     GlobalAveragePool,
     Graph,
     GraphBuilder,
+    MatMul,
     MaxPool2D,
     Multiply,
     Node,
@@ -147,6 +148,8 @@ def _work(node: Node) -> dict[str, float]:
         return work | {"ps_per_depthwise_mac": math.prod(y[1:3]) * _up(y[3], _LANES) * (9 if taps <= 9 else 25)}
     if isinstance(op, Dense):
         return work | {"ps_per_dense_mac": _up(math.prod(x), _DEEP) * _up(op.units, _LANES)}
+    if isinstance(op, MatMul):
+        return work | {"ps_per_dense_mac": node.macs}
     if isinstance(op, Reshape):
         return {}
     outputs = math.prod(y)

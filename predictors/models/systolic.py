@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from edgevolve.graph import Activate, Activation, Conv2D, Dense, DepthwiseConv2D, Graph, Node, Softmax
+from edgevolve.graph import Activate, Activation, Conv2D, Dense, DepthwiseConv2D, Graph, MatMul, Node, Softmax
 from predictors.workload import FeatureTable
 from resource_models import live_bytes
 from resource_models.graph_features import live_nodes
@@ -192,6 +192,8 @@ def unsupported(node: Node) -> str | None:
         return "HARD_SWISH is not supported"
     if isinstance(op, Conv2D) and op.groups > 1:
         return "CONV_2D with groups is not supported"
+    if isinstance(op, MatMul):
+        return "BATCH_MATMUL is not supported"
     if isinstance(op, Softmax) and math.prod(node.output.shape) > _MOST_SOFTMAX:
         return f"SOFTMAX of more than {_MOST_SOFTMAX} elements is not supported"
     return None

@@ -14,6 +14,7 @@ from edgevolve.graph import (
     DepthwiseConv2D,
     GlobalAveragePool,
     GraphBuilder,
+    MatMul,
     MaxPool2D,
     Multiply,
     Pad,
@@ -67,6 +68,9 @@ def every_operator():
     _, height, width, channels = x.shape
     x = net.add(Reshape((1, width, channels, height)), x)
     x = net.add(Softmax(), net.add(AveragePool2D((2, 2), (1, 1)), x))
+    pixels = net.add(Reshape((1, x.shape[1] * x.shape[2], x.shape[3])), x)
+    shares = net.add(Softmax(0.5), net.add(MatMul(transposed=True), pixels, pixels))
+    x = net.add(Reshape(x.shape), net.add(MatMul(), shares, pixels))
     x = net.add(Slice((0, 0, 1), x.shape[1:], (2, 1, 1)), x)
     left = net.add(Dense(3), net.add(GlobalAveragePool(), x))
     x = net.add(Concat(), left, net.add(Dense(4, Activation.RELU), net.flatten(x)))

@@ -9,7 +9,17 @@ from edgevolve.quantisation import open_model
 from edgevolve.quantisation.litert import runtime
 from search_space import MobileSpace
 from search_space.mobile import Mobile
-from search_space.mobile_stages import MORE_BLOCKS, Bottleneck, MbConv, Residual, ResNext, Separable, Shuffle, Stage
+from search_space.mobile_stages import (
+    MORE_BLOCKS,
+    Attention,
+    Bottleneck,
+    MbConv,
+    Residual,
+    ResNext,
+    Separable,
+    Shuffle,
+    Stage,
+)
 from tests.deployment.sources import source_of
 
 BLOCKS = {
@@ -20,6 +30,7 @@ BLOCKS = {
     "separable": Separable(5),
     "squeeze and excite": MbConv(3, 2, True),
     "residual": Residual(3, False),
+    "attention": Attention(2),
 }
 
 

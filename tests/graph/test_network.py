@@ -13,6 +13,7 @@ from edgevolve.graph import (
     GlobalAveragePool,
     Graph,
     GraphBuilder,
+    MatMul,
     MaxPool2D,
     Multiply,
     Node,
@@ -58,6 +59,8 @@ CASES = [
     (Reshape((1, 252)), [X], (1, 252), 0, None),
     (Activate(Activation.HARD_SWISH), [X], X, 0, None),
     (Softmax(), [(1, 4)], (1, 4), 0, None),
+    (MatMul(), [(1, 9, 4), (1, 4, 7)], (1, 9, 7), 9 * 4 * 7, None),
+    (MatMul(transposed=True), [(1, 9, 4), (1, 7, 4)], (1, 9, 7), 9 * 4 * 7, None),
 ]
 
 
@@ -95,6 +98,10 @@ def test_shapes_weights_and_macs_are_those_worked_out_by_hand(op, inputs, output
         (Concat(), [X]),
         (Concat(), [X, (1, 8, 7, 4)]),
         (Reshape((1, 100)), [X]),
+        (MatMul(), [(1, 9, 4), (1, 7, 4)]),
+        (MatMul(transposed=True), [(1, 9, 4), (1, 4, 7)]),
+        (MatMul(), [(9, 4), (4, 7)]),
+        (MatMul(), [(1, 9, 4)]),
     ],
 )
 def test_inputs_that_do_not_fit_are_refused(op, shapes):

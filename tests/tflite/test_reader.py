@@ -14,6 +14,7 @@ from edgevolve.graph import (
     DepthwiseConv2D,
     DType,
     GlobalAveragePool,
+    MatMul,
     MaxPool2D,
     Multiply,
     Opaque,
@@ -92,6 +93,16 @@ KNOWN = [
     (Activate(Activation.HARD_SWISH), "HARD_SWISH", [X], X, [], {}),
     (Activate(Activation.SIGMOID), "LOGISTIC", [X], X, [], {}),
     (Softmax(), "SOFTMAX", [(1, 4)], (1, 4), [], {"table": "SoftmaxOptions", "beta": 1.0}),
+    (Softmax(0.5), "SOFTMAX", [(1, 9, 9)], (1, 9, 9), [], {"table": "SoftmaxOptions", "beta": 0.5}),
+    (MatMul(), "BATCH_MATMUL", [(1, 9, 4), (1, 4, 7)], (1, 9, 7), [], {"table": "BatchMatMulOptions"}),
+    (
+        MatMul(transposed=True),
+        "BATCH_MATMUL",
+        [(1, 9, 4), (1, 7, 4)],
+        (1, 9, 7),
+        [],
+        {"table": "BatchMatMulOptions", "adjY": True},
+    ),
 ]
 
 
@@ -130,7 +141,16 @@ OTHERS = [
     ("on top", "CONCATENATION", [X, X], (1, 18, 7, 4), [], BESIDE | {"axis": 1}, 0),
     ("the same channels", "CONCATENATION", [(1, 2, 2, 2), (1, 2, 2, 2)], (1, 2, 2, 4), [], BESIDE | {"axis": 2}, 0),
     ("channels", "PAD", [X], (1, 9, 7, 5), [[[0, 0], [0, 0], [0, 0], [0, 1]]], {"table": "PadOptions"}, 0),
-    ("sharp", "SOFTMAX", [(1, 4)], (1, 4), [], {"table": "SoftmaxOptions", "beta": 2.0}, 0),
+    ("of nothing", "SOFTMAX", [(1, 4)], (1, 4), [], {"table": "SoftmaxOptions", "beta": 0.0}, 0),
+    (
+        "transposed first",
+        "BATCH_MATMUL",
+        [(1, 4, 9), (1, 4, 7)],
+        (1, 9, 7),
+        [],
+        {"table": "BatchMatMulOptions", "adjX": True},
+        0,
+    ),
     ("unknown to the IR", "TANH", [X], X, [], {}, 0),
     ("upwards", "TRANSPOSE_CONV", [], (1, 4, 4, 3), [[1, 4, 4, 3], (3, 2, 2, 5), (1, 2, 2, 5)], {}, 20 * 12),
 ]

@@ -14,6 +14,7 @@ from edgevolve.graph import (
     GlobalAveragePool,
     Graph,
     GraphBuilder,
+    MatMul,
     MaxPool2D,
     Multiply,
     Pad,
@@ -100,6 +101,12 @@ class Writer:
         inputs = (x, gate) if self.rng.integers(2) else (gate, x)
         return self.net.add(Multiply(self.pick(*FUSABLE)), *inputs)
 
+    def attend(self, x: Tensor) -> Tensor:
+        """Self-attention of all pixels."""
+        pixels = self.net.add(Reshape((1, x.shape[1] * x.shape[2], x.shape[3])), x)
+        shares = self.net.add(Softmax(0.5), self.net.add(MatMul(transposed=True), pixels, pixels))
+        return self.net.add(Reshape(x.shape), self.net.add(MatMul(), shares, pixels))
+
     def activate(self, x: Tensor) -> Tensor:
         """After a convolution, as a function that does not fuse."""
         return self.net.add(Activate(self.pick(Activation.HARD_SWISH, Activation.SIGMOID)), self.conv(x))
@@ -128,6 +135,8 @@ def random_graph(seed: int, input_shape: tuple[int, int, int] | None = None, cla
         x = net.add(DepthwiseConv2D((2, 3), dilation=(2, 2)), x)
     if seed % 5 == 4:
         x = net.add(Slice((0, 0, 0), (*x.shape[1:3], 1), (2, 1, 1)), net.add(Conv2D(4, (1, 1)), x))
+    if seed % 7 == 3:
+        x = writer.attend(x)
     flat = rng.integers(2) and x.shape[1:3] != (1, 1)
     x = net.flatten(x) if flat else net.add(GlobalAveragePool(), x)
     if rng.integers(2):
