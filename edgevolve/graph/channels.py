@@ -21,6 +21,7 @@ from edgevolve.graph.ops import (
     Dense,
     DepthwiseConv2D,
     GlobalAveragePool,
+    MatMul,
     MaxPool2D,
     Multiply,
     Pad,
@@ -146,6 +147,19 @@ def _tied(ties: _Ties, node: Node, inputs: list[Ids]) -> Ids:
     return inputs[0]
 
 
+def _matmul(ties: _Ties, node: Node, inputs: list[Ids]) -> Ids:
+    """Channels that are multiplied with each other go together; pixels, which are channels of one of the maps, stay."""
+    op, (first, second) = node.op, inputs
+    assert isinstance(op, MatMul)
+    if not op.transposed:
+        ties.fix(first)
+        return second
+    ties.tie(first, second)
+    made = ties.new(node.output.shape[-1])
+    ties.fix(made)
+    return made
+
+
 def _concat(ties: _Ties, node: Node, inputs: list[Ids]) -> Ids:
     return np.concatenate(inputs)
 
@@ -180,6 +194,7 @@ _RULES: dict[type, Callable[[_Ties, Node, list[Ids]], Ids]] = {
     Pad: _same,
     Add: _tied,
     Multiply: _tied,
+    MatMul: _matmul,
     Concat: _concat,
     Reshape: _reshape,
     Slice: _slice,

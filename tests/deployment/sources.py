@@ -69,7 +69,7 @@ def every_operator():
     x = net.add(Reshape((1, width, channels, height)), x)
     x = net.add(Softmax(), net.add(AveragePool2D((2, 2), (1, 1)), x))
     pixels = net.add(Reshape((1, x.shape[1] * x.shape[2], x.shape[3])), x)
-    shares = net.add(Softmax(0.5), net.add(MatMul(transposed=True), pixels, pixels))
+    shares = net.add(Softmax(), net.add(MatMul(transposed=True), pixels, pixels))
     x = net.add(Reshape(x.shape), net.add(MatMul(), shares, pixels))
     x = net.add(Slice((0, 0, 1), x.shape[1:], (2, 1, 1)), x)
     left = net.add(Dense(3), net.add(GlobalAveragePool(), x))

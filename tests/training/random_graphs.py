@@ -102,10 +102,11 @@ class Writer:
         return self.net.add(Multiply(self.pick(*FUSABLE)), *inputs)
 
     def attend(self, x: Tensor) -> Tensor:
-        """Self-attention of all pixels."""
+        """Self-attention of all pixels, before a convolution: the converter makes one of two reshapes in a row."""
         pixels = self.net.add(Reshape((1, x.shape[1] * x.shape[2], x.shape[3])), x)
-        shares = self.net.add(Softmax(0.5), self.net.add(MatMul(transposed=True), pixels, pixels))
-        return self.net.add(Reshape(x.shape), self.net.add(MatMul(), shares, pixels))
+        shares = self.net.add(Softmax(), self.net.add(MatMul(transposed=True), pixels, pixels))
+        mean = self.net.add(Reshape(x.shape), self.net.add(MatMul(), shares, pixels))
+        return self.conv(mean, keep_size=True)
 
     def activate(self, x: Tensor) -> Tensor:
         """After a convolution, as a function that does not fuse."""

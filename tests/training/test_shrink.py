@@ -16,6 +16,7 @@ from edgevolve.graph import (
     DepthwiseConv2D,
     GlobalAveragePool,
     GraphBuilder,
+    MatMul,
     Multiply,
     Reshape,
     Slice,
@@ -126,6 +127,9 @@ def brute_force(graph):
             if isinstance(op, Add | Multiply):
                 for x in ins:
                     edges.extend(zip(np.broadcast_to(x, shape).ravel(), y.ravel(), strict=True))
+            elif isinstance(op, MatMul):
+                other = ins[0] if op.transposed else y
+                edges.extend(zip(ins[1][0, 0], other[0, 0], strict=True))
             elif isinstance(op, DepthwiseConv2D):
                 edges.extend((ins[0][0, 0, 0, c // op.multiplier], y[0, 0, 0, c]) for c in range(shape[-1]))
             elif isinstance(op, Conv2D) and op.groups > 1:
