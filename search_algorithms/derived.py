@@ -23,22 +23,28 @@ class Derived:
 
     Networks that keep the hard bounds known before training, and are within a twentieth of every target, come first:
     the most likely network, changed option by option until it does so, then those among the 500 most likely. At most
-    `skips` nodes of a cell do nothing.
+    `skips` nodes of a cell do nothing. Options less likely than `pruning_threshold` are pruned: no network has them,
+    but where a decision has no others.
     """
 
     skips: int | None = 2
+    pruning_threshold: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.pruning_threshold <= 1:
+            raise ValueError(f"Derived: pruning_threshold must be from 0 to 1, not {self.pruning_threshold!r}")
 
     def start(self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure) -> "_Derived":
         """The search before its first ask. Raises `ProblemError` for a space that is no mixture."""
         if not isinstance(space, Mixable):
             raise ProblemError(f"Derived: {type(space).__name__} is no mixture of networks; CellSpace is")
-        return _Derived(space, self.skips, problem, measure)
+        return _Derived(space, self, problem, measure)
 
 
 @dataclass(slots=True)
 class _Derived:
     space: Mixable[Any]
-    skips: int | None
+    settings: Derived
     problem: Problem
     measure: Measure
     logits: NDArray[Any] | None = None
@@ -70,7 +76,7 @@ class _Derived:
         first = self._brought_near(mixture, logits)
         if first is not None:
             yield first
-        every = (selection for selection in mixture.best(logits, self.skips) if selection != first)
+        every = (selection for selection in self._likely(mixture, logits) if selection != first)
         others = []
         for selection in islice(every, _LOOKED_AT):
             if not self._distance(self.measure(mixture.genotype(selection))):
@@ -79,20 +85,24 @@ class _Derived:
                 others.append(selection)
         yield from chain(others, every)
 
+    def _likely(self, mixture: Mixture[Any], logits: NDArray[Any]) -> Iterator[Selection]:
+        return mixture.best(logits, self.settings.skips, self.settings.pruning_threshold)
+
     def _brought_near(self, mixture: Mixture[Any], logits: NDArray[Any]) -> Selection | None:
         """The most likely network, after swaps that bring it nearest to bounds and targets for the least likelihood.
 
         None where no swap brings it nearer and it does not meet them.
         """
         likely = [np.log(np.maximum(p, 1e-300)) for p in mixture.probabilities(logits)]
-        selection = next(mixture.best(logits, self.skips))
+        kept = mixture.likely(logits, self.settings.pruning_threshold)
+        selection = next(self._likely(mixture, logits))
         distance = self._distance(self.measure(mixture.genotype(selection)))
         while distance:
             swaps = []
             for place, decision in enumerate(mixture.decisions):
                 for option in range(len(decision.options)):
                     swapped = (*selection[:place], option, *selection[place + 1 :])
-                    if decision.skips and decision.skips[option]:
+                    if (decision.skips and decision.skips[option]) or not kept[place][option]:
                         continue
                     after = self._distance(self.measure(mixture.genotype(swapped)))
                     if after >= distance:

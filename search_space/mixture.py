@@ -108,15 +108,23 @@ class Mixture(Generic[G]):
             shares.append(np.concatenate(parts))
         return shares
 
-    def best(self, logits: NDArray[Any], skips: int | None = None) -> Iterator[Selection]:
+    def likely(self, logits: NDArray[Any], threshold: float) -> list[NDArray[np.bool_]]:
+        """For each decision which options are the most likely one or at least as likely as `threshold`."""
+        shares = [share / share.sum() for share in self.probabilities(logits)]
+        return [(share >= threshold) | (np.arange(len(share)) == share.argmax()) for share in shares]
+
+    def best(self, logits: NDArray[Any], skips: int | None = None, threshold: float = 0.0) -> Iterator[Selection]:
         """Selections from the most likely on: by the product of their options' weights.
 
         Of the decisions of one cell (the name up to the comma), the `skips` that lean most to an option that does
-        nothing may take it, the others may not (the cap of DARTS+, Liang et al. 2019, arXiv 1909.06035).
+        nothing may take it, the others may not (the cap of DARTS+, Liang et al. 2019, arXiv 1909.06035). Options that
+        are not `likely` may not either, but where a decision has no others left.
         """
         scores = [np.log(np.maximum(p, 1e-300)) for p in self.probabilities(logits)]
         if skips is not None:
             scores = self._capped(scores, skips)
+        kept = zip(scores, self.likely(logits, threshold), strict=True)
+        scores = [np.where(part, s, -np.inf) if np.isfinite(s[part]).any() else s for s, part in kept]
         orders = [np.argsort(-score, kind="stable")[: int(np.isfinite(score).sum())] for score in scores]
         losses = [score[order[0]] - score[order] for score, order in zip(scores, orders, strict=True)]
         for places in _cheapest(losses):

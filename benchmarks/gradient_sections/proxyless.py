@@ -1,18 +1,21 @@
 """ProxylessNAS on images: networks of given latencies on two devices, and the memory of two paths against all."""
 
-import resource
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from edgevolve import Derived, MobileSpace, NpzImages, Problem, ProxylessNAS, TrainingSettings, minimise, target
-from edgevolve.data import load_splits
+from edgevolve.data import Classes, load_splits
 from edgevolve.runs import Job
 from edgevolve.runs.devices import device_metrics
 from edgevolve.runs.measure import measure
+from edgevolve.training.in_turn import Weights
+from edgevolve.training.linear_costs import Costs
+from edgevolve.training.paths import Paths
 from edgevolve.training.session import configure_tensorflow
 from predictors import device
 from search_space.mixture import LOGITS
@@ -21,9 +24,9 @@ DEVICES = ("cortex_m7", "edge_tpu_v1")
 TRAINING = TrainingSettings(batch_size=64, learning_rate=0.05)
 
 
-def space_of(data):
+def space_of(shape, classes):
     """Three stages of nine kinds of blocks, one to three deep."""
-    return MobileSpace(tuple(data.input_shape), data.classes, max_stages=3, depths=(1, 3), max_filters=32)
+    return MobileSpace(tuple(shape), classes, max_stages=3, depths=(1, 3), max_filters=32)
 
 
 def measured(folder, quick):
@@ -31,12 +34,13 @@ def measured(folder, quick):
     configure_tensorflow(threads=1)
     data = NpzImages(str(folder / "mnist_12k2k.npz"))
     splits = fewer(load_splits(data), 2000 if quick else 12_000)
-    space, epochs = space_of(data), 6 if quick else 20
+    space, epochs = space_of(data.input_shape, data.classes), 6 if quick else 20
     worst = 0.0
     for name in DEVICES:
         worst = max(worst, *(missed(space, splits, name, share, epochs) for share in (0.25, 0.5, 0.75)))
-    each = {update: memory(folder, update) for update in ("two", "full")}
-    print(f"memory of an epoch: two paths {each['two'] / 2**20:.0f} MiB, all nine {each['full'] / 2**20:.0f} MiB")
+    each = {update: memory(update) for update in ("two", "full")}
+    mebibytes = [f"{each[update] / 2**20:.0f} MiB" for update in ("two", "full")]
+    print(f"memory of a step of the logits: two paths {mebibytes[0]}, all nine {mebibytes[1]}")
     return {"latency_target_max_error": worst, "two_path_memory_ratio": each["two"] / each["full"]}
 
 
@@ -70,30 +74,64 @@ def latency(space, providers, genotype):
     return measure(space, providers, genotype).metrics["latency_ms"]
 
 
-def memory(folder, update):
-    """Bytes that an epoch adds to a process of its own."""
+def memory(update):
+    """Bytes that a step of the logits adds to a process of its own."""
     ran = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            f"from gradient_sections import proxyless; proxyless.one_epoch({str(folder)!r}, {update!r})",
-        ],
+        [sys.executable, "-c", f"from gradient_sections import proxyless; proxyless.one_step({update!r})"],
         capture_output=True,
         text=True,
         cwd=__file__.rpartition("/gradient_sections")[0],
         check=True,
     )
-    return int(ran.stdout.split()[-1])
+    print(f"{update}: {ran.stdout.strip()}", flush=True)
+    return int(ran.stdout.split()[0])
 
 
-def one_epoch(folder, update):
-    """Print the bytes by which the peak of resident memory grows in an epoch that moves the logits at every step."""
+def one_step(update):
+    """Print the bytes by which resident memory peaks above a step of 2 examples in one of 256, and seconds to compile.
+
+    Both are calls of one compiled function, so that what compiling takes does not count.
+    """
+    import tensorflow as tf
+
     configure_tensorflow(threads=1)
-    data = NpzImages(str(Path(folder) / "mnist_12k2k.npz"))
-    splits, space = fewer(load_splits(data), 512), space_of(data)
-    method = ProxylessNAS(training=replace(TRAINING, epochs=1, batch_size=128), warm_up=0, every=1, update=update)
-    graph = space.graph(space.sample(np.random.default_rng(0)))
-    task = method.within(space, Problem([minimise("error")]), ())
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    task(Job(-1, None, graph, 0, {}), splits)
-    print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024)
+    space = space_of((28, 28, 1), 10)
+    weights = Weights.of(space.mixture(), Classes(10), TRAINING)
+    method = Paths(weights, 0.02, every=1, warm_up=0, update=update)
+    empty = np.zeros(0, np.float32)
+    options = sum(len(d.options) for d in weights.mixture.decisions)
+    free = Costs(empty, np.zeros((0, options), np.float32), empty, empty, empty, np.zeros(0, np.int32)).arrays()
+
+    def step(state, x, y, done):
+        seed = tf.stack([tf.constant(0, tf.int64), tf.cast(done, tf.int64)])
+        return method.move_logits(state, (x, y), (x, y), free, done, 0.05, seed)[1]
+
+    state = weights.first(0, 1e-3)
+    signature = (
+        tuple(tf.TensorSpec(part.shape, part.dtype) for part in state),
+        tf.TensorSpec((None, 28, 28, 1), tf.float32),
+        tf.TensorSpec((None,), tf.int64),
+        tf.TensorSpec((), tf.int32),
+    )
+    compiled = tf.function(step, signature, autograph=False)
+
+    def run(examples, done):
+        x, y = np.zeros((examples, 28, 28, 1), np.float32), np.zeros(examples, np.int64)
+        compiled(state, tf.constant(x), tf.constant(y), tf.constant(done))
+
+    begun = time.monotonic()
+    run(2, 0)
+    seconds = time.monotonic() - begun
+    for done in range(1, 4):
+        run(2, done)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = resident("VmRSS")
+    for done in range(8):
+        run(256, done)
+    print(f"{resident('VmHWM') - before} bytes of a step, {seconds:.0f} s to compile it")
+
+
+def resident(name):
+    """A line of the kernel's account of this process, in bytes."""
+    (line,) = (line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(name))
+    return int(line.split()[1]) * 1024

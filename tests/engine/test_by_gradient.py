@@ -12,13 +12,16 @@ from edgevolve.data import Digits, load_splits
 from edgevolve.engine.by_gradient import DARTS, ProxylessNAS
 from edgevolve.engine.mixture_costs import LogarithmError, MixtureCosts
 from edgevolve.runs import ConfigError, Job
+from edgevolve.runs.devices import device_metrics
 from edgevolve.runs.task import Resources
 from edgevolve.training import TrainingSettings
 from edgevolve.training.linear_costs import ABOVE_ZERO
 from edgevolve.training.mixed import cost_of, factor_of
+from predictors import EdgeTPUv6Predictor
 from search_algorithms import (
     Completed,
     Derived,
+    Exhausted,
     Failed,
     Problem,
     RandomSearch,
@@ -250,6 +253,42 @@ def test_what_is_derived_lies_within_a_twentieth_of_a_target_and_keeps_the_bound
         algorithm.prepared({LOGITS: logits})
         found = macs_of(algorithm.ask(0).genotype)["macs"]
         assert 0.95 * aim <= found <= aim
+
+
+def test_options_below_the_pruning_threshold_are_in_no_network_that_is_derived():
+    mixture, rng = SMALL.mixture(), np.random.default_rng(0)
+    logits = rng.standard_normal(mixture.size)
+    kept = mixture.likely(logits, 0.1)
+    assert not all(part.all() for part in kept)
+    algorithm = Derived(pruning_threshold=0.1).start(SMALL, Problem([minimise("error")]), 0, macs_of)
+    algorithm.prepared({LOGITS: logits})
+    every = product(*(range(len(d.options)) for d in mixture.decisions))
+    allowed = [s for s in every if all(part[option] for part, option in zip(kept, s, strict=True))]
+    derived = []
+    for number in range(len(allowed)):
+        derived.append(algorithm.ask(number).genotype)
+        algorithm.asked(None)
+    assert len(set(derived)) == len(allowed)
+    assert set(derived) == {mixture.genotype(selection) for selection in allowed}
+    with pytest.raises(Exhausted):
+        algorithm.ask(len(allowed))
+    with pytest.raises(ValueError, match="pruning_threshold must be from 0 to 1, not 1.5"):
+        Derived(pruning_threshold=1.5)
+
+
+def test_the_learned_edge_tpu_is_a_differentiable_term_of_the_loss():
+    providers = device_metrics((EdgeTPUv6Predictor.from_pretrained(),), {"latency_ms"}, set())
+    mixture, problem = SMALL.mixture(), Problem([minimise("error"), minimise("latency_ms")])
+    book = MixtureCosts.of(SMALL, mixture, problem, providers)
+    selection = tuple(len(decision.options) - 1 for decision in mixture.decisions)
+    (before,) = book.figures(selection)
+    costs, _ = book.around(selection, np.array([before]), 0.1, np.ones(1))
+    logits = tf.zeros(mixture.size)
+    with tf.GradientTape() as tape:
+        tape.watch(logits)
+        cost = cost_of(mixture.decisions, logits, costs.arrays())
+    cheap = next(mixture.best(-tape.gradient(cost, logits).numpy()))
+    assert book.figures(cheap)[0] < 0.9 * before
 
 
 @pytest.mark.parametrize(

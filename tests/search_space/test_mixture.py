@@ -79,3 +79,12 @@ def test_no_more_nodes_of_a_cell_than_allowed_do_nothing():
 def test_where_nothing_but_skips_can_be_chosen_they_are():
     mixture = mixture_of(*(Decision(f"cell, {i}", ("skip",), (1,), skips=(True,)) for i in range(3)))
     assert list(mixture.best(np.zeros(3), skips=1)) == [(0, 0, 0)]
+
+
+def test_options_less_likely_than_a_threshold_are_left_out_but_never_all():
+    mixture = mixture_of(Decision("a", tuple("xyz"), (3,)), Decision("b", tuple("uv"), (2,)))
+    logits = np.log([0.5, 0.4, 0.1, 0.75, 0.25])
+    assert list(mixture.best(logits, threshold=0.2)) == [(0, 0), (1, 0), (0, 1), (1, 1)]
+    assert list(mixture.best(logits, threshold=1.0)) == [(0, 0)]
+    idle = mixture_of(Decision("cell, 1", ("skip", "conv"), (2,), skips=(True, False)))
+    assert list(idle.best(np.array([3.0, 0.0]), skips=0, threshold=0.5)) == [(1,)]
