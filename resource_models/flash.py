@@ -10,7 +10,7 @@ is said in `deployment.flatbuffer`. Source: the FlatBuffers internals document a
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
 
-from edgevolve.graph import Activation, DType, Graph, Tensor
+from edgevolve.graph import Activation, DType, Graph, Opaque, Tensor
 from edgevolve.tflite import ROWS, Operator, Row, of_one_scale, row_of
 from resource_models.constants import Constant, constant_key, constants
 
@@ -151,14 +151,15 @@ def _known_scales(graph: Graph) -> _Scales:
     """
     found: dict[str, tuple[Hashable, Hashable]] = {}
     for node in graph.nodes:
-        row, name = row_of(node.op), node.output.name
-        scale = row.output_scale or f"of {name}"
+        name = node.output.name
+        fixed = None if isinstance(node.op, Opaque) else row_of(node.op).output_scale
+        scale = fixed or f"of {name}"
         last = getattr(node.op, "activation", getattr(node.op, "function", None))
         has_kernel = any(weight.role == "kernel" for weight in node.op.weights(*(x.shape for x in node.inputs)))
         never_below = not has_kernel and all(found.get(x.name, (0, 0))[1] == _LEAST for x in node.inputs)
         if node.output.dtype is DType.INT16:
             found[name] = (scale, 0)
-        elif row.output_scale or last in _FROM_ZERO or never_below:
+        elif fixed or last in _FROM_ZERO or never_below:
             found[name] = (scale, _LEAST)
     return found
 
