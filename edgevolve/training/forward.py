@@ -55,11 +55,13 @@ def forward(
 
 def _conv(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
     op: Any = node.op
-    kernel, padding = values[f"{node.name}/kernel"], op.padding.value.upper()
+    kernel, padding, stride = values[f"{node.name}/kernel"], op.padding.value.upper(), op.stride
+    if op.kernel == (1, 1) and max(stride) > 1:  # oneDNN's gradient writes where it must not (TensorFlow 2.21, AVX2)
+        x, stride = x[:, :: stride[0], :: stride[1]], (1, 1)
     if max(op.dilation) > 1:  # the plain operator has no gradient on a CPU where it is dilated
-        y = tf.nn.convolution(x, kernel, op.stride, padding, dilations=op.dilation)
+        y = tf.nn.convolution(x, kernel, stride, padding, dilations=op.dilation)
     else:
-        y = tf.nn.conv2d(x, kernel, op.stride, padding)
+        y = tf.nn.conv2d(x, kernel, stride, padding)
     return _finish(node, values, statistics, y)
 
 
