@@ -9,9 +9,10 @@
 
 from edgevolve.tflite.c_array import C_SUFFIXES
 from edgevolve.tflite.custom_rows import CUSTOM_ROWS
+from edgevolve.tflite.graph_operators import operators
 from edgevolve.tflite.model import Signature, Subgraph, TfliteError, TfliteModel
 from edgevolve.tflite.one_scale import of_one_scale
-from edgevolve.tflite.operator_rows import ROWS, needs, operators, row_of, tflite_name
+from edgevolve.tflite.operator_rows import ROWS, needs, row_of, tflite_name
 from edgevolve.tflite.reader import load_tflite, model_bytes, read_tflite
 from edgevolve.tflite.row import Field, Kept, Kernel, Needs, Operator, Row
 from edgevolve.tflite.runtimes import Verdict, compiled_for, open_sizes, runtimes

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.graph import DType, Graph, Node, Shape, ShapeError, Weight
-from edgevolve.tflite.operator_rows import options_of, row_of
+from edgevolve.tflite.graph_operators import options_of
+from edgevolve.tflite.operator_rows import row_of
 from edgevolve.tflite.reader import PLAN_NAME
 from edgevolve.tflite.row import Row
 
