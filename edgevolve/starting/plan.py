@@ -32,7 +32,7 @@ _FEWEST_MACS = 20_000
 _FINAL = 20
 """The one that is exported is trained again so many times as long."""
 _LARGE_SIDE = 64
-_MOST_FLASH, _MOST_FLASH_OF_LARGE = 4_000, 12_000
+_MOST_FLASH = 12_000
 _IMBALANCED = 10
 _WORTH_A_BOUND = 0.01
 """What takes a smaller share of the arena is not counted."""
@@ -159,8 +159,7 @@ def _problem(reading: Reading, splits: Splits, board: Board, most_macs: int, why
     arena_metric = next(iter(board.rooms))
     left = arena.free_bytes - reading.raw_bytes
     front_end = cost_of(splits.front_end).flash_bytes if isinstance(reading.data, Features) else 0
-    usual = _MOST_FLASH_OF_LARGE if min(reading.data.input_shape[:2]) >= _LARGE_SIDE else _MOST_FLASH
-    most_flash = min(flash.free_bytes, usual + ceil(front_end / 1000) * 1000)
+    most_flash = min(flash.free_bytes, _MOST_FLASH + ceil(front_end / 1000) * 1000)
     bounds: list[Constraint] = []
     if reading.raw_bytes > _WORTH_A_BOUND * arena.free_bytes:
         if left <= 0:
