@@ -139,7 +139,8 @@ class Constraint:
     def violations(self, values: FloatArray) -> FloatArray:
         """The violation of each value of the metric."""
         over = values - self.bound if self.sense == "at_most" else self.bound - values
-        return np.where(np.isnan(values), _VERY_LARGE, np.maximum(over, 0.0) / (abs(self.bound) or 1.0))
+        with np.errstate(over="ignore"):  # beyond the largest number it is infinite
+            return np.where(np.isnan(values), _VERY_LARGE, np.maximum(over, 0.0) / (abs(self.bound) or 1.0))
 
     def __str__(self) -> str:
         return f"{self.metric} {'≤' if self.sense == 'at_most' else '≥'} {self.bound:g}"

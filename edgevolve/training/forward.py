@@ -55,14 +55,33 @@ def forward(
 
 def _conv(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
     op: Any = node.op
-    kernel, padding, stride = values[f"{node.name}/kernel"], op.padding.value.upper(), op.stride
-    if op.kernel == (1, 1) and max(stride) > 1:  # oneDNN's gradient writes where it must not (TensorFlow 2.21, AVX2)
-        x, stride = x[:, :: stride[0], :: stride[1]], (1, 1)
-    if max(op.dilation) > 1:  # the plain operator has no gradient on a CPU where it is dilated
-        y = tf.nn.convolution(x, kernel, stride, padding, dilations=op.dilation)
+    kernel, padding = values[f"{node.name}/kernel"], op.padding.value.upper()
+    if op.kernel == (1, 1) and max(op.stride) > 1:
+        y = _strided_pixels(x, kernel, op.stride)
+    elif max(op.dilation) > 1:  # the plain operator has no gradient on a CPU where it is dilated
+        y = tf.nn.convolution(x, kernel, op.stride, padding, dilations=op.dilation)
     else:
-        y = tf.nn.conv2d(x, kernel, stride, padding)
+        y = tf.nn.conv2d(x, kernel, op.stride, padding)
     return _finish(node, values, statistics, y)
+
+
+def _strided_pixels(x: Any, kernel: Any, stride: tuple[int, int]) -> Any:
+    """A 1×1 convolution of every `stride`-th pixel, with the gradient of one that has those pixels alone.
+
+    oneDNN's own gradient writes beyond its memory (TensorFlow 2.21 without AVX-512, few channels).
+    """
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def convolved(x: Any, kernel: Any) -> Any:
+        def gradient(above: Any) -> Any:
+            with tf.GradientTape() as tape:
+                tape.watch((x, kernel))
+                made = tf.nn.conv2d(x[:, :: stride[0], :: stride[1]], kernel, 1, "VALID")
+            return tape.gradient(made, (x, kernel), above)
+
+        return tf.nn.conv2d(x, kernel, stride, "VALID"), gradient
+
+    return convolved(x, kernel)
 
 
 def _depthwise(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:

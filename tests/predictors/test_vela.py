@@ -4,7 +4,17 @@ from predictor_sections.ethos_blocks import scale_fetches
 from predictor_sections.ethos_layers import compile_graph
 from predictor_sections.layerwise import LayerwiseTransfer, expected_cycles, features_of, steps_of
 
-from edgevolve.graph import Activate, Activation, Add, Conv2D, Dense, DepthwiseConv2D, GlobalAveragePool, GraphBuilder
+from edgevolve.graph import (
+    Activate,
+    Activation,
+    Add,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    GlobalAveragePool,
+    GraphBuilder,
+    MatMul,
+)
 from edgevolve.tflite import skeleton
 from predictors import Kind, PredictorError, analyse, sheet, sheets
 from search_space import CnnSpace, MobileSpace
@@ -124,8 +134,11 @@ def test_a_transfer_needs_as_many_sources_as_networks(generations):
 
 @pytest.mark.parametrize("name", ["ethos_u65_512", "ethos_u85_1024"])
 def test_a_layer_takes_what_its_slowest_bound_takes(name):
-    for seed in range(6):
-        found = compile_graph(sheet(name), random_graph(seed))
+    """In networks without attention, whose many small operators take longer than any of the bounds."""
+    graphs = [graph for graph in map(random_graph, range(12)) if not any(isinstance(n.op, MatMul) for n in graph.nodes)]
+    assert len(graphs) > 5
+    for graph in graphs[:6]:
+        found = compile_graph(sheet(name), graph)
         slowest = [
             max(x.npu_cycles, x.sram_cycles, x.feature_cycles, x.weight_cycles, x.scale_cycles)
             for x in found.layers.values()
