@@ -115,6 +115,26 @@ def test_activations_agree_with_keras(function):
     np.testing.assert_allclose(output, keras_model(graph)(x), atol=1e-6)
 
 
+def test_a_strided_convolution_of_single_pixels_is_trained_as_one_of_the_pixels_that_it_sees():
+    """Fewer channels than a vector register holds: TensorFlow's own gradient corrupts memory on some processors."""
+    net = GraphBuilder()
+    graph = net.build(net.add(Conv2D(4, (1, 1), (2, 2)), net.input((1, 8, 8, 4))))
+    values, x = busy_weights(graph, 0), tf.constant(images(graph, 64))
+    kernel = tf.constant(values[f"{graph.nodes[0].name}/kernel"])
+
+    def gradients(network):
+        with tf.GradientTape() as tape:
+            tape.watch((x, kernel))
+            loss = tf.reduce_sum(network() ** 2)
+        return tape.gradient(loss, (x, kernel))
+
+    named = {f"{graph.nodes[0].name}/kernel": kernel}
+    found = gradients(lambda: forward(graph, named, x, graph.outputs[0].name)[0])
+    wanted = gradients(lambda: tf.einsum("nhwc,cf->nhwf", x[:, ::2, ::2], kernel[0, 0]))
+    for one, other in zip(found, wanted, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-3)
+
+
 def test_a_saved_model_loads_with_keras_alone(tmp_path):
     graph = random_graph(6)
     model = keras_model(graph, busy_weights(graph, 1))
