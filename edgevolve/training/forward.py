@@ -71,7 +71,6 @@ def _strided_pixels(x: Any, kernel: Any, stride: tuple[int, int]) -> Any:
     oneDNN's own gradient writes beyond its memory (TensorFlow 2.21 without AVX-512, few channels).
     """
 
-    @tf.custom_gradient  # type: ignore[untyped-decorator]
     def convolved(x: Any, kernel: Any) -> Any:
         def gradient(above: Any) -> Any:
             with tf.GradientTape() as tape:
@@ -81,7 +80,7 @@ def _strided_pixels(x: Any, kernel: Any, stride: tuple[int, int]) -> Any:
 
         return tf.nn.conv2d(x, kernel, stride, "VALID"), gradient
 
-    return convolved(x, kernel)
+    return tf.custom_gradient(convolved)(x, kernel)
 
 
 def _depthwise(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:

@@ -81,7 +81,7 @@ def test_two_boards_get_a_front_each_whose_files_keep_every_bound(prepared, tmp_
         best, folder = run.best, tmp_path / f"{name}_file"
         export(folder, run.graph(best.number), run.weights(best.number), load_splits(Digits()), facts(run, best.number))
         content = next(Path(folder).glob("*.tflite")).read_bytes()
-        assert len(content) <= best.metrics["flash_bytes"] <= 1.02 * len(content)
+        assert 0 <= best.metrics["flash_bytes"] - len(content) <= 96  # equal scales are known after training alone
         assert arena_needed(content)[2] <= next(room for metric, room in rooms.items() if metric.startswith("arena"))
 
 
