@@ -4,9 +4,11 @@ A step of the weights draws one option for each decision. A step of the logits d
 moves those two against each other; or it computes all; or it compares whole networks drawn (REINFORCE).
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial, reduce
+from itertools import accumulate, chain
 from typing import Any, Literal
 
 import tensorflow as tf
@@ -34,55 +36,140 @@ class Chosen:
 
 
 def path_forward(graph: Graph, values: Mapping[str, Any], x: Any, chosen: Sequence[Chosen]) -> Any:
-    """What a mixture's graph gives for `x` when of each decision only the chosen options are computed."""
+    """What a mixture's graph gives for `x` when of each decision only the chosen options are computed.
+
+    What one option alone reads runs where that option is chosen, a decision's options where something chosen reads
+    them. For the gradient an option is computed again: its activations are not kept.
+    """
     made = {graph.inputs[0].name: x}
-    output = graph.outputs[0].name
-    _compute(graph, values, chosen, output, made)
-    return made[output]
-
-
-def _compute(
-    graph: Graph, values: Mapping[str, Any], chosen: Sequence[Chosen], target: str, made: dict[str, Any]
-) -> None:
-    """Compute `target`, and all that it needs whichever options are chosen."""
-    needed = _needed(graph)[target]
+    places = _places(graph)
+    needed = _needed(graph, chosen)
     for node in graph.nodes:
-        name = node.output.name
-        if name in made or name not in needed:
-            continue
-        with tf.name_scope(node.name):
-            if isinstance(node.op, Mix):
-                made[name] = _chosen(graph, values, chosen, node, made)
-            else:
-                made[name] = FORWARD[type(node.op)](node, values, {}, *(made[x.name] for x in node.inputs))
+        if node.output.name not in places:
+            with tf.name_scope(node.name):
+                made[node.output.name] = (
+                    _chosen(graph, values, chosen, node, made, needed[node.output.name])
+                    if isinstance(node.op, Mix)
+                    else _forward(node, values, made)
+                )
+    return made[graph.outputs[0].name]
 
 
-def _chosen(graph: Graph, values: Mapping[str, Any], chosen: Sequence[Chosen], node: Node, made: dict[str, Any]) -> Any:
-    """The sum of the chosen options times their gates; others are branches that do not run."""
+def _forward(node: Node, values: Mapping[str, Any], made: Mapping[str, Any]) -> Any:
+    return FORWARD[type(node.op)](node, values, {}, *(made[x.name] for x in node.inputs))
 
-    def option(place: int) -> Any:
-        own = dict(made)
-        _compute(graph, values, chosen, node.inputs[place].name, own)
-        return tf.identity(own[node.inputs[place].name])
 
+def _chosen(
+    graph: Graph, values: Mapping[str, Any], chosen: Sequence[Chosen], node: Node, made: Mapping[str, Any], needed: Any
+) -> Any:
+    """The sum of the chosen options times their gates; others are branches that do not run. Zeros if not `needed`."""
     assert isinstance(node.op, Mix)
     which = chosen[node.op.decision]
-    branches = [partial(option, place) for place in range(len(node.inputs))]
+    options = [_of_option(graph, node.output.name, place) for place in range(len(node.inputs))]
+    read = {x.name: made[x.name] for part in (*chain(*options), node) for x in part.inputs if x.name in made}
+
+    def option(parts: Sequence[Node], output: str, weights: Mapping[str, Any], activations: Sequence[Any]) -> Any:
+        own = dict(zip(read, activations, strict=True))
+        for part in parts:
+            own[part.output.name] = _forward(part, weights, own)
+        return tf.identity(own[output])
+
+    branches = [partial(option, parts, x.name) for parts, x in zip(options, node.inputs, strict=True)]
+    held = [
+        {name: value for name, value in values.items() if name.partition("/")[0] in {part.name for part in parts}}
+        for parts in options
+    ]
     if which.options is None:
-        taken = [branch() for branch in branches]
+        taken = [branch(own, list(read.values())) for branch, own in zip(branches, held, strict=True)]
     else:
-        taken = [tf.switch_case(which.options[i], branches) for i in range(which.options.shape[0])]
+        numbers = tf.where(needed, which.options, len(options))
+        run = _one_of(
+            [*branches, lambda _, read: tf.zeros((tf.shape(read[0])[0], *node.output.shape[1:]))], [*held, {}]
+        )
+        taken = [run(numbers[i], list(read.values())) for i in range(which.options.shape[0])]
     return reduce(tf.add, [which.gates[i] * output for i, output in enumerate(taken)])
 
 
+def _one_of(
+    branches: Sequence[Callable[[Mapping[str, Any], Sequence[Any]], Any]], held: Sequence[Mapping[str, Any]]
+) -> Callable[[Any, Sequence[Any]], Any]:
+    """What the branch of a number makes of its weights and of what all read; its gradient computes it again.
+
+    TensorFlow's own gradient of a choice hands what each branch keeps through every other one, which takes many
+    minutes to compile. The weights of all branches are one vector, so that a branch has few inputs.
+    """
+    sizes = [[math.prod(value.shape) for value in own.values()] for own in held]
+    begins = list(accumulate(map(sum, sizes), initial=0))
+    vector = tf.concat([tf.zeros(0), *(tf.reshape(value, (-1,)) for own in held for value in own.values())], axis=0)
+
+    def made(place: int, vector: Any, read: Sequence[Any]) -> Any:
+        parts = tf.split(vector, sizes[place]) if sizes[place] else []
+        own = {
+            name: tf.reshape(part, value.shape) for (name, value), part in zip(held[place].items(), parts, strict=True)
+        }
+        return branches[place](own, read)
+
+    def slopes(place: int, above: Any, vector: Any, *read: Any) -> list[Any]:
+        own = [tf.identity(x) for x in (vector, *read)]
+        by = gradients(made(place, own[0], own[1:]), own, above)
+        first, *others = (tf.zeros_like(x) if slope is None else slope for slope, x in zip(by, own, strict=True))
+        return [tf.pad(first, [[begins[place], begins[-1] - begins[place + 1]]]), *others]
+
+    def chosen(number: Any, of_place: Callable[[int], Any]) -> Any:
+        return tf.switch_case(number, [partial(of_place, place) for place in range(len(branches))])
+
+    @partial(tf.function, autograph=False)
+    def forward(number: Any, vector: Any, *read: Any) -> Any:
+        return chosen(number, lambda place: made(place, vector[begins[place] : begins[place + 1]], read))
+
+    @partial(tf.function, autograph=False)
+    def backward(number: Any, above: Any, vector: Any, *read: Any) -> Any:
+        return chosen(number, lambda place: slopes(place, above, vector[begins[place] : begins[place + 1]], *read))
+
+    def run(number: Any, read: Sequence[Any]) -> Any:
+        def one(*given: Any) -> tuple[Any, Callable[[Any], Any]]:
+            return forward(number, *given), lambda above: backward(number, above, *given)
+
+        return tf.custom_gradient(one)(vector, *read)
+
+    return run
+
+
 @cache
-def _needed(graph: Graph) -> dict[str, frozenset[str]]:
-    """For each activation, the activations that it needs whichever options are chosen, itself included."""
-    needed: dict[str, frozenset[str]] = {x.name: frozenset((x.name,)) for x in graph.inputs}
-    for node in graph.nodes:
-        parts = [needed[x.name] for x in node.inputs]
-        join: Callable[..., frozenset[str]] = frozenset.intersection if isinstance(node.op, Mix) else frozenset.union
-        needed[node.output.name] = join(*parts) | {node.output.name}
+def _places(graph: Graph) -> dict[str, tuple[str, int]]:
+    """Of each activation that one option of one decision alone needs, the output of its `Mix` and the option."""
+    places: dict[str, tuple[str, int]] = {}
+    for node in reversed(graph.nodes):
+        name = node.output.name
+        readers: set[tuple[str, int] | None] = {None} if node.output in graph.outputs else set()
+        for reader in (graph.nodes[i] for i in graph.consumers[name]):
+            if isinstance(reader.op, Mix):
+                readers |= {(reader.output.name, place) for place, x in enumerate(reader.inputs) if x.name == name}
+            else:
+                readers.add(places.get(reader.output.name))
+        (place, *others) = readers or {None}
+        if place and not others and not isinstance(node.op, Mix):
+            places[name] = place
+    return places
+
+
+def _of_option(graph: Graph, mix: str, place: int) -> list[Node]:
+    """The nodes that one option alone needs, in their order."""
+    places = _places(graph)
+    return [node for node in graph.nodes if places.get(node.output.name) == (mix, place)]
+
+
+def _needed(graph: Graph, chosen: Sequence[Chosen]) -> dict[str, Any]:
+    """For each activation whether a chosen option reads it: a tensor, or True where it is read whatever is chosen."""
+    needed: dict[str, Any] = {y.name: True for y in graph.outputs}
+    for node in reversed(graph.nodes):
+        own = needed.get(node.output.name, False)
+        for place, x in enumerate(node.inputs):
+            also = own
+            if isinstance(node.op, Mix) and (options := chosen[node.op.decision].options) is not None:
+                also = own & tf.reduce_any(options == place)
+            known = needed.get(x.name, False)
+            needed[x.name] = True if known is True or also is True else also if known is False else known | also
     return needed
 
 

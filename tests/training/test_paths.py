@@ -64,6 +64,35 @@ def test_gates_weigh_the_options_as_a_mixture_does():
     )
 
 
+def test_the_gradient_along_a_path_is_that_of_the_built_network_and_zero_elsewhere():
+    space = MobileSpace((8, 8, 1), 4, max_stages=1, depths=(1, 2), max_filters=8)
+    mixture = space.mixture()
+    values = {name: tf.constant(value) for name, value in initial_weights(mixture.graph, 0).items()}
+    names = [name for name in values if name.endswith(("kernel", "bias", "gamma", "beta"))]
+    x = tf.random.stateless_normal((8, 8, 8, 1), (0, 1))
+
+    @tf.function(autograph=False)
+    def slopes(options):
+        chosen = [Chosen(options[i : i + 1], tf.ones(1)) for i in range(len(mixture.decisions))]
+        loss = tf.reduce_sum(tf.square(path_forward(mixture.graph, values, x, chosen)))
+        return tf.gradients(loss, [values[name] for name in names], unconnected_gradients="zero")
+
+    for selection in ((3, 0), (6, 1)):
+        given = dict(zip(names, slopes(tf.constant(selection)), strict=True))
+        graph, _ = canonical(mixture.reduced(selection)[0])
+        with tf.GradientTape() as tape:
+            own = mixture.inherited(selection, values)
+            tape.watch(own)
+            built, _ = forward(graph, own, x, graph.outputs[0].name)
+            loss = tf.reduce_sum(tf.square(built))
+        wanted = {name: slope for name, slope in tape.gradient(loss, own).items() if slope is not None}
+        along = mixture.inherited(selection, given)
+        assert wanted.keys() <= along.keys()
+        for name, slope in wanted.items():
+            np.testing.assert_allclose(along[name], slope, atol=1e-4, rtol=1e-4)
+        assert sum(np.any(slope) for slope in given.values()) == sum(np.any(slope) for slope in wanted.values())
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("update", ["two", "full", "reinforce"])
 def test_every_update_moves_the_logits_to_what_costs_less(update):
