@@ -26,10 +26,10 @@ def main() -> None:
         for number, case in enumerate(CASES):
             folder = Path(top) / f"{number}"
             folder.mkdir()
-            found = outcome(case, folder)
-            tally[found.kind] += 1
-            if options.all or found.kind == "fault":
-                print(f"{case.name}: {found.kind}: {found.line}".replace(top, "")[:260])
+            end = outcome(case, folder)
+            tally[end.kind] += 1
+            if options.all or end.kind == "fault":
+                print(f"{case.name}: {end.kind}: {end.line}".replace(top, "")[:260])
     for kind, count in tally.most_common():
         print(f"{count:4} {kind}")
     print(json.dumps({"bad_inputs": len(CASES), **{f"bad_inputs_{kind}": count for kind, count in tally.items()}}))

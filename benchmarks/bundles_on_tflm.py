@@ -112,10 +112,10 @@ def digits(source: Path, folder: Path) -> None:
 
 def _some(is_test: Any) -> list[int]:
     """Rows of the training and the test examples, evenly spread."""
-    found: list[int] = []
+    chosen: list[int] = []
     for wanted, rows in ((TRAINED, np.flatnonzero(~is_test)), (TESTED, np.flatnonzero(is_test))):
-        found += rows[np.linspace(0, len(rows) - 1, min(wanted, len(rows))).round().astype(int)].tolist()
-    return found
+        chosen += rows[np.linspace(0, len(rows) - 1, min(wanted, len(rows))).round().astype(int)].tolist()
+    return chosen
 
 
 def as_it_is(path: Path, copy: Path) -> Path:
@@ -265,20 +265,20 @@ def main() -> None:
         machines = {"computer": (on_this_computer, list[str]())}
         if given.cortex_m4:
             machines["cortex_m4"] = (on_a_cortex_m4, for_a_cortex_m4(work / "cortex_m4"))
-        found = {}
+        figures = {}
         for machine, (running, options) in machines.items():
             programs = built(exports, given.tree.resolve(), work / machine, *options)
             for task in TASKS:
                 row = compared(task, work, programs[task.name], running, given.recordings)
-                found[f"{task.name}_{machine}"] = row
+                figures[f"{task.name}_{machine}"] = row
     heads = ("task", "same class", "right in C", "in Python", "score off by", "golden", "arena used", "given")
     print("".join(f"{head:>18}" for head in heads))
-    for name, row in found.items():
+    for name, row in figures.items():
         of = row["recordings"]
         cells = (name, f"{row['same_class']} of {of}", row["right_in_c"], row["right_in_python"])
         cells += (f"{row['largest_score_difference']:.4f}", f"{row['golden_agreeing']} of 8")
         print("".join(f"{cell:>18}" for cell in (*cells, row["arena_used"], row["arena_given"])))
-    print(json.dumps({f"{name}_{figure}": value for name, row in found.items() for figure, value in row.items()}))
+    print(json.dumps({f"{name}_{figure}": value for name, row in figures.items() for figure, value in row.items()}))
 
 
 if __name__ == "__main__":

@@ -79,17 +79,17 @@ def measured(names: list[str], options: Options, keep: Path) -> None:
     for name in names:
         begun = time.monotonic()
         module: Section = import_module(f"benchmarks.compression_sections.{SECTIONS[name]}")
-        found = module.measure(options)
+        section = module.measure(options)
         with console.capture() as text:
-            for table in found.tables:
+            for table in section.tables:
                 console.print(table)
-            for line in found.notes:
+            for line in section.notes:
                 console.print(line, highlight=False)
             console.print(f"{name}: {time.monotonic() - begun:.0f} s\n", highlight=False)
         print(text.get(), flush=True)
         with keep.open("a") as file:
             file.write(
-                json.dumps({"section": name, "options": in_words(options), "figures": dict(found.figures)}) + "\n"
+                json.dumps({"section": name, "options": in_words(options), "figures": dict(section.figures)}) + "\n"
             )
 
 

@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=TrainingSettings().epochs)
     options = parser.parse_args()
     table = Table("data", "clip_norm", "trained", "diverged", "median error", box=None, header_style="bold")
-    found: dict[str, dict[str, float]] = {}
+    figures: dict[str, dict[str, float]] = {}
     for name, data in DATA.items():
         for clip in (TrainingSettings().clip_norm, None):
             errors, failed = [], 0
@@ -85,9 +85,9 @@ def main() -> None:
                 failed += sum(not isinstance(one, Completed) for one in outcomes)
             middle = statistics.median(errors)
             table.add_row(name, str(clip), str(len(errors)), str(failed), f"{middle:.2%}")
-            found[f"{name}, clip_norm {clip}"] = {"trained": len(errors), "diverged": failed, "error": middle}
+            figures[f"{name}, clip_norm {clip}"] = {"trained": len(errors), "diverged": failed, "error": middle}
     Console(width=110).print(table)
-    print(json.dumps(found))
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -65,14 +65,14 @@ def examined(path: Path) -> Facts:
     except TfliteError as refusal:
         return {"refused": str(refusal).removeprefix(f"{path}: ")}
     content = path.read_bytes()
-    found = inspect_file(model, HOST)
-    json.dumps(network_json(found))
-    Console(file=io.StringIO()).print(network_table(found))
+    inspection = inspect_file(model, HOST)
+    json.dumps(network_json(inspection))
+    Console(file=io.StringIO()).print(network_table(inspection))
     facts: Facts = {
-        "unknown": list(found.footprint.unmodelled) if found.footprint else [],
-        "denied": list(found.runtimes[0].stopped_by),
+        "unknown": list(inspection.footprint.unmodelled) if inspection.footprint else [],
+        "denied": list(inspection.runtimes[0].stopped_by),
     }
-    return facts | _arena(content, found.footprint) | _optimised(content, model)
+    return facts | _arena(content, inspection.footprint) | _optimised(content, model)
 
 
 def _arena(content: bytes, promise: Footprint | None) -> Facts:
@@ -188,22 +188,22 @@ def tried(path: Path) -> Facts:
 
 def complaints(facts: Facts) -> list[str]:
     """What does not hold of a file."""
-    found = [*facts.get("traceback", []), *([facts["ended"]] if "ended" in facts else [])]
+    faults = [*facts.get("traceback", []), *([facts["ended"]] if "ended" in facts else [])]
     promised, needed = facts.get("promised"), facts.get("needed")
     if promised and needed:
         if wrong(facts):
-            found.append(f"arena of {promised[2]} promised, {needed[2]} needed")
+            faults.append(f"arena of {promised[2]} promised, {needed[2]} needed")
         elif promised[2] > needed[2] * (1 + _TOLERANCE):
-            found.append(f"arena of {promised[2]} promised, {needed[2]} is enough")
+            faults.append(f"arena of {promised[2]} promised, {needed[2]} is enough")
         if promised[:2] != needed[:2] and not facts["unknown"]:
-            found.append(f"head and tail {promised[:2]}, the runtime says {needed[:2]}")
+            faults.append(f"head and tail {promised[:2]}, the runtime says {needed[:2]}")
     elif promised and "micro_says" in facts:
-        found.append(f"an arena of {promised[2]} for what the runtime refuses: {facts['micro_says']}")
+        faults.append(f"an arena of {promised[2]} for what the runtime refuses: {facts['micro_says']}")
     elif needed:
-        found.append(f"no arena for what the runtime starts: {', '.join(facts['denied'])}")
+        faults.append(f"no arena for what the runtime starts: {', '.join(facts['denied'])}")
     if facts.get("equal") is False:
-        found.append(f"other outputs on {facts['runtime']} after optimise")
-    return found + [f"lost: {kind}" for kind in facts.get("lost", [])]
+        faults.append(f"other outputs on {facts['runtime']} after optimise")
+    return faults + [f"lost: {kind}" for kind in facts.get("lost", [])]
 
 
 def wrong(facts: Facts) -> bool:

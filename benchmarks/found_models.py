@@ -179,9 +179,9 @@ def models_of(task: str, options: argparse.Namespace, out: Path, table: Table) -
     """Search, train, choose, test; rows of the table and figures of the JSON."""
     data = Real(task, str(options.data.resolve()))
     config = searching(task, data, options.minutes * SEARCH_SHARE, options.workers)
-    found = begun_or_resumed(config, f"{task}_search", out)
+    searched = begun_or_resumed(config, f"{task}_search", out)
     left = options.minutes * (1 - SEARCH_SHARE)
-    plan = final(config, finalists(found), left, PLANS[task], options.workers)
+    plan = final(config, finalists(searched), left, PLANS[task], options.workers)
     trained = begun_or_resumed(plan, f"{task}_final", out)
     splits, figures = data.load(), dict[str, float]()
     chosen = chosen_of(trained, PLANS[task].most_error)
@@ -192,7 +192,9 @@ def models_of(task: str, options: argparse.Namespace, out: Path, table: Table) -
         scores = f"{1 - error_of(record):.2%}", f"{accuracy:.2%}"
         costs = f"{size['model_size_bytes']:,.0f}", f"{size['macs']:,.0f}", f"{size['peak_memory_bytes']:,.0f}"
         table.add_row(task, name, *scores, *costs, Text(record.description))
-    table.caption = f"{found.evaluations} networks searched, {trained.evaluations} trained for {plan.training.epochs}"
+    table.caption = (
+        f"{searched.evaluations} networks searched, {trained.evaluations} trained for {plan.training.epochs}"
+    )
     return figures
 
 

@@ -141,23 +141,25 @@ def main() -> None:
     options = parser.parse_args()
     if options.quick:
         options.clips, options.epochs, options.evaluations, options.population = 600, 6, 20, 8
-    found: dict[str, list[float]] = {kind: [] for kind in (*FIXED, SEARCHED)}
+    volumes_by_kind: dict[str, list[float]] = {kind: [] for kind in (*FIXED, SEARCHED)}
     with tempfile.TemporaryDirectory() as temporary:
         for seed in range(options.seeds):
-            for kind, volumes in found.items():
+            for kind, volumes in volumes_by_kind.items():
                 volumes.append(run_one(kind, seed, options, options.out or Path(temporary)))
                 print(f"seed {seed}: {kind} {volumes[-1]:.3f}", flush=True)
-    medians = {kind: statistics.median(volumes) for kind, volumes in found.items()}
+    medians = {kind: statistics.median(volumes) for kind, volumes in volumes_by_kind.items()}
     best = max(FIXED, key=lambda kind: medians[kind])
     table = Table("front end", "hypervolume, median", *(f"seed {seed}" for seed in range(options.seeds)))
-    for kind, volumes in found.items():
+    for kind, volumes in volumes_by_kind.items():
         table.add_row(kind, f"{medians[kind]:.3f}", *(f"{volume:.3f}" for volume in volumes))
     Console().print(table)
     figures: dict[str, Any] = {
         "hypervolume_searched": medians[SEARCHED],
         "hypervolume_best_fixed": medians[best],
         "best_fixed": best,
-        "seeds_ahead": sum(ours > theirs for ours, theirs in zip(found[SEARCHED], found[best], strict=True)),
+        "seeds_ahead": sum(
+            ours > theirs for ours, theirs in zip(volumes_by_kind[SEARCHED], volumes_by_kind[best], strict=True)
+        ),
     }
     figures |= {name: getattr(options, name) for name in ("seeds", "evaluations", "epochs", "clips")}
     print(json.dumps(figures))

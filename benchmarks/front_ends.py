@@ -105,10 +105,10 @@ def measured(front_end: Fittable, raw: NDArray[Any]) -> dict[str, Any]:
     scale = float(features.max() - features.min()) / 255
     steps = steps_from_python(fitted, raw, Quantisation(scale, round(-128 - float(features.min()) / scale)))
     cost = cost_of(fitted)
-    found = {"steps": steps, **compiled(fitted), "counted_ram": cost.work_bytes, "counted_flash": cost.flash_bytes}
-    found["counted_tables"] = table_bytes(fitted.c_source())
-    found["operations"] = cost.float_operations + cost.integer_operations
-    return found
+    figures = {"steps": steps, **compiled(fitted), "counted_ram": cost.work_bytes, "counted_flash": cost.flash_bytes}
+    figures["counted_tables"] = table_bytes(fitted.c_source())
+    figures["operations"] = cost.float_operations + cost.integer_operations
+    return figures
 
 
 def main() -> None:

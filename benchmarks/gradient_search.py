@@ -28,11 +28,11 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", choices=("darts", "proxyless", "sizes"))
     given = parser.parse_args()
-    found = {}
+    figures = {}
     for name, section in (("sizes", sizes), ("darts", darts), ("proxyless", proxyless)):
         if given.only in (None, name):
-            found |= section.measured(given.data, given.quick)
-    print(json.dumps(found))
+            figures |= section.measured(given.data, given.quick)
+    print(json.dumps(figures))
 
 
 if __name__ == "__main__":

@@ -248,8 +248,8 @@ def main() -> None:
                 correlation, surprise = prediction(parts, errors, size)
                 result.setdefault(f"spearman_{size}", []).append(correlation)
                 result.setdefault(f"nlpd_{size}", []).append(surprise)
-            found = evaluations_to_best(parts, errors, np.random.default_rng(seed))
-            result.setdefault("evaluations_to_best", []).append(found)
+            needed = evaluations_to_best(parts, errors, np.random.default_rng(seed))
+            result.setdefault("evaluations_to_best", []).append(needed)
     medians = {name: {what: round(median(values), 4) for what, values in r.items()} for name, r in results.items()}
     figures = Table("median", *medians, f"encoding ahead, of {options.seeds}", box=None)
     for what, ours in results["encoding"].items():

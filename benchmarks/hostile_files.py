@@ -56,10 +56,10 @@ def inspected(content: bytes) -> str:
 def replanned(content: bytes, slower: float) -> str:
     """How `optimise` ends."""
     try:
-        found = optimised(content, slower)
-        if len(found.arenas) > 1:
-            return "in bands" if found.arenas[-1][0] < found.arenas[0][0] else "made worse"
-        return "read" if found.saving >= 0 else "made worse"
+        result = optimised(content, slower)
+        if len(result.arenas) > 1:
+            return "in bands" if result.arenas[-1][0] < result.arenas[0][0] else "made worse"
+        return "read" if result.saving >= 0 else "made worse"
     except (TfliteError, ExportError) as refusal:
         return "refused" if len(str(refusal).splitlines()) == 1 else "several lines"
 
@@ -87,7 +87,7 @@ def readable(source: bytes, rng: np.random.Generator) -> bytes:
 
 def tried(paths: list[Path], verb: str, block: int, slower: float) -> Counter[str]:
     """A block of files in this process; says on stderr which ones ended badly."""
-    found: Counter[str] = Counter()
+    ends: Counter[str] = Counter()
     for number in range(block * _BLOCK, (block + 1) * _BLOCK):
         path, rng = paths[number % len(paths)], np.random.default_rng([number, verb == "optimise"])
         source = path.read_bytes()
@@ -102,12 +102,12 @@ def tried(paths: list[Path], verb: str, block: int, slower: float) -> Counter[st
             end = "traceback"
             traceback.print_exc()
         signal.alarm(0)
-        found[end] += 1
-        found["over_10_s"] += perf_counter() - began > _LIMIT_S
+        ends[end] += 1
+        ends["over_10_s"] += perf_counter() - began > _LIMIT_S
         if end not in ("read", "in bands", "refused"):
             print(f"{verb} {number} of {path}: {end}", file=sys.stderr, flush=True)
-    found["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-    return found
+    ends["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
+    return ends
 
 
 class _TooLongError(Exception):

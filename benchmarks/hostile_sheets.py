@@ -36,7 +36,7 @@ def main() -> None:
             hostile.predictor_is_refused_or_gives_numbers,
         ),
     }
-    found: dict[str, float] = {}
+    counts: dict[str, float] = {}
     tracebacks, slowest = 0, 0.0
     with tempfile.TemporaryDirectory() as folder:
         for kind, (texts, taken) in kinds.items():
@@ -49,8 +49,8 @@ def main() -> None:
                     tracebacks += 1
                     print(f"--- {kind}", text[:2000], traceback.format_exc(), sep="\n", flush=True)
                 slowest = max(slowest, time.monotonic() - began)
-            found |= {kind: options.number, f"{kind}_with_figures": figures}
-    print(json.dumps({**found, "tracebacks": tracebacks, "slowest_s": round(slowest, 2)}))
+            counts |= {kind: options.number, f"{kind}_with_figures": figures}
+    print(json.dumps({**counts, "tracebacks": tracebacks, "slowest_s": round(slowest, 2)}))
 
 
 if __name__ == "__main__":

@@ -22,9 +22,11 @@ SEED = 0
 MADE_BY = f"benchmarks/make_v6_predictor.py: {EACH} networks of each family, seed {SEED}, labels simulated"
 
 
-def fitted(found: Calibration, seed: int) -> EdgeTPUv6Predictor:
+def fitted(measured: Calibration, seed: int) -> EdgeTPUv6Predictor:
     """Learn from noisy labels of both generations."""
-    return EdgeTPUv6Predictor.fit(found.graphs, found.measured("v5e", seed), found.measured("v6", seed), found.families)
+    return EdgeTPUv6Predictor.fit(
+        measured.graphs, measured.measured("v5e", seed), measured.measured("v6", seed), measured.families
+    )
 
 
 def main() -> None:

@@ -60,11 +60,11 @@ def main() -> None:
         genotype = Mobile(8, "relu6", 100, 16, (Stage(block, 32, 1, 1), Stage(block, 48, 2, 2)), 0)
         graph = from_json(to_json(space.graph(genotype)))
         settings = TrainingSettings(epochs=given.epochs)
-        found = train(graph, splits.train, splits.validation, settings, 0, target=splits.target)
-        model = int8_network(graph, found.weights, splits.train.x[:][:300].astype(np.float32)).tflite()
+        trained = train(graph, splits.train, splits.validation, settings, 0, target=splits.target)
+        model = int8_network(graph, trained.weights, splits.train.x[:][:300].astype(np.float32)).tflite()
         whole = int8_scores(model, splits.validation, splits.target)["error"]
-        lost.append(whole - found.metrics["error"])
-        print(f"{name}: float {found.metrics['error']:.2%}, int8 {whole:.2%}, {len(model)} bytes", flush=True)
+        lost.append(whole - trained.metrics["error"])
+        print(f"{name}: float {trained.metrics['error']:.2%}, int8 {whole:.2%}, {len(model)} bytes", flush=True)
         release_memory()
     print(json.dumps({"int8_loss_max": max(lost)}))
 

@@ -111,23 +111,23 @@ def run(name: str, source: Path, folder: Path, minutes: float) -> Result:
     _, train_s = command(folder, *train, "--seeds", "2")
     _, export_s = command(folder, *export)
     (manifest,) = folder.glob("artifacts/mine/export/*/manifest.json")
-    found = json.loads(manifest.read_text())
+    manifest_json = json.loads(manifest.read_text())
     config = load_configuration(str(folder / "mine.py"), ROOT / "configs")
     with within(folder):
         splits = load_splits(config.data)
-    print(name, found["scores"]["test"], found["tflite_bytes"], file=sys.stderr, flush=True)
+    print(name, manifest_json["scores"]["test"], manifest_json["tflite_bytes"], file=sys.stderr, flush=True)
     known = baselines(folder, splits, config.training.augment)
-    arena, host, board = found["arena"], found["arena"]["host"], config.board
+    arena, host, board = manifest_json["arena"], manifest_json["arena"]["host"], config.board
     assert board
     events = (folder / "artifacts/mine/journal.jsonl").read_text().splitlines()
     return Result(
         board=board.name,
-        accuracy_int8=found["int8_test_accuracy"],
+        accuracy_int8=manifest_json["int8_test_accuracy"],
         baseline=max(known["reference_accuracy"], known["trees_accuracy"]),
         **known,
         arena_bytes=arena["arena_bytes"],
         arena_room_bytes=board.arena.free_bytes,
-        flash_bytes=found["tflite_bytes"],
+        flash_bytes=manifest_json["tflite_bytes"],
         flash_room_bytes=board.flash.free_bytes,
         proven=host is not None and host["least_arena_bytes"] <= host["predicted_arena_bytes"],
         candidates=sum(json.loads(line)["event"] == "finished" for line in events),
@@ -146,9 +146,9 @@ def baselines(folder: Path, splits: Splits, augment: tuple[str, ...]) -> dict[st
     kept = folder / "baselines.json"
     if not kept.exists():
         known = reference(splits, augment)
-        found = {"reference": known.name, "reference_accuracy": known.accuracy_int8}
-        found |= {"reference_flash_bytes": known.flash_bytes, "trees_accuracy": trees(splits)}
-        kept.write_text(json.dumps(found))
+        figures = {"reference": known.name, "reference_accuracy": known.accuracy_int8}
+        figures |= {"reference_flash_bytes": known.flash_bytes, "trees_accuracy": trees(splits)}
+        kept.write_text(json.dumps(figures))
     loaded: dict[str, Any] = json.loads(kept.read_text())
     return loaded
 

@@ -85,16 +85,16 @@ def _cpu_of_children() -> float:
 def load(browser: Any, page: Path, repeats: int) -> dict[str, float]:
     """Open the page from the disk, again and again."""
     browser.set_window_size(1280, 1000)  # the scatter is drawn when it comes into view
-    found: dict[str, list[int]] = {"readable_ms": [], "drawn_ms": []}
+    times_ms: dict[str, list[int]] = {"readable_ms": [], "drawn_ms": []}
     for _ in range(repeats):
         browser.get("about:blank")
         browser.get(page.as_uri())
         while not browser.execute_script("return document.documentElement.dataset.drawnMs"):
             time.sleep(0.05)
         times = browser.execute_script("return document.documentElement.dataset")
-        found["readable_ms"].append(int(times["readyMs"]))
-        found["drawn_ms"].append(int(times["drawnMs"]))
-    return {name: statistics.median(values) for name, values in found.items()}
+        times_ms["readable_ms"].append(int(times["readyMs"]))
+        times_ms["drawn_ms"].append(int(times["drawnMs"]))
+    return {name: statistics.median(values) for name, values in times_ms.items()}
 
 
 def follow(browser: Any, folder: Path) -> dict[str, float]:

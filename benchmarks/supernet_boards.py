@@ -73,7 +73,7 @@ def main() -> None:
         data = NpzImages(str(given.data / "mnist_12k2k.npz")) if given.data else Digits()
         run, splits = prepared(data, given.minutes, work), load_splits(data)
         rows = {name: on_board(run, name, splits, given, work) for name in BOARDS}
-        found = summary(rows) | ranked(run, splits) | as_a_set(run, splits, work, given.tflm)
+        figures = summary(rows) | ranked(run, splits) | as_a_set(run, splits, work, given.tflm)
     heads = ("board", "seconds", "candidates", "inherited", "from scratch", "file", "arena", "wheel's arena", "bounds")
     print("".join(f"{head:>15}" for head in heads))
     for name, row in rows.items():
@@ -81,7 +81,7 @@ def main() -> None:
         cells = (name, f"{row['seconds']:.0f}", row["candidates"], *errors)
         cells += (row["file_bytes"], row["arena_bytes"], row["wheel_arena_bytes"], "kept" if row["kept"] else "BROKEN")
         print("".join(f"{cell:>15}" for cell in cells))
-    print(json.dumps(found))
+    print(json.dumps(figures))
 
 
 def space_of(data):
@@ -124,20 +124,22 @@ def prepared(data, minutes, work):
 def on_board(run, name, splits, given, work):
     """Specialise, export the best, train it from scratch."""
     begun = time.monotonic()
-    found = specialised(run, name, minutes=given.each, evaluations=150)
+    searched = specialised(run, name, minutes=given.each, evaluations=150)
     seconds = time.monotonic() - begun
-    best = found.best
-    graph, folder = found.graph(best.number), work / f"file_{name}"
-    made = export(folder, graph, found.weights(best.number), splits, facts(found, best.number), device=found.target)
+    best = searched.best
+    graph, folder = searched.graph(best.number), work / f"file_{name}"
+    made = export(
+        folder, graph, searched.weights(best.number), splits, facts(searched, best.number), device=searched.target
+    )
     content = (folder / "model.tflite").read_bytes()
     least = arena_needed(content)
-    room = min(bound.bound for bound in found.problem.constraints if "arena" in bound.metric)
-    measured = {"flash_bytes": len(content), f"arena_bytes@{found.target.name}": made.arena.arena_bytes}
-    kept = not found.problem.broken({**best.metrics, **measured})
+    room = min(bound.bound for bound in searched.problem.constraints if "arena" in bound.metric)
+    measured = {"flash_bytes": len(content), f"arena_bytes@{searched.target.name}": made.arena.arena_bytes}
+    kept = not searched.problem.broken({**best.metrics, **measured})
     host = made.arena.host
     return {
         "seconds": seconds,
-        "candidates": found.evaluations,
+        "candidates": searched.evaluations,
         "inherited": best.metrics["error"],
         "trained": scratch(graph, splits, given.epochs, 0),
         "file_bytes": len(content),
@@ -184,13 +186,13 @@ def as_a_set(run, splits, work, tflm):
     if not members:
         return {"set_networks": 0}
     named = [Member(one.graph, one.weights, {"network": one.description}) for one in members]
-    found = export_set(work / "set", named, splits, "shared_set", run.target)
+    exported = export_set(work / "set", named, splits, "shared_set", run.target)
     result = {
         "set_networks": len(members),
-        "set_flash_bytes": found.flash_bytes,
-        "set_single_bytes": sum(found.single_bytes),
-        "set_arena_bytes": found.arena_bytes,
-        "set_errors_int8": [round(cost.error, 4) for cost in found.networks],
+        "set_flash_bytes": exported.flash_bytes,
+        "set_single_bytes": sum(exported.single_bytes),
+        "set_arena_bytes": exported.arena_bytes,
+        "set_errors_int8": [round(cost.error, 4) for cost in exported.networks],
     }
     return result if tflm is None else result | built_and_run(work, tflm)
 

@@ -118,12 +118,12 @@ def steps(number):
     named = {"largest": largest, "smallest": smallest, **{f"#{i}": one for i, one in enumerate(drawn)}}
     rows = {name: SPACE.path(one).vector for name, one in named.items()}
     static = {name: static_step(SPACE.graph(one), x, y, target) for name, one in named.items()}
-    found = [(name, *fastest(partial(path_step, rows[name]), static[name])) for name in named]
+    rows_of_steps = [(name, *fastest(partial(path_step, rows[name]), static[name])) for name in named]
     four = ("largest", "smallest", "#0", "#1")
     whole, apart = fastest(
         partial(path_step, *(rows[name] for name in four)), lambda: [path_step(rows[n]) for n in four]
     )
-    return found, descent.traces, whole / apart
+    return rows_of_steps, descent.traces, whole / apart
 
 
 def static_step(graph, x, y, target):

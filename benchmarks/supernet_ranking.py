@@ -65,9 +65,9 @@ def main() -> None:
         sets = {"mnist_12k2k": NpzImages(images), "har_phone": SensorTable(signals, group="subject")}
         sets = {name: data for name, data in sets.items() if given.only in (None, name)}
     how = networks, shared, epochs, given.methods, not given.rank_alone, given.pixels
-    found = {name: measured(name, data, *how) for name, data in sets.items()}
-    first = next(iter(found.values()))
-    print(json.dumps({**first.get("sandwich", next(iter(first.values()))), "methods": found}))
+    figures = {name: measured(name, data, *how) for name, data in sets.items()}
+    first = next(iter(figures.values()))
+    print(json.dumps({**first.get("sandwich", next(iter(first.values()))), "methods": figures}))
 
 
 def measured(name, data, number, shared_epochs, epochs, methods, with_surrogate, pixels=None):
@@ -93,7 +93,7 @@ def measured(name, data, number, shared_epochs, epochs, methods, with_surrogate,
     print(f"{name}: {number} networks, 2 × {epochs} epochs each in {spent:.1f} min; errors", end=" ")
     print(f"{trained.mean(axis=0).min():.2%} to {trained.mean(axis=0).max():.2%}", flush=True)
     costs = np.array([macs(graph) for graph in graphs])
-    found = {}
+    by_way = {}
     for method in methods:
         begun = time.monotonic()
         passes = shared_epochs * (4 if method == "random" else 1)
@@ -103,13 +103,13 @@ def measured(name, data, number, shared_epochs, epochs, methods, with_surrogate,
         inherited = np.array(
             [score(space, one, graph, shared, splits) for one, graph in zip(genotypes, graphs, strict=True)]
         )
-        found[method] = figures(inherited, trained, costs)
+        by_way[method] = figures(inherited, trained, costs)
         if method == methods[0] and with_surrogate:
-            found[method] |= predicted(space, shared, splits)
-        words = ", ".join(f"{key} {value}" for key, value in found[method].items())
+            by_way[method] |= predicted(space, shared, splits)
+        words = ", ".join(f"{key} {value}" for key, value in by_way[method].items())
         print(f"  {method}: {shared.steps} steps of {shared.networks} networks in {spent:.1f} min; {words}", flush=True)
         release_memory()
-    return found
+    return by_way
 
 
 def scratch(graph, splits, epochs, seed):
@@ -153,7 +153,7 @@ def predicted(space, shared, splits):
     rng = np.random.default_rng(5)
     genotypes = [space.sample(rng) for _ in range(400)]
     errors = np.array([score(space, one, from_json(to_json(space.graph(one))), shared, splits) for one in genotypes])
-    encoded, found = np.array([space.encode(one) for one in genotypes]), {}
+    encoded, correlations = np.array([space.encode(one) for one in genotypes]), {}
     for number in (100, 300):
         values = errors[:number, np.newaxis]
         evidence = Evidence(encoded[:number], values, values, values, np.empty((0, encoded.shape[1])))
@@ -161,8 +161,8 @@ def predicted(space, shared, splits):
         pairs = np.column_stack([np.ravel(guesses), errors[300:]])
         taus = [tau(*pairs[rng.integers(0, len(pairs), len(pairs))].T) for _ in range(BOOTSTRAPS)]
         low, high = np.nanquantile(taus, (0.025, 0.975))
-        found[f"predictor_tau_{number}"] = [round(float(value), 3) for value in (tau(*pairs.T), low, high)]
-    return found
+        correlations[f"predictor_tau_{number}"] = [round(float(value), 3) for value in (tau(*pairs.T), low, high)]
+    return correlations
 
 
 def tau(a, b):

@@ -63,7 +63,7 @@ def main() -> None:
     given = parser.parse_args()
     configure_tensorflow(threads=1)
     data = NpzImages(str(given.data / "mnist_12k2k.npz")) if given.data else Digits()
-    splits, found = load_splits(data), {}
+    splits, by_budget = load_splits(data), {}
     print(f"{'minutes':>8}{'way':>10}{'seed':>5}{'candidates':>11}{'trained':>8}{'best error':>11}{'hypervolume':>12}")
     for minutes in given.minutes:
         volumes = {way: [] for way in WAYS}
@@ -75,8 +75,8 @@ def main() -> None:
                 cells = f"{number:>11}{len(errors):>8}{min(errors, default=1):>11.2%}"
                 print(f"{minutes:>8g}{way:>10}{seed:>5}{cells}{volumes[way][-1]:>12.4f}", flush=True)
         medians = {way: round(statistics.median(values), 4) for way, values in volumes.items()}
-        found[f"{minutes:g}"] = medians | {"winner": max(medians, key=medians.get)}
-    print(json.dumps({"seeds": given.seeds, "hypervolume": found}))
+        by_budget[f"{minutes:g}"] = medians | {"winner": max(medians, key=medians.get)}
+    print(json.dumps({"seeds": given.seeds, "hypervolume": by_budget}))
 
 
 def searched(way, data, minutes, seed, given):

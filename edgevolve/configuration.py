@@ -41,7 +41,7 @@ def load_configuration(
         return tiny_ml_configuration(name, data)
     if data is not None:
         raise ConfigError(f"--data {data}: names the data of a .yaml configuration; {name} names its own")
-    path = _found(name, packaged, verbs)
+    path = _path_of(name, packaged, verbs)
     spec = importlib.util.spec_from_file_location(MODULE, path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
@@ -68,7 +68,7 @@ def is_configuration(name: str, packaged: Path = PACKAGED) -> bool:
     return is_tiny_ml(name) or any(map(_is_python_file, _candidates(name, packaged)))
 
 
-def _found(name: str, packaged: Path, verbs: tuple[str, ...]) -> Path:
+def _path_of(name: str, packaged: Path, verbs: tuple[str, ...]) -> Path:
     for path in _candidates(name, packaged):
         if _is_python_file(path):
             return path

@@ -95,8 +95,8 @@ def _export_set(run: Run, number: int, size: int, out: Path | None, config: str 
             Member(one.graph, one.weights, {**facts(run, number), **about}, *_time_and_energy(run, one.graph))
         )
     folder = out or run.folder / "export" / f"{number}_set_of_{size}"
-    found = export_set(folder, members, splits, f"{run.started.name}_{number}_set", device)
-    console().print(set_table(folder, asdict(found)))
+    exported = export_set(folder, members, splits, f"{run.started.name}_{number}_set", device)
+    console().print(set_table(folder, asdict(exported)))
     if len(relatives) < size:
         print(f"{size} were asked for; no more of the networks that share these weights are worth having")
 
@@ -107,10 +107,12 @@ def _time_and_energy(run: Run, graph: Graph) -> tuple[float, float]:
         on = board_of(run.board.name).device() if run.board else None
         if on is None and len(run.devices) == 1:
             on = device_of(run.devices[0].name)
-        found = on.predict(graph) if on else {}
+        predicted = on.predict(graph) if on else {}
     except PredictorError:
         return 0.0, 0.0
-    latency_ms, energy_uj = (found[name].value if name in found else 0.0 for name in (LATENCY.name, ENERGY.name))
+    latency_ms, energy_uj = (
+        predicted[name].value if name in predicted else 0.0 for name in (LATENCY.name, ENERGY.name)
+    )
     return latency_ms, energy_uj
 
 

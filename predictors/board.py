@@ -217,10 +217,10 @@ class Board:
         given = self.sheet.latency
         if given is None:
             return None
-        found = sheet(given.device)
-        clock = {"clock_mhz": self.sheet.clock_mhz} if found.kind is Kind.CYCLES else {}
-        figures = {**found.figures, **clock, **given.figures}
-        return device(found.model_copy(update={"name": self.sheet.name, "figures": figures}))
+        base = sheet(given.device)
+        clock = {"clock_mhz": self.sheet.clock_mhz} if base.kind is Kind.CYCLES else {}
+        figures = {**base.figures, **clock, **given.figures}
+        return device(base.model_copy(update={"name": self.sheet.name, "figures": figures}))
 
 
 def _plain(name: str) -> str:
@@ -240,8 +240,8 @@ def read_board(path: Path | str) -> BoardSheet:
 @cache
 def boards() -> Mapping[str, BoardSheet]:
     """The boards that come with the package, by name."""
-    found = [read_board(path) for path in sorted(FOLDER.glob("*.yaml"))]
-    return {one.name: one for one in found}
+    sheets = [read_board(path) for path in sorted(FOLDER.glob("*.yaml"))]
+    return {one.name: one for one in sheets}
 
 
 def board(name: str) -> Board:
@@ -249,8 +249,8 @@ def board(name: str) -> Board:
     called, slash, framework = name.rpartition("/")
     if not slash or is_yaml(name):
         called, framework = name, ""
-    found = read_board(called) if is_yaml(called) else boards().get(called)
-    if found is None:
+    board_sheet = read_board(called) if is_yaml(called) else boards().get(called)
+    if board_sheet is None:
         if called in sheets():
             raise PredictorError(f"{called} is a device, not a board: give one of {', '.join(boards())}")
         if called in UNSUPPORTED:
@@ -259,4 +259,4 @@ def board(name: str) -> Board:
             f"unknown board {called[:100]!r}: give a .yaml file, or one of {', '.join(boards())}"
             f"{suggestion(called, [*boards(), *UNSUPPORTED])}"
         )
-    return Board(found, framework or next(iter(found.frameworks)))
+    return Board(board_sheet, framework or next(iter(board_sheet.frameworks)))

@@ -85,9 +85,9 @@ def device(source: Any, predictor: str | PathLike[str] | None = None) -> Device:
         return _edge_tpu_v6()
     if str(source).endswith(".json"):
         return _learned(None, Path(str(source)))
-    found = _sheet(source)
-    MODELS[found.kind].check(found)
-    return _SheetDevice(found)
+    named = _sheet(source)
+    MODELS[named.kind].check(named)
+    return _SheetDevice(named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,23 +151,23 @@ def _sheet(source: Any) -> Sheet:
 
 def _learned(source: Any, path: Path) -> Device:
     """The device of a predictor's file: `source`, or the one that the file names."""
-    found = None if source is None else _sheet(source)
+    base = None if source is None else _sheet(source)
     predictor = read_predictor(path, _from_json)
     if isinstance(predictor, DevicePredictor):
-        name, metric = found.name if found else predictor.fitted.name, predictor.regressor.metric
-    elif found is None:
+        name, metric = base.name if base else predictor.fitted.name, predictor.regressor.metric
+    elif base is None:
         raise PredictorError(f"{path}: is of no device that it names: give device(NAME, predictor={path.name!r})")
     else:
-        name, metric = found.name, predictor.metric
+        name, metric = base.name, predictor.metric
         more = predictor.names[len(FEATURES) :]
-        known = tuple(counters(found, small_network())) if more and found.figures else ()
+        known = tuple(counters(base, small_network())) if more and base.figures else ()
         if predictor.names[: len(FEATURES)] != FEATURES or more != known:
-            raise PredictorError(f"{path}: was fitted on other columns than those of {found.name}; fit it again")
+            raise PredictorError(f"{path}: was fitted on other columns than those of {base.name}; fit it again")
 
     def predicted(graph: Graph) -> Mapping[str, Estimated]:
         if isinstance(predictor, DevicePredictor):
             return {metric: predictor.predict([graph])[0]}
-        columns = [counters(found, graph)] if found and more else []
+        columns = [counters(base, graph)] if base and more else []
         return {metric: predictor.predict(feature_table([graph], columns))[0]}
 
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:32]

@@ -112,8 +112,8 @@ def read_sheet(path: Path | str) -> Sheet:
 @cache
 def sheets() -> Mapping[str, Sheet]:
     """The sheets that come with the package, by name."""
-    found = [read_sheet(path) for path in sorted(FOLDER.glob("*.yaml"))]
-    return {sheet.name: sheet for sheet in found}
+    packaged = [read_sheet(path) for path in sorted(FOLDER.glob("*.yaml"))]
+    return {sheet.name: sheet for sheet in packaged}
 
 
 def sheet(name: str) -> Sheet:

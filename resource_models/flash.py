@@ -149,19 +149,19 @@ def _known_scales(graph: Graph) -> _Scales:
 
     What is never below 0 has the least integer as its zero point, and an int16 activation has 0.
     """
-    found: dict[str, tuple[Hashable, Hashable]] = {}
+    scales: dict[str, tuple[Hashable, Hashable]] = {}
     for node in graph.nodes:
         name = node.output.name
         fixed = None if isinstance(node.op, Opaque) else row_of(node.op).output_scale
         scale = fixed or f"of {name}"
         last = getattr(node.op, "activation", getattr(node.op, "function", None))
         has_kernel = any(weight.role == "kernel" for weight in node.op.weights(*(x.shape for x in node.inputs)))
-        never_below = not has_kernel and all(found.get(x.name, (0, 0))[1] == _LEAST for x in node.inputs)
+        never_below = not has_kernel and all(scales.get(x.name, (0, 0))[1] == _LEAST for x in node.inputs)
         if node.output.dtype is DType.INT16:
-            found[name] = (scale, 0)
+            scales[name] = (scale, 0)
         elif fixed or last in _FROM_ZERO or never_below:
-            found[name] = (scale, _LEAST)
-    return found
+            scales[name] = (scale, _LEAST)
+    return scales
 
 
 def _write_operator(

@@ -96,7 +96,9 @@ class _FirstFit:
     def in_orders(self, limit_bytes: int) -> tuple[int, ...] | None:
         """Offsets lower than the limit, in one of the orders that often do well."""
         limit = -(-limit_bytes // self._unit) - 1
-        return next((found for order in self._orders if not isinstance(found := self._placed(order, limit), int)), None)
+        return next(
+            (placed for order in self._orders if not isinstance(placed := self._placed(order, limit), int)), None
+        )
 
     def in_better_orders(self, limit_bytes: int, max_placed: int) -> tuple[int, ...] | None:
         """Offsets lower than the limit, in orders that follow from those that often do well, an equal share from each.
@@ -107,12 +109,12 @@ class _FirstFit:
         limit = -(-limit_bytes // self._unit) - 1
         for number, order in enumerate(self._moved):
             while self._spent[number] < max_placed // len(self._moved):
-                found = self._placed(order, limit)
-                count = found + 1 if isinstance(found, int) else len(order)
+                placed = self._placed(order, limit)
+                count = placed + 1 if isinstance(placed, int) else len(order)
                 self._spent[number] += count * (1 + limit // _BITS)
-                if not isinstance(found, int):
-                    return found
-                order.insert(int(found * self._rng.uniform(0.4, 0.6)), order.pop(found))
+                if not isinstance(placed, int):
+                    return placed
+                order.insert(int(placed * self._rng.uniform(0.4, 0.6)), order.pop(placed))
         return None
 
     def _placed(self, order: Sequence[int], limit: int) -> tuple[int, ...] | int:

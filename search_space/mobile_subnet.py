@@ -38,8 +38,8 @@ def read_subnet(space: MobileSpace, config: Mapping[str, Any]) -> Mobile:
         for stage, kernel, expansion, depth in zip(base.stages, kernels, expansions, depths, strict=False)
         if depth
     )
-    found = replace(base, resolution=_size(config["image_size"]), width_percent=_width(space, config["wid"]))
-    genotype: Mobile = space.from_json(space.to_json(replace(found, stages=stages)))
+    widest = replace(base, resolution=_size(config["image_size"]), width_percent=_width(space, config["wid"]))
+    genotype: Mobile = space.from_json(space.to_json(replace(widest, stages=stages)))
     return genotype
 
 
@@ -56,15 +56,15 @@ def _of_stages(space: MobileSpace, key: str, value: Any, depths: list[int]) -> l
         return numbers
     if len(numbers) != len(depths) * most:
         raise GenotypeError(f"{key} must have {len(depths)} or {len(depths) * most} numbers, not {len(numbers)}")
-    found = []
+    per_stage = []
     for stage, depth in enumerate(depths):
         own = set(numbers[stage * most : stage * most + max(depth, 1)])
         if len(own) > 1:
             raise GenotypeError(
                 f"{key}: stage {stage + 1} has {sorted(own)}: blocks of a stage are equal in this space"
             )
-        found.append(own.pop())
-    return found
+        per_stage.append(own.pop())
+    return per_stage
 
 
 def _size(value: Any) -> int:

@@ -72,8 +72,8 @@ def scrawled(text, rng):
 def sheet_is_refused_or_gives_numbers(path, text):
     path.write_text(text)
     try:
-        found = read_sheet(path)
-        values = list(analyse(found, GRAPHS[0]).values())
+        sheet = read_sheet(path)
+        values = list(analyse(sheet, GRAPHS[0]).values())
     except PredictorError as error:
         assert "\n" not in str(error) and len(str(error)) < 600
         return False
@@ -84,9 +84,9 @@ def sheet_is_refused_or_gives_numbers(path, text):
 def board_is_refused_or_gives_bounds(path, text):
     path.write_text(text)
     try:
-        found = board(str(path))
-        every = [Board(found.sheet, framework) for framework in found.sheet.frameworks]
-        device = found.device()
+        chosen = board(str(path))
+        every = [Board(chosen.sheet, framework) for framework in chosen.sheet.frameworks]
+        device = chosen.device()
         latency = device.predict(GRAPHS[0])["latency_ms"].value if device else 0
     except PredictorError as error:
         assert "\n" not in str(error) and len(str(error)) < 600
@@ -100,11 +100,11 @@ def board_is_refused_or_gives_bounds(path, text):
 def predictor_is_refused_or_gives_numbers(path, text):
     path.write_text(text)
     try:
-        found = device(str(path)).predict(GRAPHS[1])
+        estimates = device(str(path)).predict(GRAPHS[1])
     except PredictorError as error:
         assert "\n" not in str(error) and len(str(error)) < 600
         return False
-    values = [end for one in found.values() for end in (one.value, one.low, one.high) if end is not None]
+    values = [end for one in estimates.values() for end in (one.value, one.low, one.high) if end is not None]
     assert np.isfinite(values).all() and min(values) >= 0
     return True
 

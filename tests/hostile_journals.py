@@ -101,7 +101,7 @@ def _changed(line, rng):
 
 def sources(folder):
     """(journal, configuration to resume it with) of runs made here and by earlier versions."""
-    found = []
+    journals = []
     for name, fields in {
         "aging": {},
         "halving": {"algorithm": SuccessiveHalving(AgingEvolution(6, 3), epochs=20, least_epochs=2)},
@@ -111,14 +111,14 @@ def sources(folder):
         search(config, name, out=folder, evaluator=virtual(2))
         search(config.with_fields(evaluations=15), name, out=folder, evaluator=virtual(2), resume=True)
         content = (folder / name / "journal.jsonl").read_bytes() + _trained_again()
-        found.append((content, config.with_fields(evaluations=17)))
+        journals.append((content, config.with_fields(evaluations=17)))
     for family in ("evolution", "halving", "surrogate"):
         spec = spec_from_file_location(f"old_{family}", JOURNALS / "configs" / f"{family}.py")
         module = module_from_spec(spec)
         spec.loader.exec_module(module)
         content = (JOURNALS / f"0.1.0-{family}.jsonl").read_bytes()
-        found.append((content, module.config.with_fields(evaluations=1)))
-    return found
+        journals.append((content, module.config.with_fields(evaluations=1)))
+    return journals
 
 
 def _trained_again():
@@ -167,13 +167,13 @@ def looks(folder):
 
 def answers(folder, config: SearchConfig):
     """As `looks`, then resume it; what was resumed is shown afterwards."""
-    found = looks(folder)
+    answered = looks(folder)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found["resume"] = _resumed(folder, config)
-        if found["resume"]:
+        answered["resume"] = _resumed(folder, config)
+        if answered["resume"]:
             assert _result(["show", str(folder)]), "a run that was resumed is shown no more"
-    return found
+    return answered
 
 
 def _result(arguments):

@@ -26,9 +26,9 @@ def test_boards_are_listed_and_shown_with_their_sources():
     shown = edgevolve("boards", "nano33ble/sdk").stdout
     assert "Nordic, nRF52840 product specification" in shown and "taken by runtime_and_program" in shown
     assert "mbed" not in shown.split("source")[1].split("latency")[0].replace("mbed core", "")
-    (found,) = json.loads(edgevolve("boards", "rp2040", "--json").stdout)
-    assert found["bounds"] == {"arena_bytes@cortex-m-dsp": 237_568, "flash_bytes": 1_917_152}
-    assert found["ram"]["main"]["source"] and found["framework"] == "sdk" and found["target"] == "cortex-m-dsp"
+    (rp2040,) = json.loads(edgevolve("boards", "rp2040", "--json").stdout)
+    assert rp2040["bounds"] == {"arena_bytes@cortex-m-dsp": 237_568, "flash_bytes": 1_917_152}
+    assert rp2040["ram"]["main"]["source"] and rp2040["framework"] == "sdk" and rp2040["target"] == "cortex-m-dsp"
 
 
 @pytest.mark.parametrize(
@@ -88,10 +88,12 @@ def test_an_export_has_the_arena_of_the_boards_kernels(tmp_path):
     done = edgevolve("export", "artifacts/odd", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (manifest,) = tmp_path.glob("artifacts/odd/export/*/manifest.json")
-    (found,) = json.loads(edgevolve("show", "artifacts/odd", "--json", cwd=tmp_path).stdout)
+    (candidate,) = json.loads(edgevolve("show", "artifacts/odd", "--json", cwd=tmp_path).stdout)
     written = json.loads(manifest.read_text())
     assert "cortex-m-dsp" in json.dumps(written)
-    assert found["metrics"]["arena_bytes@cortex-m-dsp"] in [value for value in walk(written) if isinstance(value, int)]
+    assert candidate["metrics"]["arena_bytes@cortex-m-dsp"] in [
+        value for value in walk(written) if isinstance(value, int)
+    ]
 
 
 def walk(value):

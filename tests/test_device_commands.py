@@ -61,8 +61,8 @@ def files(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-def check_refused(found, folder, before, message):
-    status, out, err = found
+def check_refused(answer, folder, before, message):
+    status, out, err = answer
     assert (status, out) == (2, "")
     assert message in err
     assert err.startswith("edgevolve: ") and err.count("\n") == 1
@@ -73,10 +73,10 @@ def test_profile_measures_a_file(edgevolve, tmp_path):
     model = tmp_path / "model.tflite"
     model.write_bytes(skeleton(network(3)))
     status, out, _ = edgevolve("profile", model, "--repeats", 5, "--json")
-    found = json.loads(out)
-    assert status == 0 and found["model"] == "model.tflite" and found["device"] == "cpu"
-    assert 0 < found["least_ms"] <= found["latency_ms"] <= found["p90_ms"]
-    assert found["runs"] >= 5
+    figures = json.loads(out)
+    assert status == 0 and figures["model"] == "model.tflite" and figures["device"] == "cpu"
+    assert 0 < figures["least_ms"] <= figures["latency_ms"] <= figures["p90_ms"]
+    assert figures["runs"] >= 5
     status, out, _ = edgevolve("profile", model, "--threads", 2)
     assert status == 0 and "2 threads" in out and "median" in out
 
@@ -134,16 +134,16 @@ def test_a_real_process_says_no_more_than_its_one_line_and_loads_neither_tensorf
 
 @pytest.mark.parametrize("device", ["tpu9", "usb:0"])
 def test_calibration_on_a_device_that_is_not_there_writes_nothing(edgevolve, tmp_path, device):
-    found = edgevolve("calibrate", "--device", device, "--out", tmp_path / "c.csv")
-    check_refused(found, tmp_path, {}, device)
+    done = edgevolve("calibrate", "--device", device, "--out", tmp_path / "c.csv")
+    check_refused(done, tmp_path, {}, device)
 
 
 def test_calibrate_never_writes_to_a_file_of_another_kind(edgevolve, tmp_path, monkeypatch):
     monkeypatch.setattr(calibration, "on_ray", lambda address: Inline)
     table = made_up(tmp_path)
     before = files(tmp_path)
-    found = edgevolve("calibrate", "--out", table, "--networks", 1, "--no-layers", "--at-most", "50k")
-    check_refused(found, tmp_path, before, "m.csv: not a calibration of this version")
+    done = edgevolve("calibrate", "--out", table, "--networks", 1, "--no-layers", "--at-most", "50k")
+    check_refused(done, tmp_path, before, "m.csv: not a calibration of this version")
 
 
 def test_calibrate_measures_and_what_it_wrote_can_be_learned(edgevolve, tmp_path, monkeypatch):
@@ -174,8 +174,8 @@ def test_a_corpus_is_emitted_filled_in_and_learned(edgevolve, tmp_path):
     fitting = ("fit", folder / "manifest.csv", "-o", tmp_path / "p.json")
     check_refused(edgevolve(*fitting), tmp_path, {}, "manifest.csv: line 2: latency_ms is missing")
     before = files(folder)
-    found = edgevolve("calibrate", "--emit", folder, "--at-most", "40k", "--networks", 2)
-    check_refused(found, folder, before, "is not empty")
+    done = edgevolve("calibrate", "--emit", folder, "--at-most", "40k", "--networks", 2)
+    check_refused(done, folder, before, "is not empty")
     for row in rows:
         row["latency_ms"] = str(2 + int(row["macs"]) / 1e5)
     with (folder / "manifest.csv").open("w") as file:
@@ -192,10 +192,10 @@ def test_what_was_fitted_predicts_validates_and_improves(edgevolve, tmp_path):
     assert status == 0 and "board: 40 networks" in out and "← taken" in out and "90% intervals" in out
     assert edgevolve("predict", predictor, table, "-o", predictions)[0] == 0
     status, out, _ = edgevolve("validate", predictions, table, "--json")
-    found = json.loads(out)
-    assert status == 0 and found["networks"] == 40 and found["mape"] < 0.05 and found["spearman"] > 0.98
+    figures = json.loads(out)
+    assert status == 0 and figures["networks"] == 40 and figures["mape"] < 0.05 and figures["spearman"] > 0.98
     assert json.loads(edgevolve("validate", predictor, table, "--json")[1])["mape"] == pytest.approx(
-        found["mape"], 1e-3
+        figures["mape"], 1e-3
     )
     slower = tmp_path / "slower.csv"
     slower.write_text(
@@ -262,21 +262,21 @@ def test_bad_predictors_and_predictions_are_one_line(edgevolve, tmp_path):
             ["validate", tmp_path / name, table],
         ):
             check_refused(edgevolve(*verb), tmp_path, before, f"{name}: {message}")
-    found = edgevolve("validate", table, table)
-    check_refused(found, tmp_path, before, "m.csv: no column low_ms")
+    done = edgevolve("validate", table, table)
+    check_refused(done, tmp_path, before, "m.csv: no column low_ms")
     (tmp_path / "one.csv").write_text("file,latency_ms\n0.json,1\n")
     before = files(tmp_path)
     for predicted in (tmp_path / "p.json", table):
-        found = edgevolve("validate", predicted, tmp_path / "one.csv")
-        check_refused(found, tmp_path, before, "one.csv: 1 whole networks; at least two are needed")
-    found = edgevolve("validate", table, table, "--improve", tmp_path / "better.json")
-    check_refused(found, tmp_path, before, "--improve needs the predictor itself")
-    found = edgevolve("fit", table, "-o", tmp_path / "out.json", "--sheet", "tpu9")
-    check_refused(found, tmp_path, before, "unknown device 'tpu9'")
-    found = edgevolve("fit", table, "-o", tmp_path / "out.json", "--device", "other")
-    check_refused(found, tmp_path, before, "m.csv: no row of device other")
-    found = edgevolve("fit", table, "-o", tmp_path / "no" / "p.json")
-    check_refused(found, tmp_path, before, "No such file")
+        done = edgevolve("validate", predicted, tmp_path / "one.csv")
+        check_refused(done, tmp_path, before, "one.csv: 1 whole networks; at least two are needed")
+    done = edgevolve("validate", table, table, "--improve", tmp_path / "better.json")
+    check_refused(done, tmp_path, before, "--improve needs the predictor itself")
+    done = edgevolve("fit", table, "-o", tmp_path / "out.json", "--sheet", "tpu9")
+    check_refused(done, tmp_path, before, "unknown device 'tpu9'")
+    done = edgevolve("fit", table, "-o", tmp_path / "out.json", "--device", "other")
+    check_refused(done, tmp_path, before, "m.csv: no row of device other")
+    done = edgevolve("fit", table, "-o", tmp_path / "no" / "p.json")
+    check_refused(done, tmp_path, before, "No such file")
 
 
 @pytest.mark.parametrize(
@@ -293,8 +293,8 @@ def test_an_impossible_sheet_is_one_line(edgevolve, tmp_path, figure, message):
     (tmp_path / "mine.yaml").write_text(text + (f"  {figure}\n" if figure else ""))
     table = made_up(tmp_path)
     before = files(tmp_path)
-    found = edgevolve("fit", table, "-o", tmp_path / "p.json", "--sheet", tmp_path / "mine.yaml")
-    check_refused(found, tmp_path, before, message)
+    done = edgevolve("fit", table, "-o", tmp_path / "p.json", "--sheet", tmp_path / "mine.yaml")
+    check_refused(done, tmp_path, before, message)
     check_refused(edgevolve("devices", tmp_path / "mine.yaml"), tmp_path, before, message)
 
 
@@ -312,6 +312,6 @@ def test_a_size_that_no_network_meets_is_one_line(edgevolve, tmp_path, monkeypat
         ("10", "3 random networks in a row have more than 10 bytes"),
         ("lots", "write a number such as"),
     ):
-        found = edgevolve("calibrate", "--emit", tmp_path / "corpus", "--at-most", size, "--networks", 2)
-        check_refused(found, tmp_path, {}, message)
+        done = edgevolve("calibrate", "--emit", tmp_path / "corpus", "--at-most", size, "--networks", 2)
+        check_refused(done, tmp_path, {}, message)
     assert not Path(tmp_path / "corpus").exists()

@@ -39,9 +39,9 @@ def run(page):
 
 def searched(config, folder, **shorter):
     """A search of two candidates by the configuration of a page, with less training."""
-    found = search(config.with_fields(evaluations=2, **shorter), "page", out=folder, evaluator=Inline)
-    assert found.evaluations == 2 and not found.failures
-    return found
+    finished = search(config.with_fields(evaluations=2, **shorter), "page", out=folder, evaluator=Inline)
+    assert finished.evaluations == 2 and not finished.failures
+    return finished
 
 
 @pytest.fixture
@@ -99,14 +99,14 @@ def test_the_front_end_keeps_every_promise_and_is_searched_once_it_is_registered
 
 
 def test_the_metric_is_an_objective_and_a_bound(folder):
-    found = searched(run("metric")["config"], folder, training=TrainingSettings(epochs=1))
-    assert all(record.metrics["depth"] <= 4 for record in found.front)
-    assert found.metric("depth").unit == "layers"
+    finished = searched(run("metric")["config"], folder, training=TrainingSettings(epochs=1))
+    assert all(record.metrics["depth"] <= 4 for record in finished.front)
+    assert finished.metric("depth").unit == "layers"
 
 
 def test_the_stage_keeps_every_promise_and_follows_the_recipe(folder):
-    found = searched(run("stage")["config"], folder, training=TrainingSettings(epochs=1))
-    assert all(record.recipe["clip"] in (2, 3, 4) for record in found.records.values())
+    finished = searched(run("stage")["config"], folder, training=TrainingSettings(epochs=1))
+    assert all(record.recipe["clip"] in (2, 3, 4) for record in finished.records.values())
 
 
 def test_the_reader_keeps_every_promise(folder):
@@ -121,10 +121,10 @@ def test_the_reader_keeps_every_promise(folder):
 
 def test_the_task_trains_networks_that_can_be_exported(folder):
     config = run("task")["config"].with_fields(evaluations=1)
-    found = search(config, "page", out=folder, evaluator=Inline)
-    assert not found.failures
-    assert 0 <= found.best.metrics["worst_recall"] <= 1 - found.best.metrics["error"]
-    assert found.weights(found.best.number)
+    finished = search(config, "page", out=folder, evaluator=Inline)
+    assert not finished.failures
+    assert 0 <= finished.best.metrics["worst_recall"] <= 1 - finished.best.metrics["error"]
+    assert finished.weights(finished.best.number)
 
 
 @pytest.mark.slow

@@ -82,8 +82,8 @@ def test_every_chapter_begins_with_an_example_that_runs(folder, capsys, chapter)
 
 @pytest.mark.slow
 def test_the_first_example_of_clusters_searches_with_two_workers(folder, capsys):
-    found = run(blocks("docs/guide/clusters.md")[0])["run"]
-    assert found.evaluations == 4 and not found.failures
+    finished = run(blocks("docs/guide/clusters.md")[0])["run"]
+    assert finished.evaluations == 4 and not finished.failures
 
 
 @pytest.mark.slow
@@ -103,8 +103,8 @@ def test_the_pruned_search_of_the_guide_makes_smaller_networks(folder):
     conv = {"type": "conv", "kernel": 3, "filters": 8, "stride": 2, "batch_norm": True, "relu": True, "prepool": False}
     network = {"blocks": [{"branch": False, "layers": [conv]}], "pool": None, "dense": [{"units": 10}]}
     start = tuple({"network": network, "recipe": {"sparsity": share}} for share in (0, 0.5))
-    found = search(config.with_fields(**quick, start=start, evaluations=2), "pruned", out=folder, evaluator=Inline)
-    dense, pruned = found.records[0], found.records[1]
+    finished = search(config.with_fields(**quick, start=start, evaluations=2), "pruned", out=folder, evaluator=Inline)
+    dense, pruned = finished.records[0], finished.records[1]
     assert pruned.reshaped and not dense.reshaped
     assert pruned.metrics["macs"] < dense.metrics["macs"]
 
@@ -152,11 +152,11 @@ def test_the_front_ends_of_the_guide_are_searched_beside_the_network(folder):
                 file.writeframes(sound.astype("<i2").tobytes())
     block = example("data", "FrontEndChoices(")
     config = run(block)["config"].with_fields(evaluations=2, training=TrainingSettings(epochs=1))
-    found = search(config, "guide", out=folder, evaluator=Inline)
-    assert not found.failures
-    assert all(record.recipe["front_end"]["type"] in ("Mel", "Micro") for record in found.records.values())
+    finished = search(config, "guide", out=folder, evaluator=Inline)
+    assert not finished.failures
+    assert all(record.recipe["front_end"]["type"] in ("Mel", "Micro") for record in finished.records.values())
     assert all(
-        record.metrics["front_end_ram_bytes"] < record.metrics["arena_bytes"] for record in found.records.values()
+        record.metrics["front_end_ram_bytes"] < record.metrics["arena_bytes"] for record in finished.records.values()
     )
 
 
@@ -165,9 +165,9 @@ def test_the_shared_weights_of_the_guide_are_trained_and_inherited(folder):
     block = example("supernets", "prepare=Supernet")
     config = run(block)["config"]
     one_epoch = replace(config.prepare, minutes=None, training=replace(config.prepare.training, epochs=1))
-    found = search(config.with_fields(prepare=one_epoch, evaluations=3), "guide", out=folder, evaluator=Inline)
-    assert not found.failures and found.evaluations == 3
-    assert all(record.inherits.artefact == "prepared" for record in found.records.values())
+    finished = search(config.with_fields(prepare=one_epoch, evaluations=3), "guide", out=folder, evaluator=Inline)
+    assert not finished.failures and finished.evaluations == 3
+    assert all(record.inherits.artefact == "prepared" for record in finished.records.values())
 
 
 @pytest.mark.slow
@@ -176,10 +176,10 @@ def test_the_teacher_and_the_bits_of_the_guide_are_searched(folder):
     config = run(block)["config"]
     prepare = replace(config.prepare, training=replace(config.prepare.training, epochs=2))
     shorter = config.with_fields(prepare=prepare, evaluations=2, training=replace(config.training, epochs=2))
-    found = search(shorter, "guide", out=folder, evaluator=Inline)
-    assert not found.failures and found.prepared.metrics["error"] < 0.9
-    for record in found.front:
-        bits = list(kernel_bits(found.graph(record.number)).values())
+    finished = search(shorter, "guide", out=folder, evaluator=Inline)
+    assert not finished.failures and finished.prepared.metrics["error"] < 0.9
+    for record in finished.front:
+        bits = list(kernel_bits(finished.graph(record.number)).values())
         assert bits == [record.recipe["bits"]] * (len(bits) - 1) + [record.recipe["last_bits"]]
         assert {"error_int8", "quantisation_drop"} <= record.metrics.keys()
 
@@ -188,10 +188,10 @@ def test_the_teacher_and_the_bits_of_the_guide_are_searched(folder):
 def test_every_run_of_the_gallery_opens_and_is_the_one_that_its_command_makes(folder, journal):
     name = journal.name.partition(".")[0]
     (folder / "journal.jsonl").write_bytes(gzip.decompress(journal.read_bytes()))
-    found = Run.open(folder / "journal.jsonl")
+    run = Run.open(folder / "journal.jsonl")
     page = (ROOT / "docs/gallery/index.md").read_text(encoding="utf-8")
     (packaged, evaluations) = re.search(rf"^edgevolve (\w+) --name {name} --evaluations (\d+)", page, re.M).groups()
     config = load_configuration(packaged).with_fields(evaluations=int(evaluations), workers=1)
-    begun = config.as_begun(found.started.config)
-    assert config_json(begun, task_of(begun), found.started.config) == found.started.config
-    assert found.evaluations == int(evaluations) and found.front
+    begun = config.as_begun(run.started.config)
+    assert config_json(begun, task_of(begun), run.started.config) == run.started.config
+    assert run.evaluations == int(evaluations) and run.front

@@ -18,12 +18,12 @@ def test_inspect_reads_a_tflite_file(tmp_path):
     assert "SPLIT" in done.stdout
     assert "512 B in the file's order, 512 B in the best order" in done.stdout
     assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
-    found = json.loads(edgevolve("inspect", model, "--json").stdout)
-    assert found["file_bytes"] == len(small_network())
-    assert found["arena"]["target"] == "cortex-m"
+    shown = json.loads(edgevolve("inspect", model, "--json").stdout)
+    assert shown["file_bytes"] == len(small_network())
+    assert shown["arena"]["target"] == "cortex-m"
     on_host = json.loads(edgevolve("inspect", model, "--json", "--target", "host").stdout)["arena"]
-    assert on_host["tail_bytes"] > found["arena"]["tail_bytes"]
-    assert on_host["planned_head_bytes"] == found["arena"]["planned_head_bytes"] >= 512
+    assert on_host["tail_bytes"] > shown["arena"]["tail_bytes"]
+    assert on_host["planned_head_bytes"] == shown["arena"]["planned_head_bytes"] >= 512
 
 
 @pytest.mark.parametrize(
@@ -58,8 +58,8 @@ def test_inspect_prints_every_operator_and_the_totals(tiny_run):
 def test_inspect_writes_json_and_a_memory_map(tiny_run, tmp_path):
     path, _ = tiny_run
     done = edgevolve("inspect", f"{path}:best", "--json", "--plot", tmp_path / "map.svg")
-    found = json.loads(done.stdout)
+    shown = json.loads(done.stdout)
     best = json.loads(edgevolve("show", path, "--pick", "best", "--json").stdout)[0]
-    assert found["macs"] == best["metrics"]["macs"]
-    assert found["peak_memory_bytes"] == best["metrics"]["peak_memory_bytes"]
+    assert shown["macs"] == best["metrics"]["macs"]
+    assert shown["peak_memory_bytes"] == best["metrics"]["peak_memory_bytes"]
     assert (tmp_path / "map.svg").read_text().startswith("<?xml")

@@ -120,8 +120,8 @@ def test_the_front_of_two_metrics_prefers_more_of_what_is_better_high(run):
 
 
 def test_a_metric_on_a_device_keeps_unit_and_direction():
-    found = metric("tops_per_watt@coral")
-    assert (found.title, found.better) == ("TOPS/W@coral", "higher")
+    on_device = metric("tops_per_watt@coral")
+    assert (on_device.title, on_device.better) == ("TOPS/W@coral", "higher")
     assert quantity(metric("latency_ms@coral"), 3.21987) == "3.22 ms"
     assert axis(metric("energy_uj@coral"), 5.0) == ("energy@coral, µJ", 1.0)
 

@@ -32,15 +32,15 @@ def measure(options: Options) -> Found:
         settings = TrainingSettings(epochs=PASSES[task] * epochs)
         stages = Fit(settings), Distil(Network(of.graph, of.weights), settings=settings)
         start = TrainState(network(task, data, STUDENT))
-        found: tuple[list[float], list[float]] = ([], [])
+        errors_by_way: tuple[list[float], list[float]] = ([], [])
         for seed in range(3):
-            for errors, stage in zip(found, stages, strict=True):
+            for errors, stage in zip(errors_by_way, stages, strict=True):
                 state = stage(start, data, np.random.default_rng(seed), unreported)
                 errors.append(100 * evaluate(state.graph, state.weights or {}, data.test, data.target).metrics["error"])
-        gains = [alone - taught for alone, taught in zip(*found, strict=True)]
+        gains = [alone - taught for alone, taught in zip(*errors_by_way, strict=True)]
         error = stdev(gains) / len(gains) ** 0.5
         of_teacher = 100 * evaluate(of.graph, of.weights, data.test, data.target).metrics["error"]
-        figures = (f"{figure:.2f}" for errors in found for figure in (mean(errors), stdev(errors)))
+        figures = (f"{figure:.2f}" for errors in errors_by_way for figure in (mean(errors), stdev(errors)))
         ratio = f"{mean(gains) / error:+.1f}" if error else ""
         table.add_row(task, f"{of_teacher:.2f}", *figures, f"{mean(gains):+.2f}", ratio)
     return Found([table], {})

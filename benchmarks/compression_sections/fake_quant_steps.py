@@ -125,7 +125,7 @@ def integers(network: Int8Network, examples: NDArray[np.float32]) -> dict[str, N
         running.invoke()
         for index, name in enumerate(names):
             rows[name].append(running.get_tensor(index).astype(np.int64))
-    return {name: np.concatenate(found) for name, found in rows.items()}
+    return {name: np.concatenate(parts) for name, parts in rows.items()}
 
 
 def real(stored: NDArray[np.int64], scale: float, zero_point: float) -> Any:
@@ -135,5 +135,5 @@ def real(stored: NDArray[np.int64], scale: float, zero_point: float) -> Any:
 
 def distance(made: Any, stored: NDArray[np.int64], scale: float, zero_point: float) -> NDArray[np.int64]:
     """In steps."""
-    found = np.round(made.numpy().astype(float) / scale) + zero_point
-    return np.abs(found.ravel() - stored.ravel()).astype(np.int64)
+    integers = np.round(made.numpy().astype(float) / scale) + zero_point
+    return np.abs(integers.ravel() - stored.ravel()).astype(np.int64)

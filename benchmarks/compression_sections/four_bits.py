@@ -35,15 +35,15 @@ def measure(options: Options) -> Found:
             model = lean(int8_network(graph, state.weights or {}, calibration_examples(data.train)).tflite())
             kernels[bits] += kernel_bytes(graph)
             sizes = f"{kernel_bytes(graph):,}", f"{len(model):,}", f"{footprint_of(graph).arena_bytes:,}"
-            found = ("", "", "")
+            agreement = ("", "", "")
             if available():
                 opened, images = open_model(model), data.test.x[:300]
                 ours, theirs = opened.outputs(images), run_on_micro(model, [opened.quantised(images)]).outputs[0]
                 apart = np.abs(ours.astype(int) - theirs)
                 answers = (ours.argmax(1) == theirs.argmax(1)).mean()
-                found = f"{(apart == 0).mean():.1%}", str(apart.max()), f"{answers:.1%}"
+                agreement = f"{(apart == 0).mean():.1%}", str(apart.max()), f"{answers:.1%}"
                 equal += [not apart.any()] if bits == 4 else []
-            table.add_row(task, str(bits), *sizes, *found)
+            table.add_row(task, str(bits), *sizes, *agreement)
     figures = {
         "int4_flash_ratio": round(kernels[4] / kernels[8], 4),
         "int4_equal_on_tflm": all(equal) if equal else None,

@@ -59,10 +59,10 @@ def measure(options: Options) -> Found:
     if options.data is None:
         return Found([table], dict.fromkeys(keys), ["half the MACs of MNIST: give --data"])
     splits, epochs = mnist(options.data), 6 if options.quick else 10
-    found: dict[str, list[Trial]] = {way: [] for way in list(WAYS)[: 1 if options.quick else 3]}
+    by_way: dict[str, list[Trial]] = {way: [] for way in list(WAYS)[: 1 if options.quick else 3]}
     for seed in range(2 if options.quick else 3):
         fitted, whole = (fit(network(), splits, count, seed) for count in (epochs, 2 * epochs))
-        for way, trials in found.items():
+        for way, trials in by_way.items():
             start = TrainState(network()) if way == "all along" else fitted
             share, pruned = halved(start, splits, lambda share, way=way: WAYS[way](share, epochs), seed)
             scratch = fit(pruned.graph, splits, 2 * epochs, seed)
@@ -71,7 +71,7 @@ def measure(options: Options) -> Found:
             trials.append(Trial(100 * lost, 100 * (ours - base), 100 * (theirs - base)))
             left = macs(pruned.graph) / macs(network())
             table.add_row(way, str(seed), f"{share}", f"{left:.0%}", f"{base:.2%}", f"{ours:.2%}", f"{theirs:.2%}")
-    best = min(found.values(), key=lambda trials: float(np.median([one.validation for one in trials])))
+    best = min(by_way.values(), key=lambda trials: float(np.median([one.validation for one in trials])))
     medians = (float(np.median([getattr(one, name) for one in best])) for name in ("test", "from_scratch"))
     return Found([table], dict(zip(keys, medians, strict=True)))
 

@@ -41,11 +41,11 @@ def measured(folder, quick):
     method = DARTS(training=replace(TRAINING, epochs=epochs), skips=None, patience=epochs)
     shares = {}
     for beta in (method.beta_decay, 0.0):
-        found = [searched(space, replace(method, beta_decay=beta), splits, seed) for seed in seeds]
-        shares[beta] = float(np.mean([one.metrics["skip_share"] for one in found]))
+        results = [searched(space, replace(method, beta_decay=beta), splits, seed) for seed in seeds]
+        shares[beta] = float(np.mean([one.metrics["skip_share"] for one in results]))
         print(f"β-decay {beta}: {shares[beta]:.0%} of {len(seeds)} seeds' nodes do nothing", flush=True)
         if beta:
-            logits = [one.weights[LOGITS] for one in found]
+            logits = [one.weights[LOGITS] for one in results]
     better = against_random(space, [next(space.mixture().best(one, 2)) for one in logits], splits, quick)
     modes = both_modes(space, method, splits)
     orders(space, method, splits)
@@ -66,9 +66,11 @@ def error(space, genotype, splits, seed, epochs):
     """The validation error of a network after training from scratch."""
     graph = from_json(to_json(space.graph(genotype)))
     settings = replace(TRAINING, epochs=epochs)
-    found = train(graph, splits.train, splits.validation, settings, seed, target=splits.target).metrics["error"]
+    validation_error = train(graph, splits.train, splits.validation, settings, seed, target=splits.target).metrics[
+        "error"
+    ]
     release_memory()
-    return found
+    return validation_error
 
 
 def against_random(space, selections, splits, quick):
@@ -95,8 +97,8 @@ def both_modes(space, method, splits):
     heavy = replace(method, cost=1.0, logits_rate=0.02)
     figures = {}
     for aim in ("macs", "model_size_bytes"):
-        found = searched(space, heavy, splits, 0, (aim,))
-        selection = next(space.mixture().best(found.weights[LOGITS], 2))
+        result = searched(space, heavy, splits, 0, (aim,))
+        selection = next(space.mixture().best(result.weights[LOGITS], 2))
         figures[aim] = {**Resources()(space.graph(space.mixture().genotype(selection))), "selection": selection}
         print(f"{aim}: {figures[aim]['macs']:.0f} MACs, {figures[aim]['model_size_bytes']:.0f} bytes", flush=True)
     compute, memory = figures["macs"], figures["model_size_bytes"]

@@ -99,11 +99,11 @@ def table(change: Callable[[list[str]], Any], encoding: str = "utf-8") -> Make:
     """A table whose lines are changed; what it gives is text, bytes or lines."""
 
     def write(folder: Path) -> str:
-        found = change(rows())
+        changed = change(rows())
         content = (
-            found
-            if isinstance(found, bytes)
-            else (found if isinstance(found, str) else "\n".join(found) + "\n").encode(encoding)
+            changed
+            if isinstance(changed, bytes)
+            else (changed if isinstance(changed, str) else "\n".join(changed) + "\n").encode(encoding)
         )
         (folder / "table.csv").write_bytes(content)
         return "table.csv"
@@ -125,8 +125,8 @@ def done(make: Callable[[Path], Any]) -> Make:
     """A function that spoils by itself."""
 
     def write(folder: Path) -> str | None:
-        found = make(folder)
-        return found if isinstance(found, str) else None
+        result = make(folder)
+        return result if isinstance(result, str) else None
 
     return write
 

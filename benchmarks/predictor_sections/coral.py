@@ -57,10 +57,10 @@ def run(folder: Path, seeds: int) -> dict[str, float]:
     for name, true in published.items():
         fitted = fit({other: parts[other] for other in parts if other != name and other not in ASIDE}, published)
         held_out[name] = float(parts[name] @ fitted)
-        found = breakdown(coral, graphs[name])
+        estimate = breakdown(coral, graphs[name])
         print(
-            f"{name:<24}{true:>10.1f}{found.latency_ms:>9.2f}{found.latency_ms / true - 1:>8.1%}"
-            f"{held_out[name]:>10.2f}{held_out[name] / true - 1:>8.1%}  {found.bound}"
+            f"{name:<24}{true:>10.1f}{estimate.latency_ms:>9.2f}{estimate.latency_ms / true - 1:>8.1%}"
+            f"{held_out[name]:>10.2f}{held_out[name] / true - 1:>8.1%}  {estimate.bound}"
         )
     everything = fit({name: parts[name] for name in parts if name not in ASIDE}, published)
     larger = float(_parts(coral, network("DenseNet-169")) @ everything)
@@ -97,10 +97,10 @@ def _parts(coral: Sheet, graph: Graph) -> NDArray[np.float64]:
     """What the fitted constants multiply: one, ms on a link of 1 GB/s, ms of systolic cycles; then the rest."""
     ideal = coral.model_copy(update={"figures": {**coral.figures, "systolic_slowdown": _one(1)}})
     twice = coral.model_copy(update={"figures": {**coral.figures, "systolic_slowdown": _one(2)}})
-    found, slower = breakdown(ideal, graph), breakdown(twice, graph)
-    systolic = slower.compute_ms - found.compute_ms
-    moved = (found.streamed_bytes + found.transfer_bytes) / 1e6
-    return np.array([1.0, moved, systolic, found.compute_ms - systolic + found.host_ms])
+    parts, slower = breakdown(ideal, graph), breakdown(twice, graph)
+    systolic = slower.compute_ms - parts.compute_ms
+    moved = (parts.streamed_bytes + parts.transfer_bytes) / 1e6
+    return np.array([1.0, moved, systolic, parts.compute_ms - systolic + parts.host_ms])
 
 
 def _one(value: float) -> Figure:
@@ -114,9 +114,9 @@ def fit(parts: Mapping[str, NDArray[np.float64]], published: Mapping[str, float]
     target = 1 - rows[:, 3] / true
     weight = np.ones(len(true))
     for _ in range(50):
-        found = nnls(rows[:, :3] / true[:, None] * weight[:, None], target * weight)[0]
-        weight = 1 / np.sqrt(abs(rows[:, :3] @ found / true - target) + 0.01)
-    return np.append(found, 1.0)
+        factors = nnls(rows[:, :3] / true[:, None] * weight[:, None], target * weight)[0]
+        weight = 1 / np.sqrt(abs(rows[:, :3] @ factors / true - target) + 0.01)
+    return np.append(factors, 1.0)
 
 
 def network(name: str) -> Graph:

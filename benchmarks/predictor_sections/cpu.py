@@ -61,17 +61,17 @@ def run(folder: Path, seeds: int) -> dict[str, float]:
         rng = np.random.default_rng(split)
         learned = DevicePredictor.fit("cpu", [*known, *parts], [*true[seen], *part_ms], rng)
         plain = DevicePredictor.fit("cpu", known, true[seen], rng)
-        found = learned.predict(held_out)
+        forecast = learned.predict(held_out)
         guesses = {
             "lut": np.array([estimate.latency_ms for estimate in estimates]),
             "lut, every layer known": np.array([everything.estimate(graph).latency_ms for graph in held_out]),
             "analytical": np.array([analyse(sheet, graph)["latency_ms"] for graph in held_out]),
-            "learned": found.value,
+            "learned": forecast.value,
             "learned, no layers": plain.predict(held_out).value,
         }
         for name, guess in guesses.items():
             scores.setdefault(name, []).append((mape(guess, true[unseen]), spearman(guess, true[unseen])))
-        inside += ((found.low <= true[unseen]) & (true[unseen] <= found.high)).tolist()
+        inside += ((forecast.low <= true[unseen]) & (true[unseen] <= forecast.high)).tolist()
         learners.append(learned.regressor.learner)
     figures = _printed(scores, float(100 * np.mean(inside)), learners, float(np.mean(unknown)))
     return {**figures, "cpu_noise": noise}

@@ -51,15 +51,15 @@ class Compiled:
 
 def compile_graph(sheet: Sheet, graph: Graph) -> Compiled:
     """Compile for the device of `sheet`. Raises `PredictorError` where the compiler is missing or refuses."""
-    found, _ = compiled(sheet, graph, database=True)
-    report = found.perf_report
+    compiled_network, _ = compiled(sheet, graph, database=True)
+    report = compiled_network.perf_report
     memories = {name: memory.peakUsage for name, memory in report.memories.items()}
     return Compiled(
         cycles=int(report.totalCycles),
         macs=int(report.macCount),
         peak_sram_bytes=int(memories.get("Sram", 0)),
         operators_on_cpu=int(report.cpuOps),
-        layers=_layers(found.opt_database.tables, {node.name for node in graph.nodes}),
+        layers=_layers(compiled_network.opt_database.tables, {node.name for node in graph.nodes}),
     )
 
 

@@ -74,18 +74,18 @@ class LatencyTable:
     @cached_property
     def _known(self) -> dict[str, tuple[FloatArray, FloatArray, FloatArray]]:
         """Positions, work and milliseconds of the layers by kind, of all under "", rebuilt from their keys."""
-        found: dict[str, list[tuple[Node, float]]] = {}
+        by_kind: dict[str, list[tuple[Node, float]]] = {}
         for key, latency_ms in self.entries.items():
             (node,) = from_json(json.loads(key)).nodes
             for kind in (_kind(node), ""):
-                found.setdefault(kind, []).append((node, latency_ms))
+                by_kind.setdefault(kind, []).append((node, latency_ms))
         return {
             kind: (
                 np.array([_position(node) for node, _ in group]),
                 np.array([_work(node) for node, _ in group], dtype=np.float64),
                 np.array([latency_ms for _, latency_ms in group]),
             )
-            for kind, group in found.items()
+            for kind, group in by_kind.items()
         }
 
 

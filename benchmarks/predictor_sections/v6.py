@@ -32,7 +32,7 @@ Scores = dict[str, dict[str, tuple[float, float]]]
 
 def run(folder: Path, seeds: int) -> dict[str, float]:
     """Print the table; keys `v6_{latency,energy}_mape_FAMILY` (with `_graph`, `_zero_shot`, `_floor`) and ranks."""
-    found = calibration(POOL, 1)
+    measured = calibration(POOL, 1)
     figures: dict[str, float] = {}
     print(
         f"SIMULATED v5e → v6, labels with {100 * NOISE:.0f} % noise, {LEARNED} networks of other families learned; "
@@ -40,7 +40,7 @@ def run(folder: Path, seeds: int) -> dict[str, float]:
     )
     print(f"{'held out':<14}{'metric':<12}" + "".join(f"{way:>16}" for way in WAYS) + f"{'90 % held':>11}")
     for held in HELD:
-        rounds = [_round(found, list(MEMBERS).index(held), seed) for seed in range(seeds)]
+        rounds = [_round(measured, list(MEMBERS).index(held), seed) for seed in range(seeds)]
         ranks = []
         for metric in METRICS:
             name = metric.partition("_")[0]
@@ -54,27 +54,27 @@ def run(folder: Path, seeds: int) -> dict[str, float]:
             figures[f"v6_{name}_spearman_{held}_zero_shot"] = float(scores["zero-shot"][1])
             ranks.append(float(scores["counters"][1]))
         figures[f"v6_spearman_{held}"] = min(ranks)
-    figures["v6_estimate_ms"] = _estimate_ms(found)
+    figures["v6_estimate_ms"] = _estimate_ms(measured)
     print(f"v6_spearman_* is the lesser of both metrics'; a forecast takes {figures['v6_estimate_ms']:.2f} ms, median")
     return figures
 
 
-def _round(found: Calibration, held: int, seed: int) -> tuple[Scores, dict[str, float]]:
+def _round(pool: Calibration, held: int, seed: int) -> tuple[Scores, dict[str, float]]:
     """Scores of one held-out family by metric and way, and the share of true values within the interval."""
     rng = np.random.default_rng([seed, held])
-    learn = rng.permutation(np.flatnonzero(found.families != held))[:LEARNED]
-    judge = np.flatnonzero(found.families == held)
-    v5e, v6 = found.measured("v5e", seed), found.measured("v6", seed)
+    learn = rng.permutation(np.flatnonzero(pool.families != held))[:LEARNED]
+    judge = np.flatnonzero(pool.families == held)
+    v5e, v6 = pool.measured("v5e", seed), pool.measured("v6", seed)
     predictor = EdgeTPUv6Predictor.fit(
-        *([values[i] for i in learn] for values in (found.graphs, v5e, v6)), found.families[learn]
+        *([values[i] for i in learn] for values in (pool.graphs, v5e, v6)), pool.families[learn]
     )
-    with_counters = [predictor.predict(found.graphs[i], v5e[i]) for i in judge]
-    alone = [predictor.predict(found.graphs[i]) for i in judge]
-    table = workload_table(sheet(TARGET), [found.graphs[i] for i in judge])
+    with_counters = [predictor.predict(pool.graphs[i], v5e[i]) for i in judge]
+    alone = [predictor.predict(pool.graphs[i]) for i in judge]
+    table = workload_table(sheet(TARGET), [pool.graphs[i] for i in judge])
     scores: Scores = {}
     held_share: dict[str, float] = {}
     for metric in METRICS:
-        true = np.array([getattr(found.truth["v6"][i], metric) for i in judge])
+        true = np.array([getattr(pool.truth["v6"][i], metric) for i in judge])
         ratio = np.median([v6[i][metric] / v5e[i][metric] for i in learn])
         ways = {
             "counters": np.array([one[metric].value for one in with_counters]),
@@ -89,11 +89,11 @@ def _round(found: Calibration, held: int, seed: int) -> tuple[Scores, dict[str, 
     return scores, held_share
 
 
-def _estimate_ms(found: Calibration) -> float:
+def _estimate_ms(pool: Calibration) -> float:
     """From a graph to a forecast of the packaged predictor, median over the published families."""
     predictor = EdgeTPUv6Predictor.from_pretrained()
     times = []
-    for graph in found.graphs[: 3 * POOL]:
+    for graph in pool.graphs[: 3 * POOL]:
         start = perf_counter()
         predictor.predict(graph)
         times.append(perf_counter() - start)

@@ -54,14 +54,14 @@ def run(folder: Path, seeds: int) -> dict[str, float]:
         splits = {**{held: family == held for held in FAMILIES}, **{f"fifth {k}": fold == k for k in range(5)}}
         scores = {}
         for held, unseen in splits.items():
-            found = []
+            rounds = []
             for seed in range(min(seeds, _SEEDS) if held in FAMILIES else 1):
                 learn = ([values[i] for i in np.flatnonzero(~unseen)] for values in (graphs, source, target))
                 fitted = LayerwiseTransfer.fit(*learn, speedup, np.random.default_rng(seed))
                 predicted = np.array([fitted.predict(graphs[i], source[i]) for i in np.flatnonzero(unseen)])
-                found.append((mape(predicted, true[unseen]), spearman(predicted, true[unseen])))
-            scores[held] = np.median(found, axis=0)
-            spread = np.ptp([error for error, _ in found])
+                rounds.append((mape(predicted, true[unseen]), spearman(predicted, true[unseen])))
+            scores[held] = np.median(rounds, axis=0)
+            spread = np.ptp([error for error, _ in rounds])
             print(
                 f"{name:<16}{held:<22}{scores[held][0]:>8.2f}{spread:>8.2f}{scores[held][1]:>10.4f}"
                 f"{_constant(before, true, unseen):>18.1f}",

@@ -282,9 +282,9 @@ def _grouped(files: list[Place], group: str | None, notes: list[str]) -> tuple[l
             pattern = re.compile(group)
         except re.error as error:
             raise DataError(f"group={group!r} is not a regular expression: {error}") from error
-        return [replace(file, group=_found(pattern, file)) for file in files], "group"
+        return [replace(file, group=_match(pattern, file)) for file in files], "group"
     if all(_SPEAKER.search(file.name) for file in files):
-        return [replace(file, group=_found(_SPEAKER, file)) for file in files], "speaker"
+        return [replace(file, group=_match(_SPEAKER, file)) for file in files], "speaker"
     folders = [_below_class(file) for file in files]
     if not all(folders):
         return files, ""
@@ -302,7 +302,7 @@ def _below_class(file: Place) -> str:
     return f"{file.label}/{after[0]}" if len(after) > 1 else ""
 
 
-def _found(pattern: re.Pattern[str], file: Place) -> str:
+def _match(pattern: re.Pattern[str], file: Place) -> str:
     match = pattern.search(file.name)
     name = match and match.group(min(1, pattern.groups))
     if not name:

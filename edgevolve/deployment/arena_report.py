@@ -47,30 +47,30 @@ class ArenaReport:
 
 
 def arena_report(
-    found: Footprint, found_on_host: Footprint, before: bytes, after: bytes, stored: NDArray[np.int8]
+    footprint: Footprint, footprint_on_host: Footprint, before: bytes, after: bytes, stored: NDArray[np.int8]
 ) -> ArenaReport:
     """Check the exported file `after` against `before`, which holds no plan, on TensorFlow Lite Micro.
 
     Args:
-        found: the figures of the target.
-        found_on_host: those of the 64-bit host.
+        footprint: the figures of the target.
+        footprint_on_host: those of the 64-bit host.
         before: the file without a plan.
         after: the file as it is handed over.
         stored: examples as the model reads them, (number, height, width, channels).
 
     Raises `ExportError` if the outputs of the two differ.
     """
-    host = _on_host(found_on_host, before, after, stored) if available() else None
+    host = _on_host(footprint_on_host, before, after, stored) if available() else None
     return ArenaReport(
-        target=found.target.name,
-        provenance=found.target.provenance,
-        arena_bytes=found.arena_bytes,
-        head_bytes=found.planned_head_bytes,
-        greedy_head_bytes=found.greedy_head_bytes,
-        tail_bytes=found.tail_bytes,
-        planned=found.planned_head_bytes < found.greedy_head_bytes,
-        exact=found.exact,
-        operators=found.operators,
+        target=footprint.target.name,
+        provenance=footprint.target.provenance,
+        arena_bytes=footprint.arena_bytes,
+        head_bytes=footprint.planned_head_bytes,
+        greedy_head_bytes=footprint.greedy_head_bytes,
+        tail_bytes=footprint.tail_bytes,
+        planned=footprint.planned_head_bytes < footprint.greedy_head_bytes,
+        exact=footprint.exact,
+        operators=footprint.operators,
         host=host,
     )
 

@@ -80,7 +80,7 @@ def write_bundle(
     name, begin = plain_name(first.name), prefix(first.name)
     largest = max(runs, key=_least_bytes)
     wide = max(map(_wide_bytes, sources))
-    device = max((s.device for s in sources if s.device), key=lambda found: found.arena_bytes, default=None)
+    device = max((s.device for s in sources if s.device), key=lambda footprint: footprint.arena_bytes, default=None)
     stored = np.stack([each for _, each in golden]) if several else golden[0][1]
     code = {
         **c_sources.model_data(content, *([_SET_OF] if several else [])),

@@ -18,7 +18,7 @@ def host_program(header: str, reading: Reading, target: Target, several: bool = 
         header=header,
         reader=reads,
         formats=f"{format_}, or any other file of the values as they lie in memory" if format_ else "raw values",
-        read=_CALLS.get(reading.type, "Examples found = raw_values(path);"),
+        read=_CALLS.get(reading.type, "Examples examples = raw_values(path);"),
         answer=_ANSWERS[kind],
         golden=_GOLDEN_OF_SEVERAL if several else _GOLDEN,
         option=_OPTION if several else "",
@@ -108,12 +108,12 @@ Examples wav(const std::string& path) {
       }
       const long there = static_cast<long>(size / 2), over = there - kRawValues;
       const long before = over < 0 ? -over / 2 : 0, skipped = over > 0 ? over / 2 : 0;
-      Examples found(1);
-      found[0].assign(kRawValues, 0);
+      Examples examples(1);
+      examples[0].assign(kRawValues, 0);
       for (long i = 0; i < std::min<long>(there, kRawValues); ++i) {
-        found[0][before + i] = static_cast<RawValue>(little(file, at + 2 * (skipped + i), 2));
+        examples[0][before + i] = static_cast<RawValue>(little(file, at + 2 * (skipped + i), 2));
       }
-      return found;
+      return examples;
     }
     at += size + size % 2;
   }
@@ -136,7 +136,7 @@ Examples csv(const std::string& path) {
       if (letter == ',' || letter == ';' || letter == '\\t' || letter == '\\r') letter = ' ';
     }
     std::istringstream words(line);
-    std::vector<RawValue> found;
+    std::vector<RawValue> fields;
     if (number == 1 && line.compare(0, 3, "\\xef\\xbb\\xbf") == 0) words.ignore(3);
     std::string word, first;
     bool numbers = true;
@@ -145,21 +145,21 @@ Examples csv(const std::string& path) {
       const float value = std::strtof(word.c_str(), &end);
       if (*end != '\\0' || !std::isfinite(value)) numbers = false;
       if (first.empty()) first = word;
-      found.push_back(value);
+      fields.push_back(value);
     }
-    if (found.empty()) continue;
+    if (fields.empty()) continue;
     if (!numbers) {
       if (number > 1) refuse(path, "line " + std::to_string(number) + ": holds a value that is not a finite number");
       for (char& letter : first) letter = static_cast<char>(std::tolower(static_cast<unsigned char>(letter)));
       skipped = first.find("time") < 2 ? 1 : 0;
       continue;
     }
-    found.erase(found.begin(), found.begin() + static_cast<long>(std::min(skipped, found.size())));
-    if (found.size() != row && found.size() != static_cast<std::size_t>(kRawValues)) {
-      refuse(path, "line " + std::to_string(number) + " has " + std::to_string(found.size()) +
+    fields.erase(fields.begin(), fields.begin() + static_cast<long>(std::min(skipped, fields.size())));
+    if (fields.size() != row && fields.size() != static_cast<std::size_t>(kRawValues)) {
+      refuse(path, "line " + std::to_string(number) + " has " + std::to_string(fields.size()) +
                        " numbers, an example has " + std::to_string(row) + " a line");
     }
-    values.insert(values.end(), found.begin(), found.end());
+    values.insert(values.end(), fields.begin(), fields.end());
   }
   if (values.size() < static_cast<std::size_t>(kRawValues)) {
     refuse(path, "has " + std::to_string(values.size() / row) + " rows, an example " + std::to_string(+kRawHeight));
@@ -219,7 +219,7 @@ Examples image(const std::string& path) {
   }
   if (channels == 1 && kRawChannels == 3) refuse(path, "is grey, the model sees colour");
   if (begin < 0 || begin + row * height > static_cast<long>(file.size())) refuse(path, "is cut off");
-  Examples found(1);
+  Examples examples(1);
   for (long y = 0; y < height; ++y) {
     const char* at = file.data() + begin + row * (upwards ? height - 1 - y : y);
     for (long x = 0; x < width; ++x, at += pixel) {
@@ -227,13 +227,13 @@ Examples image(const std::string& path) {
       const int third = static_cast<unsigned char>(at[channels - 1]);
       const int red = bgr ? third : first, green = second, blue = bgr ? first : third;
       if (kRawChannels == 1) {  // ITU-R BT.601's luma, in 16 bits as Pillow has it
-        found[0].push_back(static_cast<RawValue>((19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16));
+        examples[0].push_back(static_cast<RawValue>((19595 * red + 38470 * green + 7471 * blue + 0x8000) >> 16));
       } else {
-        for (const int value : {red, green, blue}) found[0].push_back(static_cast<RawValue>(value));
+        for (const int value : {red, green, blue}) examples[0].push_back(static_cast<RawValue>(value));
       }
     }
   }
-  return found;
+  return examples;
 }
 
 """
@@ -243,11 +243,11 @@ _READERS = {
     "uint8": (_PIXELS, "a PGM, PPM or BMP"),
 }
 _CALLS = {
-    "int16": 'Examples found = ends_in(path, ".wav") ? wav(path) : raw_values(path);',
-    "float32": 'Examples found = ends_in(path, ".csv") ? csv(path) : raw_values(path);',
+    "int16": 'Examples examples = ends_in(path, ".wav") ? wav(path) : raw_values(path);',
+    "float32": 'Examples examples = ends_in(path, ".csv") ? csv(path) : raw_values(path);',
     "uint8": """\
 const bool is_image = ends_in(path, ".pgm") || ends_in(path, ".ppm") || ends_in(path, ".bmp") || ends_in(path, ".png");
-    Examples found = is_image ? image(path) : raw_values(path);""",
+    Examples examples = is_image ? image(path) : raw_values(path);""",
 }
 
 _MAIN = Template("""\
@@ -295,11 +295,11 @@ bool ends_in(const std::string& path, const std::string& ending) {
 }
 
 Examples cut(const std::vector<RawValue>& values) {
-  Examples found;
+  Examples examples;
   for (auto at = values.begin(); values.end() - at >= kRawValues; at += kRawValues) {
-    found.emplace_back(at, at + kRawValues);
+    examples.emplace_back(at, at + kRawValues);
   }
-  return found;
+  return examples;
 }
 
 Examples raw_values(const std::string& path) {
@@ -335,9 +335,9 @@ int main(int count, char** given) {
   for (int i = 1; i < count; ++i) {
     const std::string path = given[i];
 $option    $read
-    for (std::size_t part = 0; part < found.size(); ++part) {
-      const std::string name = found.size() > 1 ? path + ", part " + std::to_string(part + 1) : path;
-      const int status = answer(name.c_str(), found[part].data());
+    for (std::size_t part = 0; part < examples.size(); ++part) {
+      const std::string name = examples.size() > 1 ? path + ", part " + std::to_string(part + 1) : path;
+      const int status = answer(name.c_str(), examples[part].data());
       if (status != 0) return status;
     }
   }

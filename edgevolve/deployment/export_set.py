@@ -73,12 +73,12 @@ def export_set(
     directory.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=directory.parent, prefix=".partial-") as partial:
         folder = Path(partial) / "set"
-        found = _written(folder, members, splits, name, device or CORTEX_M)
-        (folder / "set.json").write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
+        result = _written(folder, members, splits, name, device or CORTEX_M)
+        (folder / "set.json").write_text(json.dumps(asdict(result), indent=2) + "\n", encoding="utf-8")
         if directory.exists():
             directory.rmdir()
         folder.rename(directory)
-    return found
+    return result
 
 
 def _written(folder: Path, members: Sequence[Member], splits: Splits, name: str, device: Device) -> SetManifest:

@@ -23,11 +23,11 @@ class IsolatedError(ValueError):
 class Answer:
     """`outputs` holds an array for each output, (number of examples, *shape without the batch).
 
-    `found` is what else the script wrote, plain JSON; `log` is what the runtime wrote to stderr.
+    `extra` is what else the script wrote, plain JSON; `log` is what the runtime wrote to stderr.
     """
 
     outputs: tuple[NDArray[Any], ...]
-    found: Any
+    extra: Any
     log: str
 
 
@@ -36,7 +36,7 @@ def run_isolated(script: str, model: bytes, inputs: Sequence[NDArray[Any]], *opt
 
     Args:
         script: it is given a folder with `model.tflite` and `inputs.npz`, then the options; it writes `outputs.npz`
-            and, if it likes, `found.json` there.
+            and, if it likes, `extra.json` there.
         model: the file.
         inputs: for each input of the model the stored values of every example, (number, *shape of the tensor), or
             without its batch of 1.
@@ -60,7 +60,7 @@ def run_isolated(script: str, model: bytes, inputs: Sequence[NDArray[Any]], *opt
                 outputs = tuple(stored[key] for key in stored.files)
         except (OSError, ValueError) as error:  # text is stored as objects, which are not read
             raise IsolatedError(f"its outputs cannot be read: {' '.join(str(error).split())}") from None
-        answer_file = folder / "found.json"
+        answer_file = folder / "extra.json"
         return Answer(outputs, json.loads(answer_file.read_text()) if answer_file.exists() else None, done.stderr)
 
 

@@ -59,7 +59,7 @@ def run_on_micro(model: bytes, inputs: Sequence[NDArray[Any]], *, least_arena: b
         answer = run_isolated("micro_host.py", model, inputs, str(ARENA_BYTES), str(int(least_arena)))
     except IsolatedError as error:
         raise MicroError(f"TensorFlow Lite Micro cannot run the model: {error}") from None
-    return MicroRun(*allocations(answer.log), answer.outputs, answer.found)
+    return MicroRun(*allocations(answer.log), answer.outputs, answer.extra)
 
 
 def allocations(log: str) -> tuple[int, int]:

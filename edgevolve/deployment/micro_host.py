@@ -1,6 +1,6 @@
 """The process in which `deployment.micro` runs TensorFlow Lite Micro: a script of its own, without anything of ours.
 
-It reads `model.tflite` and `inputs.npz` from a folder and writes `outputs.npz` and `found.json` there; what the
+It reads `model.tflite` and `inputs.npz` from a folder and writes `outputs.npz` and `extra.json` there; what the
 runtime says of its allocations goes to stderr.
 """
 
@@ -35,7 +35,7 @@ def main(folder: Path, arena_bytes: int, wants_least: bool) -> None:
     columns = [np.concatenate(column) for column in zip(*rows, strict=True)]
     np.savez(folder / "outputs.npz", *columns)
     least = _least_arena(lambda size: runtime.Interpreter.from_bytes(model, arena_size=size)) if wants_least else None
-    (folder / "found.json").write_text(json.dumps(least))
+    (folder / "extra.json").write_text(json.dumps(least))
 
 
 def _outputs(interpreter: Any) -> list[Any]:

@@ -72,8 +72,8 @@ def _answered(target: Target, begin: str) -> list[str]:
     if isinstance(target, Classes):
         return [
             f"static float scores[{begin}kClasses];",
-            f"int found = {begin}classify(samples, scores);",
-            f"if (found >= 0) puts({begin}answer_name(found));",
+            f"int index = {begin}classify(samples, scores);",
+            f"if (index >= 0) puts({begin}answer_name(index));",
         ]
     if isinstance(target, Values):
         return [f"static float values[{begin}kValues];", f"int status = {begin}estimate(samples, values);"]

@@ -53,10 +53,10 @@ def with_bits(
 
 def bits_in(recipe: Mapping[str, Any]) -> dict[str, Any]:
     """What a recipe says of bits, as `with_bits` takes it; what it does not name is left out."""
-    found = {key.removesuffix("_bits"): recipe[key] for key in BITS if key in recipe}
+    bits = {key.removesuffix("_bits"): recipe[key] for key in BITS if key in recipe}
     numbers = [number for number, key in enumerate(LAYER_BITS) if key in recipe]
     each = tuple(recipe.get(key) for key in LAYER_BITS[: max(numbers, default=-1) + 1])
-    return {**found, "each": each} if each else found
+    return {**bits, "each": each} if each else bits
 
 
 def form_in_words(graph: Graph) -> str:

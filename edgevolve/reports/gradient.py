@@ -18,18 +18,18 @@ _MOST_EPOCHS = 200
 
 def charts_before(run: Run) -> dict[str, dict[str, Chart]]:
     """By heading, as those of the search; of epochs. None without curves or options."""
-    found: dict[str, dict[str, Chart]] = {}
+    sections: dict[str, dict[str, Chart]] = {}
     if run.prepared is None:
-        return found
+        return sections
     curves = {name: values for name, values in run.prepared.curves.items() if len(values)}
     if curves:
-        found["Before the search"] = {"seconds": training(curves, run.metrics)}
+        sections["Before the search"] = {"seconds": training(curves, run.metrics)}
     arrays = _arrays(run, run.prepared.artefact)
     if {OPTIONS, CHANCES} <= arrays.keys():
         names, chances = arrays[OPTIONS], arrays[CHANCES]
         if chances.ndim == 2 and chances.shape[1] == len(names) and chances.size and chances.dtype.kind == "f":
-            found["How likely each option was"] = {"seconds": likelihoods([str(name) for name in names], chances)}
-    return found
+            sections["How likely each option was"] = {"seconds": likelihoods([str(name) for name in names], chances)}
+    return sections
 
 
 def likelihoods(names: Sequence[str], chances: NDArray[Any]) -> Chart:

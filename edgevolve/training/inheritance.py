@@ -232,7 +232,7 @@ def _places(parent: Graph, child: Graph, plan: _Plan, rng: Generator) -> tuple[d
         _assign(group, new, b[rng.integers(len(b), size=len(new))])
     where = {x.name: np.full(x.shape[-1], -1) for x in (*child.inputs, *(node.output for node in child.nodes))}
     for name, source in pairs:
-        where[name], same = _found(ours, theirs, group, name, source)
+        where[name], same = _counterparts(ours, theirs, group, name, source)
         exact &= same
     return where, exact
 
@@ -247,7 +247,7 @@ def _assign(group: Ids, a: Ids, b: Ids) -> bool:
     return agree
 
 
-def _found(ours: Channels, theirs: Channels, group: Ids, name: str, source: str) -> tuple[Ids, bool]:
+def _counterparts(ours: Channels, theirs: Channels, group: Ids, name: str, source: str) -> tuple[Ids, bool]:
     """The n-th channel of a group is where the n-th of its counterpart is."""
     places: dict[int, list[int]] = {}
     for place, other in enumerate(theirs.ids[source].tolist()):

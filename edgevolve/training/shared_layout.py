@@ -89,8 +89,8 @@ class SharedLayout:
 
     def tensors(self, numbers: Any, shapes: Any) -> dict[str, Any]:
         """The part of each array as a tensor, from the `numbers` at a path's places and the parts' `shapes`."""
-        parts, found = tf.split(numbers, tf.reduce_prod(shapes, 1), num=len(self.shapes)), tf.unstack(shapes)
-        each = zip(self.shapes.items(), parts, found, strict=True)
+        parts, part_shapes = tf.split(numbers, tf.reduce_prod(shapes, 1), num=len(self.shapes)), tf.unstack(shapes)
+        each = zip(self.shapes.items(), parts, part_shapes, strict=True)
         return {name: _shaped(part, shape, len(full)) for (name, full), part, shape in each}
 
 

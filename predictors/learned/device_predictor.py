@@ -127,11 +127,11 @@ class DevicePredictor:
     def from_json(cls, payload: Any) -> "DevicePredictor":
         """Read what `to_json` wrote. Raises `PredictorError` for anything else."""
         if not isinstance(payload, dict) or payload.get("format") != FORMAT:
-            found = payload.get("format") if isinstance(payload, dict) else type(payload).__name__
-            raise PredictorError(f"not a predictor of this format ({FORMAT}): {found!r}; fit it again")
+            given = payload.get("format") if isinstance(payload, dict) else type(payload).__name__
+            raise PredictorError(f"not a predictor of this format ({FORMAT}): {given!r}; fit it again")
         try:
             sheet, model, base = (payload[name] for name in ("sheet", "layers", "base"))
-            found = cls(
+            predictor = cls(
                 device=str(payload["device"])[:200],
                 physics=Physics(Sheet(**payload["fitted"]), LayerModel.from_json(model) if model else None),
                 sheet=Sheet(**sheet) if sheet else None,
@@ -139,8 +139,8 @@ class DevicePredictor:
                 regressor=PerformanceRegressor.from_json(payload["regressor"]),
             )
             if not sheet or sheet["kind"] != Kind.VELA:  # whose compiler need not be here to read a file
-                found.predict([_probe()])  # parts that do not fit one another raise here
-            return found
+                predictor.predict([_probe()])  # parts that do not fit one another raise here
+            return predictor
         except PredictorError:
             raise
         except Exception as error:
@@ -183,8 +183,8 @@ def _held_out(
         fitted = Physics.fit(
             "fold", "other folds", others, [singles[i] for i in kept], network_ms[seen], single_ms[kept], rng
         )
-        found = fitted.counters([networks[i] for i in unseen])
-        return np.column_stack([found.get(name, found["fitted"]) for name in names])  # too few layers may be left
+        counted = fitted.counters([networks[i] for i in unseen])
+        return np.column_stack([counted.get(name, counted["fitted"]) for name in names])  # too few layers may be left
 
     return dict(zip(names, out_of_fold(folds(groups, _FOLDS, rng), estimated).T, strict=True))
 

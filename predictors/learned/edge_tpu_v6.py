@@ -118,19 +118,19 @@ class EdgeTPUv6Predictor:
         """
         table = workload_table(sheet(TARGET), [graph])
         surprise = self._surprise(graph, v5e) if v5e else 0.0
-        found = {}
+        estimates = {}
         for metric in METRICS:
             value = float(self.models[TARGET][metric](table.rows)[0]) * math.exp(self.carried[metric] * surprise)
             factor = math.exp(self.widths[metric][bool(v5e)])
-            found[metric] = Estimated(value, value / factor, value * factor)
+            estimates[metric] = Estimated(value, value / factor, value * factor)
         operations = 2 * float(table.rows[0, PARTS.index("macs_uj")]) / sheet(TARGET)["mac_pj"]
-        energy, factor = found["energy_uj"].value, math.exp(self.widths["energy_uj"][bool(v5e)])
-        found["tops_per_watt"] = Estimated(
+        energy, factor = estimates["energy_uj"].value, math.exp(self.widths["energy_uj"][bool(v5e)])
+        estimates["tops_per_watt"] = Estimated(
             operations / energy, operations / (energy * factor), operations / (energy / factor)
         )
         model = self.models[TARGET][METRICS[0]]
         known = bool(in_domain(model.standard, _process(model).points, self.reach, model.seen(table.rows))[0])
-        return found if known else {metric: Estimated(one.value) for metric, one in found.items()}
+        return estimates if known else {metric: Estimated(one.value) for metric, one in estimates.items()}
 
     def save(self, path: Path | str, made_by: str = "") -> None:
         """Write JSON; `made_by` says how it was made. Nothing in it is executed when it is read."""
@@ -174,8 +174,8 @@ class EdgeTPUv6Predictor:
     def from_json(cls, payload: Any) -> "EdgeTPUv6Predictor":
         """Read what `to_json` wrote. Raises `PredictorError` for another format, other sheets or columns."""
         if not isinstance(payload, dict) or payload.get("format") != FORMAT:
-            found = payload.get("format") if isinstance(payload, dict) else type(payload).__name__
-            raise PredictorError(f"not a v6 predictor of this format ({FORMAT}): {found!r}")
+            format_read = payload.get("format") if isinstance(payload, dict) else type(payload).__name__
+            raise PredictorError(f"not a v6 predictor of this format ({FORMAT}): {format_read!r}")
         if payload.get("columns") != [*PARTS, *SHAPES]:
             raise PredictorError("made for other columns of the workload: make it again")
         if payload.get("sheets") != {chip: fingerprint(sheet(chip)) for chip in (SOURCE, TARGET)}:

@@ -259,8 +259,8 @@ def folds(groups: NDArray[np.int64], count: int, rng: np.random.Generator) -> ND
 def out_of_fold(fold: NDArray[np.int64], predict: Callable[[list[int], list[int]], FloatArray]) -> FloatArray:
     """Out-of-fold predictions, a row for each row: `predict(seen, unseen)` of each fold from the other folds."""
     parts = [(np.flatnonzero(fold != part).tolist(), np.flatnonzero(fold == part).tolist()) for part in np.unique(fold)]
-    found = np.concatenate([predict(seen, unseen) for seen, unseen in parts])
-    return found[np.argsort(np.concatenate([unseen for _, unseen in parts]))]
+    predicted = np.concatenate([predict(seen, unseen) for seen, unseen in parts])
+    return predicted[np.argsort(np.concatenate([unseen for _, unseen in parts]))]
 
 
 def conformal(errors: FloatArray, group: NDArray[np.int64], coverage: float) -> float:

@@ -205,8 +205,8 @@ class PerformanceRegressor:
     def from_json(cls, payload: Any) -> "PerformanceRegressor":
         """Read what `to_json` wrote. Raises `PredictorError` for another format, version or shape."""
         if not isinstance(payload, dict) or payload.get("format") not in (FORMAT, _EARLIER):
-            found = payload.get("format") if isinstance(payload, dict) else type(payload).__name__
-            raise PredictorError(f"not a predictor of this format ({FORMAT}): {found!r}")
+            given = payload.get("format") if isinstance(payload, dict) else type(payload).__name__
+            raise PredictorError(f"not a predictor of this format ({FORMAT}): {given!r}")
         if payload.get("version") != VERSION:
             raise PredictorError(
                 f"fitted on version {payload.get('version')} of the features, this is {VERSION}: fit again"
@@ -214,7 +214,7 @@ class PerformanceRegressor:
         try:
             names = tuple(map(str, payload["names"]))
             standard = Standard.from_json(payload["standard"], len(names))
-            found = cls(
+            predictor = cls(
                 metric=str(payload["metric"]),
                 names=names,
                 additive=tuple(map(bool, payload["additive"])),
@@ -230,8 +230,8 @@ class PerformanceRegressor:
                 ),
                 reach=float(payload["reach"]),
             )
-            found._check_read()
-            return found
+            predictor._check_read()
+            return predictor
         except PredictorError:
             raise
         except Exception as error:

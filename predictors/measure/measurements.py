@@ -49,14 +49,16 @@ def read_measurements(path: Path | str, columns: Sequence[str], device: str | No
         kinds = sorted({row.get(name, "") for _, row in rows})
         if columns and len(kinds) > 1:
             raise PredictorError(f"{path}: rows of {name} {' and '.join(kinds[:4])}: {advice}")
-    found = []
+    measurements = []
     for number, row in rows:
         if not row[NETWORK]:
             raise PredictorError(f"{path}: line {number}: {NETWORK} is missing")
-        found.append(Measurement(row[NETWORK], tuple(_number(path, number, name, row[name]) for name in columns)))
-    if not found:
+        measurements.append(
+            Measurement(row[NETWORK], tuple(_number(path, number, name, row[name]) for name in columns))
+        )
+    if not measurements:
         raise PredictorError(f"{path}: no row{f' of device {device}' if device else ''}")
-    return found
+    return measurements
 
 
 def read_network(csv_path: Path | str, file: str) -> Graph:
@@ -94,13 +96,13 @@ def read_networks(csv_path: Path | str, files: Sequence[str]) -> list[Graph]:
     return [graphs[file] for file in files]
 
 
-def write_predictions(path: Path, files: Sequence[str], found: Estimates) -> None:
+def write_predictions(path: Path, files: Sequence[str], estimates: Estimates) -> None:
     """Write a row for each of `files`. Raises `PredictorError` where it cannot be written."""
     try:
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow((NETWORK, *_PREDICTED, "in_domain"))
-            for row in zip(files, found.value, found.low, found.high, found.in_domain, strict=True):
+            for row in zip(files, estimates.value, estimates.low, estimates.high, estimates.in_domain, strict=True):
                 writer.writerow((row[0], *(f"{value:.6g}" for value in row[1:4]), "yes" if row[4] else "no"))
     except OSError as error:
         raise PredictorError(f"{path}: {error.strerror or error}") from error

@@ -69,13 +69,13 @@ def analyse(sheet: "Sheet", graph: Graph) -> Metrics:
     Raises `PredictorError`, in one line, where it says nothing of the network.
     """
     try:
-        found = MODELS[sheet.kind].predict(sheet, graph)
+        figures = MODELS[sheet.kind].predict(sheet, graph)
     except ArithmeticError as error:
         raise PredictorError(f"{sheet.name}: its figures are beyond all numbers ({error})") from error
-    for name, value in found.items():
+    for name, value in figures.items():
         if not (math.isfinite(value) and value >= 0):
             raise PredictorError(f"{sheet.name}: its figures give {name} = {value}")
-    return found
+    return figures
 
 
 def counters(sheet: "Sheet", graph: Graph) -> Metrics:

@@ -40,10 +40,10 @@ def sections(front_end, folder):
 @needs_compiler
 @pytest.mark.parametrize("front_end", KINDS, ids=lambda one: f"{one.name} {one.shape}")
 def test_ram_and_tables_counted_are_those_of_the_compiled_code(front_end, tmp_path):
-    found = sections(front_end, tmp_path)
+    sizes = sections(front_end, tmp_path)
 
     def total(name):
-        return sum(size for section, size in found if section.startswith(name))
+        return sum(size for section, size in sizes if section.startswith(name))
 
     work = front_end.work_bytes
     assert work <= total(".bss") <= work + 64 * (work > 0)  # aligned to 32 bytes

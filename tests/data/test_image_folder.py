@@ -263,8 +263,8 @@ def test_planted_duplicates_are_reported(tmp_path):
     notes = "\n".join(examine(data, load_splits(data)).notes)
     assert "1 of 44 examples of test are in train too (the first: test/a/same.png, train/a/8.png of train)" in notes
     assert "1 examples are there again with another label (the first: test/b/other class.png of test, " in notes
-    found = sum(int(n.split()[0]) for n in notes.split("\n") if "nearly the same as one of" in n)
-    assert found >= 2
+    reported = sum(int(n.split()[0]) for n in notes.split("\n") if "nearly the same as one of" in n)
+    assert reported >= 2
 
 
 def test_of_a_folder_beside_the_configuration_an_export_says_what_to_add(folder, config, run_search, monkeypatch):

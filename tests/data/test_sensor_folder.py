@@ -283,7 +283,7 @@ def test_a_slow_wave_on_an_offset_is_the_same_wave_at_another_rate(wanted):
         t = np.arange(int(4 * rate))[:, np.newaxis] / rate
         return 9.81 + 0.1 * t + np.sin(2 * np.pi * 2 * t)
 
-    found = resampled(wave(100), 100, wanted)
+    again = resampled(wave(100), 100, wanted)
     inner = slice(int(wanted / 2), int(3.4 * wanted))
-    assert abs(len(found) - 4 * wanted) <= 1
-    assert np.abs(found - wave(wanted)[: len(found)])[inner].max() < 0.02
+    assert abs(len(again) - 4 * wanted) <= 1
+    assert np.abs(again - wave(wanted)[: len(again)])[inner].max() < 0.02

@@ -18,12 +18,12 @@ KINDS = [
 def readings(steps, channels, number=12):
     """Gravity with vibration of many strengths; one window stands still."""
     rng, time = np.random.default_rng(steps), np.arange(steps)[:, np.newaxis, np.newaxis]
-    found = [
+    rows = [
         9.8 + 10 ** rng.uniform(-3, 1) * np.sin(rng.uniform(0, np.pi, channels) * time) + rng.normal(0, 0.05, channels)
         for _ in range(number)
     ]
-    found[0][:] = 9.8
-    return np.array(found).astype(np.float32)
+    rows[0][:] = 9.8
+    return np.array(rows).astype(np.float32)
 
 
 @pytest.mark.parametrize("spectrum", KINDS, ids=str)
@@ -37,10 +37,10 @@ def test_it_keeps_every_promise_of_a_front_end(spectrum):
 @pytest.mark.parametrize("amplitude", [0.5, 3.0])
 def test_the_root_of_the_power_at_a_sines_frequency_is_its_amplitude(amplitude):
     sine = 9.8 + amplitude * np.sin(2 * np.pi * 8 * np.arange(64) / 64)
-    found = Spectrum(64, 1, logarithm=False).apply(sine.reshape(1, 64, 1, 1).astype(np.float32)).ravel()
-    assert found.argmax() == 7  # of frequencies from 1
-    assert found.max() == pytest.approx(amplitude, rel=1e-4)
-    assert found[9:].max() < 1e-3  # Hann's window: nothing beyond the next frequency
+    amplitudes = Spectrum(64, 1, logarithm=False).apply(sine.reshape(1, 64, 1, 1).astype(np.float32)).ravel()
+    assert amplitudes.argmax() == 7  # of frequencies from 1
+    assert amplitudes.max() == pytest.approx(amplitude, rel=1e-4)
+    assert amplitudes[9:].max() < 1e-3  # Hann's window: nothing beyond the next frequency
 
 
 def test_a_band_is_the_mean_power_of_its_frequencies():

@@ -23,13 +23,13 @@ def test_scores_of_classes_are_those_of_scikit_learn(classes):
     target, y = Classes(classes), labels(300, classes)
     outputs = rng.standard_normal((300, target.outputs)).astype(np.float32)
     outputs[::5] = outputs[0]  # ties
-    found, answered = target.score(outputs, of(y)), target.predicted(outputs)
-    assert found["error"] == pytest.approx(1 - reference.accuracy_score(y, answered))
-    assert found["balanced_accuracy"] == pytest.approx(reference.balanced_accuracy_score(y, answered))
-    assert found["macro_f1"] == pytest.approx(reference.f1_score(y, answered, average="macro"))
+    scores, answered = target.score(outputs, of(y)), target.predicted(outputs)
+    assert scores["error"] == pytest.approx(1 - reference.accuracy_score(y, answered))
+    assert scores["balanced_accuracy"] == pytest.approx(reference.balanced_accuracy_score(y, answered))
+    assert scores["macro_f1"] == pytest.approx(reference.f1_score(y, answered, average="macro"))
     if classes == 2:
-        assert found["auc"] == pytest.approx(reference.roc_auc_score(y, outputs[:, 0]))
-    assert list(found) == [metric.name for metric in target.metrics]
+        assert scores["auc"] == pytest.approx(reference.roc_auc_score(y, outputs[:, 0]))
+    assert list(scores) == [metric.name for metric in target.metrics]
 
 
 @pytest.mark.parametrize("classes", [2, 5])
@@ -55,10 +55,10 @@ def test_scores_of_values_are_in_their_unit_and_those_of_scikit_learn():
     target = Values("progression", "points").fitted(of(y))
     guess = y + rng.normal(0, 20, 120)
     outputs = ((guess - target.mean) / target.deviation)[:, np.newaxis]
-    found = target.score(outputs, of(y))
-    assert found["rmse"] == pytest.approx(reference.root_mean_squared_error(y, guess))
-    assert found["mae"] == pytest.approx(reference.mean_absolute_error(y, guess))
-    assert found["r2"] == pytest.approx(reference.r2_score(y, guess))
+    scores = target.score(outputs, of(y))
+    assert scores["rmse"] == pytest.approx(reference.root_mean_squared_error(y, guess))
+    assert scores["mae"] == pytest.approx(reference.mean_absolute_error(y, guess))
+    assert scores["r2"] == pytest.approx(reference.r2_score(y, guess))
     assert [metric.unit for metric in target.metrics] == ["points", "points", ""]
     assert target.answers(y).mean() == pytest.approx(0, abs=1e-6)
     assert target.answers(y).std() == pytest.approx(1, rel=1e-5)
@@ -69,11 +69,11 @@ def test_of_several_values_each_has_its_error_and_no_scale_counts_more():
     y = np.stack([rng.normal(20, 5, 90), rng.normal(100_000, 500, 90)], axis=1)
     target = Values(("temperature", "pressure"), ("°C", "Pa")).fitted(of(y))
     off = np.array([1.0, 100.0])
-    found = target.score((y + off - target.mean) / target.deviation, of(y))
-    assert found["mae_temperature"] == pytest.approx(1)
-    assert found["mae_pressure"] == pytest.approx(100)
-    assert found["rmse"] == pytest.approx(np.mean(off / y.std(axis=0)))
-    assert set(found) == {metric.name for metric in target.metrics}
+    scores = target.score((y + off - target.mean) / target.deviation, of(y))
+    assert scores["mae_temperature"] == pytest.approx(1)
+    assert scores["mae_pressure"] == pytest.approx(100)
+    assert scores["rmse"] == pytest.approx(np.mean(off / y.std(axis=0)))
+    assert set(scores) == {metric.name for metric in target.metrics}
 
 
 def test_unusual_examples_have_a_larger_error_of_reconstruction():
@@ -81,9 +81,9 @@ def test_unusual_examples_have_a_larger_error_of_reconstruction():
     x, y = rng.random((60, 4, 4, 1)).astype(np.float32), np.repeat([0, 1], [40, 20])
     outputs = x.reshape(60, 16) + np.where(y, 0.5, 0.1)[:, None].astype(np.float32)
     target = Itself(16)
-    found = target.score(outputs, of(y, x))
-    assert found["auc"] == 1
-    assert found["mse"] == pytest.approx(0.01, rel=1e-4) == target.mean_loss(outputs, of(y, x))
+    scores = target.score(outputs, of(y, x))
+    assert scores["auc"] == 1
+    assert scores["mse"] == pytest.approx(0.01, rel=1e-4) == target.mean_loss(outputs, of(y, x))
 
 
 @pytest.mark.parametrize(

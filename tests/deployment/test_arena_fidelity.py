@@ -32,11 +32,11 @@ def stored(graph, seed, number=2):
 @pytest.mark.parametrize("number", [0, 2, 4, 6, 8, 12, 28])
 def test_networks_of_every_space_need_what_was_predicted(number):
     """Head with and without plan to the byte, tail and file within two per cent; outputs are compared on the way."""
-    found = summary([result(number)])
-    assert found["head_exact_share"] == 1
-    assert found["tail_max_relative_error"] < 0.02
-    assert found["flash_max_relative_error"] < 0.02
-    assert found["planned_saving_mean"] >= 0
+    figures = summary([result(number)])
+    assert figures["head_exact_share"] == 1
+    assert figures["tail_max_relative_error"] < 0.02
+    assert figures["flash_max_relative_error"] < 0.02
+    assert figures["planned_saving_mean"] >= 0
 
 
 @pytest.mark.parametrize("seed", range(16))

@@ -37,15 +37,15 @@ BLOCKS = {
 def reference_outputs(model, stored):
     """LiteRT with its reference kernels, example by example."""
     litert = runtime()
-    found = litert.Interpreter(
+    model_run = litert.Interpreter(
         model_content=model, experimental_op_resolver_type=litert.OpResolverType.BUILTIN_REF, num_threads=1
     )
-    found.allocate_tensors()
+    model_run.allocate_tensors()
     outputs = []
     for example in stored:
-        found.set_tensor(found.get_input_details()[0]["index"], example[np.newaxis])
-        found.invoke()
-        outputs.append(found.get_tensor(found.get_output_details()[0]["index"])[0])
+        model_run.set_tensor(model_run.get_input_details()[0]["index"], example[np.newaxis])
+        model_run.invoke()
+        outputs.append(model_run.get_tensor(model_run.get_output_details()[0]["index"])[0])
     return np.stack(outputs)
 
 

@@ -41,8 +41,8 @@ def written(source, tmp_path_factory):
 def bundle(written, tmp_path, monkeypatch):
     """A copy to spoil."""
     monkeypatch.delenv("CXX", raising=False)
-    folder, found = written
-    return Path(shutil.copytree(folder, tmp_path / "c")), found
+    folder, report = written
+    return Path(shutil.copytree(folder, tmp_path / "c")), report
 
 
 def numbers(text, name):
@@ -56,7 +56,7 @@ def constants(text):
 
 
 def test_the_bundle_holds_the_model_its_operators_and_golden_examples(bundle, source):
-    folder, found = bundle
+    folder, report = bundle
     assert {file.name for file in (folder / "src").iterdir()} == {
         "model.h",
         "model.cpp",
@@ -73,7 +73,7 @@ def test_the_bundle_holds_the_model_its_operators_and_golden_examples(bundle, so
     }
     scale = re.search(r"kInputScale = (.*)f;", (folder / "src" / "input.h").read_text())[1]
     assert float(scale) == pytest.approx(open_model(source.tflite).input.scale, rel=1e-6)
-    assert "at most" in found["front_end"] or "no C compiler" in found["front_end"]
+    assert "at most" in report["front_end"] or "no C compiler" in report["front_end"]
     assert bytes(numbers((folder / "src" / "model_data.cpp").read_text(), "kModel")) == source.tflite
     model = open_model(source.tflite)
     resolver = (folder / "src" / "op_resolver.h").read_text()
@@ -85,14 +85,14 @@ def test_the_bundle_holds_the_model_its_operators_and_golden_examples(bundle, so
     outputs = np.array(numbers(golden, "kGoldenOutputs"), np.int8).reshape(8, *model.output_shape[1:])
     assert {x.tobytes() for x in inputs} <= {x.tobytes() for x in model.quantised(source.images)}
     np.testing.assert_array_equal(outputs, run_on_micro(source.tflite, [inputs]).outputs[0])
-    assert 0 <= found["outputs_equal_to_litert"] <= 1
+    assert 0 <= report["outputs_equal_to_litert"] <= 1
 
 
 def test_the_arena_is_the_measured_minimum_with_a_margin_in_steps_of_sixteen(bundle):
-    folder, found = bundle
+    folder, report = bundle
     text = (folder / "src" / "arena_size.h").read_text()
     sizes = constants(text)
-    assert sizes["kArenaMinimumBytes"] == found["host_arena_minimum_bytes"]
+    assert sizes["kArenaMinimumBytes"] == report["host_arena_minimum_bytes"]
     assert sizes["kArenaMarginBytes"] % 16 == 0
     assert 0.05 * sizes["kArenaMinimumBytes"] <= sizes["kArenaMarginBytes"] < 0.05 * sizes["kArenaMinimumBytes"] + 16
     for said in ("reference kernels", "64 bits", "32-bit device", platform.machine()):
@@ -106,8 +106,8 @@ def test_an_operator_without_a_row_has_no_method_of_the_resolver():
 
 @needs_compiler
 def test_the_arrays_are_compiled_and_their_bytes_compared(bundle, source):
-    folder, found = bundle
-    assert found["arrays"] == "compiled with c++: bytes equal, 16-byte aligned"
+    folder, report = bundle
+    assert report["arrays"] == "compiled with c++: bytes equal, 16-byte aligned"
     with pytest.raises(ExportError, match="are not the bytes of the model"):
         c_bundle.check_arrays(folder, source.tflite)
     data = folder / "src" / "model_data.cpp"
@@ -130,9 +130,9 @@ def test_the_arrays_compile_without_warnings_for_the_oldest_standard(bundle, tmp
 def test_without_a_compiler_the_bundle_is_written_and_says_so(source, tmp_path, monkeypatch):
     monkeypatch.delenv("TFLM_DIR", raising=False)
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    found = c_bundle.write(tmp_path, source)
-    assert found["arrays"] == "not compiled: no C++ compiler found; CXX names one"
-    assert found["main"].startswith("not compiled: ")
+    bundle = c_bundle.write(tmp_path, source)
+    assert bundle["arrays"] == "not compiled: no C++ compiler found; CXX names one"
+    assert bundle["main"].startswith("not compiled: ")
 
 
 HEADERS = {
@@ -221,8 +221,8 @@ def pretend_tree(folder, allocated="kTfLiteOk", flipped=-1, runtime=LIBRARY):
 @pytest.mark.skipif(platform.system() != "Linux", reason="the pretended tree is one of Linux")
 def test_main_is_compiled_and_run_where_a_tree_of_tflm_is_given(bundle, tmp_path, monkeypatch):
     """The runtime is pretended; its interface was read from TFLM's headers."""
-    folder, found = bundle
-    assert found["main"] == "not compiled: TFLM_DIR names no TensorFlow Lite Micro tree"
+    folder, report = bundle
+    assert report["main"] == "not compiled: TFLM_DIR names no TensorFlow Lite Micro tree"
     monkeypatch.setenv("TFLM_DIR", str(tmp_path / "gone"))
     assert re.match(r"not compiled: .*gone holds no gen/.*target microlite builds it$", c_bundle.run_main(folder))
     monkeypatch.setenv("TFLM_DIR", pretend_tree(tmp_path / "right"))

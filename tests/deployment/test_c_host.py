@@ -24,14 +24,14 @@ pytestmark = pytest.mark.skipif(
 def programs(firmware_bundles, tmp_path_factory):
     """Bundle and compiled program by the name of the bundle."""
     folder = tmp_path_factory.mktemp("host")
-    found = {}
+    built = {}
     for bundle in firmware_bundles.values():
         (folder / bundle.name).mkdir()
         tree = knowing_tree(folder / bundle.name / "tree", bundle)
         sources = [*sorted((bundle.folder / "src").glob("*.cpp")), bundle.folder / "host" / "main.cpp"]
         program = compiled(tree, sources, folder / bundle.name / "program", f"-I{bundle.folder / 'src'}")
-        found[bundle.name] = (bundle, program)
-    return found
+        built[bundle.name] = (bundle, program)
+    return built
 
 
 def run(program, *files):
@@ -56,10 +56,10 @@ def test_sound_is_classified_as_python_does_with_the_probability_of_the_class(pr
     files = [write_wav(tmp_path / f"{i}.wav", row) for i, row in enumerate(bundle.raw)]
     lines = run(program, *files).stdout.splitlines()
     assert len(set(bundle.answers[:, 0])) > 1
-    for path, line, (found, *scores) in zip(files, lines, bundle.answers, strict=True):
+    for path, line, (label, *scores) in zip(files, lines, bundle.answers, strict=True):
         answered, score = line.removeprefix(f"{path}: ").rsplit(" ", 1)
-        assert answered == bundle.target.names[int(found)]
-        assert float(score) == pytest.approx(scores[int(found)], abs=1e-5)
+        assert answered == bundle.target.names[int(label)]
+        assert float(score) == pytest.approx(scores[int(label)], abs=1e-5)
 
 
 def test_a_shorter_sound_stands_in_zeros_and_of_a_longer_one_the_middle_is_taken(programs, tmp_path):

@@ -43,8 +43,8 @@ def check_files(top, folder):
     for name in np.unique(names.astype(str)):
         rows = np.flatnonzero(names == name)
         files = [top / name] if (top / name).exists() else sorted(top.glob(f"*/{name}_*"))
-        found = [model.answers(one.raw) for file in files for one in new_examples(str(file), model)]
-        np.testing.assert_allclose(np.concatenate(found), probabilities(folder, splits, rows), atol=1e-6)
+        answers = [model.answers(one.raw) for file in files for one in new_examples(str(file), model)]
+        np.testing.assert_allclose(np.concatenate(answers), probabilities(folder, splits, rows), atol=1e-6)
     return model
 
 
@@ -93,9 +93,9 @@ def test_rows_of_a_table_need_no_label_and_any_order_of_columns(tmp_path):
     splits, model = exported(path, tmp_path / "model")
     lines = [line.split(",") for line in path.read_text().split()]
     (tmp_path / "new.csv").write_text("\n".join(f"{height},{width}" for _, width, height, _ in lines) + "\n")
-    found = np.concatenate([model.answers(one.raw) for one in new_examples(str(tmp_path / "new.csv"), model)])
+    answers = np.concatenate([model.answers(one.raw) for one in new_examples(str(tmp_path / "new.csv"), model)])
     wanted = probabilities(tmp_path / "model", splits, slice(None))
-    assert all(np.abs(found - row).sum(axis=1).min() < 1e-6 for row in wanted) and len(found) == 60
+    assert all(np.abs(answers - row).sum(axis=1).min() < 1e-6 for row in wanted) and len(answers) == 60
     (tmp_path / "new.csv").write_text("width\n1\n")
     with pytest.raises(DataError, match="has no column height; it has width"):
         new_examples(str(tmp_path / "new.csv"), model)

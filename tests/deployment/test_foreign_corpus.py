@@ -55,12 +55,18 @@ def facts(promised, needed, *unknown):
 
 def test_a_promise_is_wrong_where_it_is_too_small_and_not_said_to_be_a_lower_bound():
     trials = [facts(980, 1000), facts(979, 1000), facts(500, 1000, "DECODE"), facts(1021, 1000), facts(1020, 1000)]
-    found = foreign_files.figures(
+    figures = foreign_files.figures(
         [*trials, {"refused": "empty"}, {"traceback": ["..."]}, {"ended": "died of signal 9"}]
     )
-    assert [found[key] for key in ("files", "read", "refused", "tracebacks", "out_of_time_or_died")] == [8, 5, 1, 1, 1]
-    assert [found[key] for key in ("arena_promised", "arena_lower_bounds", "arena_wrong")] == [4, 1, 1]
-    assert (found["arena_within_2_per_cent"], found["arena_too_large"]) == (2, 1)
+    assert [figures[key] for key in ("files", "read", "refused", "tracebacks", "out_of_time_or_died")] == [
+        8,
+        5,
+        1,
+        1,
+        1,
+    ]
+    assert [figures[key] for key in ("arena_promised", "arena_lower_bounds", "arena_wrong")] == [4, 1, 1]
+    assert (figures["arena_within_2_per_cent"], figures["arena_too_large"]) == (2, 1)
     assert [bool(foreign_files.complaints(trial)) for trial in trials] == [False, True, False, True, False]
 
 
@@ -72,8 +78,8 @@ def test_files_of_a_folder_are_tried_each_by_itself_and_counted(tmp_path, monkey
     (tmp_path / "inside" / "page.tflite").write_bytes(b"<html>no model</html>")
     monkeypatch.setattr("sys.argv", ["foreign_files.py", str(tmp_path)])
     foreign_files.main()
-    found = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert (found["files"], found["read"], found["refused"], found["tracebacks"]) == (3, 2, 1, 0)
-    assert found["arena_promised"] == found["arena_within_2_per_cent"] == found["optimised"] == 2
-    assert found["head_exact_share"] == found["outputs_equal_share"] == 1
-    assert found["content_lost"] == found["arena_wrong"] == 0
+    figures = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (figures["files"], figures["read"], figures["refused"], figures["tracebacks"]) == (3, 2, 1, 0)
+    assert figures["arena_promised"] == figures["arena_within_2_per_cent"] == figures["optimised"] == 2
+    assert figures["head_exact_share"] == figures["outputs_equal_share"] == 1
+    assert figures["content_lost"] == figures["arena_wrong"] == 0

@@ -151,8 +151,8 @@ def test_onnx_agrees_with_keras_on_networks_of_every_space(tmp_path, sources):
     from edgevolve.deployment import onnx_model
 
     for name, source in sources.items():
-        found = onnx_model.write(tmp_path, source)
-        assert found["largest_difference"] <= TOLERANCE * max(1, np.abs(source.outputs).max()), name
+        bundle = onnx_model.write(tmp_path, source)
+        assert bundle["largest_difference"] <= TOLERANCE * max(1, np.abs(source.outputs).max()), name
 
 
 def test_onnx_holds_every_operator_and_takes_any_batch(tmp_path):
@@ -188,8 +188,8 @@ def test_the_torch_program_runs_without_edgevolve_on_any_batch(tmp_path):
     from edgevolve.deployment import torch_program
 
     source = source_of(every_operator(), int8=False)
-    found = torch_program.write(tmp_path, source)
-    assert found["input"] == ["batch", 3, 13, 10]
+    bundle = torch_program.write(tmp_path, source)
+    assert bundle["input"] == ["batch", 3, 13, 10]
     assert b"torch_program.py" not in (tmp_path / "model.pt2").read_bytes()
     network = torch.export.load(tmp_path / "model.pt2").module()
     for number in (1, 7):

@@ -32,33 +32,33 @@ def wasteful():
 
 
 @pytest.fixture(scope="module")
-def found(wasteful):
+def improved(wasteful):
     return optimised(wasteful)
 
 
-def test_a_file_that_wastes_memory_needs_less_and_computes_the_same(wasteful, found):
-    assert found.head_bytes[1] < found.head_bytes[0]
-    assert found.saving == pytest.approx(1 - found.head_bytes[1] / found.head_bytes[0])
+def test_a_file_that_wastes_memory_needs_less_and_computes_the_same(wasteful, improved):
+    assert improved.head_bytes[1] < improved.head_bytes[0]
+    assert improved.saving == pytest.approx(1 - improved.head_bytes[1] / improved.head_bytes[0])
     if available():
-        assert found.micro_head_bytes == found.head_bytes
-    before, after = open_model(wasteful), open_model(found.model)
+        assert improved.micro_head_bytes == improved.head_bytes
+    before, after = open_model(wasteful), open_model(improved.model)
     images = np.random.default_rng(1).uniform(0, 1, (3, *before.input_shape[1:])).astype(np.float32)
     assert np.array_equal(before.outputs(images), after.outputs(images))
 
 
-def test_an_optimised_file_has_nothing_left_to_save(found):
-    twice = optimised(found.model)
-    assert twice.head_bytes == (found.head_bytes[1],) * 2
-    assert len(twice.model) <= len(found.model)
+def test_an_optimised_file_has_nothing_left_to_save(improved):
+    twice = optimised(improved.model)
+    assert twice.head_bytes == (improved.head_bytes[1],) * 2
+    assert len(twice.model) <= len(improved.model)
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_no_file_is_made_worse(seed):
     model = converted(random_graph(seed), seed)
-    found = optimised(model)
-    assert found.head_bytes[1] <= found.head_bytes[0]
-    if found.head_bytes[1] == found.head_bytes[0]:
-        assert len(found.model) <= len(model)
+    improved = optimised(model)
+    assert improved.head_bytes[1] <= improved.head_bytes[0]
+    if improved.head_bytes[1] == improved.head_bytes[0]:
+        assert len(improved.model) <= len(model)
 
 
 def test_operators_move_to_the_order_of_least_memory():
@@ -67,13 +67,13 @@ def test_operators_move_to_the_order_of_least_memory():
     x = net.add(Conv2D(2, (3, 3)), net.input((1, 8, 8, 1)))
     narrow = net.add(Conv2D(8, (3, 3)), x)
     wide = net.add(Conv2D(8, (1, 1)), net.add(Conv2D(40, (3, 3)), x))
-    found = optimised(converted(net.build(net.add(Add(), narrow, wide))))
-    assert found.head_bytes == (64 * (8 + 40 + 8), 64 * (2 + 40 + 8))
-    assert found.exact
+    improved = optimised(converted(net.build(net.add(Add(), narrow, wide))))
+    assert improved.head_bytes == (64 * (8 + 40 + 8), 64 * (2 + 40 + 8))
+    assert improved.exact
 
 
-def test_names_inside_go_and_those_of_input_and_output_stay(found):
-    graph = unpacked(found.model).subgraphs[0]
+def test_names_inside_go_and_those_of_input_and_output_stay(improved):
+    graph = unpacked(improved.model).subgraphs[0]
     ends = {int(t) for t in (*graph.inputs, *graph.outputs)}
     assert all(bool(tensor.name) == (number in ends) for number, tensor in enumerate(graph.tensors))
 
@@ -111,10 +111,10 @@ def test_equal_shapes_and_zero_points_stand_once_and_are_read_as_before(wasteful
 
 def test_a_plan_in_the_file_counts_as_its_own():
     content = unpacked(converted(random_graph(0)))
-    found = buffers(read_tflite(packed(content)))
-    wide = [16 * 1000 * place for place in range(len(found.numbers))]
+    in_file = buffers(read_tflite(packed(content)))
+    wide = [16 * 1000 * place for place in range(len(in_file.numbers))]
     offsets = [-1] * len(content.subgraphs[0].tensors)
-    for number, offset in zip(found.numbers, wide, strict=True):
+    for number, offset in zip(in_file.numbers, wide, strict=True):
         offsets[number] = offset
     set_plan(content, offsets)
     before = stored_head_bytes(read_tflite(packed(content)))
@@ -130,8 +130,8 @@ def test_a_float_model_of_two_inputs_is_planned_too():
         return tf.nn.relu(a) + tf.nn.softmax(b), tf.reduce_mean(a, axis=1)
 
     converter = tf.lite.TFLiteConverter.from_concrete_functions([network.get_concrete_function()])
-    found = optimised(converter.convert())
-    assert found.head_bytes[1] <= found.head_bytes[0]
+    improved = optimised(converter.convert())
+    assert improved.head_bytes[1] <= improved.head_bytes[0]
 
 
 def test_the_exporter_s_form_is_of_one_subgraph(wasteful):

@@ -67,11 +67,11 @@ def moved_outside(model):
 
 
 def test_an_archive_at_the_end_stays_there(wasteful):  # noqa: F811
-    found = optimised(with_labels(wasteful))
-    assert found.head_bytes[1] < found.head_bytes[0]
-    with zipfile.ZipFile(io.BytesIO(found.model)) as archive:
+    improved = optimised(with_labels(wasteful))
+    assert improved.head_bytes[1] < improved.head_bytes[0]
+    with zipfile.ZipFile(io.BytesIO(improved.model)) as archive:
         assert archive.read("labels.txt") == b"zero\none\n"
-    assert read_tflite(found.model).graph.nodes
+    assert read_tflite(improved.model).graph.nodes
 
 
 def test_an_archive_that_unpacks_to_more_than_memory_is_refused(wasteful):  # noqa: F811
@@ -85,22 +85,22 @@ def test_an_archive_that_unpacks_to_more_than_memory_is_refused(wasteful):  # no
 def test_weights_after_the_flatbuffer_come_inside_and_outputs_stay(wasteful):  # noqa: F811
     outside = moved_outside(wasteful)
     assert keeps_weights_outside(outside) and not keeps_weights_outside(wasteful)
-    found = optimised(outside)
-    assert not keeps_weights_outside(found.model)
+    improved = optimised(outside)
+    assert not keeps_weights_outside(improved.model)
     shape = read_tflite(wasteful).graph.inputs[0].shape
     inputs = [np.random.default_rng(0).integers(-128, 128, (3, *shape)).astype(np.int8)]
-    wanted, after = (run_isolated("litert_host.py", model, inputs).outputs for model in (outside, found.model))
+    wanted, after = (run_isolated("litert_host.py", model, inputs).outputs for model in (outside, improved.model))
     assert np.array_equal(wanted[0], after[0])
     if available():
-        assert "does not read" in found.micro_says
+        assert "does not read" in improved.micro_says
 
 
 @pytest.mark.parametrize("shape", [(2, 8), (5, 3, 8), (49, 10)])
 def test_a_first_dimension_that_is_no_batch_of_one_is_tried_as_it_is(shape):
     file, x, y = dense(shape)
-    found = optimised(file.content([x], [y]))
-    assert found.litert_says == ""
-    assert not available() or found.micro_head_bytes == found.head_bytes
+    improved = optimised(file.content([x], [y]))
+    assert improved.litert_says == ""
+    assert not available() or improved.micro_head_bytes == improved.head_bytes
 
 
 def test_a_constant_among_the_outputs_is_left_aside():

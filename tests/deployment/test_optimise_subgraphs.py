@@ -41,49 +41,49 @@ def gru():
 @needs_micro
 @pytest.mark.parametrize("name", CASES)
 def test_it_needs_no_more_and_gives_the_same_on_both_runtimes(name):
-    found = optimised(CASES[name])
-    assert found.head_bytes[1] <= found.head_bytes[0]
-    assert found.litert_says == ""
-    assert found.micro_head_bytes in (found.head_bytes, None)
-    assert (found.micro_head_bytes is None) == (found.micro_says == "nothing to save")
-    assert read_tflite(found.model).signatures != () or name != "signatures"
+    improved = optimised(CASES[name])
+    assert improved.head_bytes[1] <= improved.head_bytes[0]
+    assert improved.litert_says == ""
+    assert improved.micro_head_bytes in (improved.head_bytes, None)
+    assert (improved.micro_head_bytes is None) == (improved.micro_says == "nothing to save")
+    assert read_tflite(improved.model).signatures != () or name != "signatures"
 
 
 @needs_micro
 def test_keras_s_gru_and_lstm_in_both_directions_are_promised_exactly(gru):
     for content in (gru, recurrent(keras.layers.Bidirectional(keras.layers.LSTM(8)))):
-        found = file_footprint(read_tflite(content), HOST)
+        footprint = file_footprint(read_tflite(content), HOST)
         run = run_on_micro(content, [], least_arena=True)
-        assert (found.greedy_head_bytes, found.tail_bytes) == (run.head_bytes, run.tail_bytes)
-        assert run.least_arena_bytes <= found.file_arena_bytes <= 1.02 * run.least_arena_bytes
+        assert (footprint.greedy_head_bytes, footprint.tail_bytes) == (run.head_bytes, run.tail_bytes)
+        assert run.least_arena_bytes <= footprint.file_arena_bytes <= 1.02 * run.least_arena_bytes
 
 
 @needs_micro
 def test_a_plan_over_all_subgraphs_is_read_as_it_is_meant():
-    found = optimised(nested_loops(one_condition=True))
-    model = read_tflite(found.model)
+    improved = optimised(nested_loops(one_condition=True))
+    model = read_tflite(improved.model)
     assert len(model.offsets) == sum(len(part.tensors) for part in model.subgraphs)
-    assert found.micro_head_bytes == found.head_bytes == (464, 448)
-    assert "WHILE" in found.litert_says
+    assert improved.micro_head_bytes == improved.head_bytes == (464, 448)
+    assert "WHILE" in improved.litert_says
 
 
 @needs_micro
 def test_the_body_of_a_loop_is_put_in_a_better_order(gru):
-    found = optimised(gru)
-    assert found.micro_head_bytes == found.head_bytes
-    assert found.head_bytes[1] < found.head_bytes[0]
+    improved = optimised(gru)
+    assert improved.micro_head_bytes == improved.head_bytes
+    assert improved.head_bytes[1] < improved.head_bytes[0]
 
 
 @needs_micro
 def test_keras_s_sequences_are_of_sizes_that_tensorflow_lite_micro_cannot_plan():
     """It runs such a file, writes beyond what it planned and gives something else than LiteRT."""
     content = recurrent(keras.layers.LSTM(8, return_sequences=True), keras.layers.LSTM(6))
-    found = optimised(content)
-    assert found.model == content
+    improved = optimised(content)
+    assert improved.model == content
     inputs = random_inputs(read_tflite(content).graph.inputs)
     (right,), (wrong,) = run_isolated("litert_host.py", content, inputs).outputs, run_on_micro(content, inputs).outputs
     assert not np.allclose(right.reshape(wrong.shape), wrong, atol=1e-3)
-    assert found.micro_says == ("left as it is: no plan holds for what SLICE makes, whose size the file leaves open")
+    assert improved.micro_says == ("left as it is: no plan holds for what SLICE makes, whose size the file leaves open")
 
 
 def test_a_plan_beside_variables_of_a_loop_is_not_written_since_it_would_be_misread():
@@ -122,9 +122,9 @@ def test_a_second_signature_that_computes_something_else_is_noticed(monkeypatch)
 def test_a_plan_for_another_number_of_tensors_is_replaced(offsets):
     content = unpacked(CASES["nested_loops"])
     set_plan(content, offsets)
-    found = optimised(packed(content))
-    assert found.micro_says.startswith("TensorFlow Lite Micro could not run it as it was: the file's memory plan is")
-    assert found.micro_head_bytes is not None
+    improved = optimised(packed(content))
+    assert improved.micro_says.startswith("TensorFlow Lite Micro could not run it as it was: the file's memory plan is")
+    assert improved.micro_head_bytes is not None
     after, before, plan, _ = replanned(packed(content))
     assert plan.head_bytes <= before
     assert read_tflite(packed(content)).plan_fits is False
@@ -146,8 +146,8 @@ def test_the_command_line_inspects_optimises_draws_and_measures_them(tmp_path):
     ):
         done = run.invoke(driver.app, arguments)
         assert done.exit_code == 0, done.output
-    found = json.loads(run.invoke(driver.app, ["inspect", str(tmp_path / "out.tflite"), "--json"]).stdout)
-    assert len(found["subgraphs"]) == 5
+    shown = json.loads(run.invoke(driver.app, ["inspect", str(tmp_path / "out.tflite"), "--json"]).stdout)
+    assert len(shown["subgraphs"]) == 5
     assert "WHILE  2.2" in (tmp_path / "map.svg").read_text()
 
 

@@ -60,11 +60,11 @@ def deployed(graph: Graph) -> list[Node]:
 def sources(graph: Graph) -> list[list[int]]:
     """For each node the makers of its inputs: node numbers, negative for network inputs."""
     makers = {x.name: -1 - i for i, x in enumerate(graph.inputs)}
-    found = []
+    exported = []
     for number, node in enumerate(graph.nodes):
-        found.append(sorted(makers[x.name] for x in node.inputs))
+        exported.append(sorted(makers[x.name] for x in node.inputs))
         makers |= {y.name: number for y in node.outputs}
-    return found
+    return exported
 
 
 def assert_equal(read: Graph, graph: Graph) -> None:

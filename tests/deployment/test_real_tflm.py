@@ -67,15 +67,15 @@ def test_raw_recordings_are_answered_as_in_python(programs, firmware_bundles, tm
     bundle = firmware_bundles["birds 7"]
     files = [write_wav(tmp_path / f"{i}.wav", row) for i, row in enumerate(bundle.raw)]
     lines = run(programs["birds 7"], *files).stdout.splitlines()
-    for line, (found, *scores) in zip(lines, bundle.answers, strict=True):
-        assert line.split(": ")[1].rsplit(" ", 1)[0] == bundle.target.names[int(found)]
-        assert float(line.rsplit(" ", 1)[1]) == pytest.approx(scores[int(found)], abs=0.02)
+    for line, (label, *scores) in zip(lines, bundle.answers, strict=True):
+        assert line.split(": ")[1].rsplit(" ", 1)[0] == bundle.target.names[int(label)]
+        assert float(line.rsplit(" ", 1)[1]) == pytest.approx(scores[int(label)], abs=0.02)
     for name, places in (("pump", (2, 5)), ("answer", (1,))):
         bundle = firmware_bundles[name]
         (tmp_path / "all.raw").write_bytes(bundle.raw.tobytes())
         said = run(programs[name], tmp_path / "all.raw").stdout.replace(", part", "").splitlines()
-        found = np.array([[float(line.split(": ")[1].split()[place - 1]) for place in places] for line in said])
-        np.testing.assert_allclose(found, bundle.answers, rtol=0.02, atol=0.02)
+        answers = np.array([[float(line.split(": ")[1].split()[place - 1]) for place in places] for line in said])
+        np.testing.assert_allclose(answers, bundle.answers, rtol=0.02, atol=0.02)
 
 
 def test_three_networks_are_switched_in_one_arena_and_each_answers_as_alone(programs, tmp_path):

@@ -43,9 +43,9 @@ def sources():
     """Three networks that take their weights from the first: all of it, without its last block, on fewer pixels."""
     largest = source_of(network(2), 12)
     layers = list(dict.fromkeys(name.partition("/")[0] for name in largest.weights))
-    found = [replace(largest, tflite=lean(largest.tflite))]
+    networks = [replace(largest, tflite=lean(largest.tflite))]
     for graph, used in ((network(1), [*layers[:2], layers[-1]]), (network(2, pooled=True), layers)):
-        rng = np.random.default_rng(len(found))
+        rng = np.random.default_rng(len(networks))
         own = initial_weights(graph, 0)
         places = dict(zip(dict.fromkeys(name.partition("/")[0] for name in own), used, strict=True))
         for name, value in own.items():
@@ -53,8 +53,8 @@ def sources():
             taken = largest.weights[f"{places[layer]}/{role}"]
             own[name] = rng.uniform(0.5, 2, value.shape).astype(np.float32) if role == "variance" else taken
         model = lean(int8_network(graph, own, largest.images).tflite())
-        found.append(replace(largest, graph=graph, weights=own, tflite=model))
-    return found
+        networks.append(replace(largest, graph=graph, weights=own, tflite=model))
+    return networks
 
 
 @pytest.fixture(scope="module")
@@ -137,9 +137,9 @@ def test_the_bundle_of_a_set_switches_and_runs_the_golden_examples_of_each(three
     monkeypatch.delenv("TFLM_DIR", raising=False)
     costs = [Cost(0.1, 3000, 300), Cost(0.2, 2000, 200), Cost(0.3, 1000, 100)]
     array = together([source.tflite for source in three])
-    found = c_bundle.write_bundle(tmp_path, three, array, networks_header(costs, "Figures of a test."))
-    assert found["arrays"].endswith("bytes equal, 16-byte aligned")
-    assert "at most" in found["answer"]
+    bundle = c_bundle.write_bundle(tmp_path, three, array, networks_header(costs, "Figures of a test."))
+    assert bundle["arrays"].endswith("bytes equal, 16-byte aligned")
+    assert "at most" in bundle["answer"]
     monkeypatch.setenv("TFLM_DIR", _tree(tmp_path / "tree", SWITCHING))
     said = c_bundle.run_main(tmp_path / "c")
     assert re.findall(r"network (\d): (\d) of 8 golden", said) == [("0", "8"), ("1", "8"), ("2", "8"), ("0", "8")]

@@ -63,12 +63,12 @@ def test_killed_after_any_epoch_it_ends_as_it_would_have():
 
 @pytest.mark.slow
 def test_it_learns_and_journals_what_the_most_likely_network_costs():
-    found = trained(replace(QUICK, training=TrainingSettings(epochs=5)))
-    assert found.curves["loss"][-1] < 0.9 * found.curves["loss"][0]
+    outcome = trained(replace(QUICK, training=TrainingSettings(epochs=5)))
+    assert outcome.curves["loss"][-1] < 0.9 * outcome.curves["loss"][0]
     mixture = SPACE.mixture()
-    likely = next(mixture.best(found.weights["history"][-1], QUICK.skips))
-    assert found.curves["macs"][-1] == Resources()(SPACE.graph(mixture.genotype(likely)))["macs"]
-    assert 0 < found.metrics["entropy"] <= 1
+    likely = next(mixture.best(outcome.weights["history"][-1], QUICK.skips))
+    assert outcome.curves["macs"][-1] == Resources()(SPACE.graph(mixture.genotype(likely)))["macs"]
+    assert 0 < outcome.metrics["entropy"] <= 1
 
 
 @pytest.mark.slow
@@ -80,9 +80,9 @@ def test_memory_and_compute_give_networks_that_are_lower_each_in_its_own_cost():
         figures[aim] = Resources()(SPACE.graph(SPACE.mixture().genotype(likely)))
     plain = next(SPACE.mixture().best(trained(replace(heavy, cost=0.0)).weights[LOGITS], None))
     free = Resources()(SPACE.graph(SPACE.mixture().genotype(plain)))
-    for aim, found in figures.items():
-        assert found[aim] <= min(other[aim] for other in figures.values())
-        assert found[aim] < 0.8 * free[aim]
+    for aim, costs in figures.items():
+        assert costs[aim] <= min(other[aim] for other in figures.values())
+        assert costs[aim] < 0.8 * free[aim]
 
 
 def test_it_ends_when_the_most_likely_network_no_longer_changes():
@@ -251,8 +251,8 @@ def test_what_is_derived_lies_within_a_twentieth_of_a_target_and_keeps_the_bound
         problem = Problem([minimise("error"), target("macs", aim)], [at_most("macs", aim)])
         algorithm = Derived().start(SMALL, problem, 0, macs_of)
         algorithm.prepared({LOGITS: logits})
-        found = macs_of(algorithm.ask(0).genotype)["macs"]
-        assert 0.95 * aim <= found <= aim
+        derived_macs = macs_of(algorithm.ask(0).genotype)["macs"]
+        assert 0.95 * aim <= derived_macs <= aim
 
 
 def test_options_below_the_pruning_threshold_are_in_no_network_that_is_derived():

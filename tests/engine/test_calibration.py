@@ -51,8 +51,8 @@ def counted():
 
 def test_every_network_is_a_row_from_which_it_is_built_again(tmp_path):
     path, asked, reports = tmp_path / "c.csv", networks(5), []
-    found = calibrate(asked, path, QUICK, observe=lambda done, of: reports.append((done, of)))
-    assert (found.measured, found.known, found.failed) == (5, 0, ())
+    calibration = calibrate(asked, path, QUICK, observe=lambda done, of: reports.append((done, of)))
+    assert (calibration.measured, calibration.known, calibration.failed) == (5, 0, ())
     assert reports == [(i, 5) for i in range(1, 6)]
     assert tuple(rows(path)[0]) == COLUMNS
     for row, network in zip(rows(path), asked, strict=True):
@@ -66,8 +66,8 @@ def test_what_was_measured_is_not_measured_again(tmp_path, counted):
     path, asked = tmp_path / "c.csv", networks(6)
     calibrate(asked[:4], path, counted)
     before = path.read_bytes()
-    found = calibrate([*asked, *asked], path, counted)
-    assert (found.measured, found.known) == (2, 10)
+    calibration = calibrate([*asked, *asked], path, counted)
+    assert (calibration.measured, calibration.known) == (2, 10)
     assert path.read_bytes().startswith(before)
     assert sorted(Counted.seen) == sorted({graph_hash(network.graph) for network in asked})
 
@@ -88,8 +88,8 @@ def test_a_torn_last_line_is_left_out_by_readers_and_measured_again(tmp_path, cu
     whole = path.read_bytes()
     path.write_bytes(whole[:-cut])
     assert len(read_measurements(path, ["latency_ms"])) in (3, 4)
-    found = calibrate(asked, path, QUICK)
-    assert 1 <= found.measured <= 2
+    calibration = calibrate(asked, path, QUICK)
+    assert 1 <= calibration.measured <= 2
     assert [row["hash"] for row in rows(path)] == [graph_hash(network.graph) for network in asked]
 
 
@@ -101,8 +101,8 @@ def test_a_network_that_cannot_run_is_named_and_the_others_are_measured(tmp_path
             return super().__call__(job, splits)
 
     asked = networks(3)
-    found = calibrate(asked, tmp_path / "c.csv", Picky(runs=1))
-    assert found.failed == ((asked[1].description, "not this one"),) and found.measured == 2
+    calibration = calibrate(asked, tmp_path / "c.csv", Picky(runs=1))
+    assert calibration.failed == ((asked[1].description, "not this one"),) and calibration.measured == 2
     assert len(rows(tmp_path / "c.csv")) == 2
 
 
@@ -111,8 +111,8 @@ def test_only_one_calibration_writes_to_a_file(tmp_path):
         def __call__(self, job, splits):
             calibrate(networks(3), tmp_path / "c.csv", QUICK)
 
-    found = calibrate(networks(1), tmp_path / "c.csv", Nested(runs=1))
-    assert "another calibration is writing to it" in found.failed[0][1]
+    calibration = calibrate(networks(1), tmp_path / "c.csv", Nested(runs=1))
+    assert "another calibration is writing to it" in calibration.failed[0][1]
 
 
 @pytest.mark.parametrize("content", [b"file,latency_ms\n", b"\xff\xfe\n", b"{}\n"])
@@ -126,9 +126,9 @@ def test_a_file_of_another_kind_stays_as_it_is(tmp_path, content):
 
 def test_layers_are_networks_of_their_own_and_each_is_asked_for_once():
     asked = networks(3)
-    found = with_layers([*asked, *asked])
-    singles = [network for network in found if len(network.graph.nodes) == 1]
-    assert found[:3] == asked
+    all_networks = with_layers([*asked, *asked])
+    singles = [network for network in all_networks if len(network.graph.nodes) == 1]
+    assert all_networks[:3] == asked
     assert len({graph_hash(network.graph) for network in singles}) == len(singles) > 5
 
 
@@ -159,9 +159,9 @@ def test_on_ray_there_is_one_worker_a_node_and_it_measures(tmp_path):
             pools.append(on_ray(None)(task, splits))
             return pools[0]
 
-        found = calibrate(networks(4), tmp_path / "c.csv", QUICK, evaluator=start)
+        calibration = calibrate(networks(4), tmp_path / "c.csv", QUICK, evaluator=start)
         assert isinstance(pools[0], RayPool) and pools[0].workers == 1
-        assert found.measured == 4 and all(row["node"] for row in rows(tmp_path / "c.csv"))
+        assert calibration.measured == 4 and all(row["node"] for row in rows(tmp_path / "c.csv"))
     finally:
         ray.shutdown()
 

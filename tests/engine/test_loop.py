@@ -293,10 +293,10 @@ class Unsayable(Exception):
 def test_whatever_a_task_says_is_one_outcome_of_bounded_size_and_the_search_goes_on(config, tmp_path, act, kind):
     def say(job, splits):
         if job.number == 1:
-            found = act()
-            if isinstance(found, Exception):
-                raise found
-            return found
+            answer = act()
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
         return Completed({"error": 0.5})
 
     settings = config(task=Scripted(say), evaluations=4, problem=Problem([minimise("error", scale=1)]))

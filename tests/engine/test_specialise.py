@@ -127,13 +127,13 @@ def test_a_set_is_networks_of_the_same_kernels_in_one_bundle_smaller_than_their_
     asked = ["export", str(run.folder), "--pick", str(number), "--set", "2", "--out", str(out)]
     said = CliRunner().invoke(app, asked)
     assert said.exit_code == 0, said.exception
-    found = json.loads((out / "set.json").read_text())
+    figures = json.loads((out / "set.json").read_text())
     assert "of the single files together" in said.output
-    assert found["flash_bytes"] < sum(found["single_bytes"]) and len(found["networks"]) == 2
-    assert found["arena_bytes"] == max(one["arena_bytes"] for one in found["networks"])
-    assert found["networks"][0]["error"] <= found["networks"][1]["error"]
+    assert figures["flash_bytes"] < sum(figures["single_bytes"]) and len(figures["networks"]) == 2
+    assert figures["arena_bytes"] == max(one["arena_bytes"] for one in figures["networks"])
+    assert figures["networks"][0]["error"] <= figures["networks"][1]["error"]
     files = [(out / "networks" / str(i) / "model.tflite").read_bytes() for i in range(2)]
-    assert [len(file) for file in files] == found["single_bytes"]
+    assert [len(file) for file in files] == figures["single_bytes"]
     again = CliRunner().invoke(app, asked)
     assert isinstance(again.exception, ExportError) and "is there already" in str(again.exception)
 

@@ -115,16 +115,16 @@ def test_a_candidate_of_a_run_teaches_on_the_same_data_alone(run, splits):
 
 def test_a_search_learns_from_a_teacher_that_it_prepared(tmp_path, large):
     chosen = config(prepare=Teach(large, SHORT), stages=(Distil("prepared", settings=SHORT),))
-    found = search(chosen, "taught", out=tmp_path, evaluator=Inline)
-    assert found.prepared.metrics["error"] < 0.9
-    assert all(len(record.outcome.curves["loss"]) == 4 for record in found.front)
+    run = search(chosen, "taught", out=tmp_path, evaluator=Inline)
+    assert run.prepared.metrics["error"] < 0.9
+    assert all(len(record.outcome.curves["loss"]) == 4 for record in run.front)
 
 
 def test_networks_that_could_share_weights_do_not_begin_with_their_teachers(tmp_path, large):
     space = CnnSpace((8, 8, 1), 10, max_blocks=1, max_filters=16, max_units=16)
     chosen = config(space=space, prepare=Teach(large, SHORT), stages=(Distil("prepared", settings=SHORT),))
-    found = search(chosen, "elastic", out=tmp_path, evaluator=Inline)
-    assert [(type(record.outcome), record.inherits) for record in found.records.values()] == [(Completed, None)] * 2
+    run = search(chosen, "elastic", out=tmp_path, evaluator=Inline)
+    assert [(type(record.outcome), record.inherits) for record in run.records.values()] == [(Completed, None)] * 2
 
 
 @pytest.mark.slow

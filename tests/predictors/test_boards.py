@@ -38,9 +38,9 @@ def test_every_packaged_board_is_valid_named_as_its_file_and_has_a_device_that_t
         assert one.latency and one.latency.device in sheets()
         assert one.name not in sheets(), "latency_ms@NAME would mean two things"
         for framework in one.frameworks:
-            found = board(f"{one.name}/{framework}")
-            assert found.target in TARGETS.values()
-            assert all(0 < room.free_bytes < room.size.value for room in found.rooms.values())
+            packaged = board(f"{one.name}/{framework}")
+            assert packaged.target in TARGETS.values()
+            assert all(0 < room.free_bytes < room.size.value for room in packaged.rooms.values())
 
 
 def test_what_nobody_measured_is_not_called_measured():
@@ -56,9 +56,9 @@ def test_bounds_are_the_regions_less_what_is_taken(name):
 
 
 def test_an_arena_is_bound_by_the_largest_region_not_by_the_sum():
-    found = board("stm32h743")
-    assert sum(figure.value for figure in found.sheet.ram.values()) > 900_000
-    assert found.arena.region == "axi" and found.arena.free_bytes < 512 * 1024
+    stm32 = board("stm32h743")
+    assert sum(figure.value for figure in stm32.sheet.ram.values()) > 900_000
+    assert stm32.arena.region == "axi" and stm32.arena.free_bytes < 512 * 1024
 
 
 def test_a_full_region_gives_way_to_an_emptier_one(tmp_path):
@@ -66,8 +66,8 @@ def test_a_full_region_gives_way_to_an_emptier_one(tmp_path):
         payload["ram"]["small"] = {"value": "220KiB", "provenance": "assumed", "source": "a guess"}
         payload["frameworks"]["arduino"]["ram"]["small"] = {}
 
-    found = board(str(changed(tmp_path, two_regions)))
-    assert (found.arena.region, found.arena.free_bytes) == ("small", 220 * 1024)
+    own = board(str(changed(tmp_path, two_regions)))
+    assert (own.arena.region, own.arena.free_bytes) == ("small", 220 * 1024)
 
 
 def test_the_framework_is_the_first_unless_it_is_named(tmp_path):
@@ -133,11 +133,11 @@ def test_an_impossible_board_is_one_clear_line(tmp_path, change, message):
 
 
 def test_a_device_that_a_board_names_and_nobody_has_is_one_clear_line(tmp_path):
-    found = board(str(changed(tmp_path, lambda payload: payload.update(latency={"device": "cortex_m5"}))))
+    own = board(str(changed(tmp_path, lambda payload: payload.update(latency={"device": "cortex_m5"}))))
     with pytest.raises(PredictorError, match="unknown device 'cortex_m5'.*did you mean 'cortex_m"):
-        found.device()
+        own.device()
 
 
 def test_without_a_device_the_latency_is_said_not_to_be_known(tmp_path):
-    found = board(str(changed(tmp_path, lambda payload: payload.pop("latency"))))
-    assert found.device() is None and "latency is not known" in found.remarks
+    own = board(str(changed(tmp_path, lambda payload: payload.pop("latency"))))
+    assert own.device() is None and "latency is not known" in own.remarks

@@ -54,11 +54,11 @@ BY_SHEET = [name for name, one in sheets().items() if one.kind is not Kind.HOST 
 def test_every_packaged_device_gives_what_its_own_model_gives(name):
     if sheet(name).kind is Kind.VELA:
         pytest.importorskip("ethosu.regor")
-    found = device(name)
-    assert isinstance(found, Device) and found.name == name
+    chip = device(name)
+    assert isinstance(chip, Device) and chip.name == name
     for graph in GRAPHS[:2] if sheet(name).kind is Kind.VELA else GRAPHS:
-        given = found.predict(graph)
-        assert tuple(given) == found.metric_names
+        given = chip.predict(graph)
+        assert tuple(given) == chip.metric_names
         assert all(math.isfinite(one.value) and one.value >= 0 for one in given.values())
         assert all(one.low is None and one.high is None for one in given.values()), "a sheet knows no error of its own"
         if sheet(name).kind is Kind.VELA:
@@ -70,18 +70,18 @@ def test_every_packaged_device_gives_what_its_own_model_gives(name):
 
 
 def test_the_v6_is_what_the_shipped_predictor_gives_and_has_intervals_on_known_ground():
-    found, shipped = device("edge_tpu_v6"), EdgeTPUv6Predictor.from_pretrained()
+    trained, shipped = device("edge_tpu_v6"), EdgeTPUv6Predictor.from_pretrained()
     space, rng = MobileSpace((64, 64, 3), 10), np.random.default_rng(0)
     graphs = [*GRAPHS, *(space.graph(space.sample(rng)) for _ in range(20))]
     known = set()
     for graph in graphs:
-        given, expected = found.predict(graph), shipped.predict(graph)
+        given, expected = trained.predict(graph), shipped.predict(graph)
         assert tuple(given) == ("latency_ms", "energy_uj", "tops_per_watt")
         assert given == expected
         known.add(given["latency_ms"].low is not None)
     assert known == {True, False}
-    assert "simulated" in found.provenance and "rumoured" in found.provenance
-    assert device(Path("edge_tpu_v6")) == found
+    assert "simulated" in trained.provenance and "rumoured" in trained.provenance
+    assert device(Path("edge_tpu_v6")) == trained
     by_sheet = device(sheet("edge_tpu_v6")).predict(graphs[0])
     assert {metric: one.value for metric, one in by_sheet.items()} == analyse(sheet("edge_tpu_v6"), graphs[0])
 
@@ -118,9 +118,9 @@ def test_an_objects_own_predict_latency_is_called_although_it_has_rates_too():
         def predict_latency(self, graph):
             return 1.25
 
-    found = device(Accelerator())
-    assert found.metric_names == ("latency_ms",)
-    assert found.predict(GRAPHS[0])["latency_ms"].value == 1.25
+    chip = device(Accelerator())
+    assert chip.metric_names == ("latency_ms",)
+    assert chip.predict(GRAPHS[0])["latency_ms"].value == 1.25
 
     class Fails(Accelerator):
         def predict_latency(self, graph):
@@ -169,11 +169,11 @@ def test_what_an_object_must_not_predict_is_one_clear_line(answer, message):
 
 def test_an_object_that_fails_later_is_refused_then():
     answers = iter([3.0, math.nan, {"energy_uj": 1.0}])
-    found = device(Measured(lambda graph: next(answers)))
+    chip = device(Measured(lambda graph: next(answers)))
     with pytest.raises(PredictorError, match="latency_ms = nan"):
-        found.predict(GRAPHS[0])
+        chip.predict(GRAPHS[0])
     with pytest.raises(PredictorError, match="bench: predict gives energy_uj, not latency_ms"):
-        found.predict(GRAPHS[0])
+        chip.predict(GRAPHS[0])
 
 
 def test_an_object_that_refuses_small_networks_may_declare_what_it_gives():
@@ -237,12 +237,12 @@ def fitted(tmp_path, name, counters):
 
 def test_a_predictor_fitted_on_measurements_gives_its_value_and_its_interval(tmp_path):
     graphs, table, predictor, path = fitted(tmp_path, "cpu", None)
-    found = device("host_cpu", predictor=path)
-    assert (found.name, found.metric_names) == ("host_cpu", ("latency_ms",))
-    assert found.provenance.startswith("learned from measurements (cpu.json); without interval")
+    chip = device("host_cpu", predictor=path)
+    assert (chip.name, chip.metric_names) == ("host_cpu", ("latency_ms",))
+    assert chip.provenance.startswith("learned from measurements (cpu.json); without interval")
     expected = predictor.predict(table)
     for row, graph in enumerate(graphs):
-        given = found.predict(graph)["latency_ms"]
+        given = chip.predict(graph)["latency_ms"]
         assert given.value == pytest.approx(expected.value[row], rel=1e-9)
         if expected.in_domain[row]:
             assert (given.low, given.high) == pytest.approx((expected.low[row], expected.high[row]), rel=1e-9)
@@ -260,8 +260,8 @@ def test_a_predictor_may_know_the_counters_of_its_own_device_and_of_no_other(tmp
     graphs, table, predictor, path = fitted(
         tmp_path, "v6", lambda graph: breakdown(sheet("edge_tpu_v6"), graph).counters
     )
-    found = device("edge_tpu_v6", predictor=path).predict(graphs[3])["latency_ms"]
-    assert found.value == pytest.approx(predictor.predict(table).value[3], rel=1e-9)
+    estimate = device("edge_tpu_v6", predictor=path).predict(graphs[3])["latency_ms"]
+    assert estimate.value == pytest.approx(predictor.predict(table).value[3], rel=1e-9)
     with pytest.raises(PredictorError, match="other columns than those of host_cpu"):
         device("host_cpu", predictor=path)
 
@@ -305,12 +305,12 @@ def test_a_predictor_of_a_device_stands_alone_or_under_the_name_of_a_sheet(tmp_p
     made = DevicePredictor.fit("usb:0", graphs, truth, np.random.default_rng(0))
     made.save(tmp_path / "usb.json")
     expected = made.predict(graphs[:1])
-    for found, name in (
+    for chip, name in (
         (device(str(tmp_path / "usb.json")), "usb_0"),
         (device("host_cpu", tmp_path / "usb.json"), "host_cpu"),
     ):
-        assert (found.name, found.metric_names) == (name, ("latency_ms",))
-        given = found.predict(graphs[0])["latency_ms"]
+        assert (chip.name, chip.metric_names) == (name, ("latency_ms",))
+        given = chip.predict(graphs[0])["latency_ms"]
         assert (given.value, given.low) == (pytest.approx(expected.value[0]), pytest.approx(expected.low[0]))
     *_, path = fitted(tmp_path, "nameless", None)
     with pytest.raises(PredictorError, match=r"nameless.json: .*give device\(NAME, predictor='nameless.json'\)"):

@@ -38,16 +38,16 @@ def fitted():
 
 @pytest.mark.parametrize("speed", [1.0, 1000.0])
 def test_the_constants_of_a_processor_of_any_speed_are_found_from_sixty_networks(speed):
-    found = fit_sheet("mine", GRAPHS[:60], noisy(GRAPHS[:60], 0, speed=speed), "made up")
-    assert found.kind is Kind.HOST and found.weakest in (Provenance.MEASURED, Provenance.ASSUMED)
-    assert error([analyse(found, graph)["latency_ms"] for graph in GRAPHS[60:]], GRAPHS[60:], speed) < 0.03
+    fitted = fit_sheet("mine", GRAPHS[:60], noisy(GRAPHS[:60], 0, speed=speed), "made up")
+    assert fitted.kind is Kind.HOST and fitted.weakest in (Provenance.MEASURED, Provenance.ASSUMED)
+    assert error([analyse(fitted, graph)["latency_ms"] for graph in GRAPHS[60:]], GRAPHS[60:], speed) < 0.03
 
 
 def test_a_constant_that_no_network_bears_on_is_called_assumed():
     plain = [graph for graph in GRAPHS if not any("epthwise" in type(node.op).__name__ for node in graph.nodes)]
-    found = fit_sheet("mine", plain[:30], noisy(plain[:30], 0), "made up")
-    assert found.figures["ps_per_large_depthwise_mac"].provenance is Provenance.ASSUMED
-    assert found.figures["ps_per_operator"].provenance is Provenance.MEASURED
+    fitted = fit_sheet("mine", plain[:30], noisy(plain[:30], 0), "made up")
+    assert fitted.figures["ps_per_large_depthwise_mac"].provenance is Provenance.ASSUMED
+    assert fitted.figures["ps_per_operator"].provenance is Provenance.MEASURED
 
 
 def test_a_host_that_was_never_measured_says_what_to_do():
@@ -88,12 +88,12 @@ def test_a_file_and_its_graph_are_predicted_alike(fitted):
 def test_a_file_of_the_earlier_format_predicts_what_it_did():
     kept = json.loads((Path(__file__).parents[1] / "data" / "predictors" / "earlier_format.json").read_text())
     assert kept["predictor"]["regressor"]["format"] == "edgevolve-predictor-1"
-    found = DevicePredictor.from_json(kept["predictor"])
-    given = found.predict([from_json(network) for network in kept["networks"]])
+    predictor = DevicePredictor.from_json(kept["predictor"])
+    given = predictor.predict([from_json(network) for network in kept["networks"]])
     for name in ("value", "low", "high", "in_domain"):
         assert getattr(given, name).tolist() == pytest.approx(kept[name], rel=1e-9)
-    again = DevicePredictor.from_json(json.loads(json.dumps(found.to_json())))
-    assert again.to_json() == found.to_json()
+    again = DevicePredictor.from_json(json.loads(json.dumps(predictor.to_json())))
+    assert again.to_json() == predictor.to_json()
 
 
 @pytest.mark.parametrize("name", ["coral_edge_tpu", "cortex_m7"])
@@ -142,22 +142,22 @@ def test_intervals_hold_for_unseen_networks_where_each_network_was_measured_thre
     seen, unseen = different[:100], different[100:300]
     rows = [graph for graph in seen for _ in range(3)]
     fitted = DevicePredictor.fit("cpu", rows, own_ways(seen, 2, rows=3), np.random.default_rng(0))
-    found = fitted.predict(unseen)
+    predicted = fitted.predict(unseen)
     measured = np.array([own_ways(unseen, seed, rows=1) for seed in range(3, 8)])
     assert len(unseen) == 200
     assert fitted.physics.sheet.description == "fitted to 100 networks and 0 layers"
-    assert 0.87 <= np.mean((found.low <= measured) & (measured <= found.high)) <= 0.95
-    assert found.in_domain.mean() > 0.9, "rows of one network are no neighbours of each other"
+    assert 0.87 <= np.mean((predicted.low <= measured) & (measured <= predicted.high)) <= 0.95
+    assert predicted.in_domain.mean() > 0.9, "rows of one network are no neighbours of each other"
     said = fitted.regressor.cross_validated[fitted.regressor.learner]
-    assert said == pytest.approx(np.mean(abs(found.value / measured - 1)), rel=0.3)
+    assert said == pytest.approx(np.mean(abs(predicted.value / measured - 1)), rel=0.3)
 
 
 def test_improving_by_several_rows_of_a_network_says_the_error_of_unseen_ones(fitted):
     seen = GRAPHS[60:90]
     rows = [graph for graph in seen for _ in range(3)]
     better = fitted.improved(rows, own_ways(seen, 0, rows=3), np.random.default_rng(0))
-    found, measured = better.predict(GRAPHS[90:]), own_ways(GRAPHS[90:], 1, rows=1)
-    assert np.mean((found.low <= measured) & (measured <= found.high)) > 0.8
+    predicted, measured = better.predict(GRAPHS[90:]), own_ways(GRAPHS[90:], 1, rows=1)
+    assert np.mean((predicted.low <= measured) & (measured <= predicted.high)) > 0.8
 
 
 def test_five_rows_of_one_network_are_not_five_networks():

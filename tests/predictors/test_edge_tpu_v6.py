@@ -52,14 +52,14 @@ def renamed(graph):
 
 
 def test_a_forecast_says_that_it_is_simulated_and_how_sure_it_is():
-    found = SHIPPED.predict(family("mobilenet_v2"))
+    forecast = SHIPPED.predict(family("mobilenet_v2"))
     assert "simulated, from rumoured figures" in device("edge_tpu_v6").provenance
-    assert list(found) == ["latency_ms", "energy_uj", "tops_per_watt"]
-    for one in found.values():
+    assert list(forecast) == ["latency_ms", "energy_uj", "tops_per_watt"]
+    for one in forecast.values():
         assert 0 < one.low < one.value < one.high
     macs = sum(node.macs for node in family("mobilenet_v2").nodes)
-    assert found["tops_per_watt"].value == pytest.approx(2 * macs / found["energy_uj"].value / 1e6, rel=1e-3)
-    assert found["tops_per_watt"].low == pytest.approx(2 * macs / found["energy_uj"].high / 1e6, rel=1e-3)
+    assert forecast["tops_per_watt"].value == pytest.approx(2 * macs / forecast["energy_uj"].value / 1e6, rel=1e-3)
+    assert forecast["tops_per_watt"].low == pytest.approx(2 * macs / forecast["energy_uj"].high / 1e6, rel=1e-3)
 
 
 @pytest.mark.parametrize("name", MEMBERS)
@@ -84,9 +84,9 @@ def test_more_work_takes_more_time_and_energy(name):
     depths = [{"depth": depth} for depth in (0.5, 1.0, 2.0)]
     resolutions = [{"resolution": side} for side in (96, 160, 224, 320)]
     for variants in (widths, depths, resolutions):
-        found = [SHIPPED.predict(family(name, **change)) for change in variants]
+        forecasts = [SHIPPED.predict(family(name, **change)) for change in variants]
         for metric in METRICS:
-            values = [one[metric].value for one in found]
+            values = [one[metric].value for one in forecasts]
             assert values == sorted(values) and values[-1] > values[0]
 
 
@@ -94,9 +94,9 @@ def test_more_work_takes_more_time_and_energy(name):
 @given(st.integers(0, 10**6))
 def test_any_network_has_a_forecast_whatever_its_nodes_are_called(seed):
     graph = random_graph(seed)
-    found = SHIPPED.predict(graph)
-    assert SHIPPED.predict(renamed(graph)) == found
-    numbers = [x for one in found.values() for x in (one.value, one.low, one.high) if x is not None]
+    forecast = SHIPPED.predict(graph)
+    assert SHIPPED.predict(renamed(graph)) == forecast
+    numbers = [x for one in forecast.values() for x in (one.value, one.low, one.high) if x is not None]
     assert np.isfinite(numbers).all() and min(numbers) > 0 and len(numbers) in (3, 9)
 
 
@@ -190,15 +190,15 @@ def test_another_figure_is_another_fingerprint():
 
 
 def test_a_family_that_was_never_seen_is_forecast_better_than_was_promised(simulated):
-    found = simulated
-    v5e, v6 = found.measured("v5e", 5), found.measured("v6", 5)
+    pool = simulated
+    v5e, v6 = pool.measured("v5e", 5), pool.measured("v6", 5)
     for held, promised in {"mobilenet": (7.2, 8.9), "efficientnet": (5.8, 7.1)}.items():
-        here = found.families == list(MEMBERS).index(held)
+        here = pool.families == list(MEMBERS).index(held)
         learn, judge = np.flatnonzero(~here), np.flatnonzero(here)
-        ours = EdgeTPUv6Predictor.fit(*([x[i] for i in learn] for x in (found.graphs, v5e, v6)), found.families[learn])
+        ours = EdgeTPUv6Predictor.fit(*([x[i] for i in learn] for x in (pool.graphs, v5e, v6)), pool.families[learn])
         for metric, most in zip(METRICS, promised, strict=True):
-            true = np.array([getattr(found.truth["v6"][i], metric) for i in judge])
-            predicted = [ours.predict(found.graphs[i], v5e[i])[metric].value for i in judge]
+            true = np.array([getattr(pool.truth["v6"][i], metric) for i in judge])
+            predicted = [ours.predict(pool.graphs[i], v5e[i])[metric].value for i in judge]
             ratio = np.median([v6[i][metric] / v5e[i][metric] for i in learn])
             constant = mape(ratio * np.array([v5e[i][metric] for i in judge]), true)
             assert mape(np.array(predicted), true) < min(most, 0.7 * constant)

@@ -115,8 +115,8 @@ def test_an_operator_whose_inputs_are_all_constants_is_counted_and_starts_a_path
     net.operator(Builtin.ADD, [x, wide], [y], table="AddOptions")
     net.operator(Builtin.SPLIT, [net.constant(3, Type.INT32), y], [scalar, z := net.tensor(1, 4)], table="SplitOptions")
     graph = read_tflite(net.content([x], [scalar, z])).graph
-    found = named(graph)
-    assert found["depth"] == 3
-    assert found["count_add"] == 1
-    assert found["count_other"] == 2
+    features = named(graph)
+    assert features["depth"] == 3
+    assert features["count_add"] == 1
+    assert features["count_other"] == 2
     assert len(node_work(graph.nodes)[1]) == 3

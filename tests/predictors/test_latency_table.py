@@ -22,10 +22,10 @@ def cost(single):
 def test_a_network_of_known_layers_takes_their_sum_and_one_overhead(seed):
     graph = random_graph(seed)
     entries = {**LatencyTable.measure("made up", [graph], cost).entries, "nothing": OVERHEAD}
-    found = LatencyTable("made up", entries).estimate(graph)
+    estimate = LatencyTable("made up", entries).estimate(graph)
     expected = OVERHEAD + sum(cost(single) - OVERHEAD for node in timed_nodes(graph) for single in layers([of(node)]))
-    assert found.unknown == ()
-    assert found.latency_ms == pytest.approx(expected)
+    assert estimate.unknown == ()
+    assert estimate.latency_ms == pytest.approx(expected)
 
 
 def of(node):
@@ -44,9 +44,9 @@ def convolutions(*filters):
 def test_an_unknown_layer_takes_its_nearest_of_the_kind_scaled_by_work_and_is_named():
     table = LatencyTable.measure("made up", [convolutions(8), convolutions(64)], lambda g: cost(g) - OVERHEAD)
     table = LatencyTable("made up", {**table.entries, layer_key(pool().nodes[0]): 1e-9})
-    found = table.estimate(convolutions(10))
-    assert found.unknown == ("conv2d_0",)
-    assert found.latency_ms == pytest.approx(cost(convolutions(10)) - OVERHEAD, rel=1e-3)
+    estimate = table.estimate(convolutions(10))
+    assert estimate.unknown == ("conv2d_0",)
+    assert estimate.latency_ms == pytest.approx(cost(convolutions(10)) - OVERHEAD, rel=1e-3)
 
 
 def pool():
@@ -58,8 +58,8 @@ def test_a_kind_that_was_never_measured_is_guessed_from_others_and_named():
     net = GraphBuilder()
     dense = net.build(net.add(Dense(7), net.input((1, 9))))
     table = LatencyTable.measure("made up", [convolutions(8), pool()], cost)
-    found = table.estimate(dense)
-    assert found.unknown == ("dense_0",) and found.latency_ms > 0
+    estimate = table.estimate(dense)
+    assert estimate.unknown == ("dense_0",) and estimate.latency_ms > 0
 
 
 def test_batch_norm_and_names_make_no_other_layer():

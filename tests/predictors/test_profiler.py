@@ -20,9 +20,9 @@ def test_a_graph_is_measured_like_its_skeleton_and_figures_are_in_order():
     for seed in range(5):
         graph = random_graph(seed)
         for network in (graph, skeleton(graph)):
-            found = profile(network, runs=3)
-            assert 0 < found.least_ms <= found.latency_ms <= found.p90_ms
-            assert found.runs >= 3 and found.spread >= 0
+            measured = profile(network, runs=3)
+            assert 0 < measured.least_ms <= measured.latency_ms <= measured.p90_ms
+            assert measured.runs >= 3 and measured.spread >= 0
 
 
 def test_a_thousand_times_the_work_takes_longer():

@@ -34,10 +34,10 @@ def network(width, blocks=2):
 
 @pytest.mark.parametrize("name", [name for name, one in sheets().items() if one.kind is Kind.VELA])
 def test_every_ethos_configuration_compiles_a_network_from_its_graph(name):
-    found = compile_graph(sheet(name), network(2))
-    assert found.cycles > 0 and found.operators_on_cpu == 0
-    assert sum(layer.cycles for layer in found.layers.values()) == pytest.approx(found.cycles)
-    assert set(found.layers) <= {node.name for node in network(2).nodes}
+    compiled = compile_graph(sheet(name), network(2))
+    assert compiled.cycles > 0 and compiled.operators_on_cpu == 0
+    assert sum(layer.cycles for layer in compiled.layers.values()) == pytest.approx(compiled.cycles)
+    assert set(compiled.layers) <= {node.name for node in network(2).nodes}
 
 
 def test_more_multipliers_take_fewer_cycles():
@@ -54,8 +54,8 @@ def test_the_compiler_counts_the_multiplications_of_the_graph():
 
 @pytest.mark.parametrize("seed", range(12))
 def test_random_networks_compile(seed):
-    found = compile_graph(sheet("ethos_u55_128"), random_graph(seed))
-    assert sum(layer.cycles for layer in found.layers.values()) == pytest.approx(found.cycles)
+    compiled = compile_graph(sheet("ethos_u55_128"), random_graph(seed))
+    assert sum(layer.cycles for layer in compiled.layers.values()) == pytest.approx(compiled.cycles)
 
 
 def searched(seed):
@@ -67,9 +67,9 @@ def searched(seed):
 @pytest.mark.parametrize("name", ["ethos_u55_128", "ethos_u55_256", "ethos_u65_512", "ethos_u85_1024"])
 def test_kernels_that_share_a_buffer_cost_what_different_ones_cost(name, monkeypatch):
     graphs = [graph for seed in range(2) for graph in searched(seed)]
-    found = [compile_graph(sheet(name), graph) for graph in graphs]
+    compiled = [compile_graph(sheet(name), graph) for graph in graphs]
     monkeypatch.setattr("predictors.models.vela.skeleton", lambda graph, shared: skeleton(graph))
-    for graph, shared in zip(graphs, found, strict=True):
+    for graph, shared in zip(graphs, compiled, strict=True):
         different = compile_graph(sheet(name), graph)
         assert shared.cycles == pytest.approx(different.cycles, rel=0.01)
         assert shared.peak_sram_bytes == pytest.approx(different.peak_sram_bytes, rel=0.01)
@@ -138,12 +138,12 @@ def test_a_layer_takes_what_its_slowest_bound_takes(name):
     graphs = [graph for graph in map(random_graph, range(12)) if not any(isinstance(n.op, MatMul) for n in graph.nodes)]
     assert len(graphs) > 5
     for graph in graphs[:6]:
-        found = compile_graph(sheet(name), graph)
+        compiled = compile_graph(sheet(name), graph)
         slowest = [
             max(x.npu_cycles, x.sram_cycles, x.feature_cycles, x.weight_cycles, x.scale_cycles)
-            for x in found.layers.values()
+            for x in compiled.layers.values()
         ]
-        assert sum(slowest) == pytest.approx(found.cycles, rel=0.05)
+        assert sum(slowest) == pytest.approx(compiled.cycles, rel=0.05)
 
 
 def alone(op, side, channels):

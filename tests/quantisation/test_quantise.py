@@ -102,13 +102,13 @@ def close(a: Quantisation, b: Quantisation) -> bool:
 def overwritten(network: FloatNetwork, ranges):
     """Ranges as TensorFlow's calibration takes them: an Add or Multiply may write its output over an operand before
     that operand's range is read, which is then that of both."""
-    found = {}
+    later = {}
     for node in network.graph.nodes:
         if isinstance(node.op, Add | Multiply):
             out = ranges[node.output.name]
             for x in node.inputs:
-                found[x.name] = (min(ranges[x.name][0], out[0]), max(ranges[x.name][1], out[1]))
-    return found
+                later[x.name] = (min(ranges[x.name][0], out[0]), max(ranges[x.name][1], out[1]))
+    return later
 
 
 def with_the_converters_scales(graph, seed):
@@ -133,8 +133,8 @@ def check_against_the_converter(graph, seed):
     ranges = activation_ranges(network, x)
     scales = activation_scales(network.graph, ranges)
     written_over = overwritten(network, ranges)
-    for name, found in scales.items():
-        assert close(found, theirs.activations[name]) or name in written_over, name
+    for name, ours in scales.items():
+        assert close(ours, theirs.activations[name]) or name in written_over, name
     return scales, theirs.activations
 
 
@@ -164,7 +164,7 @@ def test_networks_of_every_space_are_quantised_as_the_converter_does(number):
 def test_merged_operators_are_quantised_as_the_converter_does(ops):
     graph = chain(*ops, shape=(1, 6, 8, 2))
     scales, theirs = check_against_the_converter(graph, 1)
-    assert all(close(found, theirs[name]) for name, found in scales.items())
+    assert all(close(ours, theirs[name]) for name, ours in scales.items())
 
 
 def test_an_operand_that_the_converter_takes_for_its_sum_has_its_own_range_here():
@@ -206,12 +206,12 @@ def test_ranges_are_those_of_the_network_that_was_trained(monkeypatch):
     network = float_network(graph, weights)
     ranges = activation_ranges(network, x)
     assert set(ranges) == {graph.inputs[0].name, *(node.output.name for node in graph.nodes)}
-    for name, found in ranges.items():
+    for name, limits in ranges.items():
         values = forward(graph, folded(graph, weights), x, name)[0]
-        np.testing.assert_allclose(found, (np.min(values), np.max(values)), rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(limits, (np.min(values), np.max(values)), rtol=1e-4, atol=1e-5)
     monkeypatch.setattr(calibrate, "_BYTES_AT_ONCE", 1)
-    for name, found in activation_ranges(network, x).items():
-        np.testing.assert_allclose(found, ranges[name], rtol=1e-4, atol=1e-6)
+    for name, limits in activation_ranges(network, x).items():
+        np.testing.assert_allclose(limits, ranges[name], rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("kernel", [(1, 2), (2, 1), (2, 2)])

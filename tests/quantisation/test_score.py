@@ -83,9 +83,14 @@ def test_values_and_the_input_itself_are_scored_in_int8():
 
 
 def test_a_score_in_int8_is_a_metric_of_the_same_unit_and_direction():
-    found = int8_metric(ERROR)
-    assert (found.name, found.title, found.unit, found.better) == ("error_int8", "error, int8", ERROR.unit, "lower")
-    assert found.learned
+    in_int8 = int8_metric(ERROR)
+    assert (in_int8.name, in_int8.title, in_int8.unit, in_int8.better) == (
+        "error_int8",
+        "error, int8",
+        ERROR.unit,
+        "lower",
+    )
+    assert in_int8.learned
 
 
 def test_images_that_do_not_fit_are_refused():

@@ -89,13 +89,13 @@ def test_the_edge_tpu_alone_is_said_to_take_no_int16():
 
 def test_bits_of_activations_travel_in_json_and_cost_memory():
     graph = random_graph(0)
-    found = with_activation_bits(graph, 16)
+    wide = with_activation_bits(graph, 16)
     biases = sum(w.size_bytes for node in graph.nodes for w in node.weights if w.name.endswith("/bias"))
-    assert activation_bits(from_json(to_json(found))) == 16
-    assert with_activation_bits(found, 8) == graph
-    assert peak_memory(found).peak_bytes == 2 * peak_memory(graph).peak_bytes
-    assert model_size(found) == model_size(graph) + biases
-    assert form_in_words(found) == "int8 with int16 activations"
+    assert activation_bits(from_json(to_json(wide))) == 16
+    assert with_activation_bits(wide, 8) == graph
+    assert peak_memory(wide).peak_bytes == 2 * peak_memory(graph).peak_bytes
+    assert model_size(wide) == model_size(graph) + biases
+    assert form_in_words(wide) == "int8 with int16 activations"
     with pytest.raises(ShapeError, match="8 or 16"):
         with_activation_bits(graph, 4)
 

@@ -47,12 +47,12 @@ def opened(profile):
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory):
-    found = opened(tmp_path_factory.mktemp("profile"))
-    if found is None:
+    driver = opened(tmp_path_factory.mktemp("profile"))
+    if driver is None:
         missing = "needs Chromium and its driver: apt-get install chromium chromium-driver"
         (pytest.fail if os.environ.get(REQUIRED) == "required" else pytest.skip)(missing)
-    yield found
-    found.quit()
+    yield driver
+    driver.quit()
 
 
 @pytest.fixture(scope="module")

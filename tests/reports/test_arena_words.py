@@ -50,8 +50,8 @@ def framed() -> bytes:
 
 
 def said(content: bytes) -> tuple[dict, dict]:
-    found = inspect_file(read_tflite(content), HOST)
-    return facts(found), network_json(found)
+    inspected = inspect_file(read_tflite(content), HOST)
+    return facts(inspected), network_json(inspected)
 
 
 def test_a_plan_in_the_file_counts_and_so_does_what_optimise_makes_of_it():
@@ -72,19 +72,19 @@ def test_a_network_of_more_than_a_thousand_operators_has_an_arena():
     net.codes = net.codes[:1]
     for operator in net.operators:
         operator.opcodeIndex = 0
-    _, found = said(net.content(tensors[:1], tensors[-1:]))
-    arena = found["arena"]
+    _, shown = said(net.content(tensors[:1], tensors[-1:]))
+    arena = shown["arena"]
     assert (arena["planned_head_bytes"], arena["tail_bytes"], arena["arena_bytes"]) == (32, 132_800, 212_192)
     assert arena["exact"]
 
 
 @pytest.mark.parametrize(("name", "device"), [("edgetpu-custom-op", "Edge TPU"), ("ethos-u", "Ethos-U")])
 def test_a_file_that_a_compiler_made_is_known_as_such_and_has_no_arena(name, device):
-    words, found = said(custom(name))
-    assert found["compiled_for"] == device
-    assert found["arena"] is None
+    words, shown = said(custom(name))
+    assert shown["compiled_for"] == device
+    assert shown["arena"] is None
     assert "arena" not in words
-    assert [verdict["runs"] for verdict in found["runtimes"]] == [
+    assert [verdict["runs"] for verdict in shown["runtimes"]] == [
         False,
         False,
         device == "Edge TPU",
@@ -112,8 +112,8 @@ def test_a_file_of_arm_s_compiler_with_scratch_that_nobody_makes_is_refused_as_s
     ids=["flex", "custom", "hybrid"],
 )
 def test_an_operator_that_stops_the_runtime_is_named_and_no_arena_is_printed(content, reason):
-    words, found = said(content)
-    assert found["arena"] is None
+    words, shown = said(content)
+    assert shown["arena"] is None
     assert words["TensorFlow Lite Micro"] == f"cannot run it: {reason}"
 
 
@@ -124,9 +124,9 @@ def test_litert_runs_what_is_hybrid_and_an_edge_tpu_does_not():
 
 
 def test_a_kernel_without_a_model_makes_a_lower_bound_that_names_it():
-    words, found = said(framed())
-    assert found["arena"]["unmodelled"] == ["SignalFramer"]
-    assert found["arena"]["lower_bound"] and not found["arena"]["exact"]
+    words, shown = said(framed())
+    assert shown["arena"]["unmodelled"] == ["SignalFramer"]
+    assert shown["arena"]["lower_bound"] and not shown["arena"]["exact"]
     assert words["arena"].startswith("at least ")
     assert words["figures"].startswith("lower bounds: what the kernels of SignalFramer keep")
 

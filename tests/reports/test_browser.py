@@ -105,7 +105,7 @@ def test_downloads_hold_the_rows_that_are_shown(page, made, tmp_path):
     run, _ = made
     page.browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     page.bring("#table")
-    found = {}
+    texts = {}
     show_in_table(page, "whole")
     for kind in ("JSON", "CSV"):
         page.run("[...document.querySelectorAll('.dt-button')].find((b) => b.innerText === arguments[0]).click()", kind)
@@ -113,11 +113,11 @@ def test_downloads_hold_the_rows_that_are_shown(page, made, tmp_path):
         begun = time.monotonic()
         while not path.exists() and time.monotonic() - begun < WAIT_S:
             time.sleep(0.1)
-        found[kind] = path.read_text()
-    rows = json.loads(found["JSON"])
+        texts[kind] = path.read_text()
+    rows = json.loads(texts["JSON"])
     assert {row["number"]: row["metrics"] for row in rows} == {r.number: dict(r.metrics) for r in run.front}
-    assert len(found["CSV"].splitlines()) == len(run.front) + 1
-    assert found["CSV"].startswith('"number","status","error"')
+    assert len(texts["CSV"].splitlines()) == len(run.front) + 1
+    assert texts["CSV"].startswith('"number","status","error"')
 
 
 def test_dark_and_light_follow_the_system_and_the_button(browser, made):

@@ -41,9 +41,9 @@ def test_of_many_options_the_likeliest_are_shown_in_their_order():
 
 def test_curves_and_options_are_charts_where_they_are_there():
     arrays = {OPTIONS: np.array(NAMES), CHANCES: CHANCE}
-    found = charts_before(run_with(arrays, {"loss": (2.0, 1.0), "entropy": (1.0, 0.9)}))
-    assert list(found) == ["Before the search", "How likely each option was"]
-    assert len(found["Before the search"]["seconds"]["data"]) == 2
+    sections = charts_before(run_with(arrays, {"loss": (2.0, 1.0), "entropy": (1.0, 0.9)}))
+    assert list(sections) == ["Before the search", "How likely each option was"]
+    assert len(sections["Before the search"]["seconds"]["data"]) == 2
     assert list(charts_before(run_with(None, {"loss": (2.0,)}))) == ["Before the search"]
     assert charts_before(run_with({"logits": np.zeros(3)})) == {}
     assert charts_before(run_with(arrays | {OPTIONS: np.array(NAMES[:1])})) == {}

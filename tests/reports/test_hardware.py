@@ -33,10 +33,10 @@ def run(tmp_path_factory):
         training=TrainingSettings(epochs=1),
         evaluations=1,
     )
-    found = search(config, "digits", out=tmp_path_factory.mktemp("runs"), evaluator=Inline)
-    data, number = load_data(found), found.best.number
-    train_again(found, number, final_task(found, data, 2, bits=4), data, 1, how_trained(4, None), evaluator=Inline)
-    return Run.open(found.path)
+    run = search(config, "digits", out=tmp_path_factory.mktemp("runs"), evaluator=Inline)
+    data, number = load_data(run), run.best.number
+    train_again(run, number, final_task(run, data, 2, bits=4), data, 1, how_trained(4, None), evaluator=Inline)
+    return Run.open(run.path)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ mlflow = pytest.importorskip("mlflow", reason="needs MLflow: pip install 'edgevo
 pytestmark = pytest.mark.filterwarnings("ignore")  # of MLflow's own
 
 
-def found(folder, name):
+def client_and_runs(folder, name):
     client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{folder / 'mlflow.db'}")
     experiment = client.get_experiment_by_name(name)
     return client, {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
@@ -21,7 +21,7 @@ def test_mlflow_reads_the_search_and_every_training(tmp_path):
     run = Run.open(journals.write(tmp_path / "run", *journals.long_history(12)))
     with boards(run.started.name, None, tmp_path / "board") as (board,):
         write(run, board)
-    client, runs = found(tmp_path / "board", "made")
+    client, runs = client_and_runs(tmp_path / "board", "made")
     completed = [r for r in run.records.values() if isinstance(r.outcome, Completed)]
     assert set(runs) == {"search", *(f"candidate {r.number}" for r in completed)}
     assert {each.info.status for each in runs.values()} == {"FINISHED"}
@@ -42,7 +42,7 @@ def test_an_observer_adds_to_what_stands_there(config, run_search, tmp_path):
     for seed in (0, 1):
         with boards("twice", None, tmp_path) as (board,):
             run_search(config(evaluations=3, seed=seed), name=str(seed), observe=Follower([board]))
-    client, _ = found(tmp_path, "twice")
+    client, _ = client_and_runs(tmp_path, "twice")
     assert len(client.search_experiments(filter_string="name = 'twice'")) == 1
     assert len(client.search_runs([client.get_experiment_by_name("twice").experiment_id])) == 2 * (3 + 1)
 

@@ -13,9 +13,9 @@ from tests.tflite.tflite_files import Builtin, TfliteFile, small_network
 from tests.training.random_graphs import random_graph
 
 
-def printed(found):
+def printed(inspection):
     console = Console(width=120, file=io.StringIO())
-    console.print(network_table(found))
+    console.print(network_table(inspection))
     return console.file.getvalue()
 
 
@@ -35,8 +35,8 @@ def wasteful_file() -> bytes:
 
 
 def test_a_file_is_shown_operator_by_operator():
-    found = network_json(inspect_file(read_tflite(small_network())))
-    assert [row["operator"] for row in found["operators"]] == [
+    shown = network_json(inspect_file(read_tflite(small_network())))
+    assert [row["operator"] for row in shown["operators"]] == [
         "Conv2D",
         "SPLIT",
         "Add",
@@ -45,32 +45,32 @@ def test_a_file_is_shown_operator_by_operator():
         "Dense",
         "Softmax",
     ]
-    assert [row["macs"] for row in found["operators"]] == [6912, 0, 128, 0, 180, 10, 0]
-    assert [row["weight_bytes"] for row in found["operators"]] == [108 + 16, 4, 0, 32, 8, 10 + 20, 0]
-    assert [row["live_bytes"] for row in found["operators"]] == [192 + 256, 512, 384, 128 + 180, 182, 7, 10]
-    assert found["operators"][1]["outputs"] == [
+    assert [row["macs"] for row in shown["operators"]] == [6912, 0, 128, 0, 180, 10, 0]
+    assert [row["weight_bytes"] for row in shown["operators"]] == [108 + 16, 4, 0, 32, 8, 10 + 20, 0]
+    assert [row["live_bytes"] for row in shown["operators"]] == [192 + 256, 512, 384, 128 + 180, 182, 7, 10]
+    assert shown["operators"][1]["outputs"] == [
         {"name": "t2", "shape": [1, 8, 8, 2], "dtype": "int8", "bytes": 128},
         {"name": "t3", "shape": [1, 8, 8, 2], "dtype": "int8", "bytes": 128},
     ]
-    assert found["peak"]["step"] == 2
-    assert [tensor["name"] for tensor in found["peak"]["tensors"]] == ["t1", "t2", "t3"]
-    assert (found["peak"]["bytes"], found["peak_memory_bytes"], found["peak_memory_exact"]) == (512, 512, True)
-    assert found["file_bytes"] == len(small_network())
-    assert found["unknown_operators"] == ["SPLIT"]
-    assert (found["macs"], found["weight_bytes"]) == (7230, 198)
-    json.dumps(found)
+    assert shown["peak"]["step"] == 2
+    assert [tensor["name"] for tensor in shown["peak"]["tensors"]] == ["t1", "t2", "t3"]
+    assert (shown["peak"]["bytes"], shown["peak_memory_bytes"], shown["peak_memory_exact"]) == (512, 512, True)
+    assert shown["file_bytes"] == len(small_network())
+    assert shown["unknown_operators"] == ["SPLIT"]
+    assert (shown["macs"], shown["weight_bytes"]) == (7230, 198)
+    json.dumps(shown)
 
 
 def test_the_order_of_the_file_and_the_best_order_have_figures_of_their_own():
     inspected = inspect_file(read_tflite(wasteful_file()))
-    found = network_json(inspected)
-    assert found["peak"] | {"tensors": len(found["peak"]["tensors"])} == {"bytes": 201, "step": 2, "tensors": 3}
-    assert found["peak_memory_bytes"] == 102
-    order = found["best_order"]
+    shown = network_json(inspected)
+    assert shown["peak"] | {"tensors": len(shown["peak"]["tensors"])} == {"bytes": 201, "step": 2, "tensors": 3}
+    assert shown["peak_memory_bytes"] == 102
+    order = shown["best_order"]
     assert sorted(order) == [1, 2, 3, 4, 5]
     assert {order.index(3) - order.index(1), order.index(4) - order.index(2)} == {1}
-    assert found["dynamic_batch"]
-    assert [tensor["bytes"] for tensor in found["variables"]] == [7]
+    assert shown["dynamic_batch"]
+    assert [tensor["bytes"] for tensor in shown["variables"]] == [7]
     text = printed(inspected)
     assert "201 B in the file's order, 102 B in the best order" in text
     assert "left open by the file, taken as 1" in text
@@ -85,18 +85,18 @@ def test_constants_that_nodes_share_are_counted_once():
     shared = net.kernel(50)
     net.operator(Builtin.MUL, [x, shared], [y])
     net.operator(Builtin.MUL, [y, shared], [z])
-    found = network_json(inspect_file(read_tflite(net.content([x], [z]))))
-    assert [row["weight_bytes"] for row in found["operators"]] == [50, 50]
-    assert found["weight_bytes"] == 50
+    shown = network_json(inspect_file(read_tflite(net.content([x], [z]))))
+    assert [row["weight_bytes"] for row in shown["operators"]] == [50, 50]
+    assert shown["weight_bytes"] == 50
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_network_of_a_run_is_shown_in_the_best_order(seed):
     inspected = inspect_network(random_graph(seed))
-    found = network_json(inspected)
-    assert found["peak"]["bytes"] == found["peak_memory_bytes"]
-    assert found["macs"] == sum(row["macs"] for row in found["operators"])
-    assert "file_bytes" not in found
+    shown = network_json(inspected)
+    assert shown["peak"]["bytes"] == shown["peak_memory_bytes"]
+    assert shown["macs"] == sum(row["macs"] for row in shown["operators"])
+    assert "file_bytes" not in shown
     text = printed(inspected)
     assert "← peak" in text
     assert "model size" in text

@@ -70,10 +70,12 @@ def test_the_page_asks_no_network_for_anything_and_runs_its_own_script_alone(tmp
 
 def test_several_runs_are_compared(tmp_path):
     folders = [journals.write(tmp_path / str(seed), *journals.long_history(40, seed)) for seed in (0, 1, 2)]
-    found = data(report_page([Run.open(folder) for folder in folders], list(map(str, folders))))["compare"]
-    assert [row[0] for row in found["rows"]] == ["made (1)", "made (2)", "made (3)"]
-    assert {"Fronts", "Hypervolume", "Equal budgets"} == set(found["charts"])
-    (legend,) = {trace["name"] for trace in found["charts"]["Equal budgets"]["evaluation"]["data"] if "name" in trace}
+    comparison = data(report_page([Run.open(folder) for folder in folders], list(map(str, folders))))["compare"]
+    assert [row[0] for row in comparison["rows"]] == ["made (1)", "made (2)", "made (3)"]
+    assert {"Fronts", "Hypervolume", "Equal budgets"} == set(comparison["charts"])
+    (legend,) = {
+        trace["name"] for trace in comparison["charts"]["Equal budgets"]["evaluation"]["data"] if "name" in trace
+    }
     assert legend == "AgingEvolution, 3 runs"
 
 
@@ -137,11 +139,11 @@ class Elements(HTMLParser):
 def test_hostile_text_in_a_journal_reaches_the_page_as_text_alone(tmp_path):
     folder = journals.write(tmp_path / "run", *hostile_history())
     page = report_page([Run.open(folder)], [f"{folder}; rm -rf $HOME <b>"])
-    found = Elements()
-    found.feed(page)
-    assert found.names.count("script") == 4
-    assert not {"img", "iframe", "object", "svg", "b"} & set(found.names)
-    assert not [name for name in found.attributes if name.startswith("on")]
+    elements = Elements()
+    elements.feed(page)
+    assert elements.names.count("script") == 4
+    assert not {"img", "iframe", "object", "svg", "b"} & set(elements.names)
+    assert not [name for name in elements.attributes if name.startswith("on")]
     (view,) = data(page)["runs"]
     assert view["rows"][0][2].startswith(HOSTILE[:60])
     assert max(len(row[2]) for row in view["rows"]) <= 2000

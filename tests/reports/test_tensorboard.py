@@ -26,9 +26,9 @@ def test_tensorboard_reads_the_search_and_every_training(tmp_path):
     assert search["search/best_error"][-1].value == pytest.approx(run.best.metrics["error"])
     completed = [r for r in run.records.values() if isinstance(r.outcome, Completed)]
     for record in completed:
-        board, found = scalars(tmp_path / "board" / f"candidate-{record.number}")
-        assert found["error"][0].value == pytest.approx(record.metrics["error"])
-        assert [e.value for e in found["training/loss"]] == pytest.approx(list(record.outcome.curves["loss"]))
+        board, series = scalars(tmp_path / "board" / f"candidate-{record.number}")
+        assert series["error"][0].value == pytest.approx(record.metrics["error"])
+        assert [e.value for e in series["training/loss"]] == pytest.approx(list(record.outcome.curves["loss"]))
         tags = board.PluginTagToContent("hparams")
         assert {"_hparams_/experiment", "_hparams_/session_start_info", "_hparams_/session_end_info"} <= set(tags)
 

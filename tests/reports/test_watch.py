@@ -150,7 +150,9 @@ def test_a_page_follows_a_journal_that_grows_by_100_events_a_second(tmp_path):
     with served(folder) as port:
         writer = threading.Thread(target=write)
         writer.start()
-        messages, mark = listen(port, lambda found: found[-1].get("view", {}).get("tiles", [[0, 0]] * 2)[1][1] == "250")
+        messages, mark = listen(
+            port, lambda messages_so_far: messages_so_far[-1].get("view", {}).get("tiles", [[0, 0]] * 2)[1][1] == "250"
+        )
         writer.join()
         assert "waiting" in messages[0]
         whole = Run.open(folder)
@@ -161,7 +163,7 @@ def test_a_page_follows_a_journal_that_grows_by_100_events_a_second(tmp_path):
         event = journals.asked(len(whole.records), np.random.default_rng(0))
         with journal.open("ab") as file:
             file.write(event.model_dump_json().encode() + b"\n")
-        (news,), _ = listen(port, lambda found: True, mark)
+        (news,), _ = listen(port, lambda messages_so_far: True, mark)
         assert [row[0] for row in news["rows"]] == [event.number]
         assert news["fresh"] is False
 
@@ -171,5 +173,5 @@ def test_a_journal_that_cannot_be_read_is_said_on_the_page(tmp_path):
     folder.mkdir()
     (folder / "journal.jsonl").write_text("{}\n{}\n")
     with served(folder) as port:
-        (message,), _ = listen(port, lambda found: True)
+        (message,), _ = listen(port, lambda messages: True)
         assert "not a journal that this version" in message["waiting"]

@@ -46,12 +46,12 @@ def random_cnn(seed):
 @pytest.mark.parametrize("seed", range(60))
 @pytest.mark.parametrize("target", TARGETS.values(), ids=lambda target: target.name)
 def test_peak_plan_and_greedy_plan_stand_in_order(seed, target):
-    found = measure(random_cnn(seed) if seed % 2 else random_graph(seed), target)
-    assert 0 < found.peak_bytes <= found.planned_head_bytes <= found.greedy_head_bytes
-    assert found.planned_head_bytes % 16 == found.tail_bytes % 16 == found.flash_bytes % 16 == 0
-    assert found.arena_bytes >= found.planned_head_bytes + found.tail_bytes
-    assert found.greedy_arena_bytes >= found.arena_bytes
-    assert found.exact or found.planned_head_bytes > found.peak_bytes
+    needs = measure(random_cnn(seed) if seed % 2 else random_graph(seed), target)
+    assert 0 < needs.peak_bytes <= needs.planned_head_bytes <= needs.greedy_head_bytes
+    assert needs.planned_head_bytes % 16 == needs.tail_bytes % 16 == needs.flash_bytes % 16 == 0
+    assert needs.arena_bytes >= needs.planned_head_bytes + needs.tail_bytes
+    assert needs.greedy_arena_bytes >= needs.arena_bytes
+    assert needs.exact or needs.planned_head_bytes > needs.peak_bytes
 
 
 def test_each_map_is_rounded_up_and_never_computed_in_place():
@@ -111,12 +111,12 @@ def test_a_resolver_registers_each_operator_once():
 
 
 def test_a_plan_costs_flash_and_is_counted_there():
-    planned = [found for found in (measure(random_graph(seed)) for seed in range(200)) if _planned(found)]
+    planned = [each for each in (measure(random_graph(seed)) for seed in range(200)) if _planned(each)]
     assert planned
     for seed in range(200):
         graph = deployed(random_graph(seed)).graph
-        found = memory_plan(graph)
-        assert _planned(footprint(graph)) == (found.offsets is not None)
+        offsets = memory_plan(graph).offsets
+        assert _planned(footprint(graph)) == (offsets is not None)
 
 
 def test_figures_depend_on_the_order_of_the_nodes_only_where_they_say_so():
@@ -138,5 +138,5 @@ def test_every_kernel_set_has_a_target():
     assert all(name == target.name for name, target in TARGETS.items())
 
 
-def _planned(found):
-    return found.planned_head_bytes < found.greedy_head_bytes
+def _planned(footprint):
+    return footprint.planned_head_bytes < footprint.greedy_head_bytes

@@ -26,20 +26,20 @@ def opaque_graph(rng: np.random.Generator) -> Graph:
 @pytest.mark.parametrize("seed", range(300))
 def test_peak_memory_of_opaque_nodes_is_that_of_the_best_of_all_orders(seed):
     graph = opaque_graph(np.random.default_rng(seed))
-    found = peak_memory(graph)
+    best = peak_memory(graph)
     liveness = Liveness(graph)
-    assert found.exact
-    assert liveness.replay(found.order) == found.peak_bytes == liveness.smallest_peak()
+    assert best.exact
+    assert liveness.replay(best.order) == best.peak_bytes == liveness.smallest_peak()
 
 
 def test_a_search_that_may_visit_one_state_gives_an_order_and_no_promise():
     inexact = 0
     for seed in range(200):
         graph = any_graph(np.random.default_rng(seed))
-        found, best = peak_memory(graph, max_states=0), peak_memory(graph)
-        assert Liveness(graph).replay(found.order) == found.peak_bytes >= best.peak_bytes
-        assert not found.exact or found.peak_bytes == best.peak_bytes
-        inexact += not found.exact
+        quick, best = peak_memory(graph, max_states=0), peak_memory(graph)
+        assert Liveness(graph).replay(quick.order) == quick.peak_bytes >= best.peak_bytes
+        assert not quick.exact or quick.peak_bytes == best.peak_bytes
+        inexact += not quick.exact
     assert inexact
 
 

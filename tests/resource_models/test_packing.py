@@ -70,53 +70,53 @@ def test_the_runtimes_plan_never_overlaps(buffers):
 @settings(deadline=None)
 @given(buffer_lists(16))
 def test_a_packing_never_overlaps_and_is_never_worse_than_the_runtimes_plan(buffers):
-    found = packed(buffers)
-    assert not overlaps(buffers, found.offsets)
-    assert found.height_bytes == height(buffers, found.offsets)
-    assert live_peak(buffers) <= found.height_bytes <= height(buffers, greedy_offsets(buffers))
+    packing = packed(buffers)
+    assert not overlaps(buffers, packing.offsets)
+    assert packing.height_bytes == height(buffers, packing.offsets)
+    assert live_peak(buffers) <= packing.height_bytes <= height(buffers, greedy_offsets(buffers))
 
 
 @settings(deadline=None, max_examples=60)
 @given(buffer_lists(6))
 def test_an_exact_packing_is_the_least_of_all(buffers):
-    found = packed(buffers)
-    assert found.exact
-    assert found.height_bytes == least_height(buffers)
+    packing = packed(buffers)
+    assert packing.exact
+    assert packing.height_bytes == least_height(buffers)
 
 
 @settings(deadline=None)
 @given(buffer_lists(20))
 def test_a_search_that_was_cut_short_still_gives_a_plan(buffers):
-    found = packed(buffers, max_states=2, max_placed=1)
-    assert not overlaps(buffers, found.offsets)
-    assert found.exact or found.height_bytes > live_peak(buffers)
+    packing = packed(buffers, max_states=2, max_placed=1)
+    assert not overlaps(buffers, packing.offsets)
+    assert packing.exact or packing.height_bytes > live_peak(buffers)
 
 
 def test_a_plan_is_written_only_where_it_saves_something():
     """A chain of five maps, of which the runtime puts two wide ones at the bottom and a third above what they leave."""
     buffers = [Buffer(size, step, step + 1) for step, size in enumerate((176, 160, 160, 208, 48))]
-    found = plan(buffers)
-    assert (found.peak_bytes, found.head_bytes, found.greedy_bytes) == (368, 368, 528)
-    assert found.offsets == (0, 176, 0, 160, 0)
-    assert found.exact
+    layout = plan(buffers)
+    assert (layout.peak_bytes, layout.head_bytes, layout.greedy_bytes) == (368, 368, 528)
+    assert layout.offsets == (0, 176, 0, 160, 0)
+    assert layout.exact
     assert plan(buffers[:2]).offsets is None
 
 
 @settings(deadline=None)
 @given(buffer_lists(10), buffer_lists(3))
 def test_the_head_of_a_plan_is_what_the_runtime_makes_of_it_with_scratch_in_the_gaps(tensors, scratch):
-    found = plan(tensors, scratch)
+    layout = plan(tensors, scratch)
     together = [*tensors, *scratch]
-    offsets = greedy_offsets(together, found.offsets or ())
+    offsets = greedy_offsets(together, layout.offsets or ())
     assert not overlaps(together, offsets)
-    assert height(together, offsets) == found.head_bytes
-    assert found.peak_bytes <= found.head_bytes <= found.greedy_bytes
+    assert height(together, offsets) == layout.head_bytes
+    assert layout.peak_bytes <= layout.head_bytes <= layout.greedy_bytes
 
 
 @pytest.mark.parametrize("number", [0, 1])
 def test_nothing_and_one_buffer_need_no_search(number):
-    found = packed([Buffer(48, 0, 0)] * number)
-    assert (found.height_bytes, found.exact) == (48 * number, True)
+    packing = packed([Buffer(48, 0, 0)] * number)
+    assert (packing.height_bytes, packing.exact) == (48 * number, True)
 
 
 @settings(deadline=None, max_examples=30)

@@ -101,5 +101,5 @@ def test_live_bytes_peak_at_the_peak_memory_of_the_best_order():
     b = net.add(MaxPool2D((4, 4), (4, 4)), x)
     graph = net.build(net.add(Concat(), net.add(MaxPool2D((4, 4), (4, 4)), a), b))
     assert live_bytes(graph) == [32 + 128, 32 + 128 + 2, 128 + 2 + 8, 2 + 8 + 10]
-    found = peak_memory(graph)
-    assert max(live_bytes(reordered(graph, found.order))) == found.peak_bytes == 162
+    best = peak_memory(graph)
+    assert max(live_bytes(reordered(graph, best.order))) == best.peak_bytes == 162

@@ -48,15 +48,15 @@ def test_a_name_says_the_framework_too(config):
 @pytest.mark.parametrize(("given", "left"), [(at_most("flash_bytes", "64k"), [64_000]), (None, [806_040])])
 def test_a_tighter_bound_of_the_problems_own_stands_alone(config, given, left):
     problem = Problem([minimise("error")], [given] if given else [])
-    found = config(board="nano33ble", problem=problem).problem
-    assert [one.bound for one in found.constraints if one.metric == "flash_bytes"] == left
+    bounded = config(board="nano33ble", problem=problem).problem
+    assert [one.bound for one in bounded.constraints if one.metric == "flash_bytes"] == left
 
 
 def test_a_looser_bound_and_a_soft_one_leave_the_boards(config):
     problem = Problem([minimise("error")], [at_most("flash_bytes", "2M"), at_most("flash_bytes", "9k", soft=True)])
-    found = config(board="nano33ble", problem=problem).problem
-    assert Constraint("flash_bytes", 806_040) in found.constraints
-    assert len(found.constraints) == 4
+    bounded = config(board="nano33ble", problem=problem).problem
+    assert Constraint("flash_bytes", 806_040) in bounded.constraints
+    assert len(bounded.constraints) == 4
 
 
 def test_copies_have_the_bounds_once_and_another_board_has_its_own(config):

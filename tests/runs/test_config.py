@@ -126,9 +126,9 @@ def test_the_devices_memory_is_an_objective_and_a_bound_like_any_other(config):
     made = config(problem=problem)
     made.check(made.task)
     graph = made.space.graph(made.space.sample(np.random.default_rng(0)))
-    found = measure_footprint(from_json(to_json(graph)))
+    footprint = measure_footprint(from_json(to_json(graph)))
     given = {name: value for provider in made.providers for name, value in provider(graph).items()}
-    assert (given["arena_bytes"], given["flash_bytes"]) == (found.arena_bytes, found.flash_bytes)
+    assert (given["arena_bytes"], given["flash_bytes"]) == (footprint.arena_bytes, footprint.flash_bytes)
     assert "arena_bytes" not in {name for provider in config().providers for name in provider.metric_names}
 
 
@@ -138,12 +138,12 @@ def test_other_targets_give_a_metric_of_their_own(config):
     made = config(problem=problem, metrics=(DeviceMemory(target),))
     made.check(made.task)
     graph = made.space.graph(made.space.sample(np.random.default_rng(0)))
-    found = measure_footprint(from_json(to_json(graph)), target)
+    footprint = measure_footprint(from_json(to_json(graph)), target)
     by_name = config(problem=problem)
     by_name.check(by_name.task)
     for one in (made, by_name):
         values = [value for provider in one.providers for name, value in provider(graph).items() if "@" in name]
-        assert values == [found.arena_bytes]
+        assert values == [footprint.arena_bytes]
 
 
 @pytest.mark.parametrize(

@@ -79,8 +79,8 @@ def test_a_candidates_figures_are_those_that_the_device_gives_for_its_network(co
     assert run.front
     for record in run.front:
         for name in names:
-            for metric, found in device(name).predict(run.graph(record.number)).items():
-                assert record.metrics[f"{metric}@{name}"] == pytest.approx(found.value, rel=1e-12)
+            for metric, estimate in device(name).predict(run.graph(record.number)).items():
+                assert record.metrics[f"{metric}@{name}"] == pytest.approx(estimate.value, rel=1e-12)
 
 
 def test_intervals_and_devices_go_through_the_journal(chip_run):
@@ -178,8 +178,8 @@ def test_a_packaged_device_need_not_be_listed_to_be_named(config, run_search):
         "cortex_m7": ("latency_ms@cortex_m7",),
         "edge_tpu_v6": ("energy_uj@edge_tpu_v6",),
     }
-    found = device("cortex_m7").predict(run.graph(run.front[0].number))["latency_ms"].value
-    assert run.front[0].metrics["latency_ms@cortex_m7"] == pytest.approx(found)
+    latency_ms = device("cortex_m7").predict(run.graph(run.front[0].number))["latency_ms"].value
+    assert run.front[0].metrics["latency_ms@cortex_m7"] == pytest.approx(latency_ms)
 
 
 def test_a_device_that_is_neither_listed_nor_named_is_not_asked(config, monkeypatch):
@@ -263,8 +263,8 @@ def test_a_network_beyond_another_bound_costs_no_prediction(config, run_search):
 
 
 def test_the_dry_run_stops_in_time(config):
-    found = feasibility(config(problem=LATENCY, devices=[Chip()]), 60, seconds=0)
-    assert found.samples == 1 and found.feasible <= 1
+    tried = feasibility(config(problem=LATENCY, devices=[Chip()]), 60, seconds=0)
+    assert tried.samples == 1 and tried.feasible <= 1
 
 
 def test_a_search_that_no_network_survives_names_the_device(config, run_search, monkeypatch):
@@ -287,21 +287,21 @@ def test_the_table_and_its_json_show_intervals_and_where_figures_come_from(chip_
 
 def test_the_dry_run_tells_provenance_ranges_and_who_refuses(config):
     made = config(problem=LATENCY, devices=[Chip()])
-    found = feasibility(made, 60)
-    assert 0 < found.broken["runs on chip"] == 60 - found.feasible
-    text = printed(feasibility_table(made, found))
+    tried = feasibility(made, 60)
+    assert 0 < tried.broken["runs on chip"] == 60 - tried.feasible
+    text = printed(feasibility_table(made, tried))
     assert "latency_ms, energy_uj: chip, measured on the bench" in text
     row = text.split("\nlatency ")[1].split("\n")[0].split()
     assert (
-        row[:4] == ["no", "bound", f"{found.lowest['latency_ms']:g}", "ms"] and row[-1] == f"{found.feasible / 60:.1%}"
+        row[:4] == ["no", "bound", f"{tried.lowest['latency_ms']:g}", "ms"] and row[-1] == f"{tried.feasible / 60:.1%}"
     )
     assert "runs on chip binds most" in text
-    assert f"{found.broken['runs on chip'] / 60:.1%} of them cannot run on chip; the first: chip: " in text
+    assert f"{tried.broken['runs on chip'] / 60:.1%} of them cannot run on chip; the first: chip: " in text
 
 
 def test_the_manifest_of_an_export_says_where_predicted_figures_come_from(chip_run):
     record = chip_run.front[0]
-    found = json.loads(json.dumps(facts(chip_run, record.number)))
-    assert found["intervals"]["latency_ms"] == list(record.intervals["latency_ms"])
-    (device,) = found["devices"]
+    manifest = json.loads(json.dumps(facts(chip_run, record.number)))
+    assert manifest["intervals"]["latency_ms"] == list(record.intervals["latency_ms"])
+    (device,) = manifest["devices"]
     assert device["provenance"] == "measured on the bench" and "latency_ms" in device["metrics"]

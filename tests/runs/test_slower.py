@@ -41,9 +41,9 @@ def test_a_search_finds_networks_that_would_not_have_fitted(bounded, run_search)
     fitted_by_bands = 0
     for record in (one for one in again.records.values() if one.ended > 0):
         graph = from_json(to_json(again.graph(record.number)))
-        found = measure_in_bands(graph, 0.2, MOST)
-        assert record.metrics["arena_bytes"] == found.arena_bytes <= MOST
-        assert record.metrics["macs"] == pytest.approx(found.macs, rel=1e-6)
+        footprint = measure_in_bands(graph, 0.2, MOST)
+        assert record.metrics["arena_bytes"] == footprint.arena_bytes <= MOST
+        assert record.metrics["macs"] == pytest.approx(footprint.macs, rel=1e-6)
         whole = measure(graph)
         if whole.arena_bytes <= MOST:
             assert record.metrics["macs"] == whole.macs

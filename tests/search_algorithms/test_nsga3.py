@@ -164,10 +164,10 @@ def test_pymoo_does_not_silence_the_users_warnings():
 @pytest.mark.parametrize("objectives", range(1, 11))
 @pytest.mark.parametrize("size", [2, 20, 57, 100])
 def test_there_are_directions_for_any_number_of_objectives_and_no_more_than_members(objectives, size):
-    found = directions(objectives, size)
-    assert found.shape[1] == objectives
-    assert len(found) <= max(size, objectives)
-    assert np.allclose(found.sum(axis=1), 1)
+    rows = directions(objectives, size)
+    assert rows.shape[1] == objectives
+    assert len(rows) <= max(size, objectives)
+    assert np.allclose(rows.sum(axis=1), 1)
 
 
 @pytest.mark.parametrize("objectives", [1, 2, 6])

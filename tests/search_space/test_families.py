@@ -29,25 +29,25 @@ def slow(*case):
 
 def work(graph):
     """Multiply-accumulates of convolutions and dense layers and whether they are depthwise."""
-    found = []
+    macs = []
     for node in graph.nodes:
         if isinstance(node.op, Conv2D | DepthwiseConv2D | Dense):
-            found.append((type(node.op) is DepthwiseConv2D, node.macs))
-    return sorted(found)
+            macs.append((type(node.op) is DepthwiseConv2D, node.macs))
+    return sorted(macs)
 
 
 def keras_work(model):
     """The same from Keras' layers: outputs times kernel."""
-    found = []
+    macs = []
     for layer in model.layers:
         if isinstance(layer, keras.layers.DepthwiseConv2D):
-            found.append((True, math.prod(layer.output.shape[1:]) * math.prod(layer.kernel_size)))
+            macs.append((True, math.prod(layer.output.shape[1:]) * math.prod(layer.kernel_size)))
         elif isinstance(layer, keras.layers.Conv2D):
             pixels = math.prod(layer.output.shape[1:3])
-            found.append((False, pixels * math.prod(layer.kernel.shape)))
+            macs.append((False, pixels * math.prod(layer.kernel.shape)))
         elif isinstance(layer, keras.layers.Dense):
-            found.append((False, math.prod(layer.kernel.shape)))
-    return sorted(found)
+            macs.append((False, math.prod(layer.kernel.shape)))
+    return sorted(macs)
 
 
 @pytest.mark.parametrize(

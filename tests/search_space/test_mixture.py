@@ -44,9 +44,9 @@ def mixture_of(*decisions):
 
 def test_probabilities_are_softmaxes_by_group_and_nothing_takes_its_share():
     mixture = mixture_of(Decision("a", ("x", "y", "z"), (2, 1), none=True), Decision("b", ("u", "v"), (2,)))
-    found = mixture.probabilities(np.log([1.0, 2.0, 1.0, 3.0, 1.0, 5.0, 15.0]))
-    np.testing.assert_allclose(found[0], [0.5, 0.25, 0.25])
-    np.testing.assert_allclose(found[1], [0.25, 0.75])
+    chances = mixture.probabilities(np.log([1.0, 2.0, 1.0, 3.0, 1.0, 5.0, 15.0]))
+    np.testing.assert_allclose(chances[0], [0.5, 0.25, 0.25])
+    np.testing.assert_allclose(chances[1], [0.25, 0.75])
 
 
 def test_logits_of_another_space_are_refused():
@@ -57,9 +57,9 @@ def test_logits_of_another_space_are_refused():
 def test_selections_come_by_falling_probability_and_each_once():
     mixture = mixture_of(*(Decision(f"{i}", tuple("abc"), (3,)) for i in range(4)))
     logits = np.random.default_rng(0).standard_normal(mixture.size)
-    found = list(mixture.best(logits))
-    chances = [np.prod([p[i] for p, i in zip(mixture.probabilities(logits), s, strict=True)]) for s in found]
-    assert len(set(found)) == 3**4
+    selections = list(mixture.best(logits))
+    chances = [np.prod([p[i] for p, i in zip(mixture.probabilities(logits), s, strict=True)]) for s in selections]
+    assert len(set(selections)) == 3**4
     assert chances == sorted(chances, reverse=True)
 
 

@@ -263,11 +263,11 @@ def test_a_shuffle_gives_every_part_something_of_every_part_before(groups):
     x = net.input((1, 3, 5, 16))
     graph = net.build(channel_shuffle(net, x, groups))
     channels = np.broadcast_to(np.arange(16, dtype=np.float32), x.shape)
-    found = np.asarray(forward(graph, {}, tf.constant(channels), graph.outputs[0].name)[0])[0, 0, 0].astype(int)
-    assert sorted(found) == list(range(16))
+    shuffled = np.asarray(forward(graph, {}, tf.constant(channels), graph.outputs[0].name)[0])[0, 0, 0].astype(int)
+    assert sorted(shuffled) == list(range(16))
     size = 16 // groups
     for part in range(groups):
-        before = {channel // size for channel in found[part * size : (part + 1) * size]}
+        before = {channel // size for channel in shuffled[part * size : (part + 1) * size]}
         assert len(before) == min(groups, size)
 
 

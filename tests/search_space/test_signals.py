@@ -26,9 +26,9 @@ def samples(space, number=60):
 @pytest.mark.parametrize(("shape", "single"), [((96, 1, 6), 1), ((1, 96, 6), 0)])
 def test_strides_and_pools_are_along_time_alone(kind, shape, single):
     space = kind(shape, 4)
-    found = [one for genotype in samples(space) for one in windows(space.graph(genotype))]
-    assert {window[single] for window, _ in found} == {stride[single] for _, stride in found} == {1}
-    assert max(stride[1 - single] for _, stride in found) > 1
+    pairs = [one for genotype in samples(space) for one in windows(space.graph(genotype))]
+    assert {window[single] for window, _ in pairs} == {stride[single] for _, stride in pairs} == {1}
+    assert max(stride[1 - single] for _, stride in pairs) > 1
 
 
 @pytest.mark.parametrize("kind", SPACES)

@@ -45,9 +45,9 @@ def test_there_are_more_than_a_hundred_and_each_has_a_name_of_its_own():
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_a_bad_input_is_refused_in_one_line_or_left_out_as_asked(case, tmp_path):
-    found = outcome(case, tmp_path, plans=False)
-    assert found.kind in (("runs",) if case.name in RUNS else ("refused", "skipped")), found
-    assert "skip_unreadable" not in found.line and "Traceback" not in found.line
+    end = outcome(case, tmp_path, plans=False)
+    assert end.kind in (("runs",) if case.name in RUNS else ("refused", "skipped")), end
+    assert "skip_unreadable" not in end.line and "Traceback" not in end.line
 
 
 @pytest.mark.slow

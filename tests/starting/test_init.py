@@ -119,8 +119,10 @@ def test_what_a_window_of_sensors_takes_tightens_the_bound_on_the_arena(tmp_path
 def test_what_a_clip_of_sound_takes_counts_in_the_arena(tmp_path):
     _, config = written(write_sound(tmp_path / "words"), tmp_path / "a.py")
     genotype = config.space.sample(np.random.default_rng(0))
-    found = measure(config.space, config.providers, genotype, beside=config.beside).metrics["arena_bytes@cortex-m-dsp"]
-    assert found > 2 * config.data.front_end.samples + config.data.front_end.work_bytes
+    arena_bytes = measure(config.space, config.providers, genotype, beside=config.beside).metrics[
+        "arena_bytes@cortex-m-dsp"
+    ]
+    assert arena_bytes > 2 * config.data.front_end.samples + config.data.front_end.work_bytes
 
 
 def test_files_at_other_rates_and_of_two_channels_are_brought_together_and_it_says_so(tmp_path):
@@ -159,8 +161,8 @@ def test_a_search_begins_with_the_deepest_separable_network_that_keeps_the_bound
     config = planned(reading, "rp2040", 5.0, 2).config
     wide, narrow = (config.space.graph(genotype) for genotype in config.start_genotypes)
     assert macs(wide) > macs(narrow)
-    found = measure(config.space, config.providers, config.start[0], beside=config.beside)
-    assert not config.problem.broken(found.metrics)
+    measured = measure(config.space, config.providers, config.start[0], beside=config.beside)
+    assert not config.problem.broken(measured.metrics)
 
 
 def test_more_time_and_cores_allow_larger_networks(tmp_path):

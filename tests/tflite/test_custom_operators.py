@@ -27,9 +27,9 @@ def test_damaged_maps_give_numbers_or_none():
         content = bytearray(whole[: len(whole) - int(rng.integers(0, 4))])
         for _ in range(int(rng.integers(1, 4))):
             content[int(rng.integers(len(content)))] = int(rng.integers(256))
-        found = numbers(bytes(content))
-        assert all(isinstance(value, int) for value in found.values())
-        changed += found not in ({}, numbers(whole))
+        read = numbers(bytes(content))
+        assert all(isinstance(value, int) for value in read.values())
+        changed += read not in ({}, numbers(whole))
     assert changed > 300
 
 

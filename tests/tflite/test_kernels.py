@@ -42,8 +42,10 @@ def recorded(tmp_path_factory):
         paths[name].write_bytes(content)
     done = subprocess.run([sys.executable, "-c", RECORD, *map(str, paths.values())], capture_output=True, text=True)
     parts = dict(part.split("\n", 1) for part in done.stderr.split("@ ")[1:])
-    found = {name: re.findall(r"Arena allocation (?:head|tail) (\d+) bytes", parts[str(paths[name])]) for name in paths}
-    return {name: tuple(map(int, sizes)) for name, sizes in found.items()}
+    sizes_by_name = {
+        name: re.findall(r"Arena allocation (?:head|tail) (\d+) bytes", parts[str(paths[name])]) for name in paths
+    }
+    return {name: tuple(map(int, sizes)) for name, sizes in sizes_by_name.items()}
 
 
 def test_the_runtime_runs_every_case(recorded):
@@ -53,9 +55,9 @@ def test_the_runtime_runs_every_case(recorded):
 
 @pytest.mark.parametrize("name", CASES)
 def test_head_and_tail_are_exact(name, recorded):
-    found = file_footprint(read_tflite(CASES[name]), HOST)
-    assert (found.greedy_head_bytes, found.tail_bytes) == recorded[name]
-    assert found.unmodelled == ()
+    footprint = file_footprint(read_tflite(CASES[name]), HOST)
+    assert (footprint.greedy_head_bytes, footprint.tail_bytes) == recorded[name]
+    assert footprint.unmodelled == ()
 
 
 NAMED = (

@@ -81,12 +81,12 @@ def test_what_nobody_reaches_is_planned_and_drawn_nowhere():
 
 
 def test_macs_are_of_every_subgraph_that_runs_and_loops_count_once():
-    found = network_json(inspect_file(read_tflite(CASES["loop_with_weights"])))
-    assert found["macs"] == 16 * 16 + 1 == found["subgraphs"][2]["macs"]
-    assert found["weight_bytes"] == 16 * 16 * 4 + 3 * 4
-    assert found["subgraphs"][0]["calls"] == {2: [1, 2]}
-    assert [part["runs"] for part in found["subgraphs"]] == [True] * 3
-    assert len(found["subgraphs"][2]["operators"]) == 2
+    shown = network_json(inspect_file(read_tflite(CASES["loop_with_weights"])))
+    assert shown["macs"] == 16 * 16 + 1 == shown["subgraphs"][2]["macs"]
+    assert shown["weight_bytes"] == 16 * 16 * 4 + 3 * 4
+    assert shown["subgraphs"][0]["calls"] == {2: [1, 2]}
+    assert [part["runs"] for part in shown["subgraphs"]] == [True] * 3
+    assert len(shown["subgraphs"][2]["operators"]) == 2
     only_first = network_json(inspect_file(read_tflite(CASES["signatures"])))
     assert only_first["macs"] == 0
     assert [part["runs"] for part in only_first["subgraphs"]] == [True, False]

@@ -120,7 +120,7 @@ def test_a_network_learns_under_many_augmentations_at_once():
     graph = net.build(net.add(Dense(10), x))
     gentle = ("shift", "crop=0.9", "time_shift=0.1", "gain=1", "noise=0.05", "mix=0.05", "mask_time=0.1", "mixup")
     settings = TrainingSettings(epochs=6, optimiser="adamw", learning_rate=0.02, augment=gentle, shift_pixels=1)
-    found = train(graph, digits.train, digits.validation, settings, seed=0)
-    assert found.metrics["error"] < 0.3
+    trained = train(graph, digits.train, digits.validation, settings, seed=0)
+    assert trained.metrics["error"] < 0.3
     again = train(graph, digits.train, digits.validation, settings, seed=0)
-    assert found.curves == again.curves
+    assert trained.curves == again.curves

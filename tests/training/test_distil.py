@@ -76,14 +76,14 @@ def test_the_loss_is_the_labels_and_the_teachers_at_its_temperature():
     logits, given = rng.normal(size=(2, 5, 3)).astype(np.float32)
     labels = rng.integers(0, 3, 5)
     answers = tf.constant(np.column_stack([labels, given]), tf.float32)
-    found = taught_loss(Classes(3), SETTINGS, 1, 4.0, 0.3)(tf.constant(logits), answers, None)
+    loss = taught_loss(Classes(3), SETTINGS, 1, 4.0, 0.3)(tf.constant(logits), answers, None)
     plain = batch_loss(Classes(3), SETTINGS)(tf.constant(logits), tf.constant(labels, tf.int32), None)
 
     def log_softmax(x):
         return x - np.log(np.exp(x).sum(axis=1, keepdims=True))
 
     cross = -(np.exp(log_softmax(given / 4)) * log_softmax(logits / 4)).sum(axis=1).mean()
-    assert float(found) == pytest.approx(0.7 * float(plain) + 0.3 * 16 * cross, rel=1e-5)
+    assert float(loss) == pytest.approx(0.7 * float(plain) + 0.3 * 16 * cross, rel=1e-5)
 
 
 def test_a_teacher_of_two_logits_teaches_a_network_of_one_and_the_other_way_round():

@@ -45,12 +45,12 @@ def outputs(graph, weights, seed=0):
 def difference(parent, child, seed=0):
     """Whether the child is said to answer as its parent, how many kernels it took over, and how far it is from that."""
     weights = weights_of(parent, seed)
-    found = inherited(parent, weights, child, seed)
-    check_weights(child, found.weights)
+    child_weights = inherited(parent, weights, child, seed)
+    check_weights(child, child_weights.weights)
     wanted = outputs(parent, weights)
-    given = outputs(child, found.weights)
+    given = outputs(child, child_weights.weights)
     far = np.abs(given - wanted).max() / max(1, np.abs(wanted).max()) if given.shape == wanted.shape else np.inf
-    return found.preserves, found.taken, far
+    return child_weights.preserves, child_weights.taken, far
 
 
 def families(name, parents, children, seed=0):
@@ -65,26 +65,26 @@ def families(name, parents, children, seed=0):
 
 @pytest.mark.parametrize("name", SPACES)
 def test_children_that_are_said_to_answer_as_their_parents_do(name):
-    found = [difference(parent, child) for parent, child in families(name, 4, 3)]
-    assert all(far < 1e-5 for preserves, _, far in found if preserves)
+    differences = [difference(parent, child) for parent, child in families(name, 4, 3)]
+    assert all(far < 1e-5 for preserves, _, far in differences if preserves)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "parents"), [("cnn", 25), ("mlp", 40), ("mobile", 8), ("nasbench201", 5)])
 def test_many_children_that_are_said_to_answer_as_their_parents_do(name, parents):
-    found = [difference(parent, child) for parent, child in families(name, parents, 8, seed=1)]
-    assert all(far < 1e-5 for preserves, _, far in found if preserves)
-    assert name == "nasbench201" or sum(preserves for preserves, _, _ in found) > len(found) / 10
-    assert np.mean([taken for _, taken, _ in found]) > 2
+    differences = [difference(parent, child) for parent, child in families(name, parents, 8, seed=1)]
+    assert all(far < 1e-5 for preserves, _, far in differences if preserves)
+    assert name == "nasbench201" or sum(preserves for preserves, _, _ in differences) > len(differences) / 10
+    assert np.mean([taken for _, taken, _ in differences]) > 2
 
 
 @pytest.mark.parametrize("name", SPACES)
 def test_the_same_network_takes_over_everything(name):
     parent, _ = next(iter(families(name, 1, 1)))
     weights = weights_of(parent)
-    found = inherited(parent, weights, parent, 0)
-    assert found.preserves
-    assert all(np.array_equal(value, found.weights[key]) for key, value in weights.items())
+    taken = inherited(parent, weights, parent, 0)
+    assert taken.preserves
+    assert all(np.array_equal(value, taken.weights[key]) for key, value in weights.items())
 
 
 def network(
@@ -133,17 +133,17 @@ def test_smaller_ones_take_over_what_fits_and_promise_nothing(change):
 
 def test_copies_of_a_channel_differ_so_that_they_can_learn_different_things():
     wider = network(filters=9)
-    found = inherited(network(), weights_of(network()), wider, 0)
-    readers = found.weights["conv2d_2/kernel"][0, 0]
-    made = found.weights["conv2d_0/kernel"].reshape(-1, 9)
+    taken = inherited(network(), weights_of(network()), wider, 0)
+    readers = taken.weights["conv2d_2/kernel"][0, 0]
+    made = taken.weights["conv2d_0/kernel"].reshape(-1, 9)
     copies = [(a, b) for a in range(9) for b in range(a) if np.array_equal(made[:, a], made[:, b])]
     assert len(copies) >= 3
     assert all(not np.allclose(readers[a], readers[b]) for a, b in copies)
 
 
 def test_equal_seeds_give_equal_weights():
-    found = [inherited(network(), weights_of(network()), network(filters=9, extra=1), seed) for seed in (3, 3, 4)]
-    first, second, third = (one.weights for one in found)
+    children = [inherited(network(), weights_of(network()), network(filters=9, extra=1), seed) for seed in (3, 3, 4)]
+    first, second, third = (one.weights for one in children)
     assert all(np.array_equal(value, second[name]) for name, value in first.items())
     assert any(not np.array_equal(value, third[name]) for name, value in first.items())
 

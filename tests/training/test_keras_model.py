@@ -129,9 +129,9 @@ def test_a_strided_convolution_of_single_pixels_is_trained_as_one_of_the_pixels_
         return tape.gradient(loss, (x, kernel))
 
     named = {f"{graph.nodes[0].name}/kernel": kernel}
-    found = gradients(lambda: forward(graph, named, x, graph.outputs[0].name)[0])
+    strided = gradients(lambda: forward(graph, named, x, graph.outputs[0].name)[0])
     wanted = gradients(lambda: tf.einsum("nhwc,cf->nhwf", x[:, ::2, ::2], kernel[0, 0]))
-    for one, other in zip(found, wanted, strict=True):
+    for one, other in zip(strided, wanted, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-3)
 
 

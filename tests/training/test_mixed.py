@@ -64,8 +64,8 @@ def test_a_mixture_weighs_by_the_softmax_of_its_logits():
     mixture = SIGNAL.mixture()
     logits = np.random.default_rng(0).standard_normal(mixture.size).astype(np.float32)
     wanted = mixture.probabilities(logits)
-    for found, chances in zip(weights_of(mixture.decisions, tf.constant(logits)).values(), wanted, strict=True):
-        np.testing.assert_allclose(found, chances, rtol=1e-5)
+    for softmaxes, chances in zip(weights_of(mixture.decisions, tf.constant(logits)).values(), wanted, strict=True):
+        np.testing.assert_allclose(softmaxes, chances, rtol=1e-5)
 
 
 def test_costs_count_as_their_kind_says():
@@ -95,8 +95,8 @@ def test_decay_counts_the_mean_of_the_softmaxes_logarithms():
     decisions = TINY.mixture().decisions
     logits = np.array([1.0, 2.0, 0.0, -1.0, 0.5, 0.25])
     wanted = 0.3 * np.mean([np.log(np.exp(part).sum()) for part in np.split(logits, 2)])
-    found = cost_of(decisions, tf.constant(logits, tf.float32), nothing(4, 0.3).arrays())
-    assert float(found) == pytest.approx(wanted, rel=1e-6)
+    decay = cost_of(decisions, tf.constant(logits, tf.float32), nothing(4, 0.3).arrays())
+    assert float(decay) == pytest.approx(wanted, rel=1e-6)
 
 
 def gradient(method, state, batch, held, rate):
@@ -121,7 +121,7 @@ def test_the_unrolled_gradient_is_that_of_the_loss_one_step_of_the_weights_ahead
     first, second = Mixed(weights, 0.01, False), Mixed(weights, 0.01, True)
     state = weights.first(5, 1.0)
     rate = 0.05
-    found = gradient(second, state, batch, held, rate)
+    unrolled = gradient(second, state, batch, held, rate)
     trainable, moving, *_, logits, _, _ = state
 
     def ahead(logits):
@@ -137,5 +137,5 @@ def test_the_unrolled_gradient_is_that_of_the_loss_one_step_of_the_weights_ahead
     step = 1e-3  # a larger one crosses the kinks of ReLU
     sides = [(ahead(logits + step * unit) - ahead(logits - step * unit)) / (2 * step) for unit in np.eye(mixture.size)]
     np.testing.assert_allclose(wanted, sides, atol=1e-3)
-    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    np.testing.assert_allclose(unrolled, wanted, atol=1e-6)
     assert np.abs(gradient(first, state, batch, held, rate) - wanted).max() > 1e-3

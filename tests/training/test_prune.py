@@ -232,8 +232,8 @@ def test_a_search_measures_the_pruned_network_and_keeps_it(tmp_path):
         evaluations=5,
         seed=1,
     )
-    found = search(config, "pruned", out=tmp_path, evaluator=Inline)
-    again = Run.open(found.folder)
+    run = search(config, "pruned", out=tmp_path, evaluator=Inline)
+    again = Run.open(run.folder)
     pruned = [record for record in again.records.values() if record.reshaped]
     assert pruned and all(record.recipe == {"sparsity": 0.5} for record in pruned)
     for record in pruned:

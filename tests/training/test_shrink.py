@@ -141,8 +141,8 @@ def brute_force(graph):
         one_channel(y)
         places[node.output.name] = y
     a, b = np.array(edges or [(0, 0)]).T
-    _, found = connected_components(coo_array((np.ones(len(a)), (a, b)), (size, size)), directed=False)
-    return {name: found[x.reshape(-1, x.shape[-1])[0]] for name, x in places.items()}
+    _, component = connected_components(coo_array((np.ones(len(a)), (a, b)), (size, size)), directed=False)
+    return {name: component[x.reshape(-1, x.shape[-1])[0]] for name, x in places.items()}
 
 
 def same_partition(one, other):

@@ -131,6 +131,6 @@ def test_training_on_200_mb_in_a_file_takes_less_than_100_mb_more_memory(tmp_pat
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run([sys.executable, "-c", _TRAINS], input=sent, capture_output=True, cwd=root)
     assert done.returncode == 0, done.stderr.decode()[-2000:]
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found["growth_mb"] < 100, found
-    assert found["error"] < 0.5
+    measured = json.loads(done.stdout.splitlines()[-1])
+    assert measured["growth_mb"] < 100, measured
+    assert measured["error"] < 0.5
