@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, cho_solve, solve_triangular
-from scipy.optimize import minimize
 
 FloatArray = NDArray[np.float64]
 
@@ -55,6 +53,8 @@ class GaussianProcess:
 
         The same data give the same process.
         """
+        from scipy.optimize import minimize  # takes long to load, as scipy.linalg
+
         ranges = astuple(within or usual(points, targets))
         squares = _squared_distances(points, points)
         bounds = [np.log((least, most)) for least, _, most in ranges]
@@ -65,11 +65,13 @@ class GaussianProcess:
 
     def log_likelihood(self) -> float:
         """The logarithm of the marginal likelihood of the targets, up to a constant."""
-        theta = np.log([self.amplitude, self.length, self.noise])
-        return -_loss(theta, _squared_distances(self.points, self.points), self.targets)[0]
+        smooth = _kernel(_squared_distances(self.points, self.points), self.amplitude, self.length)
+        return -_fitted(smooth, self.noise, self.targets)[0]
 
     def predictor(self) -> "Posterior":
         """What is known at new points, solved once."""
+        from scipy.linalg import cho_factor, cho_solve
+
         kernel = _kernel(_squared_distances(self.points, self.points), self.amplitude, self.length)
         kernel[np.diag_indices_from(kernel)] += self.noise
         factor = cho_factor(kernel, lower=True)
@@ -127,6 +129,8 @@ class Posterior:
         return _kernel(squares, self.process.amplitude, self.process.length)
 
     def _explained(self, points: FloatArray) -> FloatArray:
+        from scipy.linalg import solve_triangular
+
         return np.asarray(solve_triangular(self.factor, self._towards(points).T, lower=True))
 
 
@@ -142,12 +146,21 @@ def _kernel(squares: FloatArray, amplitude: float, length: float) -> FloatArray:
 
 def _loss(theta: FloatArray, squares: FloatArray, targets: FloatArray) -> tuple[float, FloatArray]:
     """The negative logarithm of the marginal likelihood, and its gradient by log(amplitude, length, noise)."""
+    from scipy.linalg import cho_solve
+
     amplitude, length, noise = np.exp(theta)
     smooth = _kernel(squares, amplitude, length)
-    factor = cho_factor(smooth + noise * np.eye(len(targets)), lower=True)
-    solution = cho_solve(factor, targets)
+    loss, solution, factor = _fitted(smooth, noise, targets)
     inverse = cho_solve(factor, np.eye(len(targets)))
-    loss = 0.5 * targets @ solution + np.log(np.diag(factor[0])).sum()
     inner = inverse - np.outer(solution, solution)
     slopes = (smooth, smooth * squares / length**2, noise * np.eye(len(targets)))
-    return float(loss), np.array([0.5 * np.sum(inner * slope) for slope in slopes])
+    return loss, np.array([0.5 * np.sum(inner * slope) for slope in slopes])
+
+
+def _fitted(smooth: FloatArray, noise: float, targets: FloatArray) -> tuple[float, FloatArray, Any]:
+    """The negative logarithm of the marginal likelihood, the kernel's inverse times the targets, and its root."""
+    from scipy.linalg import cho_factor, cho_solve
+
+    factor = cho_factor(smooth + noise * np.eye(len(targets)), lower=True)
+    solution = cho_solve(factor, targets)
+    return float(0.5 * targets @ solution + np.log(np.diag(factor[0])).sum()), solution, factor

@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pymoo.algorithms.moo.nsga3 import ReferenceDirectionSurvival
-from pymoo.core.population import Population
 
 from search_algorithms.candidate import Candidate, Outcome, Proposal
 from search_algorithms.pareto import constraint_dominates
@@ -172,6 +170,9 @@ def survivors(
     pymoo drops differences below a thousandth and never forgets a huge value. So costs are measured from
     the ideal in their median distance, clipped, and its normalisation starts afresh with every call.
     """
+    from pymoo.algorithms.moo.nsga3 import ReferenceDirectionSurvival  # takes long to load, as all of pymoo
+    from pymoo.core.population import Population
+
     distances = costs - ideal
     typical = np.median(distances, axis=0)
     typical = np.where(typical > 0, typical, distances.max(axis=0))
@@ -210,7 +211,7 @@ def _partitions(objectives: int, size: int) -> int:
 
 @cache
 def _lattice(objectives: int, outer: int, inner: int) -> NDArray[np.float64]:
-    from pymoo.util.reference_direction import UniformReferenceDirectionFactory as Lattice  # loads SciPy
+    from pymoo.util.reference_direction import UniformReferenceDirectionFactory as Lattice
 
     layers = [Lattice(objectives, n_partitions=outer).do()]
     if inner:

@@ -4,8 +4,6 @@ from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pymoo.indicators.hv import HV
-from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 
 Item = TypeVar("Item")
 
@@ -51,6 +49,8 @@ def constraint_dominates(a: NDArray[np.float64], a_beyond: Beyond, b: NDArray[np
 
 def non_dominated_sort(costs: ArrayLike, least: int | None = None) -> list[NDArray[np.int64]]:
     """Rows by front, the non-dominated first (pymoo's sort); of `least` rows or more, where it is given."""
+    from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting  # takes long to load, as all of pymoo
+
     rows = np.asarray(costs, dtype=float)
     fronts = NonDominatedSorting().do(rows, n_stop_if_ranked=least) if len(rows) else []
     return [np.asarray(front) for front in fronts]
@@ -67,6 +67,8 @@ def non_dominated(costs: ArrayLike) -> NDArray[np.bool_]:
 
 def hypervolume(costs: ArrayLike, reference: ArrayLike) -> float:
     """What is dominated by `costs` and dominates `reference`, in the product of the units (pymoo's, exact)."""
+    from pymoo.indicators.hv import HV
+
     rows = np.asarray(costs, dtype=float)
     return float(HV(ref_point=np.asarray(reference, dtype=float))(rows)) if len(rows) else 0.0
 

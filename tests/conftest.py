@@ -1,6 +1,6 @@
 import pytest
 from pretend import make_config, virtual
-from terminal import TINY, edgevolve
+from terminal import TINY, edgevolve_process
 
 from edgevolve.engine import search
 
@@ -30,6 +30,6 @@ def tiny_folder(tmp_path_factory):
 @pytest.fixture(scope="session")
 def tiny_run(tiny_folder):
     """A real search: Ray, TensorFlow, digits."""
-    done = edgevolve(tiny_folder / "tiny.py", "--out", tiny_folder / "artifacts", "--name", "whole")
+    done = edgevolve_process(tiny_folder / "tiny.py", "--out", tiny_folder / "artifacts", "--name", "whole")
     assert done.returncode == 0, done.stderr
     return tiny_folder / "artifacts" / "whole", done.stdout

@@ -1,9 +1,16 @@
-"""The command line in a process of its own, and a search that takes seconds."""
+"""The command line, in this process or in one of its own, and a search that takes seconds."""
 
+import io
 import os
+import signal
 import subprocess
 import sys
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
+
+import driver
+from edgevolve import beside
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -31,7 +38,34 @@ config = SearchConfig(
 """
 
 
-def edgevolve(*arguments, cwd=None, timeout=180, **environment):
+@contextmanager
+def as_before():
+    """What a configuration adds to this process is gone afterwards: folders to look in, modules beside it, signals."""
+    folders, loaded = list(beside.folders()), set(sys.modules)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
+    with patch.object(sys, "path", list(sys.path)), patch.object(beside, "_FOLDERS", folders):
+        yield
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    for name in set(sys.modules) - loaded:
+        path = getattr(sys.modules[name], "__file__", None)
+        if path and not Path(path).is_relative_to(ROOT) and "site-packages" not in path and "lib/python" not in path:
+            del sys.modules[name]
+
+
+def edgevolve(*arguments, cwd=ROOT):
+    """What the command line gives with these arguments, in this process: for what does not search."""
+    out, errors, status = io.StringIO(), io.StringIO(), 0
+    words = ["driver.py", *map(str, arguments)]
+    with as_before(), chdir(cwd), redirect_stdout(out), redirect_stderr(errors), patch.object(sys, "argv", words):
+        try:
+            driver.main()
+        except SystemExit as end:
+            status = end.code or 0
+    return subprocess.CompletedProcess(words, status, out.getvalue(), errors.getvalue())
+
+
+def edgevolve_process(*arguments, cwd=None, timeout=180, **environment):
     """What `python driver.py` gives with these arguments."""
     return subprocess.run(
         [sys.executable, str(ROOT / "driver.py"), *map(str, arguments)],

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import yaml
-from terminal import TINY, edgevolve
+from terminal import TINY, edgevolve, edgevolve_process
 
 from predictors import boards
 from predictors.board import FOLDER
@@ -84,8 +84,8 @@ def test_without_a_board_check_says_what_flash_bytes_leaves_out(tmp_path):
 @pytest.mark.slow
 def test_an_export_has_the_arena_of_the_boards_kernels(tmp_path):
     (tmp_path / "odd.py").write_text(f'{TINY}\nconfig = config.with_fields(board="nano33ble", evaluations=1)\n')
-    assert edgevolve("odd.py", cwd=tmp_path).returncode == 0
-    done = edgevolve("export", "artifacts/odd", cwd=tmp_path)
+    assert edgevolve_process("odd.py", cwd=tmp_path).returncode == 0
+    done = edgevolve_process("export", "artifacts/odd", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     (manifest,) = tmp_path.glob("artifacts/odd/export/*/manifest.json")
     (candidate,) = json.loads(edgevolve("show", "artifacts/odd", "--json", cwd=tmp_path).stdout)

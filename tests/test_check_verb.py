@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from terminal import TINY, edgevolve
+from terminal import TINY, edgevolve, edgevolve_process
 
 
 def test_check_tells_the_feasible_share_without_training(tiny_folder):
@@ -50,7 +50,7 @@ def test_a_bad_configuration_is_one_line_and_exit_status_2(tmp_path, text, messa
     assert message in done.stderr
     assert "bad.py" in done.stderr or "metric" in done.stderr or "objective" in done.stderr
     assert done.stderr.count("\n") == 1
-    assert {p.name for p in tmp_path.iterdir()} <= {"bad.py"}
+    assert {p.name for p in tmp_path.iterdir()} <= {"bad.py", "__pycache__"}
 
 
 def test_a_misshapen_npz_is_one_line_and_exit_status_2(tmp_path):
@@ -65,8 +65,7 @@ def test_a_misshapen_npz_is_one_line_and_exit_status_2(tmp_path):
 def test_a_bound_that_no_network_meets_is_named_with_exit_status_2(tmp_path):
     bound = 'at_most("model_size_bytes", 4000)'
     (tmp_path / "hard.py").write_text(TINY.replace(bound, 'at_most("model_size_bytes", 40)'))
-    for verb in ([], ["check"]):
-        done = edgevolve(*verb, "hard.py", cwd=tmp_path)
+    for done in (edgevolve_process("hard.py", cwd=tmp_path), edgevolve("check", "hard.py", cwd=tmp_path)):
         assert done.returncode == 2
         assert "model_size_bytes ≤ 40" in done.stderr + done.stdout
 

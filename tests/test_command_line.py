@@ -7,11 +7,11 @@ from importlib.metadata import version
 
 import journals
 import pytest
-from terminal import ROOT, edgevolve
+from terminal import ROOT, edgevolve, edgevolve_process
 
 
 def test_it_says_its_version():
-    done = edgevolve("--version")
+    done = edgevolve_process("--version")
     assert (done.returncode, done.stdout) == (0, f"edgevolve {version('edgevolve')}\n")
 
 
@@ -59,8 +59,7 @@ def test_runs_are_listed_with_the_last_first(tmp_path):
 def test_a_slip_is_one_line_with_the_remedy(tmp_path, arguments, said):
     for name in ("ti.toml", "data.csv"):
         (tmp_path / name).touch()
-    command = [sys.executable, str(ROOT / "driver.py"), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    done = edgevolve(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith(f"edgevolve: {said}")
     assert done.stderr.count("\n") == 1

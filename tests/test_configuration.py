@@ -1,12 +1,11 @@
 """Configuration files: what is found beside them, and one line for whatever is wrong with them."""
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from terminal import as_before
 
-from edgevolve import beside
 from edgevolve.configuration import load_configuration
 from edgevolve.data import DataError, NpzImages, load_splits
 from edgevolve.runs import ConfigError
@@ -22,14 +21,9 @@ config = SearchConfig(data=data, space=MlpSpace(data.input_shape, data.classes),
 
 
 @pytest.fixture(autouse=True)
-def as_before(monkeypatch):
-    monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(beside, "_FOLDERS", [])
-    loaded = set(sys.modules)
-    yield
-    for name in set(sys.modules) - loaded:
-        if name.startswith("mine_"):
-            del sys.modules[name]
+def restored():
+    with as_before():
+        yield
 
 
 def load(path, text, name="mine.py"):

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import terminal
 
-import driver
 from edgevolve.engine import Inline, calibration, corpus
 from edgevolve.graph import Conv2D, Dense, GlobalAveragePool, GraphBuilder, to_json
 from edgevolve.tflite import skeleton
@@ -18,21 +18,10 @@ from tests.tflite.tflite_files import Builtin, TfliteFile
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.fixture
-def edgevolve(monkeypatch, capsys):
-    """The command line in this process: exit status, output, errors."""
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["driver.py", *map(str, arguments)])
-        try:
-            driver.main()
-            status = 0
-        except SystemExit as done:
-            status = done.code or 0
-        said = capsys.readouterr()
-        return status, said.out, said.err
-
-    return run
+def edgevolve(*arguments):
+    """What the command line gives: exit status, output, errors."""
+    done = terminal.edgevolve(*arguments)
+    return done.returncode, done.stdout, done.stderr
 
 
 def network(index):
@@ -69,7 +58,7 @@ def check_refused(answer, folder, before, message):
     assert files(folder) == before
 
 
-def test_profile_measures_a_file(edgevolve, tmp_path):
+def test_profile_measures_a_file(tmp_path):
     model = tmp_path / "model.tflite"
     model.write_bytes(skeleton(network(3)))
     status, out, _ = edgevolve("profile", model, "--repeats", 5, "--json")
@@ -92,7 +81,7 @@ def test_profile_measures_a_file(edgevolve, tmp_path):
         (["--threads", "0"], "at least 1"),
     ],
 )
-def test_a_device_that_cannot_be_measured_is_one_line(edgevolve, tmp_path, arguments, message):
+def test_a_device_that_cannot_be_measured_is_one_line(tmp_path, arguments, message):
     model = tmp_path / "model.tflite"
     model.write_bytes(skeleton(network(3)))
     check_refused(edgevolve("profile", model, *arguments), tmp_path, files(tmp_path), message)
@@ -105,7 +94,7 @@ def custom_network():
     return net.content([x], [y])
 
 
-def test_a_network_that_the_device_cannot_run_is_one_line(edgevolve, tmp_path):
+def test_a_network_that_the_device_cannot_run_is_one_line(tmp_path):
     model = tmp_path / "model.tflite"
     for content in (custom_network(), b"", b"not a model"):
         model.write_bytes(content)
@@ -133,12 +122,12 @@ def test_a_real_process_says_no_more_than_its_one_line_and_loads_neither_tensorf
 
 
 @pytest.mark.parametrize("device", ["tpu9", "usb:0"])
-def test_calibration_on_a_device_that_is_not_there_writes_nothing(edgevolve, tmp_path, device):
+def test_calibration_on_a_device_that_is_not_there_writes_nothing(tmp_path, device):
     done = edgevolve("calibrate", "--device", device, "--out", tmp_path / "c.csv")
     check_refused(done, tmp_path, {}, device)
 
 
-def test_calibrate_never_writes_to_a_file_of_another_kind(edgevolve, tmp_path, monkeypatch):
+def test_calibrate_never_writes_to_a_file_of_another_kind(tmp_path, monkeypatch):
     monkeypatch.setattr(calibration, "on_ray", lambda address: Inline)
     table = made_up(tmp_path)
     before = files(tmp_path)
@@ -146,7 +135,7 @@ def test_calibrate_never_writes_to_a_file_of_another_kind(edgevolve, tmp_path, m
     check_refused(done, tmp_path, before, "m.csv: not a calibration of this version")
 
 
-def test_calibrate_measures_and_what_it_wrote_can_be_learned(edgevolve, tmp_path, monkeypatch):
+def test_calibrate_measures_and_what_it_wrote_can_be_learned(tmp_path, monkeypatch):
     monkeypatch.setattr(calibration, "on_ray", lambda address: Inline)
     table = tmp_path / "c.csv"
     common = ("calibrate", "--out", table, "--at-most", "60k", "--repeats", 1)
@@ -161,7 +150,7 @@ def test_calibrate_measures_and_what_it_wrote_can_be_learned(edgevolve, tmp_path
     assert status == 0 and json.loads(out)["networks"] == 6
 
 
-def test_a_corpus_is_emitted_filled_in_and_learned(edgevolve, tmp_path):
+def test_a_corpus_is_emitted_filled_in_and_learned(tmp_path):
     folder = tmp_path / "corpus"
     assert edgevolve("calibrate", "--emit", folder, "--at-most", "40k", "--networks", 12)[0] == 0
     with (folder / "manifest.csv").open() as file:
@@ -185,7 +174,7 @@ def test_a_corpus_is_emitted_filled_in_and_learned(edgevolve, tmp_path):
     assert edgevolve(*fitting)[0] == 0
 
 
-def test_what_was_fitted_predicts_validates_and_improves(edgevolve, tmp_path):
+def test_what_was_fitted_predicts_validates_and_improves(tmp_path):
     table = made_up(tmp_path)
     predictor, predictions = tmp_path / "p.json", tmp_path / "predicted.csv"
     status, out, _ = edgevolve("fit", table, "-o", predictor, "--device", "board")
@@ -232,12 +221,12 @@ def test_what_was_fitted_predicts_validates_and_improves(edgevolve, tmp_path):
         ([f"{i}.json,1" for i in range(4)], "file,latency_ms", "at least 5 different networks"),
     ],
 )
-def test_bad_measurements_are_one_line_that_says_where(edgevolve, tmp_path, rows, header, message):
+def test_bad_measurements_are_one_line_that_says_where(tmp_path, rows, header, message):
     table = write(tmp_path, rows, header)
     check_refused(edgevolve("fit", table, "-o", tmp_path / "p.json"), tmp_path, files(tmp_path), message)
 
 
-def test_bad_predictors_and_predictions_are_one_line(edgevolve, tmp_path):
+def test_bad_predictors_and_predictions_are_one_line(tmp_path):
     table = made_up(tmp_path)
     assert edgevolve("fit", table, "-o", tmp_path / "p.json")[0] == 0
     good = json.loads((tmp_path / "p.json").read_text())
@@ -287,7 +276,7 @@ def test_bad_predictors_and_predictions_are_one_line(edgevolve, tmp_path):
         ("", "a roofline device needs the figure memory_bandwidth"),
     ],
 )
-def test_an_impossible_sheet_is_one_line(edgevolve, tmp_path, figure, message):
+def test_an_impossible_sheet_is_one_line(tmp_path, figure, message):
     text = "name: mine\nkind: roofline\ndescription: d\nfigures:\n"
     text += "  ops_per_second: {value: 1e9, provenance: measured, source: me}\n"
     (tmp_path / "mine.yaml").write_text(text + (f"  {figure}\n" if figure else ""))
@@ -298,7 +287,7 @@ def test_an_impossible_sheet_is_one_line(edgevolve, tmp_path, figure, message):
     check_refused(edgevolve("devices", tmp_path / "mine.yaml"), tmp_path, before, message)
 
 
-def test_what_a_sheet_says_is_shown_as_text(edgevolve, tmp_path):
+def test_what_a_sheet_says_is_shown_as_text(tmp_path):
     figure = "{value: 1.0e+9, provenance: measured, source: 'page [/3]'}"
     figures = f"figures:\n  ops_per_second: {figure}\n  memory_bandwidth: {figure}\n"
     (tmp_path / "mine.yaml").write_text(f"name: mine\nkind: roofline\ndescription: a chip [/red]\n{figures}")
@@ -306,7 +295,7 @@ def test_what_a_sheet_says_is_shown_as_text(edgevolve, tmp_path):
     assert status == 0 and "a chip [/red]" in out and "page [/3]" in out
 
 
-def test_a_size_that_no_network_meets_is_one_line(edgevolve, tmp_path, monkeypatch):
+def test_a_size_that_no_network_meets_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr(corpus, "_ATTEMPTS", 3)
     for size, message in (
         ("10", "3 random networks in a row have more than 10 bytes"),

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from terminal import TINY, edgevolve
+from terminal import TINY, edgevolve, edgevolve_process
 
 OWN = """
 
@@ -25,7 +25,7 @@ def test_a_device_of_ones_own_is_checked_searched_and_shown(tmp_path):
     checked = edgevolve("check", "own.py", cwd=tmp_path)
     assert checked.returncode == 0, checked.stderr
     assert "latency_ms: Chip, a guess\n" in checked.stdout and "latency" in checked.stdout
-    searched = edgevolve("own.py", "--out", "out", cwd=tmp_path)
+    searched = edgevolve_process("own.py", "--out", "out", cwd=tmp_path)
     assert searched.returncode == 0, searched.stderr
     assert "latency_ms: Chip, a guess" in searched.stdout
     shown = json.loads(edgevolve("show", "out/own", "--json", cwd=tmp_path).stdout)

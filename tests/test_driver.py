@@ -9,7 +9,7 @@ import sys
 import time
 
 import pytest
-from terminal import ROOT, TINY, edgevolve
+from terminal import ROOT, TINY, edgevolve, edgevolve_process
 
 
 def history(journal):
@@ -56,7 +56,7 @@ def test_a_driver_killed_at_any_moment_resumes_to_the_uninterrupted_run(tiny_run
         driver.send_signal(signal.SIGKILL)
         driver.communicate()
         assert driver.returncode == -signal.SIGKILL
-    done = edgevolve(tiny_folder / "tiny.py", "--out", out, "--name", "cut", "--resume")
+    done = edgevolve_process(tiny_folder / "tiny.py", "--out", out, "--name", "cut", "--resume")
     assert done.returncode == 0, done.stderr
     assert history(journal) == history(whole / "journal.jsonl")
 
@@ -117,7 +117,7 @@ def test_an_existing_run_is_never_overwritten(tiny_run, tiny_folder):
 
 
 def test_a_cluster_that_is_not_there_is_refused_and_nothing_is_begun(tmp_path, tiny_folder):
-    done = edgevolve(tiny_folder / "tiny.py", "--out", tmp_path / "out", "--ray-address", "127.0.0.1:9")
+    done = edgevolve_process(tiny_folder / "tiny.py", "--out", tmp_path / "out", "--ray-address", "127.0.0.1:9")
     assert done.returncode == 2
     assert done.stderr == "edgevolve: no Ray cluster answers at 127.0.0.1:9: give HOST:PORT of a head node, or auto\n"
     assert not (tmp_path / "out").exists()
@@ -139,7 +139,7 @@ class Broken:
 config = SearchConfig(task=Broken(), failures_in_a_row=2,""",
     )
     (tmp_path / "broken.py").write_text(broken)
-    done = edgevolve("broken.py", cwd=tmp_path)
+    done = edgevolve_process("broken.py", cwd=tmp_path)
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert re.search(r"[23] failures in a row; the first: OSError: the probe is not connected\n$", done.stderr)
@@ -149,13 +149,13 @@ def test_modules_of_the_users_own_may_be_named_as_they_like(tmp_path):
     (tmp_path / "tiny.py").write_text(TINY)
     for name in ("data", "graph", "runs", "engine", "training", "reports", "deployment"):
         (tmp_path / f"{name}.py").write_text("raise RuntimeError")
-    done = edgevolve("tiny.py", cwd=tmp_path)
+    done = edgevolve_process("tiny.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
 
 
 def test_workers_that_the_machine_cannot_hold_are_refused_before_anything_begins(tmp_path):
     (tmp_path / "gpu.py").write_text(TINY.replace("workers=1", "workers=1, gpus_per_worker=64.0"))
-    done = edgevolve("gpu.py", cwd=tmp_path)
+    done = edgevolve_process("gpu.py", cwd=tmp_path)
     assert done.returncode == 2
     assert "1 workers need 1 CPUs and 64 GPUs" in done.stderr
     assert not (tmp_path / "artifacts").exists()

@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from terminal import edgevolve
+from terminal import edgevolve, edgevolve_process
 
 
 def test_export_writes_a_model_that_was_run_on_the_test_split(tiny_run):
@@ -46,7 +46,9 @@ def test_an_export_whose_extra_is_missing_is_one_line_and_exit_status_2(tiny_run
         ("tflite,torch", "--formats torch needs torch: pip install '.[torch]'"),
         ("tflite,mat", "--formats mat: give one or more of tflite,c,onnx,torch"),
     ):
-        done = edgevolve("export", path, "--formats", formats, "--out", tmp_path / "out", PYTHONPATH=str(tmp_path))
+        done = edgevolve_process(
+            "export", path, "--formats", formats, "--out", tmp_path / "out", PYTHONPATH=str(tmp_path)
+        )
         assert done.returncode == 2
         assert done.stderr == f"edgevolve: {message}\n"
         assert not (tmp_path / "out").exists()

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from terminal import edgevolve
+from terminal import edgevolve_process
 
 from edgevolve import Inline, Run, TrainingSettings, search
 from edgevolve.configuration import load_configuration
@@ -90,7 +90,7 @@ def test_the_first_example_of_clusters_searches_with_two_workers(folder, capsys)
 def test_the_first_commands_of_deployment_lead_to_a_model(folder):
     for line in blocks("docs/guide/deployment.md", "sh")[0].splitlines():
         command, *arguments = shlex.split(line, comments=True)
-        done = edgevolve(*arguments, cwd=folder)
+        done = edgevolve_process(*arguments, cwd=folder)
         assert command == "edgevolve" and done.returncode == 0, done.stderr
     assert (folder / "mine/model.tflite").is_file() and (folder / "mine/c/src").is_dir()
 

@@ -114,16 +114,19 @@ LOOKING = [
 ]
 
 
-@pytest.mark.parametrize("arguments", LOOKING)
-def test_looking_loads_neither_tensorflow_nor_ray(tiny_run, arguments):
+def test_looking_loads_neither_tensorflow_nor_ray(tiny_run):
     path, _ = tiny_run
     (path / "model.tflite").write_bytes(small_network())
-    script = (
-        "import sys, driver\n"
-        f"sys.argv[1:] = {[argument.replace('RUN', str(path)) for argument in arguments]!r}\n"
-        "try:\n    driver.main()\nexcept SystemExit as done:\n    assert not done.code, done.code\n"
-        "heavy = {'tensorflow', 'keras', 'ray'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
+    script = f"""
+import sys, driver
+for arguments in {LOOKING!r}:
+    sys.argv[1:] = [argument.replace("RUN", {str(path)!r}) for argument in arguments]
+    try:
+        driver.main()
+    except SystemExit as done:
+        assert not done.code, (arguments, done.code)
+    heavy = {{"tensorflow", "keras", "ray"}} & set(sys.modules)
+    assert not heavy, (arguments, heavy)
+"""
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from edgevolve.gaussian_process import GaussianProcess, Posterior
 from predictors.workload import FloatArray, PredictorError
@@ -46,6 +45,8 @@ class WorkModel:
 
         Without columns it is the geometric mean.
         """
+        from scipy.optimize import nnls  # takes long to load
+
         floor = _FLOOR * float(values.min())
         if not columns:
             return cls((), (), float(np.exp(np.log(values).mean())), floor)

@@ -19,7 +19,7 @@ from predictors import PredictorError
 from predictors.board import FOLDER
 from resource_models import macs
 from search_space import CnnSpace, MlpSpace
-from tests.test_driver import edgevolve
+from terminal import edgevolve
 
 ROOT = Path(__file__).parents[2]
 
