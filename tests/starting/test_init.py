@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from starting.own_data import write_images, write_recordings, write_sound, write_table, write_ts
+from terminal import edgevolve
 
 from edgevolve.configuration import load_configuration
 from edgevolve.data import DataError, Features, ImageFolder, SensorFolder, SensorTable, Table
@@ -19,7 +20,6 @@ from predictors import PredictorError
 from predictors.board import FOLDER
 from resource_models import macs
 from search_space import CnnSpace, MlpSpace
-from terminal import edgevolve
 
 ROOT = Path(__file__).parents[2]
 
