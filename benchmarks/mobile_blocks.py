@@ -17,29 +17,18 @@ from edgevolve.graph import from_json, to_json
 from edgevolve.quantisation import int8_network, int8_scores
 from edgevolve.training.session import configure_tensorflow, release_memory
 from edgevolve.training.trainer import train
+from search_space import mobile_stages as blocks
 from search_space.mobile import Mobile
-from search_space.mobile_stages import (
-    BLOCKS,
-    MORE_BLOCKS,
-    Attention,
-    Bottleneck,
-    MbConv,
-    Residual,
-    ResNext,
-    Separable,
-    Shuffle,
-    Stage,
-)
 
-KINDS = {
-    "bottleneck": Bottleneck(3, False),
-    "ResNeXt, 4 groups": ResNext(3, 4, False),
-    "shuffle, 2 groups": Shuffle(3, 2),
-    "depthwise separable": Separable(3),
-    "inverted bottleneck": MbConv(3, 2, False),
-    "squeeze and excite": MbConv(3, 2, True),
-    "residual": Residual(3, False),
-    "attention, 2 heads": Attention(2),
+KINDS: dict[str, blocks.Block] = {
+    "bottleneck": blocks.Bottleneck(3, False),
+    "ResNeXt, 4 groups": blocks.ResNext(3, 4, False),
+    "shuffle, 2 groups": blocks.Shuffle(3, 2),
+    "depthwise separable": blocks.Separable(3),
+    "inverted bottleneck": blocks.MbConv(3, 2, False),
+    "squeeze and excite": blocks.MbConv(3, 2, True),
+    "residual": blocks.Residual(3, False),
+    "attention, 2 heads": blocks.Attention(2),
 }
 
 
@@ -52,12 +41,12 @@ def main() -> None:
     configure_tensorflow(threads=1)
     data = Digits()
     splits = load_splits(data)
-    space = MobileSpace(data.input_shape, data.classes, depths=(1, 2), blocks=(*BLOCKS, *MORE_BLOCKS))
+    space = MobileSpace(data.input_shape, data.classes, depths=(1, 2), blocks=(*blocks.BLOCKS, *blocks.MORE_BLOCKS))
     lost = []
     for name, block in KINDS.items():
         if given.only not in (None, name):
             continue
-        genotype = Mobile(8, "relu6", 100, 16, (Stage(block, 32, 1, 1), Stage(block, 48, 2, 2)), 0)
+        genotype = Mobile(8, "relu6", 100, 16, (blocks.Stage(block, 32, 1, 1), blocks.Stage(block, 48, 2, 2)), 0)
         graph = from_json(to_json(space.graph(genotype)))
         settings = TrainingSettings(epochs=given.epochs)
         trained = train(graph, splits.train, splits.validation, settings, 0, target=splits.target)

@@ -51,8 +51,8 @@ _JITTER = 1e-6
 class Evidence:
     """What a surrogate learns from: a row for each completed candidate, in their order.
 
-    `seen` is what is known of them before training, `values` the metrics that training told, a column each. `ranks_by`
-    equals the values, but may hold in place of a column what tells the same with less noise. `costs` are those of all
+    `seen` is what is known of them before training, `values` the metrics that training gave, a column each. `ranks_by`
+    equals the values, but may hold in place of a column what ranks alike with less noise. `costs` are those of all
     objectives. `waiting` is what is known of the candidates in flight.
     """
 
@@ -273,10 +273,13 @@ def _fit_ensemble(seen: Array, values: Array, seed: int) -> tuple[Any, ...]:
 
     settings = {"max_depth": 4, "eta": 0.12, "subsample": 0.7, "colsample_bynode": 0.5, "max_bin": 64, "nthread": 1}
     data = xgboost.DMatrix(seen, values, nthread=1)
-    seeds = np.random.SeedSequence([seed, len(values)]).generate_state(_MEMBERS)
-    return tuple(
-        xgboost.train({**settings, "tree_method": "hist", "seed": int(state % 2**31)}, data, _ROUNDS) for state in seeds
-    )
+    members = []
+    for state in np.random.SeedSequence([seed, len(values)]).generate_state(_MEMBERS):
+        member = xgboost.Booster({**settings, "tree_method": "hist", "seed": int(state % 2**31)}, [data])
+        for turn in range(_ROUNDS):  # what `xgboost.train` does, less what it does to watch
+            member.update(data, turn)
+        members.append(member.reset())
+    return tuple(members)
 
 
 def _ranks(values: Array) -> Array:

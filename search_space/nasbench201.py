@@ -104,7 +104,7 @@ class NasBench201Space(DeclaredSpace[Cell]):
         return child
 
     def graph(self, genotype: Cell) -> Graph:
-        """The network."""
+        """The network of a genotype."""
         return self._build(genotype, merge=True)
 
     def unmerged_graph(self, genotype: Cell) -> Graph:

@@ -109,7 +109,7 @@ def agreement(file: str, runtime: str, outputs: NDArray[np.float32], source: Sou
 
 
 def distance(runtime: str, outputs: NDArray[np.float32], source: Source) -> dict[str, Any]:
-    """How far `outputs` are from Keras', whatever that may be."""
+    """How far `outputs` are from those of the Keras model; nothing is refused."""
     largest = float(np.abs(outputs - source.outputs).max())
     return {
         "checked_on": runtime,

@@ -27,8 +27,32 @@ ENTROPY = Metric("entropy", "entropy", better="lower")
 SKIPS = Metric("skip_share", "skips", better="lower")
 
 
+class _Gradient:
+    """What both have in common: metrics of the final logits, and no answer without a space."""
+
+    __slots__ = ()
+
+    @property
+    def metric_names(self) -> Sequence[str]:
+        """The metrics of the final logits."""
+        return ENTROPY.name, SKIPS.name
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Mean entropy of the decisions, of 1 at most; share of decisions whose most likely option does nothing."""
+        return ENTROPY, SKIPS
+
+    def prepare(self) -> None:
+        """Import TensorFlow."""
+        _import()
+
+    def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
+        """A failure: `within` says which space."""
+        return _ALONE
+
+
 @dataclass(frozen=True, slots=True)
-class DARTS:
+class DARTS(_Gradient):
     """Train a mixture of all networks and its logits in turn (Liu et al. 2019, arXiv 1806.09055).
 
     Weights and logits learn from disjoint parts of the training split: `logits_share` of it, by whole groups, is for
@@ -59,16 +83,6 @@ class DARTS:
         if not self.beta_decay >= 0:
             raise ValueError(f"DARTS: beta_decay must be at least 0, not {self.beta_decay!r}")
 
-    @property
-    def metric_names(self) -> Sequence[str]:
-        """The metrics of the final logits."""
-        return ENTROPY.name, SKIPS.name
-
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        """Mean entropy of the decisions, of 1 at most; share of decisions whose most likely option does nothing."""
-        return ENTROPY, SKIPS
-
     def within(self, space: SearchSpace[Any], problem: Problem, providers: Sequence[MetricProvider]) -> "_Job":
         """The job for a search. Raises `ValueError` for a space that has no mixture."""
         return _Job.of(self, space, problem, providers)
@@ -88,17 +102,9 @@ class DARTS:
         """What the size of the logits costs after this share of the training."""
         return self.beta_decay * share
 
-    def prepare(self) -> None:
-        """Import TensorFlow."""
-        _import()
-
-    def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
-        """A failure: `within` says which space."""
-        return _ALONE
-
 
 @dataclass(frozen=True, slots=True)
-class ProxylessNAS:
+class ProxylessNAS(_Gradient):
     """Train a mixture by the paths that are drawn (Cai, Zhu and Han 2019, arXiv 1812.00332), as `DARTS` trains all.
 
     A step of the weights computes one option for each decision, a step of the logits two, so that memory and time are
@@ -132,16 +138,6 @@ class ProxylessNAS:
         if type(self.every) is not int or self.every < 1:
             raise ValueError(f"ProxylessNAS: every must be at least 1, not {self.every!r}")
 
-    @property
-    def metric_names(self) -> Sequence[str]:
-        """The metrics of the final logits."""
-        return ENTROPY.name, SKIPS.name
-
-    @property
-    def metrics(self) -> tuple[Metric, ...]:
-        """The mean entropy and the share of skips, as of `DARTS`."""
-        return ENTROPY, SKIPS
-
     def within(self, space: SearchSpace[Any], problem: Problem, providers: Sequence[MetricProvider]) -> "_Job":
         """The job for a search. Raises `ValueError` for a space whose decisions may carry nothing, or without any."""
         job = _Job.of(self, space, problem, providers)
@@ -165,14 +161,6 @@ class ProxylessNAS:
     def decay(self, share: float) -> float:
         """No decay."""
         return 0.0
-
-    def prepare(self) -> None:
-        """Import TensorFlow."""
-        _import()
-
-    def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
-        """A failure: `within` says which space."""
-        return _ALONE
 
 
 _ALONE = Failed(

@@ -65,7 +65,7 @@ def evaluate(
 
 @lru_cache(maxsize=64)
 def _takes_progress(kind: type) -> bool:
-    """Whether a task of this class takes a third argument beside job and splits, rather than an option of its own."""
+    """Whether a task of this class takes `progress` after job and splits; an option with a default is not it."""
     try:
         third = list(inspect.signature(kind.__call__).parameters.values())[3]
     except (IndexError, TypeError, ValueError):

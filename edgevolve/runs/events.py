@@ -134,7 +134,7 @@ class Prepared(_Ran):
 
 
 class Progressed(_Event):
-    """A running job reports; the job before the search has no number.
+    """A report of a running job; `number` is None for the job before the search.
 
     `artefact` is a checkpoint from which the job continues if it is retried or resumed.
     """
