@@ -86,7 +86,7 @@ def _names(source: Any, name: str) -> tuple[str, ...]:
         except PredictorError as error:
             raise PredictorError(f"{error} (of a small network; or declare metric_names)") from error
     if not isinstance(declared, list | tuple) or not declared or not all(map(_is_name, declared)):
-        raise PredictorError(f"{name}: metric_names must be some names, not {declared!r}")
+        raise PredictorError(f"{name}: metric_names must be names such as ('latency_ms',), not {declared!r}")
     return tuple(declared)
 
 

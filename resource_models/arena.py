@@ -168,7 +168,7 @@ def buffers(network: Graph | TfliteModel, target: Target = CORTEX_M) -> Placed:
 
 
 def timeline(model: TfliteModel) -> Timeline:
-    """The steps of a file along all calls."""
+    """The steps of a file as they run, those of called subgraphs included."""
     return Timeline([(part.graph, part.operators) for part in model.subgraphs])
 
 

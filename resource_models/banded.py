@@ -69,7 +69,7 @@ class _Writer:
         self._scales |= {y.name: n for op in model.operators for y, n in zip(op.outputs, op.output_scales, strict=True)}
 
     def keep(self, number: int) -> None:
-        """An operator as it is."""
+        """Take over an operator as it is."""
         self._nodes.append(self._model.graph.nodes[number])
         self._operators.append(self._model.operators[number])
         self._origins.append(number)

@@ -53,7 +53,7 @@ class SuccessiveHalving:
         return (totals[0], *(above - below for below, above in pairwise(totals)))
 
     def check_epochs(self, epochs: int) -> None:
-        """Raise `ProblemError` unless training ends where the top rung stands."""
+        """Raise `ProblemError` unless the epochs of a training are those of the top rung."""
         if self.epochs != epochs:
             raise ProblemError(f"SuccessiveHalving goes up to {self.epochs} epochs and training to {epochs}")
 

@@ -261,7 +261,7 @@ def _process(prior: Prior, seen: Array, standardised: Array) -> GaussianProcess:
 
 
 def _standardised(values: Array) -> tuple[Array, float, float]:
-    """Values less their mean over their standard deviation, these two; over 1 where they do not differ."""
+    """(values - mean) / scale, the mean, and the scale: the standard deviation, or 1 where values do not differ."""
     mean, deviation = float(values.mean()), float(values.std())
     scale = deviation if deviation > 10 * np.finfo(float).eps else 1.0
     return (values - mean) / scale, mean, scale

@@ -94,7 +94,7 @@ class DeclaredSpace(ABC, Generic[G]):
             child = self.sample(rng)
             if not _same_phenotype(parent, self.graph(child)):
                 return child
-        raise DegenerateSpaceError(f"{self} has no phenotype but that of {self.describe(genotype)}")
+        raise DegenerateSpaceError(f"{self} has only one network: {self.describe(genotype)}; give it more choices")
 
     def crossover(self, a: G, b: G, rng: Generator) -> G:
         """Mix two genotypes; every part of the child stands in a parent."""

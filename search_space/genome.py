@@ -293,7 +293,7 @@ class Items(Generic[V]):
         return [self.item.to_json(item) for item in value]
 
     def from_json(self, value: object, path: str) -> tuple[V, ...]:
-        """Read a list of a length in bounds."""
+        """Read a list whose length is within the bounds."""
         if type(value) is not list or not self.low <= len(value) <= self.high:
             raise refusal(path, f"a list of {self.low} to {self.high}", value)
         return tuple(self.item.from_json(item, f"{path}[{i}]") for i, item in enumerate(value))

@@ -28,7 +28,7 @@ def read_subnet(space: MobileSpace, config: Mapping[str, Any]) -> Mobile:
             raise GenotypeError(f"{shown(key)}: no such key{suggestion(str(key), KEYS)}")
     lacking = [key for key in KEYS if key not in config]
     if lacking:
-        raise GenotypeError(f"{lacking[0]} is lacking: a network is {', '.join(KEYS)}")
+        raise GenotypeError(f"{lacking[0]} is missing: a network has {', '.join(KEYS)}")
     base, depths = fixed(space), _numbers("d", config["d"])
     if len(depths) > space.max_stages:
         raise GenotypeError(f"d has {len(depths)} stages, the space {space.max_stages}")

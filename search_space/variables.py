@@ -189,7 +189,7 @@ class Flag:
         return bool(rng.random() < self.probability)
 
     def neighbours(self, value: bool, rng: Generator) -> Iterator[bool]:
-        """The other one."""
+        """The other value."""
         yield not value
 
     def crossover(self, a: bool, b: bool, rng: Generator) -> bool:

@@ -127,7 +127,7 @@ def _source(data: SensorTable, paths: tuple[str, ...], stamp: tuple[tuple[int, i
         files = [TsFile.opened(path) for path in paths]
         for other in files[1:]:
             if (other.channels, set(other.classes)) != (files[0].channels, set(files[0].classes)):
-                raise DataError(f"{shown(other.path)}: channels or classes are not those of {Path(paths[0]).name}")
+                raise DataError(f"{shown(other.path)}: channels or classes differ from those of {Path(paths[0]).name}")
 
         def lines(unreadable: Unreadable) -> Iterator[Piece]:
             for file, part in zip(files, ("train", "test") if len(files) > 1 else ("",), strict=True):

@@ -72,7 +72,7 @@ class Table:
     def classes(self) -> int:
         """How many classes there are. Raises `DataError` for values."""
         if self.values:
-            raise DataError("Table(…, values=True) has values, not classes: give the space outputs=data.target.outputs in place of classes")
+            raise DataError("Table(…, values=True) has no classes: give a space outputs=data.target.outputs")
         return len(self._columns().classes)
 
     @property

@@ -15,7 +15,7 @@ class Reading:
     """What the functions take: an example as the device reads it, row by row, channels last.
 
     `shape` is (height, width, channels), such as (samples, 1, 1) or (steps, 1, channels); `type` is NumPy's name of its
-    values; `rate` is in Hz, 0 where nobody said it.
+    values; `rate` is in Hz, 0 where it is unknown.
     """
 
     shape: tuple[int, int, int]

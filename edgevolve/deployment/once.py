@@ -17,7 +17,7 @@ class Once(Builder):
         self._vector: tuple[int, int, int] | None = None
 
     def StartVector(self, elemSize: int, numElems: int, alignment: int) -> Any:
-        """As the base class."""
+        """As in the base class, and remember the field."""
         before = self.Offset()
         start = super().StartVector(elemSize, numElems, alignment)
         self._vector = (before, elemSize, alignment)
@@ -40,18 +40,18 @@ class Once(Builder):
         return self._once((size, alignment, bytes(self.Bytes[start : start + size * number])), offset, before)
 
     def StartObject(self, numfields: int) -> None:
-        """As the base class."""
+        """As in the base class, and remember the field."""
         super().StartObject(numfields)
         self._fields = []
 
     def PrependSlot(self, flags: Any, o: int, x: Any, d: Any) -> None:
-        """As the base class."""
+        """As in the base class, and remember the field."""
         if x != d:
             self._fields.append((o, flags, str(x)))
         super().PrependSlot(flags, o, x, d)
 
     def PrependUOffsetTRelativeSlot(self, o: int, x: Any, d: Any) -> None:
-        """As the base class."""
+        """As in the base class, and remember the field."""
         if x != d:
             self._fields.append((o, x))
         super().PrependUOffsetTRelativeSlot(o, x, d)
@@ -65,7 +65,7 @@ class Once(Builder):
         return self._once(key, super().EndObject(), before)
 
     def CreateString(self, s: Any, encoding: str = "utf-8", errors: str = "strict") -> Any:
-        """As the base class."""
+        """As in the base class, and remember the field."""
         if s not in self._texts:
             self._texts[s] = super().CreateString(s, encoding, errors)
         return self._texts[s]

@@ -104,7 +104,7 @@ def _checked(outcome: Completed, job: Job, task: Task) -> Completed:
     if long:
         raise MetricError(f"curve {long[0]} has {len(curves[long[0]])} points; {_LONGEST_CURVE} are the most")
     if len(metrics) + len(curves) > _MOST_NAMES:
-        raise MetricError(f"{len(metrics) + len(curves)} metrics and curves; {_MOST_NAMES} are the most")
+        raise MetricError(f"{len(metrics) + len(curves)} metrics and curves; at most {_MOST_NAMES} are allowed")
     for name, values in curves.items():
         if not all(math.isfinite(value) for value in values):
             raise MetricError(f"{name} is not finite")

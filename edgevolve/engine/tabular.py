@@ -17,7 +17,7 @@ from search_space import SearchSpace
 
 
 class TableError(ValueError):
-    """A table that cannot be answered from. The message is one line."""
+    """A table lacks what is asked of it. The message is one line."""
 
 
 class Table:

@@ -17,7 +17,7 @@ _MOST_EPOCHS = 200
 
 
 def charts_before(run: Run) -> dict[str, dict[str, Chart]]:
-    """By heading, as those of the search; of epochs. None without curves or options."""
+    """Charts of the training before the search, by heading; empty where it left neither curves nor options."""
     sections: dict[str, dict[str, Chart]] = {}
     if run.prepared is None:
         return sections

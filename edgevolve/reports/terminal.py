@@ -1,4 +1,4 @@
-"""Tables for the terminal: a run's front, and what was exported of it."""
+"""Tables for the terminal: a run's front, and its exports."""
 
 import sys
 from collections.abc import Mapping, Sequence

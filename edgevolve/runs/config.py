@@ -313,7 +313,7 @@ class SearchConfig(BaseModel):
             raise ConfigError(f"task: {name} scores inherited weights; add prepare=Supernet(space, minutes=10)")
         if not inherits:
             kind = type(self.space).__name__
-            raise ConfigError(f"task: {name} needs a space whose networks inherit weights, and {kind} has no inherit")
+            raise ConfigError(f"task: {name} needs a space that has `inherit`, such as MobileSpace; {kind} has none")
 
     @property
     def preparing(self) -> Task | None:

@@ -24,7 +24,7 @@ class DeviceMetrics:
 
     @property
     def name(self) -> str:
-        """The device's."""
+        """The device's name."""
         return self.device.name
 
     @property

@@ -121,7 +121,7 @@ class Run:
         return metric(name, self.metrics)
 
     def cost(self, name: str, value: float) -> float:
-        """A metric's value as a cost to minimise: as its objective says, else by its direction."""
+        """A metric's value as a cost to minimise: by its objective if it has one, else by the metric's direction."""
         objective = next((aim for aim in self.problem.objectives if aim.metric == name), None)
         return objective.cost({name: value}) if objective else self.metric(name).sign * value
 
@@ -337,7 +337,7 @@ class Run:
     def _end(self, event: events.Finished | events.Failed, outcome: Outcome) -> None:
         asked = self._in_flight.pop(event.number, None)
         if asked is None:
-            raise ValueError(f"candidate {event.number} ends, and was not in flight")
+            raise ValueError(f"candidate {event.number} ends but is not in flight")
         if isinstance(outcome, Failed) and outcome.transient:
             key = _identity(asked)
             if self._numbers.get(key) == event.number:

@@ -81,7 +81,7 @@ def _settings(path: str, listing: Listing, unreadable: Unreadable) -> tuple[dict
 
 
 def _length(seconds: list[float], why: dict[str, str]) -> dict[str, Any]:
-    """The shortest clip that holds nearly every file; of long files clips one after the other."""
+    """The shortest clip that holds nearly every file; longer files are cut into clips, one after the other."""
     most = float(np.quantile(seconds, _NEARLY_ALL))
     for length in _SECONDS:
         if most <= length * _SAME:

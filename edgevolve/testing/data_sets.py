@@ -47,7 +47,7 @@ def a_network_is_fed_numbers(data: DataSet) -> None:
 
 
 def no_group_is_in_two_splits(data: DataSet) -> None:
-    """Where examples belong to groups."""
+    """The examples of a group are all in one split."""
     groups = [set(np.asarray(part.groups).tolist()) for part in _parts(data) if part.groups is not None]
     assert len(set().union(*groups)) == sum(map(len, groups))
 

@@ -26,7 +26,7 @@ def check_stage(stage: Stage, state: TrainState, splits: Splits) -> None:
 
 
 def it_travels_to_workers(stage: Stage, state: TrainState, splits: Splits) -> None:
-    """By value."""
+    """It can be pickled."""
     pickle.loads(pickle.dumps(stage))
 
 

@@ -82,7 +82,7 @@ def _transform(operator: Operator, target: Target) -> tuple[int, ...]:
 
 
 def _inverse(operator: Operator, target: Target) -> tuple[int, ...]:
-    """The same for floats, whose length and a pointer to them come first."""
+    """As `_transform`; for floats a length and a pointer come first."""
     (kept,) = _transform(operator, target)
     return (kept + (2 * target.pointer_bytes if _type(operator) is DType.FLOAT32 else 0),)
 

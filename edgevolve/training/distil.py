@@ -99,7 +99,7 @@ class Distil:
         return TrainState(state.graph, trained.weights, {**state.curves, **curves}, trained.metrics)
 
     def taught_by(self, prepared: Arrays | None) -> "Distil":
-        """With the teacher that the job before the search trained, where it is that one."""
+        """With the teacher that the job before the search trained; unchanged where `teacher` names another."""
         if self.teacher != PREPARED:
             return self
         if prepared is None or ABOUT not in prepared:

@@ -150,7 +150,7 @@ class Masking:
         return reads + self._sum(relative * groups.share_made, groups.made)
 
     def _mask(self, importance: Any, share: Any) -> Any:
-        """Mask the least important groups, a number of all or of each layer; the best of each tensor stays."""
+        """Mask the least important groups: a share of all, or of each layer. The best group of each tensor stays."""
         groups, number = self.groups, self.groups.number
         scores = tf.gather(importance, groups.member)
         rows = int(groups.row.max(initial=-1)) + 1

@@ -77,12 +77,12 @@ class Prune:
         return ("sparsity",)
 
     def under(self, recipe: Mapping[str, Any]) -> "Prune | None":
-        """With the share of the recipe; of channels nothing is left to do at 0."""
+        """The stage with the share of the recipe; None where that is 0 and channels were to be removed."""
         chosen = replace(self, sparsity=recipe.get("sparsity", self.sparsity))
         return chosen if chosen.sparsity or not self.structured else None
 
     def in_place_of(self, settings: TrainingSettings) -> "Prune | None":
-        """The stage as the training itself, where it has no settings of its own."""
+        """The stage that takes the place of a candidate's training; None where it has settings of its own."""
         return replace(self, training=settings) if self.training is None else None
 
     def foreseen(self, graph: Graph) -> Graph:

@@ -296,7 +296,7 @@ def _counts(table: FeatureTable) -> tuple[int, ...]:
 
 
 def _columns(table: FeatureTable, choice: str) -> list[int]:
-    """`work`: operators, their operations and the counters; `all`: bytes and depth as well."""
+    """The columns of a choice. `work` is operators, their operations and the counters; `all` adds bytes and depth."""
     small = ("weight_bytes", "bytes_written", "bytes_read", "bytes_held", "depth")
     return [
         index

@@ -199,9 +199,9 @@ def test_an_object_that_refuses_small_networks_may_declare_what_it_gives():
         ({"ops_per_second": 1, "memory_bandwidth": 1, "name": "a b"}, "a device's name"),
         ({"ops_per_second": 1, "memory_bandwidth": 1, "name": "a@b"}, "a device's name"),
         ({"ops_per_second": 1, "memory_bandwidth": 1, "provenance": "a\nb"}, "provenance must be a line"),
-        ({"predict": lambda graph: 1.0, "metric_names": "latency_ms"}, "metric_names must be some names"),
-        ({"predict": lambda graph: 1.0, "metric_names": ()}, "metric_names must be some names"),
-        ({"predict": lambda graph: 1.0, "metric_names": 3}, "metric_names must be some names"),
+        ({"predict": lambda graph: 1.0, "metric_names": "latency_ms"}, "metric_names must be names such as"),
+        ({"predict": lambda graph: 1.0, "metric_names": ()}, "metric_names must be names such as"),
+        ({"predict": lambda graph: 1.0, "metric_names": 3}, "metric_names must be names such as"),
     ],
 )
 def test_what_is_no_device_is_one_clear_line(fields, message):

@@ -53,5 +53,5 @@ def test_a_mutation_is_never_the_same_network_in_another_order():
 
 def test_a_space_of_one_phenotype_cannot_be_mutated():
     space = PairSpace((8, 8, 1), 2, max_filters=1)
-    with pytest.raises(DegenerateSpaceError, match="no phenotype but that of pair of 1"):
+    with pytest.raises(DegenerateSpaceError, match="has only one network: pair of 1"):
         space.mutate(Pair(False, 1), np.random.default_rng(0))
