@@ -46,7 +46,7 @@ class JobResult:
 
 
 class Evaluator(Protocol):
-    """Runs jobs. Submit at most `capacity` at a time; both may get less while workers are lost."""
+    """Runs jobs. Submit at most `capacity` at a time; `workers` and `capacity` shrink while workers are lost."""
 
     @property
     def workers(self) -> int:

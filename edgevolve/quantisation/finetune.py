@@ -69,7 +69,7 @@ class Quantise:
         if self.activations not in (8, 16, None) or isinstance(self.activations, bool | float):
             raise ValueError(f"Quantise: activations must be 8 or 16, not {self.activations!r}")
         if self.activations == 16 and 4 in (self.bits, self.first, self.last):
-            raise ValueError("Quantise: no runtime runs kernels of 4 bits with activations of 16; give one of them")
+            raise ValueError("Quantise: no runtime runs 4-bit kernels with 16-bit activations; choose one")
         if not isinstance(self.threshold, int | float) or not self.threshold >= 0:
             raise ValueError(f"Quantise: threshold must be at least 0, not {self.threshold!r}")
 

@@ -102,7 +102,7 @@ def node_ms(sheet: "Sheet", work: Work) -> FloatArray:
 
 
 def timed_nodes(graph: Graph) -> list[Node]:
-    """The nodes that take time: those an output needs, but x · sigmoid(x), which XNNPACK makes one look-up of."""
+    """The nodes that take time: those that an output needs. XNNPACK folds x · sigmoid(x) into the sigmoid's look-up."""
     nodes = live_nodes(graph)
     sigmoids = {
         (node.inputs[0].name, node.output.name)
