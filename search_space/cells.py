@@ -81,7 +81,7 @@ class CellSpace(DeclaredSpace[CellPair]):
 
     @property
     def operations(self) -> dict[str, Primitive]:
-        """The primitives by name. Raises `ValueError` for a name that is none."""
+        """The primitives by name. Raises `ValueError` for any other name."""
         made = [primitive(given) if isinstance(given, str) else given for given in self.primitives]
         by_name = {operation.name: operation for operation in made}
         if len(by_name) < len(made):
@@ -209,7 +209,7 @@ class CellSpace(DeclaredSpace[CellPair]):
 
 
 def preset(size: str) -> dict[str, int]:
-    """The settings of one of TI's model sizes. Raises `ValueError` for a name that is none."""
+    """The settings of one of TI's model sizes. Raises `ValueError` for any other name."""
     if size not in CELL_PRESETS:
         raise ValueError(f"no model size {size!r}: one of {', '.join(CELL_PRESETS)}")
     return CELL_PRESETS[size]

@@ -63,7 +63,7 @@ class Listing:
     notes: tuple[str, ...]
 
     def examples(self, x: Rows, files: Sequence[Place]) -> tuple[Split, NDArray[np.str_]]:
-        """The split of `x`, a row for each of `files`, and the split that each file's place names: train, test or none."""
+        """The split of `x`, a row for each of `files`, and the split that each place names: train, test or none."""
         label = {name: number for number, name in enumerate(self.classes)}
         lacking = sorted(set(self.classes) - {file.label for file in files})
         if lacking:

@@ -35,7 +35,7 @@ class FileTensors:
         """Bytes of each buffer that a constant is kept in."""
 
     def integers(self, index: int) -> tuple[int, ...]:
-        """Values of a small constant of int32 or int64, nothing else and none outside the FlatBuffer."""
+        """Values of a small int32 or int64 constant; empty for any other, and for one stored outside the FlatBuffer."""
         tensor, table = self.all[index], self._tables[index]
         dtype = {DType.INT32: "<i4", DType.INT64: "<i8"}.get(tensor.dtype)
         if dtype is None or not tensor.constant or math.prod(tensor.shape) > _MOST_VALUES or table.has(6):
