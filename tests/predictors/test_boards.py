@@ -33,7 +33,7 @@ def small_network():
 
 
 def test_every_packaged_board_is_valid_named_as_its_file_and_has_a_device_that_there_is():
-    assert {path.stem for path in FOLDER.glob("*.yaml")} == set(boards()) and len(boards()) == 14
+    assert {path.stem for path in FOLDER.glob("*.yaml")} == set(boards()) and len(boards()) >= 14
     for one in boards().values():
         assert one.latency and one.latency.device in sheets()
         assert one.name not in sheets(), "latency_ms@NAME would mean two things"
