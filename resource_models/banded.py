@@ -40,9 +40,9 @@ def banded(cutter: Cutter, part: Part) -> Banded | None:
     return writer.done()
 
 
-def best_order(network: Banded, target: Target) -> tuple[int, ...]:
-    """That of least peak memory: what a band makes is then made when it is needed."""
-    return peak_memory(network.model.graph, alignment_bytes=target.alignment_bytes).order
+def best_order(network: Banded, target: Target, max_states: int | None = None) -> tuple[int, ...]:
+    """That of least peak memory: what a band makes is then made when it is needed. `max_states` as of `peak_memory`."""
+    return peak_memory(network.model.graph, alignment_bytes=target.alignment_bytes, max_states=max_states).order
 
 
 def in_order(network: Banded, order: Sequence[int]) -> Banded:

@@ -8,7 +8,7 @@ Pex (2022).
 """
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
@@ -53,23 +53,34 @@ class Part(NamedTuple):
     moved: tuple[int, ...] = ()
 
 
+class Ways(NamedTuple):
+    """Along one axis: the paths of all bands, and of what each operator makes, how much they make together."""
+
+    paths: tuple[Path, ...]
+    made: tuple[int, ...]
+
+
 class Cutter:
     """Cuts parts of one network; what it has worked out of a part it keeps."""
 
     def __init__(self, model: TfliteModel) -> None:
         """Nothing is cut yet."""
         self.model = model
-        able = [_allowed(op) and all(_fits(_along(op, axis)) for axis in _AXES) for op in model.operators]
-        self._along = [
-            [_along(op, axis) if can else None for op, can in zip(model.operators, able, strict=True)] for axis in _AXES
-        ]
-        self._paths = cache(self._find_paths)
         nodes = model.graph.nodes
         self.last_reader = {x.name: number for number, node in enumerate(nodes) for x in node.inputs}
         self.last_reader |= {y.name: len(nodes) for y in model.graph.outputs}
         self._macs = [node.macs for node in nodes]
         self._work = sum(self._macs)
-        self.ends = cache(self._ends)
+        self.ends, self.macs = cache(self._ends), cache(self._macs_of)
+        self._along, self._paths = cache(self._find_along), cache(self._find_paths)
+
+    def _find_along(self, number: int) -> tuple[Along, Along] | None:
+        """What an operator does along both axes; None where its pixels do not follow from those around them."""
+        operator = self.model.operators[number]
+        if not _allowed(operator):
+            return None
+        down, across = (_along(operator, axis) for axis in _AXES)
+        return (down, across) if _fits(down) and _fits(across) else None
 
     def _ends(self, first: int, last: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """The maps that a part reads and does not make, and those that it makes and that are read after it."""
@@ -78,32 +89,29 @@ class Cutter:
         given = {x.name: x for node in nodes for x in node.inputs if x.name not in made}
         return tuple(given.values()), tuple(y for y in made.values() if self.last_reader.get(y.name, -1) >= last)
 
-    @property
+    @cached_property
     def cuttable(self) -> list[bool]:
         """Of each operator whether each pixel that it makes follows from those around the same place."""
-        return [along is not None for along in self._along[0]]
+        return [self._along(number) is not None for number in range(len(self.model.operators))]
 
-    def macs(self, part: Part) -> int | None:
+    def _macs_of(self, part: Part) -> int | None:
         """Multiply-accumulates of the network with the part in bands; None where it cannot be cut so."""
         ways = self.ways(part)
         if ways is None:
             return None
-        total = self._work
+        total, (down, across) = self._work, ways
         for step, number in enumerate(range(part.first, part.last)):
             if work := self._macs[number]:  # so many for each pixel that is made
                 shape = self.model.operators[number].outputs[0].shape
-                total += work * self._pixels(ways, step) // (shape[1] * shape[2]) - work
+                total += work * down.made[step] * across.made[step] // (shape[1] * shape[2]) - work
         return total
 
-    def _pixels(self, ways: tuple[tuple[Path, ...], tuple[Path, ...]], step: int) -> int:
-        """What all bands compute of what an operator makes; one of which a row is read is there in each column."""
-        height, width = (sum(each.made.size for path in paths if (each := path.steps[step])) for paths in ways)
-        return height * width
-
-    def ways(self, part: Part) -> tuple[tuple[Path, ...], tuple[Path, ...]] | None:
+    def ways(self, part: Part) -> tuple[Ways, Ways] | None:
         """The paths of all bands of rows, and of columns; None where it cannot be cut so."""
         first, last, rows, columns, spare, taper, _, moved = part
-        if rows * columns < 2 or None in self._along[0][first:last] or not self.ends(first, last)[1]:
+        if rows * columns < 2 or last > len(self.model.operators):
+            return None
+        if not all(map(self._along, range(first, last))) or not self.ends(first, last)[1]:
             return None
         if all(operator.name == SLICE or joins(operator) for operator in self.model.operators[first:last]):
             return None
@@ -113,8 +121,8 @@ class Cutter:
 
     def _find_paths(
         self, first: int, last: int, place: int, count: int, spare: int, taper: float, moved: tuple[int, ...]
-    ) -> tuple[Path, ...] | None:
-        inner = [along for along in self._along[place][first:last] if along]
+    ) -> Ways | None:
+        inner = [along[place] for number in range(first, last) if (along := self._along(number))]
         axis, (entries, exits) = _AXES[place], self.ends(first, last)
         given = {x.name: x.shape[axis] for x in entries}
         wanted = {y.name: y.shape[axis] for y in exits}
@@ -129,7 +137,8 @@ class Cutter:
             if path is None:
                 return None
             found.append(path)
-        return tuple(found)
+        made = [sum(step.made.size for path in found if (step := path.steps[i])) for i in range(last - first)]
+        return Ways(tuple(found), tuple(made))
 
 
 def _cuts(size: int, count: int, taper: float, moved: Sequence[float]) -> list[int]:

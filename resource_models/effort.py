@@ -1,5 +1,6 @@
 """How far plans in bands are searched."""
 
+from itertools import product
 from typing import NamedTuple
 
 from resource_models.packing import MAX_PLACED
@@ -19,7 +20,9 @@ class Effort(NamedTuple):
     networks of fewer operators than `wide` have as many times more of both. At first so many `pairs` of cuts are tried,
     too. `rungs` is the first of the budgets to be tried. With `moves`, ends of the bands of the best network are moved;
     so many networks are kept then. `packings` is
-    `max_placed` of `packing.packed` for their plans in memory.
+    `max_placed` of `packing.packed` for the plans in memory of the networks that need the least. Runs are cut in the
+    first of the spares, tapers and rests; of the best cuts so many are cut in the others, too, `refined` for each try.
+    `orders` is `max_states` of `peak_memory`.
     """
 
     counts: tuple[tuple[int, int], ...]
@@ -34,8 +37,14 @@ class Effort(NamedTuple):
     tries: int
     alike: int
     depth: int
+    refined: int = 1
+    orders: int = 200
     wide: int = 0
     rungs: int = 0
+
+    def ways(self, *, again: bool) -> list[tuple[int, float, bool]]:
+        """How a run can be cut in given counts: spare, taper and rest."""
+        return [*product(self.spares, self.tapers, self.rests[:1] if again else self.rests)]
 
     def of(self, operators: int) -> "Effort":
         """That for a network of so many operators."""
@@ -51,11 +60,12 @@ THOROUGH = Effort(
     rests=(False, True),
     pairs=4,
     moves=12,
-    packings=250_000,
+    packings=40_000,
     width=2,
     tries=6,
     alike=2,
     depth=4,
+    refined=4,
     wide=45,
 )
 QUICK = Effort(

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 from edgevolve.graph import DType, Tensor
 from edgevolve.tflite import Operator, Target, TfliteModel, needs
-from resource_models.bands import SLICE, Cutter, Part, joins
+from resource_models.bands import SLICE, Cutter, Part, Ways, joins
 from resource_models.liveness import lifetimes
-from resource_models.pieces import NEVER, Path
+from resource_models.pieces import NEVER
 from resource_models.sequence import run_in_bands
 from resource_models.tail import constant_bytes, operator_bytes
 
@@ -91,13 +91,27 @@ class Outlook:
             return max(self._before[begin], self._behind[end])
         most = begin = 0
         for first, last in (*sorted(runs), (len(self._live), len(self._live))):
-            pieces = {x: self._makers[x] for number in range(first, last) for x in self._joined[number]}
+            pieces = self._pieces(first, last)
             start = min((maker + 1 for maker in pieces.values()), default=first)
             most = max(most, max(self._live[begin : min(start, first)], default=0))
             if start < first:
                 most = max(most, self._meanwhile(start, first, last, pieces))
             begin = last
         return most
+
+    def around(self, first: int, last: int) -> int:
+        """At most `beside` of these operators, alone or with others alike behind them.
+
+        Pieces that the run puts together are made before it; what is live until the first of them stays.
+        """
+        start = min((maker + 1 for maker in self._pieces(first, last).values()), default=first)
+        return self._before[min(start, first)]
+
+    def _pieces(self, first: int, last: int) -> dict[str, int]:
+        """Those that a run puts together, with their makers."""
+        if self._joins_before[first] == self._joins_before[last]:
+            return {}
+        return {x: self._makers[x] for number in range(first, last) for x in self._joined[number]}
 
     def _meanwhile(self, start: int, first: int, last: int, pieces: Mapping[str, int]) -> int:
         """The most bytes from `start` to a run, of pieces that wait for it only what it makes of them."""
@@ -141,7 +155,7 @@ class Outlook:
 class _Ledger:
     """Takes a part in bands: the most bytes that are live, and what more is kept."""
 
-    def __init__(self, outlook: Outlook, part: Part, ways: tuple[tuple[Path, ...], tuple[Path, ...]]) -> None:
+    def __init__(self, outlook: Outlook, part: Part, ways: tuple[Ways, Ways]) -> None:
         self._outlook, self._aligned = outlook, outlook.target.aligned
         self._last = part.last
         operators = outlook.cutter.model.operators[part.first : part.last]

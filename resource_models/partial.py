@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from itertools import product
+from itertools import accumulate, islice, product
+from typing import NamedTuple
 
 from edgevolve.tflite import CORTEX_M, Target, TfliteModel
 from resource_models.arena import Footprint, file_footprint, least_arena
@@ -11,6 +12,7 @@ from resource_models.banded import Banded, banded, best_order, in_order
 from resource_models.bands import Cutter, Part
 from resource_models.effort import THOROUGH, Effort
 from resource_models.outlook import Outlook
+from resource_models.packing import MAX_PLACED
 from resource_models.pairs import Cut, pairs
 
 _LEAST_GAIN = 0.003
@@ -22,8 +24,11 @@ _MOST_MOVED = 5_000
 _BUDGETS = (0.05, 0.2, 1.0, 5.0)
 """Shares of extra work for which plans are searched, whatever share is allowed: more allowed never needs more."""
 
+_PACKED = 3
+"""Networks for which a better plan in memory is searched."""
+
 _MOST_RUNS = 80
-"""Runs of operators that are tried in a network that is in bands already, those beside which least is live."""
+"""Runs of operators that are tried in a network that is in bands already, the shortest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,13 @@ class Choice:
     slower: float
 
 
+class _Alike(NamedTuple):
+    """A cut, and the runs of one origin that could be cut so."""
+
+    cut: Cut
+    like: list[Part]
+
+
 class _State:
     """A network on the way, with the cuts that save something there."""
 
@@ -51,16 +63,20 @@ class _State:
         effort: Effort,
         order: tuple[int, ...] = (),
     ) -> None:
-        """What is in bands is put in the best order, which takes less time with a good `order` of its operators."""
+        """What is in bands is put in the best order known, or in `order` where it is given."""
         self.parts, self.banded, self.effort = parts, network, effort
         self._target = target
         self._cuts: dict[int, list[Cut]] = {}
-        given = in_order(network, order) if order else network
-        best = best_order(given, target) if parts else ()
-        self.order = tuple(order[i] for i in best) if order else best
-        self.ordered = in_order(given, best) if parts else network
+        self.order = order or (best_order(network, target, effort.orders) if parts else ())
+        self.ordered = in_order(network, self.order) if parts else network
         self.least, self._tail_bytes = least_arena(self.ordered.model, target)
         self.macs = sum(node.macs for node in network.model.graph.nodes)
+
+    @cached_property
+    def _listed(self) -> list[tuple[int, tuple[tuple[int, int], ...]]]:
+        """The runs that are tried, in their order."""
+        runs = islice(self._runs(self._outlook), _MOST_RUNS if self.parts else None)
+        return sorted(runs, key=self._order)
 
     @cached_property
     def _outlook(self) -> Outlook:
@@ -91,25 +107,44 @@ class _State:
 
     @cached_property
     def footprint(self) -> Footprint:
-        if not self.parts:
-            return file_footprint(self.ordered.model, self._target)
-        return file_footprint(self.ordered.model, self._target, self.effort.packings)
+        return file_footprint(self.ordered.model, self._target)
+
+    def pack(self) -> None:
+        """Look longer for a plan in memory; a network that is not in bands has the plan of any other file."""
+        if self.parts and not self.footprint.exact and self.effort.packings > MAX_PLACED:
+            self.footprint = file_footprint(self.ordered.model, self._target, self.effort.packings)
 
     def _promising(self, most_macs: int) -> list[Cut]:
-        """A run is left out where what lies beside it needs more than the best cuts of as many runs as are tried."""
+        """A run is left out where what lies beside it needs more than the best cuts of as many runs as are tried.
+
+        Every run is cut in each of the counts first, in the first way of `Effort.ways`, then the best of these in all.
+        """
         outlook, effort = self._outlook, self.effort
-        best: list[Cut] = []
+        best: list[_Alike] = []
         slow: list[Part] = []
-        most = self._tail_bytes + outlook.beside([])
-        listed = sorted(self._runs(outlook), key=self._order)
-        for beside, runs in listed[: _MOST_RUNS if self.parts else None]:
+        most, number = self._tail_bytes + outlook.beside([]), effort.tries * effort.refined
+        for beside, runs in self._listed:
             if self._tail_bytes + beside >= most:
                 continue
-            best += sorted(self._of_run(outlook, runs, most, most_macs, slow))[: effort.alike]
-            if len(best) >= effort.tries:
-                best = sorted(best)[: effort.tries]
-                most = best[-1].arena
-        return sorted(best)
+            best += self._of_run(outlook, runs, most, most_macs, slow)
+            if len(best) >= number:
+                best = sorted(best)[:number]
+                most = best[-1].cut.arena
+        uncut = self._tail_bytes + outlook.beside([])
+        return sorted(cut for each in best for cut in self._ways(outlook, each, uncut, most_macs))
+
+    def _ways(self, outlook: Outlook, alike: _Alike, most: int, most_macs: int) -> Iterator[Cut]:
+        """The cut and those of the same runs and counts in other ways, each of which changes it."""
+        yield alike.cut
+        rows = alike.like[0].rows
+        known = {outlook.foreseen(alike.like[0])}
+        for spare, taper, rest in self.effort.ways(again=bool(self.parts))[1:]:
+            if taper == 1 or rows > 1:
+                like = [part._replace(spare=spare, taper=taper, rest=rest) for part in alike.like]
+                cut, _ = self._cut(outlook, like, most, most_macs)
+                if cut and outlook.foreseen(like[0]) not in known:
+                    known.add(outlook.foreseen(like[0]))
+                    yield cut
 
     def pairs(self, most_macs: int) -> list[Cut]:
         """Pairs of runs in bands, the most promising first."""
@@ -127,32 +162,26 @@ class _State:
         most: int,
         most_macs: int,
         slow: list[Part],
-    ) -> list[Cut]:
+    ) -> list[_Alike]:
         """The cuts of a run that need less than `most`; to `slow` come those that are too much work."""
-        found: list[Cut] = []
+        made: list[_Alike] = []
         first, last = runs[0]
         shorter = [part for part in slow if first <= part.first and part.last <= last]
+        spare, taper, rest = self.effort.ways(again=bool(self.parts))[0]
         for rows, columns in self.effort.again if self.parts else self.effort.counts:
             if any(rows >= part.rows and columns >= part.columns for part in shorter):
                 continue
             tail, head = outlook.least(first, last, rows * columns)
             if self._tail_bytes + tail + head >= most:
                 continue
-            within = False
-            tapers = self.effort.tapers if rows > 1 else (1.0,)
-            rests = (False,) if self.parts else self.effort.rests
-            for spare, taper, rest in product(self.effort.spares, tapers, rests):
-                like = [Part(*run, rows, columns, spare, taper, rest) for run in runs]
-                if rest and outlook.foreseen(like[0]) == outlook.foreseen(like[0]._replace(rest=False)):
-                    continue
-                cut, too_slow = self._cut(outlook, like, most, most_macs)
-                within |= not too_slow
-                if cut:
-                    found.append(cut)
-            if not within:
+            like = [Part(*run, rows, columns, spare, taper, rest) for run in runs]
+            cut, too_slow = self._cut(outlook, like, most, most_macs)
+            if cut:
+                made.append(_Alike(cut, like))
+            if too_slow:
                 slow.append(Part(first, last, rows, columns))
                 shorter.append(slow[-1])
-        return found
+        return made
 
     def _cut(self, outlook: Outlook, like: Sequence[Part], most: int, most_macs: int) -> tuple[Cut | None, bool]:
         """The first of the parts, and of the others those beside which as much is live; whether it is too much work.
@@ -182,7 +211,7 @@ class _State:
         return None, False
 
     def _runs(self, outlook: Outlook) -> Iterator[tuple[int, tuple[tuple[int, int], ...]]]:
-        """Runs of operators that can be cut, each with its like in other bands, the busiest first.
+        """Runs of operators that can be cut, the shortest first, each with its like in other bands, the busiest first.
 
         With each the bytes beside all of them.
         """
@@ -192,18 +221,18 @@ class _State:
             places.setdefault(origin, []).append(number)
         seen: set[tuple[int, int]] = set()
         uncut = outlook.beside([])
-        for first in range(len(allowed)):
-            for last in range(first + 1, len(allowed) + 1):
-                if not allowed[last - 1]:
-                    break
-                if (first, last) in seen:
+        fixed = [*accumulate((not able for able in allowed), initial=0)]
+        for length in range(1, len(allowed) + 1):
+            for first in range(len(allowed) - length + 1):
+                last = first + length
+                if fixed[last] > fixed[first] or (first, last) in seen or outlook.around(first, last) >= uncut:
                     continue
                 like = origins[first:last]
                 runs = [(first, last)]
-                if origins[first:last] and any(origin is not None for origin in like):
+                if any(origin is not None for origin in like):
                     for i in places[origins[first]]:
-                        if i >= runs[-1][1] and origins[i : i + last - first] == like:
-                            runs.append((i, i + last - first))
+                        if i >= runs[-1][1] and origins[i : i + length] == like:
+                            runs.append((i, i + length))
                 seen.update(runs)
                 beside = outlook.beside(runs)
                 if beside < uncut:
@@ -240,9 +269,18 @@ def choices(
             break
     else:
         within += _smoothed(first, lowest, allowed) if effort.moves else []
-    front = _front(within)
+    front = _packed(within)
     reached = next((i for i, state in enumerate(front) if state.footprint.arena_bytes <= most_arena_bytes), len(front))
     return tuple(state.choice(first.macs) for state in front[: reached + 1])
+
+
+def _packed(states: Sequence[_State]) -> list[_State]:
+    """`_front`, once a better plan in memory was searched for those that need the least at least, and for the last."""
+    for state in _lowest(states, _PACKED):
+        state.pack()
+    front = _front(states)
+    front[-1].pack()
+    return front
 
 
 def _budgets(slower: float) -> list[float]:
@@ -303,8 +341,12 @@ def _smoothed(first: _State, state: _State, most_macs: int) -> list[_State]:
         before = cut(parts[:-1]) if parts else None
         if not parts or before is None:
             return None if parts else first.banded
-        done = banded(Cutter(before.model), parts[-1])
+        done = banded(cutter(parts[:-1]), parts[-1])
         return _after(before, done) if done else None
+
+    @cache
+    def cutter(parts: tuple[Part, ...]) -> Cutter:
+        return Cutter(network.model if (network := cut(parts)) else first.banded.model)
 
     if not state.parts or not (before := cut(state.parts[:-1])):
         return []
@@ -316,20 +358,23 @@ def _smoothed(first: _State, state: _State, most_macs: int) -> list[_State]:
         )[:left]
         left -= len(tried)
         seen.update(tried)
-        networks = ((parts, cut(parts)) for parts in tried)
+        able = [
+            parts
+            for parts in tried
+            if (before := cut(parts[:-1]))
+            and before.origins == origins
+            and (work := cutter(parts[:-1]).macs(parts[-1])) is not None
+            and work <= most_macs
+        ]
         made = [
             state.like(parts, each, state.order if _wiring(each) == wiring else ())
-            for parts, each in networks
-            if each and (before := cut(parts[:-1])) and before.origins == origins
+            for parts in able
+            if (each := cut(parts))
         ]
-        last, kept = kept, _lowest([*kept, *(each for each in made if each.macs <= most_macs)], first.effort.moves)
+        last, kept = kept, _lowest([*kept, *made], first.effort.moves)
         if kept == last:
             break
-    best = kept[0]
-    for each in kept[1:]:
-        if each.least < best.footprint.arena_bytes and each.footprint.arena_bytes < best.footprint.arena_bytes:
-            best = each
-    return [best]
+    return [each.like(each.parts, each.banded, ()) for each in kept if each is not state]
 
 
 def _wiring(network: Banded) -> list[tuple[int, ...]]:

@@ -3,8 +3,8 @@
 A window at the edge of a piece reads padding where the whole map goes on: what it makes there is wrong.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 NEVER = 1 << 30
@@ -96,6 +96,8 @@ def path_of(
     """The least pieces of all maps with which the exits are right where `spans` say; None where there are none."""
     if any(low >= high for low, high in spans.values()):
         return None
+    if spare == 1 and not whole:
+        return _least_path(inner, given, spans)
     need = dict(spans)
     for along in reversed(inner):
         for name, (begin, stop) in along.reach(need[along.made]) if along.made in need else ():
@@ -113,6 +115,54 @@ def path_of(
         if steps:
             return Path(lies, steps, ends, {entry: (lies[entry].start, lies[entry].wrong)})
     return None
+
+
+def _least_path(inner: Sequence[Along], given: Mapping[str, int], spans: Mapping[str, tuple[int, int]]) -> Path | None:
+    """Each map is cut to what its next reader needs: what an operator does follows from what is needed of it."""
+    need = dict(spans)
+    steps: list[Step | None] = []
+    for along in reversed(inner):
+        if along.made not in need:
+            steps.append(None)
+            continue
+        span = need[along.made]
+        if along.starts:
+            reached = dict(along.reach(span))
+            reads = tuple(whole_piece(*reached[name]) if name in reached else None for name in along.maps)
+            steps.append(Step(reads, whole_piece(*span)))
+            names: Iterable[tuple[str, tuple[int, int]]] = reached.items()
+        else:
+            done = _least_step(along.window, along.size, along.made_size, span)
+            if done is None:
+                return None
+            steps.append(Step((done.read,) * len(along.maps), done.made))
+            names = ((name, done.span) for name in along.maps)
+        for name, (begin, stop) in names:
+            known = need.get(name)
+            if known is not None:
+                begin, stop = min(begin, known[0]), max(stop, known[1])
+            need[name] = begin, stop
+    all_of_it = {name: whole_piece(0, size) for name, size in given.items()}
+    ends = {name: whole_piece(*span) for name, span in spans.items()}
+    reads_of = {name: need[name] for name in given if name in need}
+    return Path(all_of_it, tuple(reversed(steps)), ends, reads_of)
+
+
+class _Least(NamedTuple):
+    """What an operator reads, from where to where, and what it makes of that."""
+
+    read: Band
+    span: tuple[int, int]
+    made: Band
+
+
+@lru_cache(maxsize=1 << 16)
+def _least_step(window: Window, size: int, made_size: int, need: tuple[int, int]) -> _Least | None:
+    """What an operator does where its maps are cut to what is needed; None where that would lie elsewhere."""
+    span = _reach(window, size, made_size, need)
+    read = whole_piece(*span)
+    made = _made(window, read, size, made_size)
+    return _Least(read, span, made) if made and _suffices(made, need) else None
 
 
 def _reads(
@@ -140,7 +190,7 @@ def _around(most: int) -> tuple[tuple[int, int], ...]:
     return tuple(sorted(((a, b) for a in range(most + 1) for b in range(most + 1)), key=sum))
 
 
-@cache
+@lru_cache(maxsize=1 << 16)
 def _reach(window: Window, size: int, made_size: int, made: tuple[int, int]) -> tuple[int, int]:
     """The least piece of a map of `size` of which an operator makes this of its output, lying as in the whole."""
     begin = made[0] * window.stride - window.padding(size) + window.shift

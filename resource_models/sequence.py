@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from edgevolve.graph import Node, Tensor
-from resource_models.bands import SLICE, Cutter, Part, joins
+from resource_models.bands import SLICE, Cutter, Part, Ways, joins
 from resource_models.pieces import Band, Path, Step, whole_piece
 
 P = TypeVar("P")
@@ -36,10 +36,10 @@ class Sink(Protocol[P]):
         """Pieces side by side; `final` where they are the whole map."""
 
 
-def run_in_bands(cutter: Cutter, part: Part, ways: tuple[tuple[Path, ...], tuple[Path, ...]], sink: Sink[P]) -> None:
+def run_in_bands(cutter: Cutter, part: Part, ways: tuple[Ways, Ways], sink: Sink[P]) -> None:
     """Give `sink` the operators of a part, along the paths that `cutter` gives of it."""
     given, wanted = cutter.ends(part.first, part.last)
-    walk, (down, across) = _Walk(cutter, part, sink), ways
+    walk, (down, across) = _Walk(cutter, part, sink), (each.paths for each in ways)
     entries = {x.name: (sink.entry(x), whole_piece(0, x.shape[1]), whole_piece(0, x.shape[2])) for x in given}
     trimmed = [x for x in given if part.rest and cutter.last_reader[x.name] < part.last]
     made: list[list[list[P]]] = []
