@@ -10,7 +10,9 @@ of a board. Every step is the command line's; nothing is edited between them. `t
 The baselines have the same splits: DS-CNN S of MLPerf Tiny (of the table two dense layers of 64), int8, and boosted
 trees on summaries. Every model meets the test split once, at its end. Arena and flash are those of the export for the
 board's kernels; `proven` says whether TensorFlow Lite Micro of the wheel ran the file in the arena that was predicted
-for this machine. Prints a table, then one line of JSON, also of tasks of earlier calls that are in --json.
+for this machine. `tenth_` is the network of the search with the least validation error among those with at most a tenth
+of the reference's flash: trained, exported and scored on the test split in the same way, unless it is the one that
+`init` picks. Prints a table, then one line of JSON, also of tasks of earlier calls that are in --json.
 """
 
 import argparse
@@ -70,6 +72,8 @@ class Result:
     flash_bytes: int
     flash_room_bytes: int
     proven: bool
+    tenth_accuracy_int8: float | None
+    tenth_flash_bytes: int | None
     candidates: int
     minutes: float
     init_s: float
@@ -111,32 +115,55 @@ def run(name: str, source: Path, folder: Path, minutes: float) -> Result:
     _, train_s = command(folder, *train, "--seeds", "2")
     _, export_s = command(folder, *export)
     (manifest,) = folder.glob("artifacts/mine/export/*/manifest.json")
-    manifest_json = json.loads(manifest.read_text())
+    exported = json.loads(manifest.read_text())
     config = load_configuration(str(folder / "mine.py"), ROOT / "configs")
     with within(folder):
         splits = load_splits(config.data)
-    print(name, manifest_json["scores"]["test"], manifest_json["tflite_bytes"], file=sys.stderr, flush=True)
+    print(name, exported["scores"]["test"], exported["tflite_bytes"], file=sys.stderr, flush=True)
     known = baselines(folder, splits, config.training.augment)
-    arena, host, board = manifest_json["arena"], manifest_json["arena"]["host"], config.board
+    small = exported
+    if exported["tflite_bytes"] > known["reference_flash_bytes"] / 10:
+        small = within_a_tenth(folder, train, known["reference_flash_bytes"] / 10)
+    arena, host, board = exported["arena"], exported["arena"]["host"], config.board
     assert board
-    events = (folder / "artifacts/mine/journal.jsonl").read_text().splitlines()
     return Result(
         board=board.name,
-        accuracy_int8=manifest_json["int8_test_accuracy"],
+        accuracy_int8=exported["int8_test_accuracy"],
         baseline=max(known["reference_accuracy"], known["trees_accuracy"]),
         **known,
         arena_bytes=arena["arena_bytes"],
         arena_room_bytes=board.arena.free_bytes,
-        flash_bytes=manifest_json["tflite_bytes"],
+        flash_bytes=exported["tflite_bytes"],
         flash_room_bytes=board.flash.free_bytes,
         proven=host is not None and host["least_arena_bytes"] <= host["predicted_arena_bytes"],
-        candidates=sum(json.loads(line)["event"] == "finished" for line in events),
+        tenth_accuracy_int8=small and small["int8_test_accuracy"],
+        tenth_flash_bytes=small and small["tflite_bytes"],
+        candidates=len(finished(folder)),
         minutes=minutes,
         init_s=init_s,
         search_s=search_s,
         train_s=train_s,
         export_s=export_s,
     )
+
+
+def within_a_tenth(folder: Path, train: list[str], most_bytes: float) -> dict[str, Any] | None:
+    """The manifest of the network of at most so many bytes of flash with the least validation error."""
+    small = [event for event in finished(folder) if event["metrics"]["flash_bytes"] <= most_bytes]
+    if not small:
+        return None
+    number = str(min(small, key=lambda event: event["metrics"]["error"])["number"])
+    train = [number if before == "--pick" else word for before, word in zip(["", *train], train, strict=False)]
+    command(folder, *train, "--seeds", "2")
+    command(folder, "export", "artifacts/mine", "--pick", number)
+    manifest: dict[str, Any] = json.loads((folder / f"artifacts/mine/export/{number}/manifest.json").read_text())
+    return manifest
+
+
+def finished(folder: Path) -> list[dict[str, Any]]:
+    """The journal's events of candidates that were trained."""
+    events = map(json.loads, (folder / "artifacts/mine/journal.jsonl").read_text().splitlines())
+    return [event for event in events if event["event"] == "finished"]
 
 
 def baselines(folder: Path, splits: Splits, augment: tuple[str, ...]) -> dict[str, Any]:
@@ -146,9 +173,9 @@ def baselines(folder: Path, splits: Splits, augment: tuple[str, ...]) -> dict[st
     kept = folder / "baselines.json"
     if not kept.exists():
         known = reference(splits, augment)
-        figures = {"reference": known.name, "reference_accuracy": known.accuracy_int8}
-        figures |= {"reference_flash_bytes": known.flash_bytes, "trees_accuracy": trees(splits)}
-        kept.write_text(json.dumps(figures))
+        scores = {"reference": known.name, "reference_accuracy": known.accuracy_int8}
+        scores |= {"reference_flash_bytes": known.flash_bytes, "trees_accuracy": trees(splits)}
+        kept.write_text(json.dumps(scores))
     loaded: dict[str, Any] = json.loads(kept.read_text())
     return loaded
 
@@ -178,7 +205,8 @@ def within(folder: Path) -> Iterator[None]:
 def table(known: dict[str, dict[str, object]]) -> Table:
     """A row a task."""
     shown = Table(title="test accuracy of int8 models; flash in bytes")
-    for name in ("task", "board", "found", "flash", "arena", "proven", "reference", "its flash", "trees", "networks"):
+    columns = "task, board, accuracy, flash, arena, proven, in a tenth, its flash, reference, flash, trees, networks"
+    for name in columns.split(", "):
         shown.add_column(name)
     for name, one in known.items():
         shown.add_row(
@@ -188,6 +216,8 @@ def table(known: dict[str, dict[str, object]]) -> Table:
             f"{one['flash_bytes']:,}",
             f"{one['arena_bytes']:,}",
             "yes" if one["proven"] else "no",
+            f"{one['tenth_accuracy_int8']:.2%}" if one.get("tenth_flash_bytes") else "none",
+            f"{one['tenth_flash_bytes']:,}" if one.get("tenth_flash_bytes") else "",
             f"{one['reference_accuracy']:.2%} ({one['reference']})",
             f"{one['reference_flash_bytes']:,}",
             f"{one['trees_accuracy']:.2%}",
@@ -199,7 +229,8 @@ def table(known: dict[str, dict[str, object]]) -> Table:
 def figures(known: dict[str, dict[str, object]]) -> dict[str, object]:
     """For one line of JSON."""
     names = ("accuracy_int8", "baseline", "arena_bytes", "flash_bytes", "reference_flash_bytes", "proven")
-    return {f"{task}_{name}": one[name] for task, one in known.items() for name in names}
+    names += ("tenth_accuracy_int8", "tenth_flash_bytes")
+    return {f"{task}_{name}": one.get(name) for task, one in known.items() for name in names}
 
 
 if __name__ == "__main__":
