@@ -25,12 +25,13 @@ from resource_models.arena import (
 )
 from resource_models.arena_plan import Plan
 from resource_models.copies import Copies, copies
+from resource_models.cut_network import Choice
 from resource_models.deployed import Deployed, deployed
 from resource_models.effort import QUICK, THOROUGH, Effort
 from resource_models.in_bands import in_bands, measure_in_bands
 from resource_models.liveness import Lifetime, PlacedBuffer, lifetimes, live_bytes, stacked
 from resource_models.memory import PeakMemory, peak_memory
-from resource_models.partial import Choice, choices
+from resource_models.partial import choices
 from resource_models.resource_metrics import ARENA, FLASH, MACS, MODEL_SIZE, PEAK_MEMORY
 from resource_models.size import macs, model_size
 

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from resource_models.bands import SLICE
-from resource_models.partial import Choice
+from resource_models.cut_network import Choice
 
 
 class Copies(NamedTuple):

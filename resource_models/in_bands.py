@@ -6,11 +6,12 @@ from functools import lru_cache
 from edgevolve.graph import DType, Graph, Tensor, reordered
 from edgevolve.tflite import CORTEX_M, Operator, Subgraph, Target, TfliteModel, operators
 from resource_models.arena import Footprint, file_footprint, measure
+from resource_models.cut_network import Choice
 from resource_models.deployed import deployed
 from resource_models.effort import QUICK
 from resource_models.flash import flash_bytes
 from resource_models.memory import peak_memory
-from resource_models.partial import Choice, choices
+from resource_models.partial import choices
 
 
 @lru_cache(maxsize=64)

@@ -38,6 +38,7 @@ from resource_models import choices, deployed, file_footprint, measure_in_bands,
 from resource_models import in_bands as in_bands_of
 from resource_models.banded import banded, best_order, in_order
 from resource_models.bands import Cutter, Part
+from resource_models.effort import THOROUGH
 from resource_models.pieces import NEVER
 from search_space import CnnSpace, MobileSpace, NasBench201Space
 
@@ -61,7 +62,7 @@ def in_bands(model, part):
     cut = banded(Cutter(read), part)
     if cut is None:
         return None
-    put_in_bands(content, read, in_order(cut, best_order(cut, CORTEX_M)))
+    put_in_bands(content, read, in_order(cut, best_order(cut, CORTEX_M, THOROUGH.orders)))
     lay_out(content)
     return packed(content)
 

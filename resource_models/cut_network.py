@@ -1,0 +1,241 @@
+"""A network with some parts in bands, the cuts that would save something there, and what it needs."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, islice
+from typing import NamedTuple
+
+from edgevolve.tflite import Target
+from resource_models.arena import Footprint, file_footprint, least_arena
+from resource_models.banded import Banded, banded, best_order, in_order
+from resource_models.bands import Cutter, Part
+from resource_models.effort import Effort
+from resource_models.outlook import Outlook
+from resource_models.packing import MAX_PLACED
+from resource_models.pairs import Cut, pairs
+
+_MOST_RUNS = 80
+"""Runs of operators that are tried in a network that is in bands already, the shortest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A way to run a network: the parts that are cut, what it then needs, and the work beside the uncut network's.
+
+    Each part is one of the network that the parts before it make. `slower` may be below 0: rows that nobody reads are
+    not computed in bands.
+    """
+
+    parts: tuple[Part, ...]
+    banded: Banded
+    footprint: Footprint
+    slower: float
+
+
+class _Alike(NamedTuple):
+    """A cut, and the runs of one origin that could be cut so."""
+
+    cut: Cut
+    like: list[Part]
+
+
+class CutNetwork:
+    """A network on the way, with the cuts that save something there."""
+
+    def __init__(
+        self,
+        parts: tuple[Part, ...],
+        network: Banded,
+        target: Target,
+        effort: Effort,
+        order: tuple[int, ...] = (),
+    ) -> None:
+        """What is in bands is put in the best order known, or in `order` where it is given."""
+        self.parts, self.banded, self.effort = parts, network, effort
+        self._target = target
+        self._cuts: dict[int, list[Cut]] = {}
+        self.order = order or (best_order(network, target, effort.orders) if parts else ())
+        self.ordered = in_order(network, self.order) if parts else network
+        self.least, self._tail_bytes = least_arena(self.ordered.model, target)
+        self.macs = sum(node.macs for node in network.model.graph.nodes)
+
+    @cached_property
+    def _listed(self) -> list[tuple[int, tuple[tuple[int, int], ...]]]:
+        """The runs that are tried, in their order."""
+        runs = islice(self._runs(self._outlook), _MOST_RUNS if self.parts else None)
+        return sorted(runs, key=self._order)
+
+    @cached_property
+    def _outlook(self) -> Outlook:
+        return Outlook(Cutter(self.banded.model), self._target)
+
+    def cuts(self, most_macs: int) -> list[Cut]:
+        """The most promising within so much work, the best first: for `tries` runs at most, `alike` of each."""
+        if most_macs not in self._cuts:
+            self._cuts[most_macs] = self._promising(most_macs)
+        return self._cuts[most_macs]
+
+    def after(self, cut: Cut) -> "CutNetwork | None":
+        """None where a part cannot be cut so: that is known of all but the second of a pair."""
+        network = self.banded
+        for part in cut.parts:
+            done = banded(Cutter(network.model), part)
+            if done is None:
+                return None
+            network = both(network, done)
+        return CutNetwork((*self.parts, *cut.parts), network, self._target, self.effort)
+
+    def like(self, parts: tuple[Part, ...], network: Banded, order: tuple[int, ...]) -> "CutNetwork":
+        """Of a network with other parts, for which an order is known."""
+        return CutNetwork(parts, network, self._target, self.effort, order)
+
+    def choice(self, macs: int) -> Choice:
+        """As it is, beside an uncut network of so many multiply-accumulates."""
+        return Choice(self.parts, self.ordered, self.footprint, self.macs / macs - 1 if macs else 0.0)
+
+    @cached_property
+    def footprint(self) -> Footprint:
+        """What it needs, by the best plan in memory so far."""
+        return file_footprint(self.ordered.model, self._target)
+
+    def pack(self) -> None:
+        """Look longer for a plan in memory; a network that is not in bands has the plan of any other file."""
+        if self.parts and not self.footprint.exact and self.effort.packings > MAX_PLACED:
+            self.footprint = file_footprint(self.ordered.model, self._target, self.effort.packings)
+
+    def _promising(self, most_macs: int) -> list[Cut]:
+        """A run is left out where what lies beside it needs more than the best cuts of as many runs as are tried.
+
+        Every run is cut in each of the counts first, in the first way of `Effort.ways`, then the best of these in all.
+        """
+        outlook, effort = self._outlook, self.effort
+        best: list[_Alike] = []
+        slow: list[Part] = []
+        most, number = self._tail_bytes + outlook.beside([]), effort.tries * effort.refined
+        for beside, runs in self._listed:
+            if self._tail_bytes + beside >= most:
+                continue
+            best += self._of_run(outlook, runs, most, most_macs, slow)
+            if len(best) >= number:
+                best = sorted(best)[:number]
+                most = best[-1].cut.arena
+        uncut = self._tail_bytes + outlook.beside([])
+        return sorted(cut for each in best for cut in self._ways(outlook, each, uncut, most_macs))
+
+    def _ways(self, outlook: Outlook, alike: _Alike, most: int, most_macs: int) -> Iterator[Cut]:
+        """The cut and those of the same runs and counts in other ways, each of which changes it."""
+        yield alike.cut
+        rows = alike.like[0].rows
+        known = {outlook.foreseen(alike.like[0])}
+        for spare, taper, rest in self.effort.ways(again=bool(self.parts))[1:]:
+            if taper == 1 or rows > 1:
+                like = [part._replace(spare=spare, taper=taper, rest=rest) for part in alike.like]
+                cut, _ = self._cut(outlook, like, most, most_macs)
+                if cut and outlook.foreseen(like[0]) not in known:
+                    known.add(outlook.foreseen(like[0]))
+                    yield cut
+
+    def pairs(self, most_macs: int) -> list[Cut]:
+        """Pairs of runs in bands, the most promising first."""
+        return pairs(self._outlook, self._tail_bytes, self.macs, most_macs)[: self.effort.pairs]
+
+    def _order(self, listed: tuple[int, tuple[tuple[int, int], ...]]) -> tuple[int, ...]:
+        """Those beside which least is live come first; in bands, the shortest."""
+        beside, ((first, last), *_) = listed
+        return (last - first, beside, first) if self.parts else (beside, last - first, first)
+
+    def _of_run(
+        self,
+        outlook: Outlook,
+        runs: Sequence[tuple[int, int]],
+        most: int,
+        most_macs: int,
+        slow: list[Part],
+    ) -> list[_Alike]:
+        """The cuts of a run that need less than `most`; to `slow` come those that are too much work."""
+        made: list[_Alike] = []
+        first, last = runs[0]
+        shorter = [part for part in slow if first <= part.first and part.last <= last]
+        spare, taper, rest = self.effort.ways(again=bool(self.parts))[0]
+        for rows, columns in self.effort.again if self.parts else self.effort.counts:
+            if any(rows >= part.rows and columns >= part.columns for part in shorter):
+                continue
+            tail, head = outlook.least(first, last, rows * columns)
+            if self._tail_bytes + tail + head >= most:
+                continue
+            like = [Part(*run, rows, columns, spare, taper, rest) for run in runs]
+            cut, too_slow = self._cut(outlook, like, most, most_macs)
+            if cut:
+                made.append(_Alike(cut, like))
+            if too_slow:
+                slow.append(Part(first, last, rows, columns))
+                shorter.append(slow[-1])
+        return made
+
+    def _cut(self, outlook: Outlook, like: Sequence[Part], most: int, most_macs: int) -> tuple[Cut | None, bool]:
+        """The first of the parts, and of the others those beside which as much is live; whether it is too much work.
+
+        No cut is given that needs `most` bytes.
+        """
+        work = self.macs
+        for number, part in enumerate(like):
+            done = outlook.cutter.macs(part)
+            if done is None:
+                return None, False
+            work += done - self.macs
+            if work > most_macs:
+                return None, True
+            parts = like[: number + 1]
+            found = [outlook.foreseen(each) for each in parts]
+            known = [each for each in found if each]
+            if len(known) < len(found):
+                return None, False
+            tail = self._tail_bytes + sum(each.tail for each in known)
+            inside = max(max(each.bands, each.joins) for each in known)
+            if tail + inside >= most:
+                return None, False
+            beside = outlook.beside([(each.first, each.last) for each in parts])
+            if tail + beside < most and (inside >= beside or number == len(like) - 1):
+                return Cut(tail + max(inside, beside), work, tuple(sorted(parts, reverse=True))), False
+        return None, False
+
+    def _runs(self, outlook: Outlook) -> Iterator[tuple[int, tuple[tuple[int, int], ...]]]:
+        """Runs of operators that can be cut, the shortest first, each with its like in other bands, the busiest first.
+
+        With each the bytes beside all of them.
+        """
+        allowed, origins = outlook.cutter.cuttable, self.banded.origins
+        places: dict[int | None, list[int]] = {}
+        for number, origin in enumerate(origins):
+            places.setdefault(origin, []).append(number)
+        seen: set[tuple[int, int]] = set()
+        uncut = outlook.beside([])
+        fixed = [*accumulate((not able for able in allowed), initial=0)]
+        for length in range(1, len(allowed) + 1):
+            for first in range(len(allowed) - length + 1):
+                last = first + length
+                if fixed[last] > fixed[first] or (first, last) in seen or outlook.around(first, last) >= uncut:
+                    continue
+                like = origins[first:last]
+                runs = [(first, last)]
+                if any(origin is not None for origin in like):
+                    for i in places[origins[first]]:
+                        if i >= runs[-1][1] and origins[i : i + length] == like:
+                            runs.append((i, i + length))
+                seen.update(runs)
+                beside = outlook.beside(runs)
+                if beside < uncut:
+                    yield beside, tuple(sorted(runs, key=lambda run: -outlook.busiest(*run)))
+
+
+def both(first: Banded, second: Banded) -> Banded:
+    """Both cuts as one."""
+    origins = tuple(None if i is None else first.origins[i] for i in second.origins)
+    wholes = {name: first.wholes.get(whole, whole) for name, whole in second.wholes.items()}
+    return Banded(second.model, origins, {**first.wholes, **wholes})
+
+
+def lowest_of(networks: Iterable[CutNetwork], number: int) -> list[CutNetwork]:
+    """So many that need the least at least, the first of equals first."""
+    return sorted(networks, key=lambda network: network.least)[:number]

@@ -1,0 +1,79 @@
+"""Ends of the bands of a network moved by a row or two, so that it needs less."""
+
+from collections.abc import Iterator
+from functools import cache
+from itertools import product
+
+from resource_models.banded import Banded, banded
+from resource_models.bands import Cutter, Part
+from resource_models.cut_network import CutNetwork, both, lowest_of
+from resource_models.effort import Effort
+
+_MOST_MOVED = 5_000
+"""Operators of all networks in which ends of bands are moved, for each that is kept."""
+
+
+def with_moved_ends(first: CutNetwork, state: CutNetwork, most_macs: int) -> list[CutNetwork]:
+    """The network with ends of its bands moved by a row or two, that which needs the least: a beam search.
+
+    Where other operators come before the last part, it would not mean the same: these networks are not made.
+    """
+
+    @cache
+    def cut(parts: tuple[Part, ...]) -> Banded | None:
+        before = cut(parts[:-1]) if parts else None
+        if not parts or before is None:
+            return None if parts else first.banded
+        done = banded(cutter(parts[:-1]), parts[-1])
+        return both(before, done) if done else None
+
+    @cache
+    def cutter(parts: tuple[Part, ...]) -> Cutter:
+        return Cutter(network.model if (network := cut(parts)) else first.banded.model)
+
+    if not state.parts or not (before := cut(state.parts[:-1])):
+        return []
+    seen, kept, wiring, origins = {state.parts}, [state], _wiring(state.banded), before.origins
+    left = _MOST_MOVED * first.effort.moves // max(1, len(state.banded.origins))
+    while left > 0:
+        tried = list(
+            dict.fromkeys(parts for each in kept for parts in _moves(each.parts, first.effort) if parts not in seen)
+        )[:left]
+        left -= len(tried)
+        seen.update(tried)
+        able = [
+            parts
+            for parts in tried
+            if (before := cut(parts[:-1]))
+            and before.origins == origins
+            and (work := cutter(parts[:-1]).macs(parts[-1])) is not None
+            and work <= most_macs
+        ]
+        made = [
+            state.like(parts, each, state.order if _wiring(each) == wiring else ())
+            for parts in able
+            if (each := cut(parts))
+        ]
+        last, kept = kept, lowest_of([*kept, *made], first.effort.moves)
+        if kept == last:
+            break
+    return [each.like(each.parts, each.banded, ()) for each in kept if each is not state]
+
+
+def _wiring(network: Banded) -> list[tuple[int, ...]]:
+    """Of each operator those that make what it reads: an order of one network is one of others alike in this."""
+    nodes = network.model.graph.nodes
+    makers = {y.name: number for number, node in enumerate(nodes) for y in node.outputs}
+    return [tuple(makers.get(x.name, -1) for x in node.inputs) for node in nodes]
+
+
+def _moves(parts: tuple[Part, ...], effort: Effort) -> Iterator[tuple[Part, ...]]:
+    """One end of one band moved, or one part cut in another way."""
+    for number, part in enumerate(parts):
+        for spare, rest in product(effort.spares, effort.rests):
+            yield (*parts[:number], part._replace(spare=spare, rest=rest), *parts[number + 1 :])
+        ends = part.rows * part.columns - 1 if min(part.rows, part.columns) == 1 else 0
+        for end, by in product(range(ends), (1, -1, 2, -2)):
+            moved = [*(part.moved or (0,) * ends)]
+            moved[end] += by
+            yield (*parts[:number], part._replace(moved=tuple(moved)), *parts[number + 1 :])
