@@ -20,7 +20,7 @@ from edgevolve.training.session import configure_tensorflow
 from predictors import device
 from search_space.mixture import LOGITS
 
-DEVICES = ("cortex_m7", "edge_tpu_v1")
+DEVICES = ("cortex_m7", "coral_edge_tpu")
 TRAINING = TrainingSettings(batch_size=64, learning_rate=0.05)
 
 
