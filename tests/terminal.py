@@ -44,13 +44,15 @@ def as_before():
     folders, loaded = list(beside.folders()), set(sys.modules)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
     with patch.object(sys, "path", list(sys.path)), patch.object(beside, "_FOLDERS", folders):
-        yield
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-    for name in set(sys.modules) - loaded:
-        path = getattr(sys.modules[name], "__file__", None)
-        if path and not Path(path).is_relative_to(ROOT) and "site-packages" not in path and "lib/python" not in path:
-            del sys.modules[name]
+        try:
+            yield
+        finally:
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+            for name in set(sys.modules) - loaded:
+                path = getattr(sys.modules[name], "__file__", None)
+                if path and not any(part in path for part in (str(ROOT), "site-packages", "lib/python")):
+                    del sys.modules[name]
 
 
 def edgevolve(*arguments, cwd=ROOT):
