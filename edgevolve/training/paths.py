@@ -75,37 +75,40 @@ def _chosen(
         return tf.identity(own[output])
 
     branches = [partial(option, parts, x.name) for parts, x in zip(options, node.inputs, strict=True)]
-    held = [
+    by_branch = [
         {name: value for name, value in values.items() if name.partition("/")[0] in {part.name for part in parts}}
         for parts in options
     ]
     if which.options is None:
-        taken = [branch(own, list(read.values())) for branch, own in zip(branches, held, strict=True)]
+        taken = [branch(own, list(read.values())) for branch, own in zip(branches, by_branch, strict=True)]
     else:
         numbers = tf.where(needed, which.options, len(options))
         run = _one_of(
-            [*branches, lambda _, read: tf.zeros((tf.shape(read[0])[0], *node.output.shape[1:]))], [*held, {}]
+            [*branches, lambda _, read: tf.zeros((tf.shape(read[0])[0], *node.output.shape[1:]))], [*by_branch, {}]
         )
         taken = [run(numbers[i], list(read.values())) for i in range(which.options.shape[0])]
     return reduce(tf.add, [which.gates[i] * output for i, output in enumerate(taken)])
 
 
 def _one_of(
-    branches: Sequence[Callable[[Mapping[str, Any], Sequence[Any]], Any]], held: Sequence[Mapping[str, Any]]
+    branches: Sequence[Callable[[Mapping[str, Any], Sequence[Any]], Any]], by_branch: Sequence[Mapping[str, Any]]
 ) -> Callable[[Any, Sequence[Any]], Any]:
     """What the branch of a number makes of its weights and of what all read; its gradient computes it again.
 
     TensorFlow's own gradient of a choice hands what each branch keeps through every other one, which takes many
-    minutes to compile. The weights of all branches are one vector, so that a branch has few inputs.
+    minutes to compile. The weights, `by_branch`, are one vector, so that a branch has few inputs.
     """
-    sizes = [[math.prod(value.shape) for value in own.values()] for own in held]
+    sizes = [[math.prod(value.shape) for value in own.values()] for own in by_branch]
     begins = list(accumulate(map(sum, sizes), initial=0))
-    vector = tf.concat([tf.zeros(0), *(tf.reshape(value, (-1,)) for own in held for value in own.values())], axis=0)
+    vector = tf.concat(
+        [tf.zeros(0), *(tf.reshape(value, (-1,)) for own in by_branch for value in own.values())], axis=0
+    )
 
     def made(place: int, vector: Any, read: Sequence[Any]) -> Any:
         parts = tf.split(vector, sizes[place]) if sizes[place] else []
         own = {
-            name: tf.reshape(part, value.shape) for (name, value), part in zip(held[place].items(), parts, strict=True)
+            name: tf.reshape(part, value.shape)
+            for (name, value), part in zip(by_branch[place].items(), parts, strict=True)
         }
         return branches[place](own, read)
 
