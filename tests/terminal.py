@@ -40,10 +40,10 @@ config = SearchConfig(
 
 @contextmanager
 def as_before():
-    """What a configuration adds to this process is gone afterwards: folders to look in, modules beside it, signals."""
-    folders, loaded = list(beside.folders()), set(sys.modules)
+    """As in a new process, and what a configuration adds is gone afterwards: folders, modules beside it, signals."""
+    loaded = set(sys.modules)
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    with patch.object(sys, "path", list(sys.path)), patch.object(beside, "_FOLDERS", folders):
+    with patch.object(sys, "path", list(sys.path)), patch.object(beside, "_FOLDERS", []):
         try:
             yield
         finally:
