@@ -121,6 +121,11 @@ def least_arena(model: TfliteModel, target: Target = CORTEX_M) -> LeastArena:
     return LeastArena(max(head + ends.kept_bytes, ends.setup_bytes), ends.kept_bytes)
 
 
+def tail_bytes(model: TfliteModel, target: Target = CORTEX_M) -> int:
+    """What is kept in the arena of a file for ever, whatever its plan and the order of its operators."""
+    return tail(_parts(model, target), target, 0).kept_bytes
+
+
 def placed_buffers(network: Graph | TfliteModel, target: Target = CORTEX_M) -> list[PlacedBuffer]:
     """Where the plan puts each buffer of a file's operators (`deployed`) or of a file, scratch included.
 

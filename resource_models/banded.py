@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edgevolve.graph import DType, Graph, Node, Tensor, reordered
+from edgevolve.graph import DType, Graph, Node, Opaque, Tensor, reordered
 from edgevolve.tflite import Operator, Target, TfliteModel
 from edgevolve.tflite.operator_rows import read_op
 from resource_models.bands import SLICE, Cutter, Part
@@ -40,9 +40,16 @@ def banded(cutter: Cutter, part: Part) -> Banded | None:
     return writer.done()
 
 
-def best_order(network: Banded, target: Target, max_states: int | None = None) -> tuple[int, ...]:
-    """That of least peak memory: what a band makes is then made when it is needed. `max_states` as of `peak_memory`."""
-    return peak_memory(network.model.graph, alignment_bytes=target.alignment_bytes, max_states=max_states).order
+def best_order(
+    network: Banded, target: Target, max_states: int | None = None, below: int | None = None
+) -> tuple[int, ...]:
+    """That of least peak memory: what a band makes is then made when it is needed. Empty where none is `below`.
+
+    `max_states` and `below` as of `peak_memory`.
+    """
+    graph = network.model.graph
+    best = peak_memory(graph, alignment_bytes=target.alignment_bytes, max_states=max_states, below=below)
+    return best.order if below is None or best.peak_bytes < below else ()
 
 
 def in_order(network: Banded, order: Sequence[int]) -> Banded:
@@ -136,7 +143,9 @@ class _Writer:
                 self._made[y.name] = y
         given = [x for x in operator.inputs if x is not None]
         name = f"{operator.name.lower()}_{len(self._nodes)}{_MARK}"
+        known = self._model.graph.nodes[origin].op if origin is not None else None
+        op = known if known and not isinstance(known, Opaque) else read_op(operator)
         inputs, weights = (tuple(x for x in given if x.constant is constant) for constant in (False, True))
-        self._nodes.append(Node(name, read_op(operator), inputs, weights, operator.outputs))
+        self._nodes.append(Node(name, op, inputs, weights, operator.outputs))
         self._operators.append(operator)
         self._origins.append(origin)

@@ -7,7 +7,7 @@ from itertools import accumulate, islice
 from typing import NamedTuple
 
 from edgevolve.tflite import Target
-from resource_models.arena import Footprint, file_footprint, least_arena
+from resource_models.arena import Footprint, file_footprint, least_arena, tail_bytes
 from resource_models.banded import Banded, banded, best_order, in_order
 from resource_models.bands import Cutter, Part
 from resource_models.effort import Effort
@@ -86,9 +86,15 @@ class CutNetwork:
             network = both(network, done)
         return CutNetwork((*self.parts, *cut.parts), network, self._target, self.effort)
 
-    def like(self, parts: tuple[Part, ...], network: Banded, order: tuple[int, ...]) -> "CutNetwork":
-        """Of a network with other parts, for which an order is known."""
-        return CutNetwork(parts, network, self._target, self.effort, order)
+    def like(
+        self, parts: tuple[Part, ...], network: Banded, order: tuple[int, ...] = (), below: int | None = None
+    ) -> "CutNetwork | None":
+        """Of a network with other parts, if it needs less than `below`; `order` where one is known."""
+        if not order:
+            head = None if below is None else below - tail_bytes(network.model, self._target)
+            order = best_order(network, self._target, self.effort.orders, head)
+        made = CutNetwork(parts, network, self._target, self.effort, order) if order else None
+        return made if made and (below is None or made.least < below) else None
 
     def choice(self, macs: int) -> Choice:
         """As it is, beside an uncut network of so many multiply-accumulates."""

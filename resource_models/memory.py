@@ -40,6 +40,7 @@ def peak_memory(
     *,
     alignment_bytes: int = 1,
     max_states: int | None = None,
+    below: int | None = None,
 ) -> PeakMemory:
     """The smallest peak of live activation bytes over all execution orders, with an order that reaches it.
 
@@ -52,6 +53,7 @@ def peak_memory(
         graph: the network. Its emitted order is kept wherever it does no harm.
         alignment_bytes: each tensor is rounded up to a multiple of it.
         max_states: how far to search a part of the network; `ordering.MAX_STATES` unless given.
+        below: no order of this peak or more is searched for; where none is below it, `peak_bytes` is not either.
 
     Source: the definition is that of Liberis, Dudziak and Lane, "μNAS" (2021); `ordering` describes the search.
     """
@@ -60,9 +62,10 @@ def peak_memory(
     peak = bound
     order = list(range(len(program.reads)))
     for part in sorted(parts, reverse=True):
-        if part.peak <= peak:
+        if part.peak <= peak or (below is not None and peak >= below):
             break
-        best = best_order(program, part.start, part.stop, part.live_after, peak, part.peak, max_states)
+        most = part.peak if below is None else min(part.peak, below)
+        best = best_order(program, part.start, part.stop, part.live_after, peak, most, max_states)
         order[part.start : part.stop] = best.order
         if best.bound > peak:
             bound = best.bound

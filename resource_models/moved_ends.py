@@ -41,23 +41,19 @@ def with_moved_ends(first: CutNetwork, state: CutNetwork, most_macs: int) -> lis
         )[:left]
         left -= len(tried)
         seen.update(tried)
-        able = [
-            parts
-            for parts in tried
-            if (before := cut(parts[:-1]))
-            and before.origins == origins
-            and (work := cutter(parts[:-1]).macs(parts[-1])) is not None
-            and work <= most_macs
-        ]
-        made = [
-            state.like(parts, each, state.order if _wiring(each) == wiring else ())
-            for parts in able
-            if (each := cut(parts))
-        ]
-        last, kept = kept, lowest_of([*kept, *made], first.effort.moves)
+        last = kept
+        for parts in tried:
+            before = cut(parts[:-1])
+            work = cutter(parts[:-1]).macs(parts[-1]) if before and before.origins == origins else None
+            made = cut(parts) if work is not None and work <= most_macs else None
+            if made:
+                order = state.order if _wiring(made) == wiring else ()
+                below = kept[-1].least if len(kept) == first.effort.moves else None
+                better = state.like(parts, made, order, below)
+                kept = lowest_of([*kept, better], first.effort.moves) if better else kept
         if kept == last:
             break
-    return [each.like(each.parts, each.banded, ()) for each in kept if each is not state]
+    return [best for each in kept if each is not state and (best := each.like(each.parts, each.banded))]
 
 
 def _wiring(network: Banded) -> list[tuple[int, ...]]:

@@ -63,8 +63,8 @@ def best_order(
 ) -> Found:
     """The best order of nodes `start` to `stop`, with `live` bytes live after them.
 
-    The first order whose peak is not above `floor` will do. The given order, whose peak is `ceiling`, is
-    returned if none is below that. `max_states` is MAX_STATES unless given.
+    The first order whose peak is not above `floor` will do. The given order is returned if none is below `ceiling`.
+    `max_states` is MAX_STATES unless given.
     """
     limit = MAX_STATES if max_states is None else max_states
     steps = _steps(program, start, stop)
@@ -109,25 +109,36 @@ def _price(step: _Step, after: int, live: int) -> tuple[int, int]:
 def _put_before(steps: list[_Step], number: int, state: _State, peak: int, live: int) -> _State:
     """The state with one more block, run right before those of `state`."""
     after = state.after | 1 << number
-    ends = state.ends ^ 1 << number
-    for before in _bits(steps[number].needs):
-        if not steps[before].followers & ~after:
-            ends |= 1 << before
+    ends = _ends_before(steps, number, after, state.ends)
     return _State(peak, state.left - 1, live, after, ends, (number, state.path))
+
+
+def _ends_before(steps: list[_Step], number: int, after: int, ends: int) -> int:
+    """The blocks that may run right before those of `after`, of which block `number`, one of `ends`, is the latest."""
+    ends ^= 1 << number
+    needs = steps[number].needs
+    while needs:
+        before = needs & -needs
+        if not steps[before.bit_length() - 1].followers & ~after:
+            ends |= before
+        needs ^= before
+    return ends
 
 
 def _settled(steps: list[_Step], state: _State) -> _State:
     """The state with every block put before it that raises neither the peak nor the live bytes."""
-    untried = state.ends
+    most, left, live, after, ends, path = state
+    untried = ends
     while untried:
         number = untried.bit_length() - 1
-        peak, live = _price(steps[number], state.after, state.live)
-        if peak <= state.peak and live <= state.live:
-            state = _put_before(steps, number, state, state.peak, live)
-            untried = state.ends
+        peak, before = _price(steps[number], after, live)
+        if peak <= most and before <= live:
+            after |= 1 << number
+            live, left, path = before, left - 1, (number, path)
+            untried = ends = _ends_before(steps, number, after, ends)
         else:
             untried ^= 1 << number
-    return state
+    return _State(most, left, live, after, ends, path)
 
 
 def _greedy(steps: list[_Step], state: _State) -> _State:

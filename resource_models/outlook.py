@@ -213,15 +213,17 @@ class _Ledger:
         return made
 
     def _made(self, given: Sequence[int], whole: Tensor, sizes: tuple[int, int]) -> int:
-        self._now += 1
+        self._now = now = self._now + 1
+        born, dies, all_sizes = self._born, self._dies, self._sizes
         for piece in given:
-            self._born[piece] = min(self._born[piece], self._now)
-            self._dies[piece] = max(self._dies[piece], self._now)
-        rows, columns = sizes
-        self._sizes.append(self._aligned(self._outlook.pixel_bits[whole.name] * rows * columns // 8))
-        self._born.append(self._now)
-        self._dies.append(self._now)
-        return len(self._sizes) - 1
+            if now < born[piece]:
+                born[piece] = now
+            if now > dies[piece]:
+                dies[piece] = now
+        all_sizes.append(self._aligned(self._outlook.pixel_bits[whole.name] * sizes[0] * sizes[1] // 8))
+        born.append(now)
+        dies.append(now)
+        return len(all_sizes) - 1
 
     def _waiting(self) -> list[int]:
         """Bytes of the results of earlier bands."""

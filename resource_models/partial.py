@@ -1,6 +1,8 @@
 """Which parts of a network to compute in how many bands, so that its arena is the least that some extra work allows."""
 
+import gc
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from edgevolve.tflite import CORTEX_M, Target, TfliteModel
 from resource_models.banded import Banded
@@ -33,6 +35,13 @@ def choices(
     run of operators of each network kept is tried in bands, judged by `Outlook`; the runs of one origin in the bands of
     an earlier cut are cut alike. Runs beside which as much is live as in the uncut network are left out.
     """
+    with _no_collection():
+        return _choices(model, slower, most_arena_bytes, target, effort)
+
+
+def _choices(
+    model: TfliteModel, slower: float, most_arena_bytes: int, target: Target, effort: Effort
+) -> tuple[Choice, ...]:
     first = CutNetwork(
         (), Banded(model, tuple(range(len(model.operators))), {}), target, effort.of(len(model.operators))
     )
@@ -55,6 +64,18 @@ def choices(
     front = _packed(within)
     reached = next((i for i, state in enumerate(front) if state.footprint.arena_bytes <= most_arena_bytes), len(front))
     return tuple(state.choice(first.macs) for state in front[: reached + 1])
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No search for cycles: a plan makes millions of small tuples that stay, and few cycles."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _packed(states: Sequence[CutNetwork]) -> list[CutNetwork]:

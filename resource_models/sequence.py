@@ -96,15 +96,17 @@ class _Walk(Generic[P]):
         column: Path,
     ) -> list[P]:
         """The part's operators on one band; gives what is right of its piece of each output."""
-        lies, sink, part = dict(entries), self._sink, self._part
+        lies, sink, first, nodes = dict(entries), self._sink, self._part.first, self._nodes
         for x in given:  # what all readers have of it is cut out once
             _, a, b = lies[x.name]
             a, b = _both_have(a, row.given[x.name]), _both_have(b, column.given[x.name])
             lies[x.name] = self.cut(lies, x, a, b), a, b
-        for step, (slices, joined) in enumerate(self._kinds):
-            node, down, across = self._nodes[part.first + step], row.steps[step], column.steps[step]
+        for number, (slices, joined), waiting, down, across in zip(
+            range(first, first + len(self._kinds)), self._kinds, self._last, row.steps, column.steps, strict=True
+        ):
             if down is None or across is None:
                 continue
+            node = nodes[number]
             reads = zip(node.inputs, down.reads, across.reads, strict=True)
             pieces = [self.cut(lies, x, rows, columns) for x, rows, columns in reads if rows and columns]
             sizes, made = (down.made.size, across.made.size), node.output
@@ -114,24 +116,20 @@ class _Walk(Generic[P]):
                 axis = 1 if node.inputs[0].shape[1] < made.shape[1] else 2
                 piece = sink.join(pieces, axis, made, sizes, final=False)
             else:
-                piece = sink.operator(part.first + step, pieces, sizes)
+                piece = sink.operator(number, pieces, sizes)
             lies[made.name] = piece, down.made, across.made
-            for x, last in self._last[step]:  # so that no more waits than its last reader needs
-                rows, columns = (
-                    _read(row.steps[last], self._nodes[part.first + last], x),
-                    _read(column.steps[last], self._nodes[part.first + last], x),
-                )
+            for x, last in waiting:  # so that no more waits than its last reader needs
+                rows, columns = (_read(path.steps[last], nodes[first + last], x) for path in (row, column))
                 if rows and columns:
                     lies[x.name] = self.cut(lies, x, rows, columns), rows, columns
         return [self.cut(lies, y, row.wanted[y.name], column.wanted[y.name]) for y in wanted]
 
     def cut(self, lies: Mapping[str, _Lies[P]], x: Tensor, rows: Band, columns: Band) -> P:
         """A piece of what there is of a map; the same where it is all of that."""
-        piece, a, b = lies[x.name]
-        if a.start == rows.start and a.size == rows.size and b.start == columns.start and b.size == columns.size:
+        piece, (top, height, _, _), (left, width, _, _) = lies[x.name]
+        if height == rows.size and width == columns.size and top == rows.start and left == columns.start:
             return piece
-        begin = rows.start - a.start, columns.start - b.start
-        return self._sink.slice(piece, x, begin, (rows.size, columns.size))
+        return self._sink.slice(piece, x, (rows.start - top, columns.start - left), (rows.size, columns.size))
 
 
 def _both_have(a: Band, b: Band) -> Band:
