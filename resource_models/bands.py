@@ -111,13 +111,18 @@ class Cutter:
         first, last, rows, columns, spare, taper, _, moved = part
         if rows * columns < 2 or last > len(self.model.operators):
             return None
-        if not all(map(self._along, range(first, last))) or not self.ends(first, last)[1]:
+        wanted = self.ends(first, last)[1]
+        if not all(map(self._along, range(first, last))) or not wanted:
+            return None
+        if any(y.shape[1] < rows or y.shape[2] < columns for y in wanted):
             return None
         if all(operator.name == SLICE or joins(operator) for operator in self.model.operators[first:last]):
             return None
         down = self._paths(first, last, 0, rows, *((spare, taper, moved) if rows > 1 else (NEVER, 1.0, ())))
+        if down is None:
+            return None
         across = self._paths(first, last, 1, columns, *((spare, 1.0, moved) if columns > 1 else (NEVER, 1.0, ())))
-        return (down, across) if down and across else None
+        return (down, across) if across else None
 
     def _find_paths(
         self, first: int, last: int, place: int, count: int, spare: int, taper: float, moved: tuple[int, ...]

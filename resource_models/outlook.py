@@ -67,6 +67,7 @@ class Outlook:
         self.scratch = [_scratch(operator, target) for operator in model.operators]
         self.sizes, self.foreseen = cache(self._sizes_of), cache(self._foreseen)
         self._works = [sum(y.size_bytes for y in node.outputs) for node in self.nodes]
+        self._reads = [[(self._makers.get(x.name, -1), x.size_bytes) for x in node.inputs] for node in self.nodes]
         self._live = live_at(model, target)
         self._before = [*accumulate(self._live, max, initial=0)]
         self._behind = [*accumulate(reversed(self._live), max, initial=0)][::-1]
@@ -127,7 +128,8 @@ class Outlook:
         """Bounds of what more is kept and of the head with a run in so many bands, which take no time.
 
         At the end the pieces of all outputs are live beside one of them whole, and at each operator at least as much of
-        its maps as one band has on average. What is before a concatenation of pieces may run in one band alone.
+        its maps as one band has on average, beside what the bands before it have made on average. What is before a
+        concatenation of pieces may run in one band alone.
         """
         given, wanted = self.sizes(first, last)
         behind = max((i + 1 for i in range(first, last) if self._joined[i]), default=first)
@@ -135,7 +137,13 @@ class Outlook:
             kept * (bands if behind <= i else 1) for i, kept in enumerate(self.kept[first:last], first) if self._cuts[i]
         )
         through = self.enters[first] - sum(given)
-        work = through + (sum(given) + max(self._works[first:last]) // bands if behind == first else 0)
+        work = through
+        if behind == first:
+            busiest = max(
+                self._works[i] + sum(size for maker, size in self._reads[i] if maker >= first)
+                for i in range(first, last)
+            )
+            work += sum(given) + (busiest + sum(wanted) * (bands - 1) // 2) // bands
         return tail, max(through + sum(wanted) + min(wanted, default=0), work)
 
     def _sizes_of(self, first: int, last: int) -> tuple[list[int], list[int]]:

@@ -109,8 +109,9 @@ def path_of(
         steps = _through(inner, all_of_it, need, spare)
         return Path(all_of_it, steps, ends, _reads(inner, steps, given)) if steps else None
     ((entry, total),) = given.items()
-    for before, after in _around(2 * max(1, -(-total // min(wanted.values())))):
-        lies = {entry: whole_piece(max(0, need[entry][0] - before), min(total, need[entry][1] + after))}
+    (begin, stop), most = need[entry], 2 * max(1, -(-total // min(wanted.values())))
+    for before, after in _around(min(most, begin), min(most, total - stop)):
+        lies = {entry: whole_piece(begin - before, stop + after)}
         steps = _through(inner, lies, need, spare)
         if steps:
             return Path(lies, steps, ends, {entry: (lies[entry].start, lies[entry].wrong)})
@@ -185,9 +186,9 @@ def whole_piece(start: int, end: int) -> Band:
 
 
 @cache
-def _around(most: int) -> tuple[tuple[int, int], ...]:
-    """Pairs of what to add before and after, the least first."""
-    return tuple(sorted(((a, b) for a in range(most + 1) for b in range(most + 1)), key=sum))
+def _around(before: int, after: int) -> tuple[tuple[int, int], ...]:
+    """Pairs of what to add before and after, at most so much, the least first."""
+    return tuple(sorted(((a, b) for a in range(before + 1) for b in range(after + 1)), key=sum))
 
 
 @lru_cache(maxsize=1 << 16)
@@ -196,8 +197,8 @@ def _reach(window: Window, size: int, made_size: int, made: tuple[int, int]) -> 
     begin = made[0] * window.stride - window.padding(size) + window.shift
     stop = begin + (made[1] - made[0] - 1) * window.stride + window.span
     begin, stop = max(0, begin), min(size, stop)
-    for before, after in _around(window.stride):
-        read = whole_piece(max(0, begin - before), min(size, stop + after))
+    for before, after in _around(min(window.stride, begin), min(window.stride, size - stop)):
+        read = whole_piece(begin - before, stop + after)
         if _suffices(_made(window, read, size, made_size), made):
             return read.start, read.wrong
     return 0, size
