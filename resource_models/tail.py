@@ -106,10 +106,13 @@ def tail(parts: Sequence[Part], target: Target, placed: int) -> Tail:
         used = _aligned(used + needs.kept.data, _ALIGNMENT) if needs.kept.data else used
     setup = scratch_buffers = 0
     for needs, variables in zip(known, _assigned(parts), strict=True):
+        requests = records.request * (scratch_buffers + _REQUESTS_IN_RESERVE)  # room for its own is in reserve
+        described = requests + _described_bytes(needs.described, records, pointer)
+        setup = max(setup, used + described)
         for table in (*needs.tables, *variables):
             used = _aligned(used + table, _ALIGNMENT)
-        requests = records.request * (scratch_buffers + _REQUESTS_IN_RESERVE)  # room for its own is in reserve
-        setup = max(setup, used + requests + sum(_described_bytes(scales, records) for scales in needs.described))
+        covered = _unread_bytes(needs.described[-1], pointer) if needs.tables_last and needs.described else 0
+        setup = max(setup, used + described - covered)
         scratch_buffers += len(needs.scratch)
     if scratch_buffers:
         used = _aligned(used + pointer * scratch_buffers, pointer)
@@ -174,9 +177,27 @@ def _scaled(operator: Operator) -> Iterator[tuple[Tensor, int]]:
     yield from zip(operator.outputs, operator.output_scales, strict=True)
 
 
-def _described_bytes(scales: int, records: _Records) -> int:
-    """Bytes of a tensor's record while a kernel is set up, with a zero point for each of its scales."""
-    return records.interface_tensor + (records.quantisation + _aligned(4 * (1 + scales), 8) if scales else 0)
+def _described_bytes(scales: Sequence[int], records: _Records, pointer: int) -> int:
+    """Bytes of the records of tensors while a kernel is set up, one behind the other.
+
+    With scales a tensor has a record of them and a zero point for each. None is freed before the kernel is set up.
+    """
+    end = 0
+    for number in scales:
+        end = _aligned(end, pointer) + records.interface_tensor
+        end += records.quantisation + 4 * (1 + number) if number else 0
+    return end
+
+
+def _unread_bytes(scales: int, pointer: int) -> int:
+    """Bytes at the end of a tensor's record that nothing reads once all tensors of a kernel are described.
+
+    What a kernel keeps must not reach the requests for scratch, but it may cover records of tensors: the runtime does
+    not look (`AllocatePersistentBuffer` of `single_arena_buffer_allocator.cc`). At the end lie the axis of the scales
+    and the zero points, or without scales whether it is a variable. What lies before is read or written again: the
+    address of the zero points, by which the record is freed, or the tensor's type.
+    """
+    return pointer + (4 * (1 + scales) if scales else 0)
 
 
 def _aligned(size: int, alignment: int) -> int:

@@ -50,15 +50,15 @@ def _outputs(interpreter: Any) -> list[Any]:
 def _least_arena(start: Any) -> int:
     """The smallest multiple of 16 bytes in which `start` succeeds."""
     low, high = 0, 128
-    while not _works(start, high * _STEP):
+    while not starts(start, high * _STEP):
         low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if _works(start, middle * _STEP) else (middle, high)
+        low, high = (low, middle) if starts(start, middle * _STEP) else (middle, high)
     return high * _STEP
 
 
-def _works(start: Any, size: int) -> bool:
+def starts(start: Any, size: int) -> bool:
     """Whether `start` succeeds, tried in a fork: the runtime may crash when an arena is far too small."""
     child = os.fork()
     if not child:

@@ -95,10 +95,13 @@ _NOT_SET_UP = frozenset(
 )
 """Kernels that look at nothing, or at little, before they run."""
 
+_COMPARED = frozenset({"EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "NOT_EQUAL"})
+"""Kernels that look at both inputs alone."""
+
 
 def _plain(name: str, code: int, method: str, parameters: int, data: int) -> Row:
-    kept, again = _kept(parameters, data), (0,) if name == "TANH" else ()
-    kernel = Kernel(kept, kept, again=again, describes=name not in _NOT_SET_UP)
+    kept, again = _kept(parameters, data), (0,) if name == "TANH" else (0, 1) if name in _COMPARED else ()
+    kernel = Kernel(kept, kept, again=again, describes=name not in _NOT_SET_UP | _COMPARED)
     return Row(name=name, code=code, method=method, kernel=kernel)
 
 

@@ -141,7 +141,9 @@ class Kernel:
             described = self._described(operator)
         except (ArithmeticError, LookupError, ValueError):
             return None
-        return Needs(kept, tables, scratch, described) if min((*tables, *scratch), default=0) >= 0 else None
+        if min((*tables, *scratch), default=0) < 0:
+            return None
+        return Needs(kept, tables, scratch, described, not (self.describes and self.again))
 
     def _described(self, operator: Operator) -> tuple[int, ...]:
         given = [n for x, n in zip(operator.inputs, operator.scales, strict=True) if x is not None]
@@ -152,12 +154,17 @@ class Kernel:
 
 
 class Needs(NamedTuple):
-    """What the kernel of one operator needs, in bytes; `described` holds the scales of each tensor described for it."""
+    """What the kernel of one operator needs, in bytes.
+
+    `described` holds the scales of each tensor that is described for it, in order. With `tables_last` the tables are
+    taken when all of them are; otherwise before some are described `again`.
+    """
 
     kept: Kept
     tables: tuple[int, ...]
     scratch: tuple[int, ...]
     described: tuple[int, ...]
+    tables_last: bool
 
 
 def _no_attributes(operator: Operator) -> dict[str, Any]:

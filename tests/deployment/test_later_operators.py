@@ -97,7 +97,7 @@ def test_memory_and_flash_are_those_of_the_runtime(source):
     run = run_on_micro(model, [stored], least_arena=True)
     assert run.head_bytes == predicted.planned_head_bytes
     assert abs(run.tail_bytes - predicted.tail_bytes) <= 16
-    assert run.least_arena_bytes == pytest.approx(predicted.arena_bytes, abs=48)
+    assert run.least_arena_bytes == -(-predicted.arena_bytes // 16) * 16
     assert len(model) == size_of(graph, model) <= predicted.flash_bytes <= 1.02 * len(model)
 
 
