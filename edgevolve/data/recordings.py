@@ -34,7 +34,7 @@ _MOST_RATIO = 1000
 
 
 class Windowing(Divisible, Protocol):
-    """What a reader says of its windows."""
+    """A reader that cuts recordings into windows, and how it cuts them."""
 
     @property
     def window(self) -> int | None:

@@ -56,8 +56,8 @@ def export(
 ) -> Manifest:
     """Write the files of `formats` (names in `deployment.formats.FORMATS`), a README and `manifest.json`.
 
-    Names in C begin with the model's `name`. `device` is whose arena the manifest and the C code are for: where none is
-    given, a Cortex-M with reference kernels in the manifest, and this computer in the C code. With `slower` above 0
+    Names in C begin with the model's `name`. The manifest and the C code give the arena for `device`. Without one, the
+    manifest gives it for a Cortex-M with reference kernels, and the C code for this computer. With `slower` above 0
     parts run in bands, for at most this share more multiply-accumulates, as a search with that share measured it:
     `lean` says for which arena.
 

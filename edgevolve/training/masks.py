@@ -110,7 +110,7 @@ class Masking:
         return self.groups.number, self.groups.number
 
     def start(self) -> tuple[NDArray[np.float32], ...]:
-        """Everything is there."""
+        """The mask, all ones at first, and the running mean."""
         number = self.groups.number
         return np.ones(number, np.float32), np.zeros(number, np.float32)
 
@@ -174,7 +174,10 @@ def _places(values: Any) -> Any:
 def _of_weights(
     node: Node, role: str, shape: tuple[int, ...], channels: Channels, short: Ids, number: int
 ) -> tuple[Ids, Ids]:
-    """For each element of a parameter the groups that it reads and makes; a depthwise kernel makes what it reads."""
+    """Of each element of a parameter: the channel group that it reads, and the one that it makes.
+
+    A depthwise kernel makes the group that it reads.
+    """
     masks = {}
     for axis, ids in channel_axes(node, role, channels):
         view = [1] * len(shape)
