@@ -10,8 +10,9 @@ text before has it without β-decay too. `derived_minus_random_se`: how much low
 the mean of random cells of equal size (±10 %), in standard errors. `modes_differ`: whether `macs` and
 `model_size_bytes` give different networks, each the lower one in its own cost. `latency_target_max_error`: the largest
 distance of a derived network's predicted latency from its target, as a share of it, over three targets on two devices,
-without a weight to tune. `two_path_memory_ratio`: memory that a step of the logits on 256 images adds to a process, of
-two paths over that of all nine.
+without a weight to tune. `budgets_max_excess`: by what share a network of one search with budgets of latency, arena and
+flash at once exceeds one of them, 0 or less where it meets all. `two_path_memory_ratio`: memory that a step of the
+logits on 256 images adds to a process, of two paths over that of all nine.
 """
 
 import argparse

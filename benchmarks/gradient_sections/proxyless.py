@@ -1,4 +1,4 @@
-"""ProxylessNAS on images: networks of given latencies on two devices, and the memory of two paths against all."""
+"""ProxylessNAS on images: given latencies on two devices, three budgets at once, memory of two paths against all."""
 
 import subprocess
 import sys
@@ -8,9 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from edgevolve import Derived, MobileSpace, NpzImages, Problem, ProxylessNAS, TrainingSettings, minimise, target
+from edgevolve import (
+    Derived,
+    MobileSpace,
+    NpzImages,
+    Problem,
+    ProxylessNAS,
+    TrainingSettings,
+    at_most,
+    minimise,
+    target,
+)
 from edgevolve.data import Classes, load_splits
-from edgevolve.runs import Job
+from edgevolve.runs import DeviceMemory, Job
 from edgevolve.runs.devices import device_metrics
 from edgevolve.runs.measure import measure
 from edgevolve.training.in_turn import Weights
@@ -21,6 +31,9 @@ from predictors import device
 from search_space.mixture import LOGITS
 
 DEVICES = ("cortex_m7", "coral_edge_tpu")
+BUDGETS = ("latency_ms", "arena_bytes", "flash_bytes")
+DRAWN = 40
+"""Random networks from which targets and budgets follow."""
 TRAINING = TrainingSettings(batch_size=64, learning_rate=0.05)
 
 
@@ -38,10 +51,12 @@ def measured(folder, quick):
     worst = 0.0
     for name in DEVICES:
         worst = max(worst, *(missed(space, splits, name, share, epochs) for share in (0.25, 0.5, 0.75)))
+    beyond = beyond_budgets(space, splits, epochs)
     each = {update: memory(update) for update in ("two", "full")}
     mebibytes = [f"{each[update] / 2**20:.0f} MiB" for update in ("two", "full")]
     print(f"memory of a step of the logits: two paths {mebibytes[0]}, all nine {mebibytes[1]}")
-    return {"latency_target_max_error": worst, "two_path_memory_ratio": each["two"] / each["full"]}
+    figures = {"latency_target_max_error": worst, "budgets_max_excess": beyond}
+    return figures | {"two_path_memory_ratio": each["two"] / each["full"]}
 
 
 def fewer(splits, number):
@@ -53,25 +68,45 @@ def fewer(splits, number):
 def missed(space, splits, name, share, epochs):
     """By what share the derived network misses a latency that lies at `share` between random networks' extremes."""
     providers = device_metrics((device(name),), {"latency_ms"}, set())
-    mixture, rng = space.mixture(), np.random.default_rng(0)
-    drawn = [tuple(int(rng.integers(len(d.options))) for d in mixture.decisions) for _ in range(40)]
-    known = sorted(latency(space, providers, mixture.genotype(selection)) for selection in drawn)
+    known = of_random(space, providers, "latency_ms")
     aim = known[0] + share * (known[-1] - known[0])
     problem = Problem([minimise("error"), target("latency_ms", aim)])
+    plain, derived = searched(space, splits, problem, providers, epochs)
+    print(f"{name}: target {aim:.4g} ms, most likely {plain['latency_ms']:.4g} ms, derived {derived['latency_ms']:.4g}")
+    return abs(derived["latency_ms"] / aim - 1)
+
+
+def beyond_budgets(space, splits, epochs):
+    """By what share the derived network exceeds one of three budgets of one search: 0 or less where it meets all.
+
+    Each budget is what a quarter of random networks keep.
+    """
+    providers = (*device_metrics((device(DEVICES[0]),), {"latency_ms"}, set()), DeviceMemory())
+    most = {name: of_random(space, providers, name)[DRAWN // 4] for name in BUDGETS}
+    problem = Problem([minimise("error")], [at_most(name, limit) for name, limit in most.items()])
+    plain, derived = searched(space, splits, problem, providers, epochs)
+    for name, limit in most.items():
+        print(f"{name}: budget {limit:.5g}, most likely {plain[name]:.5g}, derived {derived[name]:.5g}", flush=True)
+    return max(derived[name] / limit - 1 for name, limit in most.items())
+
+
+def of_random(space, providers, name):
+    """A metric of random networks, the smallest first."""
+    mixture, rng = space.mixture(), np.random.default_rng(0)
+    drawn = [tuple(int(rng.integers(len(d.options))) for d in mixture.decisions) for _ in range(DRAWN)]
+    return sorted(measure(space, providers, mixture.genotype(selection)).metrics[name] for selection in drawn)
+
+
+def searched(space, splits, problem, providers, epochs):
+    """The metrics of the network that is the most likely after the search, and of the one derived from it."""
     method = ProxylessNAS(training=replace(TRAINING, epochs=epochs), patience=epochs)
-    graph = space.graph(mixture.genotype(drawn[0]))
+    mixture = space.mixture()
+    graph = space.graph(mixture.genotype((0,) * len(mixture.decisions)))
     trained = method.within(space, problem, providers)(Job(-1, None, graph, 0, {}), splits)
     algorithm = Derived().start(space, problem, 0, lambda one: measure(space, providers, one).metrics)
     algorithm.prepared(trained.weights)
-    derived = latency(space, providers, algorithm.ask(0).genotype)
-    plain = latency(space, providers, mixture.genotype(next(mixture.best(trained.weights[LOGITS]))))
-    print(f"{name}: target {aim:.4g} ms, most likely {plain:.4g} ms, derived {derived:.4g} ms", flush=True)
-    return abs(derived / aim - 1)
-
-
-def latency(space, providers, genotype):
-    """As predicted, in milliseconds."""
-    return measure(space, providers, genotype).metrics["latency_ms"]
+    likely = mixture.genotype(next(mixture.best(trained.weights[LOGITS])))
+    return [measure(space, providers, one).metrics for one in (likely, algorithm.ask(0).genotype)]
 
 
 def memory(update):
