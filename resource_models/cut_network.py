@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, islice
+from itertools import accumulate, combinations, islice, product
 from typing import NamedTuple
 
 from edgevolve.tflite import Target
@@ -114,6 +114,8 @@ class CutNetwork:
         """A run is left out where what lies beside it needs more than the best cuts of as many runs as are tried.
 
         Every run is cut in each of the counts first, in the first way of `Effort.ways`, then the best of these in all.
+        Both are judged band by band, which is no bound for other orders: in a small network that is not cut yet, tries
+        that are left go to all other cuts.
         """
         outlook, effort = self._outlook, self.effort
         best: list[_Alike] = []
@@ -127,7 +129,32 @@ class CutNetwork:
                 best = sorted(best)[:number]
                 most = best[-1].cut.arena
         uncut = self._tail_bytes + outlook.beside([])
-        return sorted(cut for each in best for cut in self._ways(outlook, each, uncut, most_macs))
+        cuts = sorted(cut for each in best for cut in self._ways(outlook, each, uncut, most_macs))
+        if self.parts or len(cuts) >= effort.tries or len(self.banded.model.operators) > effort.small:
+            return cuts
+        known = {cut.parts for cut in cuts}
+        return sorted([*cuts, *(cut for cut in self._others(most_macs) if cut.parts not in known)])
+
+    def _others(self, most_macs: int) -> Iterator[Cut]:
+        """All cuts of one run that need less than the uncut network in some order of their operators, and others."""
+        outlook, effort, uncut = self._outlook, self.effort, self.footprint.arena_bytes
+        able = outlook.cutter.cuttable
+        ways = [
+            (rows, columns, spare, taper, rest)
+            for (rows, columns), (spare, taper, rest) in product(effort.counts, effort.ways(again=False))
+            if taper == 1 or rows > 1
+        ]
+        for first, last in combinations(range(len(able) + 1), 2):
+            if not all(able[first:last]):
+                continue
+            most, beside = uncut - self._tail_bytes - outlook.alone(first, last), outlook.beside([(first, last)])
+            for part in (Part(first, last, *way) for way in ways):
+                if outlook.least(first, last, part.rows * part.columns)[0] < most:
+                    work = outlook.cutter.macs(part)
+                    found = outlook.foreseen(part) if work is not None and work <= most_macs else None
+                    if work is not None and found and found.tail < most:
+                        head = max(found.bands, found.joins, beside)
+                        yield Cut(self._tail_bytes + found.tail + head, work, (part,))
 
     def _ways(self, outlook: Outlook, alike: _Alike, most: int, most_macs: int) -> Iterator[Cut]:
         """The cut and those of the same runs and counts in other ways, each of which changes it."""

@@ -22,7 +22,8 @@ class Effort(NamedTuple):
     so many networks are kept then. `packings` is
     `max_placed` of `packing.packed` for the plans in memory of the networks that need the least. Runs are cut in the
     first of the spares, tapers and rests; of the best cuts so many are cut in the others, too, `refined` for each try.
-    `orders` is `max_states` of `peak_memory`.
+    `orders` is `max_states` of `peak_memory`. In networks of at most `small` operators, tries that are left go to cuts
+    that promise nothing while their bands are computed one after the other.
     """
 
     counts: tuple[tuple[int, int], ...]
@@ -41,6 +42,7 @@ class Effort(NamedTuple):
     orders: int = 200
     wide: int = 0
     rungs: int = 0
+    small: int = 0
 
     def ways(self, *, again: bool) -> list[tuple[int, float, bool]]:
         """How a run can be cut in given counts: spare, taper and rest."""
@@ -67,6 +69,7 @@ THOROUGH = Effort(
     depth=4,
     refined=4,
     wide=45,
+    small=8,
 )
 QUICK = Effort(
     counts=_ROWS[:3] + _ROWS[4:5],

@@ -100,6 +100,15 @@ class Outlook:
             begin = last
         return most
 
+    def alone(self, first: int, last: int) -> int:
+        """Bytes that the head has at least with this run in bands, in any order: what one operator needs by itself."""
+        aligned, (_, wanted) = self.target.aligned, self.sizes(first, last)
+        beside = (
+            sum(aligned(x.size_bytes) for x in {x.name: x for x in (*node.inputs, *node.outputs)}.values())
+            for node in (*self.nodes[:first], *self.nodes[last:])
+        )
+        return max([2 * max(wanted), *beside])
+
     def around(self, first: int, last: int) -> int:
         """At most `beside` of these operators, alone or with others alike behind them.
 

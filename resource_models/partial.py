@@ -34,6 +34,11 @@ def choices(
     The last has the least arena found, or the first one within `most_arena_bytes`. A beam search: at each depth every
     run of operators of each network kept is tried in bands, judged by `Outlook`; the runs of one origin in the bands of
     an earlier cut are cut alike. Runs beside which as much is live as in the uncut network are left out.
+
+    `Outlook` judges cuts band by band. Another order of their operators may need less: neither figure is a bound. With
+    `effort.small`, tries that are left go to cuts that promise nothing. Only those are left out that are more work than
+    allowed, or beside which an operator needs as much by itself. Given enough tries, the best single cut of a small
+    network is that of all cuts in their orders of `best_order`.
     """
     with _no_collection():
         return _choices(model, slower, most_arena_bytes, target, effort)
