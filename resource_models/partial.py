@@ -22,6 +22,19 @@ _PACKED = 3
 """Networks for which a better plan in memory is searched."""
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No search for cycles: a plan makes millions of small tuples that stay, and few cycles."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@_no_collection()
 def choices(
     model: TfliteModel,
     slower: float,
@@ -40,13 +53,6 @@ def choices(
     allowed, or beside which an operator needs as much by itself. Given enough tries, the best single cut of a small
     network is that of all cuts in their orders of `best_order`.
     """
-    with _no_collection():
-        return _choices(model, slower, most_arena_bytes, target, effort)
-
-
-def _choices(
-    model: TfliteModel, slower: float, most_arena_bytes: int, target: Target, effort: Effort
-) -> tuple[Choice, ...]:
     first = CutNetwork(
         (), Banded(model, tuple(range(len(model.operators))), {}), target, effort.of(len(model.operators))
     )
@@ -69,18 +75,6 @@ def _choices(
     front = _packed(within)
     reached = next((i for i, state in enumerate(front) if state.footprint.arena_bytes <= most_arena_bytes), len(front))
     return tuple(state.choice(first.macs) for state in front[: reached + 1])
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """No search for cycles: a plan makes millions of small tuples that stay, and few cycles."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _packed(states: Sequence[CutNetwork]) -> list[CutNetwork]:
