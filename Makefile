@@ -17,7 +17,7 @@ demo: $(VENV)/installed
 	$(BIN)/python driver.py export $(RUN) --pick best
 
 test: lint
-	$(BIN)/python -m pytest -m "not slow" --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest -m "not slow" --numprocesses 3 --dist loadfile
 
 slow: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -m slow --numprocesses 2 --dist loadfile

@@ -145,6 +145,7 @@ config = SearchConfig(task=Broken(), failures_in_a_row=2,""",
     assert re.search(r"[23] failures in a row; the first: OSError: the probe is not connected\n$", done.stderr)
 
 
+@pytest.mark.slow
 def test_modules_of_the_users_own_may_be_named_as_they_like(tmp_path):
     (tmp_path / "tiny.py").write_text(TINY)
     for name in ("data", "graph", "runs", "engine", "training", "reports", "deployment"):

@@ -80,8 +80,14 @@ def test_what_is_on_record_is_the_strategy_and_not_chance(name):
     assert all(sum(line in lines for line in records[name]) < 30 for lines in others)
 
 
-def test_a_search_that_is_cut_and_resumed_equals_an_uninterrupted_one(name, config, run_search, tmp_path):
-    cuts = range(0, 40, 3)
+@pytest.mark.parametrize(
+    "cuts",
+    [
+        pytest.param(range(2, 40, 12), id="after some events"),
+        pytest.param(range(40), id="after any event", marks=pytest.mark.slow),
+    ],
+)
+def test_a_search_that_is_cut_and_resumed_equals_an_uninterrupted_one(name, cuts, config, run_search, tmp_path):
     seen = []
 
     def copy_as_a_kill_would_leave_it(run, event):

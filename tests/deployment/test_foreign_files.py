@@ -115,7 +115,9 @@ def mobilenet():
     return APPLICATIONS.MobileNet((96, 96, 3), alpha=0.25, weights=None, classes=10)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "kind", [kind if kind in ("float32", "int8") else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
+)
 def test_mobilenet_of_every_element_type_is_read_as_litert_reads_it(mobilenet, kind, tmp_path):
     model, path = written(tmp_path / "model.tflite", mobilenet, kind)
     assert_tensors_are_those_of_litert(model, path)
@@ -134,6 +136,7 @@ def test_mobilenet_needs_the_arena_that_was_predicted(mobilenet, tmp_path):
     assert_arena_is_that_of_the_runtime(model, path)
 
 
+@pytest.mark.slow
 def test_a_fixed_batch_of_1_is_not_called_open(mobilenet, tmp_path):
     entry = keras.Input(batch_shape=(1, 96, 96, 3))
     model, path = written(tmp_path / "model.tflite", keras.Model(entry, mobilenet(entry)), "int8")

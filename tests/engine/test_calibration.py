@@ -150,6 +150,7 @@ def test_more_networks_begin_with_the_same_ones():
     assert networks(2) == networks(3)[:2]
 
 
+@pytest.mark.slow
 def test_on_ray_there_is_one_worker_a_node_and_it_measures(tmp_path):
     ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     try:

@@ -87,6 +87,7 @@ def test_epochs_other_than_those_of_the_training_are_refused(config):
         odd.check(odd.task)
 
 
+@pytest.mark.slow
 def test_trained_on_digits_a_continued_candidate_starts_where_the_one_below_ended(tmp_path):
     data = Digits()
     config = SearchConfig(

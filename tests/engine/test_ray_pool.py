@@ -121,6 +121,7 @@ def test_a_worker_is_replaced_after_its_share_of_jobs(pool, monkeypatch):
     assert all(isinstance(result.outcome, Completed) for result in results.values())
 
 
+@pytest.mark.slow
 def test_workers_that_never_start_end_the_search_with_the_reason(cluster, tmp_path):
     (tmp_path / "no worker starts").touch()
     pool = RayPool(Unruly(str(tmp_path)), Noise().load(), workers=1)

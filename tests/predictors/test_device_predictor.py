@@ -135,6 +135,7 @@ def own_ways(graphs, seed, rows):
     return np.repeat(truth, rows) * rng.lognormal(0, 0.03, rows * len(graphs))
 
 
+@pytest.mark.slow
 def test_intervals_hold_for_unseen_networks_where_each_network_was_measured_three_times():
     different = list(
         {graph_hash(graph): graph for graph in map(random_graph, range(310)) if len(graph.nodes) > 2}.values()

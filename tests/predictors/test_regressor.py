@@ -99,6 +99,7 @@ def test_a_scaled_predictor_is_the_same_times_the_factor(bent):
         assert np.allclose(part.scaled(1.25)(rows), 1.25 * part(rows))
 
 
+@pytest.mark.slow
 def test_intervals_hold_nine_of_ten_pooled_over_many_fits():
     held = []
     for seed in range(30):

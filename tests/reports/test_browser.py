@@ -131,6 +131,7 @@ def test_dark_and_light_follow_the_system_and_the_button(browser, made):
     assert page.errors() == []
 
 
+@pytest.mark.slow
 def test_the_pictures_of_the_docs_show_a_run(browser, tmp_path):
     """Of the run EDGEVOLVE_RUN, into the folder EDGEVOLVE_SCREENSHOTS, where they are given."""
     from selenium.webdriver import ActionChains

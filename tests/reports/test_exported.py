@@ -61,11 +61,12 @@ def test_many_classes_have_no_matrix(run):
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_manifest_that_no_export_wrote_is_left_aside(run):
+@pytest.mark.parametrize("number", [12, pytest.param(60, marks=pytest.mark.slow)])
+def test_a_manifest_that_no_export_wrote_is_left_aside(run, number):
     rng = np.random.default_rng(0)
     odd = [None, -1, 1e400, "x", [], {}, [[1]], True, 1 << 80, [[0, 1], [1]], "\ud800"]
     texts = ["", "[", "[]", "null", "[" * 100_000]
-    for _ in range(60):
+    for _ in range(number):
         manifest = json.loads(json.dumps(MANIFEST))
         holder = manifest if rng.random() < 0.4 else manifest["classes"][int(rng.integers(3))]
         key = list(holder)[int(rng.integers(len(holder)))]

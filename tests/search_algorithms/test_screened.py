@@ -47,7 +47,7 @@ def test_until_twenty_outcomes_the_strategy_asks_as_without_known_metrics():
     assert [p.genotype for p in screened[20:]] != [p.genotype for p in alone[20:]]
 
 
-@pytest.mark.parametrize("measure", [known, unmeasured])
+@pytest.mark.parametrize("measure", [pytest.param(known, marks=pytest.mark.slow), unmeasured])
 def test_of_random_candidates_the_screened_have_less_error(measure):
     problem = Problem([minimise("error", scale=0.01), minimise("macs", scale=1e6)])
     for seed in range(3):
@@ -104,6 +104,7 @@ class Recording:
         self.errors.update({number: known["error"] for number, known in metrics.items()})
 
 
+@pytest.mark.slow
 def test_a_strategy_gets_errors_that_scatter_less_if_trainings_report_their_losses():
     true, observed, believed = {}, {}, {}
     algorithm = Screened(Recording(believed), children=2).start(SPACE, PROBLEM, 0, known)

@@ -114,6 +114,7 @@ print(json.dumps({"growth_mb": peak_mb() - before, "error": error}))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="peak memory is read from /proc")
 def test_training_on_200_mb_in_a_file_takes_less_than_100_mb_more_memory(tmp_path):
     number, shape = 65_000, (32, 32, 3)
