@@ -57,7 +57,7 @@ def with_moved_ends(first: CutNetwork, state: CutNetwork, most_macs: int) -> lis
 
 
 def _wiring(network: Banded) -> list[tuple[int, ...]]:
-    """Of each operator those that make what it reads: an order of one network is one of others alike in this."""
+    """The operators that make what each operator reads. Networks that are equal in this can run in the same orders."""
     nodes = network.model.graph.nodes
     makers = {y.name: number for number, node in enumerate(nodes) for y in node.outputs}
     return [tuple(makers.get(x.name, -1) for x in node.inputs) for node in nodes]

@@ -66,6 +66,7 @@ class Outlook:
         self.kept = [operator_bytes(operator, target) for operator in model.operators]
         self.scratch = [_scratch(operator, target) for operator in model.operators]
         self.sizes, self.foreseen = cache(self._sizes_of), cache(self._foreseen)
+        self._maps = cache(self._maps_from)
         self._works = [sum(y.size_bytes for y in node.outputs) for node in self.nodes]
         self._reads = [[(self._makers.get(x.name, -1), x.size_bytes) for x in node.inputs] for node in self.nodes]
         self._live = live_at(model, target)
@@ -148,12 +149,16 @@ class Outlook:
         through = self.enters[first] - sum(given)
         work = through
         if behind == first:
-            busiest = max(
-                self._works[i] + sum(size for maker, size in self._reads[i] if maker >= first)
-                for i in range(first, last)
-            )
-            work += sum(given) + (busiest + sum(wanted) * (bands - 1) // 2) // bands
+            work += sum(given) + (self._maps(first)[last - 1 - first] + sum(wanted) * (bands - 1) // 2) // bands
         return tail, max(through + sum(wanted) + min(wanted, default=0), work)
+
+    def _maps_from(self, first: int) -> list[int]:
+        """The most bytes of maps from `first` on that one operator reads and makes, up to each of the next ones."""
+        each = (
+            made + sum(size for maker, size in reads if maker >= first)
+            for made, reads in zip(self._works[first:], self._reads[first:], strict=True)
+        )
+        return [*accumulate(each, max)]
 
     def _sizes_of(self, first: int, last: int) -> tuple[list[int], list[int]]:
         aligned = self.target.aligned
@@ -251,7 +256,7 @@ class _Ledger:
         return list(accumulate(change))
 
     def _apart(self) -> list[int]:
-        """Bytes of what is live that need not be where entries come in pieces, a piece beside what is cut out of it."""
+        """Bytes that are saved at each step if entries come in pieces: the entries, less the pieces cut out of them."""
         apart = [0] * (self._now + 1)
         for entry in range(self._entries):
             if self._dies[entry] < NEVER:

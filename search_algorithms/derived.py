@@ -23,8 +23,8 @@ class Derived:
 
     Networks that keep the hard bounds known before training, and are within a twentieth of every target, come first:
     the most likely network, changed option by option until it does so, then those among the 500 most likely. At most
-    `skips` nodes of a cell do nothing. Options less likely than `pruning_threshold` are pruned: no network has them,
-    but where a decision has no others.
+    `skips` nodes of a cell do nothing. Options less likely than `pruning_threshold` are pruned,
+    unless a decision has no others.
     """
 
     skips: int | None = 2

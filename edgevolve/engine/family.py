@@ -25,7 +25,7 @@ MOST_RELATIVES = 40
 
 @dataclass(frozen=True, slots=True)
 class Relative:
-    """A network with its inherited weights; `error` is its int8 file's main metric on validation, least best."""
+    """A network with its inherited weights; `error` is its int8 file's main metric on validation, lower is better."""
 
     graph: Graph
     weights: dict[str, NDArray[Any]]

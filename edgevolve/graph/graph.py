@@ -86,7 +86,7 @@ class GraphBuilder:
     """
 
     def __init__(self, merge: bool = True) -> None:
-        """Start with an empty graph; `merge` makes equal operators without a kernel on one input one node."""
+        """Start empty. With `merge`, equal operators without kernels on the same input become one node."""
         self._merge = merge
         self._inputs: list[Tensor] = []
         self._nodes: list[Node] = []
@@ -130,7 +130,7 @@ class GraphBuilder:
 
 
 def weight_tensors(op: Op, name: str, inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
-    """The constants of node `name`; beside activations of 16 bits a bias has 64, as TFLite's kernels have it."""
+    """The constants of node `name`. With activations of 16 bits a bias has 64 bits, as TFLite's kernels expect."""
     wide = DType.INT64 if inputs[0].dtype is DType.INT16 else DType.INT32
     return tuple(
         Tensor(f"{name}/{w.role}", w.shape, wide if w.role == "bias" else w.dtype, constant=True)

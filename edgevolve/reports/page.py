@@ -42,8 +42,8 @@ _MOST_NAME = 200
 def report_page(runs: Sequence[Run], commands: Sequence[str]) -> str:
     """The page of `runs`; `commands` are their paths as the user gave them, for the commands it shows.
 
-    Without runs it is the page of the empty journal that the first command names. Of a front of more than 150 networks,
-    those in equal steps along it and the best have their details on the page.
+    Without runs it is the page of the empty journal that the first command names. If the front has more than 150
+    networks, the page has the details of some only: those at equal steps along the front, and the best.
     """
     if not runs:
         empty: View = {"runs": [], "compare": None, "live": False}
