@@ -225,12 +225,14 @@ def _through(
 def _done(along: Along, places: Mapping[str, Band], need: Mapping[str, tuple[int, int]], spare: int) -> Step | None:
     """What an operator makes of what lies of all its maps."""
     lie = [places[name] for name in along.maps]
-    start, finish = max(band.start for band in lie), min(band.start + band.size for band in lie)
-    right, wrong = max(band.right for band in lie), min(band.wrong for band in lie)
+    read = lie[0]
+    if len(lie) > 1:
+        start, finish = max(band.start for band in lie), min(band.start + band.size for band in lie)
+        read = Band(start, finish - start, max(band.right for band in lie), min(band.wrong for band in lie))
     if along.cuts:
-        start, finish = max(start, along.window.shift), min(finish, along.window.shift + along.made_size)
-        right, wrong = max(right, start), min(wrong, finish)
-    read = Band(start, finish - start, right, wrong)
+        start = max(read.start, along.window.shift)
+        finish = min(read.start + read.size, along.window.shift + along.made_size)
+        read = Band(start, finish - start, max(read.right, start), min(read.wrong, finish))
     if spare < NEVER:
         begin, stop = _reach(along.window, along.size, along.made_size, need[along.made])
         if read.size - (stop - begin) >= spare:
