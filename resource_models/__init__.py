@@ -1,11 +1,11 @@
 """What a graph costs on a device: peak memory, arena, flash, model size and multiply-accumulates.
 
-An independent library: it reads a `graph.Graph` and needs nothing else.
+It reads networks as an `edgevolve.graph.Graph` or as a `.tflite` file (`edgevolve.tflite`).
 
 >>> memory = peak_memory(graph)
 >>> memory.peak_bytes, memory.exact
 (49152, True)
->>> reordered(graph, memory.order)  # the same network, run in the order that reaches it
+>>> reordered(graph, memory.order)  # the same network, run in the order that reaches this peak
 >>> measure(graph).arena_bytes  # what TensorFlow Lite Micro allocates on a Cortex-M
 52608
 """

@@ -1,4 +1,4 @@
-"""What a network really needs on a device that runs TensorFlow Lite Micro, before its file exists."""
+"""What a network needs under TensorFlow Lite Micro: arena, flash, operators. A graph's figures precede its file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -23,13 +23,13 @@ from resource_models.timeline import NEVER, Timeline
 class Footprint:
     """Memory and work of a deployed network on `target`.
 
-    The arena is one block: a head of planned buffers and a tail that stays. With the file's memory plan the head is
-    `planned_head_bytes`, with the runtime's own `greedy_head_bytes`; no plan is below `peak_bytes`, the most bytes
-    live at once, each buffer rounded up to the alignment. `exact` tells that the planned head is the least.
-    `stored_head_bytes` is the head with the plan that a file brings, None where it brings none.
-    `unmodelled` names the operators whose kernels have no model: what they keep and ask for is left out.
-    `flash_bytes` is the size of the `.tflite`, `operators` what the runtime's resolver must register, and
-    `setup_bytes` what the runtime needs in all while it prepares kernels and plans: with tiny activations it decides.
+    The arena is one block: a head of planned buffers and a tail that the runtime keeps. The head takes
+    `planned_head_bytes` under our memory plan and `greedy_head_bytes` under the runtime's own. No plan is lower than
+    `peak_bytes`, the most bytes live at once, each buffer rounded up to the alignment. `exact` says that no plan is
+    lower than `planned_head_bytes`. `stored_head_bytes` is the head under the plan stored in a file, None without one.
+    `setup_bytes` is the whole arena that the runtime needs while it prepares kernels and plans; it decides where
+    activations are tiny. `flash_bytes` is the size of the `.tflite`. `operators` are those that the runtime's resolver
+    must register. `unmodelled` names operators whose kernels have no model: their own memory counts as 0.
     """
 
     target: Target
@@ -47,25 +47,25 @@ class Footprint:
 
     @property
     def file_arena_bytes(self) -> int:
-        """The smallest arena that works for the file as it is, with the plan that it brings or the runtime's own."""
+        """The smallest arena that works for the file as it is, under its stored plan or the runtime's own."""
         head = self.greedy_head_bytes if self.stored_head_bytes is None else self.stored_head_bytes
         return max(head + self.tail_bytes, self.setup_bytes)
 
     @property
     def arena_bytes(self) -> int:
-        """The smallest arena that works: head and tail, with the file's plan."""
+        """The smallest arena that works: head and tail, under our plan."""
         return max(self.planned_head_bytes + self.tail_bytes, self.setup_bytes)
 
     @property
     def greedy_arena_bytes(self) -> int:
-        """The smallest arena that would work without a plan in the file."""
+        """The smallest arena that works without a plan in the file."""
         return max(self.greedy_head_bytes + self.tail_bytes, self.setup_bytes)
 
 
 class Placed(NamedTuple):
-    """What the runtime places: tensors in the order of their numbers, then scratch in its order.
+    """The buffers that the runtime places: tensors by their number in the file, then scratch by operator.
 
-    `numbers` are the tensors' numbers in the file.
+    `names` and `numbers` are those of the tensors.
     """
 
     names: tuple[str, ...]
@@ -75,13 +75,13 @@ class Placed(NamedTuple):
 
 
 def measure(graph: Graph, target: Target = CORTEX_M) -> Footprint:
-    """What `deployment.export` makes of the graph: the file's operators in the order of least peak memory."""
+    """The footprint of the file that `deployment.export` writes: merged operators in the order of least peak memory."""
     merged = deployed(graph).graph
     return footprint(reordered(merged, peak_memory(merged).order), target)
 
 
 def footprint(graph: Graph, target: Target = CORTEX_M) -> Footprint:
-    """The figures of the file's own operators (`deployed`), in the order in which they stand."""
+    """The footprint of a graph of file operators (`deployed`), in the graph's order."""
     parts = _parts(graph, target)
     placed = _placed(parts, target)
     plan = _best(parts, placed)
@@ -94,10 +94,10 @@ def footprint(graph: Graph, target: Target = CORTEX_M) -> Footprint:
 
 
 def file_footprint(model: TfliteModel, target: Target = CORTEX_M, max_placed: int = MAX_PLACED) -> Footprint:
-    """The figures of a file, in its own order and with its own numbers of tensors; flash is its size as it is.
+    """The footprint of a file, in its own order and with its own numbers of tensors.
 
-    A plan that the file brings counts as `stored_head_bytes`. Kernels without a model (`unmodelled`) count as nothing.
-    Multiply-accumulates are those of each subgraph that runs, counted once.
+    `flash_bytes` is the file's size, and its stored plan gives `stored_head_bytes`. Kernels without a model
+    (`unmodelled`) count as 0 bytes. Multiply-accumulates are those of `file_macs`. `max_placed` as of `packing.packed`.
     """
     parts = _parts(model, target)
     placed = _placed(parts, target)
@@ -107,14 +107,14 @@ def file_footprint(model: TfliteModel, target: Target = CORTEX_M, max_placed: in
 
 
 class LeastArena(NamedTuple):
-    """Bytes of the arena of a file at least, under any plan, and those of its tail."""
+    """A lower bound of a file's arena under any plan, and the bytes of its tail."""
 
     least: int
     tail: int
 
 
 def least_arena(model: TfliteModel, target: Target = CORTEX_M) -> LeastArena:
-    """What is known of the arena of a file before a plan is searched."""
+    """The lower bound of a file's arena in its own order; no plan is searched."""
     parts = _parts(model, target)
     placed = _placed(parts, target)
     ends, head = tail(parts, target, len(placed.tensors)), live_peak([*placed.tensors, *placed.scratch])
@@ -122,14 +122,15 @@ def least_arena(model: TfliteModel, target: Target = CORTEX_M) -> LeastArena:
 
 
 def tail_bytes(model: TfliteModel, target: Target = CORTEX_M) -> int:
-    """What is kept in the arena of a file for ever, whatever its plan and the order of its operators."""
+    """Bytes of a file's arena that the runtime keeps, whatever the plan and the order of the operators."""
     return tail(_parts(model, target), target, 0).kept_bytes
 
 
 def placed_buffers(network: Graph | TfliteModel, target: Target = CORTEX_M) -> list[PlacedBuffer]:
-    """Where the plan puts each buffer of a file's operators (`deployed`) or of a file, scratch included.
+    """Where the best plan puts each buffer, scratch included: of a file, or of a graph of file operators (`deployed`).
 
-    Of a file with several subgraphs steps are those of `timeline`, from 1 on; what is never reached is left out.
+    Operator k runs in step k. In a file with several subgraphs, step k is step k + 1 of `timeline`. Buffers that are
+    never reached are left out.
     """
     placed = buffers(network, target)
     all_buffers = [*placed.tensors, *placed.scratch]
@@ -143,17 +144,17 @@ def placed_buffers(network: Graph | TfliteModel, target: Target = CORTEX_M) -> l
 
 
 def memory_plan(network: Graph | TfliteModel, target: Target = CORTEX_M, max_placed: int = MAX_PLACED) -> Plan:
-    """The best plan for a file's operators (`deployed`) or for a file, offsets in the order of `buffers`.
+    """The best plan for a file, or for a graph of file operators (`deployed`); tensors in the order of `buffers`.
 
-    Beside variables in subgraphs behind the first the runtime misreads a plan (`AllocateVariables` of
-    `micro_allocator.cc` looks them up by their place in the first), so that such a file gets none.
+    A file with variables in a subgraph other than the first gets no plan, since the runtime would misread it:
+    `AllocateVariables` of `micro_allocator.cc` looks variables up by their place in the first subgraph.
     """
     parts = _parts(network, target)
     return _best(parts, _placed(parts, target), max_placed)
 
 
 def stored_head_bytes(model: TfliteModel, target: Target = CORTEX_M) -> int:
-    """Bytes of the head as the file stands: with the plan that it brings, or the runtime's own where it brings none."""
+    """Bytes of the head as the file stands: under its stored plan, or the runtime's own where no stored plan fits."""
     placed = buffers(model, target)
     stored = model.offsets if model.plan_fits else None
     fixed = [None if stored is None or stored[i] < 0 else stored[i] for i in placed.numbers]
@@ -162,23 +163,23 @@ def stored_head_bytes(model: TfliteModel, target: Target = CORTEX_M) -> int:
 
 
 def buffers(network: Graph | TfliteModel, target: Target = CORTEX_M) -> Placed:
-    """The buffers that the runtime plans for a file's operators (`deployed`) or for a file.
+    """The buffers that the runtime plans for a file, or for a graph of file operators (`deployed`).
 
-    An exported file numbers the inputs, then what each node makes; the numbers of a file go through all subgraphs. An
-    input is live from the start to its last reader, what a node makes from that node to its last reader, and what the
-    network gives to the end; nothing is ever computed in place. What belongs to a subgraph that others run lives as
-    `timeline` says. The runtime takes equal buffers by their numbers, and none for a tensor of no bytes.
+    An input is live from the start to its last reader, a node's output from that node to its last reader, a network
+    output to the end. Nothing is computed in place. Tensors of called subgraphs live as `timeline` says. A tensor of 0
+    bytes has no buffer. An exported file numbers its inputs, then the outputs of each node. Numbers run through all
+    subgraphs of a file. The runtime breaks ties between buffers of equal size by them.
     """
     return _placed(_parts(network, target), target)
 
 
 def timeline(model: TfliteModel) -> Timeline:
-    """The steps of a file as they run, those of called subgraphs included."""
+    """The steps of a file in the order in which they run, those of called subgraphs included."""
     return Timeline([(part.graph, part.operators) for part in model.subgraphs])
 
 
 def file_macs(model: TfliteModel) -> int:
-    """Multiply-accumulates of every subgraph that runs when the first one does, each counted once: loops, too."""
+    """Multiply-accumulates of every subgraph that the first one reaches. Each counts once, in a loop as well."""
     return sum(macs(model.subgraphs[number].graph) for number in model.reached)
 
 
@@ -197,7 +198,7 @@ def _kernels(listed: Sequence[Operator], target: Target) -> list[tuple[Operator,
 
 
 def _placed(parts: Sequence[Part], target: Target) -> Placed:
-    """The buffers by the tensors' numbers."""
+    """The buffers in the order of the tensors' numbers."""
     times = Timeline([(part.graph, [operator for operator, _ in part.kernels]) for part in parts])
     names: list[str] = []
     numbers: list[int] = []

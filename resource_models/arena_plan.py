@@ -7,16 +7,17 @@ from resource_models.packing import MAX_PLACED, packed
 from resource_models.planner import Buffer, greedy_offsets, height, live_peak
 
 MOST_PACKED = 2_000
-"""Buffers for which a plan is searched; more would take minutes."""
+"""Above so many buffers no plan is searched: it would take minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Where the runtime puts its buffers.
 
-    `offsets` are those of the tensors, in bytes and in their order, or None where the runtime's own plan is as low;
-    scratch is always placed by the runtime. `peak_bytes`, the most bytes live at once, `head_bytes` with this plan
-    and `greedy_bytes` without any stand in this order. `exact` tells that no plan is lower.
+    `offsets` are in bytes, one for each tensor in the order of their numbers; None where the runtime's own plan is as
+    low. The runtime always places scratch itself. `peak_bytes` is the most bytes live at once, `head_bytes` the height
+    of this plan, `greedy_bytes` that of the runtime's own: no figure is below the one before it. `exact` says that no
+    plan is lower.
     """
 
     offsets: tuple[int, ...] | None
@@ -27,15 +28,15 @@ class Plan:
 
 
 def unplanned(buffers: Sequence[Buffer], greedy: Sequence[int] | None = None) -> Plan:
-    """The runtime's own plan, whose offsets are `greedy` (computed unless given)."""
+    """The runtime's own plan; its offsets are `greedy` (computed unless given)."""
     peak, highest = live_peak(buffers), height(buffers, greedy_offsets(buffers) if greedy is None else greedy)
     return Plan(None, peak, highest, highest, highest == peak)
 
 
 def plan(tensors: Sequence[Buffer], scratch: Sequence[Buffer] = (), max_placed: int = MAX_PLACED) -> Plan:
-    """The best plan for tensors in the order of their numbers, and the scratch buffers of all kernels.
+    """The lowest plan found for tensors, in the order of their numbers, beside the scratch buffers of all kernels.
 
-    Above `MOST_PACKED` buffers the runtime's own plan is all that is looked at. `max_placed` as of `packed`.
+    Above `MOST_PACKED` buffers it is the runtime's own plan. `max_placed` as of `packed`.
     """
     buffers = [*tensors, *scratch]
     greedy = greedy_offsets(buffers)

@@ -1,4 +1,4 @@
-"""The network that computes a part of another one in bands."""
+"""Writes a network again, with one part of it computed in bands."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,10 +15,10 @@ _MARK = "~"
 
 @dataclass(frozen=True, slots=True)
 class Banded:
-    """The network that computes a part in bands.
+    """A network with a part in bands.
 
-    `origins` say of each operator which one of the original it repeats, None for a slice or a concatenation; `wholes`
-    of each new activation, by name, of which tensor it is a piece.
+    `origins` gives for each operator the index of the original operator that it repeats, None for an added slice or
+    concatenation. `wholes` gives for each new activation, by name, the name of the tensor of which it is a piece.
     """
 
     model: TfliteModel
@@ -27,7 +27,7 @@ class Banded:
 
 
 def banded(cutter: Cutter, part: Part) -> Banded | None:
-    """The network with the part in bands; None where strides or maps do not allow for it."""
+    """The network with the part in bands; None where strides or shapes do not allow it."""
     ways = cutter.ways(part)
     if ways is None:
         return None
@@ -43,9 +43,9 @@ def banded(cutter: Cutter, part: Part) -> Banded | None:
 def best_order(
     network: Banded, target: Target, max_states: int | None = None, below: int | None = None
 ) -> tuple[int, ...]:
-    """That of least peak memory: what a band makes is then made when it is needed. Empty where none is `below`.
+    """The order of least peak memory, which computes each piece only when it is needed.
 
-    `max_states` and `below` as of `peak_memory`.
+    Empty where no order's peak is less than `below` bytes. `max_states` and `below` as of `peak_memory`.
     """
     graph = network.model.graph
     best = peak_memory(graph, alignment_bytes=target.alignment_bytes, max_states=max_states, below=below)
@@ -53,7 +53,7 @@ def best_order(
 
 
 def in_order(network: Banded, order: Sequence[int]) -> Banded:
-    """With the operators in this order."""
+    """The same network with its operators in this order."""
     first, *others = network.model.subgraphs
     operators = tuple(first.operators[i] for i in order)
     changed = replace(first, graph=reordered(first.graph, order), operators=operators)
@@ -62,7 +62,7 @@ def in_order(network: Banded, order: Sequence[int]) -> Banded:
 
 
 class _Writer:
-    """Operators of the new network, as they are put down."""
+    """Collects the operators of the new network; a `Sink`."""
 
     def __init__(self, model: TfliteModel) -> None:
         self._model = model
@@ -76,7 +76,7 @@ class _Writer:
         self._scales |= {y.name: n for op in model.operators for y, n in zip(op.outputs, op.output_scales, strict=True)}
 
     def keep(self, number: int) -> None:
-        """Take over an operator as it is."""
+        """Take over an operator unchanged."""
         self._nodes.append(self._model.graph.nodes[number])
         self._operators.append(self._model.operators[number])
         self._origins.append(number)
@@ -112,7 +112,7 @@ class _Writer:
         return out
 
     def done(self) -> Banded:
-        """All that was put down."""
+        """The network of all operators collected."""
         graph = Graph(self._model.graph.inputs, tuple(self._nodes), self._model.graph.outputs)
         first, *others = self._model.subgraphs
         used = {x.name for op in self._operators for x in (*op.inputs, *op.outputs) if x}
@@ -123,15 +123,15 @@ class _Writer:
         return Banded(model, tuple(self._origins), self._wholes)
 
     def _piece(self, whole: Tensor, sizes: tuple[int, int]) -> Tensor:
-        """A new activation; no name is used twice, in networks that are cut again either."""
+        """A new activation for a piece; its name is unique, in networks that are cut again as well."""
         name = f"{whole.name}{_MARK}{len(self._model.operators)}.{len(self._nodes)}"
-        while name in self._known or name in self._wholes:  # of an earlier cut of as many operators
+        while name in self._known or name in self._wholes:  # taken by an earlier cut
             name += _MARK
         self._wholes[name] = whole.name
         return replace(whole, name=name, shape=(1, *sizes, whole.shape[3]))
 
     def _numbers(self, values: tuple[int, ...]) -> Tensor:
-        """A constant; one of the same numbers is used again."""
+        """A constant of these numbers; equal numbers share one."""
         name = f"{_MARK}{','.join(map(str, values))}"
         if name in self._known:
             return self._known[name]

@@ -1,10 +1,9 @@
-"""A part of a network computed band by band: only a band of each of its large maps is alive at once.
+"""A part of a network computed band by band: only one band of each of its large maps is live at a time.
 
-The operators of the part run once a band, unchanged, on pieces of its inputs that are wider than the band by what the
-windows reach across. At the edge of a piece they pad where the whole map goes on, so the outer rows come out wrong;
-these are cut off before anything that counts is computed of them. Every value that stays is computed from the same
-numbers by the same kernels, so that outputs are equal to the bit. Ideas: Lin et al., MCUNetV2 (2021); Liberis and Lane,
-Pex (2022).
+The operators of the part run once a band, unchanged. They read pieces that are wider than the band by the reach of
+their windows. At the edge of a piece a kernel pads where the whole map goes on, so its outer rows are wrong. These rows
+are cut off before anything that is kept depends on them. Every value that is kept is computed from the same numbers by
+the same kernels, so outputs are equal to the bit. Ideas: Lin et al., MCUNetV2 (2021); Liberis and Lane, Pex (2022).
 """
 
 from collections.abc import Sequence
@@ -20,10 +19,10 @@ POINTWISE = frozenset(
     {"ABS", "CAST", "COS", "DEQUANTIZE", "ELU", "EXP", "HARD_SWISH", "LEAKY_RELU", "LOG", "LOGISTIC", "NEG", "PRELU"}
     | {"QUANTIZE", "RELU", "RELU6", "RELU_0_TO_1", "RELU_N1_TO_1", "RSQRT", "SIN", "SQRT", "SQUARE", "TANH"}
 )
-"""Operators that make each element of the one at the same place, with constants by channel at most."""
+"""Operators that compute each element from the one at the same place; their constants are by channel at most."""
 
 OF_SEVERAL = frozenset({"ADD", "CONCATENATION", "DIV", "MAXIMUM", "MINIMUM", "MUL", "SQUARED_DIFFERENCE", "SUB"})
-"""Operators that make each pixel of those at the same place of several maps."""
+"""Operators that compute each pixel from those at the same place of several maps."""
 
 SLICE = "SLICE"
 
@@ -35,12 +34,12 @@ _AXES = (1, 2)
 
 
 class Part(NamedTuple):
-    """The operators `first` to before `last`, and into how many bands of rows and of columns their outputs are cut.
+    """The operators `first` to `last` (excluded), and how many bands of rows and of columns their outputs are cut into.
 
-    Within a band a map is cut to what its next reader needs where that is at least `spare` rows or columns less. A
-    band has `taper` times the rows of the one before: what earlier ones made waits in memory while later ones run.
-    With `rest`, maps that only the part reads are cut down, from band to band, to what is still to be read. The ends
-    of the bands but the last lie `moved` rows or columns further.
+    Within a band a map is cut to what its next reader needs, where that saves at least `spare` rows or columns. Each
+    band has `taper` times the rows of the band before it, since results of earlier bands wait in memory while later
+    bands run. With `rest`, maps that only the part reads are cut down, from band to band, to what later bands read.
+    `moved` shifts the end of each band but the last by so many rows or columns of the largest output.
     """
 
     first: int
@@ -54,14 +53,14 @@ class Part(NamedTuple):
 
 
 class Ways(NamedTuple):
-    """Along one axis: the paths of all bands, and of what each operator makes, how much they make together."""
+    """Along one axis: the path of each band, and how many rows or columns each operator makes in all of them."""
 
     paths: tuple[Path, ...]
     made: tuple[int, ...]
 
 
 class Cutter:
-    """Cuts parts of one network; what it has worked out of a part it keeps."""
+    """Cuts parts of one network, and caches what it derives for a part."""
 
     def __init__(self, model: TfliteModel) -> None:
         """Nothing is cut yet."""
@@ -75,7 +74,7 @@ class Cutter:
         self._along, self._paths = cache(self._find_along), cache(self._find_paths)
 
     def _find_along(self, number: int) -> tuple[Along, Along] | None:
-        """What an operator does along both axes; None where its pixels do not follow from those around them."""
+        """What an operator does along both axes; None where `_allowed` or the file's sizes exclude it."""
         operator = self.model.operators[number]
         if not _allowed(operator):
             return None
@@ -83,7 +82,7 @@ class Cutter:
         return (down, across) if _fits(down) and _fits(across) else None
 
     def _ends(self, first: int, last: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """The maps that a part reads and does not make, and those that it makes and that are read after it."""
+        """The maps that a part reads and does not make, and those of its maps that are needed after it."""
         nodes = self.model.graph.nodes[first:last]
         made = {y.name: y for node in nodes for y in node.outputs}
         given = {x.name: x for node in nodes for x in node.inputs if x.name not in made}
@@ -91,23 +90,23 @@ class Cutter:
 
     @cached_property
     def cuttable(self) -> list[bool]:
-        """Of each operator whether each pixel that it makes follows from those around the same place."""
+        """For each operator, whether each pixel that it makes depends only on those around the same place."""
         return [self._along(number) is not None for number in range(len(self.model.operators))]
 
     def _macs_of(self, part: Part) -> int | None:
-        """Multiply-accumulates of the network with the part in bands; None where it cannot be cut so."""
+        """Multiply-accumulates of the network with the part in bands; None where the part cannot be cut so."""
         ways = self.ways(part)
         if ways is None:
             return None
         total, (down, across) = self._work, ways
         for step, number in enumerate(range(part.first, part.last)):
-            if work := self._macs[number]:  # so many for each pixel that is made
+            if work := self._macs[number]:  # in proportion to the pixels made
                 shape = self.model.operators[number].outputs[0].shape
                 total += work * down.made[step] * across.made[step] // (shape[1] * shape[2]) - work
         return total
 
     def ways(self, part: Part) -> tuple[Ways, Ways] | None:
-        """The paths of all bands of rows, and of columns; None where it cannot be cut so."""
+        """The paths of all bands of rows, and of columns; None where the part cannot be cut so."""
         first, last, rows, columns, spare, taper, _, moved = part
         if rows * columns < 2 or last > len(self.model.operators):
             return None
@@ -147,7 +146,7 @@ class Cutter:
 
 
 def _cuts(size: int, count: int, taper: float, moved: Sequence[float]) -> list[int]:
-    """Where bands begin, and the end of the last; `moved` are shares of the size."""
+    """Where each band begins, and where the last ends; `moved` are shares of the size."""
     if taper == 1:
         ends = [size * i // count for i in range(count + 1)]
     else:
@@ -177,7 +176,7 @@ def _along(operator: Operator, axis: int) -> Along:
 
 
 def _fits(along: Along) -> bool:
-    """Whether the file's sizes are those that its windows make: damaged ones are not."""
+    """Whether the output has the size that the windows make; in damaged files it may not."""
     window, _, size, _, made_size, cuts, _ = along
     if min(window.span, window.stride) < 1:
         return False
@@ -187,7 +186,7 @@ def _fits(along: Along) -> bool:
 
 
 def _maps(operator: Operator) -> list[Tensor]:
-    """What it reads that is computed."""
+    """The operands that are computed, not constant."""
     return [x for x in operator.inputs if x is not None and not x.constant]
 
 
@@ -196,7 +195,7 @@ def _is_map(x: Tensor | None) -> bool:
 
 
 def _allowed(operator: Operator) -> bool:
-    """Whether each pixel of what it makes follows from those around the same place of what it reads."""
+    """Whether each pixel that the operator makes depends only on those around the same place of what it reads."""
     maps = _maps(operator)
     if operator.custom or len(operator.outputs) != 1 or not maps or not all(map(_is_map, (*maps, *operator.outputs))):
         return False
@@ -222,7 +221,7 @@ def _allowed(operator: Operator) -> bool:
 
 
 def joins(operator: Operator) -> bool:
-    """Whether it puts rows or columns side by side, as they are: kernels of these types do not look at scales."""
+    """Whether the operator puts rows or columns side by side unchanged: for these types kernels ignore scales."""
     if operator.name != "CONCATENATION" or operator.options.get("activation") or "axis" not in operator.options:
         return False
     kept = operator.outputs[0].dtype in (DType.INT8, DType.INT16, DType.FLOAT32)

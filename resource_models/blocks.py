@@ -1,4 +1,4 @@
-"""A graph as numbers, and its chains of nodes merged wherever a pause between two nodes is useless.
+"""A graph as numbers, with neighbours of a chain merged wherever a pause between them is useless.
 
 A pause between two neighbours of a chain is useless if the second leaves no more bytes than the first and has no
 higher peak (then it follows at once), or if the first only adds bytes and has no higher peak (then it waits for the
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A graph as numbers: node i reads tensors `reads[i]` and makes tensors `makes[i]`, in an order that works.
+    """A graph as numbers: node i reads tensors `reads[i]` and makes tensors `makes[i]`, in a valid order.
 
     `sizes` are bytes. `last_read[t]` is the last node that reads tensor t, the number of nodes for a network output,
-    and -1 for what nobody reads.
+    and -1 for a tensor that nobody reads.
     """
 
     sizes: list[int]
@@ -78,14 +78,14 @@ def _single(program: Program, index: int, readers: dict[int, int], stop: int) ->
 
 
 def _continues(program: Program, before: int, index: int, readers: dict[int, int]) -> bool:
-    """Whether node `index` reads all that node `before` keeps, alone, and nothing else."""
+    """Whether node `index` reads exactly what node `before` keeps, and is its only reader."""
     reads = program.reads[index]
     kept = [t for t in program.makes[before] if program.last_read[t] >= 0]
     return len(kept) == len(reads) and all(t in reads and readers[t] == 1 for t in kept)
 
 
 def _merge(u: Block, v: Block) -> bool:
-    """Append v, which reads just what u keeps, to u if a pause between them is useless."""
+    """Append v, which reads exactly what u keeps, to u if a pause between them is useless."""
     peak = max(v.first, v.rest - u.kept)  # of v, above the bytes live before it
     at_once = v.kept <= u.kept and (u.kept - u.surely + peak <= u.first or u.kept + peak <= u.rest)
     late = u.kept >= u.at_most and u.first + u.at_most <= u.kept + peak and u.rest <= u.kept + peak

@@ -7,10 +7,10 @@ from edgevolve.tflite import ROWS, Operator
 
 
 class Constant(NamedTuple):
-    """A tensor in flash: its shape, bytes and quantisation scales, 0 of them for a table of numbers.
+    """A tensor in flash: its shape, bytes and number of quantisation scales, 0 for a table of numbers.
 
-    `key` is the same of all that the file has as one: the tensor's name, or the numbers of a table. `axis` is the one
-    that several scales belong to.
+    `key` is the tensor's name, or the numbers of a table: the file stores constants of equal keys once. `axis` is the
+    axis that several scales belong to.
     """
 
     key: str | tuple[int, ...]
@@ -21,7 +21,7 @@ class Constant(NamedTuple):
 
 
 def constants(operators: Sequence[Operator]) -> Sequence[Constant]:
-    """All constants in the order of their first reader. Equal tables of numbers (axes, shapes, paddings) are one."""
+    """All constants in the order of their first reader. Equal tables of numbers (axes, shapes, paddings) count once."""
     kept: dict[str | tuple[int, ...], Constant] = {}
     for operator in operators:
         axis = ROWS[operator.name].channel_axis if operator.name in ROWS else 0

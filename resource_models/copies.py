@@ -1,4 +1,4 @@
-"""What a network in bands does beside its multiply-accumulates: it copies pieces of maps and runs more operators."""
+"""The work of bands that multiply-accumulates do not show: copies of pieces of maps, and more operators."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ from resource_models.cut_network import Choice
 
 
 class Copies(NamedTuple):
-    """Bytes that the slices and the concatenations of bands write, and how many operators more there are."""
+    """Bytes that the slices and concatenations of bands write, and the number of operators that bands add."""
 
     sliced_bytes: int
     joined_bytes: int
@@ -15,7 +15,7 @@ class Copies(NamedTuple):
 
 
 def copies(choice: Choice) -> Copies:
-    """Of all that the plan adds; slices and concatenations that the network has anyhow do not count."""
+    """The copies that a plan adds; slices and concatenations of the uncut network do not count."""
     model, origins = choice.banded.model, choice.banded.origins
     added = [operator for operator, origin in zip(model.operators, origins, strict=True) if origin is None]
     sliced = sum(operator.outputs[0].size_bytes for operator in added if operator.name == SLICE)

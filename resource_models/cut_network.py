@@ -1,4 +1,4 @@
-"""A network with some parts in bands, the cuts that would save something there, and what it needs."""
+"""A network with some parts in bands: what it needs, and which further cuts promise to save memory."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ from resource_models.packing import MAX_PLACED
 from resource_models.pairs import Cut, pairs
 
 _MOST_RUNS = 80
-"""Runs of operators that are tried in a network that is in bands already, the shortest."""
+"""In a network that is in bands already, only so many runs of operators are tried: the shortest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A way to run a network: the parts that are cut, what it then needs, and the work beside the uncut network's.
+    """A way to run a network: the parts that are cut, what the network then needs, and the extra work.
 
-    Each part is one of the network that the parts before it make. `slower` may be below 0: rows that nobody reads are
-    not computed in bands.
+    Each part counts the operators of the network that the parts before it make. `slower` is the share of extra
+    multiply-accumulates. It may be below 0, since bands do not compute rows that nobody reads.
     """
 
     parts: tuple[Part, ...]
@@ -34,14 +34,17 @@ class Choice:
 
 
 class _Alike(NamedTuple):
-    """A cut, and the runs of one origin that could be cut so."""
+    """A cut, and the runs of one origin, as parts, to which it applies."""
 
     cut: Cut
     like: list[Part]
 
 
 class CutNetwork:
-    """A network on the way, with the cuts that save something there."""
+    """A network of the search, with the cuts that promise to save memory in it.
+
+    `least` is a lower bound of its arena in bytes, in its order of operators.
+    """
 
     def __init__(
         self,
@@ -51,7 +54,7 @@ class CutNetwork:
         effort: Effort,
         order: tuple[int, ...] = (),
     ) -> None:
-        """What is in bands is put in the best order known, or in `order` where it is given."""
+        """Put a network in bands in the best order found, or in `order` where it is given."""
         self.parts, self.banded, self.effort = parts, network, effort
         self._target = target
         self._cuts: dict[int, list[Cut]] = {}
@@ -62,7 +65,7 @@ class CutNetwork:
 
     @cached_property
     def _listed(self) -> list[tuple[int, tuple[tuple[int, int], ...]]]:
-        """The runs that are tried, in their order."""
+        """The runs to try, in the order of `_order`."""
         runs = islice(self._runs(self._outlook), _MOST_RUNS if self.parts else None)
         return sorted(runs, key=self._order)
 
@@ -71,13 +74,13 @@ class CutNetwork:
         return Outlook(Cutter(self.banded.model), self._target)
 
     def cuts(self, most_macs: int) -> list[Cut]:
-        """The most promising within so much work, the best first: for `tries` runs at most, `alike` of each."""
+        """The most promising cuts within `most_macs` multiply-accumulates of the whole network, the best first."""
         if most_macs not in self._cuts:
             self._cuts[most_macs] = self._promising(most_macs)
         return self._cuts[most_macs]
 
     def after(self, cut: Cut) -> "CutNetwork | None":
-        """None where a part cannot be cut so: that is known of all but the second of a pair."""
+        """The network after one more cut; None where the second part of a pair cannot be cut so."""
         network = self.banded
         for part in cut.parts:
             done = banded(Cutter(network.model), part)
@@ -89,7 +92,10 @@ class CutNetwork:
     def like(
         self, parts: tuple[Part, ...], network: Banded, order: tuple[int, ...] = (), below: int | None = None
     ) -> "CutNetwork | None":
-        """Of a network with other parts, if it needs less than `below`; `order` where one is known."""
+        """A network with other parts; None unless its `least` is less than `below` bytes.
+
+        The operators run in `order`, or in the best order found.
+        """
         if not order:
             head = None if below is None else below - tail_bytes(network.model, self._target)
             order = best_order(network, self._target, self.effort.orders, head)
@@ -97,25 +103,26 @@ class CutNetwork:
         return made if made and (below is None or made.least < below) else None
 
     def choice(self, macs: int) -> Choice:
-        """As it is, beside an uncut network of so many multiply-accumulates."""
+        """This network as a choice; the uncut network has `macs` multiply-accumulates."""
         return Choice(self.parts, self.ordered, self.footprint, self.macs / macs - 1 if macs else 0.0)
 
     @cached_property
     def footprint(self) -> Footprint:
-        """What it needs, by the best plan in memory so far."""
+        """The footprint under the best memory plan found so far."""
         return file_footprint(self.ordered.model, self._target)
 
     def pack(self) -> None:
-        """Look longer for a plan in memory; a network that is not in bands has the plan of any other file."""
+        """Search longer for a memory plan; a network that is not in bands keeps the plan of any other file."""
         if self.parts and not self.footprint.exact and self.effort.packings > MAX_PLACED:
             self.footprint = file_footprint(self.ordered.model, self._target, self.effort.packings)
 
     def _promising(self, most_macs: int) -> list[Cut]:
-        """A run is left out where what lies beside it needs more than the best cuts of as many runs as are tried.
+        """Cuts of single runs, the best first.
 
-        Every run is cut in each of the counts first, in the first way of `Effort.ways`, then the best of these in all.
-        Both are judged band by band, which is no bound for other orders: in a small network that is not cut yet, tries
-        that are left go to all other cuts.
+        Every run is cut in each count first, in the first way of `Effort.ways`; the best of these cuts are then made in
+        all ways. A run is left out where the bytes beside it exceed the arena of every cut kept so far. Cuts are judged
+        band by band, which is no lower bound for other orders. In a small network that is not cut yet, the tries that
+        are left therefore go to all other cuts.
         """
         outlook, effort = self._outlook, self.effort
         best: list[_Alike] = []
@@ -136,7 +143,7 @@ class CutNetwork:
         return sorted([*cuts, *(cut for cut in self._others(most_macs) if cut.parts not in known)])
 
     def _others(self, most_macs: int) -> Iterator[Cut]:
-        """All cuts of one run that need less than the uncut network in some order of their operators, and others."""
+        """Cuts of one run that no bound excludes: they may need less than the uncut network in some order."""
         outlook, effort, uncut = self._outlook, self.effort, self.footprint.arena_bytes
         able = outlook.cutter.cuttable
         ways = [
@@ -157,7 +164,7 @@ class CutNetwork:
                         yield Cut(self._tail_bytes + found.tail + head, work, (part,))
 
     def _ways(self, outlook: Outlook, alike: _Alike, most: int, most_macs: int) -> Iterator[Cut]:
-        """The cut and those of the same runs and counts in other ways, each of which changes it."""
+        """The cut, and the same runs and counts cut in the other ways that change what is foreseen."""
         yield alike.cut
         rows = alike.like[0].rows
         known = {outlook.foreseen(alike.like[0])}
@@ -174,7 +181,7 @@ class CutNetwork:
         return pairs(self._outlook, self._tail_bytes, self.macs, most_macs)[: self.effort.pairs]
 
     def _order(self, listed: tuple[int, tuple[tuple[int, int], ...]]) -> tuple[int, ...]:
-        """Those beside which least is live come first; in bands, the shortest."""
+        """The sort key of a run: the fewest bytes beside it first; in a network in bands, the shortest first."""
         beside, ((first, last), *_) = listed
         return (last - first, beside, first) if self.parts else (beside, last - first, first)
 
@@ -186,7 +193,7 @@ class CutNetwork:
         most_macs: int,
         slow: list[Part],
     ) -> list[_Alike]:
-        """The cuts of a run that need less than `most`; to `slow` come those that are too much work."""
+        """The cuts of a run that need less than `most` bytes; parts that take too much work are added to `slow`."""
         made: list[_Alike] = []
         first, last = runs[0]
         shorter = [part for part in slow if first <= part.first and part.last <= last]
@@ -207,9 +214,10 @@ class CutNetwork:
         return made
 
     def _cut(self, outlook: Outlook, like: Sequence[Part], most: int, most_macs: int) -> tuple[Cut | None, bool]:
-        """The first of the parts, and of the others those beside which as much is live; whether it is too much work.
+        """A cut of as few of the parts as decide what it needs, in their order; and whether it is too much work.
 
-        No cut is given that needs `most` bytes.
+        More parts are cut as long as more is live beside them than within. None for a cut that needs `most` bytes or
+        more.
         """
         work = self.macs
         for number, part in enumerate(like):
@@ -234,9 +242,9 @@ class CutNetwork:
         return None, False
 
     def _runs(self, outlook: Outlook) -> Iterator[tuple[int, tuple[tuple[int, int], ...]]]:
-        """Runs of operators that can be cut, the shortest first, each with its like in other bands, the busiest first.
+        """Runs of operators that can be cut, the shortest first, and the bytes live beside each.
 
-        With each the bytes beside all of them.
+        A run comes with those of the same origins in other bands, the busiest first; the bytes are beside all of them.
         """
         allowed, origins = outlook.cutter.cuttable, self.banded.origins
         places: dict[int | None, list[int]] = {}
@@ -263,12 +271,12 @@ class CutNetwork:
 
 
 def both(first: Banded, second: Banded) -> Banded:
-    """Both cuts as one."""
+    """The network of `second`, with origins and wholes of the network from which `first` was made."""
     origins = tuple(None if i is None else first.origins[i] for i in second.origins)
     wholes = {name: first.wholes.get(whole, whole) for name, whole in second.wholes.items()}
     return Banded(second.model, origins, {**first.wholes, **wholes})
 
 
 def lowest_of(networks: Iterable[CutNetwork], number: int) -> list[CutNetwork]:
-    """So many that need the least at least, the first of equals first."""
+    """The `number` networks whose lower bounds are smallest; equal ones keep their order."""
     return sorted(networks, key=lambda network: network.least)[:number]

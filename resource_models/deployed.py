@@ -1,4 +1,4 @@
-"""The operators of an exported file: what costs nothing is merged into its neighbour, as TensorFlow does it."""
+"""The operators of an exported file: a node that costs nothing is merged into its neighbour, as TensorFlow does it."""
 
 import math
 from dataclasses import replace
@@ -35,17 +35,17 @@ class Deployed(NamedTuple):
     groups: tuple[tuple[int, ...], ...]
 
     def original_order(self, order: tuple[int, ...]) -> tuple[int, ...]:
-        """The nodes of the original graph, for an order of the file's operators."""
+        """An order of the file's operators as an order of the original graph's nodes."""
         return tuple(index for operator in order for index in self.groups[operator])
 
 
 def deployed(graph: Graph) -> Deployed:
     """The file's operators in the order of the graph's nodes.
 
-    Merged are an `Activate` of RELU or RELU6 into what makes its input, a `Pad` into a VALID convolution that then
-    equals a SAME one, a `Reshape` of a `Reshape`, a `Reshape` of a single pixel into the `Dense` that reads it, and
-    what changes nothing into what comes before it, each where nobody else reads what lies between. A linear `Dense`
-    that another `Dense` alone reads gives its bias to that one.
+    Two nodes merge where nothing else reads the tensor between them: an `Activate` of RELU or RELU6 with the node
+    before it, a `Pad` with a VALID convolution that then equals a SAME one, a `Reshape` with a `Reshape`, a `Reshape`
+    of a single pixel with the `Dense` behind it, and a node that changes nothing with the node before it. A linear
+    `Dense` that only another `Dense` reads gives its bias to that one.
     """
     readers = graph.consumers
     kept = {y.name for y in graph.outputs}
@@ -72,7 +72,7 @@ def deployed(graph: Graph) -> Deployed:
 
 
 def _merged(first: Node, second: Node) -> Node | None:
-    """One node for two of which the second alone reads the first, or None where the file keeps both."""
+    """One node for both, or None where the file keeps both; only the second reads the first."""
     a, b = first.op, second.op
     if _changes_nothing(first, second):
         return replace(second, op=a, inputs=first.inputs, weights=first.weights)
@@ -92,7 +92,7 @@ def _merged(first: Node, second: Node) -> Node | None:
 
 
 def _changes_nothing(first: Node, second: Node) -> bool:
-    """Whether the second node changes nothing."""
+    """Whether the second node gives what the first gives, unchanged."""
     op = second.op
     if isinstance(op, Activate):
         return op.function.fusable and getattr(first.op, "activation", None) is op.function

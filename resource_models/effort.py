@@ -14,16 +14,18 @@ _TILES = ((1, 2), (2, 2), (2, 3), (3, 2), (3, 3), (4, 2), (4, 3), (4, 4))
 class Effort(NamedTuple):
     """How far plans are searched.
 
-    `counts` are bands of rows and of columns, `again` those of a network that is in bands already, `spares`, `tapers`
-    and `rests` as of `Part`. Of the cuts of all networks that are kept at one depth, the `tries` that promise the most
-    are made, at most `alike` of one run of operators, and the `width` best are cut again, up to `depth` times in all;
-    networks of fewer operators than `wide` have as many times more of both. At first so many `pairs` of cuts are tried,
-    too. `rungs` is the first of the budgets to be tried. With `moves`, ends of the bands of the best network are moved;
-    so many networks are kept then. `packings` is
-    `max_placed` of `packing.packed` for the plans in memory of the networks that need the least. Runs are cut in the
-    first of the spares, tapers and rests; of the best cuts so many are cut in the others, too, `refined` for each try.
-    `orders` is `max_states` of `peak_memory`. In networks of at most `small` operators, tries that are left go to cuts
-    that promise nothing while their bands are computed one after the other.
+    How a run of operators is cut: `counts` are pairs of bands of rows and of columns, `again` those for a network that
+    is in bands already. `spares`, `tapers` and `rests` are values of `Part`. Every run is cut in the first of each; the
+    best cuts, `refined` for each try, are also cut in the others.
+
+    The beam: at each depth the `tries` most promising cuts of all kept networks are made, at most `alike` of one run.
+    The `width` best networks are cut again, up to `depth` times. Below `wide` operators both grow, up to 4 times. The
+    first depth also tries `pairs` pairs of cuts. `rungs` is the index of the first budget that is tried. In networks of
+    at most `small` operators, tries that are left go to cuts that promise nothing band by band.
+
+    Afterwards ends of the bands of the best network are moved, with `moves` networks kept (0: none is moved).
+    `packings` is `max_placed` of `packing.packed` for the networks that need the least. `orders` is `max_states` of
+    `peak_memory`.
     """
 
     counts: tuple[tuple[int, int], ...]
@@ -45,11 +47,11 @@ class Effort(NamedTuple):
     small: int = 0
 
     def ways(self, *, again: bool) -> list[tuple[int, float, bool]]:
-        """How a run can be cut in given counts: spare, taper and rest."""
+        """The ways to cut a run in given counts, as (spare, taper, rest); `again` in a network that is in bands."""
         return [*product(self.spares, self.tapers, self.rests[:1] if again else self.rests)]
 
     def of(self, operators: int) -> "Effort":
-        """That for a network of so many operators."""
+        """This effort, widened for a network of so many operators."""
         times = max(1, min(4, self.wide // max(operators, 1)))
         return self._replace(width=self.width * times, tries=self.tries * times)
 
@@ -86,4 +88,4 @@ QUICK = Effort(
     depth=2,
     rungs=-1,
 )
-"""For each candidate of a search."""
+"""The effort for each candidate of a search."""

@@ -1,10 +1,10 @@
 """The size of the `.tflite` before it exists: the exporter's file written without its contents.
 
 A FlatBuffer grows from its end. Every object is aligned to its own size, and a table points to a list of its fields
-(a vtable) that equal tables share; both are followed here to the byte. Whatever is equal stands once, so that what is
-known of the contents is followed as well: numbers of tensors, shapes, options, scales that several tensors share. The
-zero point of what may be negative is not known, and counted as one that nothing else has. What an exported file holds
-is said in `deployment.flatbuffer`. Source: the FlatBuffers internals document and TensorFlow Lite's schema.
+(a vtable) that equal tables share; both are followed here to the byte. Equal contents are stored once. Contents that
+are known are therefore followed as well: numbers of tensors, shapes, options, scales that several tensors share. The
+zero point of a tensor that may be negative is unknown, and counts as unlike all others. `deployment.flatbuffer` says
+what an exported file holds. Source: the FlatBuffers internals document and TensorFlow Lite's schema.
 """
 
 from collections.abc import Hashable, Mapping, Sequence
@@ -27,7 +27,10 @@ _LEAST = -128
 
 
 class _Layout:
-    """Bytes written so far, and what stands among them, by its content."""
+    """Counts the bytes written so far, and keeps where each content was first written.
+
+    A position is the number of bytes written when the content ended.
+    """
 
     def __init__(self) -> None:
         self.used = 0
@@ -35,26 +38,26 @@ class _Layout:
         self.known: dict[Hashable, int] = {}
 
     def vector(self, number: int, element_bytes: int = 4) -> int:
-        """A vector of offsets; gives where it stands."""
+        """Write a vector of `number` elements; gives its position."""
         payload = number * element_bytes
         self.used += -(self.used + payload) % max(4, element_bytes) + payload + 4
         return self.used
 
     def once(self, content: Sequence[Hashable], element_bytes: int = 4) -> int:
-        """A vector of numbers, where it stands first."""
+        """Write a vector of numbers unless an equal one was written; gives its position."""
         key = (element_bytes, *content)
         if key not in self.known:
             self.known[key] = self.vector(len(content), element_bytes)
         return self.known[key]
 
     def data(self, size_bytes: int) -> None:
-        """A buffer: aligned bytes and the table that points to them."""
+        """Write a buffer: aligned bytes and the table that points to them."""
         if size_bytes:
             self.used += -(self.used + size_bytes) % 16 + size_bytes + 4
         self.table(((0, 4, self.used),) if size_bytes else ())
 
     def table(self, fields: Sequence[tuple[int, int, Hashable]]) -> int:
-        """A table of (number, bytes, content) where it stands first, and its vtable unless an equal one was written."""
+        """Write a table of (number, bytes, content) and its vtable, unless written before; gives its position."""
         key = tuple(fields)
         if key not in self.known:
             advance, vtable = _table(tuple((number, size) for number, size, _ in fields), self.used % 8)
@@ -80,13 +83,13 @@ def _table(fields: _Fields, phase: int) -> tuple[int, tuple[int, ...]]:
 
 
 def flash_bytes(graph: Graph, listed: Sequence[Operator], *, planned: bool, scales: _Scales | None = None) -> int:
-    """Bytes of the exported `.tflite`: exact with its `scales`, without at least so many.
+    """Bytes of the exported `.tflite`: exact with its `scales`, otherwise an upper bound.
 
     Args:
         graph: the file's operators, from `deployed`; every weight is int8, with a bias.
         listed: the same as the file has them.
         planned: whether the file holds a memory plan.
-        scales: scale and zero point of each activation by name, where they are known.
+        scales: scale and zero point of each activation by name; without them, what follows from the graph.
     """
     layout, weights = _Layout(), constants(listed)
     codes = list(dict.fromkeys(operator.name for operator in listed))
@@ -145,9 +148,9 @@ def _write_tensors(
 
 
 def _known_scales(graph: Graph) -> _Scales:
-    """What is known of scale and zero point of activations, by name; a text stands for one that nothing else has.
+    """Scales and zero points of activations by name, as far as the graph says; a text stands for a scale of its own.
 
-    What is never below 0 has the least integer as its zero point, and an int16 activation has 0.
+    An activation that is never below 0 has the least integer as its zero point, and an int16 activation has 0.
     """
     scales: dict[str, tuple[Hashable, Hashable]] = {}
     for node in graph.nodes:

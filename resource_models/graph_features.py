@@ -1,7 +1,7 @@
 """What a network looks like in numbers: named features, the same for isomorphic graphs.
 
 Every feature is a sum, a maximum or a ratio over nodes or paths, so neither names nor the order of the nodes enter.
-What no output needs ("dead edges") is left out first.
+Nodes that no output needs are left out first.
 """
 
 import math

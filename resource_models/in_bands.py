@@ -16,11 +16,10 @@ from resource_models.partial import choices
 
 @lru_cache(maxsize=64)
 def in_bands(graph: Graph, slower: float, most_arena_bytes: int = 0) -> Choice:
-    """As little more work as brings the arena to `most_arena_bytes`, or to the least, as export writes it.
+    """The plan that export writes: the least extra work with an arena within `most_arena_bytes`, or the least arena.
 
-    The work is at most `slower` times more. No parts where none are needed or none saves.
-
-    The search is a short one, for a Cortex-M, and the same for every target.
+    Extra work is at most `slower` times the multiply-accumulates of the uncut network. The choice has no parts where
+    none are needed or none saves memory. The search is short (`QUICK`) and plans for a Cortex-M, whatever the target.
     """
     merged = deployed(graph).graph
     return choices(as_file(reordered(merged, peak_memory(merged).order)), slower, most_arena_bytes, effort=QUICK)[-1]
@@ -39,7 +38,7 @@ def measure_in_bands(graph: Graph, slower: float, most_arena_bytes: int = 0, tar
 
 
 def as_file(graph: Graph) -> TfliteModel:
-    """What would be read of the file of these operators; equal tables of numbers are one tensor there."""
+    """The model that reading these operators' file would give; equal tables of numbers are one tensor."""
     tables: dict[tuple[int, ...], Tensor] = {}
     listed = tuple(_with_shared(operator, tables) for operator in operators(graph))
     computed = (*graph.inputs, *(y for node in graph.nodes for y in node.outputs))

@@ -45,9 +45,9 @@ def live_bytes(graph: Graph) -> list[int]:
 
 
 def stacked(graph: Graph) -> list[PlacedBuffer]:
-    """Live activations piled up at each node, the oldest at the bottom: what memory would hold without any gaps.
+    """Live activations piled up at each node, the oldest at the bottom: memory without any gaps.
 
-    The pile is `live_bytes` high. A tensor sinks when one below it dies; each height that it has is a buffer.
+    The pile is `live_bytes` high. A tensor sinks when one below it dies, and has a buffer for each of its offsets.
     """
     starting: dict[int, list[Lifetime]] = {}
     for lifetime in lifetimes(graph):

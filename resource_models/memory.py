@@ -1,8 +1,8 @@
 """Peak memory: the fewest bytes of live activations that any execution order needs.
 
-The emitted order is measured first. It is best where its peak is what some node needs by itself. Otherwise
-it is cut wherever a single tensor is live, because every order passes through that point, and only the parts whose
-peak stands above the bound are searched (`resource_models.ordering`).
+The emitted order is measured first. It is optimal where its peak equals a lower bound: the most bytes that some node
+needs by itself. Otherwise it is cut wherever a single tensor is live, because every order passes through that point.
+Only the parts whose peak is above the bound are searched (`resource_models.ordering`).
 """
 
 from dataclasses import dataclass
@@ -46,14 +46,14 @@ def peak_memory(
 
     Liveness is TensorFlow Lite Micro's: while a node runs, its inputs, its outputs and every tensor that is still
     to be read are live. Network inputs are live from the start to their last reader (at the start all are, also
-    those that nobody reads), network outputs from their making to the end. A tensor that nobody reads is live
-    while its node runs. Constants lie in flash. Alignment and placement in the arena are not counted.
+    those that nobody reads), network outputs from their node to the end. A tensor that nobody reads is live while its
+    node runs. Constants lie in flash. Placement in the arena is not counted.
 
     Args:
         graph: the network. Its emitted order is kept wherever it does no harm.
         alignment_bytes: each tensor is rounded up to a multiple of it.
         max_states: how far to search a part of the network; `ordering.MAX_STATES` unless given.
-        below: no order of this peak or more is searched for; where none is below it, `peak_bytes` is not either.
+        below: only orders with a smaller peak are searched for; without any, `peak_bytes` is at least `below`.
 
     Source: the definition is that of Liberis, Dudziak and Lane, "μNAS" (2021); `ordering` describes the search.
     """
@@ -103,10 +103,9 @@ def _program(graph: Graph, alignment_bytes: int) -> Program:
 def _parts(program: Program, inputs: int) -> tuple[list[_Part], int]:
     """Run the emitted order: its independent parts, and the most bytes that the start or any node needs by itself.
 
-    A part ends where one tensor is live: that tensor descends from all nodes before and all nodes after descend
-    from it, so every order passes through this point. A tensor that nobody reads is counted as live to the end
-    for this purpose, since its node could as well run later. No part ends before a node without inputs, which could as
-    well run earlier.
+    A part ends where one tensor is live: that tensor descends from all nodes before, and all nodes after descend from
+    it. Every order therefore passes through this point. A tensor that nobody reads counts as live to the end here,
+    since its node could run later. No part ends before a node without inputs, which could run earlier.
     """
     sizes, last_read = program.sizes, program.last_read
     bound = sum(sizes[:inputs])

@@ -1,4 +1,4 @@
-"""Ends of the bands of a network moved by a row or two, so that it needs less."""
+"""Moves the ends of the bands of a network by a row or two, so that it needs less memory."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -10,13 +10,13 @@ from resource_models.cut_network import CutNetwork, both, lowest_of
 from resource_models.effort import Effort
 
 _MOST_MOVED = 5_000
-"""Operators of all networks in which ends of bands are moved, for each that is kept."""
+"""Operators of all networks tried with moved ends, for each network that is kept."""
 
 
 def with_moved_ends(first: CutNetwork, state: CutNetwork, most_macs: int) -> list[CutNetwork]:
-    """The network with ends of its bands moved by a row or two, that which needs the least: a beam search.
+    """The best networks with ends of bands moved by a row or two, by a beam search; `effort.moves` at most.
 
-    Where other operators come before the last part, it would not mean the same: these networks are not made.
+    A move that changes the operators before the last part is left out, since the last part would mean other operators.
     """
 
     @cache
@@ -57,14 +57,14 @@ def with_moved_ends(first: CutNetwork, state: CutNetwork, most_macs: int) -> lis
 
 
 def _wiring(network: Banded) -> list[tuple[int, ...]]:
-    """The operators that make what each operator reads. Networks that are equal in this can run in the same orders."""
+    """For each operator, which operators make what it reads. Networks of equal wiring can run in the same orders."""
     nodes = network.model.graph.nodes
     makers = {y.name: number for number, node in enumerate(nodes) for y in node.outputs}
     return [tuple(makers.get(x.name, -1) for x in node.inputs) for node in nodes]
 
 
 def _moves(parts: tuple[Part, ...], effort: Effort) -> Iterator[tuple[Part, ...]]:
-    """One end of one band moved, or one part cut in another way."""
+    """The parts with one end of one band moved, or with one part cut in another way."""
     for number, part in enumerate(parts):
         for spare, rest in product(effort.spares, effort.rests):
             yield (*parts[:number], part._replace(spare=spare, rest=rest), *parts[number + 1 :])

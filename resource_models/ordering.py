@@ -1,15 +1,13 @@
-"""The order of a few nodes with the smallest peak: a bottleneck shortest path over sets of nodes, from the end back.
+"""Finds the order of a few nodes with the smallest peak: a bottleneck shortest path over sets of nodes, from the end.
 
 Let m(S) be the bytes live when the nodes of S have run. A tensor is freed when *all* its readers have run, so m is
 submodular over the sets that an order can pass through: what a node adds to memory can only shrink as other nodes
 run before it. Hence, going back from the end, a node that stays within the peak so far and leaves no more bytes
 live before it than after it may as well run last, whatever else is left. This covers tensors that branches share:
 going back, a fork's tensor comes alive once, and from then on every other branch only has its own to give up.
-It also holds for an Add in place: where moving a reader behind it bars it from writing over an input, nothing that it
-could free is left, and its peak is no more than what is live after it.
 
 The sets that remain are visited in the order of the peak that leads to them (Dijkstra's algorithm with max for plus),
-the ones nearest to the start first among equals, and never above a peak that is known to be reached.
+among equals the ones nearest to the start first, and never at or above a peak that some order is known to reach.
 """
 
 from collections.abc import Iterator
@@ -20,14 +18,14 @@ from typing import NamedTuple
 from resource_models.blocks import Block, Program, merged
 
 MAX_STATES = 20_000
-"""Sets of nodes that one search may visit before it settles for the best order it knows."""
+"""Sets of nodes that one search may visit before it settles for the best order found."""
 
 _Path = tuple[int, "_Path"] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An order of nodes, its peak, and a peak that no order is below (neither is under the floor), in bytes."""
+    """An order of nodes, its peak, and a lower bound of every order's peak, in bytes; neither is below the floor."""
 
     order: list[int]
     peak: int
@@ -35,7 +33,7 @@ class Found:
 
 
 class _State(NamedTuple):
-    """The blocks of `path` run after all others; sorted by what the search takes first.
+    """The blocks of `path` run after all others. States sort in the order in which the search takes them.
 
     `after` holds them as bits, `left` counts the others, `live` is the bytes live before them, and `ends` are the
     blocks, as bits, that may run right before them.
@@ -63,8 +61,8 @@ def best_order(
 ) -> Found:
     """The best order of nodes `start` to `stop`, with `live` bytes live after them.
 
-    The first order whose peak is not above `floor` will do. The given order is returned if none is below `ceiling`.
-    `max_states` is MAX_STATES unless given.
+    The search ends at the first order whose peak is at most `floor`. It gives the order as it is, with the peak
+    `ceiling`, if it finds none below `ceiling`. `max_states` is MAX_STATES unless given.
     """
     limit = MAX_STATES if max_states is None else max_states
     steps = _steps(program, start, stop)

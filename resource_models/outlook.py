@@ -1,8 +1,8 @@
 """What a network would need with parts in bands, added up before they are cut.
 
-Sizes, lives and what kernels keep are added up as the cut network would have them, so that nothing has to be built:
-the figure is the least that any plan of the cut network needs, but for a few bytes of alignment, and for scratch, of
-which a piece counts as much as the whole.
+Sizes, lifetimes and what kernels keep are added up as in the cut network, which is not built. The figure is a lower
+bound of every memory plan of that network in its order, but for a few bytes of alignment and for scratch: a piece
+counts as much scratch as the whole.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,13 +20,12 @@ from resource_models.tail import constant_bytes, operator_bytes
 
 
 class Foreseen(NamedTuple):
-    """A part in bands: bytes that are kept more than in the uncut network, and those of the head.
+    """What a network would need with a part in bands, in bytes.
 
-    `bands` are those of the bands, `joins` those at the end; it is of so many `operators` then, of which
-    `before_joins` run before the first join.
-
-    `fed` are those of the bands where what only the part reads comes in pieces, as it is needed, and `emptied` where
-    what a band has made is gone before the next one.
+    `tail` is what it keeps more than the uncut network. `bands` is the most that is live while bands run, `joins` from
+    the first final join on. `fed` is `bands` if maps that only the part reads came in pieces, as they are needed;
+    `emptied` is `bands` if each band's results were gone before the next band. The part then has `operators` operators,
+    of which `before_joins` run before the first final join.
     """
 
     tail: int
@@ -39,7 +38,7 @@ class Foreseen(NamedTuple):
 
 
 def live_at(model: TfliteModel, target: Target) -> list[int]:
-    """Bytes that are live at each operator, scratch included."""
+    """Bytes live at each operator, in the file's order, scratch included."""
     nodes = model.graph.nodes
     change = [0] * (len(nodes) + 1)
     for tensor, first, last in lifetimes(model.graph) if nodes else ():
@@ -51,7 +50,7 @@ def live_at(model: TfliteModel, target: Target) -> list[int]:
 
 
 class Outlook:
-    """Arenas of one network with parts of it in bands."""
+    """Estimates what one network needs with a part in bands, and bounds what it needs with runs in bands."""
 
     def __init__(self, cutter: Cutter, target: Target) -> None:
         """Nothing is cut yet."""
@@ -84,9 +83,9 @@ class Outlook:
         self.join, self.number = operator_bytes(join, target), constant_bytes(target)
 
     def beside(self, runs: Sequence[tuple[int, int]]) -> int:
-        """About the bytes that the head has at least, whatever happens within these runs of operators.
+        """The bytes live beside these runs of operators: about a lower bound of the head, however the runs are cut.
 
-        Pieces that a run puts together may be used as soon as they are made: what the run makes of them then waits.
+        Pieces that a run joins may be used as soon as they are made; then only what the run makes of them waits.
         """
         (begin, end), *others = runs or [(0, 0)]
         if not others and self._joins_before[begin] == self._joins_before[end]:
@@ -102,7 +101,7 @@ class Outlook:
         return most
 
     def alone(self, first: int, last: int) -> int:
-        """Bytes that the head has at least with this run in bands, in any order: what one operator needs by itself."""
+        """A lower bound of the head with this run in bands, in any order: what one operator needs by itself."""
         aligned, (_, wanted) = self.target.aligned, self.sizes(first, last)
         beside = (
             sum(aligned(x.size_bytes) for x in {x.name: x for x in (*node.inputs, *node.outputs)}.values())
@@ -111,21 +110,21 @@ class Outlook:
         return max([2 * max(wanted), *beside])
 
     def around(self, first: int, last: int) -> int:
-        """At most `beside` of these operators, alone or with others alike behind them.
+        """A lower bound of `beside` for this run, alone or with like runs behind it.
 
-        Pieces that the run puts together are made before it; what is live until the first of them stays.
+        It counts what is live up to the first piece that the run joins.
         """
         start = min((maker + 1 for maker in self._pieces(first, last).values()), default=first)
         return self._before[min(start, first)]
 
     def _pieces(self, first: int, last: int) -> dict[str, int]:
-        """Those that a run puts together, with their makers."""
+        """The pieces that a run joins, by name, with the operators that make them."""
         if self._joins_before[first] == self._joins_before[last]:
             return {}
         return {x: self._makers[x] for number in range(first, last) for x in self._joined[number]}
 
     def _meanwhile(self, start: int, first: int, last: int, pieces: Mapping[str, int]) -> int:
-        """The most bytes from `start` to a run, of pieces that wait for it only what it makes of them."""
+        """The most bytes live from `start` to a run; of pieces that wait for it only what it makes of them counts."""
         sizes = {maker: self.target.aligned(self.nodes[maker].output.size_bytes) for maker in pieces.values()}
         waits = min(1.0, sum(self.sizes(first, last)[1]) / max(1, sum(sizes.values())))
         most = waiting = 0
@@ -135,11 +134,11 @@ class Outlook:
         return most
 
     def least(self, first: int, last: int, bands: int) -> tuple[int, int]:
-        """Bounds of what more is kept and of the head with a run in so many bands, which take no time.
+        """Quick lower bounds of the extra tail and of the head, in bytes, with a run in so many bands.
 
-        At the end the pieces of all outputs are live beside one of them whole, and at each operator at least as much of
-        its maps as one band has on average, beside what the bands before it have made on average. What is before a
-        concatenation of pieces may run in one band alone.
+        At the end the pieces of all outputs are live beside one whole output. At each operator at least an average
+        band of its maps is live, beside the average of what earlier bands have made. Operators before a concatenation
+        of pieces may run in one band alone.
         """
         given, wanted = self.sizes(first, last)
         behind = max((i + 1 for i in range(first, last) if self._joined[i]), default=first)
@@ -153,7 +152,7 @@ class Outlook:
         return tail, max(through + sum(wanted) + min(wanted, default=0), work)
 
     def _maps_from(self, first: int) -> list[int]:
-        """The most bytes of maps from `first` on that one operator reads and makes, up to each of the next ones."""
+        """The most bytes of maps made from `first` on that one operator reads and makes, up to each later operator."""
         each = (
             made + sum(size for maker, size in reads if maker >= first)
             for made, reads in zip(self._works[first:], self._reads[first:], strict=True)
@@ -175,7 +174,7 @@ class Outlook:
 
 
 class _Ledger:
-    """Takes a part in bands: the most bytes that are live, and what more is kept."""
+    """A `Sink` that adds up what a part needs in bands; a piece is its index in `_sizes`."""
 
     def __init__(self, outlook: Outlook, part: Part, ways: tuple[Ways, Ways]) -> None:
         self._outlook, self._aligned = outlook, outlook.target.aligned
@@ -248,7 +247,7 @@ class _Ledger:
         return len(all_sizes) - 1
 
     def _waiting(self) -> list[int]:
-        """Bytes of the results of earlier bands."""
+        """Bytes of the results of earlier bands, at each step."""
         change = [0] * (self._now + 1)
         for piece in self._results:
             if self._born[piece] < self._now:
@@ -256,7 +255,7 @@ class _Ledger:
         return list(accumulate(change))
 
     def _apart(self) -> list[int]:
-        """Bytes that are saved at each step if entries come in pieces: the entries, less the pieces cut out of them."""
+        """Bytes saved at each step if entries came in pieces: the entries, less the pieces cut out of them."""
         apart = [0] * (self._now + 1)
         for entry in range(self._entries):
             if self._dies[entry] < NEVER:

@@ -1,9 +1,9 @@
 """Offsets that need the least memory: first fit over several orders, then branch and bound, then ever better orders.
 
-The plan that the runtime would make is improved until it is as low as the most bytes live in one step. If no order
-of first fit reaches that, a skyline is filled from its lowest segment, which is either given to a buffer that lives
-within it or raised to its lower neighbour; every plan whose buffers cannot be pushed down is met on the way. Where that
-takes too long, buffers that do not fit below the best plan are placed earlier, again and again.
+The runtime's own plan is improved until it is as low as the most bytes live in one step, which is a lower bound. If no
+order of first fit reaches it, a skyline is filled from its lowest segment, which either takes a buffer that lives
+within it or is raised to its lower neighbour. This meets every plan whose buffers cannot be pushed down. Where it takes
+too long, buffers that do not fit below the best plan are placed earlier, again and again.
 Sources: Martello, Monaci and Vigo, "An exact approach to the strip-packing problem" (2003), with positions fixed in
 time; Joslin and Clements, "Squeaky Wheel Optimization" (1999).
 """
@@ -18,21 +18,21 @@ from typing import NamedTuple
 from resource_models.planner import Buffer, greedy_offsets, height, live_peak
 
 MAX_STATES = 8_000
-"""Skylines that one search may visit before it settles for the best plan it knows."""
+"""Skylines that one search may visit before it settles for the best plan found."""
 
 MAX_PLACED = 10_000
-"""Buffers that may be placed in ever better orders; one of a large arena counts several times."""
+"""Buffers that ever better orders may place in all; a buffer of a large arena counts several times."""
 
 _FIRST_STATES = 1_000
 """Skylines that are visited before other orders are tried."""
 
 _BITS = 20_000
-"""Bits of a number that can be computed with in about the time that is needed besides."""
+"""Up to this many bits, operations on a number take no longer than the rest of a placement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """Offsets in bytes, in the order of the buffers, and the bytes they span.
+    """Offsets in bytes, in the order of the buffers, and the height of the plan in bytes.
 
     `exact` is False where the search met its limit: no two buffers overlap, but a lower plan may exist.
     """
@@ -48,7 +48,10 @@ def packed(
     max_states: int = MAX_STATES,
     max_placed: int = MAX_PLACED,
 ) -> Packing:
-    """The lowest plan, never above `greedy` (the runtime's own plan, computed unless given) and exact if it can be."""
+    """The lowest plan found, never above `greedy`, the runtime's own plan (computed unless given).
+
+    `max_states` bounds the skylines visited, `max_placed` the buffers placed in ever better orders.
+    """
     offsets = tuple(greedy_offsets(buffers) if greedy is None else greedy)
     bound, best = live_peak(buffers), height(buffers, offsets)
     if best == bound:
@@ -82,7 +85,7 @@ def _orders(buffers: Sequence[Buffer]) -> Iterator[list[int]]:
 
 
 class _FirstFit:
-    """First fit of one set of buffers in any order. Of each step, what is free there are the bits of a number."""
+    """First fit of one set of buffers in any order. For each step, the bits of a number say what is free."""
 
     def __init__(self, buffers: Sequence[Buffer]) -> None:
         self._unit = gcd(*(buffer.size_bytes for buffer in buffers)) or 1
@@ -94,17 +97,17 @@ class _FirstFit:
         self._rng = Random(0)  # moves follow from the buffers alone
 
     def in_orders(self, limit_bytes: int) -> tuple[int, ...] | None:
-        """Offsets lower than the limit, in one of the orders that often do well."""
+        """Offsets of a plan below the limit, by one of the orders that often do well; None if none is."""
         limit = -(-limit_bytes // self._unit) - 1
         return next(
             (placed for order in self._orders if not isinstance(placed := self._placed(order, limit), int)), None
         )
 
     def in_better_orders(self, limit_bytes: int, max_placed: int) -> tuple[int, ...] | None:
-        """Offsets lower than the limit, in orders that follow from those that often do well, an equal share from each.
+        """Offsets of a plan below the limit, by orders improved from those that often do well; None if none is.
 
-        The buffer that does not fit is moved to about the middle of those before it, which may then fit no more.
-        `max_placed` counts over all calls.
+        A buffer that does not fit moves to about the middle of those before it, which may then not fit. Each starting
+        order has an equal share of `max_placed`, which counts over all calls.
         """
         limit = -(-limit_bytes // self._unit) - 1
         for number, order in enumerate(self._moved):
@@ -118,14 +121,14 @@ class _FirstFit:
         return None
 
     def _placed(self, order: Sequence[int], limit: int) -> tuple[int, ...] | int:
-        """Offsets up to the limit; or where in the order the first buffer stands that has no place below it."""
+        """Offsets of a plan within the limit, or the place in the order of the first buffer that does not fit."""
         free, offsets = [(1 << limit) - 1] * self._width, [0] * len(self._sizes)
         for place, i in enumerate(order):
             room, size, columns = -1, self._sizes[i], self._columns[i]
             for column in columns:
                 room &= free[column]
             run = 1
-            while room and run < size:  # bits where so many free ones begin
+            while room and run < size:  # a bit where `run` free ones begin
                 more = min(run, size - run)
                 room &= room >> more
                 run += more
@@ -162,7 +165,7 @@ class _Search:
         self.complete = False
 
     def plan_below(self, limit: int, max_states: int) -> tuple[int, ...] | None:
-        """Offsets of a plan lower than `limit` bytes; None if none was found, for which see `complete`.
+        """Offsets of a plan lower than `limit` bytes; None if none was found. `complete` says that there is none.
 
         `max_states` counts over all calls.
         """
@@ -220,7 +223,7 @@ class _Search:
 
 
 def _busiest_steps(buffers: Sequence[Buffer]) -> list[int]:
-    """Steps whose live buffers are not all live in a neighbouring one; the others bind no plan."""
+    """Steps whose live buffers are not all live in a neighbouring step; the others constrain no plan."""
     steps = sorted({first for _, first, _ in buffers})
     live = [frozenset(i for i, (_, first, last) in enumerate(buffers) if first <= step <= last) for step in steps]
     return [
@@ -231,5 +234,5 @@ def _busiest_steps(buffers: Sequence[Buffer]) -> list[int]:
 
 
 def _spans(buffers: Sequence[Buffer], steps: Sequence[int]) -> list[tuple[int, int]]:
-    """Which of the steps each buffer is live in, the last one excluded."""
+    """For each buffer the range of `steps` in which it is live, by index, the end excluded."""
     return [(bisect_left(steps, first), bisect_right(steps, last)) for _, first, last in buffers]

@@ -1,4 +1,4 @@
-"""Cuts of a network in bands, and pairs of them: the second reads the pieces of the first as they are made."""
+"""Pairs of runs in bands, the second behind the first: it reads the pieces of the first as they are made."""
 
 from itertools import product
 from typing import NamedTuple
@@ -8,15 +8,18 @@ from resource_models.outlook import Foreseen, Outlook
 from resource_models.pieces import NEVER
 
 _BUSY = 0.4
-"""A run is one of a pair only where more than this share of the uncut network's head is live."""
+"""A run is tried in pairs only where more than this share of the uncut network's head is live in it."""
 
 _BANDS = (2, 3, 4, 5, 6, 8)
 _ALIKE = 2
-"""Pairs of the same two runs."""
+"""The best pairs kept of the same two runs."""
 
 
 class Cut(NamedTuple):
-    """Parts to cut at once, one after the other, the bytes that the arena would have, and the multiply-accumulates."""
+    """Parts to cut one after the other, with the arena in bytes and the multiply-accumulates to expect.
+
+    `macs` is 0 for pairs, whose work is checked before they are made.
+    """
 
     arena: int
     macs: int
@@ -27,9 +30,10 @@ _Known = tuple[Foreseen, Part]
 
 
 def pairs(outlook: Outlook, tail: int, macs: int, most_macs: int) -> list[Cut]:
-    """Two runs in bands, the second right behind the first, the best first as far as is known before they are made.
+    """Two runs in bands, the second right behind the first, the most promising first.
 
-    `tail` and `macs` are those of the uncut network. What the first has made waits as what the second makes of it.
+    `tail` and `macs` are those of the uncut network. The figures are estimates from both runs alone: results of the
+    first are taken to wait as what the second makes of them.
     """
     of_run = _runs(outlook, most_macs)
     best: list[Cut] = []
@@ -45,9 +49,9 @@ def pairs(outlook: Outlook, tail: int, macs: int, most_macs: int) -> list[Cut]:
 
 
 def _runs(outlook: Outlook, most_macs: int) -> dict[tuple[int, int], list[_Known]]:
-    """Of each run that is busy its parts in bands, without those that another is better than in every way.
+    """The parts in bands of each busy run, without those that are no better than another in every figure.
 
-    What is too much work is so for longer runs, too.
+    A way that is too much work for a run is too much for longer runs.
     """
     found: dict[tuple[int, int], list[_Known]] = {}
     allowed, uncut = outlook.cutter.cuttable, outlook.beside([])

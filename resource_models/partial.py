@@ -1,4 +1,4 @@
-"""Which parts of a network to compute in how many bands, so that its arena is the least that some extra work allows."""
+"""Chooses the parts of a network to compute in bands, for the smallest arena that some extra work allows."""
 
 import gc
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,15 +16,15 @@ _LEAST_GAIN = 0.003
 """A network in which no cut saves more than this share is not cut further."""
 
 _BUDGETS = (0.05, 0.2, 1.0, 5.0)
-"""Shares of extra work for which plans are searched, whatever share is allowed: more allowed never needs more."""
+"""Shares of extra work for which plans are searched whatever is allowed: allowing more never needs more memory."""
 
 _PACKED = 3
-"""Networks for which a better plan in memory is searched."""
+"""Networks for which a better memory plan is searched."""
 
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """No search for cycles: a plan makes millions of small tuples that stay, and few cycles."""
+    """Without garbage collection: the search makes millions of small tuples that stay, and few cycles."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -42,16 +42,19 @@ def choices(
     target: Target = CORTEX_M,
     effort: Effort = THOROUGH,
 ) -> tuple[Choice, ...]:
-    """Ever smaller arenas for ever more work, at most `slower` times the multiply-accumulates more; uncut first.
+    """Plans of ever smaller arena for ever more work, the uncut network first.
 
-    The last has the least arena found, or the first one within `most_arena_bytes`. A beam search: at each depth every
-    run of operators of each network kept is tried in bands, judged by `Outlook`; the runs of one origin in the bands of
-    an earlier cut are cut alike. Runs beside which as much is live as in the uncut network are left out.
+    Extra work is at most `slower` times the multiply-accumulates of the uncut network. The last plan has the least
+    arena found, or is the first within `most_arena_bytes`.
 
-    `Outlook` judges cuts band by band. Another order of their operators may need less: neither figure is a bound. With
-    `effort.small`, tries that are left go to cuts that promise nothing. Only those are left out that are more work than
-    allowed, or beside which an operator needs as much by itself. Given enough tries, the best single cut of a small
-    network is that of all cuts in their orders of `best_order`.
+    A beam search: at each depth every run of operators of each kept network is tried in bands and judged by `Outlook`.
+    Runs of one origin in the bands of an earlier cut are cut alike. Runs beside which as much is live as in the uncut
+    network are left out.
+
+    `Outlook` judges cuts band by band, which is no lower bound: another order of the operators may need less. With
+    `effort.small`, tries that are left go to cuts that promise nothing. Only cuts that take more work than allowed, or
+    beside which one operator needs as much by itself, are then left out. Given enough tries, the best single cut of a
+    small network is the best of all cuts in their orders of `best_order`.
     """
     first = CutNetwork(
         (), Banded(model, tuple(range(len(model.operators))), {}), target, effort.of(len(model.operators))
@@ -78,7 +81,7 @@ def choices(
 
 
 def _packed(states: Sequence[CutNetwork]) -> list[CutNetwork]:
-    """`_front`, once a better plan in memory was searched for those that need the least at least, and for the last."""
+    """`_front` after a longer search for memory plans: for networks of the smallest lower bounds, and for its last."""
     for state in lowest_of(states, _PACKED):
         state.pack()
     front = _front(states)
@@ -87,7 +90,7 @@ def _packed(states: Sequence[CutNetwork]) -> list[CutNetwork]:
 
 
 def _budgets(slower: float) -> list[float]:
-    """Those up to the first that is enough."""
+    """The budgets up to the first that covers `slower`."""
     enough = next((i for i, budget in enumerate(_BUDGETS) if budget >= slower), None)
     return [*_BUDGETS, slower] if enough is None else list(_BUDGETS[: enough + 1])
 
@@ -95,7 +98,7 @@ def _budgets(slower: float) -> list[float]:
 def _search(
     starts: list[CutNetwork], known: dict[tuple[Part, ...], CutNetwork], most_macs: int, effort: Effort
 ) -> None:
-    """Add the networks of a beam search within so much work."""
+    """A beam search from `starts` within `most_macs`; adds its networks to `known`."""
     kept = starts
     best = min((state.least for state in kept), default=0)
     for _ in range(effort.depth):
@@ -107,7 +110,7 @@ def _search(
 
 
 def _made(cuts: Iterable[tuple[CutNetwork, Cut]], known: dict[tuple[Part, ...], CutNetwork]) -> list[CutNetwork]:
-    """The networks with these cuts, as far as they can be made."""
+    """The networks with these cuts, without those that cannot be made."""
     made = []
     for state, cut in cuts:
         parts = (*state.parts, *cut.parts)
@@ -119,7 +122,7 @@ def _made(cuts: Iterable[tuple[CutNetwork, Cut]], known: dict[tuple[Part, ...], 
 
 
 def _to_try(states: Sequence[CutNetwork], most_macs: int, effort: Effort) -> Iterator[tuple[CutNetwork, Cut]]:
-    """The cuts that promise most, few of them of one run."""
+    """The most promising cuts, at most `effort.alike` of one run and `effort.tries` in all."""
     tried: dict[tuple[int, ...], int] = {}
     every = ((cut, number) for number, state in enumerate(states) for cut in state.cuts(most_macs))
     for cut, number in sorted(every):
@@ -132,9 +135,9 @@ def _to_try(states: Sequence[CutNetwork], most_macs: int, effort: Effort) -> Ite
 
 
 def _front(states: Sequence[CutNetwork]) -> list[CutNetwork]:
-    """The uncut network, which is the first, then those that need less than every one with no more work.
+    """The uncut network, the first of `states`, then those that need less memory than all with no more work.
 
-    A network in bands may do less: it computes no rows that nobody reads.
+    A network in bands may do less work: it does not compute rows that nobody reads.
     """
     uncut, *others = states
     front = [uncut]

@@ -1,6 +1,6 @@
-"""Along one axis of a map: which pieces operators make of pieces, and where these are as in the whole map.
+"""Along one axis of a map: which pieces operators make of pieces, and where these equal the whole map.
 
-A window at the edge of a piece reads padding where the whole map goes on: what it makes there is wrong.
+A window at the edge of a piece reads padding where the whole map goes on; its output there is wrong.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -8,11 +8,11 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 NEVER = 1 << 30
-"""No map is cut within a band."""
+"""As `spare`: no map is cut within a band. As a step: never reached."""
 
 
 class Band(NamedTuple):
-    """Of one axis: where a piece of a map begins and how long it is, and from where to where it is right."""
+    """A piece of a map along one axis: start and size. From `right` to `wrong` (excluded) it equals the whole map."""
 
     start: int
     size: int
@@ -21,17 +21,17 @@ class Band(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Along one axis: the pieces of its maps that an operator reads, None where it needs none, and what it makes."""
+    """An operator along one axis: the piece of each map that it reads, None where it needs none, and what it makes."""
 
     reads: tuple[Band | None, ...]
     made: Band
 
 
 class Path(NamedTuple):
-    """Along one axis, for one band: the pieces of the entries, what each operator does, and the pieces of the exits.
+    """One band along one axis: the pieces of the entries, what each operator does, and the pieces of the exits.
 
-    An operator of which nothing is read in the band has no step. `reads` are the least pieces of the entries that hold
-    all that is read of them.
+    The step of an operator that the band does not need is None. `reads` gives for each entry the least range, end
+    excluded, that holds all that is read of it.
     """
 
     given: Mapping[str, Band]
@@ -41,9 +41,9 @@ class Path(NamedTuple):
 
 
 class Window(NamedTuple):
-    """What an operator does along one axis: what a window spans, its stride, and whether maps are padded.
+    """An operator's window along one axis: its span and stride, and whether maps are padded (SAME).
 
-    A slice begins at `shift` of its map. It is not done in a band: its piece is one of its map's.
+    A slice begins at `shift` of its map. It does not run in a band: its piece is a piece of its map.
     """
 
     span: int
@@ -52,18 +52,18 @@ class Window(NamedTuple):
     shift: int = 0
 
     def padding(self, size: int) -> int:
-        """Rows before a map of this size."""
+        """Rows of padding before a map of this size."""
         return max((self.made(size) - 1) * self.stride + self.span - size, 0) // 2 if self.same else 0
 
     def made(self, size: int) -> int:
-        """Rows that come out."""
+        """Rows of the output of a map of this size."""
         return -(-(size if self.same else size - self.span + 1) // self.stride)
 
 
 class Along(NamedTuple):
-    """An operator along one axis: what it does, which maps of `size` it reads, and what it makes.
+    """An operator along one axis: its window, the maps of `size` that it reads, and the map that it makes.
 
-    `cuts` tells that it is a slice, `starts` that it is a concatenation along this axis, and where each map begins.
+    `cuts` says that it is a slice. `starts` is set for a concatenation along this axis: where each map begins.
     """
 
     window: Window
@@ -75,7 +75,7 @@ class Along(NamedTuple):
     starts: tuple[int, ...] = ()
 
     def reach(self, made: tuple[int, int]) -> Iterator[tuple[str, tuple[int, int]]]:
-        """The least piece of each map that it reads for this piece of its output."""
+        """The least piece of each map that the operator needs for this piece of its output; ends are excluded."""
         if not self.starts:
             read = _reach(self.window, self.size, self.made_size, made)
             yield from ((name, read) for name in self.maps)
@@ -93,7 +93,10 @@ def path_of(
     *,
     whole: bool,
 ) -> Path | None:
-    """The least pieces of all maps with which the exits are right where `spans` say; None where there are none."""
+    """The least pieces of all maps with which the exits are right over `spans`; None where there are none.
+
+    `given` and `wanted` are the sizes of the entries and of the exits, `inner` the operators in order.
+    """
     if any(low >= high for low, high in spans.values()):
         return None
     if spare == 1 and not whole:
@@ -119,7 +122,7 @@ def path_of(
 
 
 def _least_path(inner: Sequence[Along], given: Mapping[str, int], spans: Mapping[str, tuple[int, int]]) -> Path | None:
-    """Each map is cut to what its next reader needs: what an operator does follows from what is needed of it."""
+    """The path on which each map is cut to what its next reader needs, from the exits back."""
     need = dict(spans)
     steps: list[Step | None] = []
     for along in reversed(inner):
@@ -159,7 +162,7 @@ class _Least(NamedTuple):
 
 @lru_cache(maxsize=1 << 16)
 def _least_step(window: Window, size: int, made_size: int, need: tuple[int, int]) -> _Least | None:
-    """What an operator does where its maps are cut to what is needed; None where that would lie elsewhere."""
+    """What an operator does on maps cut to what it needs; None where its output would not lie as in the whole."""
     span = _reach(window, size, made_size, need)
     read = whole_piece(*span)
     made = _made(window, read, size, made_size)
@@ -169,7 +172,7 @@ def _least_step(window: Window, size: int, made_size: int, need: tuple[int, int]
 def _reads(
     inner: Sequence[Along], steps: Sequence[Step | None], given: Mapping[str, int]
 ) -> dict[str, tuple[int, int]]:
-    """Of each entry the least piece that holds all that the operators read of it."""
+    """For each entry the least range that holds all that the operators read of it."""
     reads: dict[str, tuple[int, int]] = {}
     for along, step in zip(inner, steps, strict=True):
         for name, read in zip(along.maps, step.reads, strict=True) if step else ():
@@ -187,13 +190,13 @@ def whole_piece(start: int, end: int) -> Band:
 
 @cache
 def _around(before: int, after: int) -> tuple[tuple[int, int], ...]:
-    """Pairs of what to add before and after, at most so much, the least first."""
+    """Pairs of rows to add before and after, at most so many, the fewest first."""
     return tuple(sorted(((a, b) for a in range(before + 1) for b in range(after + 1)), key=sum))
 
 
 @lru_cache(maxsize=1 << 16)
 def _reach(window: Window, size: int, made_size: int, made: tuple[int, int]) -> tuple[int, int]:
-    """The least piece of a map of `size` of which an operator makes this of its output, lying as in the whole."""
+    """The least range of a map of `size` from which an operator makes this of its output, placed as in the whole."""
     begin = made[0] * window.stride - window.padding(size) + window.shift
     stop = begin + (made[1] - made[0] - 1) * window.stride + window.span
     begin, stop = max(0, begin), min(size, stop)
@@ -207,7 +210,7 @@ def _reach(window: Window, size: int, made_size: int, made: tuple[int, int]) -> 
 def _through(
     inner: Sequence[Along], given: Mapping[str, Band], need: Mapping[str, tuple[int, int]], spare: int
 ) -> tuple[Step | None, ...] | None:
-    """What the operators make of these pieces; None where one would not lie as in the whole, or not suffice."""
+    """The steps of the operators on these pieces; None where a piece would not lie as in the whole, or is too small."""
     places: dict[str, Band] = dict(given)
     steps: list[Step | None] = []
     for along in inner:
@@ -223,7 +226,7 @@ def _through(
 
 
 def _done(along: Along, places: Mapping[str, Band], need: Mapping[str, tuple[int, int]], spare: int) -> Step | None:
-    """What an operator makes of what lies of all its maps."""
+    """The step of an operator on the rows that the pieces of all its maps have."""
     lie = [places[name] for name in along.maps]
     read = lie[0]
     if len(lie) > 1:
@@ -242,7 +245,7 @@ def _done(along: Along, places: Mapping[str, Band], need: Mapping[str, tuple[int
 
 
 def _joined(along: Along, places: Mapping[str, Band], need: tuple[int, int]) -> Step | None:
-    """What is needed of a concatenation, from those of its maps that have some of it."""
+    """The step that makes the needed rows of a concatenation from the maps that hold some of them."""
     reads = {name: whole_piece(*read) for name, read in along.reach(need)}
     if not all(_suffices(places[name], (read.start, read.wrong)) for name, read in reads.items()):
         return None
@@ -254,7 +257,7 @@ def _suffices(made: Band | None, need: tuple[int, int]) -> bool:
 
 
 def _made(window: Window, read: Band, whole: int, whole_made: int) -> Band | None:
-    """The piece that comes out; None if it would not be at the place that it has in the whole."""
+    """The piece that an operator makes; None if it would lie elsewhere than in the whole map."""
     size, first = window.made(read.size), window.padding(whole) - window.shift
     shifted = read.start - window.padding(read.size) + first
     start = shifted // window.stride

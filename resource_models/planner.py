@@ -21,10 +21,10 @@ class Buffer(NamedTuple):
 
 
 def greedy_offsets(buffers: Sequence[Buffer], fixed: Sequence[int | None] = ()) -> list[int]:
-    """Offsets in bytes, in the order of `buffers`, which is that of their numbers.
+    """Offsets in bytes, in the order of `buffers`, which is the order of their numbers.
 
-    `fixed` holds the offsets of an offline plan, None where it says nothing; what is fixed comes first and is not
-    checked. It may be shorter than `buffers`.
+    `fixed` holds the offsets of an offline plan, None for a buffer that it leaves to the planner; it may be shorter
+    than `buffers`. Fixed buffers are placed first, unchecked.
     """
     offsets = [*fixed, *[None] * (len(buffers) - len(fixed))]
     free = sorted((i for i, offset in enumerate(offsets) if offset is None), key=lambda i: (-buffers[i].size_bytes, -i))

@@ -20,7 +20,7 @@ _Lies = tuple[P, Band, Band]
 class Sink(Protocol[P]):
     """Takes operators in the order in which they run, and gives what stands for the piece that each makes.
 
-    `sizes` are rows and columns of that piece, `whole` is the map of which it is one.
+    `sizes` are the rows and columns of that piece, `whole` is the map of which it is a piece.
     """
 
     def entry(self, x: Tensor) -> P:
@@ -37,7 +37,7 @@ class Sink(Protocol[P]):
 
 
 def run_in_bands(cutter: Cutter, part: Part, ways: tuple[Ways, Ways], sink: Sink[P]) -> None:
-    """Give `sink` the operators of a part, along the paths that `cutter` gives of it."""
+    """Give `sink` the operators of a part, along the paths of `cutter.ways(part)`."""
     given, wanted = cutter.ends(part.first, part.last)
     walk, (down, across) = _Walk(cutter, part, sink), (each.paths for each in ways)
     entries = {x.name: (sink.entry(x), whole_piece(0, x.shape[1]), whole_piece(0, x.shape[2])) for x in given}
@@ -64,13 +64,13 @@ def _joined(sink: Sink[P], pieces: Sequence[P], axis: int, whole: Tensor, sizes:
 
 
 def _left(name: str, paths: Sequence[Path]) -> Band | None:
-    """What these bands read of an entry."""
+    """The piece of an entry that these bands read; None where they read nothing of it."""
     spans = [path.reads[name] for path in paths if name in path.reads]
     return whole_piece(min(start for start, _ in spans), max(stop for _, stop in spans)) if spans else None
 
 
 class _Walk(Generic[P]):
-    """Through the bands of a part, one after the other."""
+    """Runs the bands of a part one after the other."""
 
     def __init__(self, cutter: Cutter, part: Part, sink: Sink[P]) -> None:
         self._part, self._sink = part, sink
@@ -95,9 +95,9 @@ class _Walk(Generic[P]):
         row: Path,
         column: Path,
     ) -> list[P]:
-        """The part's operators on one band; gives what is right of its piece of each output."""
+        """Run the part's operators on one band; gives the right piece of each output."""
         lies, sink, first, nodes = dict(entries), self._sink, self._part.first, self._nodes
-        for x in given:  # what all readers have of it is cut out once
+        for x in given:  # cut out once for all readers
             _, a, b = lies[x.name]
             a, b = _both_have(a, row.given[x.name]), _both_have(b, column.given[x.name])
             lies[x.name] = self.cut(lies, x, a, b), a, b
@@ -118,14 +118,14 @@ class _Walk(Generic[P]):
             else:
                 piece = sink.operator(number, pieces, sizes)
             lies[made.name] = piece, down.made, across.made
-            for x, last in waiting:  # so that no more waits than its last reader needs
+            for x, last in waiting:  # keep no more than the last reader needs
                 rows, columns = (_read(path.steps[last], nodes[first + last], x) for path in (row, column))
                 if rows and columns:
                     lies[x.name] = self.cut(lies, x, rows, columns), rows, columns
         return [self.cut(lies, y, row.wanted[y.name], column.wanted[y.name]) for y in wanted]
 
     def cut(self, lies: Mapping[str, _Lies[P]], x: Tensor, rows: Band, columns: Band) -> P:
-        """A piece of what there is of a map; the same where it is all of that."""
+        """A piece of what is there of a map; no slice where it is all of it."""
         piece, (top, height, _, _), (left, width, _, _) = lies[x.name]
         if height == rows.size and width == columns.size and top == rows.start and left == columns.start:
             return piece
@@ -133,10 +133,10 @@ class _Walk(Generic[P]):
 
 
 def _both_have(a: Band, b: Band) -> Band:
-    """What two pieces have in common, both right throughout."""
+    """The range in which both pieces are right."""
     return whole_piece(max(a.right, b.right), min(a.wrong, b.wrong))
 
 
 def _read(step: Step | None, node: Node, x: Tensor) -> Band | None:
-    """What an operator reads of a map."""
+    """The piece of `x` that an operator reads."""
     return step.reads[node.inputs.index(x)] if step else None

@@ -1,4 +1,4 @@
-"""What TensorFlow Lite Micro keeps in the arena for ever, and what it needs for a moment while it plans.
+"""What TensorFlow Lite Micro keeps in the arena for good, and what it needs only while it plans.
 
 The runtime's allocations are followed one by one, from the end of the arena down: allocator objects, a record for
 each tensor and operator, the parameters and data of kernels, handles of scratch buffers, and the tensors of inputs
@@ -48,9 +48,9 @@ _Kernel = tuple[Operator, Needs | None]
 class Part(NamedTuple):
     """A subgraph as the runtime sets it up.
 
-    `kernels` are its operators, each with what its kernel needs; None counts as nothing. `tensors` are all by their
-    numbers, constants included. `variables` keep their values and lie in the tail. `outputs` are those of the file,
-    constants among them.
+    `kernels` are its operators, each with what its kernel needs; None counts as nothing. `tensors` are all tensors by
+    number, constants included. `variables` keep their values and lie in the tail. `outputs` are the file's outputs,
+    constants included.
     """
 
     graph: Graph
@@ -62,7 +62,7 @@ class Part(NamedTuple):
     def planned_bytes(self) -> dict[str, int]:
         """Bytes of each tensor that the planner places, by name.
 
-        A variable's handle that is passed on takes 4; the one that makes it points into its kernel's data.
+        A variable's handle takes 4 where it is passed on; where it is made, it points into its kernel's data.
         """
         elsewhere = {x.name for x in self.variables}
         elsewhere |= self.handles().keys()
@@ -73,23 +73,23 @@ class Part(NamedTuple):
         }
 
     def handles(self) -> dict[str, float]:
-        """The tensors that handles of variables make, by name, each with the number of its variable's name."""
+        """The handles of variables that this subgraph makes, by name, each with the number of its variable's name."""
         makers = [operator for operator, _ in self.kernels if _is(operator, _HANDLE)]
         return {y.name: operator.options["shared_name"] for operator in makers for y in operator.outputs}
 
 
 class Tail(NamedTuple):
-    """Bytes kept for ever, and bytes of the whole arena without which the runtime could not be set up."""
+    """Bytes kept for good, and bytes of the whole arena that the runtime needs to be set up."""
 
     kept_bytes: int
     setup_bytes: int
 
 
 def tail(parts: Sequence[Part], target: Target, placed: int) -> Tail:
-    """The tail of a file's subgraphs, all of which the runtime sets up; it talks to the first alone.
+    """The tail of a file. The runtime sets up all subgraphs; only the first has records of inputs and outputs.
 
-    `placed` is how many tensors are planned. On the host it is what the recording allocator reports; for 32 bits it is
-    derived.
+    `placed` is the number of tensors that the planner places. On the host the tail is what the recording allocator
+    reports; for 32 bits it is derived.
     """
     records, pointer = _RECORDS[target.pointer_bytes], target.pointer_bytes
     kernels = [kernel for part in parts for kernel in part.kernels]
@@ -134,7 +134,7 @@ def tail(parts: Sequence[Part], target: Target, placed: int) -> Tail:
 
 
 def operator_bytes(operator: Operator, target: Target) -> int:
-    """Bytes that one more operator of this kind keeps, with a tensor for each output; constants have theirs."""
+    """Bytes that one more operator of this kind keeps, with a tensor for each output; constants are counted apart."""
     records, known = _RECORDS[target.pointer_bytes], needs_of(operator, target)
     used = records.operator + records.tensor * len(operator.outputs)
     if known is None:
@@ -149,9 +149,9 @@ def constant_bytes(target: Target) -> int:
 
 
 def _assigned(parts: Sequence[Part]) -> Iterator[tuple[int, ...]]:
-    """For each kernel that is known, bytes of the variable that the runtime makes as it sets the kernel up.
+    """For each kernel with a model, the bytes of the variable that the runtime makes as it sets the kernel up.
 
-    It makes one of a name, at the first assignment in the subgraph of a handle.
+    A name has one variable, made at the first assignment in a subgraph that makes a handle of this name.
     """
     made: set[float] = set()
     for part in parts:

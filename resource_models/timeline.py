@@ -13,7 +13,7 @@ from edgevolve.graph import Graph, Tensor
 from edgevolve.tflite import Operator
 
 NEVER = (-1, -1)
-"""The steps of what is not reached; the runtime plans it all the same, and all at once."""
+"""The span of what is never reached; the runtime plans it all the same, as live at one time."""
 
 Span = tuple[int, int]
 """First and last step."""
@@ -27,7 +27,7 @@ class Place(NamedTuple):
 
 
 class Timeline:
-    """`tensors` holds for each subgraph the span of each tensor by name, `operators` that of each operator by index.
+    """The spans of each subgraph: `tensors` by name, `operators` by index.
 
     `steps` are the places from step 0, which enters the first subgraph. Calls must end (`edgevolve.tflite` reads no
     others).
