@@ -21,7 +21,7 @@ def as_float(images: Any) -> Any:
 def augmented(x: Any, settings: TrainingSettings, seed: Any) -> Any:
     """The batch after every augmentation of the settings but mixup.
 
-    `x` is (batch, height, width, channels) of any type; `seed` is two int64, which decide everything.
+    `x` is (batch, height, width, channels) of any type. Everything random follows from `seed`, two int64.
     """
     for number, entry in enumerate(settings.augment):
         name, amount = augmentation(entry)
@@ -31,9 +31,9 @@ def augmented(x: Any, settings: TrainingSettings, seed: Any) -> Any:
 
 
 def mixture(settings: TrainingSettings, number: Any, seed: Any) -> tuple[Any, Any] | None:
-    """Which example each of a batch of `number` is mixed with, and the share that it keeps; None without mixup.
+    """For a batch of `number` examples, the partner of each and the share that each keeps; None without mixup.
 
-    One share a batch, of Beta(amount, amount), and at least a half (Zhang et al., 2018).
+    A batch has one share, drawn from Beta(amount, amount) and at least a half (Zhang et al., 2018).
     """
     amounts = dict(map(augmentation, settings.augment))
     if MIXUP not in amounts:
@@ -110,7 +110,7 @@ def _mask_frequency(x: Any, settings: TrainingSettings, amount: float, seed: Any
 
 
 def _run(x: Any, axis: int, amount: float, seed: Any) -> Any:
-    """Truth values (batch, length) of a run of up to `amount` of the length, anywhere (Park et al., 2019)."""
+    """True over one run of up to `amount` of the length, anywhere: (batch, length) (Park et al., 2019)."""
     batch, length = tf.shape(x)[0], x.shape[axis]
     size = _uniform([batch, 1], seed, 0, amount * length)
     start = _uniform([batch, 1], seed + 1) * (length - size)

@@ -1,6 +1,6 @@
-"""Gradient descent on one flat vector of parameters, as TensorFlow operations that are compiled by their caller.
+"""Gradient descent on one flat vector of parameters, as TensorFlow operations that the caller compiles.
 
-The optimiser is a handful of operations whatever the network, and a step is a pure function of the vector.
+The optimiser takes a handful of operations whatever the network. A step is a pure function of its state.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,7 @@ EVALUATION_BATCH = 256
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where each parameter lies in the two flat vectors: what gradients change, and moving statistics."""
+    """Where each parameter lies in the two flat vectors: trainable values, and moving statistics of batch norm."""
 
     trainable: tuple[Parameter, ...]
     moving: tuple[Parameter, ...]
@@ -45,7 +45,7 @@ class Layout:
         return [np.concatenate([values[p.name].ravel() for p in part] or empty) for part in parts]
 
     def values(self, trainable: Any, moving: Any) -> dict[str, Any]:
-        """NumPy arrays by name."""
+        """The vectors as NumPy arrays by name: the inverse of `flat`."""
         result: dict[str, Any] = {}
         for part, vector in ((self.trainable, trainable), (self.moving, moving)):
             pieces = np.split(vector, np.cumsum([p.size for p in part])[:-1]) if part else []
@@ -53,36 +53,36 @@ class Layout:
         return result
 
     def tensors(self, part: tuple[Parameter, ...], vector: Any) -> dict[str, Any]:
-        """Tensors by name, of one part."""
+        """The vector of one part, `trainable` or `moving`, as tensors by name."""
         pieces = tf.split(vector, [p.size for p in part]) if part else []
         return {p.name: tf.reshape(piece, p.shape) for p, piece in zip(part, pieces, strict=True)}
 
 
 class Lowering(Protocol):
-    """How a network of given values is computed: what stages that quantise or prune change of plain training.
+    """How a network is computed from its values; stages that quantise replace it.
 
-    All are TensorFlow operations inside a compiled function. Values are by the names of `training.weights`.
+    All methods make TensorFlow operations inside a compiled function. Values have the names of `training.weights`.
     """
 
     def begun(self, values: Values) -> Any:
-        """What holds for a whole pass over the examples, from the values at its begin: tensors, in any nest."""
+        """What stays fixed during a pass over the examples, from the values at its start: tensors, nested at will."""
 
     def training(self, values: Values, begun: Any, images: Any) -> tuple[Any, Statistics]:
-        """Outputs of a batch in training, and its statistics: those of every moving value, none for frozen ones."""
+        """The outputs of a batch in training, and its statistics of all moving values; empty where these are frozen."""
 
     def inference(self, values: Values) -> Callable[[Any], Any]:
-        """From a batch to what the network will give when it is deployed."""
+        """A function from a batch to the outputs of the network as it will be deployed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """The network as it is, up to the activation named `logits`: batch norm by the batch, and folded for inference."""
+    """The network as it is, up to the activation named `logits`. Batch norm takes the batch, and is folded after."""
 
     graph: Graph
     logits: str
 
     def begun(self, values: Values) -> Any:
-        """It needs nothing at the begin of a pass."""
+        """Nothing stays fixed during a pass."""
         return ()
 
     def training(self, values: Values, begun: Any, images: Any) -> tuple[Any, Statistics]:
@@ -96,31 +96,31 @@ class Plain:
 
 
 class Regime(Protocol):
-    """Something that takes part in gradient descent with its own vectors in the state, such as the masks of pruning."""
+    """Something that takes part in gradient descent and keeps its own vectors in the state: masks of pruning."""
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """How long its vectors are."""
+        """The lengths of its vectors."""
 
     def start(self) -> tuple[NDArray[np.float32], ...]:
         """The first values of its vectors."""
 
     def seen(self, trainable: Any, own: Sequence[Any]) -> Any:
-        """The weights with which the network answers, in training and after it, from those that are trained."""
+        """The weights that the network computes with, in training and after it, made from the trained ones."""
 
     def after(self, trainable: Any, gradient: Any, own: Sequence[Any], done: Any, whole: int) -> Sequence[Any]:
-        """Its vectors after a step of this gradient; `done` steps were made, this one included, of `whole`."""
+        """Its vectors after a step along `gradient`, which was step `done` of `whole`, from 1."""
 
     def is_settled(self, done: int, epochs: int) -> bool:
-        """Whether the weights may be kept after `done` of all epochs."""
+        """Whether the weights after `done` of `epochs` epochs may be the ones kept."""
 
 
 @dataclass(frozen=True, slots=True)
 class Descent:
-    """What stays the same while a network is trained: how it is computed, its values' layout, the loss of a batch.
+    """What stays the same while a network is trained: how it is computed, its layout, the loss of a batch.
 
-    A state is (trainable, moving, slots of the optimiser ..., running means of the first two where they are kept,
-    vectors of the regime ...), flat vectors. Gradients are those at the weights that the regime lets the network see.
+    A state is a tuple of flat vectors: (trainable, moving, slots of the optimiser ..., running means of the first two
+    where `average` asks for them, vectors of the regime ...). Gradients are taken at the weights of `Regime.seen`.
     """
 
     lowering: Lowering
@@ -146,13 +146,13 @@ class Descent:
         return trainable, moving, *(tf.zeros_like(trainable) for _ in range(self._slots)), *means, *own
 
     def answering(self, state: Sequence[Any]) -> tuple[Any, Any]:
-        """The weights of a state with which the network is evaluated, trainable and moving."""
+        """The vectors (trainable, moving) with which the network of a state is evaluated."""
         first = 2 + self._slots if self.settings.average else 0
         trainable, moving = state[first : first + 2]
         return self._seen(trainable, self.own(state)), moving
 
     def own(self, state: Sequence[Any]) -> Sequence[Any]:
-        """The vectors of the regime."""
+        """The regime's vectors of a state."""
         return state[len(state) - (len(self.regime.sizes) if self.regime else 0) :]
 
     @property
@@ -163,10 +163,10 @@ class Descent:
         return self.regime.seen(trainable, own) if self.regime else trainable
 
     def steps(self, x: Any, y: Any, bounds: Any, state: Any, seed: Any, begin: Any, whole: int) -> tuple[Any, Any]:
-        """One pass over examples `x` and answers `y` in a new order: the state, and the sum of the steps' losses.
+        """One pass over examples `x` and answers `y` in a new order: the new state, and the sum of the steps' losses.
 
-        `bounds` say where batches begin and end, `seed` (two int64) shuffles, `begin` steps were made before, of
-        `whole` in the training.
+        Batch i is `bounds[i]` to `bounds[i + 1]` of that order, which follows from `seed` (two int64). The training has
+        `whole` steps, of which `begin` were made before.
         """
         settings, layout = self.settings, self.layout
         number = x.shape[0] if x.shape[0] is not None else tf.shape(x)[0]
@@ -214,7 +214,7 @@ class Descent:
         return tuple(state), total
 
     def outputs(self, state: Any, x: Any) -> Any:
-        """What the network of a state gives for every example, as deployed: (number, outputs)."""
+        """The outputs of the network of a state, as deployed, for every example: (number, outputs)."""
         return outputs(self.lowering.inference(self._values(*self.answering(state))), x)
 
     def _values(self, trainable: Any, moving: Any) -> dict[str, Any]:
@@ -223,17 +223,17 @@ class Descent:
 
 
 def gradients(loss: Any, places: Any, by: Any = None) -> list[Any]:
-    """The derivatives of a loss by tensors, times `by`, where they meet added two by two.
+    """The derivatives of a loss by the tensors `places`, times `by`; several paths' terms are added two by two.
 
-    TensorFlow's sum of several begins with whichever it may overwrite, which depends on what ran before: its last bits
-    differ from run to run (TensorFlow 2.21).
+    TensorFlow's own sum of several terms begins with whichever it may overwrite. That depends on what ran before, so
+    its last bits differ from run to run (TensorFlow 2.21).
     """
     slopes: list[Any] = tf.gradients(loss, places, by, aggregation_method=tf.AggregationMethod.EXPERIMENTAL_TREE)
     return slopes
 
 
 def outputs(network: Callable[[Any], Any], x: Any) -> Any:
-    """What the network gives for every example, (number, outputs)."""
+    """The outputs of `network` for every example, batch by batch: (number, outputs)."""
     number = x.shape[0] if x.shape[0] is not None else tf.shape(x)[0]
     batches = -(-number // EVALUATION_BATCH)
 
@@ -247,7 +247,7 @@ def outputs(network: Callable[[Any], Any], x: Any) -> Any:
 
 
 def _averaged(means: Sequence[Any], now: Sequence[Any], keep: float, done: Any) -> tuple[Any, ...]:
-    """The running means where they are kept; they begin as means of fewer steps."""
+    """The running means where they are kept; in the first steps they reach back less far."""
     part = tf.minimum(keep, (1 + done) / (10 + done))
     return tuple(part * mean + (1 - part) * value for mean, value in zip(means, now, strict=bool(means)))
 

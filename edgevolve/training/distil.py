@@ -1,4 +1,4 @@
-"""Distillation: a network learns from the labels and from a larger network's answers (Hinton, Vinyals & Dean 2015)."""
+"""Distillation: a network learns from the labels and from a larger network's outputs (Hinton, Vinyals & Dean 2015)."""
 
 import json
 import math
@@ -15,24 +15,24 @@ from edgevolve.training.settings import TrainingSettings
 from edgevolve.training.stage import Arrays, Progress, TrainState
 
 PREPARED = "prepared"
-"""Names the teacher that `SearchConfig(prepare=Teach(...))` trained."""
+"""The name of the teacher that `SearchConfig(prepare=Teach(...))` trained."""
 
 ABOUT = "teacher"
-"""The array, among a prepared teacher's weights, of its network's JSON."""
+"""The name of the array, among a prepared teacher's weights, that holds its network's JSON."""
 
 _SETTINGS = TrainingSettings(epochs=10, learning_rate=0.02)
 
 
 class Teacher(Protocol):
-    """A network that answers examples."""
+    """A network that gives outputs for examples."""
 
     def outputs(self, x: Rows, target: Target) -> NDArray[np.float32]:
-        """What it answers, (number, outputs): logits of classes, values of other targets."""
+        """Its outputs, (number, outputs): logits of classes, values of other targets."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """A `Teacher` that is a network of edgevolve."""
+    """A `Teacher` from a graph and its weights."""
 
     graph: Graph
     weights: Arrays
@@ -46,18 +46,18 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Distil:
-    """A stage: training continues and also learns from a `teacher`.
+    """A stage: training continues, and the network also learns from a `teacher`.
 
-    `Fit`, `Prune` and `Quantise` take one as `distil=`.
+    `teacher` is a `.keras` file, a candidate whose weights were kept, as `RUN:N` or `RUN:` with a word of `--pick`, or
+    "prepared": the network that `SearchConfig(prepare=Teach(...))` trained. It must have learned from the same training
+    split, so that it saw no validation data; the fingerprint in the run, or in the manifest next to the file, decides.
+    A file from elsewhere has none: `elsewhere=True` states that it never saw these data.
 
-    `teacher` is a `.keras` file, a candidate as `RUN:N` or by a word of `--pick` whose weights were kept, or
-    "prepared": what `SearchConfig(prepare=Teach(...))` trained. It must have learned from the same training split, so
-    that it saw no validation data. The fingerprint in the run, or in the manifest next to the file, decides. A file
-    from elsewhere has none; `elsewhere=True` states that it never saw these data.
+    The loss is (1 - weight) · loss of the labels + weight · temperature² · cross-entropy between the outputs of both
+    networks at that temperature. For values and for the input itself, the mean squared difference of both outputs
+    replaces the second term, without the temperature. The teacher sees examples as they are, not augmented.
 
-    The loss is (1 - weight) · loss of the labels + weight · temperature² · cross-entropy between both networks' answers
-    at that temperature; for values and the input itself, the squared distance of both answers takes its place. The
-    teacher answers examples as they are, not augmented.
+    Other stages take a `Distil` as `distil=`. Raises `ValueError` for settings that cannot work.
     """
 
     teacher: str | Teacher
@@ -99,7 +99,10 @@ class Distil:
         return TrainState(state.graph, trained.weights, {**state.curves, **curves}, trained.metrics)
 
     def taught_by(self, prepared: Arrays | None) -> "Distil":
-        """With the teacher that the job before the search trained; unchanged where `teacher` names another."""
+        """This stage with the teacher that the job before the search trained; unchanged where it names another.
+
+        Raises `ValueError` where no teacher was prepared.
+        """
         if self.teacher != PREPARED:
             return self
         if prepared is None or ABOUT not in prepared:
@@ -109,7 +112,7 @@ class Distil:
         return replace(self, teacher=Network(from_json(about["graph"]), weights))
 
     def lesson(self, graph: Graph, data: Splits, settings: TrainingSettings) -> Any:
-        """What is learned from labels and teacher, a `trainer.Lesson`. Raises `ValueError` where they do not fit."""
+        """The `trainer.Lesson` of labels and teacher. Raises `ValueError` where teacher and network do not fit."""
         from edgevolve.training.losses import taught_loss
         from edgevolve.training.trainer import Lesson
 
@@ -129,7 +132,7 @@ class Distil:
 
 
 def with_teaching(stage: Any, change: Callable[[Distil], Distil]) -> Any:
-    """The stage with its `Distil` changed, where it is one or has one as `distil`."""
+    """The stage with its `Distil` changed, where it is a `Distil` or has one as `distil`."""
     if isinstance(stage, Distil):
         return change(stage)
     names = [field.name for field in fields(stage)] if is_dataclass(stage) else []
@@ -137,7 +140,7 @@ def with_teaching(stage: Any, change: Callable[[Distil], Distil]) -> Any:
 
 
 def as_logits(given: NDArray[np.float32], units: int) -> NDArray[np.float32]:
-    """Logits of two classes as one, their difference, or as two, where a network of `units` outputs needs them so."""
+    """Logits of two classes in the form that a network of `units` outputs has: one, the difference, or two."""
     if units == 1 and given.shape[1] == 2:
         return given[:, 1:] - given[:, :1]
     if units == 2 and given.shape[1] == 1:
@@ -146,5 +149,5 @@ def as_logits(given: NDArray[np.float32], units: int) -> NDArray[np.float32]:
 
 
 def prepared_arrays(graph: Mapping[str, Any], weights: Arrays) -> dict[str, NDArray[Any]]:
-    """A teacher as `Distil.taught_by` reads it: `graph` is its JSON."""
+    """A teacher as the arrays that `Distil.taught_by` reads; `graph` is the network as JSON."""
     return {**weights, ABOUT: np.frombuffer(json.dumps({"graph": graph}).encode(), np.uint8)}

@@ -29,17 +29,16 @@ from edgevolve.training.weights import BATCH_NORM_EPSILON, Values
 from search_space.mixture import Mix
 
 Statistics = dict[str, Any]
-"""Mean and variance of the batch, by the names of the moving values."""
+"""Means and variances of a batch, by the names of the moving values."""
 
 
 def forward(
     graph: Graph, values: Values, x: Any, last: str, after: Callable[[Node, list[Any], Any], Any] | None = None
 ) -> tuple[Any, Statistics]:
-    """Run `x`, (batch, height, width, channels) float32, up to the activation named `last`.
+    """The activation named `last` for `x`, (batch, height, width, channels) float32, and the batch's statistics.
 
-    A node whose `gamma` is among the values normalises by its batch, as in training; for inference pass
-    `folded` values, which hold none. What a node makes of its operands becomes what `after` says of both. Also returns
-    the statistics of those batches.
+    A node whose `gamma` is among the values normalises by its batch, as in training, and adds to the statistics. For
+    inference pass `folded` values, which hold no `gamma`. `after(node, operands, made)` replaces each node's output.
     """
     statistics: Statistics = {}
     tensors = {graph.inputs[0].name: x}
@@ -66,7 +65,7 @@ def _conv(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
 
 
 def _strided_pixels(x: Any, kernel: Any, stride: tuple[int, int]) -> Any:
-    """A 1×1 convolution of every `stride`-th pixel, with the gradient of one that has those pixels alone.
+    """A 1×1 convolution of every `stride`-th pixel; its gradient is computed on a map of these pixels alone.
 
     oneDNN's own gradient writes beyond its memory (TensorFlow 2.21 without AVX-512, few channels).
     """
@@ -112,7 +111,7 @@ def _finish(node: Node, values: Values, statistics: Statistics, y: Any) -> Any:
         )
         statistics[f"{name}/mean"] = mean
         statistics[f"{name}/variance"] = variance
-    elif f"{name}/bias" in values:  # a deployed network has some without
+    elif f"{name}/bias" in values:  # in a deployed network a node may have no bias
         y = tf.nn.bias_add(y, values[f"{name}/bias"])
     return ACTIVATIONS[node.op.activation](y)  # type: ignore[attr-defined]
 

@@ -1,7 +1,7 @@
 """Trains weights and logits of a mixture alternately; an epoch is one compiled call.
 
 A step moves the logits on a batch of one part of the training split, then the weights on a batch of the other. Batch
-norm always takes the statistics of its batch: what is kept is trained anew.
+norm always takes the statistics of its batch: the networks that are kept are trained anew.
 """
 
 from collections.abc import Callable
@@ -33,20 +33,20 @@ class Weights:
 
     @classmethod
     def of(cls, mixture: Mixture[Any], target: Target, settings: TrainingSettings) -> "Weights":
-        """For data of a target. Raises `ValueError` where they do not fit."""
+        """The weights of a mixture for a target. Raises `ValueError` where their outputs do not fit."""
         if mixture.graph.outputs[0].shape[1] != target.outputs:
             raise ValueError(f"networks of {mixture.graph.outputs[0].shape[1]} outputs do not fit {target.outputs}")
         return cls(mixture, Layout.of(mixture.graph), settings, batch_loss(target, settings))
 
     @property
     def slots(self) -> int:
-        """How many vectors the optimiser keeps."""
+        """The number of vectors that the optimiser keeps."""
         return 1 if self.settings.optimiser == "sgd" else 2
 
     def first(self, seed: int, deviation: float) -> tuple[Any, ...]:
         """The state before training, flat vectors: (weights, moving, slots ..., logits, their two moments).
 
-        Weights are new, logits normal with a `deviation`.
+        Weights are those of `initial_weights`. Logits are normal with the standard deviation `deviation`.
         """
         trainable, moving = map(tf.constant, self.layout.flat(initial_weights(self.mixture.graph, seed)))
         logits = tf.constant(
@@ -55,12 +55,12 @@ class Weights:
         return trainable, moving, *[tf.zeros_like(trainable)] * self.slots, logits, *[tf.zeros_like(logits)] * 2
 
     def values(self, state: Any) -> dict[str, Any]:
-        """The tensors of a state by name."""
+        """The weights of a state as tensors by name."""
         layout = self.layout
         return layout.tensors(layout.trainable, state[0]) | layout.tensors(layout.moving, state[1])
 
     def moved(self, state: Any, loss: Any, done: Any, rate: Any) -> tuple[Any, ...]:
-        """The state after a step down a loss of its weights."""
+        """The state after one step of the weights down the gradient of `loss`; `done` steps were made before."""
         trainable, moving, *slots, logits, first, second = state
         (gradient,) = gradients(loss, trainable)
         if self.settings.clip_norm is not None:
@@ -73,23 +73,32 @@ class Weights:
 
 
 class InTurn(Protocol):
-    """A gradient search: how logits and weights move. `done` steps were made before; `seed` is of this step, (2,)."""
+    """A gradient search: how logits and weights move.
+
+    `done` steps were made before; `seed` is this step's, two int64. A batch is (examples, answers).
+    """
 
     @property
     def weights(self) -> Weights:
-        """How weights are trained."""
+        """How the weights are trained."""
 
     def move_logits(
         self, state: Any, batch: Any, held: Any, costs: Any, done: Any, rate: Any, seed: Any
     ) -> tuple[Any, Any]:
-        """The loss of the batch `held`, and the state; `batch` is the one that trains the weights, at `rate`."""
+        """Move the logits: the loss of the batch `held`, and the new state.
+
+        `batch` is the one on which the weights move next, at `rate`. `costs` are the arrays of `Costs`.
+        """
 
     def move_weights(self, state: Any, batch: Any, done: Any, rate: Any, seed: Any) -> tuple[Any, Any]:
-        """The loss of the batch, and the state."""
+        """Move the weights at `rate`: the loss of the batch, and the new state."""
 
 
 def epoch(search: InTurn, train: Split, other: Split, target: Target, key: int) -> Callable[..., Any]:
-    """A compiled pass: from (state, number of the epoch, costs) to the state and the mean losses of both parts."""
+    """A compiled pass over `train`: (state, number of the epoch, costs) -> (state, mean losses).
+
+    The losses are those of `train` and of `other`, on which the logits move. `key` decides everything random.
+    """
     settings = search.weights.settings
     x, x_other = tf.constant(train.x[:]), tf.constant(other.x[:])
     wanted, wanted_other = answers(train, target), answers(other, target)
@@ -135,7 +144,7 @@ def epoch(search: InTurn, train: Split, other: Split, target: Target, key: int) 
 def adam(
     logits: Any, moments: Any, gradient: Any, rate: Any, betas: tuple[float, float], count: Any
 ) -> tuple[Any, Any]:
-    """The logits and their two moments after the step number `count` from 1."""
+    """The logits and their two moments after step `count`, from 1, of Adam (Kingma & Ba, 2015)."""
     first = betas[0] * moments[0] + (1 - betas[0]) * gradient
     second = betas[1] * moments[1] + (1 - betas[1]) * tf.square(gradient)
     count = tf.cast(count, tf.float32)

@@ -1,8 +1,8 @@
 """Initial weights of a network from a similar trained one, such as its parent in a search.
 
-What both have is copied. A wider layer gets copies of channels, which share their work (Net2Net; Chen et al. 2016,
-arXiv 1511.05641, section 2.1), a larger kernel zeros around the old one, an added layer what changes nothing where it
-can (section 2.2). The rest begins as ever.
+Weights that both have are copied. A wider layer gets copies of channels, which share their work (Net2Net; Chen et al.
+2016, arXiv 1511.05641, section 2.1). A larger kernel gets zeros around the old one. An added layer starts as the
+identity where it can (section 2.2). All other weights are initialised as usual.
 """
 
 from collections import Counter
@@ -39,10 +39,10 @@ Ids = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """Initial weights, and how far they are those of the trained network.
+    """Initial weights, and how much of the trained network is in them.
 
-    `taken` nodes with a kernel took theirs over. `preserves` is True only if it is certain that both networks give the
-    same outputs, apart from rounding.
+    `taken` is the number of nodes whose kernels were taken over or made the identity. `preserves` is True only if both
+    networks certainly give the same outputs, apart from rounding.
     """
 
     weights: Weights
@@ -74,7 +74,7 @@ def inherited(parent: Graph, weights: Mapping[str, NDArray[Any]], child: Graph, 
         if isinstance(match, str):
             _pass_on(values, node, read, made, share)
             continue
-        if plan.source.get(x.name) != match.inputs[0].name:  # it takes after a node that reads something else
+        if plan.source.get(x.name) != match.inputs[0].name:  # its match reads something else
             place = np.arange(x.shape[-1])
             read, share = np.where(place < match.inputs[0].shape[-1], place, -1), np.ones(len(place), np.float32)
             exact = False
@@ -85,10 +85,10 @@ def inherited(parent: Graph, weights: Mapping[str, NDArray[Any]], child: Graph, 
 
 @dataclass(slots=True)
 class _Plan:
-    """For each of the child's activations the parent's that it should equal, for each node the one it takes after.
+    """Which nodes of the child take their weights from which nodes of the parent.
 
-    A node that only passes on what it is given has "identity". The plan is `faithful` while each node could be matched
-    with one that it can do the work of.
+    `source` gives for each of the child's activations the parent's that it should equal. `matches` gives for each node
+    the parent's node that it copies, or "identity". The plan is `faithful` while each node can do what its match does.
     """
 
     source: dict[str, str] = field(default_factory=dict)
@@ -97,7 +97,7 @@ class _Plan:
 
 
 def _matched(parent: Graph, child: Graph) -> _Plan:
-    """Node by node: the most alike of those that read the same, else a layer that changes nothing, else any left."""
+    """Match node by node: the most similar node that reads the same, else the identity, else any similar node left."""
     plan = _Plan({x.name: y.name for x, y in zip(child.inputs, parent.inputs, strict=False) if x.shape == y.shape})
     plan.faithful = len(plan.source) == len(child.inputs) == len(parent.inputs)
     positive = _positive(parent)
@@ -130,7 +130,7 @@ def _reads(other: Node, node: Node, read: list[str | None]) -> bool:
 
 
 def _is_like(node: Node, other: Node) -> bool:
-    """Whether a node can do what the other does: equal but for widths, or a kernel that has the other's inside."""
+    """Whether a node can do what the other does: equal but for widths, or with a kernel that contains the other's."""
     a, b = node.op, other.op
     if node.output.shape[1:-1] != other.output.shape[1:-1] or type(a) is not type(b):
         return False
@@ -147,7 +147,7 @@ def _is_near(node: Node, other: Node) -> bool:
 
 
 def _settings(node: Node, windows: bool = True) -> Any:
-    """The operator without its width and, of convolutions, its kernel; without other windows too where asked."""
+    """The operator without its width and kernel size; `windows=False` also drops strides, dilation and padding."""
     op = node.op
     if isinstance(op, Dense):
         return replace(op, units=1, kernel_bits=8)
@@ -167,7 +167,7 @@ def _distance(node: Node, other: Node) -> tuple[int, int]:
 
 
 def _offset(node: Node, other: Node) -> tuple[int, int] | None:
-    """Where the kernel of `one` lies in that of `node` if both see the same pixels; None where it does not fit."""
+    """Where the kernel of `other` lies in that of `node` if both see the same pixels; None where it does not fit."""
     starts = []
     for axis in (0, 1):
         before = [_padding_before(x, axis) for x in (node, other)]
@@ -187,7 +187,7 @@ def _padding_before(node: Node, axis: int) -> int:
 
 
 def _positive(graph: Graph) -> dict[str, Activation]:
-    """The activations that a ReLU, or a ReLU6, leaves as they are."""
+    """The activations that another ReLU, or ReLU6, would not change, each with its function."""
     functions: dict[str, Activation] = {}
     for node in graph.nodes:
         last = node.op.function if isinstance(node.op, Activate) else getattr(node.op, "activation", Activation.NONE)
@@ -214,9 +214,9 @@ def _can_pass_on(node: Node, parent: Graph, read: str | None, positive: Mapping[
 
 
 def _places(parent: Graph, child: Graph, plan: _Plan, rng: Generator) -> tuple[dict[str, Ids], bool]:
-    """For each of the child's activations and each of its channels the place in the parent's activation, -1 for none.
+    """For each of the child's activations, by channel, the channel of the parent's activation, -1 for none.
 
-    Tied channels go to tied ones; channels that are new copy any. With whether every channel has its counterpart.
+    Tied channels map to tied channels; new channels copy any. Also whether every channel has its counterpart.
     """
     ours, theirs = channels_of(child), channels_of(parent)
     pairs = [(name, source) for name, source in plan.source.items()]
@@ -238,7 +238,7 @@ def _places(parent: Graph, child: Graph, plan: _Plan, rng: Generator) -> tuple[d
 
 
 def _assign(group: Ids, a: Ids, b: Ids) -> bool:
-    """Give groups their counterparts, the first one that is found; whether there is no other."""
+    """Map each group to its first counterpart; gives whether no group has a second one."""
     agree = True
     for first, other in zip(a.tolist(), b.tolist(), strict=True):
         if group[first] < 0:
@@ -248,7 +248,10 @@ def _assign(group: Ids, a: Ids, b: Ids) -> bool:
 
 
 def _counterparts(ours: Channels, theirs: Channels, group: Ids, name: str, source: str) -> tuple[Ids, bool]:
-    """The n-th channel of a group is where the n-th of its counterpart is."""
+    """The parent's channel of each channel: the n-th of a group maps to the n-th of its counterpart.
+
+    Also whether the map is one to one.
+    """
     places: dict[int, list[int]] = {}
     for place, other in enumerate(theirs.ids[source].tolist()):
         places.setdefault(other, []).append(place)
@@ -265,7 +268,7 @@ def _counterparts(ours: Channels, theirs: Channels, group: Ids, name: str, sourc
 
 
 def _shares(place: Ids, rng: Generator) -> NDArray[np.float32]:
-    """How much of a channel's work each of its copies does: 1 in all, unequal, so that copies become different."""
+    """The share of a channel's work that each of its copies does: 1 in all, unequal, so that copies diverge."""
     weight = rng.uniform(0.5, 1.5, len(place))
     whole = np.bincount(place + 1, weight, minlength=len(place) + 1)
     _, inverse, counts = np.unique(place, return_inverse=True, return_counts=True)
@@ -282,7 +285,7 @@ def _take(
     made: Ids,
     share: NDArray[np.float32],
 ) -> bool:
-    """Copy a node's parameters; whether it then does what the other does."""
+    """Copy the parent's parameters to a node; gives whether it then does what the parent's node does."""
     old = weights[f"{parent.name}/kernel"]
     target = values[f"{node.name}/kernel"]
     if (made < 0).any():
@@ -304,7 +307,7 @@ def _take(
 def _take_window(
     target: NDArray[Any], old: NDArray[Any], node: Node, parent: Node, read: Ids, made: Ids, share: NDArray[np.float32]
 ) -> bool:
-    """Copy a kernel into a window of another size."""
+    """Copy a kernel into a window of another size; gives whether the node then does what the parent's node does."""
     op: Any = node.op
     exact = _offset(node, parent)
     start = exact or tuple((a - b) // 2 for a, b in zip(target.shape[:2], old.shape[:2], strict=True))
@@ -329,7 +332,7 @@ def _take_window(
 
 
 def _pass_on(values: Weights, node: Node, read: Ids, made: Ids, share: NDArray[np.float32]) -> None:
-    """Weights with which a layer is the identity."""
+    """Set weights with which a layer is the identity."""
     target = values[f"{node.name}/kernel"]
     target[...] = 0
     taps = () if isinstance(node.op, Dense) else (_padding_before(node, 0), _padding_before(node, 1))

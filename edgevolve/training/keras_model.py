@@ -41,14 +41,14 @@ from edgevolve.training.weights import (
 def keras_model(
     graph: Graph, weights: Mapping[str, NDArray[Any]] | None = None, batch_size: int | None = None
 ) -> keras.Model:
-    """The model, with `weights` or, without any, those of `initial_weights(graph, 0)`.
+    """The network as a Keras model, with `weights` or, without any, those of `initial_weights(graph, 0)`.
 
-    Layers bear the names of the nodes; batch norm and activations that come with a node are layers of their own,
-    `NODE_bn` and `NODE_activation`. A convolution has a bias unless batch norm follows it. `batch_size=1` gives the
-    static shapes that deployment needs. Raises `ValueError` when the weights are not those of the graph.
+    Layers have the names of the nodes. Batch norm and fused activations are layers of their own, `NODE_bn` and
+    `NODE_activation`. A convolution has a bias unless batch norm follows it. `batch_size=1` gives the static shapes
+    that deployment needs. Raises `ValueError` when the weights are not those of the graph.
 
-    TensorFlow cannot run every convolution everywhere: on CPU grouped ones train, and depthwise ones of unequal
-    strides run, with oneDNN alone, which this package turns on.
+    On CPU, grouped convolutions train, and depthwise ones of unequal strides run, only with oneDNN. This package turns
+    it on.
     """
     if weights is None:
         weights = initial_weights(graph, 0)
@@ -88,7 +88,7 @@ def values_of(model: keras.Model, graph: Graph) -> Weights:
 
 
 def save_keras(model: keras.Model, path: Path) -> None:
-    """Write a `.keras` file, without the warnings of Keras about NumPy 2 that concern nobody here."""
+    """Write a `.keras` file, without Keras' deprecation warnings about NumPy 2."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="__array__ implementation", category=DeprecationWarning)
         model.save(path)

@@ -1,4 +1,4 @@
-"""What networks of a mixture cost, linear in how likely each option is: plain data, without TensorFlow."""
+"""What networks of a mixture cost, linear in the probability of each option: plain data, without TensorFlow."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,19 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 PLAIN, ABOVE_ZERO, ABSOLUTE, LOGARITHM = 0, 1, 2, 3
-"""How a figure counts: as it is, where it is above zero, without its sign, or as a factor.
+"""The kinds of a figure: it counts as it is, only above zero, by its absolute value, or as a factor of the loss.
 
-The factor is (ln figure / ln of the offset) to the power of its weight: ProxylessNAS's `mul#log`.
+The factor is (ln figure / ln offset) to the power of its weight: ProxylessNAS's `mul#log`.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Costs:
-    """(metrics,) arrays, and one of (metrics, options), with the options of all decisions in a row.
+    """Arrays of shape (metrics,), and `slopes` of (metrics, options) over the options of all decisions in a row.
 
-    `bases` are the figures of one selection, `slopes` what changes with each option in its place. Both are in units of
-    the metric; times `scales` plus `offsets` they are comparable, and count as `kinds` says, times `weights`. The size
-    of the logits themselves counts `decay`.
+    `bases` are the metrics of one selection of options, `slopes` what each option changes in its place, both in the
+    metric's unit. A figure times its scale plus its offset is comparable with others; it counts as its kind says, times
+    its weight. `decay` is the weight of the size of the logits.
     """
 
     bases: NDArray[np.float32]
@@ -31,7 +31,7 @@ class Costs:
     decay: float = 0.0
 
     def arrays(self) -> tuple[NDArray[Any], ...]:
-        """In the order of the fields."""
+        """The fields as arrays, in their order."""
         return (
             self.bases,
             self.slopes,

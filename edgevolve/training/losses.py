@@ -1,4 +1,4 @@
-"""The losses of targets, on a batch, as TensorFlow operations."""
+"""The loss of each target on a batch, as TensorFlow operations."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,11 +9,11 @@ from edgevolve.data import Classes, Target
 from edgevolve.training.settings import TrainingSettings
 
 BatchLoss = Callable[[Any, Any, Any], Any]
-"""From the outputs of a batch, the answers wanted and the batch itself, float, to the mean loss."""
+"""(outputs of a batch, wanted answers, the batch itself as float) -> mean loss."""
 
 
 def batch_loss(target: Target, settings: TrainingSettings) -> BatchLoss:
-    """The loss of a target under the settings' label smoothing."""
+    """The loss of a target: cross-entropy in nats, with label smoothing, for classes; else the mean squared error."""
     if isinstance(target, Classes):
         smoothing, weights = settings.label_smoothing, target.weights
         return lambda outputs, labels, x: _weighted(_cross_entropy(outputs, labels, smoothing), labels, weights)
@@ -21,7 +21,7 @@ def batch_loss(target: Target, settings: TrainingSettings) -> BatchLoss:
 
 
 def taught_loss(target: Target, settings: TrainingSettings, own: int, temperature: float, weight: float) -> BatchLoss:
-    """The loss of `Distil`: of the answers' columns the first `own` are the labels', the others the teacher's."""
+    """The loss of `Distil`. The first `own` columns of the answers are the labels, the others the teacher's outputs."""
     of_labels = batch_loss(target, settings)
     are_classes = isinstance(target, Classes)
 

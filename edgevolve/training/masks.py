@@ -1,7 +1,7 @@
 """Masks that follow the weights while a network is pruned: Dynamic Pruning with Feedback (Lin et al. 2020).
 
-arXiv 2006.07253, algorithm 1: the gradient is that of the masked network and moves all weights, masked ones too. What
-was pruned too early so comes back when the masks are drawn anew.
+arXiv 2006.07253, algorithm 1: the gradient is that of the masked network, and moves all weights, masked ones as well.
+Weights that were pruned too early can therefore come back when the masks are computed anew.
 """
 
 from collections.abc import Sequence
@@ -19,18 +19,19 @@ from edgevolve.training.shrink import channel_axes
 Ids = NDArray[np.int32]
 
 _MEMORY = 0.9
-"""Of the running mean of squared first-order terms, how much stays at each step."""
+"""The share of the running mean of squared first-order terms that stays at each step."""
 
 _TINY = 1e-30
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Groups:
-    """What is pruned together: `number` groups, and `number` itself for what is in none.
+    """What is pruned together: groups from 0 to `number` - 1; the index `number` stands for no group.
 
-    For each trained weight `read` is the group that it multiplies, `made` the group that it adds to, and `kernel` the
-    number of its kernel, -1 for none; the shares say how much it counts in the mean over either group. `member` and
-    `row` list the groups of each tensor, of which one must stay; `layer` is the tensor that a group is first in.
+    For each trained weight, `read` is the group that it multiplies, `made` the group that it adds to, and `kernel` the
+    index of its kernel, -1 for none; the shares are its weights in the mean over either group. `member` and `row` are
+    pairs of a group and a tensor that it is in; one group of each tensor must stay. `layer` is the first tensor of each
+    group.
     """
 
     number: int
@@ -45,7 +46,7 @@ class Groups:
 
 
 def channel_groups(graph: Graph, channels: Channels, layout: Layout) -> Groups:
-    """Tied channels, but for those that are fixed."""
+    """The groups of tied channels, without those that are fixed."""
     free = np.cumsum(~channels.fixed) - 1
     number = int((~channels.fixed).sum())
     short = np.where(channels.fixed, number, free).astype(np.int32)
@@ -68,7 +69,7 @@ def channel_groups(graph: Graph, channels: Channels, layout: Layout) -> Groups:
 
 
 def weight_groups(layout: Layout) -> Groups:
-    """Each weight of each kernel but the last one alone; all kernels count as one, so that magnitudes are compared."""
+    """A group for each weight of each kernel but the last; all kernels count as one, so that magnitudes compare."""
     kernels = [parameter for parameter in layout.trainable if parameter.is_kernel][:-1]
     chosen = {parameter.name for parameter in kernels}
     number = sum(parameter.size for parameter in kernels)
@@ -89,12 +90,12 @@ def weight_groups(layout: Layout) -> Groups:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Masking:
-    """A `Regime`: masks over groups, drawn anew every `every` steps until the part `end` of the training is over.
+    """A `Regime`: masks over groups, computed anew every `every` steps during the first `end` of the training.
 
-    The share of groups that are masked rises to `sparsity` as 1 - (1 - t)³, t from 0 to 1 meanwhile (Zhu and Gupta
-    2017, arXiv 1710.01878). `by` "magnitude" is the mean square of a group's weights in that of their kernels;
-    "taylor" the squared sum of weight times gradient of what reads it, as a running mean (Molchanov et al. 2019, arXiv
-    1906.10771).
+    The masked share of groups rises to `sparsity` as 1 - (1 - t)³, with t from 0 to 1 meanwhile (Zhu and Gupta 2017,
+    arXiv 1710.01878). `by` ranks groups: "magnitude" by the mean square of their weights relative to that of their
+    kernels, "taylor" by a running mean of the squared sum of weight times gradient over the weights that read the group
+    (Molchanov et al. 2019, arXiv 1906.10771).
     """
 
     groups: Groups
@@ -106,7 +107,7 @@ class Masking:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The mask and the running mean."""
+        """The lengths of the mask and of the running mean."""
         return self.groups.number, self.groups.number
 
     def start(self) -> tuple[NDArray[np.float32], ...]:
@@ -115,11 +116,11 @@ class Masking:
         return np.ones(number, np.float32), np.zeros(number, np.float32)
 
     def seen(self, trainable: Any, own: Sequence[Any]) -> Any:
-        """Weights that read a masked group are 0."""
+        """The weights, with 0 for those that read a masked group."""
         return trainable * tf.gather(tf.concat([own[0], tf.ones(1)], 0), self.groups.read)
 
     def after(self, trainable: Any, gradient: Any, own: Sequence[Any], done: Any, whole: int) -> Sequence[Any]:
-        """New masks where their time has come."""
+        """The mask, computed anew in every `every`-th step until `end`, and the running mean."""
         mask, mean = own
         if self.by == "taylor":
             term = self._sum(trainable * gradient, self.groups.read)
@@ -135,7 +136,7 @@ class Masking:
         return mask, mean
 
     def is_settled(self, done: int, epochs: int) -> bool:
-        """Once masks are no longer drawn."""
+        """Whether masks no longer change."""
         return done >= self.end * epochs
 
     def _sum(self, of_weights: Any, groups: Ids) -> Any:
@@ -150,7 +151,7 @@ class Masking:
         return reads + self._sum(relative * groups.share_made, groups.made)
 
     def _mask(self, importance: Any, share: Any) -> Any:
-        """Mask the least important groups: a share of all, or of each layer. The best group of each tensor stays."""
+        """Mask a share of all groups, or of each layer's, the least important first. Each tensor's best group stays."""
         groups, number = self.groups, self.groups.number
         scores = tf.gather(importance, groups.member)
         rows = int(groups.row.max(initial=-1)) + 1
@@ -174,9 +175,9 @@ def _places(values: Any) -> Any:
 def _of_weights(
     node: Node, role: str, shape: tuple[int, ...], channels: Channels, short: Ids, number: int
 ) -> tuple[Ids, Ids]:
-    """Of each element of a parameter: the channel group that it reads, and the one that it makes.
+    """For each element of a parameter, the channel group that it reads and the one that it makes.
 
-    A depthwise kernel makes the group that it reads.
+    A depthwise kernel makes the group that it reads; it is given as made alone.
     """
     masks = {}
     for axis, ids in channel_axes(node, role, channels):
@@ -193,7 +194,7 @@ def _of_weights(
 
 
 def _groups(number: int, read: Ids, made: Ids, kernel: Ids, member: Ids, row: Ids, layer: Ids) -> Groups:
-    """With the part that each weight has in the mean over its group: all slices of kernels count the same."""
+    """`Groups` with each weight's share in the mean over its group: all slices of kernels count the same."""
     slices = [np.where((kernel < 0) | (ids == number), -1, kernel * np.int64(number) + ids) for ids in (read, made)]
     of_group = np.concatenate([np.unique(part[part >= 0]) % max(number, 1) for part in slices])
     how_many = np.maximum(np.bincount(of_group, minlength=number + 1), 1)

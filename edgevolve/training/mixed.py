@@ -1,4 +1,4 @@
-"""DARTS (Liu et al. 2019, arXiv 1806.09055) as TensorFlow operations: every option is computed, and weighted."""
+"""DARTS (Liu et al. 2019, arXiv 1806.09055) as TensorFlow operations: a weighted sum of all options is computed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ from search_space.mixture import Decision, Mix, Mixture
 
 _BETAS = (0.5, 0.999)
 _LEAST_LOG = 0.01
-"""Below it no logarithm of a figure falls, so that the factor stays finite."""
+"""The least logarithm of a figure, so that the factor stays finite."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mixed:
-    """A gradient search; `logits_rate` is Adam's."""
+    """The gradient search of DARTS, an `InTurn`; `logits_rate` is the learning rate of Adam."""
 
     weights: Weights
     logits_rate: float
@@ -39,12 +39,12 @@ class Mixed:
         trainable, moving, *slots, logits, first, second = state
         decisions = self.weights.mixture.decisions
         seen = trainable
-        if self.second_order:  # one step of the weights on (the paper's equation 6)
+        if self.second_order:  # weights one step ahead (the paper's equation 6)
             (ahead,) = gradients(self.loss(trainable, moving, logits, batch), trainable)
             seen = tf.stop_gradient(trainable - rate * ahead)
         loss = self.loss(seen, moving, logits, held)
         gradient, slope = gradients(loss + cost_of(decisions, logits, costs), [logits, seen])
-        if self.second_order:  # equation 7, whose product the paper takes by finite differences
+        if self.second_order:  # equation 7; the paper takes this product by finite differences
             (curvature,) = gradients(ahead, logits, tf.stop_gradient(slope))
             gradient -= rate * curvature
         logits, moments = adam(logits, (first, second), gradient, self.logits_rate, _BETAS, done + 1)
@@ -57,22 +57,22 @@ class Mixed:
 
 
 def _softmaxes(decisions: tuple[Decision, ...], logits: Any) -> list[list[Any]]:
-    """The softmax of every group, decision by decision, without the share of nothing."""
+    """The softmax of every group, decision by decision, without the share of the option that is nothing."""
     sizes = [group + decision.none for decision in decisions for group in decision.groups]
     parts = iter(tf.split(logits, sizes))
     return [[tf.nn.softmax(next(parts))[int(d.none) :] for _ in d.groups] for d in decisions]
 
 
 def weights_of(decisions: tuple[Decision, ...], logits: Any) -> dict[str, Any]:
-    """How much of each option is mixed in, by the names that `Mix` reads."""
+    """The weights of the options of each decision, by the names that `Mix` reads."""
     softmaxes = _softmaxes(decisions, logits)
     return {Mix(i).weight: tf.concat(parts, axis=0) for i, parts in enumerate(softmaxes)}
 
 
 def cost_of(decisions: tuple[Decision, ...], logits: Any, costs: tuple[Any, ...]) -> Any:
-    """What the logits cost, by the arrays of `Costs`: figures expected when options are as likely as their share.
+    """The cost of the logits by the arrays of `Costs`: expected figures, where an option's share is its probability.
 
-    The decay is the mean over softmaxes of the logarithm of their sum: β-decay (Ye et al. 2022, arXiv 2203.01665).
+    The decay term is the mean log-sum-exp of the softmaxes: β-decay (Ye et al. 2022, arXiv 2203.01665).
     """
     _, _, scales, offsets, weights, kinds, decay = costs
     weights = tf.where(kinds == LOGARITHM, 0.0, weights)
@@ -84,7 +84,7 @@ def cost_of(decisions: tuple[Decision, ...], logits: Any, costs: tuple[Any, ...]
 
 
 def factor_of(decisions: tuple[Decision, ...], logits: Any, costs: tuple[Any, ...]) -> Any:
-    """By what the loss is multiplied for the figures that count as factors; 1 without any."""
+    """The factor of the loss from figures of the kind `LOGARITHM`; 1 without any."""
     _, _, scales, offsets, weights, kinds, _ = costs
     is_factor = kinds == LOGARITHM
     figures = tf.where(is_factor, _expected(decisions, logits, costs) * scales, 2.0)
@@ -95,13 +95,13 @@ def factor_of(decisions: tuple[Decision, ...], logits: Any, costs: tuple[Any, ..
 
 
 def _expected(decisions: tuple[Decision, ...], logits: Any, costs: tuple[Any, ...]) -> Any:
-    """The figures when options are as likely as their share."""
+    """The expected figures, (metrics,), where an option's share is its probability."""
     shares = [tf.concat(parts, axis=0) for parts in _softmaxes(decisions, logits)]
     likely = tf.concat([share / tf.reduce_sum(share) for share in shares], axis=0)
     return costs[0] + tf.linalg.matvec(costs[1], likely)
 
 
 def mixed_forward(mixture: Mixture[Any], values: Mapping[str, Any], weights: list[Any], x: Any) -> Any:
-    """What the mixture gives for `x` when decision i takes `weights[i]`, one for each option."""
+    """The mixture's output for `x` with weights `weights[i]`, (options,), for decision i."""
     mixed = {Mix(i).weight: weight for i, weight in enumerate(weights)}
     return forward(mixture.graph, {**values, **mixed}, x, mixture.graph.outputs[0].name)[0]

@@ -1,7 +1,7 @@
 """ProxylessNAS (Cai, Zhu and Han 2019, arXiv 1812.00332) as TensorFlow operations: only the options drawn are computed.
 
-A step of the weights draws one option for each decision. A step of the logits draws two, of which one is active, and
-moves those two against each other; or it computes all; or it compares whole networks drawn (REINFORCE).
+A step of the weights draws one option for each decision. A step of the logits draws two, one of which is active, and
+moves these two against each other; or it computes all options; or it compares drawn networks (REINFORCE).
 """
 
 import math
@@ -22,24 +22,24 @@ from search_space.mixture import Mix
 
 _BETAS = (0.0, 0.999)
 _DRAWN = 4
-"""Networks that one step of REINFORCE compares."""
+"""The number of networks that one step of REINFORCE compares."""
 
 Update = Literal["two", "full", "reinforce"]
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Of one decision: `options` (number,) int32 that are computed, or None for all, and their `gates`, weights."""
+    """The options of one decision that are computed, (number,) int32 or None for all, and their weights `gates`."""
 
     options: Any
     gates: Any
 
 
 def path_forward(graph: Graph, values: Mapping[str, Any], x: Any, chosen: Sequence[Chosen]) -> Any:
-    """What a mixture's graph gives for `x` when of each decision only the chosen options are computed.
+    """The output of a mixture's graph for `x`, with only the chosen options of each decision computed.
 
-    What one option alone reads runs where that option is chosen, a decision's options where something chosen reads
-    them. For the gradient an option is computed again: its activations are not kept.
+    Nodes that only one option needs run where it is chosen. A decision's options run where something chosen reads
+    them. The gradient computes an option again, since its activations are not kept.
     """
     made = {graph.inputs[0].name: x}
     places = _places(graph)
@@ -62,7 +62,7 @@ def _forward(node: Node, values: Mapping[str, Any], made: Mapping[str, Any]) -> 
 def _chosen(
     graph: Graph, values: Mapping[str, Any], chosen: Sequence[Chosen], node: Node, made: Mapping[str, Any], needed: Any
 ) -> Any:
-    """The sum of the chosen options times their gates; others are branches that do not run. Zeros if not `needed`."""
+    """The sum of the chosen options times their gates, zeros if not `needed`; other options do not run."""
     assert isinstance(node.op, Mix)
     which = chosen[node.op.decision]
     options = [_of_option(graph, node.output.name, place) for place in range(len(node.inputs))]
@@ -93,10 +93,11 @@ def _chosen(
 def _one_of(
     branches: Sequence[Callable[[Mapping[str, Any], Sequence[Any]], Any]], by_branch: Sequence[Mapping[str, Any]]
 ) -> Callable[[Any, Sequence[Any]], Any]:
-    """What the branch of a number makes of its weights and of what all read; its gradient computes it again.
+    """A function (number, read) that runs the branch of that number on its weights and on `read`.
 
-    TensorFlow's own gradient of a choice hands what each branch keeps through every other one, which takes many
-    minutes to compile. The weights, `by_branch`, are one vector, so that a branch has few inputs.
+    Its gradient computes the branch again. TensorFlow's own gradient of a choice passes what each branch keeps through
+    all others, which takes many minutes to compile. The weights, `by_branch`, are one vector, so that a branch has few
+    inputs.
     """
     sizes = [[math.prod(value.shape) for value in own.values()] for own in by_branch]
     begins = list(accumulate(map(sum, sizes), initial=0))
@@ -140,7 +141,7 @@ def _one_of(
 
 @cache
 def _places(graph: Graph) -> dict[str, tuple[str, int]]:
-    """Of each activation that one option of one decision alone needs, the output of its `Mix` and the option."""
+    """For each activation that only one option of one decision needs, the output of its `Mix` and the option."""
     places: dict[str, tuple[str, int]] = {}
     for node in reversed(graph.nodes):
         name = node.output.name
@@ -157,13 +158,13 @@ def _places(graph: Graph) -> dict[str, tuple[str, int]]:
 
 
 def _of_option(graph: Graph, mix: str, place: int) -> list[Node]:
-    """The nodes that one option alone needs, in their order."""
+    """The nodes that only one option needs, in the graph's order."""
     places = _places(graph)
     return [node for node in graph.nodes if places.get(node.output.name) == (mix, place)]
 
 
 def _needed(graph: Graph, chosen: Sequence[Chosen]) -> dict[str, Any]:
-    """For each activation whether a chosen option reads it: a tensor, or True where it is read whatever is chosen."""
+    """For each activation, whether it is needed: a tensor, or True where it is needed whatever is chosen."""
     needed: dict[str, Any] = {y.name: True for y in graph.outputs}
     for node in reversed(graph.nodes):
         own = needed.get(node.output.name, False)
@@ -178,7 +179,10 @@ def _needed(graph: Graph, chosen: Sequence[Chosen]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Paths:
-    """A gradient search; `logits_rate` is Adam's; the logits move in one step of `every`, after `warm_up` steps."""
+    """The gradient search of ProxylessNAS, an `InTurn`; `logits_rate` is the learning rate of Adam.
+
+    After `warm_up` steps the logits move in one step of `every`.
+    """
 
     weights: Weights
     logits_rate: float
@@ -189,7 +193,7 @@ class Paths:
     def move_logits(
         self, state: Any, batch: Any, held: Any, costs: Any, done: Any, rate: Any, seed: Any
     ) -> tuple[Any, Any]:
-        """A step of Adam on the loss of `held` and the costs, once in several steps; else nothing."""
+        """In steps in which the logits move, one step of Adam on the loss of `held` and the costs; else loss 0."""
         now = (done >= self.warm_up) & (done % self.every == 0)
         loss, moved = tf.cond(
             now, lambda: self._moved(state, held, costs, done, seed), lambda: (0.0, tuple(state[-3:]))
@@ -197,7 +201,7 @@ class Paths:
         return loss, (*state[:-3], *moved)
 
     def move_weights(self, state: Any, batch: Any, done: Any, rate: Any, seed: Any) -> tuple[Any, Any]:
-        """A step on the loss of a network drawn; before the warm-up ends all are as likely."""
+        """One step on the loss of a drawn network; until the warm-up ends all options are equally likely."""
         even = tf.where(done < self.warm_up, 0.0, 1.0)
         drawn = [_draw(part * even, 1, _own(seed, 1, i)) for i, part in enumerate(self.parts(state[-3]))]
         loss = self._loss(state, batch, [Chosen(options, tf.ones(1)) for options in drawn])
@@ -225,7 +229,7 @@ class Paths:
         return loss, (logits, *moments)
 
     def _two(self, state: Any, held: Any, seed: Any) -> tuple[Any, Any]:
-        """Of two options drawn by their probability one is active, drawn by that of the pair (section 3.2.1)."""
+        """Two options are drawn by their probabilities; one is active, drawn by those of the pair (section 3.2.1)."""
         parts = self.parts(state[-3])
         pairs = [_draw(part, 2, _own(seed, 2, i)) for i, part in enumerate(parts)]
         likely = [tf.nn.softmax(tf.gather(part, pair)) for part, pair in zip(parts, pairs, strict=True)]
@@ -239,14 +243,14 @@ class Paths:
         return loss, tf.concat(spread, axis=0)
 
     def _full(self, state: Any, held: Any, seed: Any) -> tuple[Any, Any]:
-        """All options are computed, one of them is active (equation 4)."""
+        """All options are computed; one of them is active (equation 4)."""
         likely = [tf.nn.softmax(part) for part in self.parts(state[-3])]
         gates = [_active(p, _own(seed, 3, i)) for i, p in enumerate(likely)]
         loss = self._loss(state, held, [Chosen(None, gate) for gate in gates])
         return loss, tf.concat([_through(g, p) for g, p in zip(gradients(loss, gates), likely, strict=True)], axis=0)
 
     def _compared(self, state: Any, held: Any, seed: Any) -> tuple[Any, Any]:
-        """REINFORCE: networks drawn, the loss of each against the mean of the others."""
+        """REINFORCE: networks are drawn, and the loss of each is compared with the mean of the others."""
         parts = self.parts(state[-3])
         losses, chances = [], []
         for number in range(_DRAWN):
@@ -261,14 +265,14 @@ class Paths:
 
 
 def _own(seed: Any, purpose: int, decision: int) -> Any:
-    """A seed of one draw of a step."""
+    """The seed of one draw in a step."""
     return seed + tf.constant([purpose << 32, decision << 32], tf.int64)
 
 
 def _draw(logits: Any, number: int, seed: Any) -> Any:
-    """Draws a number of different options by their probability: the largest of logits plus Gumbel noise (Kool et al.
+    """Draw `number` different options by their probabilities, (number,) int32.
 
-    2019).
+    They are the largest of logits plus Gumbel noise (Kool et al., 2019).
     """
     uniform = tf.random.stateless_uniform(tf.shape(logits), seed, 1e-20, 1.0)
     number = min(number, logits.shape[0])
@@ -276,10 +280,10 @@ def _draw(logits: Any, number: int, seed: Any) -> Any:
 
 
 def _active(likely: Any, seed: Any) -> Any:
-    """A one for one option, drawn by its probability, and zeros."""
+    """1 for one option, drawn by its probability, 0 for the others."""
     return tf.one_hot(_draw(tf.math.log(likely), 1, seed)[0], likely.shape[0])
 
 
 def _through(by_gate: Any, likely: Any) -> Any:
-    """The gradient by logits of that by gates (equation 4)."""
+    """The gradient by the logits from that by the gates (equation 4)."""
     return likely * (by_gate - tf.reduce_sum(by_gate * likely))

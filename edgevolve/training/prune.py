@@ -1,4 +1,4 @@
-"""The stage of training that prunes a network: it is masked while it is trained on, then made smaller."""
+"""The stage that prunes a network: training continues with masks, then masked channels are removed."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ _EVERY = 16
 """Steps between two computations of the masks, as in Lin et al. 2020."""
 
 SPARSE_SIZE = Metric("sparse_size_bytes", "size if sparse", BYTES, learned=True)
-"""What a runtime would store that reads sparse kernels; none that edgevolve exports to does."""
+"""What a runtime that reads sparse kernels would store; none that edgevolve exports to does."""
 
 register(SPARSE_SIZE)
 
@@ -28,11 +28,11 @@ register(SPARSE_SIZE)
 class Prune:
     """Remove a share `sparsity` of a network's channels, by Dynamic Pruning with Feedback (arXiv 2006.07253).
 
-    Training continues as `training` says, with masks that follow the weights while the masked share grows; after the
-    part `end` of the training the masks stay fixed. Then the channels are removed: those that are added, multiplied,
-    concatenated or flattened together are removed together, with their biases and batch norm. With `training=None` a
-    candidate is pruned within its own training, from the first step on, which takes no more epochs than that of a
-    candidate that is not pruned.
+    Training continues as `training` says, with masks that follow the weights while the masked share grows. After the
+    part `end` of the training the masks stay fixed. Then the masked channels are removed, with their biases and batch
+    norm: channels that are added, multiplied, concatenated or flattened together are removed together. With
+    `training=None` a candidate is pruned within its own training, from the first step on; it takes no more epochs than
+    the training of other candidates.
 
     `by` ranks channels by "magnitude", relative to the mean of their kernel, or by "taylor", a first-order estimate of
     their effect on the loss. `scope` "global" ranks all channels together, "layer" removes the same share of each
@@ -68,31 +68,34 @@ class Prune:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """The metric that it adds to the target's scores."""
+        """The metric that the stage adds to the target's scores, if any."""
         return () if self.structured else (SPARSE_SIZE,)
 
     @property
     def recipe_keys(self) -> Collection[str]:
-        """The key that says the share of channels."""
+        """The key of the share to remove."""
         return ("sparsity",)
 
     def under(self, recipe: Mapping[str, Any]) -> "Prune | None":
-        """The stage with the share of the recipe; None where that is 0 and channels were to be removed."""
+        """The stage with the recipe's share; None where the share is 0 and channels would be removed."""
         chosen = replace(self, sparsity=recipe.get("sparsity", self.sparsity))
         return chosen if chosen.sparsity or not self.structured else None
 
     def in_place_of(self, settings: TrainingSettings) -> "Prune | None":
-        """The stage that takes the place of a candidate's training; None where it has settings of its own."""
+        """The stage as a candidate's own training; None where it has training settings of its own."""
         return replace(self, training=settings) if self.training is None else None
 
     def foreseen(self, graph: Graph) -> Graph:
-        """Without the share of each layer's channels; training decides which, and how they are spread."""
+        """The graph without that share of each layer's channels; training decides which channels go, and where."""
         from edgevolve.training.shrink import evenly_shrunk
 
         return evenly_shrunk(graph, self.sparsity) if self.structured else graph
 
     def __call__(self, state: TrainState, data: Splits, rng: np.random.Generator, progress: Progress) -> TrainState:
-        """The pruned network with its scores. The epoch kept is one after the masks came to stay."""
+        """The pruned network with its scores. The epoch kept is the best one with the final masks.
+
+        Raises `ValueError` for `training=None` outside a candidate's training.
+        """
         from edgevolve.training.descent import Layout
         from edgevolve.training.masks import Masking, channel_groups, weight_groups
         from edgevolve.training.shrink import shrunk
@@ -102,7 +105,7 @@ class Prune:
             raise ValueError("Prune: training=None takes the place of a candidate's training, and there is none here")
         layout, channels = Layout.of(state.graph), channels_of(state.graph)
         groups = channel_groups(state.graph, channels, layout) if self.structured else weight_groups(layout)
-        if state.curves and not (groups.number and self.sparsity):  # after a training there is nothing left to do
+        if state.curves and not (groups.number and self.sparsity):  # already trained, and nothing to prune
             return self._scored(state)
         masking = Masking(groups, self.sparsity, self.by, self.scope == "layer", _EVERY, self.end)
         trained = train(
@@ -128,7 +131,7 @@ class Prune:
         return self._scored(TrainState(graph, weights, {**state.curves, **curves}, trained.metrics))
 
     def _scored(self, state: TrainState) -> TrainState:
-        """With the stage's own metrics."""
+        """The state with the stage's own metric."""
         if self.structured:
             return replace(state, checkpoint=None)
         size = sparse_size(state.graph, state.weights or {})
@@ -136,10 +139,10 @@ class Prune:
 
 
 def sparse_size(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> int:
-    """Bytes of constants of the int8 model if a runtime read sparse kernels, which none here does.
+    """Bytes of constants of the int8 model for a runtime that reads sparse kernels; none here does.
 
-    As `resource_models.model_size`, but that a kernel has a bit for each weight, and a byte for each that is not 0;
-    where that is more, it stays as it is.
+    As `resource_models.model_size`, but a kernel takes a bit for each weight and a byte for each that is not 0, unless
+    that is more than the dense kernel.
     """
     saved = 0
     for name, value in weights.items():

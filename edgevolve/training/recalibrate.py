@@ -1,6 +1,7 @@
-"""Statistics of batch norm again, from training images: inherited weights come with those of no network in particular.
+"""Estimates the statistics of batch norm anew from training examples: shared weights have none of their own network.
 
-Slimmable networks fail without (Yu and Huang 2019, arXiv 1903.05134); Once-for-All does it before it scores a network.
+Slimmable networks fail without this (Yu and Huang 2019, arXiv 1903.05134). Once-for-All does it before it scores a
+network.
 """
 
 from collections.abc import Mapping
@@ -20,10 +21,10 @@ BATCH = 200
 def recalibrated(
     graph: Graph, weights: Mapping[str, NDArray[Any]], train: Split, examples: int, logits: str
 ) -> dict[str, NDArray[Any]]:
-    """The weights with the means and variances of at most `examples` training examples.
+    """The weights with means and variances estimated on at most `examples` training examples.
 
-    They are the same examples for every network: evenly spread over the split, in batches of 200 that are mixed. Mean
-    and variance of a batch count by its size; that the means of batches differ adds to the variance.
+    Every network gets the same examples: evenly spread over the split, in shuffled batches of about 200. Batches count
+    by their size. The variance of the batches' means is added to the variance. `logits` names the last activation.
     """
     import tensorflow as tf
 
@@ -56,7 +57,10 @@ def recalibrated(
 def scores(
     graph: Graph, weights: Mapping[str, NDArray[Any]], split: Split, target: Target | None = None
 ) -> dict[str, float]:
-    """The target's scores of a network that is run once: operator by operator, without compiling it."""
+    """The target's scores of a network, run operator by operator: for a single run this beats compiling it.
+
+    Raises `ValueError` where network and data do not fit.
+    """
     import tensorflow as tf
 
     from edgevolve.training.descent import EVALUATION_BATCH
@@ -77,7 +81,7 @@ def scores(
 
 @dataclass(frozen=True, slots=True)
 class Recalibrate:
-    """Estimate the statistics of batch norm from at most `examples` training examples, and score the network."""
+    """A stage: estimate the statistics of batch norm on at most `examples` training examples, and score the network."""
 
     examples: int = 2000
 

@@ -11,12 +11,14 @@ from contextlib import contextmanager
 def configure_tensorflow(threads: int) -> None:
     """Give TensorFlow `threads` threads and keep it quiet; call once in a process, before anything else uses it.
 
-    Operations run in one order, which TensorFlow else draws anew for every function: which of its inputs an operation
-    may overwrite depends on it, and with that the order of a sum, and its last bits (TensorFlow 2.21). Two passes of
-    Grappler are switched off: remapping crashes the process in some networks, and arithmetic makes one sum of several
-    (`training.descent.gradients`). GPU memory grows as needed. What is loaded by now is exempt from garbage collection,
-    which makes `release_memory` ten times faster. Raises `ValueError` for less than one thread and `RuntimeError`
-    when TensorFlow has already started with other threads.
+    Operations run in a fixed order. Otherwise TensorFlow draws an order for every function, on which depends what an
+    operation may overwrite, hence the order of a sum and its last bits (TensorFlow 2.21). Two passes of Grappler are
+    off: remapping crashes the process in some networks, and arithmetic joins several sums into one
+    (`training.descent.gradients`). GPU memory grows as needed. Objects that exist by now are exempt from garbage
+    collection, which makes `release_memory` ten times faster.
+
+    Raises `ValueError` for less than one thread, and `RuntimeError` when TensorFlow has already started with other
+    threads.
     """
     if threads < 1:
         raise ValueError(f"TensorFlow needs at least 1 thread, not {threads}")
@@ -49,7 +51,7 @@ def release_memory() -> None:
 
 @contextmanager
 def silenced() -> Iterator[Callable[[], str]]:
-    """Catch what TensorFlow prints, from Python and from C++; gives a function that returns it.
+    """Catch what TensorFlow prints, from Python and from C++; gives a function that returns the text so far.
 
     Standard output and standard error of the whole process go to a file meanwhile.
     """

@@ -22,7 +22,7 @@ AUGMENTATIONS: Mapping[str, tuple[float, float, float]] = {
     "mask_frequency": (0.2, 0, 1),
     MIXUP: (0.2, 0.01, 10),
 }
-"""By name the amount unless given, the least and the most."""
+"""(default, least, greatest) amount of each augmentation by name."""
 
 
 class TrainingDiverged(ArithmeticError):
@@ -48,13 +48,13 @@ class TrainingSettings:
       nearly equal size.
     - `clip_norm` scales the gradient of a step down to this Euclidean length over all parameters if it is longer
       (Pascanu, Mikolov & Bengio, 2013, algorithm 1), before weight decay; None leaves it as it is.
-    - `average` above 0 keeps the running mean of the weights in place of the last ones: each step counts 1 - `average`
-      of the weight of all steps before it (Polyak and Juditsky, 1992, with exponential weights; 0.99 averages over some
-      100 steps, fewer at the beginning). Batch norm's statistics are averaged in the same way.
+    - `average` above 0 evaluates and keeps a running mean of the weights instead of the last ones. After each step the
+      mean is `average` times itself plus 1 - `average` times the weights (Polyak and Juditsky, 1992, with exponential
+      weights): 0.99 averages over some 100 steps, fewer at the beginning. Statistics of batch norm are averaged alike.
     - `inherited_epochs`: a child starts from its parent's weights, as far as both agree (`training.inheritance`), and
       is trained for this many epochs; None trains all candidates from scratch.
-    - `augment` holds names, some with an amount as in `"gain=3"`. In every step each of them changes every example at
-      random, in order. Height is the time of signals and features, width the frequency.
+    - `augment` holds names, some with an amount as in `"gain=3"`. In every step each of them, in order, changes every
+      example at random. For signals and features, height is time and width is frequency.
 
     Names of `augment` for images: "flip" (left to right, one in two), "flip_vertical" (upside down, one in two),
     "shift" (up to `shift_pixels` in both directions, zeros enter), "crop" (a part of at least 0.8 of each side, scaled

@@ -1,7 +1,7 @@
 """Gradient descent on shared weights: each network of a step adds its gradient, then the weights take one step.
 
-One compiled function learns from any network, whatever its path; a second one takes the step. Both touch no more of the
-arrays than the networks of the step use: the rest stays as it is, its momentum too.
+One compiled function adds the gradient of any network, whatever its path; a second one takes the step. Both touch only
+the parts of the arrays that the step's networks use: all others keep their values and their momentum.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ Arrays = Mapping[str, NDArray[Any]]
 def first_arrays(
     program: Program, seed: int, matrices: Mapping[str, tuple[int, ...]]
 ) -> dict[str, NDArray[np.float32]]:
-    """First shared weights: kernels as in He et al. (2015) for the largest network, `matrices` the identity."""
+    """Initial shared weights: kernels as in He et al. (2015) for the largest network; `matrices` are the identity."""
     rng = np.random.default_rng(seed)
     arrays: dict[str, NDArray[np.float32]] = {}
     for layer in program.layers:
@@ -43,7 +43,7 @@ def first_arrays(
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What a network learns from in a step: the weight of the labels, and that of a teacher's answers."""
+    """A network's part in a step: its path `row`, the weight of the labels and that of a teacher's outputs."""
 
     row: NDArray[np.int32]
     labels: float
@@ -51,10 +51,10 @@ class Turn:
 
 
 class SharedDescent:
-    """Shared weights while they are trained: their values, the slots of the optimiser, and the sum of gradients."""
+    """Shared weights in training: their values, the slots of the optimiser, and the sum of a step's gradients."""
 
     def __init__(self, program: Program, settings: TrainingSettings, target: Target, arrays: Arrays) -> None:
-        """Begin with `arrays`; statistics of batch norm are left as they are. Raises `ValueError` for mixup."""
+        """Start from `arrays`; statistics of batch norm stay as they are. Raises `ValueError` for mixup."""
         if any(augmentation(entry)[0] == MIXUP for entry in settings.augment):
             raise ValueError("shared weights do not learn from mixtures: leave mixup out of training.augment")
         self.program, self.settings, self.target = program, settings, target
@@ -75,9 +75,10 @@ class SharedDescent:
         self._step = tf.function(self._descend, autograph=False, input_signature=likes)
 
     def learn(self, turn: Turn, x: Any, y: Any, taught: Any, seed: Any) -> tuple[Any, Any]:
-        """Add the gradient of a turn; gives its loss and the outputs, by the statistics of the batch.
+        """Add the gradient of a turn; gives its loss and its outputs, with batch norm by the batch.
 
-        `taught` are a teacher's outputs, of any values where nothing is learnt from them; `seed`, two int64, augments.
+        `taught` are a teacher's outputs; any values do where `turn.taught` is 0. Augmentation follows from `seed`, two
+        int64.
         """
         if self._learn is None:
             pair, number = tf.TensorSpec((2,), tf.int64), tf.TensorSpec((), tf.float32)
@@ -90,15 +91,15 @@ class SharedDescent:
         return given
 
     def step(self, rate: float, done: int, rows: Sequence[NDArray[np.int32]]) -> Any:
-        """Go along the sum of the gradients of networks with these paths; `done` steps were made before.
+        """Take one step along the sum of gradients of the networks with the paths `rows`; `done` were made before.
 
-        Gives the length of the sum before it is clipped.
+        Gives the Euclidean length of the sum before clipping.
         """
         places = self.layout.used(np.max(rows, axis=0)).places
         return self._step(tf.constant(rate, tf.float32), tf.constant(done), tf.constant(places))
 
     def outputs(self, arrays: Arrays, row: NDArray[np.int32], x: Any, seed: Any) -> Any:
-        """What a network of other shared weights gives, by the statistics of the batch."""
+        """The outputs of a network with other shared weights, with batch norm by the batch."""
         if self._taught is None:
             self._taught = tf.function(self._forward, autograph=False, reduce_retracing=True)
         used = self.layout.used(row)
@@ -106,22 +107,22 @@ class SharedDescent:
         return self._taught(tf.constant(numbers), tf.constant(used.shapes), tf.constant(row), x, seed)
 
     def arrays(self) -> dict[str, NDArray[np.float32]]:
-        """The shared weights as they are."""
+        """The shared weights by name."""
         return {**self.layout.arrays(self._values.numpy()), **self.fixed}
 
     def put(self, arrays: Arrays) -> None:
-        """Replace the shared weights; the optimiser's slots begin at 0 again."""
+        """Replace the shared weights, and set the optimiser's slots to 0."""
         self._values.assign(self.layout.flat(arrays))
         for slot in self._slots:
             slot.assign(tf.zeros_like(slot))
 
     def slots(self) -> dict[str, NDArray[np.float32]]:
-        """The slots of the optimiser, by number and name."""
+        """The slots of the optimiser, as `NUMBER/NAME`."""
         every = ((i, self.layout.arrays(slot.numpy())) for i, slot in enumerate(self._slots))
         return {f"{i}/{name}": value for i, slot in every for name, value in slot.items()}
 
     def put_slots(self, arrays: Arrays) -> None:
-        """Slots that `slots` gave."""
+        """Restore what `slots` gave."""
         for i, slot in enumerate(self._slots):
             slot.assign(self.layout.flat({name: arrays[f"{i}/{name}"] for name in self.layout.shapes}))
 
@@ -164,7 +165,7 @@ def _put(variable: Any, places: Any, numbers: Any) -> None:
 
 
 def distilled(target: Target, outputs: Any, taught: Any) -> Any:
-    """How far outputs are from a teacher's: cross-entropy to its probabilities, or the squared difference."""
+    """The loss against a teacher's outputs: cross-entropy to its probabilities, or the mean squared difference."""
     taught = tf.stop_gradient(taught)
     if not isinstance(target, Classes):
         return tf.reduce_mean(tf.math.squared_difference(outputs, taught))

@@ -1,7 +1,7 @@
-"""Any network of a space out of shared weights, in one compiled function: a path is data, as numbers of a vector.
+"""Any network of a space from shared weights, in one compiled function: a path is data, a vector of numbers.
 
-Kernels come in the sizes of the path, so that a new path needs no new trace, and parts that a path leaves out are
-branches that do not run. `forward` of the built network with inherited weights is the same function (a test compares).
+Kernels have the sizes that the path says, so a new path needs no new trace. Parts that a path leaves out are branches
+that do not run. `forward` of the built network with inherited weights gives the same outputs (a test compares).
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -36,9 +36,9 @@ Registers = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """A program at work along the path `row`, int32 tensors, on the `parts` of shared values that it uses.
+    """Runs a program along the path `row`, int32 tensors, on the `parts` of the shared values that it uses.
 
-    In `training` batch norm takes the statistics of the batch, else the values' own.
+    In `training` batch norm takes the statistics of the batch, else those among the values.
     """
 
     program: Program
@@ -48,7 +48,7 @@ class Runner:
     offsets: Mapping[str, int]
 
     def number(self, name: str, place: int) -> Any:
-        """What the path holds for a step."""
+        """The number at `place` of what the path holds for the step called `name`."""
         return self.row[self.offsets[name] + place]
 
     def run(self, steps: tuple[Step, ...], registers: Registers) -> Registers:
@@ -61,7 +61,7 @@ class Runner:
     def choose(
         self, index: Any, branches: Sequence[Callable[[], Registers]], registers: Registers, changed: Collection[str]
     ) -> Registers:
-        """The registers after the branch `index`, of which alone something runs; the `changed` ones may be others."""
+        """The registers after the branch `index`; only that branch runs, and changes no register but `changed`."""
         names = sorted(changed)
 
         def flat(branch: Callable[[], Registers]) -> Callable[[], tuple[Any, ...]]:
@@ -75,9 +75,9 @@ class Runner:
 
 
 def shared_forward(program: Program, parts: Mapping[str, Any], row: Any, x: Any, training: bool) -> Any:
-    """What the network of the path `row` gives for `x`, (batch, height, width, channels) float32: (batch, outputs).
+    """The outputs of the network of the path `row` for `x`, (batch, height, width, channels) float32: (batch, outputs).
 
-    `parts` are those that the path uses, as `SharedLayout.tensors` gives them.
+    `parts` are the parts of the arrays that the path uses, as `SharedLayout.tensors` gives them.
     """
     runner = Runner(program, parts, tf.unstack(row), training, program.offsets)
     kept = {step.register for step in program if isinstance(step, Keep | Gather)}
@@ -97,7 +97,7 @@ def _layer(runner: Runner, layer: Layer, registers: Registers) -> Registers:
 
 
 def layer_output(runner: Runner, layer: Layer, x: Any) -> Any:
-    """What a layer gives for `x`, with the part of the kernel that the path says."""
+    """The output of a layer for `x`, with the part of the kernel that the path uses."""
     kernel = runner.parts[f"{layer.name}/kernel"]
     if is_transformed(layer, runner.parts):
         kernel = _transformed(runner, layer, kernel)
@@ -145,7 +145,7 @@ def _transformed(runner: Runner, layer: Layer, kernel: Any) -> Any:
         middle = tf.reshape(versions[-1][top : top + smaller, top : top + smaller], (smaller * smaller, -1))
         new = tf.matmul(runner.parts[f"{layer.name}/{smaller}x{smaller}"], middle)
         new = tf.reshape(new, tf.concat([[smaller, smaller], channels], 0))
-        versions.append(tf.pad(new, [[top, top], [top, top], [0, 0], [0, 0]]))  # what is outside is never used
+        versions.append(tf.pad(new, [[top, top], [top, top], [0, 0], [0, 0]]))  # the padding is never used
     index = tf.clip_by_value((side - tf.maximum(height, width)) // 2, 0, len(versions) - 1)
     chosen = tf.switch_case(index, [partial(tf.identity, version) for version in versions])
     top, left = (side - height) // 2, (side - width) // 2
@@ -156,9 +156,9 @@ def _convolved(runner: Runner, layer: Layer, x: Any, kernel: Any) -> Any:
     if layer.kind == "dense":
         return _flat_product(x, kernel)
     convolve = _depthwise if layer.kind == "depthwise" else _conv
-    # a kernel of one pixel stands on a map of one; oneDNN aborts in its gradient where there is one channel
+    # a kernel of one pixel means a map of one pixel; oneDNN aborts in its gradient where there is one channel
     one_pixel = layer.kind == "depthwise" and runner.number(layer.name, 1) * runner.number(layer.name, 2) < 2
-    if layer.kind == "depthwise" and layer.same:  # with a margin of zeros it gives the same, and needs no branch
+    if layer.kind == "depthwise" and layer.same:  # a margin of zeros gives the same without a branch
         margin = np.array([[1, 1], [1, 1], [0, 0], [0, 0]], np.int32)
         kernel = tf.pad(kernel, tf.cast(one_pixel, tf.int32) * margin)
     strided = [convolve(x, kernel, stride, "SAME" if layer.same else "VALID") for stride in layer.strides]
@@ -181,7 +181,7 @@ def _depthwise(x: Any, kernel: Any, stride: int, padding: str) -> Callable[[], A
 
 
 def _flat_product(x: Any, kernel: Any) -> Any:
-    """A dense layer on a map, as a map of one pixel."""
+    """A dense layer on a map; its output is a map of one pixel."""
     units = tf.shape(kernel)[3]
     y = tf.matmul(tf.reshape(x, (tf.shape(x)[0], -1)), tf.reshape(kernel, (-1, units)))
     return tf.reshape(y, (-1, 1, 1, units))
@@ -198,7 +198,7 @@ _FUNCTIONS: dict[str, Callable[[Any], Any]] = {
 
 
 def _function(functions: tuple[str, ...], index: Any, y: Any) -> Any:
-    """The function of FUNCTIONS' place `index`, which is one of `functions`."""
+    """Apply `FUNCTIONS[index]`, which is one of `functions`, to `y`."""
     if len(functions) == 1:
         return _FUNCTIONS[functions[0]](y)
     if functions == ("none", "relu"):
@@ -242,7 +242,7 @@ def _pool(runner: Runner, step: Pool, registers: Registers) -> Registers:
 
 
 def _pooled(kind: str, x: Any, height: Any, width: Any) -> Any:
-    """Windows that do not overlap; rows and columns that fill none are left out."""
+    """Pool over windows that do not overlap; rows and columns that fill no window are left out."""
 
     def there() -> Any:
         shape = tf.shape(x)
@@ -275,7 +275,7 @@ def _either(runner: Runner, step: Either, registers: Registers) -> Registers:
 
 
 def _changed(either: Either) -> set[str]:
-    """The registers that a branch writes, but those that every branch writes first: nothing after it reads these."""
+    """The registers that a branch writes, without those that every branch writes first: nothing reads them later."""
     written = {register for _, steps in either.branches for step in steps for register in _written(step)}
     first: list[set[str]] = [
         {step.register for step in steps[:1] if isinstance(step, Keep)} for _, steps in either.branches

@@ -1,4 +1,4 @@
-"""Where shared arrays lie in one vector, and which of its numbers a path uses: one gather cuts all kernels at once."""
+"""Where shared arrays lie in one vector, and which of its elements a path uses: one gather cuts all kernels at once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Ints = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a path uses of every shared array: places in the vector, and the shape of each part as four numbers."""
+    """What a path uses of all shared arrays: indices into the vector, and the shape of each part, (arrays, 4)."""
 
     places: Ints
     shapes: Ints
@@ -24,11 +24,11 @@ class Used:
 
 @dataclass(frozen=True, slots=True)
 class SharedLayout:
-    """Arrays of a program one behind the other, with their `shapes`, by name.
+    """The arrays of a program, with their `shapes` by name, one behind the other in a vector.
 
-    For each array `full` is its shape as (height, width, channels, filters), vectors being (1, 1, 1, filters), and
-    `read` says at which place of a path each of the four stands, -1 where all of it is used. `centred`: windows are the
-    middle of the array's. `deep`: a depthwise kernel, whose channels are the last axis with more than one number.
+    For each array, `full` is its shape as (height, width, channels, filters); a vector has (1, 1, 1, filters). `read`
+    gives for each of the four sizes its index in a path, -1 where the whole axis is used. `centred`: a window is the
+    middle of the array's. `deep`: a depthwise kernel, in which the used channels lie side by side.
     """
 
     shapes: Mapping[str, tuple[int, ...]]
@@ -39,7 +39,7 @@ class SharedLayout:
 
     @classmethod
     def of(cls, program: Program, shapes: Mapping[str, tuple[int, ...]]) -> "SharedLayout":
-        """The layout of these arrays. Where matrices transform a layer's kernel, its whole window is used."""
+        """The layout of arrays of these shapes. Where matrices transform a layer's kernel, its whole window is used."""
         layers, offsets = {layer.name: layer for layer in program.layers}, program.offsets
         full, read, centred, deep = [], [], [], []
         for name, shape in shapes.items():
@@ -60,17 +60,17 @@ class SharedLayout:
 
     @property
     def size(self) -> int:
-        """Numbers in the vector."""
+        """The length of the vector."""
         return sum(map(prod, self.shapes.values()))
 
     def used(self, row: Ints) -> Used:
-        """What the path `row` uses of each array: nothing of a layer that it leaves out."""
+        """What the path `row` uses of each array: nothing of layers that it leaves out."""
         full, sizes = self.full.astype(np.int64), np.where(self.read < 0, self.full, row[self.read])
         top, left = (np.where(self.centred, (full[:, axis] - sizes[:, axis]) // 2, 0) for axis in (0, 1))
         tall, wide, inner = sizes[:, 0], sizes[:, 1], np.where(self.deep, 1, sizes[:, 2])
         pixel, line = full[:, 2] * full[:, 3], np.where(self.deep, sizes[:, 2], sizes[:, 3])
         begin = np.cumsum(full.prod(1)) - full.prod(1) + (top * full[:, 1] + left) * pixel
-        which, number = _counted(tall * wide * inner)  # lines of numbers that lie side by side
+        which, number = _counted(tall * wide * inner)  # lines of elements that lie side by side
         rest, channel = np.divmod(number, inner[which])
         y, x = np.divmod(rest, wide[which])
         lines = begin[which] + (y * full[which, 1] + x) * pixel[which] + channel * full[which, 3]
@@ -78,24 +78,24 @@ class SharedLayout:
         return Used((lines[along] + place).astype(np.int32), sizes.astype(np.int32))
 
     def flat(self, arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
-        """The vector of arrays."""
+        """The arrays as one vector, float32."""
         return np.concatenate([np.ravel(arrays[name]) for name in self.shapes]).astype(np.float32, copy=False)
 
     def arrays(self, vector: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """Arrays of the vector."""
+        """The arrays in the vector: the inverse of `flat`."""
         ends = np.cumsum([prod(shape) for shape in self.shapes.values()])
         parts = zip(self.shapes.items(), np.split(vector, ends[:-1]), strict=True)
         return {name: part.reshape(shape) for (name, shape), part in parts}
 
     def tensors(self, numbers: Any, shapes: Any) -> dict[str, Any]:
-        """The part of each array as a tensor, from the `numbers` at a path's places and the parts' `shapes`."""
+        """The part of each array as a tensor, from the elements at `Used.places` and the parts' `Used.shapes`."""
         parts, part_shapes = tf.split(numbers, tf.reduce_prod(shapes, 1), num=len(self.shapes)), tf.unstack(shapes)
         each = zip(self.shapes.items(), parts, part_shapes, strict=True)
         return {name: _shaped(part, shape, len(full)) for (name, full), part, shape in each}
 
 
 def is_transformed(layer: Layer, names: Mapping[str, Any]) -> bool:
-    """Whether matrices among the arrays make smaller kernels of the layer's largest one."""
+    """Whether `names` has matrices that make smaller kernels from the layer's largest one."""
     return f"{layer.name}/{layer.kernel[0] - 2}x{layer.kernel[0] - 2}" in names
 
 
@@ -104,6 +104,6 @@ def _shaped(part: Any, shape: Any, rank: int) -> Any:
 
 
 def _counted(counts: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For 2, 0, 3: to whom each belongs, 0 0 2 2 2, and its number there, 0 1 0 1 2."""
+    """For counts 2, 0, 3: the owner of each element, 0 0 2 2 2, and its index there, 0 1 0 1 2."""
     which = np.repeat(np.arange(len(counts)), counts)
     return which, np.arange(len(which)) - (np.cumsum(counts) - counts)[which]

@@ -1,4 +1,4 @@
-"""A network without some of its channels: smaller, or of the same size with these channels silenced."""
+"""A network without some of its channels: smaller, or of the same size with these channels set to 0."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -24,7 +24,7 @@ from edgevolve.graph import (
 from edgevolve.training.weights import Weights, node_parameters
 
 Kept = NDArray[np.bool_]
-"""For each group of `Channels`, whether it stays."""
+"""For each group of `Channels`, whether it stays: (groups,)."""
 
 
 def shrunk(graph: Graph, weights: Mapping[str, NDArray[Any]], channels: Channels, kept: Kept) -> tuple[Graph, Weights]:
@@ -70,9 +70,9 @@ def _smaller(graph: Graph, channels: Channels, kept: Kept) -> tuple[Graph, dict[
 
 
 def silenced(graph: Graph, weights: Mapping[str, NDArray[Any]], channels: Channels, kept: Kept) -> Weights:
-    """Weights with which the network answers as without the groups that are not `kept`.
+    """Weights with which the network gives the outputs of `shrunk`: groups that are not `kept` are silenced.
 
-    Kernels, biases and what batch norm adds are 0 where such a channel is made, and kernels where it is read.
+    All parameters of a silenced channel are 0 where it is made, and the kernels where it is read.
     """
     silent: Weights = {}
     for node in graph.nodes:
@@ -85,9 +85,10 @@ def silenced(graph: Graph, weights: Mapping[str, NDArray[Any]], channels: Channe
 
 
 def channel_axes(node: Node, role: str, channels: Channels) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Each axis of a parameter (`kernel`, `bias`, `gamma`, ...) that counts channels, and the group of each of them.
+    """Each axis of a parameter (`kernel`, `bias`, `gamma`, ...) that counts channels, and the group of each channel.
 
-    The last axis but for a depthwise kernel's counts what the node makes; the other one what it reads.
+    The last axis counts the channels that the node makes, the one before those that it reads. A depthwise kernel counts
+    only the channels that it reads.
     """
     read, made = channels.ids[node.inputs[0].name], channels.ids[node.output.name]
     op = node.op

@@ -1,4 +1,4 @@
-"""Training as stages, each of which makes of a network and its weights another: fit, distil, prune, quantise.
+"""Training as stages: fit, distil, prune, quantise. Each takes a network with its weights and gives another.
 
 A stage is a frozen object; TensorFlow is loaded when it is called, not when it is made.
 """
@@ -18,27 +18,28 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class Progress(Protocol):
-    """What a task calls while it works; it costs little, and may be called often."""
+    """What a task calls while it works; a call is cheap and may be frequent."""
 
     def __call__(self, step: int, metrics: Mapping[str, float], checkpoint: Arrays | None = None) -> bool:
         """Report; returns whether to continue. False asks the task to end with what it has.
 
         The deadline of a job counts from its last report. A job that is tried again, on another worker or after a
-        resume, finds the last `checkpoint` in `Job.checkpoint`: all that it needs to end as it would have.
+        resume, finds the last `checkpoint` in `Job.checkpoint`. It must hold all that the job needs to end as it would
+        have without the interruption.
         """
 
 
 def unreported(step: int, metrics: Mapping[str, float], checkpoint: Arrays | None = None) -> bool:
-    """A `Progress` that nobody listens to."""
+    """A `Progress` that records nothing and always continues."""
     return True
 
 
 @dataclass(frozen=True, slots=True)
 class TrainState:
-    """What a stage is given, and gives: the network, its weights (None: not trained yet) and curves by epoch.
+    """What a stage takes and gives: the network, its weights (None: not trained yet), and curves by epoch.
 
-    `metrics` are the target's scores on the validation split with these weights. `checkpoint` is what an earlier
-    attempt at the stage reported last.
+    `metrics` are the target's scores on the validation split with these weights. `checkpoint` is the last one that an
+    earlier attempt at the stage reported.
     """
 
     graph: Graph
@@ -58,33 +59,33 @@ class Stage(Protocol):
 
 @runtime_checkable
 class FollowsRecipe(Protocol):
-    """A stage that a candidate's recipe sets: `Prune` follows the recipe's `sparsity`, for example."""
+    """A stage that takes values from a candidate's recipe: `Prune` takes `sparsity`, for example."""
 
     @property
     def recipe_keys(self) -> Collection[str]:
-        """The keys of a recipe that it reads."""
+        """The keys of a recipe that the stage reads."""
 
     def under(self, recipe: Mapping[str, Any]) -> Stage | None:
         """The stage with the recipe's values; None if it has nothing to do.
 
-        It is the stage itself if the recipe has none of its keys. Raises `ValueError` for a value that it cannot take.
+        Without any of its keys in the recipe, it is the stage itself. Raises `ValueError` for values that cannot work.
         """
 
 
 @runtime_checkable
 class Foresees(Protocol):
-    """A stage that changes the network, and knows roughly into what: candidates are judged by this before training."""
+    """A stage that changes the network and knows roughly how: hard bounds are judged by this before training."""
 
     def foreseen(self, graph: Graph) -> Graph:
-        """A network of about the costs of the one that it will make."""
+        """A network that costs about as much as the one that the stage will make."""
 
 
 @runtime_checkable
 class TakesOver(Protocol):
-    """A stage after the training that may be the training itself: `Prune` with `training=None`, for example."""
+    """A stage that may be the training itself instead of following it: `Prune` with `training=None`, for example."""
 
     def in_place_of(self, settings: TrainingSettings) -> Stage | None:
-        """The stage that trains by these settings in place of `Fit`; None if it is one after it."""
+        """The stage that trains by these settings in place of `Fit`; None if this stage follows the training."""
 
 
 def foreseen(graph: Graph, stages: Sequence[Stage], recipe: Mapping[str, Any]) -> Graph:
@@ -95,25 +96,25 @@ def foreseen(graph: Graph, stages: Sequence[Stage], recipe: Mapping[str, Any]) -
 
 
 def stages_under(stages: Sequence[Stage], recipe: Mapping[str, Any]) -> tuple[Stage, ...]:
-    """The stages that a recipe leaves, each as it sets them. Raises `ValueError` as `FollowsRecipe.under`."""
+    """The stages with a recipe's values, without those that have nothing to do. Raises as `FollowsRecipe.under`."""
     set_stages = (stage.under(recipe) if isinstance(stage, FollowsRecipe) else stage for stage in stages)
     return tuple(stage for stage in set_stages if stage is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Train the weights by gradient descent, from scratch or from those there are; long ones leave checkpoints."""
+    """Train by gradient descent, from the given weights or from scratch, with a checkpoint every `checkpoint_s`."""
 
     settings: TrainingSettings
     checkpoint_s: float = 60.0
 
     @property
     def recipe_keys(self) -> Set[str]:
-        """The names of the settings but of numbers of epochs, which the search decides."""
+        """The names of all settings but the numbers of epochs, which the search decides."""
         return {field.name for field in fields(TrainingSettings)} - {"epochs", "inherited_epochs"}
 
     def under(self, recipe: Mapping[str, Any]) -> "Fit":
-        """With the settings that the recipe names."""
+        """The stage with the settings that the recipe names."""
         chosen = {name: recipe[name] for name in self.recipe_keys & recipe.keys()}
         return replace(self, settings=replace(self.settings, **chosen)) if chosen else self
 

@@ -1,4 +1,4 @@
-"""Data larger than memory, chunk by chunk: every chunk is one call of the same compiled function."""
+"""Training on data larger than memory: every chunk is one call of the same compiled function."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -15,31 +15,31 @@ from edgevolve.data.split import FULL_SCALE
 from edgevolve.training.descent import Descent
 
 BLOCK_BYTES = 128 << 10
-"""Rows that are read together: so much of the file at once, from a random place."""
+"""Bytes of neighbouring rows that are read together, from a random place in the file."""
 
 Epoch = Callable[[Any, int], tuple[Any, float, NDArray[np.float32]]]
-"""From a state and the number of the epoch to the state after it, the mean loss and the validation outputs."""
+"""(state, number of the epoch from 0) -> (state after it, mean loss, validation outputs)."""
 
 
 def is_streamed(*parts: Rows) -> bool:
-    """Whether some of these stay in a file, and all are together more than is taken into memory."""
+    """Whether some of these rows stay in a file, and all together exceed `IN_MEMORY_BYTES`."""
     in_files = any(not isinstance(rows, np.ndarray) for rows in parts)
     return in_files and sum(map(size_bytes, parts)) > IN_MEMORY_BYTES
 
 
 def fed(rows: NDArray[Any]) -> NDArray[Any]:
-    """Rows as a compiled function takes them: uint8 and int16 as they are, anything else as float32."""
+    """Rows in a type that compiled functions take: integers of `FULL_SCALE` as they are, others as float32."""
     return rows if rows.dtype.name in FULL_SCALE else rows.astype(np.float32, copy=False)
 
 
 def answers(split: Split, target: Target) -> Any:
-    """The wanted answers of examples; empty, (number, 0), if these are the inputs."""
+    """The wanted answers of a split as a tensor; empty, (number, 0), if they are the inputs themselves."""
     wanted = target.answers(split.y[:])
     return tf.zeros((len(split), 0)) if wanted is None else tf.constant(wanted)
 
 
 def in_chunks(descent: Descent, train: Split, wanted: Any, validation: Split, key: int) -> Epoch:
-    """An epoch is a call for each chunk of the training split, in another order each time, then validation's chunks."""
+    """An epoch as one call for each chunk of the training split, shuffled anew, then one for each of validation."""
     batches = [_batches(size, descent.settings.batch_size) for size in np.diff(_bounds(train.x)).tolist()]
     each = sum(len(bounds) - 1 for bounds in batches)
 
@@ -69,16 +69,16 @@ def in_chunks(descent: Descent, train: Split, wanted: Any, validation: Split, ke
 
 
 def outputs_in_chunks(compiled: Callable[[Any], Any], rows: Rows) -> NDArray[np.float32]:
-    """What a compiled function gives for all rows; those that do not fit into memory are read in chunks."""
+    """The outputs of a compiled function for all rows; rows that do not fit into memory are read in chunks."""
     pieces = chunks(rows) if is_streamed(rows) else (rows[:],)
     return np.concatenate([compiled(tf.constant(fed(piece))).numpy() for piece in pieces])
 
 
 def shuffled_chunks(rows: Rows, seed: tuple[int, int]) -> Iterator[NDArray[np.int64]]:
-    """Every row's number once, in chunks of about `CHUNK_BYTES`, each sorted. Equal seeds give equal chunks.
+    """The index of every row once, in chunks of about `CHUNK_BYTES`, each sorted. Equal seeds give equal chunks.
 
-    A chunk is made of blocks of neighbouring rows from all over the file, so that reading is quick and data that are
-    sorted by class are mixed all the same.
+    A chunk consists of blocks of neighbouring rows from all over the file, so that reading is fast and classes are
+    mixed, also where the file is sorted by class.
     """
     block = max(1, BLOCK_BYTES * len(rows) // max(1, size_bytes(rows)))
     blocks = np.random.default_rng(seed).permutation(-(-len(rows) // block))
@@ -90,12 +90,12 @@ def shuffled_chunks(rows: Rows, seed: tuple[int, int]) -> Iterator[NDArray[np.in
 
 
 def _like(rows: Rows) -> Any:
-    """Any number of examples, as a compiled function takes them."""
+    """The input signature of any number of examples, after `fed`."""
     return tf.TensorSpec((None, *rows.shape[1:]), rows.dtype if rows.dtype.name in FULL_SCALE else tf.float32)
 
 
 def _bounds(rows: Rows) -> NDArray[np.int64]:
-    """Where chunks begin and end, all of one size but for a row."""
+    """Where chunks begin and end; their sizes differ by one row at most."""
     number = -(-size_bytes(rows) // CHUNK_BYTES)
     return np.arange(number + 1) * len(rows) // number
 

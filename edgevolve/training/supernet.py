@@ -1,10 +1,12 @@
 """Train shared weights: by the sandwich rule, by progressive shrinking or by plain random sampling.
 
 Sandwich rule with in-place distillation: Yu and Huang 2019 (arXiv 1903.05134) and BigNAS, Yu et al. 2020 (arXiv
-2003.11142): in every step the largest network learns from the labels, the smallest and some at random from labels and
-largest alike. (There they learn from the largest alone, which has nothing to teach in a training of minutes.)
-Progressive shrinking: Cai et al. 2020 (Once-for-All, arXiv 1908.09791): the largest network first; then it teaches
-networks whose kernels, then depths, then widths vary as well.
+2003.11142). In every step the largest network learns from the labels; the smallest and some random ones learn from the
+labels and from the largest in equal parts. (In the papers they learn from the largest alone, which has nothing to teach
+in a training of minutes.)
+
+Progressive shrinking: Cai et al. 2020 (Once-for-All, arXiv 1908.09791). The largest network is trained first. It then
+teaches networks whose kernels, then depths, then widths vary as well.
 """
 
 import json
@@ -27,20 +29,20 @@ Method = Literal["sandwich", "progressive", "random"]
 METHODS: tuple[Method, ...] = ("sandwich", "progressive", "random")
 
 PLAN_AFTER = 0.1
-"""After this share of its time a phase counts its steps, and plans for the rest: from then on all is decided."""
+"""After this share of its time a phase decides, from the steps made so far, how many it has in all."""
 TAUGHT = 0.5
-"""Of what the smaller networks of a sandwich learn from, the share of the largest network; the rest are the labels."""
+"""The weight of the largest network's outputs in the loss of a sandwich's smaller networks; labels have the rest."""
 
 _REPORT_EVERY = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A part of the training.
+    """A phase of the training.
 
-    Parts of genotypes that are not `free` are the largest. A step has so many `networks` at random; the sandwich has
-    the largest and the smallest as well. `share` is that of the budget, `rate` a factor of the learning rate;
-    `taught`: the network of the first phase teaches; `sorts`: channels that only their block sees are sorted before.
+    Parts of a genotype that are not `free` have their largest values. A step trains `networks` random networks, and
+    with `sandwich` the largest and the smallest as well. `share` is the phase's share of the budget, `rate` a factor of
+    the learning rate. `taught`: the network of the first phase teaches. `sorts`: `sorted_channels` comes first.
     """
 
     name: str
@@ -54,10 +56,10 @@ class Phase:
 
 
 def phases(method: Method, parts: tuple[str, ...]) -> tuple[Phase, ...]:
-    """The phases of a method, for a space whose genotypes have these parts, in the order in which they get free.
+    """The phases of a method, for a space whose genotypes have these `parts`, in the order in which they become free.
 
-    Shares, rates and networks of progressive shrinking follow those of Once-for-All: 180 epochs for the largest
-    network, then 125, 150 and 150, at lower rates and with 1, 2 and 4 networks a step.
+    Progressive shrinking takes its shares, rates and networks from Once-for-All: 180 epochs for the largest network,
+    then 125, 150 and 150 at lower rates, with 1, 2 and 4 networks a step.
     """
     if method == "sandwich":
         return (Phase("sandwich", parts, 2, sandwich=True),)
@@ -76,25 +78,26 @@ def phases(method: Method, parts: tuple[str, ...]) -> tuple[Phase, ...]:
 
 @dataclass(slots=True)
 class Place:
-    """The progress of a training: all that a checkpoint holds in addition to arrays."""
+    """The progress of a training: what a checkpoint holds beside arrays."""
 
     phase: int = 0
     step: int = 0
     """Steps made in the phase."""
     planned: int | None = None
-    """Steps of the phase, once that is decided."""
+    """Steps of the phase in all, once that is decided."""
     done: int = 0
-    """Steps that were made, in all phases."""
+    """Steps made in all phases."""
     seconds: float = 0.0
-    """Spent in the phase, and up to the end of its first step: that compiles."""
+    """Spent in the phase."""
     first_seconds: float = 0.0
+    """Spent up to the end of its first step, which compiles."""
     networks: int = 0
     curves: dict[str, list[float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class TrainedShared:
-    """Shared weights with curves, how many steps were made, and how many networks learnt in them."""
+    """Shared weights and curves; the numbers of steps, of networks trained in them, and of traces compiled."""
 
     arrays: dict[str, NDArray[Any]]
     curves: dict[str, tuple[float, ...]]
@@ -105,7 +108,7 @@ class TrainedShared:
 
 @dataclass(frozen=True, slots=True)
 class SharedTraining:
-    """What decides a training of shared weights. `minutes` or else the epochs of `settings` are its budget."""
+    """A training of shared weights. Its budget is `minutes`, or the epochs of `settings` where that is None."""
 
     space: Any
     settings: TrainingSettings
@@ -148,7 +151,7 @@ class _AtWork:
     teacher: dict[str, NDArray[Any]] | None
 
     def run(self) -> None:
-        """All phases from where they are."""
+        """Run all phases from the current place on."""
         training, place = self.training, self.place
         every = phases(training.method, training.space.parts)
         while place.phase < len(every):
@@ -162,7 +165,7 @@ class _AtWork:
             place.phase, place.step, place.planned, place.seconds = place.phase + 1, 0, None, 0.0
 
     def _phase(self, phase: Phase) -> bool:
-        """One phase; gives whether to go on."""
+        """Run one phase; gives whether to go on."""
         training, place = self.training, self.place
         begun = saved = training.clock()
         spent = place.seconds
@@ -186,7 +189,7 @@ class _AtWork:
         return True
 
     def _plan(self, phase: Phase) -> bool:
-        """Decide how many steps the phase has, where that is known; gives whether it was decided now."""
+        """Decide how many steps the phase has, as soon as that is possible; gives whether it was decided now."""
         training, place = self.training, self.place
         if place.planned is not None:
             return False
@@ -202,7 +205,7 @@ class _AtWork:
         return True
 
     def _step(self, phase: Phase) -> float:
-        """Every network of a step learns, then all weights take it; gives the loss of the first."""
+        """Add the gradients of all networks of a step, then take it; gives the loss of the first network."""
         import tensorflow as tf
 
         from edgevolve.training.shared_descent import Turn
@@ -231,7 +234,7 @@ class _AtWork:
         return first
 
     def _batch(self) -> tuple[Any, Any]:
-        """The examples of a step: each occurs once in an epoch, in another order each time."""
+        """The examples and answers of a step; an epoch has each example once, in another order each time."""
         import tensorflow as tf
 
         from edgevolve.training.streaming import fed
@@ -248,7 +251,10 @@ class _AtWork:
         return tf.constant(fed(train.x[rows])), y
 
     def _turns(self, phase: Phase) -> Iterator[tuple[Row, Row, float, float]]:
-        """Paths and teachers' paths of a step, with the weights of labels and teacher: by seed and step alone."""
+        """The path, teacher's path and weights of labels and teacher of each network of a step.
+
+        They follow from seed and step alone.
+        """
         space = self.training.space
         rng = np.random.default_rng([self.training.seed, 1, self.place.done])
         fixed = tuple(part for part in space.parts if part not in phase.free)
@@ -264,10 +270,10 @@ class _AtWork:
             yield row, teacher, 1 - TAUGHT * phase.sandwich, max(TAUGHT * phase.sandwich, float(phase.taught))
 
     def _rate(self, phase: Phase, networks: int) -> float:
-        """The learning rate: constant until the steps of the phase are known, then by the schedule.
+        """The learning rate: constant until the steps of the phase are decided, then by the schedule.
 
-        The networks of a step give the mean of their gradients; their sum is what BigNAS and Once-for-All go along. To
-        Adam both are the same.
+        The networks of a step add up to the mean of their gradients, while BigNAS and Once-for-All take the sum; for
+        SGD the rate therefore grows with the networks. To Adam both are the same.
         """
         settings, place = self.training.settings, self.place
         rate = settings.learning_rate * phase.rate * (networks if settings.optimiser == "sgd" else 1)
@@ -276,7 +282,7 @@ class _AtWork:
         return float(rate * 0.5 * (1 + np.cos(np.pi * place.step / place.planned)))
 
     def _saved(self) -> dict[str, NDArray[Any]]:
-        """All that the steps to come depend on, as arrays."""
+        """All that later steps depend on, as arrays."""
         about = np.frombuffer(json.dumps(asdict(self.place)).encode(), np.uint8)
         saved = {f"value/{name}": value for name, value in self.descent.arrays().items()}
         saved |= {f"slot/{name}": value for name, value in self.descent.slots().items()}
@@ -285,7 +291,10 @@ class _AtWork:
 
 
 def sorted_channels(program: Program, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """The same functions, with channels that only their block sees by the L1 norm of the kernel that reads them."""
+    """The same network, with channels that only their block sees sorted by the L1 norm of the kernel that reads them.
+
+    The largest norm comes first, so that a narrower block keeps it.
+    """
     ordered = dict(arrays)
     for hidden in program.hidden:
         norms = np.abs(ordered[hidden.by]).sum(axis=(0, 1, 3))

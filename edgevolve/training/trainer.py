@@ -1,7 +1,7 @@
-"""Train a network: each epoch, with its validation, is one call of one compiled function.
+"""Trains a network: each epoch, with its validation, is one call of one compiled function.
 
-Data that stay in a file because they are larger than memory take a call a chunk instead. Nothing is kept in TensorFlow
-between epochs or candidates.
+Data larger than memory stay in their file and take one call a chunk instead. Nothing is kept in TensorFlow between
+epochs or candidates.
 """
 
 import time
@@ -27,12 +27,13 @@ from edgevolve.training.weights import Weights, check_weights, folded, initial_w
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """What a training gives.
+    """The result of a training.
 
-    The epoch kept is that of the lowest validation loss, the first of equals: `metrics` are the target's scores on the
-    validation split then, and `weights` those it ended with. `curves` hold one value an epoch: "loss" (mean over the
-    training steps), "validation_loss", and "validation_NAME" of the target's first metric. `own` are the vectors of a
-    regime then; of epochs before it was settled only the last counts, and that only where there are no others.
+    The epoch kept is the first with the lowest validation loss: `weights` are those at its end, `metrics` the target's
+    scores with them on the validation split, `own` the vectors of the regime. `curves` hold one value an epoch: "loss"
+    (mean over the training steps), "validation_loss", and "validation_NAME" of the target's first metric.
+
+    Epochs in which the regime was not settled compete with no other: the last of them is kept only if none was settled.
     """
 
     metrics: dict[str, float]
@@ -43,7 +44,7 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What a batch is to be answered with, and the loss: `answers` holds a row for each training example."""
+    """What replaces a target in training: `answers`, a row for each training example, and the loss of a batch."""
 
     answers: NDArray[Any]
     loss: BatchLoss
@@ -64,17 +65,18 @@ def train(
     lesson: Lesson | None = None,
     regime: Regime | None = None,
 ) -> Trained:
-    """Train from the weights `start`, or from scratch, for `target`: as many classes as there are outputs unless given.
+    """Train for `target`, by default as many classes as the network has outputs.
 
-    On CPU the same seed, threads and machine give the same weights to the last bit. `progress` is called after every
-    epoch, counted from 1, and ends the training where it says so; every `checkpoint_s` seconds it gets a checkpoint.
-    Given one, the training goes on from there and ends as it would have.
+    Training starts from the weights `start`, or from scratch. On CPU the same seed, threads and machine give the same
+    weights to the last bit. `progress` is called after every epoch, counted from 1, and ends the training by returning
+    False; every `checkpoint_s` seconds it gets a checkpoint. Given a `checkpoint`, the training continues from there
+    and ends as it would have.
 
-    `lowering` says how the network is computed, in training and for validation, where that is not as it is; `lesson`
-    what is learned, where that is not the target's answers alone; a `regime` goes along with the weights.
+    `lowering` replaces the way in which the network is computed, `lesson` the target's answers and loss. A `regime`
+    takes part in every step.
 
-    One output of classes means a binary network: its value is a logit, labels are 0 and 1. Raises `ValueError` when
-    graph and data, or weights, do not fit each other and `TrainingDiverged` when the loss is no longer finite.
+    A network of one output for classes is binary: its output is a logit, labels are 0 and 1. Raises `ValueError` when
+    graph and data, or weights, do not fit each other, and `TrainingDiverged` when the loss is no longer finite.
     """
     target = target or classes_of(graph.outputs[0].shape[-1])
     logits = check_fit(graph, target, train, validation)
@@ -119,7 +121,7 @@ def train(
 
 
 def _kept(descent: Descent, state: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What of a state is kept: the weights that it answers with, and the vectors of a regime."""
+    """What is kept of a state: the weights with which it is evaluated, and the vectors of the regime."""
     return (*descent.answering(state), *descent.own(state))
 
 
@@ -130,7 +132,7 @@ def _settled(regime: Regime | None, epoch: int, settings: TrainingSettings) -> b
 def _saved(
     state: tuple[Any, ...], best: tuple[Any, ...], curves: list[tuple[float, float, float]], metrics: dict[str, float]
 ) -> dict[str, NDArray[Any]]:
-    """All that the epochs to come depend on, as arrays."""
+    """All that later epochs depend on, as arrays."""
     parts = {"state": state, "best": best}
     arrays = {
         f"{name}/{place}": variable.numpy() for name, part in parts.items() for place, variable in enumerate(part)
@@ -141,7 +143,7 @@ def _saved(
 def _restored(
     checkpoint: Mapping[str, NDArray[Any]],
 ) -> tuple[tuple[Any, ...], tuple[Any, ...], list[tuple[float, float, float]], dict[str, float]]:
-    """What `_saved` was given."""
+    """The arguments of `_saved` from what it gave."""
 
     def part(name: str) -> dict[str, NDArray[Any]]:
         return {key.partition("/")[2]: v for key, v in checkpoint.items() if key.startswith(f"{name}/")}
@@ -153,7 +155,7 @@ def _restored(
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """The mean loss, such as cross-entropy in nats, and the target's scores."""
+    """The target's mean loss, such as cross-entropy in nats, and its scores."""
 
     loss: float
     metrics: dict[str, float]
@@ -162,7 +164,7 @@ class Evaluated:
 def evaluate(
     graph: Graph, weights: Mapping[str, NDArray[Any]], split: Split, target: Target | None = None
 ) -> Evaluated:
-    """The float network on a split, batch norm folded. Raises `ValueError` when they do not fit each other."""
+    """Loss and scores of the float network on a split, batch norm folded. Raises `ValueError` where they do not fit."""
     target = target or classes_of(graph.outputs[0].shape[-1])
     check_fit(graph, target, split)
     given = answered(graph, weights, split.x, target)
@@ -170,7 +172,7 @@ def evaluate(
 
 
 def answered(graph: Graph, weights: Mapping[str, NDArray[Any]], x: Rows, target: Target) -> NDArray[np.float32]:
-    """What the float network answers, batch norm folded: logits of classes, values of other targets."""
+    """The outputs of the float network, (number, outputs), batch norm folded: logits of classes, or values."""
     logits = check_fit(graph, target)
     check_weights(graph, weights)
     values = {name: tf.constant(value) for name, value in folded(graph, weights).items()}
@@ -184,10 +186,10 @@ def _inferred(graph: Graph, values: Mapping[str, Any], logits: str, images: Any)
 
 
 def check_fit(graph: Graph, target: Target, *parts: Split) -> str:
-    """Name of the activation that holds the logits.
+    """The name of the activation that holds the logits, or the output values of a target without cross-entropy.
 
-    A Softmax or sigmoid at the very end belongs to the loss. Raises `ValueError` for a network that cannot be trained
-    on this data.
+    For cross-entropy a softmax, or the sigmoid of a single output, at the very end belongs to the loss. Raises
+    `ValueError` for a network that cannot be trained on these data.
     """
     if len(graph.inputs) != 1 or len(graph.outputs) != 1:
         raise ValueError("training needs a network of one input and one output")
@@ -218,7 +220,7 @@ def check_fit(graph: Graph, target: Target, *parts: Split) -> str:
 
 
 def _at_once(descent: Descent, train: Split, y: Any, validation: Split, key: int) -> Epoch:
-    """An epoch is one call: steps over all examples, answers `y`, then the outputs for the validation split."""
+    """An epoch as one call: steps over all examples with the answers `y`, then the outputs of the validation split."""
     x, x_validation = tf.constant(fed(train.x[:])), tf.constant(fed(validation.x[:]))
     steps = -(-len(train) // descent.settings.batch_size)
     bounds = np.arange(steps + 1) * len(train) // steps

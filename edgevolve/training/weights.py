@@ -1,4 +1,4 @@
-"""The values a graph needs: names, shapes in Keras' layout, first values, and their storage."""
+"""The weights of a graph: names, shapes in Keras' layout, initial values, and folding of batch norm."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ BATCH_NORM_MOMENTUM = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One array of weights. If `deviation` is 0, each element starts as `start`."""
+    """One array of weights. If `deviation` is 0, each element starts as `start`; else normal with that deviation."""
 
     name: str
     shape: Shape
@@ -47,7 +47,7 @@ def parameters(graph: Graph) -> tuple[Parameter, ...]:
 
 
 def node_parameters(node: Node) -> tuple[Parameter, ...]:
-    """Kernel, and bias or the four vectors of batch norm, which replace it; nothing for a node without weights.
+    """A kernel, and a bias or, in its place, the four vectors of batch norm; nothing for a node without weights.
 
     Kernels are (height, width, channels / groups, filters), (height, width, channels, multiplier) or
     (features, units), and start as in He et al. (2015), without the factor of two for a linear `Dense`.
@@ -79,7 +79,7 @@ def node_parameters(node: Node) -> tuple[Parameter, ...]:
 
 
 def initial_weights(graph: Graph, seed: int) -> Weights:
-    """First values, a function of graph and seed alone: kernels normal, cut at two deviations."""
+    """Initial values, a function of graph and seed alone: kernels are normal, clipped at two standard deviations."""
     rng = np.random.default_rng(seed)
     values: Weights = {}
     for parameter in parameters(graph):
@@ -104,7 +104,7 @@ def check_weights(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> None:
 def folded(graph: Graph, values: Values, reshape: Callable[[Any, Shape], Any] = np.reshape) -> dict[str, Any]:
     """Kernels and biases with batch norm's moving statistics folded in, as they are deployed.
 
-    Values are NumPy arrays, or tensors with their `reshape`.
+    Values are NumPy arrays; for tensors, pass their `reshape`.
     """
     result = {}
     for node in graph.nodes:
