@@ -1,4 +1,4 @@
-"""From a trained candidate to files for the device; each file is run before the export ends."""
+"""From a trained candidate to files for the device; each file is run before it is handed over."""
 
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.manifest import Manifest

@@ -1,4 +1,4 @@
-"""Files that tools append to a `.tflite` as a zip archive, such as `labels.txt`: kept when the file is rewritten."""
+"""Keeps files that tools append to a `.tflite` as a zip archive, such as `labels.txt`, when the file is rewritten."""
 
 import io
 import zipfile
@@ -6,11 +6,11 @@ import zipfile
 from edgevolve.deployment.export_error import ExportError
 
 _MOST_BYTES = 2**28
-"""The most bytes that all files of an archive may have, unpacked."""
+"""The most bytes that the files of an archive may have in all, unpacked."""
 
 
 def with_archive_of(original: bytes, rewritten: bytes) -> bytes:
-    """The rewritten file with the archive that the original ends in; without one, as it is.
+    """The rewritten file with the archive at the end of the original appended; unchanged where there is none.
 
     Raises `ExportError` for an archive that cannot be read, or that unpacks to more than 256 MiB.
     """

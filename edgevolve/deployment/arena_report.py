@@ -12,7 +12,7 @@ from resource_models import Footprint
 
 @dataclass(frozen=True, slots=True)
 class HostArena:
-    """Bytes on the 64-bit host: predicted, and as the runtime reports them.
+    """Bytes on the 64-bit host, as predicted and as the runtime reports them.
 
     `least_arena_bytes` is the smallest arena in which the runtime could set up the model, found by bisection.
     """
@@ -27,11 +27,11 @@ class HostArena:
 
 @dataclass(frozen=True, slots=True)
 class ArenaReport:
-    """Bytes of the arena on `target`, predicted, and the check of the prediction on the host.
+    """The arena predicted for `target`, in bytes, and the check of the prediction on the host.
 
-    `arena_bytes` is the smallest arena that works, its head laid out by the file's memory plan where that saves
-    something (`planned`); `greedy_head_bytes` is the head without a plan. `exact` tells that no plan needs less.
-    `operators` are those that a resolver must register. `host` is None where TensorFlow Lite Micro is not installed.
+    `arena_bytes` is the smallest arena that works. Its head follows the file's memory plan where that saves something
+    (`planned`); `greedy_head_bytes` is the head without a plan. `exact` says that no plan needs less. `operators` are
+    those that a resolver must register. `host` is None where TensorFlow Lite Micro is not installed.
     """
 
     target: str
@@ -52,11 +52,11 @@ def arena_report(
     """Check the exported file `after` against `before`, which holds no plan, on TensorFlow Lite Micro.
 
     Args:
-        footprint: the figures of the target.
-        footprint_on_host: those of the 64-bit host.
+        footprint: what the file needs on the target.
+        footprint_on_host: what it needs on the 64-bit host.
         before: the file without a plan.
         after: the file as it is handed over.
-        stored: examples as the model reads them, (number, height, width, channels).
+        stored: examples as the model's integers, (number, height, width, channels).
 
     Raises `ExportError` if the outputs of the two differ.
     """

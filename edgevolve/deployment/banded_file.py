@@ -1,4 +1,4 @@
-"""A `.tflite` whose operators run in bands: the same constants and scales, shared by all pieces."""
+"""Writes a `.tflite` whose operators run in bands; all pieces share the constants and scales of the original."""
 
 from copy import copy
 from typing import Any
@@ -11,10 +11,10 @@ from resource_models.banded import Banded
 
 
 def put_in_bands(content: Any, model: TfliteModel, banded: Banded) -> None:
-    """Change the `ModelT`, of which `model` was read, into the network in bands.
+    """Change a `ModelT` into the network in bands; `model` was read from the same file.
 
-    Pieces have type and scales of the tensor that they are pieces of, and no name. Tensors that nothing reads any more
-    go. A batch that the file left open is one example: slices have fixed sizes.
+    A piece has the type and scales of its whole tensor, and no name. Tensors that nothing reads any more are dropped. A
+    batch that the file leaves open becomes 1, since slices have fixed sizes.
     """
     graph = content.subgraphs[0]
     old = {x.name: table for x, table in zip(model.tensors, graph.tensors, strict=True)}
@@ -46,7 +46,7 @@ def put_in_bands(content: Any, model: TfliteModel, banded: Banded) -> None:
 
 
 def _numbers(content: Any, model: TfliteModel, name: str) -> Any:
-    """A constant of the numbers that its readers have of it."""
+    """A new int32 constant, with the values that its readers give for the tensor `name`."""
     values = next(
         values
         for operator in model.operators
@@ -61,7 +61,7 @@ def _numbers(content: Any, model: TfliteModel, name: str) -> Any:
 
 
 def _added(content: Any, name: str, options: Any) -> Any:
-    """An operator that the original has not: a slice or a concatenation."""
+    """A new operator, a slice or a concatenation."""
     read = schema()
     table, code = read.OperatorT(), getattr(read.BuiltinOperator, name)
     known = [max(one.builtinCode, one.deprecatedBuiltinCode) for one in content.operatorCodes]

@@ -1,4 +1,4 @@
-"""From a model's outputs to an answer, in C: the class, the values or the score of an example; compared with Python."""
+"""From a model's outputs to an answer, in C: the class, the values or the score of an example; checked with Python."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,14 +14,15 @@ from edgevolve.deployment.export_error import ExportError
 from edgevolve.quantisation.litert import Int8Model
 
 TOLERANCE = 1e-4
-"""Largest difference from Python, as a fraction of the largest answer or of 1."""
+"""The largest difference from Python, as a fraction of the largest answer, or of 1 where that is larger."""
 
 
 def answers(target: Target, model: Int8Model, inputs: NDArray[np.int8], outputs: NDArray[np.int8]) -> NDArray[Any]:
-    """Of each example the class and the score of each class, the values, or the score, (number, 1 or more) float64.
+    """The answers that the functions of `c_source` give, (number, columns) float64.
 
-    They are what `c_source` gives. The score of a class is its probability: what the model gives where it ends in
-    probabilities, else the softmax of its outputs, or of two classes the logistic function of its only output.
+    For classes the columns are the class and the score of each class, for values the values, else the score. The score
+    of a class is its probability: the model's output where it ends in probabilities, else the softmax of its outputs,
+    or the logistic function of a single output.
     """
     if isinstance(target, Classes):
         chosen = target.predicted(model.as_answers(outputs, target))[:, np.newaxis]
@@ -34,7 +35,7 @@ def answers(target: Target, model: Int8Model, inputs: NDArray[np.int8], outputs:
 
 
 def _probabilities(model: Int8Model, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How probable each class is, (number, classes)."""
+    """The probability of each class, (number, classes)."""
     if values.shape[1] == 1:
         second = values if _ends_in_probabilities(model) else 1 / (1 + np.exp(-values))
         return np.concatenate([1 - second, second], axis=1)
@@ -51,18 +52,18 @@ def _ends_in_probabilities(model: Int8Model) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """How the C code writes what the integers of one network stand for, or those of each network of a set."""
+    """How the C code names scale and zero point of the outputs, of one network or of each network of a set."""
 
     models: Sequence[Int8Model]
 
     @property
     def takes(self) -> str:
-        """The parameters of a function of outputs."""
+        """The parameters of a C function of outputs."""
         return "int network, const signed char* outputs" if len(self.models) > 1 else "const signed char* outputs"
 
     @property
     def given(self) -> str:
-        """The first argument, as far as there is one beside those of one network."""
+        """The argument that a set's functions have in front of those of a single network."""
         return "network, " if len(self.models) > 1 else ""
 
     @property
@@ -92,9 +93,9 @@ class _Stored:
 
 
 def c_source(target: Target, *models: Int8Model) -> str:
-    """`answer.h`, a header in C99 that needs none of ours. Every `answer_...` takes int8 inputs or outputs.
+    """`answer.h`, a header in C99 that includes none of ours. Every `answer_...` takes int8 inputs or outputs.
 
-    Of several models the functions of outputs take first which one gave them.
+    With several models, functions of outputs first take the index of the model that gave them.
     """
     stored = _Stored(models)
     if isinstance(target, Classes):
@@ -116,9 +117,10 @@ def check(
     name: str = "",
     network: int | None = None,
 ) -> str:
-    """Compile `header` and run it on examples. Says what was done; `ExportError` where it differs from Python.
+    """Compile `header`, run it on examples and compare it with `wanted`; says what was done.
 
-    `name` is the model's, with which the header's names begin; `network` is which one of several gave the outputs.
+    Names in the header begin with the model's `name`; `network` is the index of the model that gave the outputs, in a
+    set. Raises `ExportError` where C and Python differ.
     """
     call = _call(header) if network is None else _call(header).replace("outputs", f"{network}, outputs")
     main = _MAIN.format(inputs=inputs[0].size, outputs=outputs[0].size, answers=wanted.shape[1], call=call)
@@ -195,7 +197,7 @@ def _of_classes(target: Classes, stored: _Stored) -> str:
 
 
 def _least_of_class_1(target: Classes, model: Int8Model) -> int:
-    """The smallest stored output that is answered with class 1; 128 where none is."""
+    """The smallest int8 output that means class 1; 128 where none does."""
     steps = np.arange(-128, 128, dtype=np.int8)[:, np.newaxis]
     return int(np.count_nonzero(target.predicted(model.as_answers(steps, target)) == 0)) - 128
 
@@ -219,7 +221,7 @@ _SCORES = {
         "  for (i = 0; i < kClasses; ++i) scores[i] /= sum;",
     ],
 }
-"""The body of `answer_scores`, by whether there are several outputs and whether they are probabilities."""
+"""The body of `answer_scores` by (several outputs, outputs are probabilities)."""
 
 
 def _of_values(target: Values, stored: _Stored) -> str:
@@ -279,7 +281,7 @@ def _float(value: float) -> str:
 
 
 def _c_text(text: str) -> str:
-    """A string literal of the UTF-8 of a text, in ASCII."""
+    """A text as a C string literal in ASCII, with its UTF-8 bytes escaped."""
     plain = set(range(32, 127)) - set(b'"\\?')
     return '"' + "".join(chr(byte) if byte in plain else f"\\{byte:03o}" for byte in text.encode()) + '"'
 

@@ -1,4 +1,4 @@
-"""The int8 model as C++ for TensorFlow Lite Micro, in the folder `c`; compiled and run as far as that is possible."""
+"""Writes the int8 model as C++ for TensorFlow Lite Micro, in the folder `c`; compiles and runs it where possible."""
 
 import os
 import platform
@@ -31,9 +31,9 @@ from resource_models import Footprint, file_footprint
 
 GOLDEN_EXAMPLES = 8
 LARGEST_MEAN_STEPS = 4.0
-"""Mean difference of TFLM's outputs and LiteRT's, in steps of int8, beyond which the model is not handed over.
+"""The largest mean difference of TFLM's outputs from LiteRT's, in steps of int8; beyond it the export fails.
 
-Their kernels round ties differently, one step an operator (measured); a wrong operator is off by tens.
+Their kernels round ties differently, by one step an operator (measured). A wrong operator is off by tens.
 """
 
 _FLAGS = "-std=c++17 -O1 -fno-rtti -fno-exceptions -DTF_LITE_STATIC_MEMORY"
@@ -46,10 +46,9 @@ _LIBRARY = "libtensorflow-microlite.a"
 def write(folder: Path, source: Source) -> dict[str, Any]:
     """Write the folder `c` and `model.tflite`, whose bytes it holds, and check what is in it.
 
-    The model runs on TensorFlow Lite Micro's host build; the arrays are compiled and their bytes compared; the host
-    program is compiled and run when the environment variable `TFLM_DIR` names a tree with a built library. Raises
-    `ExportError` when something does not agree, and says in the result what was not compiled for want of a compiler or
-    tree.
+    The model runs on TensorFlow Lite Micro's host build. The arrays are compiled and their bytes compared. The host
+    program is compiled and run when the environment variable `TFLM_DIR` names a tree with a built library. The result
+    says what was not compiled for want of a compiler or a tree. Raises `ExportError` when something does not agree.
     """
     (folder / "model.tflite").write_bytes(source.tflite)
     return write_bundle(folder, (source,), source.tflite, {})
@@ -60,8 +59,8 @@ def write_bundle(
 ) -> dict[str, Any]:
     """Write the folder `c` of one network, or of several that are switched at run time; raises as `write`.
 
-    `content` is the array of the model's bytes; `networks` are the files that say what each of several costs. What all
-    share is taken from the first of `sources`: name, examples, front end and target.
+    `content` is the bytes of the model array, `networks` the files that list the costs of several networks, by name.
+    Name, examples, front end and target are those of the first of `sources`.
     """
     first, several = sources[0], len(sources) > 1
     models = [open_model(source.tflite) for source in sources]
@@ -154,7 +153,7 @@ _CHECKED = {
 
 
 def _does(target: Target) -> str:
-    """What the model does, to follow its name."""
+    """What the model does, as the rest of a sentence that begins with its name."""
     if isinstance(target, Classes):
         return f"tells {target.number} classes apart"
     if isinstance(target, Values):
@@ -176,7 +175,7 @@ def _arena(least_bytes: int, device: Footprint | None) -> str:
 
 
 def _front_end(front_end: FrontEnd, raw: NDArray[Any], model: Int8Model) -> str:
-    """What came of running the front end in C beside the one in Python."""
+    """Run the front end in C and in Python; says how far they differ. Raises `ExportError` where it is too much."""
     steps = steps_from_python(front_end, raw, model.input)
     if steps is None:
         return "not compiled: no C compiler found; CC names one"
@@ -186,7 +185,7 @@ def _front_end(front_end: FrontEnd, raw: NDArray[Any], model: Int8Model) -> str:
 
 
 def _beside_litert(outputs: NDArray[np.int8], model: Int8Model, source: Source, target: Target) -> dict[str, Any]:
-    """TFLM's outputs beside LiteRT's: steps of int8, outputs that are equal; of classes, examples of another one."""
+    """TFLM's outputs compared with LiteRT's: steps of int8, equal outputs; for classes, examples of another class."""
     litert = model.outputs(source.images)
     steps = np.abs(outputs.astype(int) - litert)
     if steps.mean() > LARGEST_MEAN_STEPS:
@@ -201,7 +200,7 @@ def _beside_litert(outputs: NDArray[np.int8], model: Int8Model, source: Source, 
 def check_arrays(bundle: Path, wanted: bytes, name: str = "") -> str:
     """Compile the arrays and compare their bytes: model, golden inputs, golden outputs. Says what was done.
 
-    `name` is the model's, with which their names in C begin. Raises `ExportError` when they do not compile or differ.
+    Names in C begin with the model's `name`. Raises `ExportError` when the arrays do not compile or differ.
     """
     compiler = _compiler()
     if not compiler:

@@ -1,4 +1,4 @@
-"""A front end's C twin, compiled by the system's compiler and run beside the one in Python."""
+"""Compiles a front end's C twin with the system's compiler and compares it with the one in Python."""
 
 from math import prod
 from string import Template
@@ -16,7 +16,7 @@ C_TYPES = {"float32": "float", "int16": "short", "uint8": "unsigned char", "int8
 
 
 def steps_from_python(front_end: FrontEnd, raw: NDArray[Any], stored: Quantisation) -> int | None:
-    """Largest difference, in steps of int8, of the features of `raw` in C and in Python; None without a compiler.
+    """The largest difference, in steps of int8, of the features of `raw` in C and in Python; None without a compiler.
 
     `stored` is the quantisation of the model's input. Raises `ExportError` when the C source does not compile or run.
     """

@@ -1,4 +1,4 @@
-"""A program for a computer that answers recordings in files with the sources of the device."""
+"""A program for a computer that answers files, such as recordings, with the device's sources."""
 
 from string import Template
 
@@ -7,10 +7,10 @@ from edgevolve.deployment.c_model import Reading
 
 
 def host_program(header: str, reading: Reading, target: Target, several: bool = False) -> str:
-    """`main.cpp`: answers WAV, CSV, PGM, PPM or BMP files by the type that is read, and raw values of any type.
+    """`main.cpp`: answers WAV, CSV, PGM, PPM or BMP files, as the type of the input allows, and files of raw values.
 
-    `several` networks run the golden examples one after the other, the first again at the end; `--network=1` first
-    puts another to use.
+    With `several` networks the golden examples run on one after the other, and on the first again at the end;
+    `--network=1` answers with another network.
     """
     kind = 0 if isinstance(target, Classes) else 1 if isinstance(target, Values) else 2
     reads, format_ = _READERS.get(reading.type, ("", ""))

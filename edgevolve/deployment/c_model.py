@@ -1,4 +1,4 @@
-"""The model as functions in C: from what the device reads to an answer, on TensorFlow Lite Micro, without a heap."""
+"""The model as C functions: from what the device reads to an answer, on TensorFlow Lite Micro, without a heap."""
 
 from dataclasses import dataclass
 from math import prod
@@ -12,10 +12,10 @@ from edgevolve.quantisation.litert import Int8Model
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the functions take: an example as the device reads it, row by row, channels last.
+    """What the C functions take: an example as the device reads it, row by row, channels last.
 
-    `shape` is (height, width, channels), such as (samples, 1, 1) or (steps, 1, channels); `type` is NumPy's name of its
-    values; `rate` is in Hz, 0 where it is unknown.
+    `shape` is (height, width, channels), such as (samples, 1, 1) or (steps, 1, channels). `type` is NumPy's name of the
+    type of its values. `rate` is in Hz, 0 where it is unknown.
     """
 
     shape: tuple[int, int, int]
@@ -24,23 +24,23 @@ class Reading:
 
     @classmethod
     def of(cls, front_end: FrontEnd, shape: tuple[int, ...]) -> "Reading":
-        """What `front_end` reads: examples of `shape`."""
+        """What `front_end` reads, examples of `shape` without the batch."""
         full = (*shape, 1, 1, 1)[:3] if len(shape) < 3 else (*shape[:2], prod(shape[2:]))
         rate: Any = front_end.parameters.get("rate", 0)
         return cls((full[0], full[1], full[2]), front_end.raw_type, int(rate) if isinstance(rate, int | float) else 0)
 
     @property
     def values(self) -> int:
-        """How many an example has."""
+        """The number of values of an example."""
         return prod(self.shape)
 
 
 def model_files(
     header: str, title: str, reading: Reading, target: Target, model: Int8Model, several: bool = False
 ) -> dict[str, str]:
-    """`header`, its C++ beside it, and `golden_check.cpp`, which a linker leaves out where nobody calls it.
+    """`header`, its C++, and `golden_check.cpp`, which a linker leaves out where nothing calls it; texts by name.
 
-    `title` is the model's name in comments. `several`: the networks of `networks.h`, of which one is in use.
+    `title` is the model's name in comments. `several`: the code switches between the networks of `networks.h`.
     """
     answer = _KINDS[0 if isinstance(target, Classes) else 1 if isinstance(target, Values) else 2]
     names = {
@@ -150,7 +150,7 @@ int network_in_use(void) { return network; }
     "model_at": "kModel + kNetworkBeginningBytes * network",
     "golden_at": "kGoldenOutputs[network_in_use()][i]",
 }
-"""What a set has beyond a model alone."""
+"""The parts of the templates that only a set of networks has."""
 
 _HEADER = Template("""\
 // The model $title, with its front end: from what the device reads to an answer.

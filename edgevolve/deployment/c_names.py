@@ -1,4 +1,4 @@
-"""Names in C that begin with the model's, so that the files of several models link into one program."""
+"""C names that begin with the model's name, so that the files of several models link into one program."""
 
 import re
 
@@ -14,7 +14,7 @@ _TAKEN = (
     "networks",
     "op_resolver",
 )
-"""Files of ours, whatever the model."""
+"""Names of the bundle's own files, whatever the model."""
 
 _TEXT_OR_NAME = re.compile(
     r'"(?:\\.|[^"\\\n])*"'
@@ -22,11 +22,11 @@ _TEXT_OR_NAME = re.compile(
     r"|RawValue|Network|(?:classify|estimate|anomaly_score|set_up|run_stored|arena_used|golden_agreeing"
     r"|switch_network|network_in_use|pick_network|battery_budget_uj)(?=\())\b(?!\.h)"
 )
-"""A string literal, which stays as it is, or a name of ours."""
+"""A string literal, which stays as it is, or one of our names."""
 
 
 def prefix(name: str) -> str:
-    """What the names begin with: `digits_aging_78_`; nothing without a name."""
+    """The prefix of the names, such as `digits_aging_78_`; empty without a name."""
     plain = re.sub(r"\W+", "_", name, flags=re.ASCII)[:_LONGEST].strip("_")
     if not plain:
         return "model_" if name else ""
@@ -42,7 +42,7 @@ def prefixed(text: str, name: str) -> str:
 def plain_name(name: str) -> str:
     """The model's name in letters, digits and underscores, beginning with a letter: `digits_aging_78`.
 
-    It never equals the name of one of the bundle's headers, also not in capitals.
+    It never equals the name of one of the bundle's files, in any case of letters.
     """
     plain = prefix(name).rstrip("_") or "model"
     return f"{plain}_model" if plain.casefold() in _TAKEN else plain

@@ -1,4 +1,4 @@
-"""`networks.h`, in C99: what each network of a set costs, and which one a budget allows."""
+"""`networks.h`, in C99: the costs of each network of a set, and the choice of one within a budget."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from edgevolve.deployment.together import BEGINNING_BYTES
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Of one network: its error or what else is best when small, the bytes of its arena, and multiply-accumulates.
+    """The costs of one network: its error (or another score that is best when small), arena and multiply-accumulates.
 
-    `latency_ms` and `energy_uj` are a device's figures for one answer, 0 where nobody knows them.
+    `latency_ms` and `energy_uj` are a device's figures for one inference, 0 where they are unknown.
     """
 
     error: float
@@ -23,7 +23,10 @@ class Cost:
 
 
 def networks_header(costs: Sequence[Cost], source: str) -> dict[str, str]:
-    """`networks.h`, for networks from the smallest error to the largest; `source` says whose figures these are."""
+    """`networks.h`, as text by name, for networks from the smallest error to the largest.
+
+    `source` is a sentence on where the figures come from.
+    """
     rows = "".join(
         f"    {{{_real(one.error)}, {one.arena_bytes}, {one.macs}, {_real(one.latency_ms)}, {_real(one.energy_uj)}}},\n"
         for one in costs

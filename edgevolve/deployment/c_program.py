@@ -1,4 +1,4 @@
-"""C99 compiled by the system's compiler, run, and what it wrote."""
+"""Compiles C99 with the system's compiler and runs it."""
 
 import os
 import shutil
@@ -13,9 +13,10 @@ _FLAGS = ("-std=c99", "-O1", "-Wall", "-Wextra", "-Werror", "-Wno-unused-functio
 
 
 def run_c99(files: Mapping[str, str], given: bytes) -> bytes | None:
-    """Compile the one `.c` file among `files`, texts by name, run it on `given`; None without a compiler.
+    """Compile the one `.c` file among `files`, texts by name, and run it on `given`, its standard input.
 
-    Raises `ExportError`, which names the header, when it does not compile or run.
+    Gives its standard output; None without a compiler. Raises `ExportError`, which names the header, when the program
+    does not compile or run.
     """
     named = (os.environ.get("CC"), "cc", "gcc", "clang")
     compiler = next((name for name in named if name and shutil.which(name)), None)

@@ -1,4 +1,4 @@
-"""Thin project files around one folder of sources: an Arduino library, CMake, a Zephyr module, an ESP-IDF component."""
+"""Project files around one folder of sources: an Arduino library, CMake, a Zephyr module, an ESP-IDF component."""
 
 from collections.abc import Sequence
 from string import Template
@@ -6,21 +6,22 @@ from string import Template
 from edgevolve.data import Classes, Target, Values
 
 VERSION = "1.0.0"
-"""Of the library and the component that an export is."""
+"""The version that an export has as a library and as a component."""
 
 _FUNCTIONS = ("set_up", "run_stored", "arena_used", "golden_agreeing")
 
 
 class _File(Template):
-    """Names are marked by @, since CMake has its own for $."""
+    """A template whose names are marked by @, since CMake uses $ itself."""
 
     delimiter = "@"
 
 
 def project_files(name: str, begin: str, about: str, sources: Sequence[str], target: Target) -> dict[str, str]:
-    """Texts by path beside the folder `src` of the `sources`, C++ files by name.
+    """The project files, texts by path, to be put next to the folder `src`; `sources` are the names of its C++ files.
 
-    `name` is the model's in letters, digits and underscores; names in C begin with `begin`. `about` is a sentence.
+    `name` is the model's in letters, digits and underscores. Names in C begin with `begin`. `about` is a sentence on
+    what the model does.
     """
     answering, answered, scores = _ANSWERED[
         0 if isinstance(target, Classes) else 1 if isinstance(target, Values) else 2
@@ -106,7 +107,7 @@ _ANSWERED = (
         "1",
     ),
 )
-"""By the kind of target: the function, how the sketch prints its answer, how many numbers it gives."""
+"""For each kind of target: the function, how the sketch prints its answer, how many numbers it gives."""
 
 _SKETCH = """\
 // @about

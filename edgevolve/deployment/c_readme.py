@@ -1,4 +1,4 @@
-"""The README of the folder `c`: what to do with it in each framework, how much memory, what was only compiled."""
+"""The README of the folder `c`: how to use it in each framework, the memory that it needs, and what was checked."""
 
 from string import Template
 
@@ -20,10 +20,11 @@ def c_readme(
     checks: list[str],
     several: bool = False,
 ) -> str:
-    """Markdown. `arena` says how large it is and for whom; `checks` are lines on what was compiled and run.
+    """The README in Markdown.
 
-    `name`, `begin` and `about` are as for `project_files`; `work_bytes` is what the front end keeps. `several`: the
-    networks of `networks.h`.
+    `name`, `begin` and `about` are as for `project_files`. `work_bytes` is the front end's working memory. `arena` says
+    how large the arena is and for which device. `checks` are lines on what was compiled and run. `several`: the code
+    switches between the networks of `networks.h`.
     """
     kind = 0 if isinstance(target, Classes) else 1 if isinstance(target, Values) else 2
     shape = " × ".join(map(str, reading.shape))

@@ -10,14 +10,14 @@ from edgevolve.tflite import ROWS
 from resource_models import Footprint
 
 ARENA_MARGIN = 0.05
-"""Share of the smallest arena that `arena_size.h` adds."""
+"""The margin that `arena_size.h` adds, as a share of the smallest arena."""
 
 _ALIGNMENT_BYTES = 16
 _VALUES_PER_LINE = 20
 
 
 def model_data(model: bytes, about: str = "The model, byte for byte model.tflite.") -> dict[str, str]:
-    """`model_data.h` and `model_data.cpp`: the file as an array, aligned as its flatbuffer asks for."""
+    """`model_data.h` and `model_data.cpp`: the file as an array, aligned to 16 bytes as its FlatBuffer requires."""
     return {
         "model_data.h": _header(
             "MODEL_DATA",
@@ -33,7 +33,7 @@ def model_data(model: bytes, about: str = "The model, byte for byte model.tflite
 def golden(inputs: NDArray[np.int8], outputs: NDArray[np.int8]) -> dict[str, str]:
     """`golden.h` and `golden.cpp`: int8 examples and the outputs that the reference kernels give for them.
 
-    `outputs` are (examples, *shape), or of several networks (networks, examples, *shape).
+    `outputs` are (examples, *shape), or (networks, examples, *shape) for several networks.
     """
     networks = "[kNetworks]" if outputs.ndim > 2 else ""
     sizes = inputs[0].size, outputs[..., 0, :].size // (len(outputs) if networks else 1)
@@ -69,9 +69,9 @@ def _rows(rows: NDArray[np.int8]) -> str:
 def arena_size(
     head_bytes: int, tail_bytes: int, least_bytes: int, host: str, device: Footprint | None, wide_bytes: int = 0
 ) -> dict[str, str]:
-    """`arena_size.h`: the smallest arena measured on `host`, that predicted for `device`, and with a margin.
+    """`arena_size.h`: the smallest arena measured on `host` and predicted for `device`, and both with a margin.
 
-    `wide_bytes` is what the kernels of `device` need on `host`, predicted.
+    Arguments are bytes; `wide_bytes` is predicted for the kernels of `device` on `host`.
     """
     measured = (
         f"// Measured on {host}, with reference kernels:\n"
@@ -113,7 +113,7 @@ def _arena_constants(least_bytes: int) -> str:
 
 
 def op_resolver(operators: Iterable[str]) -> dict[str, str]:
-    """`op_resolver.h`: the operators that the model runs, and no other. Raises `ExportError` for unknown ones."""
+    """`op_resolver.h`, which registers the operators that the model runs. Raises `ExportError` for unknown ones."""
     used = sorted(set(operators))
     unknown = [name for name in used if name not in ROWS]
     if unknown:
@@ -140,7 +140,7 @@ def _header(name: str, body: str) -> str:
 
 
 def _linked(declarations: str) -> str:
-    """Declarations under one name in C and C++."""
+    """Declarations with C linkage, for C and C++."""
     return f'#ifdef __cplusplus\nextern "C" {{\n#endif\n{declarations}#ifdef __cplusplus\n}}\n#endif\n'
 
 

@@ -1,4 +1,4 @@
-"""The network's constants and shapes with channels before height and width, as ONNX and PyTorch have them."""
+"""A network's constants and shapes with channels before height and width, as in ONNX and PyTorch."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -31,9 +31,9 @@ def constants(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> dict[str, ND
 
 
 def margins(node: Node) -> tuple[int, int, int, int]:
-    """Rows on top and at the bottom, columns left and right, that a window with padding SAME adds; 0 for VALID.
+    """(rows on top, rows at the bottom, columns left, columns right) that padding SAME adds; 0 for VALID.
 
-    Of an odd number TensorFlow puts the larger half at the bottom and on the right.
+    TensorFlow puts the larger half of an odd number at the bottom and on the right.
     """
     op: Any = node.op
     if op.padding is Padding.VALID:

@@ -33,13 +33,13 @@ from edgevolve.training.trainer import evaluate
 from resource_models import CORTEX_M, HOST, Footprint, deployed, file_footprint, footprint, live_bytes, peak_memory
 
 CHECKED_EXAMPLES = 1000
-"""Examples of the test split on which the files of each format are run."""
+"""The most examples of the test split on which the files of each format are run."""
 
 COMPARED_EXAMPLES = 512
-"""Test images on which the file must give the same with a memory plan and without, on LiteRT and its Micro."""
+"""Test examples on which the file must give the same outputs with and without a memory plan, on LiteRT and TFLM."""
 
 _MOST_CONFUSED = 100
-"""Classes up to which the manifest has a confusion matrix."""
+"""Up to this many classes the manifest has a confusion matrix."""
 
 
 def export(
@@ -58,18 +58,19 @@ def export(
 
     Names in C begin with the model's `name`. The manifest and the C code give the arena for `device`. Without one, the
     manifest gives it for a Cortex-M with reference kernels, and the C code for this computer. With `slower` above 0
-    parts run in bands, for at most this share more multiply-accumulates, as a search with that share measured it:
-    `lean` says for which arena.
+    parts run in bands, for at most this share of extra multiply-accumulates, exactly as a search with the same share
+    and `most_arena_bytes` measured it (`lean`).
 
-    The int8 file is made and scored whatever the formats. It runs the operators in the order of least peak memory, and
-    holds the memory plan that needs the smallest arena where it saves something; it was run beside the file without a
-    plan with the same outputs. Its kernels, scales and operators are those of `int8_network`, as the search scores it.
+    The int8 file is made and scored whatever the formats. It runs the operators in the order of least peak memory. It
+    holds a memory plan where that saves something; with and without the plan its outputs are compared. Its kernels,
+    scales and operators are those of `int8_network`, which the search scores.
 
-    The directory must be absent, empty, or hold an earlier export, whose files are then replaced, and removed where
-    they are unchanged and no longer made, while others are left alone. Files are written elsewhere beside it and
-    renamed, the manifest last. Raises `ExportError` for any other directory, for an unknown format or one whose
-    packages are missing, when a file does not agree with the network, or when the disk refuses; `ValueError` as
-    `int8_network`.
+    The directory must be absent, empty, or hold an earlier export. Files of the earlier export are replaced; those that
+    are no longer made are removed unless somebody changed them; other files stay. Files are written to a temporary
+    folder inside and renamed, the manifest last.
+
+    Raises `ExportError` for any other directory, for an unknown format or one whose packages are missing, when a file
+    does not agree with the network, or when the disk refuses; `ValueError` as `int8_network`.
     """
     check_formats(formats)
     if "c" in formats and activation_bits(graph) == 16:
@@ -142,7 +143,7 @@ def export(
 def source_of(
     graph: Graph, weights: Mapping[str, NDArray[Any]], model: bytes, splits: Splits, target: Target
 ) -> Source:
-    """What the files of a format are made from; names in C and a device's figures are added by the caller."""
+    """The `Source` of a network; the caller adds the name for C and the device's footprint."""
     images = as_float(_spread(splits.test.x, CHECKED_EXAMPLES))
     front_end, read = splits.front_end, splits.raw
     shape, integers = tuple(splits.test.x.shape[1:]), splits.test.x.dtype.name
@@ -155,7 +156,7 @@ def source_of(
 
 
 def _front_end(splits: Splits) -> dict[str, Any]:
-    """The front end with its constants, and what it takes on the device beside the model, for the manifest."""
+    """The manifest's entry on the front end: its parameters, working memory and flash; empty without one."""
     if splits.front_end is None:
         return {}
     cost = cost_of(splits.front_end)
@@ -169,19 +170,19 @@ def _class_scores(target: Classes, confusion: NDArray[np.int64]) -> tuple[ClassS
 
 
 def _spread(images: Rows, number: int) -> NDArray[Any]:
-    """At most `number` of the images, evenly spread over the split."""
+    """At most `number` of the examples, evenly spread over the split."""
     spread: NDArray[Any] = images[np.linspace(0, len(images) - 1, min(len(images), number)).round().astype(int)]
     return spread
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file below `folder`, by its path from there."""
+    """SHA-256 of each file below `folder`, by its path relative to `folder`."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): _sha256(path) for path in files}
 
 
 def _earlier_files(directory: Path) -> dict[str, str]:
-    """What the manifest of an earlier export lists; empty where there is none."""
+    """The files, with digests, that the manifest of an earlier export lists; empty where there is none."""
     try:
         files = json.loads((directory / "manifest.json").read_text(encoding="utf-8")).get("files")
     except (OSError, ValueError):
@@ -190,7 +191,7 @@ def _earlier_files(directory: Path) -> dict[str, str]:
 
 
 def _remove(directory: Path, files: Mapping[str, str]) -> None:
-    """Remove those of `files`, digests by path, that nobody has changed since, and folders left empty."""
+    """Remove those of `files`, digests by path, that are unchanged since, and folders left empty."""
     for name, digest in files.items():
         file = directory / name
         if file.resolve().is_relative_to(directory.resolve()) and file.is_file() and _sha256(file) == digest:
@@ -204,7 +205,7 @@ def _remove(directory: Path, files: Mapping[str, str]) -> None:
 def _checked(
     footprints: Mapping[Device, Footprint], device: Device, written: bytes, model: bytes, images: Rows
 ) -> ArenaReport:
-    """Compare the file that holds a memory plan with the one without on both runtimes."""
+    """Compare the outputs of `model` with those of `written`, the file without a plan, on both runtimes."""
     chosen = _spread(images, COMPARED_EXAMPLES)
     before, after = open_model(written), open_model(model)
     if not np.array_equal(before.outputs(chosen), after.outputs(chosen)):

@@ -1,5 +1,5 @@
-"""What an export raises. TensorFlow is not loaded here."""
+"""The error that an export raises. TensorFlow is not loaded here."""
 
 
 class ExportError(ValueError):
-    """The export would destroy something, or cannot be written. The message is one line."""
+    """The export would overwrite other files, cannot be written, or does not agree with the network. One line."""

@@ -1,4 +1,4 @@
-"""Several networks in one bundle, switched at run time, with what is equal stored once; each as a file as well."""
+"""Exports several networks in one bundle, switched at run time; equal parts are stored once."""
 
 import json
 import tempfile
@@ -27,7 +27,7 @@ from edgevolve.tflite.targets import Target as Device
 from resource_models import CORTEX_M, Footprint, file_footprint, macs
 
 COMPARED = 64
-"""Test examples on which each network of the array answers as its own file."""
+"""Test examples on which each network of the array must give the outputs of its own file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +43,10 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class SetManifest:
-    """What was exported: of each network its cost and what it is in words, and the bytes of its own file.
+    """What was exported: for each network its costs, a description in words and the bytes of its own file.
 
-    `flash_bytes` are those of all together; `arena_bytes` is that of the largest, on `target`; `checks` says what was
-    compiled and run.
+    `flash_bytes` is the size of the common array, `arena_bytes` the largest arena of all networks on `target`. `checks`
+    says what was compiled and run.
     """
 
     networks: tuple[Cost, ...]
@@ -61,11 +61,12 @@ class SetManifest:
 def export_set(
     directory: Path, members: Sequence[Member], splits: Splits, name: str, device: Device | None = None
 ) -> SetManifest:
-    """Write `networks/0` and so on, an export each, then `c`, the bundle of all, and `set.json`.
+    """Write an export of each network (`networks/0`, ...), the bundle of all (`c`) and `set.json`.
 
-    Networks stand from the smallest int8 error on validation to the largest. Each runs on TensorFlow Lite Micro out of
-    the common array and out of its own file, and answers the same. Names in C begin with `name`. The directory must be
-    absent or empty. Raises `ExportError` for any other, and where something does not agree; else as `export`.
+    Networks are sorted from the smallest int8 error on validation to the largest. Each runs on TensorFlow Lite Micro
+    and LiteRT from the common array and from its own file, and must give the same outputs. Names in C begin with
+    `name`. `device` is the target of the arenas, by default a Cortex-M. The directory must be absent or empty. Raises
+    `ExportError` for any other directory and where something does not agree; else as `export`.
     """
     check_formats(("c",))
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
@@ -108,7 +109,7 @@ def _written(folder: Path, members: Sequence[Member], splits: Splits, name: str,
 
 
 def _error(manifest: Manifest) -> float:
-    """What the bundle's networks are sorted by: the first of the target's scores, on validation."""
+    """The score by which networks are sorted: the int8 error on validation, or the target's first score without one."""
     scores = manifest.scores["validation"]["int8"]
     return scores.get(ERROR.name, next(iter(scores.values())))
 
@@ -119,7 +120,7 @@ def _source(member: Member, content: bytes, splits: Splits, name: str, memory: F
 
 
 def _check_alike(array: bytes, models: Sequence[bytes], source: Source) -> None:
-    """Each network out of the array beside its own file, on TensorFlow Lite Micro and on LiteRT."""
+    """Compare each network in the array with its own file, on TensorFlow Lite Micro and on LiteRT."""
     images = source.images[:COMPARED]
     for number, model in enumerate(models):
         part, alone = array[BEGINNING_BYTES * number :], open_model(model)

@@ -1,4 +1,4 @@
-"""A better order and memory plan for any `.tflite`: what `resource_models` finds for the graph that is read from it."""
+"""Gives any `.tflite` the order and memory plan that `resource_models` finds for the graph read from it."""
 
 from typing import Any
 
@@ -10,15 +10,13 @@ from resource_models.packing import MAX_PLACED
 _HAVE_A_PLACE_IN_TIME = frozenset(
     {"CALL_ONCE", "IF", "WHILE", "VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "CALL"}
 )
-"""Operators that, like custom ones, may do more than give their outputs; a subgraph that has one keeps its order."""
+"""Operators that, like custom ones, may have side effects; a subgraph that has one keeps its order."""
 
 
 def lay_out(content: Any, max_placed: int = MAX_PLACED) -> Plan:
-    """Give the `ModelT` the best plan for the order in which its operators stand, or none where none saves anything.
+    """Give a `ModelT` the best plan for the order of its operators, or no plan where none saves anything.
 
-    `max_placed` as of `memory_plan`.
-
-    Raises `TfliteError` for what `read_tflite` refuses.
+    `max_placed` as of `memory_plan`. Raises `TfliteError` for what `read_tflite` refuses.
     """
     model = read_tflite(packed(content))
     best, placed = memory_plan(model, CORTEX_M, max_placed), buffers(model, CORTEX_M)
@@ -32,10 +30,9 @@ def lay_out(content: Any, max_placed: int = MAX_PLACED) -> Plan:
 
 
 def put_in_best_order(content: Any) -> None:
-    """Put the operators of each subgraph of the `ModelT` in its order of least peak memory.
+    """Put the operators of each subgraph of a `ModelT` in the order of least peak memory.
 
-    A subgraph with an operator that may do more than compute keeps its order, and one with an operator that reads
-    nothing computed, too.
+    A subgraph keeps its order if an operator may have side effects, reads nothing computed, or makes nothing.
     """
     for read, written in zip(read_tflite(packed(content)).subgraphs, content.subgraphs, strict=True):
         bound = any(operator.custom or operator.name in _HAVE_A_PLACE_IN_TIME for operator in read.operators)

@@ -1,4 +1,4 @@
-"""A `.tflite` taken apart, changed and put together again, without anything that a device does not read."""
+"""Takes a `.tflite` apart and puts it together again, without anything that a device does not read."""
 
 from importlib import import_module
 from typing import Any
@@ -21,10 +21,7 @@ def schema() -> Any:
 
 
 def unpacked(model: bytes) -> Any:
-    """The file as a `ModelT`, with what it keeps after the FlatBuffer taken inside.
-
-    Raises `ExportError` for what is no `.tflite`.
-    """
+    """The file as a `ModelT`; data after the FlatBuffer are taken inside. Raises `ExportError` for another file."""
     try:
         if model[4:8] != IDENTIFIER:
             raise ValueError("it lacks the file identifier")
@@ -59,14 +56,14 @@ def _take_inside(model: Any, content: bytes) -> None:
 
 
 def packed(model: Any) -> bytes:
-    """The bytes of a `ModelT`, every buffer aligned to 16 bytes as the schema asks. What is equal is written once."""
+    """The bytes of a `ModelT`, every buffer aligned to 16 bytes as the schema asks. Equal parts are written once."""
     builder = Once()
     builder.Finish(packed_into(builder, model), IDENTIFIER)
     return bytes(builder.Output())
 
 
 def packed_into(builder: Once, model: Any) -> int:
-    """Write a `ModelT` and give where it stands."""
+    """Write a `ModelT`; gives its offset."""
     buffers = model.buffers
     model.buffers = [_AlignedBuffer(buffer.data) for buffer in buffers]
     try:
@@ -77,13 +74,13 @@ def packed_into(builder: Once, model: Any) -> int:
 
 
 def bare(model: Any) -> None:
-    """Leave in the `ModelT` what an interpreter needs, and number its tensors as they are made.
+    """Keep in a `ModelT` only what an interpreter needs, and number its tensors in the order in which they are made.
 
-    Names, descriptions, signatures and metadata go. Tensors are numbered as inputs, then outputs of the operators in
-    their order, then constants in the order of their first reader; equal constants share a buffer, and tensors
-    without data have the empty buffer 0. Operator codes stand in the order of their first use.
+    Names, descriptions, signatures and metadata are dropped. Inputs come first, then outputs of the operators in their
+    order, then constants in the order of their first reader. Equal constants share a buffer; tensors without data have
+    the empty buffer 0. Operator codes are sorted by their first use.
 
-    Raises `ExportError` unless it has one subgraph, as what edgevolve writes has.
+    Raises `ExportError` unless there is exactly one subgraph, as in files that edgevolve writes.
     """
     if len(model.subgraphs) != 1:
         raise ExportError(f"a .tflite of one subgraph is needed, this one has {len(model.subgraphs)}")
@@ -118,7 +115,7 @@ def bare(model: Any) -> None:
 
 
 def set_plan(model: Any, offsets: list[int] | None) -> None:
-    """Make `offsets`, one a tensor and -1 for what the runtime shall place, the file's memory plan, or have none."""
+    """Store `offsets`, one a tensor, -1 where the runtime places it, as the file's memory plan; None removes it."""
     entries = [entry for entry in model.metadata or () if entry.name not in (PLAN_NAME, PLAN_NAME.encode())]
     if offsets is not None:
         entry = schema().MetadataT()

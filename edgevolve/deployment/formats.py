@@ -1,4 +1,4 @@
-"""The formats of an export. Each is a module with a `write`, loaded when somebody asks for it."""
+"""The formats of an export. Each is a module with a function `write`, loaded on request."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,11 +19,11 @@ from resource_models import Footprint
 class Source:
     """What the files of every format are made from, and checked against.
 
-    `graph` runs in the order of its nodes; `tflite` is the int8 file and `keras` the float model of it. `images` are
-    examples of the test split, (number, height, width, channels) float32, `outputs` what Keras gives for them. Where
-    a `front_end` made the images, `raw` are some examples as the device reads them. `target` says what outputs mean:
-    as many classes as there are outputs unless given. Names in C begin with `name`; `device` is what the model needs on
-    the target that was asked for.
+    `graph` runs in the order of its nodes; `tflite` is its int8 file and `keras` its float model. `images` are examples
+    of the test split, (number, height, width, channels) float32, and `outputs` those of the Keras model for them. Where
+    a `front_end` made the images, `raw` are the same examples as the device reads them. `target` says what outputs
+    mean; None means as many classes as there are outputs. Names in C begin with `name`. `device` is the footprint on
+    the target of the export, if one was asked for.
     """
 
     graph: Graph
@@ -40,7 +40,7 @@ class Source:
 
 
 Write = Callable[[Path, Source], dict[str, Any]]
-"""Writes its files into an empty directory's root or a folder of its own, runs them, and returns what came of it."""
+"""Writes a format's files into a directory or a folder in it, runs them, and returns what their check found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ FORMATS: dict[str, Format] = {
 }
 
 TOLERANCE = 1e-4
-"""Largest difference of two float runtimes, as a fraction of the largest output or of 1."""
+"""The largest difference of two float runtimes, as a fraction of the largest output, or of 1 where that is larger."""
 
 _BATCH = 64
 
@@ -73,7 +73,7 @@ def parse_formats(text: str) -> tuple[str, ...]:
 
 
 def check_formats(names: Sequence[str]) -> None:
-    """Raise `ExportError` unless all `names` are formats whose packages are there."""
+    """Raise `ExportError` unless all `names` are formats whose packages are installed."""
     for name in names:
         if name not in FORMATS:
             raise ExportError(f"--formats {name}: give one or more of {','.join(FORMATS)}")
@@ -95,12 +95,12 @@ def write_format(name: str, folder: Path, source: Source) -> dict[str, Any]:
 
 
 def in_batches(run: Callable[[NDArray[Any]], NDArray[np.float32]], images: NDArray[Any]) -> NDArray[np.float32]:
-    """Outputs of a float model, a bounded number of images at a time."""
+    """The outputs of a float model, a bounded number of images at a time."""
     return np.concatenate([run(images[i : i + _BATCH]) for i in range(0, len(images), _BATCH)])
 
 
 def agreement(file: str, runtime: str, outputs: NDArray[np.float32], source: Source) -> dict[str, Any]:
-    """How far `outputs`, of `source.images` on `runtime`, are from Keras'; `ExportError` if beyond `TOLERANCE`."""
+    """How far `outputs` of `runtime` for `source.images` are from Keras'. Raises `ExportError` beyond `TOLERANCE`."""
     difference = distance(runtime, outputs, source)
     largest = difference["largest_difference"]
     if not largest <= TOLERANCE * max(1.0, float(np.abs(source.outputs).max())):

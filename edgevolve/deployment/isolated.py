@@ -1,4 +1,4 @@
-"""Run a model in a process of its own: a runtime that crashes or hangs on a hostile file is an answer, not an end."""
+"""Runs a model in a process of its own, so that a runtime that crashes or hangs on a hostile file is only an error."""
 
 import json
 import subprocess
@@ -16,14 +16,14 @@ TIMEOUT_S = 300
 
 
 class IsolatedError(ValueError):
-    """The process ended without an answer. The message is the runtime's own reason, one line."""
+    """The process ended without a result. The message is the runtime's own reason, one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`outputs` holds an array for each output, (number of examples, *shape without the batch).
+    """What the process gave: an array for each output, (number of examples, *shape without the batch).
 
-    `extra` is what else the script wrote, plain JSON; `log` is what the runtime wrote to stderr.
+    `extra` is the plain JSON that the script also wrote; `log` is what the runtime wrote to stderr.
     """
 
     outputs: tuple[NDArray[Any], ...]
@@ -32,17 +32,17 @@ class Answer:
 
 
 def run_isolated(script: str, model: bytes, inputs: Sequence[NDArray[Any]], *options: str) -> Answer:
-    """Run every example in the script of this name beside this file.
+    """Run every example in a script, in a process of its own.
 
     Args:
-        script: it is given a folder with `model.tflite` and `inputs.npz`, then the options; it writes `outputs.npz`
-            and, if it likes, `extra.json` there.
+        script: the name of a file in this folder. It takes a folder with `model.tflite` and `inputs.npz`, then the
+            options; it writes `outputs.npz` there and may write `extra.json`.
         model: the file.
         inputs: for each input of the model the stored values of every example, (number, *shape of the tensor), or
             without its batch of 1.
         options: further arguments.
 
-    Raises `IsolatedError` where it fails, crashes or does not end within `TIMEOUT_S`.
+    Raises `IsolatedError` where the process fails, crashes or does not end within `TIMEOUT_S`.
     """
     with tempfile.TemporaryDirectory(prefix="edgevolve-") as name:
         folder = Path(name)

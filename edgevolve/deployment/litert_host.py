@@ -1,7 +1,7 @@
-"""The process in which `deployment.optimise` runs LiteRT on any file: a script without anything of ours.
+"""The process in which `deployment.optimise` runs LiteRT on any file: a script that imports nothing of ours.
 
 It reads `model.tflite` and `inputs.npz` from a folder and writes `outputs.npz` there. The first inputs are those of the
-first subgraph; signatures, [name, [names of inputs]] as JSON, take the following ones.
+first subgraph; signatures, as JSON [name, [names of inputs]], take the following ones.
 """
 
 import json
@@ -13,7 +13,7 @@ import numpy as np
 
 
 def main(folder: Path, signatures: list[tuple[str, list[str]]]) -> None:
-    """Run every example with the plain kernels, one thread; then those of the signatures."""
+    """Run every example with LiteRT's own kernels, no delegate, on one thread; then those of the signatures."""
     litert = import_module("ai_edge_litert.interpreter")
     try:
         interpreter = litert.Interpreter(

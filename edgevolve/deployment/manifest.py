@@ -16,7 +16,7 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class ClassScore:
-    """How many examples a class has, and the share of them that were answered with it; None where there are none."""
+    """The number of examples of a class, and the share of them classified correctly; None where there are none."""
 
     name: str
     examples: int
@@ -25,17 +25,20 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What was exported, as `manifest.json` says it.
+    """What was exported, as in `manifest.json`.
 
-    `scores` are the target's metrics by split and by form of the network: {"test": {"float": {...}, "int8": {...}},
-    "validation": {"int8": {...}}}; the test split takes no part in search or training. `target` says what outputs mean,
-    with every constant. Of classes, `classes` are the int8 model's scores on the test examples of each,
-    `confusion` counts these examples (row) by its answer (column), and the file has three accuracies beside.
-    `peak_memory_bytes` is that of the file's own order of operators, alignment and scratch not counted; `arena` is
-    what the device really needs. `files` holds the SHA-256 of each file. `differences` tells where the file's
-    operators are not the graph's nodes. `formats` holds, for each format written, the runtime on which it was run and
-    how far it was from the Keras model. `facts` are the caller's, such as genotype, metrics, versions, seed and data
-    fingerprint; in the file they stand beside the others.
+    `target` says what outputs mean, with every constant. `scores` are the target's metrics by split, "test" or
+    "validation", and by form of the network, "float" or "int8": {"test": {"float": {...}, "int8": {...}}, ...}. The
+    test
+    split takes no part in search or training. For classes, `classes` are the int8 model's scores on the test examples
+    of each class, `confusion` counts these examples by class (row) and answer (column), and the file also has the
+    accuracies by split and form.
+
+    `peak_memory_bytes` is that of the file's own order of operators, without alignment and scratch; `arena` is what the
+    device needs. `differences` says where the file's operators are not the graph's nodes. `formats` holds, for each
+    format written, the runtime on which it ran and how far it was from the Keras model. `files` holds the SHA-256 of
+    each file. `facts` are the caller's, such as genotype, metrics, versions, seed and data fingerprint; in the file
+    they are entries like the others.
     """
 
     target: dict[str, Any]
@@ -65,7 +68,7 @@ class Manifest:
             raise ValueError(f"the facts of an export must be plain JSON values: {error}") from error
 
     def _accuracies(self) -> dict[str, float]:
-        """Under the names that manifests have had from the first."""
+        """Accuracies by the names that manifests have always used, such as `int8_test_accuracy`."""
         return {
             f"{form}_{split}_accuracy": 1 - metrics[ERROR.name]
             for split, forms in self.scores.items()

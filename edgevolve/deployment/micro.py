@@ -1,4 +1,4 @@
-"""Run a `.tflite` on TensorFlow Lite Micro itself, in a process of its own: a crash there is an answer, not an end.
+"""Runs a `.tflite` on TensorFlow Lite Micro itself, in a process of its own, so that a crash is only an error.
 
 The runtime is that of the `tflite-micro` wheel, a 64-bit build with the reference kernels.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edgevolve.deployment.isolated import IsolatedError, run_isolated
 
 ARENA_BYTES = 64 * 1024 * 1024
-"""An arena that is large enough for any model that is run."""
+"""An arena large enough for any model that is run."""
 
 _ALLOCATION = re.compile(r"Arena allocation (head|tail) (\d+) bytes")
 
@@ -25,10 +25,10 @@ class MicroError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class MicroRun:
-    """Bytes of the arena's head and tail as the runtime reports them, and its outputs.
+    """Bytes of the arena's head and tail as the runtime reports them, and the outputs.
 
     `outputs` holds an array for each output, (number of examples, *shape without the batch). `least_arena_bytes` is
-    the smallest arena, a multiple of 16, in which the model could be set up, or None where it was not asked for.
+    the smallest arena, a multiple of 16, in which the model could be set up; None where it was not asked for.
     """
 
     head_bytes: int
@@ -63,13 +63,13 @@ def run_on_micro(model: bytes, inputs: Sequence[NDArray[Any]], *, least_arena: b
 
 
 def allocations(log: str) -> tuple[int, int]:
-    """Bytes of head and tail, from what the runtime says of its allocations."""
+    """Bytes of head and tail, read from the runtime's log of its allocations."""
     bytes_of = dict(_ALLOCATION.findall(log))
     return int(bytes_of["head"]), int(bytes_of["tail"])
 
 
 def arena_needed(model: bytes) -> tuple[int, int, int] | None:
-    """Bytes of head, tail and the least arena, of a file that is set up and not run; None where that fails."""
+    """Bytes of head, tail and the smallest arena of a file that is set up but not run; None where that fails."""
     try:
         run = run_on_micro(model, [], least_arena=True)
     except MicroError:

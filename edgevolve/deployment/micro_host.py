@@ -1,7 +1,7 @@
-"""The process in which `deployment.micro` runs TensorFlow Lite Micro: a script of its own, without anything of ours.
+"""The process in which `deployment.micro` runs TensorFlow Lite Micro: a script that imports nothing of ours.
 
-It reads `model.tflite` and `inputs.npz` from a folder and writes `outputs.npz` and `extra.json` there; what the
-runtime says of its allocations goes to stderr.
+It reads `model.tflite` and `inputs.npz` from a folder and writes `outputs.npz` and `extra.json` there; the runtime's
+log of its allocations goes to stderr.
 """
 
 import json
@@ -16,7 +16,7 @@ _STEP = 16
 
 
 def main(folder: Path, arena_bytes: int, wants_least: bool) -> None:
-    """Run every example, then look for the smallest arena if asked to."""
+    """Run every example; with `wants_least`, then look for the smallest arena."""
     from tflite_micro import runtime
 
     model = (folder / "model.tflite").read_bytes()
@@ -59,7 +59,7 @@ def _least_arena(start: Any) -> int:
 
 
 def starts(start: Any, size: int) -> bool:
-    """Whether `start` succeeds, tried in a fork: the runtime may crash when an arena is far too small."""
+    """Whether `start` succeeds; it runs in a fork, since the runtime may crash when an arena is far too small."""
     child = os.fork()
     if not child:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

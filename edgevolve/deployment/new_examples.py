@@ -23,14 +23,14 @@ TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A name, and raw examples (number, ...) that are answered together, such as the windows of a recording."""
+    """A name, and raw examples (number, ...) that get one answer together, such as the windows of a recording."""
 
     name: str
     raw: NDArray[Any]
 
 
 def new_examples(path: str, model: ReadyModel) -> list[Example]:
-    """What a file holds. Raises `DataError`, in one line, for one that the model cannot take."""
+    """The examples in a file. Raises `DataError`, in one line, for a file that the model cannot take."""
     name = shown(path)
     suffix = Path(path).suffix.lower()
     try:
@@ -141,7 +141,7 @@ def _rows(path: str, model: ReadyModel) -> list[Example]:
 def _array(path: str, model: ReadyModel) -> list[Example]:
     try:
         array: NDArray[Any] = np.load(path, allow_pickle=False)
-    except Exception as error:  # NumPy raises several kinds for what is no array
+    except Exception as error:  # NumPy raises several kinds of errors for other files
         raise DataError(f"is not an array ({' '.join(str(error).split())[:100]})") from error
     wanted = np.dtype(model.read_type)
     shape = model.read_shape

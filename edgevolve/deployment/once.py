@@ -1,4 +1,4 @@
-"""A FlatBuffers builder that writes equal parts once: a file may point to a part many times."""
+"""A FlatBuffers builder that writes equal parts once, since a file may point to a part many times."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from flatbuffers import Builder
 
 
 class Once(Builder):
-    """Points to what it wrote before where it is asked for the same vector of numbers, text or table."""
+    """Reuses the vector of numbers, text or table that it wrote before where it is asked for an equal one."""
 
     def __init__(self) -> None:
         """Begin."""
@@ -17,19 +17,19 @@ class Once(Builder):
         self._vector: tuple[int, int, int] | None = None
 
     def StartVector(self, elemSize: int, numElems: int, alignment: int) -> Any:
-        """As in the base class, and remember the field."""
+        """As in the base class, and remember where the vector starts."""
         before = self.Offset()
         start = super().StartVector(elemSize, numElems, alignment)
         self._vector = (before, elemSize, alignment)
         return start
 
     def PrependUOffsetTRelative(self, off: Any) -> None:
-        """As the base class; a vector of these is of tables, which are not compared."""
+        """As in the base class; such a vector holds offsets of tables, and is not compared."""
         self._vector = None
         super().PrependUOffsetTRelative(off)
 
     def EndVector(self, numElems: Any = None) -> Any:
-        """As the base class, but where the same numbers stand already."""
+        """As in the base class, but reuse an equal vector of numbers."""
         vector, number = self._vector, self.vectorNumElems
         self._vector = None
         offset = super().EndVector(numElems)
@@ -40,7 +40,7 @@ class Once(Builder):
         return self._once((size, alignment, bytes(self.Bytes[start : start + size * number])), offset, before)
 
     def StartObject(self, numfields: int) -> None:
-        """As in the base class, and remember the field."""
+        """As in the base class, and forget the fields of the last table."""
         super().StartObject(numfields)
         self._fields = []
 
@@ -57,7 +57,7 @@ class Once(Builder):
         super().PrependUOffsetTRelativeSlot(o, x, d)
 
     def EndObject(self) -> Any:
-        """As the base class, but where the same table stands already."""
+        """As in the base class, but reuse an equal table."""
         key, before = ("table", *self._fields), self.objectEnd
         if key in self._written:
             self.nested, self.current_vtable = False, None
@@ -65,13 +65,13 @@ class Once(Builder):
         return self._once(key, super().EndObject(), before)
 
     def CreateString(self, s: Any, encoding: str = "utf-8", errors: str = "strict") -> Any:
-        """As in the base class, and remember the field."""
+        """As in the base class, but reuse an equal text."""
         if s not in self._texts:
             self._texts[s] = super().CreateString(s, encoding, errors)
         return self._texts[s]
 
     def _once(self, key: tuple[Any, ...], offset: int, before: int) -> int:
-        """Where the part stands: here, or, with what was written since `before` taken back, at its first place."""
+        """The offset of a part: its own, or its first one; then what was written since `before` is taken back."""
         first = self._written.setdefault(key, offset)
         if first <= before:
             self.head = len(self.Bytes) - before

@@ -51,7 +51,7 @@ def write(folder: Path, source: Source) -> dict[str, Any]:
 
 
 def to_onnx(source: Source) -> Any:
-    """The checked `onnx.ModelProto`. Input and output bear the names of the graph's."""
+    """The checked `onnx.ModelProto`; input and output have the graph's names."""
     graph: Graph = source.graph
     writer = _Writer(constants(graph, source.weights))
     for node in graph.nodes:
@@ -84,7 +84,7 @@ class _Writer:
         return output
 
     def activated(self, function: Activation, x: str, output: str) -> None:
-        """Bring `x`, a name that is not `output`, to `output` through an activation."""
+        """Write the activation of `x` as `output`, which is another name."""
         if function is Activation.RELU6:
             limits = [self.constant(f"{output}/{end}", np.float32(value)) for end, value in (("min", 0), ("max", 6))]
             self.node("Clip", [x, *limits], output)
@@ -92,7 +92,7 @@ class _Writer:
             self.node(ACTIVATIONS[function], [x], output)
 
     def fused(self, node: Node, kind: str, inputs: list[str], **attributes: Any) -> None:
-        """An ONNX node and the activation that `node` carries."""
+        """Write an ONNX node and the fused activation of `node`."""
         function: Activation = node.op.activation  # type: ignore[attr-defined]
         if function is Activation.NONE:
             self.node(kind, inputs, node.name, **attributes)
@@ -161,7 +161,7 @@ def _pad(to: _Writer, node: Node, x: str) -> None:
 
 
 def _reshape(to: _Writer, node: Node, x: str) -> None:
-    """In the order of elements of TFLite, which has channels last."""
+    """Reshape in TFLite's order of elements, which has channels last."""
     if len(node.inputs[0].shape) == 4:
         x = to.node("Transpose", [x], f"{node.name}/last", perm=[0, 2, 3, 1])
     four = len(node.output.shape) == 4

@@ -1,4 +1,4 @@
-"""A better memory plan for any `.tflite`, never worse and with the same outputs."""
+"""A better order and memory plan for any `.tflite`: never worse, and with the same outputs."""
 
 import json
 from collections.abc import Sequence
@@ -26,14 +26,14 @@ _MOST_BYTES = 2**28
 
 
 TIMED_ON = "cortex_m4"
-"""The packaged device whose model of cycles tells how much more time bands take."""
+"""The packaged device whose model of cycles says how much more time bands take."""
 
 
 class Step(NamedTuple):
-    """A way to run a file: the arena of the whole on a Cortex-M, and shares of what it takes more than without bands.
+    """A way to run a file: its arena on a Cortex-M, and what it takes more than without bands, as shares.
 
-    `work` is multiply-accumulates, `flash` bytes of the file without a memory plan; `time`, on `TIMED_ON`, is modelled,
-    copies and calls of operators counted, and None where nothing is known of it.
+    `work` counts multiply-accumulates, `flash` the bytes of the file without a memory plan. `time` is modelled for
+    `TIMED_ON`, with copies and calls of operators; None where the model does not know the operators.
     """
 
     arena_bytes: int
@@ -44,13 +44,13 @@ class Step(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Optimised:
-    """A file and what it saves.
+    """A rewritten file and what it saves.
 
-    `head_bytes` of the runtime's planned memory before and after, by the replica of its planner; `micro_head_bytes`
-    are the same two as TensorFlow Lite Micro reports them, or None where it cannot run the file, for `micro_says`.
-    `litert_says` is why LiteRT cannot run it, where only TensorFlow Lite Micro can. `exact` tells that no plan needs
-    less in the order that was chosen. With extra work allowed, `arenas` are the steps from memory to work: the file
-    without bands first.
+    `head_bytes` are the planned memory before and after, by our replica of the runtime's planner. `micro_head_bytes`
+    are the same two as TensorFlow Lite Micro reports them; None where it cannot run the file, for the reason
+    `micro_says`. `litert_says` is the reason why LiteRT cannot run the file, where only TensorFlow Lite Micro can.
+    `exact` says that no plan needs less in the order chosen. With extra work allowed, `arenas` lists the trade-off from
+    most memory to most work, the file without bands first.
     """
 
     model: bytes
@@ -63,16 +63,16 @@ class Optimised:
 
     @property
     def saving(self) -> float:
-        """Share of the head saved."""
+        """The share of the head that is saved."""
         before, after = self.head_bytes
         return 1 - after / before if before else 0.0
 
 
 def lean(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> bytes:
-    """The exporter's form of a file: nothing that a device does not read, and the plan that needs the least.
+    """The exporter's form of a file: only what a device reads, and the memory plan that needs the least.
 
-    With `slower` above 0 it runs in bands as a search with that share and that bound on the arena measured it
-    (`resource_models.in_bands`).
+    With `slower` above 0 it runs in bands, exactly as a search with the same share and the same bound on the arena
+    measured it (`resource_models.in_bands`).
     """
     content = unpacked(model)
     bare(content)
@@ -83,20 +83,20 @@ def lean(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> bytes:
 
 
 def optimised(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> Optimised:
-    """The file with its operators in the order of least peak memory and the best plan found.
+    """The file with its operators in the order of least peak memory, and with the best memory plan found.
 
-    With `slower` above 0 a part may run band by band (`resource_models.bands`), for at most this share more
-    multiply-accumulates: with as few as bring the arena on a Cortex-M to `most_arena_bytes`, or to the least.
+    With `slower` above 0 parts may run in bands (`resource_models.bands`), for at most this share of extra
+    multiply-accumulates: the fewest that bring the arena on a Cortex-M within `most_arena_bytes`, or to the least.
 
-    Names of tensors between input and output go; an archive at the end of the file, metadata, signatures and custom
-    options stay; weights after the FlatBuffer, which TensorFlow Lite Micro does not read, come inside. Where nothing is
-    saved, or sizes are open, the file comes back as it was. The result is run beside the original, on random inputs:
-    on LiteRT, the first subgraph and each signature of another, and on TensorFlow Lite Micro; one of them has to run
-    it.
+    Names of tensors between inputs and outputs are dropped. An archive at the end of the file, metadata, signatures and
+    custom options are kept. Weights after the FlatBuffer, which TensorFlow Lite Micro does not read, are taken inside.
+    Where nothing is saved, or sizes are open, the file is returned unchanged.
 
-    Raises `TfliteError` for what `read_tflite` refuses, `ExportError` for what neither runs or if outputs differ.
+    The result and the original run on the same random inputs: on LiteRT, the first subgraph and each signature of
+    another one, and on TensorFlow Lite Micro. At least one of the two must run the file. Raises `TfliteError` for what
+    `read_tflite` refuses, and `ExportError` for a file that neither runs or whose outputs differ.
     """
-    read = read_tflite(model)  # checks every offset before anything here follows it
+    read = read_tflite(model)  # checks every offset before anything follows it
     compiled = compiled_for(read)
     if compiled:
         raise ExportError(f"compiled for an {compiled}, so TensorFlow Lite has no memory to plan")
@@ -140,9 +140,10 @@ def optimised(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> O
 def _compared_on_litert(
     model: bytes, after: bytes, inputs: Sequence[NDArray[Any]], signatures: Sequence[Signature]
 ) -> str:
-    """Empty where both files give the same there; why LiteRT does not run the original. Raises `ExportError`.
+    """Compare both files on LiteRT; gives the reason where LiteRT does not run the original, else an empty text.
 
-    `signatures` are those of subgraphs behind the first; examples of their inputs follow those of the first.
+    `signatures` are those of subgraphs behind the first; their inputs follow those of the first. Raises `ExportError`
+    where outputs differ.
     """
     named = json.dumps([[each.name, [name for name, _ in each.inputs]] for each in signatures])
     every = [*inputs, *(array for each in signatures for array in random_inputs([x for _, x in each.inputs]))]
@@ -160,7 +161,7 @@ def _compared_on_litert(
 
 
 class Replanned(NamedTuple):
-    """A rewritten file, the head's bytes before, the plan after, and `Optimised.arenas`."""
+    """A rewritten file, the bytes of the head before, the plan after, and `Optimised.arenas`."""
 
     model: bytes
     head_before: int
@@ -183,7 +184,7 @@ def replanned(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> R
 
 
 def _in_bands(content: Any, slower: float, most_arena_bytes: int, effort: Effort = THOROUGH) -> tuple[Choice, ...]:
-    """Let parts of the `ModelT` run in bands, as far as is allowed and needed; gives all steps, the last is taken."""
+    """Put parts of a `ModelT` in bands as far as allowed and needed; gives all choices, of which the last is taken."""
     read = read_tflite(packed(content))
     if len(read.subgraphs) > 1 or read.variables:
         return ()
@@ -194,7 +195,7 @@ def _in_bands(content: Any, slower: float, most_arena_bytes: int, effort: Effort
 
 
 def _steps(model: bytes, every: Sequence[Choice]) -> tuple[Step, ...]:
-    """What each way to run the file takes; `model` has no bands."""
+    """The arena and the extra work, flash and time of each choice; `model` has no bands."""
     read, timed = read_tflite(model), device(TIMED_ON)
     sizes, times = (
         [_bytes_in_bands(model, read, each) for each in every],
@@ -220,7 +221,7 @@ def _bytes_in_bands(model: bytes, read: TfliteModel, choice: Choice) -> int:
 
 
 def _milliseconds(timed: Device, choice: Choice) -> float | None:
-    """What the device's model of cycles says; None where it says nothing of these operators."""
+    """The latency that the device's model of cycles predicts; None where it does not know the operators."""
     try:
         predicted = timed.predict(choice.banded.model.graph)["latency_ms"].value
     except (PredictorError, ShapeError):
@@ -238,7 +239,9 @@ def _drop_inner_names(content: Any) -> None:
 
 
 def random_inputs(tensors: Sequence[Tensor], seed: int = 0) -> list[NDArray[Any]]:
-    """Examples for each input, (number, *shape of the tensor): any integers, floats from -1 to 1.
+    """Random examples for each input, (number, *shape of the tensor): floats from -1 to 1, small integers of any value.
+
+    Integers of more than 16 bits and truth values are 0 or 1.
 
     Raises `ExportError` for an input that is too large to try, or of a type that NumPy does not have.
     """

@@ -28,7 +28,10 @@ _FILES = {
 
 
 def readme(name: str, files: Sequence[str], model: Int8Model, form: str, target: Target, arena: ArenaReport) -> str:
-    """Markdown: each of `files`, what goes in and out, the arena, how to use the C files; `form` is the model's."""
+    """The README in Markdown: each of `files`, inputs and outputs, the arena, how to use the C files.
+
+    `form` describes the network in words.
+    """
     title = printable(name) or "model"
     given, taken = (" × ".join(map(str, shape[1:])) for shape in (model.output_shape, model.input_shape))
     known = {file: words for file, words in _FILES.items() if file in (*files, "manifest.json")}

@@ -16,13 +16,16 @@ from edgevolve.deployment.manifest import FORMAT
 from edgevolve.quantisation.litert import Int8Model, open_model
 
 _FRONT_ENDS = {"mfcc": "Mel", "log mel": "Mel"}
-"""Classes of front ends whose names in a manifest are others."""
+"""Classes of front ends whose names in a manifest differ from the class's."""
 _TARGETS = {"Classes": Classes, "Values": Values, "Itself": Itself}
 
 
 @dataclass(frozen=True, slots=True)
 class ReadyModel:
-    """`read_shape` is that of an example as the device reads it, `read_type` its type; `data` says how it was read."""
+    """An exported model. `read_shape` and `read_type` are those of an example as the device reads it.
+
+    `data` is what the manifest says of the data set and how it was read.
+    """
 
     model: Int8Model
     front_end: FrontEnd | None
@@ -33,7 +36,7 @@ class ReadyModel:
 
     @property
     def units(self) -> dict[str, str]:
-        """The unit of each value, by its name."""
+        """The unit of each value by the value's name."""
         if isinstance(self.target, Values):
             return dict(zip(self.target.names, self.target.units or ("",) * self.target.outputs, strict=True))
         return {"mean squared error": ""}
@@ -56,7 +59,7 @@ class ReadyModel:
 
 
 def ready_model(path: Path) -> ReadyModel:
-    """What `export` wrote into a folder, or a `.tflite` of it. Raises `ExportError`."""
+    """The model in a folder that `export` wrote, or in a `.tflite` of it. Raises `ExportError` for anything else."""
     folder = path if path.is_dir() else path.parent
     file = folder / "model.tflite" if path.is_dir() else path
     manifest = _manifest(folder, path)
@@ -116,5 +119,5 @@ def _read_shape(front_end: Any) -> tuple[int, ...]:
 
 
 def _made(kind: Any, said: Mapping[str, Any]) -> Any:
-    """The object of its JSON form."""
+    """The object of the class `kind` from its JSON form."""
     return kind(**{name: tuple(v) if isinstance(v, list) else v for name, v in said.items() if name != "type"})

@@ -21,9 +21,8 @@ def write(folder: Path, source: Source) -> dict[str, Any]:
 def differences(graph: Graph, model: bytes) -> tuple[str, ...]:
     """How the file's operators, in the order they run, differ from the graph's nodes; empty when they do not.
 
-    What can be merged at no cost is, as `resource_models.deployed` says: an `Activate` of RELU or RELU6 into the node
-    before it, a `Pad` into a VALID convolution that then equals a SAME one, a `Reshape` of a `Reshape`, ... A network
-    that has none of these is deployed as it stands.
+    Export merges nodes that cost nothing, as `resource_models.deployed` says. Without such nodes a network is deployed
+    as it is.
     """
     wanted = [Operator(tflite_name(node.op), node.output.shape) for node in graph.nodes]
     operators = list(open_model(model).operators)

@@ -1,8 +1,8 @@
-"""Several `.tflite` files as one array in which what is equal stands once, for networks that are switched at run time.
+"""Several `.tflite` files as one array that stores equal parts once, for networks that are switched at run time.
 
-FlatBuffers say where a part is by the distance to it. Several files can therefore share parts: each has a beginning of
-its own, and its parts lie behind, in any order. From each beginning on the array is a `.tflite`, which any runtime
-reads where it lies.
+A FlatBuffer gives the place of a part by the distance to it. Several files can therefore share parts: each has its own
+beginning, and its parts follow in any order. From each beginning on the array is a `.tflite`, which any runtime reads
+in place.
 """
 
 import struct
@@ -12,14 +12,14 @@ from edgevolve.deployment.flatbuffer import IDENTIFIER, packed_into, unpacked
 from edgevolve.deployment.once import Once
 
 BEGINNING_BYTES = 16
-"""Of each file's beginning: all are aligned as the data of their buffers are."""
+"""The size of each file's beginning, so that all are aligned like the data of their buffers."""
 
 
 def together(models: Sequence[bytes]) -> bytes:
-    """One array; file number i begins at byte `BEGINNING_BYTES * i`.
+    """All files as one array; file i begins at byte `BEGINNING_BYTES * i`.
 
-    Equal buffers, lists of numbers and texts are stored once, whichever file they are of. Raises `ExportError` for what
-    is no `.tflite`.
+    Equal buffers, lists of numbers, tables and texts of all files are stored once. Raises `ExportError` for what is not
+    a `.tflite`.
     """
     builder = Once()
     roots = [packed_into(builder, unpacked(model)) for model in models]

@@ -57,14 +57,14 @@ class TorchNetwork(torch.nn.Module):
     """The graph with its constants as parameters, `NODE_kernel` and `NODE_bias`, batch norm folded in."""
 
     def __init__(self, source: Source) -> None:
-        """Take over the weights."""
+        """Copy the weights of the source."""
         super().__init__()
         self.graph = source.graph
         for name, value in constants(source.graph, source.weights).items():
             self.register_parameter(name.replace("/", "_"), torch.nn.Parameter(torch.tensor(value)))
 
     def forward(self, x: Any) -> Any:
-        """(batch, channels, height, width) to (batch, outputs)."""
+        """From (batch, channels, height, width) to (batch, outputs)."""
         tensors = {self.graph.inputs[0].name: x}
         for node in self.graph.nodes:
             operands = (tensors[x.name] for x in node.inputs)
@@ -72,7 +72,7 @@ class TorchNetwork(torch.nn.Module):
         return tensors[self.graph.outputs[0].name]
 
     def values(self, node: Node) -> tuple[Any, Any]:
-        """Kernel and bias."""
+        """Kernel and bias of a node."""
         return self.get_parameter(f"{node.name}_kernel"), self.get_parameter(f"{node.name}_bias")
 
 
@@ -101,7 +101,7 @@ def _max_pool(network: TorchNetwork, node: Node, x: Any) -> Any:
 
 
 def _average_pool(network: TorchNetwork, node: Node, x: Any) -> Any:
-    """The share of each window that lies on the map divides the mean, since TFLite leaves out margins."""
+    """Divide each mean by the share of its window that lies on the map, since TFLite leaves out margins."""
     op: Any = node.op
     covered = functional.avg_pool2d(_padded(node, torch.ones_like(x[:1, :1])), op.size, op.stride)
     return ACTIVATIONS[op.activation](functional.avg_pool2d(_padded(node, x), op.size, op.stride) / covered)
@@ -136,7 +136,7 @@ def _pad(network: TorchNetwork, node: Node, x: Any) -> Any:
 
 
 def _reshape(network: TorchNetwork, node: Node, x: Any) -> Any:
-    """In the order of elements of TFLite, which has channels last."""
+    """Reshape in TFLite's order of elements, which has channels last."""
     last = x.permute(0, 2, 3, 1) if x.ndim == 4 else x
     y = last.reshape(-1, *node.output.shape[1:])
     return y.permute(0, 3, 1, 2) if y.ndim == 4 else y
