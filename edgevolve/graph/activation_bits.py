@@ -1,4 +1,4 @@
-"""How many bits the activations of a network have when it is stored: 8, or 16 beside kernels of 8 (TFLite's 16x8)."""
+"""The bits of a deployed network's activations: 8, or 16 with kernels of 8 bits (TFLite's 16x8)."""
 
 from dataclasses import replace
 
@@ -10,12 +10,12 @@ ACTIVATION_TYPES = {8: DType.INT8, 16: DType.INT16}
 
 
 def activation_bits(graph: Graph) -> int:
-    """Bits of an activation, which are those of the input."""
+    """The bits of an activation; all have those of the input."""
     return 16 if graph.inputs[0].dtype is DType.INT16 else 8
 
 
 def with_activation_bits(graph: Graph, bits: int) -> Graph:
-    """The network with all activations, inputs and outputs among them, of so many bits; biases have 64 beside 16.
+    """The network with all activations, inputs and outputs included, of `bits` bits; 16 bits give biases 64.
 
     Raises `ShapeError` for bits other than 8 and 16.
     """

@@ -1,4 +1,4 @@
-"""Attributes of operators: how to pad, and the function that follows."""
+"""Attributes of operators: padding and activation."""
 
 from enum import StrEnum
 

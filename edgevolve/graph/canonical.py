@@ -1,4 +1,4 @@
-"""One JSON text and one hash for each network, whatever its nodes are called and in whatever order they stand.
+"""One JSON text and one hash for each network, independent of the names and the order of its nodes.
 
 Nodes are coloured by Weisfeiler-Lehman refinement (operator, depth, inputs, readers), then written in the
 topological order that takes the smallest colour first. Equal texts always mean equal networks.
@@ -57,7 +57,7 @@ def from_json(payload: dict[str, Any]) -> Graph:
 
 
 def canonical(graph: Graph) -> tuple[Graph, dict[str, str]]:
-    """The network as its JSON gives it back, and what each of its nodes is called there."""
+    """The network rebuilt from its canonical JSON, and the new name of each node by its old one."""
     copy = from_json(to_json(graph))
     order = _canonical_order(graph)
     return copy, {graph.nodes[i].name: node.name for i, node in zip(order, copy.nodes, strict=True)}
@@ -75,13 +75,13 @@ def graph_hash(graph: Graph) -> str:
 
 
 def json_hash(payload: dict[str, Any]) -> str:
-    """`graph_hash` of a network whose canonical JSON is at hand."""
+    """`graph_hash` of a network from its canonical JSON."""
     text = json.dumps(payload, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _attributes(op: Any) -> dict[str, Any]:
-    """The operator's attributes but those that came later and hold their default: older hashes stay as they are."""
+    """The operator's attributes, without later additions that have their default: older hashes stay valid."""
     values = ((field, getattr(op, field.name)) for field in fields(op))
     return {field.name: value for field, value in values if value != field.default or LATER not in field.metadata}
 
@@ -119,7 +119,7 @@ def _canonical_order(graph: Graph) -> list[int]:
 
 
 def _colours(graph: Graph) -> list[int]:
-    """A number for each node, equal for nodes that no refinement tells apart, the same for isomorphic graphs."""
+    """A number for each node, equal for nodes that refinement cannot distinguish, the same for isomorphic graphs."""
     producer = {y.name: i for i, node in enumerate(graph.nodes) for y in node.outputs}
     entry = {x.name: -1 - i for i, x in enumerate(graph.inputs)}
     outputs = {y.name: i for i, y in enumerate(graph.outputs)}

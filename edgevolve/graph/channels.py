@@ -1,6 +1,6 @@
-"""Which channels of a network stand or fall together.
+"""Which channels of a network can only be removed together.
 
-A channel can be taken out of a network only with all that are tied to it: those it is added to or multiplied by, those
+A channel can be removed from a network only with all channels tied to it: those it is added to or multiplied by, those
 that depthwise convolutions make of it, its places in a concatenation and behind a flattening.
 """
 
@@ -37,8 +37,8 @@ Ids = NDArray[np.int64]
 class Channels:
     """The groups of tied channels, numbered from 0 in the order in which the network makes them.
 
-    `ids` gives, for each activation's name, the group of each of its channels (elements along the last axis). A group
-    that is `fixed` cannot be taken out: it is of an input or an output, or of an operator that needs all channels.
+    `ids` gives, by the activation's name, the group of each of its channels (elements along the last axis). A `fixed`
+    group cannot be removed: it belongs to an input or an output, or to an operator that needs all channels.
     """
 
     ids: Mapping[str, Ids]
@@ -46,16 +46,16 @@ class Channels:
 
     @property
     def number(self) -> int:
-        """How many groups there are."""
+        """The number of groups."""
         return len(self.fixed)
 
     def feasible(self, kept: NDArray[np.bool_]) -> bool:
-        """Whether these groups can be all that is left: every fixed one among them, and a channel of each tensor."""
+        """Whether a network with only these groups is valid: all fixed ones stay, and each tensor keeps a channel."""
         return bool(kept[self.fixed].all()) and all(kept[ids].any() for ids in self.ids.values())
 
 
 def channels_of(graph: Graph) -> Channels:
-    """The tied channels of a network. Operators without a rule of theirs keep all channels that they touch."""
+    """The tied channels of a network. Operators without a rule fix all channels that they touch."""
     ties = _Ties()
     for x in graph.inputs:
         ties.ids[x.name] = ties.new(x.shape[-1])
@@ -111,7 +111,7 @@ class _Ties:
 
 
 def _conv(ties: _Ties, node: Node, inputs: list[Ids]) -> Ids:
-    """New channels; the groups of a grouped convolution stay equal, so that the same places go in each."""
+    """New channels. In a grouped convolution the same places of each group are tied, so that groups stay equal."""
     op = node.op
     assert isinstance(op, Conv2D)
     if op.groups == 1:
@@ -137,7 +137,7 @@ def _same(ties: _Ties, node: Node, inputs: list[Ids]) -> Ids:
 
 
 def _softmax(ties: _Ties, node: Node, inputs: list[Ids]) -> Ids:
-    """A channel of zeros counts among its exponentials."""
+    """Fixed channels: a channel of zeros would still count in the sum of exponentials."""
     ties.fix(inputs[0])
     return inputs[0]
 
@@ -148,7 +148,7 @@ def _tied(ties: _Ties, node: Node, inputs: list[Ids]) -> Ids:
 
 
 def _matmul(ties: _Ties, node: Node, inputs: list[Ids]) -> Ids:
-    """Channels that are multiplied with each other go together; pixels, which are channels of one of the maps, stay."""
+    """Channels that are multiplied with each other are tied; pixels that are channels of a map are fixed."""
     op, (first, second) = node.op, inputs
     assert isinstance(op, MatMul)
     if not op.transposed:
@@ -165,7 +165,7 @@ def _concat(ties: _Ties, node: Node, inputs: list[Ids]) -> Ids:
 
 
 def _reshape(ties: _Ties, node: Node, inputs: list[Ids]) -> Ids:
-    """An element has a channel before and one after; they recur with the larger of the two numbers of channels."""
+    """Ties each element's channel before to its channel after; the pairs recur with the numbers' common multiple."""
     before, after = len(inputs[0]), node.output.shape[-1]
     elements = np.arange(math.lcm(before, after))
     made = inputs[0][elements[:after] % before]
@@ -174,7 +174,7 @@ def _reshape(ties: _Ties, node: Node, inputs: list[Ids]) -> Ids:
 
 
 def _slice(ties: _Ties, node: Node, inputs: list[Ids]) -> Ids:
-    """A slice of the channels keeps all of them, one of height and width none."""
+    """A slice of the channels fixes all of them, one of height and width fixes none."""
     op = node.op
     assert isinstance(op, Slice)
     begin, end, stride = op.begin[-1], op.end[-1], op.stride[-1]

@@ -1,4 +1,4 @@
-"""The graph: nodes in the order they run, each with its tensors."""
+"""The graph: nodes in the order in which they run, each with its tensors."""
 
 import math
 from collections.abc import Sequence
@@ -37,8 +37,8 @@ class Graph:
     """A network exactly as it will be deployed: shapes and costs, no weight values.
 
     Nodes are in topological order, which is also the order in which the exported file runs them. Tensors are identified
-    by their names. Raises `ShapeError` if a tensor is used before it is made, made twice, or differs in shape from what
-    its operator gives.
+    by name. Raises `ShapeError` if a tensor is used before it is made, is made twice, or has another shape than its
+    operator gives.
     """
 
     inputs: tuple[Tensor, ...]
@@ -93,7 +93,7 @@ class GraphBuilder:
         self._without_kernel: dict[tuple[Op, tuple[Tensor, ...]], Tensor] = {}
 
     def __len__(self) -> int:
-        """How many nodes there are by now."""
+        """The number of nodes so far."""
         return len(self._nodes)
 
     def input(self, shape: Shape, dtype: DType = DType.INT8) -> Tensor:
@@ -105,7 +105,7 @@ class GraphBuilder:
     def add(self, op: Op, *inputs: Tensor) -> Tensor:
         """Add a node and return its output. Raises `ShapeError` when the shapes do not fit.
 
-        An operator without a kernel, asked for twice on the same inputs, is one node: TFLite's converter merges them.
+        Two equal operators without a kernel on the same inputs are one node, since TFLite's converter merges them.
         """
         if self._merge and (op, inputs) in self._without_kernel:
             return self._without_kernel[op, inputs]
@@ -119,11 +119,11 @@ class GraphBuilder:
         return output
 
     def flatten(self, x: Tensor) -> Tensor:
-        """What Dense takes: `x` reshaped to (1, features), or `x` itself where it is a vector or one pixel already."""
+        """An input for `Dense`: `x` reshaped to (1, features), or `x` itself where it is a vector or one pixel."""
         return x if math.prod(x.shape[:-1]) == 1 else self.add(Reshape((1, math.prod(x.shape))), x)
 
     def build(self, *outputs: Tensor) -> Graph:
-        """Close the graph and check it. Raises `ShapeError` where it has no inputs or no outputs, too."""
+        """The checked graph with these outputs. Raises `ShapeError` also where it has no inputs or no outputs."""
         if not self._inputs or not outputs:
             raise ShapeError("a network needs inputs and outputs")
         return Graph(tuple(self._inputs), tuple(self._nodes), outputs)

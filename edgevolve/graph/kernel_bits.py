@@ -1,4 +1,4 @@
-"""How many bits the kernels of a network have when it is stored: 8, or 4 where the microcontroller unpacks them."""
+"""The bits of a deployed network's kernels: 8, or 4 where the microcontroller unpacks them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -9,19 +9,19 @@ from edgevolve.graph.graph import Graph, Node, weight_tensors
 from edgevolve.graph.op import ShapeError
 
 BITS = ("bits", "first_bits", "last_bits")
-"""Keys of a recipe that say how kernels are stored: of all, of the first and of the last layer."""
+"""Keys of a recipe for the bits of kernels: of all layers, of the first and of the last."""
 
 LAYER_BITS = tuple(f"bits_{number}" for number in range(1, 65))
-"""The same of each layer with a kernel, from the first on."""
+"""Keys of a recipe for the bits of each layer with a kernel, from the first on."""
 
 
 def kernel_bits(graph: Graph) -> dict[str, int]:
-    """Bits of an element of each kernel, by the name of its node."""
+    """The bits of an element of each kernel, by the name of its node."""
     return {node.name: node.op.kernel_bits for node in graph.nodes if hasattr(node.op, "kernel_bits")}
 
 
 def with_kernel_bits(graph: Graph, bits: Mapping[str, int]) -> Graph:
-    """The network with kernels of so many bits an element; nodes that are not named stay as they are.
+    """The network with kernels of these bits an element, by the name of the node; other nodes stay as they are.
 
     Raises `ShapeError` for a node without a kernel, and for bits other than 8 and 4.
     """
@@ -39,10 +39,10 @@ def with_bits(
     last: int | None = None,
     each: Sequence[int | None] = (),
 ) -> Graph:
-    """The network with kernels of `bits` bits, and its first and last layer with a kernel of those; None leaves them.
+    """The network with kernels of `bits` bits, its `first` and `last` layer with their own; None changes nothing.
 
-    `each` is of the layers with a kernel from the first on, and counts for more than the others; what is beyond the
-    last layer does nothing. Raises `ShapeError` for bits other than 8 and 4.
+    `each` holds the bits of the layers with a kernel, from the first on, and overrides the others; entries beyond the
+    last layer are ignored. Raises `ShapeError` for bits other than 8 and 4.
     """
     chosen = {name: bits or given for name, given in kernel_bits(graph).items()}
     names = list(chosen)
@@ -52,7 +52,7 @@ def with_bits(
 
 
 def bits_in(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """What a recipe says of bits, as `with_bits` takes it; what it does not name is left out."""
+    """The bits in a recipe as keyword arguments of `with_bits`, without those that it does not name."""
     bits = {key.removesuffix("_bits"): recipe[key] for key in BITS if key in recipe}
     numbers = [number for number, key in enumerate(LAYER_BITS) if key in recipe]
     each = tuple(recipe.get(key) for key in LAYER_BITS[: max(numbers, default=-1) + 1])
@@ -60,7 +60,7 @@ def bits_in(recipe: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def form_in_words(graph: Graph) -> str:
-    """What its exported file holds: `int8`, `int8 with 4-bit kernels`, `int8 with 2 of 5 kernels in 4 bits`, ..."""
+    """The form of its exported file: `int8`, `int8 with 4-bit kernels`, `int8 with 2 of 5 kernels in 4 bits`, ..."""
     if activation_bits(graph) == 16:
         return "int8 with int16 activations"
     bits = list(kernel_bits(graph).values())

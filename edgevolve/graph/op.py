@@ -1,4 +1,4 @@
-"""What every operator is: shapes, weights and multiply-accumulates that follow from the shapes of its inputs."""
+"""The interface of operators: shapes, weights and multiply-accumulates follow from the shapes of the inputs."""
 
 from typing import NamedTuple, Protocol
 
@@ -8,11 +8,11 @@ from edgevolve.graph.tensor import DType, Shape
 Pair = tuple[int, int]
 
 LATER = "later"
-"""Metadata of an attribute that an operator got later: it stands last, and JSON has it only where it is set."""
+"""Metadata of an attribute that was added later: it comes last, and JSON has it only where it is not the default."""
 
 
 KERNEL_TYPES = {8: DType.INT8, 4: DType.INT4}
-"""How a kernel is stored, by bits an element."""
+"""The element type of a kernel by its bits."""
 
 
 class ShapeError(ValueError):
@@ -28,7 +28,7 @@ class Weight(NamedTuple):
 
 
 class Op(Protocol):
-    """What every operator answers about inputs of given shapes; all raise `ShapeError`."""
+    """What every operator says of inputs of given shapes; every method raises `ShapeError` for impossible ones."""
 
     def __hash__(self) -> int:
         """Equal operators have equal hashes."""
@@ -42,7 +42,8 @@ class Op(Protocol):
     def macs(self, *inputs: Shape) -> int:
         """Multiply-accumulates of one inference.
 
-        As in μNAS, an addition of a pooling window, of a mean or of Add counts as one; so does a product of Multiply.
+        As in μNAS, each addition of a pooling window, a mean or an Add counts as one, and so does each product of a
+        Multiply.
         """
 
 
@@ -61,7 +62,7 @@ class WithoutWeights:
 
 
 def expect(op: object, inputs: tuple[Shape, ...], count: int = 1, rank: int | None = None) -> tuple[Shape, ...]:
-    """`inputs`, if they are as many and of that rank. Raises `ShapeError`."""
+    """`inputs`, if there are `count` of them and each has `rank`. Raises `ShapeError` otherwise."""
     if len(inputs) != count:
         raise ShapeError(f"{op} takes {count} input(s), got {len(inputs)}")
     for x in inputs:
@@ -83,11 +84,11 @@ def check_fusable(op: object, activation: Activation) -> None:
 
 
 def check_kernel_bits(op: object, bits: int) -> None:
-    """Raise `ShapeError` unless a kernel can be stored in so many bits an element."""
+    """Raise `ShapeError` unless a kernel can have `bits` bits an element."""
     if type(bits) is not int or bits not in KERNEL_TYPES:
         raise ShapeError(f"{op}: kernels have {' or '.join(map(str, KERNEL_TYPES))} bits")
 
 
 def kernel_and_bias(kernel: Shape, channels: int, bits: int) -> tuple[Weight, ...]:
-    """A kernel of so many bits an element, and a bias for each of its output channels."""
+    """A kernel of `bits` bits an element, and a bias for each of the output channels."""
     return (Weight("kernel", kernel, KERNEL_TYPES[bits]), Weight("bias", (channels,), DType.INT32))

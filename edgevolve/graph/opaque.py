@@ -1,4 +1,4 @@
-"""An operator read from a file that edgevolve has no model of: what it makes, and the memory it takes, is known."""
+"""An operator of a file that the graph has no type for; only its output shapes and costs are known."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class Opaque:
         return self.shapes[0]
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
-        """None that are known; the node has those of the file."""
+        """No weights are known here; the node has those of the file."""
         return ()
 
     def macs(self, *inputs: Shape) -> int:

@@ -51,8 +51,7 @@ __all__ = [
 class Dense:
     """Fully connected layer, TFLite's FULLY_CONNECTED; kernel weights are (units, features).
 
-    They have `kernel_bits` bits each, 4 or 8.
-    The input is (1, features), or a map of one pixel, (1, 1, 1, features).
+    They have `kernel_bits` bits each, 4 or 8. The input is (1, features), or a map of one pixel, (1, 1, 1, features).
     """
 
     units: int
@@ -205,9 +204,9 @@ class Pad:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """Every `stride`-th element from `begin` up to, without, `end`, TFLite's STRIDED_SLICE.
+    """Every `stride`-th element from `begin` to `end` (excluded), TFLite's STRIDED_SLICE.
 
-    Each has a number for each axis but the batch, counted from 0.
+    Each attribute has one number for each axis but the batch, from 0.
     """
 
     begin: Shape
@@ -220,7 +219,7 @@ class Slice:
             raise ShapeError(f"{self} needs as many begins, of at least 0, as ends and strides")
 
     def output_shape(self, *inputs: Shape) -> Shape:
-        """The batch of 1, then how many elements each axis keeps."""
+        """The batch of 1, then the number of elements that each axis keeps."""
         (x,) = expect(self, inputs, rank=1 + len(self.begin))
         if any(not begin < end <= size for begin, end, size in zip(self.begin, self.end, x[1:], strict=True)):
             raise ShapeError(f"{self} does not lie within {x}")

@@ -23,10 +23,9 @@ from edgevolve.graph.tensor import Shape
 class Conv2D:
     """2-D convolution, TFLite's CONV_2D; grouped when `groups` > 1.
 
-    `kernel` and `stride` are (height, width) in pixels, `dilation` the distance of the kernel's taps; it or the stride
-    is 1. Kernel weights are
-    (filters, height, width, channels / groups), of `kernel_bits` bits each, 4 or 8. Batch norm is folded at deployment
-    and costs nothing here.
+    `kernel` and `stride` are (height, width) in pixels, `dilation` is the distance of the kernel's taps; dilation or
+    stride must be 1. Kernel weights are (filters, height, width, channels / groups), of `kernel_bits` bits each, 4 or
+    8. Batch norm is folded at deployment and costs nothing here.
     """
 
     filters: int
@@ -69,10 +68,9 @@ class Conv2D:
 class DepthwiseConv2D:
     """`multiplier` filters for each channel, TFLite's DEPTHWISE_CONV_2D.
 
-    `kernel` and `stride` are (height, width) in pixels, `dilation` the distance of the kernel's taps; it or the stride
-    is 1. Kernel weights are
-    (1, height, width, channels · multiplier), of `kernel_bits` bits each, 4 or 8. Batch norm is folded at deployment
-    and costs nothing here.
+    `kernel` and `stride` are (height, width) in pixels, `dilation` is the distance of the kernel's taps; dilation or
+    stride must be 1. Kernel weights are (1, height, width, channels · multiplier), of `kernel_bits` bits each, 4 or 8.
+    Batch norm is folded at deployment and costs nothing here.
     """
 
     kernel: Pair
@@ -121,12 +119,12 @@ class _Pool2D(WithoutWeights):
 
     @property
     def kernel(self) -> Pair:
-        """The window, under the name convolutions use."""
+        """The window, by the name that convolutions use."""
         return self.size
 
     @property
     def window(self) -> Pair:
-        """The same."""
+        """The window's height and width, in pixels."""
         return self.size
 
     def output_shape(self, *inputs: Shape) -> Shape:

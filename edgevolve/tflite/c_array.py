@@ -1,4 +1,4 @@
-"""A model as firmware keeps it: an array of bytes in C or C++."""
+"""Finds a model in the form in which firmware keeps it: an array of bytes in C or C++."""
 
 import re
 from collections.abc import Callable
@@ -7,18 +7,18 @@ C_SUFFIXES = frozenset({".c", ".cc", ".cpp", ".cxx", ".h", ".hh", ".hpp", ".inc"
 """The suffixes of files that are read as C."""
 
 MAX_TEXT_BYTES = 2**25
-"""Of such a file: six for each byte of a model."""
+"""The most bytes of such a file, about six for each byte of a model."""
 
 _ASIDE = re.compile(r'//|/\*|"(?:[^"\\\n]|\\.)*"')
-"""Where a comment or a text begins."""
+"""The start of a comment, or a text in quotes."""
 
 _ARRAY = re.compile(r"[=\]]\s*\{[\s{]*([^{}]*)\}")
 _NAME = re.compile(r"(\w+)\s*\[[^\[\]]*\][^\[\]]*$")
 _BEFORE = 300
-"""Letters before an array in which its name is looked for."""
+"""Characters before an array in which its name is looked for."""
 
 _LEAST_LETTERS = 48
-"""No model is shorter."""
+"""The least length of an array's text: no model is shorter."""
 
 _MOST_NAMES = 4
 _AT_ONCE = 2**20
@@ -27,9 +27,9 @@ _SUFFIX = str.maketrans("", "", "uUlL")
 
 
 def array_of(text: str, is_model: Callable[[bytes], bool]) -> bytes:
-    """The one array that is a model; its elements are numbers from 0 to 255, hexadecimal, octal or decimal.
+    """The bytes of the one array that is a model; elements are from 0 to 255, hexadecimal, octal or decimal.
 
-    Raises `ValueError` where no array is one, or several are, with their names.
+    Raises `ValueError` where no array is a model, or several are; it names them.
     """
     plain = _without_comments(text)
     models: list[tuple[int, bytes]] = []
@@ -68,7 +68,7 @@ def _without_comments(text: str) -> str:
 
 
 def _bytes(elements: str) -> bytes:
-    """Raises `ValueError` where an element is no such number."""
+    """The elements as bytes. Raises `ValueError` where one is not a number from 0 to 255."""
     content, at = bytearray(), 0
     while at < len(elements):
         comma = elements.find(",", at + _AT_ONCE)

@@ -1,4 +1,4 @@
-"""Subgraphs that run others: who runs whom, and whether that can end."""
+"""Checks subgraphs that run others: which run which, and whether the calls end."""
 
 from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
@@ -7,13 +7,13 @@ from edgevolve.graph import ShapeError
 from edgevolve.tflite.model import Subgraph, TfliteError
 
 _MOST_RUNS = 10_000
-"""Operators along all calls, those of a subgraph that is called twice counted twice, loops once."""
+"""The most operators along all calls: a subgraph that is called twice counts twice, a loop once."""
 
 _MOST_DEPTH = 64
 
 
 def check_calls(subgraphs: Sequence[Subgraph]) -> None:
-    """Raise `TfliteError` or `ShapeError` where calls go to no subgraph, in a circle, or give what nobody takes."""
+    """Raise `TfliteError` or `ShapeError` where a call has no subgraph, is recursive, or does not fit its tensors."""
     for number, subgraph in enumerate(subgraphs):
         for index, operator in enumerate(subgraph.operators):
             who = f"{operator.name.lower()}_{index}" + (f" of subgraph {number}" if number else "")
@@ -40,7 +40,7 @@ def check_calls(subgraphs: Sequence[Subgraph]) -> None:
 def _check_ends(
     who: str, name: str, inputs: int, outputs: int, calls: Sequence[int], subgraphs: Sequence[Subgraph]
 ) -> None:
-    """Raise `ShapeError` unless each subgraph takes and gives as many tensors as the operator that runs it."""
+    """Raise `ShapeError` unless each called subgraph takes and gives the tensors that its operator has for it."""
     if not calls:
         return
     given = {"IF": inputs - 1, "WHILE": inputs, "CALL_ONCE": 0}.get(name, inputs)

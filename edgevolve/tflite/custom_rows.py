@@ -1,8 +1,8 @@
 """TensorFlow Lite Micro's own operators, which the schema does not number: sound, streams, detection.
 
-Sizes follow from the structures and `Prepare` functions of `signal/micro/kernels` and `micro/kernels`; those of 64
-bits are what the recording allocator of the `tflite-micro` wheel reports. Their options are numbers of a FlexBuffer's
-map, by name.
+Sizes follow from the structures and `Prepare` functions of `signal/micro/kernels` and `micro/kernels`; 64-bit sizes are
+those that the recording allocator of the `tflite-micro` wheel reports. Options are the numbers in the map of a
+FlexBuffer, by name.
 """
 
 import math
@@ -13,11 +13,11 @@ from edgevolve.tflite.targets import Target
 
 _CUSTOM = 32
 _MOST_STREAMS = 4_096
-"""Buffers of one operator; more are not followed."""
+"""The most streams of one operator; it has no model where there are more."""
 
 _ELEMENT_BYTES = {DType.INT16: 2, DType.INT32: 4, DType.FLOAT32: 4}
 _FACTORS_BYTES = 4 * 2 + 4 * 64
-"""Of kissfft's record of a transform, before its factors' roots: length, direction and room for 32 factors."""
+"""Bytes of kissfft's record of a transform, without its roots: length, direction and room for 32 factors."""
 
 
 def _option(operator: Operator, name: str) -> int:
@@ -29,7 +29,7 @@ def _option(operator: Operator, name: str) -> int:
 
 
 def _streams(operator: Operator, dimensions: int) -> int:
-    """Parts of the input that are followed each by itself: its size without the last dimensions."""
+    """The number of streams, each of which has its own state: the input's size without its last dimensions."""
     count = math.prod(operator.shape(0)[:-dimensions])
     if count > _MOST_STREAMS:
         raise ValueError(f"{count} streams")
@@ -37,7 +37,7 @@ def _streams(operator: Operator, dimensions: int) -> int:
 
 
 def _ring_bytes(capacity: int, target: Target) -> int:
-    """A ring of int16 with room for twice its capacity, behind its record."""
+    """Bytes of a ring of int16 with room for twice its capacity, and of its record."""
     return 4 * target.pointer_bytes + 8 + 4 * capacity
 
 
@@ -75,7 +75,7 @@ def _per_channel(element_bytes: int, more: int) -> Sizes:
 
 
 def _transform(operator: Operator, target: Target) -> tuple[int, ...]:
-    """What kissfft keeps for a real transform: that of half the length, its roots, and room for what lies between."""
+    """Bytes that kissfft keeps for a real transform: one of half the length, its roots, and an intermediate buffer."""
     half, element = _option(operator, "fft_length") // 2, _ELEMENT_BYTES[_type(operator)]
     roots, beside = 2 * element * half, 2 * element * (3 * half // 2)
     return (3 * target.pointer_bytes + _FACTORS_BYTES + roots + beside,)
@@ -100,7 +100,7 @@ def _type(operator: Operator) -> DType:
 
 
 def _detection(operator: Operator, target: Target) -> tuple[int, ...]:
-    """Boxes, scores, and what sorting and suppressing them needs, in the kernel's order."""
+    """Bytes for boxes and scores, and for sorting and suppressing them, in the kernel's order."""
     boxes, classes = operator.shape(0)[1], operator.shape(1)[2]
     most, counted = _option(operator, "max_detections"), _option(operator, "num_classes")
     each, all_scores = 4 * boxes, 4 * operator.shape(1)[1] * classes
@@ -149,4 +149,4 @@ CUSTOM_ROWS: dict[str, Row] = {
         Row(name="TFLM_DECODE", code=_CUSTOM, method="AddDecode", kernel=None),
     )
 }
-"""Rows of custom operators by their names in files; one without a kernel is run and not known."""
+"""Rows of custom operators by their names in files. One without a kernel runs, but has no model."""

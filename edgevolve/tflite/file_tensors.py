@@ -15,14 +15,14 @@ _MAX_RANK = 8
 _MAX_TENSOR_BYTES = 2**40
 
 _MOST_VALUES = 64
-"""Elements of a constant that are read; axes, shapes and amounts have fewer."""
+"""Constants of more elements are not read; axes, shapes and amounts have fewer."""
 
 
 class FileTensors:
     """The file's tensors, and what their constants hold."""
 
     def __init__(self, tables: Sequence[Table], buffers: Sequence[Table], made: set[int]) -> None:
-        """Read all of a subgraph; `made` are the numbers of those that it is given or computes."""
+        """Read all tensors of a subgraph; `made` are the indices of its inputs and of what its operators make."""
         self._tables, self._buffers = tables, buffers
         self.variables = {i for i, table in enumerate(tables) if table.integer(5, "?") and i not in made}
         names = _unique([printable(table.text(3)) for table in tables])
@@ -32,10 +32,10 @@ class FileTensors:
             for table, tensor in zip(tables, self.all, strict=True)
             if tensor.constant and tensor.size_bytes
         }
-        """Bytes of each buffer that a constant is kept in."""
+        """Bytes of each buffer that holds a constant."""
 
     def integers(self, index: int) -> tuple[int, ...]:
-        """Values of a small int32 or int64 constant; empty for any other, and for one stored outside the FlatBuffer."""
+        """Values of a small int32 or int64 constant; empty for other tensors, and for one outside the FlatBuffer."""
         tensor, table = self.all[index], self._tables[index]
         dtype = {DType.INT32: "<i4", DType.INT64: "<i8"}.get(tensor.dtype)
         if dtype is None or not tensor.constant or math.prod(tensor.shape) > _MOST_VALUES or table.has(6):
@@ -46,12 +46,12 @@ class FileTensors:
         return tuple(np.frombuffer(buffer.data(0), dtype).tolist())
 
     def scales(self, index: int) -> int:
-        """How many quantisation scales a tensor has."""
+        """The number of quantisation scales of a tensor."""
         quantisation = self._tables[index].table(4)
         return quantisation.length(2, 4) if quantisation else 0
 
     def open(self, index: int) -> bool:
-        """Whether the file leaves the shape of a tensor open, or a part of it."""
+        """Whether the file leaves a dimension of a tensor open."""
         return -1 in self._tables[index].integers(7)
 
     def _tensor(self, index: int, name: str, made: bool) -> Tensor:
@@ -92,7 +92,7 @@ def _dtype(number: int, tensor: str) -> DType:
 
 
 def _shape(table: Table, name: str) -> Shape:
-    """The shape with an open batch as 1."""
+    """The shape; an open batch is 1."""
     shape = table.integers(0)
     if len(shape) > _MAX_RANK:
         raise TfliteError(f"tensor {name} has {len(shape)} dimensions")
@@ -109,13 +109,13 @@ def outside(buffer: Table) -> bool:
 
 
 def check_index(index: int, count: int, kind: str) -> None:
-    """Raise `TfliteError` unless a list of `count` has the index."""
+    """Raise `TfliteError` unless a list of `count` elements has the index."""
     if not 0 <= index < count:
         raise TfliteError(f"damaged: it names {kind} {index} of {count}")
 
 
 def _unique(names: Sequence[str]) -> list[str]:
-    """The names, with their index where they are empty or taken."""
+    """The names, with their index added where they are empty or taken."""
     taken: dict[str, None] = {}
     for i, name in enumerate(names):
         unique = name or f"#{i}"
@@ -126,12 +126,12 @@ def _unique(names: Sequence[str]) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """The text with a question mark for each letter that a terminal would obey."""
+    """The text with a question mark for each character that a terminal would interpret."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 @cache
 def names_of(enumeration: str) -> Mapping[int, str]:
-    """Names of the schema's enumeration by their numbers."""
+    """The names of an enumeration of the schema, by number."""
     schema = import_module("ai_edge_litert.schema_py_generated")
     return {number: name for name, number in vars(getattr(schema, enumeration)).items() if isinstance(number, int)}

@@ -1,4 +1,4 @@
-"""Numbers of a FlexBuffer's map, the form in which custom operators keep their options; nothing of it is trusted.
+"""Reads numbers from a FlexBuffer's map, the form of custom operators' options; nothing of it is trusted.
 
 Source of the layout: FlatBuffers, "FlexBuffers" internals.
 """
@@ -7,7 +7,7 @@ import struct
 
 _MAP = 9
 _KINDS = {1: "i", 2: "u", 3: "f", 26: "u"}
-"""Types that lie in the map itself: signed, unsigned, float and bool."""
+"""Types whose values lie in the map itself: signed, unsigned, float and bool."""
 
 _LETTERS = {"i": "bhiq", "u": "BHIQ", "f": " efd"}
 _MOST_ENTRIES = 64
@@ -15,7 +15,7 @@ _MOST_LETTERS = 64
 
 
 def numbers(content: bytes) -> dict[str, float]:
-    """The map's numbers by their keys; empty for what is no map, damaged, or of more than 64 entries."""
+    """The map's numbers by key; empty where the content is not a map, is damaged, or has more than 64 entries."""
     try:
         return _numbers(content)
     except (struct.error, ValueError, IndexError, OverflowError):
@@ -23,7 +23,7 @@ def numbers(content: bytes) -> dict[str, float]:
 
 
 def _numbers(content: bytes) -> dict[str, float]:
-    """The last bytes say where the map is: its offset, type and that offset's width."""
+    """Read the map; the last bytes say where it is: its offset, its type and the width of that offset."""
     root_width = content[-1]
     if content[-2] >> 2 != _MAP:
         return {}
@@ -47,7 +47,7 @@ def _numbers(content: bytes) -> dict[str, float]:
 
 
 def _read(content: bytes, at: int, width: int, kind: str = "u") -> int:
-    """The number of `width` bytes at `at`; a float's fraction is left out."""
+    """The number of `width` bytes at `at`; the fraction of a float is dropped."""
     if at < 0 or width not in (1, 2, 4, 8):
         raise ValueError("outside")
     return int(struct.unpack_from(f"<{_LETTERS[kind][width.bit_length() - 1]}", content, at)[0])

@@ -1,8 +1,8 @@
-"""The operators that files of others hold and no graph of ours: what TensorFlow Lite Micro's kernels keep and ask for.
+"""Rows of operators that only other tools' files hold: what TensorFlow Lite Micro's kernels keep and ask for.
 
 Bytes of the 64-bit kernels are those that the recording allocator of the `tflite-micro` wheel reports; parameters
-follow from `builtin_op_data.h`. The structures hold no pointers but where two figures are given, so that those of 32
-bits are the same.
+follow from `builtin_op_data.h`. Where only one figure is given the structures hold no pointers, so that 32-bit kernels
+need the same.
 """
 
 from collections.abc import Callable
@@ -93,10 +93,10 @@ _NOT_SET_UP = frozenset(
     {"ARG_MAX", "ARG_MIN", "BATCH_TO_SPACE_ND", "LOGICAL_AND", "LOGICAL_OR", "MAXIMUM", "MINIMUM", "NEG", "PACK"}
     | {"SPACE_TO_BATCH_ND", "SPLIT", "SPLIT_V", "UNPACK"}
 )
-"""Kernels that look at nothing, or at little, before they run."""
+"""Kernels that look at no tensor, or at few, while they are set up."""
 
 _COMPARED = frozenset({"EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "NOT_EQUAL"})
-"""Kernels that look at both inputs alone."""
+"""Kernels that look only at their two inputs while they are set up."""
 
 
 def _plain(name: str, code: int, method: str, parameters: int, data: int) -> Row:
@@ -126,12 +126,12 @@ def _of_shape(
 
 
 def _describing(kept: Kept, *places: int) -> Kernel:
-    """A kernel that looks at its inputs at these places alone."""
+    """A kernel that looks only at the inputs at these places while it is set up."""
     return Kernel(kept, kept, again=places, describes=False)
 
 
 def _calling(name: str, code: int, method: str, subgraphs: tuple[str, ...], *places: int) -> Row:
-    """An operator that runs other subgraphs, named by its options, and keeps two numbers."""
+    """The row of an operator that runs other subgraphs, named by its options, and keeps two numbers."""
     fields = tuple(Field(role, number, "i", fixed=0, others=None) for number, role in enumerate(subgraphs))
     kernel = _describing(Kept(4 * len(subgraphs), 4, 8), *places)
     return Row(name=name, code=code, method=method, fields=fields, calls=True, kernel=kernel)

@@ -10,9 +10,9 @@ from edgevolve.tflite.row import Operator, Row
 
 
 def operators(graph: Graph) -> tuple[Operator, ...]:
-    """Each node as an exported int8 file holds it, with its constants of the graph and a scale for each channel.
+    """Each node as an exported int8 file holds it, with the graph's constants and a scale for each channel.
 
-    Of an `Opaque` node its name and tensors alone are given.
+    An `Opaque` node gets only its name and tensors.
     """
     return tuple(_operator(node) for node in graph.nodes)
 

@@ -1,4 +1,4 @@
-"""What a `.tflite` holds, once it is read: subgraphs, signatures, a memory plan."""
+"""What was read of a `.tflite`: subgraphs, signatures, a memory plan."""
 
 from dataclasses import dataclass
 
@@ -14,11 +14,11 @@ class TfliteError(ValueError):
 class Subgraph:
     """One network of a file.
 
-    `operators` are those of the graph's nodes as the file has them, one for each. `tensors` are all of the subgraph's,
-    at their index there, also those that no operator uses. `variables`, which keep their values from one inference
-    to the next, belong to no node. `dynamic_batch` tells that the file leaves the batch open; shapes are those of a
-    batch of 1. The graph of a subgraph that others run may have no inputs or no outputs; `outputs` are those of the
-    file, also constants, which the graph does not compute.
+    `operators` holds one for each node of the graph, as the file has it. `tensors` are all of the subgraph's, at their
+    index in the file, those that no operator uses included. `variables` keep their values from one inference to the
+    next and belong to no node. `outputs` are those of the file, constants included, which the graph does not compute.
+    `dynamic_batch` says that the file leaves the batch open; shapes are then those of a batch of 1. The graph of a
+    called subgraph may have no inputs or no outputs.
     """
 
     graph: Graph
@@ -31,7 +31,7 @@ class Subgraph:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """A name under which LiteRT runs one of the subgraphs; `inputs` are the names of its inputs and their tensors."""
+    """A name by which LiteRT runs one of the subgraphs; `inputs` are pairs of an input's name and its tensor."""
 
     name: str
     subgraph: int
@@ -40,12 +40,12 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class TfliteModel:
-    """What a `.tflite` holds: its subgraphs, of which the first is the one that runs.
+    """What a `.tflite` holds. Its first subgraph is the one that runs.
 
-    `offsets` are those of the memory plan that the file brings, in bytes, one for each tensor of all subgraphs and -1
-    for what the runtime shall place; None where it brings none, empty where that is cut short. `constant_bytes` are
-    those of all constants, what several share counted once. `weights_outside` tells that constants lie behind the
-    FlatBuffer, `without_buffers` that the file has no list of buffers, not even an empty one.
+    `offsets` is the memory plan stored in the file: bytes for each tensor of all subgraphs, -1 where the runtime places
+    it. It is None without a plan, and empty where the plan is cut short. `constant_bytes` counts all constants, shared
+    ones once. `weights_outside` says that constants lie behind the FlatBuffer. `without_buffers` says that the file has
+    no list of buffers, not even an empty one.
     """
 
     subgraphs: tuple[Subgraph, ...]
@@ -58,38 +58,38 @@ class TfliteModel:
 
     @property
     def graph(self) -> Graph:
-        """The first subgraph's."""
+        """The graph of the first subgraph."""
         return self.subgraphs[0].graph
 
     @property
     def operators(self) -> tuple[Operator, ...]:
-        """The first subgraph's."""
+        """The operators of the first subgraph."""
         return self.subgraphs[0].operators
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
-        """The first subgraph's."""
+        """The tensors of the first subgraph."""
         return self.subgraphs[0].tensors
 
     @property
     def variables(self) -> tuple[Tensor, ...]:
-        """The first subgraph's."""
+        """The variables of the first subgraph."""
         return self.subgraphs[0].variables
 
     @property
     def dynamic_batch(self) -> bool:
-        """The first subgraph's."""
+        """Whether the file leaves the batch of the first subgraph open."""
         return self.subgraphs[0].dynamic_batch
 
     @property
     def plan_fits(self) -> bool:
-        """Whether the plan that the file brings, if any, is for as many tensors as it has, and puts none below 0."""
+        """Whether the stored plan, if any, has an offset for each tensor of the file, none of them below -1."""
         tensors = sum(len(part.tensors) for part in self.subgraphs)
         return self.offsets is None or (len(self.offsets) == tensors and min(self.offsets, default=-1) >= -1)
 
     @property
     def reached(self) -> tuple[int, ...]:
-        """The subgraphs that run when the first one does, itself included, in the order of their numbers."""
+        """The indices, sorted, of the subgraphs that run when the first one does, itself included."""
         reached, waiting = {0}, [0]
         while waiting:
             calls = {called for operator in self.subgraphs[waiting.pop()].operators for called in operator.calls}

@@ -1,8 +1,8 @@
-"""The operators: one row each. To teach edgevolve's files a new one, add its row; nothing else here knows operators.
+"""The operators of graphs, one row each. A new operator needs only its row here; no other module names operators.
 
 Numbers are those of TensorFlow Lite's schema.fbs, version 3. Bytes of the 64-bit kernels were fitted to what the
-runtime of the `tflite-micro` wheel reports; those of 32 bits follow from the same structures with pointers of 4 bytes
-(`builtin_op_data.h` and `kernels/*.h` of TensorFlow Lite Micro).
+runtime of the `tflite-micro` wheel reports. Those of 32-bit kernels follow from the same structures with pointers of 4
+bytes (`builtin_op_data.h` and `kernels/*.h` of TensorFlow Lite Micro).
 """
 
 from edgevolve.graph import (
@@ -62,10 +62,10 @@ _PADDING = {Padding.SAME: 0, Padding.VALID: 1}
 _FUSED = {Activation.NONE: 0, Activation.RELU: 1, Activation.RELU6: 3}
 _OTHER_MASKS = ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
 _SHARE = (1 / 256, -128)
-"""Scale and zero point of what lies between 0 and 1."""
+"""Scale and zero point of values from 0 to 1."""
 
 _TWICE = (0, 1, -1)
-"""A convolution looks at its input, kernel and output as it is set up, and again as it works out its multipliers."""
+"""`Kernel.again` of a convolution, which looks at input, kernel and output once more for its multipliers."""
 
 _WINDOW = (
     Field("padding", 0, "b", codes=_PADDING),
@@ -90,10 +90,10 @@ def _not_fused(number: int) -> Field:
 
 
 _FINEST_HARD_SWISH = 1 / 127
-"""`activations.cc` insists that a 128th of the input's scale is below the output's."""
+"""`Row.finest`: `activations.cc` demands that the output's scale is above a 128th of the input's."""
 
 _FINEST_SUM = 2.0**-18
-"""`add.cc` aborts unless the largest input's scale is below 2¹⁹ times the output's."""
+"""`Row.finest`: `add.cc` aborts unless the largest input's scale is below 2¹⁹ times the output's."""
 
 
 def _pool(name: str, code: int, method: str, kind: str, op: type, kernel: Kernel) -> Row:
@@ -314,7 +314,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
 )
 
 ROWS: dict[str, Row] = {row.name: row for row in (*FOREIGN_ROWS, *_OF_THE_GRAPH)}
-"""All rows, by TensorFlow Lite's name of the operator; a row of the graph replaces a foreign one of its name."""
+"""All rows by TensorFlow Lite's name of the operator; a graph's row replaces a foreign one of the same name."""
 
 _BY_OP: dict[type, tuple[Row, ...]] = {
     op: tuple(row for row in _OF_THE_GRAPH if row.op is op) for op in {row.op for row in _OF_THE_GRAPH} if op
@@ -336,13 +336,13 @@ def tflite_name(op: Op) -> str:
 
 
 def needs(operator: Operator, target: Target) -> Needs | None:
-    """The memory that TensorFlow Lite Micro's kernel keeps and asks for; None if it is not known."""
+    """The memory that TensorFlow Lite Micro's kernel keeps and asks for; None where there is no model of it."""
     row = (CUSTOM_ROWS if operator.custom else ROWS).get(operator.name)
     return row.kernel.needs(operator, target) if row and row.kernel else None
 
 
 def read_op(operator: Operator) -> Op:
-    """The graph's operator if it has the file's very shapes and meaning, else `Opaque`."""
+    """The graph's operator if it has exactly the shapes and the meaning of the file's, else `Opaque`."""
     row = None if operator.custom else ROWS.get(operator.name)
     shapes = tuple(y.shape for y in operator.outputs)
     given = [x for x in operator.inputs if x]

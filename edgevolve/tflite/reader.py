@@ -1,6 +1,6 @@
-"""Read any `.tflite` into a `Graph`: its operators in the file's order, its tensors with their exact bytes.
+"""Reads any `.tflite` into a `Graph`: its operators in the file's order, its tensors with their exact bytes.
 
-Nothing of the file is trusted: it may be cut short, damaged or made to do harm. Field numbers are those of TensorFlow
+Nothing of the file is trusted: it may be cut short, damaged or malicious. Field numbers are those of TensorFlow
 Lite's schema.fbs, version 3; the names of operators and element types come with LiteRT.
 """
 
@@ -30,16 +30,16 @@ _MAX_COMPUTED = 20_000
 _MARK = b"TFL3"
 _CUSTOM = "CUSTOM"
 _NPU = "ethos-u"
-"""The custom operator that Arm's compiler writes."""
+"""The custom operator that Arm's compiler for NPUs writes."""
 
 _LEFT_OUT = -1
-"""Index of an optional input that is not given."""
+"""The index of an optional input that is left out."""
 
 _MOST_OPTION_BYTES = 4_096
-"""The most bytes of options of a custom operator that are read."""
+"""Options of a custom operator are read up to this many bytes."""
 
 PLAN_NAME = "OfflineMemoryAllocation"
-"""The metadata under which TensorFlow Lite Micro looks for offsets of its tensors."""
+"""The name of the metadata in which TensorFlow Lite Micro looks for offsets of its tensors."""
 
 
 def load_tflite(path: Path) -> TfliteModel:
@@ -52,7 +52,7 @@ def load_tflite(path: Path) -> TfliteModel:
 
 
 def model_bytes(path: Path) -> bytes:
-    """The `.tflite` at `path`, or in an array of a file of C. Raises `TfliteError`, which names it."""
+    """The bytes of the `.tflite` at `path`, or of the model in a C file there. Raises `TfliteError`, which names it."""
     in_c = path.suffix.lower() in C_SUFFIXES
     most = MAX_TEXT_BYTES if in_c else MAX_FILE_BYTES
     try:
@@ -78,10 +78,11 @@ def _is_model(content: bytes) -> bool:
 def read_tflite(content: bytes) -> TfliteModel:
     """Read a file's content.
 
-    An operator that the IR knows becomes its op, fused activation and all, but without batch norm, which is folded.
-    Every other one becomes `Opaque`. A node's weights are its constant inputs as they are stored. Raises `TfliteError`
-    for what is no `.tflite`, is damaged, has subgraphs that run each other without end, or has tensors of no fixed size
-    or of a type that `DType` does not name.
+    An operator that the graph has becomes that operator, with its fused activation; batch norm is folded in files.
+    Every other operator becomes `Opaque`. A node's weights are its constant inputs as they are stored.
+
+    Raises `TfliteError` for content that is not a `.tflite`, is damaged, has recursive subgraphs, or has tensors of no
+    fixed size or of a type that `DType` does not name.
     """
     if not _is_model(content):
         raise TfliteError(f"not a TensorFlow Lite file: it has no {_MARK.decode()} mark" if content else "empty")
@@ -119,7 +120,7 @@ def _model(content: bytes) -> TfliteModel:
 
 
 class _File(NamedTuple):
-    """What all subgraphs share; each constant's buffer with its bytes, and each text with the number it stands for."""
+    """What all subgraphs share: `constants` holds the bytes of each constant's buffer, `texts` a number for a text."""
 
     buffers: Sequence[Table]
     codes: Sequence["_Code"]
@@ -128,7 +129,7 @@ class _File(NamedTuple):
 
 
 def _numbered(number: int, table: Table, file: _File) -> Subgraph:
-    """A subgraph; what is wrong with one behind the first is said with its number."""
+    """A subgraph; errors in one behind the first name its number."""
     try:
         return _subgraph(table, file, first=number == 0)
     except (TfliteError, ShapeError, FlatbufferError) as error:
@@ -149,7 +150,7 @@ def _subgraph(subgraph: Table, file: _File, first: bool) -> Subgraph:
     file.constants.update(tensors.stored)
     operators = tuple(_operator(i, operator, file, tensors) for i, operator in enumerate(listed))
     variables = tuple(tensors.all[i] for i in sorted(tensors.variables))
-    outputs = tuple(tensors.all[i] for i in exits if not tensors.all[i].constant)  # a constant is not computed
+    outputs = tuple(tensors.all[i] for i in exits if not tensors.all[i].constant)  # a graph makes no constants
     if first and exits and not outputs:
         raise TfliteError("all its outputs are constants")
     if any(operator.custom and operator.name == _NPU for operator in operators) and _unmade(operators, made, tensors):
@@ -166,7 +167,7 @@ def _subgraph(subgraph: Table, file: _File, first: bool) -> Subgraph:
 
 
 def _unmade(operators: Sequence[Operator], made: set[int], tensors: FileTensors) -> bool:
-    """Whether an operator reads what is no constant, and nobody gives or makes."""
+    """Whether an operator reads a tensor that is not constant, not given and not made."""
     known = {tensors.all[i].name for i in (*made, *tensors.variables)}
     return any(x is not None and not x.constant and x.name not in known for op in operators for x in op.inputs)
 
@@ -221,14 +222,14 @@ def _node(index: int, operator: Operator, variables: Collection[str]) -> Node:
 
 
 class _Code(NamedTuple):
-    """An operator's name, and whether it is one that the schema does not number."""
+    """An operator's name, and whether it is a custom one, which the schema does not number."""
 
     name: str
     custom: bool
 
 
 def _operator_code(code: Table) -> _Code:
-    """The larger of the two numbers is the code: the older field has 8 bits."""
+    """Read an operator code: the larger of its two numbers, since the older field has only 8 bits."""
     number = max(code.integer(0, "b"), code.integer(3, "i"))
     name = names_of("BuiltinOperator").get(number)
     if name is None:
@@ -237,7 +238,7 @@ def _operator_code(code: Table) -> _Code:
 
 
 def _signatures(tables: Sequence[Table], subgraphs: Sequence[Subgraph]) -> Iterator[Signature]:
-    """Those whose subgraph and tensors the file has."""
+    """The signatures whose subgraph and tensors are in the file."""
     for table in tables:
         number = table.integer(4, "I")
         pairs = [(printable(entry.text(0)), entry.integer(1, "I")) for entry in table.tables(0)]
@@ -247,9 +248,9 @@ def _signatures(tables: Sequence[Table], subgraphs: Sequence[Subgraph]) -> Itera
 
 
 def _stored_offsets(root: Table, buffers: Sequence[Table]) -> tuple[int, ...] | None:
-    """The memory plan in the file's metadata: two numbers, how many tensors it is for, and their offsets.
+    """The memory plan in the file's metadata: two numbers, the number of tensors, and their offsets.
 
-    Of a damaged one () is left, which fits no file.
+    () stands for a damaged plan; it fits no file.
     """
     for entry in root.tables(6):
         if entry.text(0) == PLAN_NAME:

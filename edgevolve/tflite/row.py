@@ -1,4 +1,4 @@
-"""What is declared of an operator of TensorFlow Lite: one row, from which everything about its files is read off."""
+"""The declaration of an operator of TensorFlow Lite: one row, from which everything about its files follows."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,12 +13,12 @@ Options = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Operator:
-    """An operator as a file holds it, its inputs in the file's order with None for what is left out.
+    """An operator as a file holds it, with its inputs in the file's order, None for one that is left out.
 
-    `scales` and `output_scales` count the quantisation scales of each input and output, 0 for none. `values` are those
-    of small constant inputs of int32 or int64, empty for all other inputs. `calls` are the numbers of the
-    subgraphs that it runs, in the order in which TensorFlow Lite Micro plans them. `unsized` tells that the file leaves
-    the shape of an output open, which may be the batch alone.
+    `scales` and `output_scales` are the numbers of quantisation scales of each input and output, 0 for none. `values`
+    are those of small constant inputs of int32 or int64, empty for all others. `calls` are the numbers of the subgraphs
+    that it runs, in the order in which TensorFlow Lite Micro plans them. `unsized` says that the file leaves the shape
+    of an output open, be it only the batch.
     """
 
     name: str
@@ -47,12 +47,12 @@ class Operator:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One option: its number in the operator's table, its kind (a letter of `struct`) and what its numbers stand for.
+    """One option: its number in the operator's table, its kind (a letter of `struct`) and what its numbers mean.
 
-    The kind "s" is a text, for which a number stands that equal texts of one file share; -1 for none.
-    `name` is the attribute of the graph's operator that it holds, at `place` where the attribute is a pair (height,
-    width). `codes` maps the attribute's values to numbers. An option that is no attribute is written as `fixed`; it is
-    read as that or as one of `others`, or as anything where they are None and `Row.shaped` judges it. `default` is the
+    The kind "s" is a text; a number stands for it that equal texts of one file share, -1 for none. `name` is the
+    attribute of the graph's operator that the option holds, at `place` where the attribute is a pair (height, width).
+    `codes` maps the attribute's values to numbers. An option that is no attribute is written as `fixed`. It is read as
+    `fixed` or one of `others`; where `others` is None any number is read, and `Row.shaped` judges it. `default` is the
     schema's.
     """
 
@@ -67,7 +67,7 @@ class Field:
 
     @property
     def key(self) -> str:
-        """What the option is called in `Operator.options`."""
+        """The option's name in `Operator.options`."""
         return self.name if self.place is None else f"{self.name}_{'height' if self.place == 0 else 'width'}"
 
     @property
@@ -104,7 +104,7 @@ class Kept(NamedTuple):
 
 
 Sizes = Callable[[Operator, Target], tuple[int, ...]]
-"""Bytes of each of several buffers."""
+"""A function to the bytes of each of several buffers."""
 
 
 def nothing(operator: Operator, target: Target) -> tuple[int, ...]:
@@ -116,11 +116,12 @@ def nothing(operator: Operator, target: Target) -> tuple[int, ...]:
 class Kernel:
     """What TensorFlow Lite Micro's kernel keeps and asks for.
 
-    `host` is for pointers of 8 bytes, `device` for 4; `cmsis_data` is what the CMSIS-NN builds keep more. `tables` are
-    what it keeps beside its data, such as multipliers by channel; `scratch` is what it asks for while it runs, in its
-    order, before alignment. While it is set up the runtime describes each of its tensors for it, or none where it
-    `describes` nothing, and then those at the places `again` (of the inputs; -1 is the output), which may follow from
-    the operator.
+    `host` is for pointers of 8 bytes, `device` for 4; `cmsis_data` is what the CMSIS-NN builds keep in addition.
+    `tables` are what it keeps beside its data, such as multipliers by channel. `scratch` is what it asks for while it
+    runs, in its order, before alignment.
+
+    While the kernel is set up, the runtime describes tensors for it: all of them where `describes` is set, then those
+    at the places `again` (input indices; -1 is the output), which may depend on the operator.
     """
 
     host: Kept
@@ -132,7 +133,7 @@ class Kernel:
     describes: bool = True
 
     def needs(self, operator: Operator, target: Target) -> "Needs | None":
-        """What it keeps and asks for on `target`; None for an operator of shapes that the kernel does not take."""
+        """What the kernel needs on `target`; None for an operator of shapes that it does not take."""
         kept = self.host if target.pointer_bytes == 8 else self.device
         if target.kernels is not KernelSet.REFERENCE:
             kept = kept._replace(data=kept.data + self.cmsis_data)
@@ -156,8 +157,8 @@ class Kernel:
 class Needs(NamedTuple):
     """What the kernel of one operator needs, in bytes.
 
-    `described` holds the scales of each tensor that is described for it, in order. With `tables_last` the tables are
-    taken when all of them are; otherwise before some are described `again`.
+    `described` holds the number of scales of each tensor that the runtime describes for it, in order. With
+    `tables_last` the tables are allocated after all descriptions, otherwise before those of `Kernel.again`.
     """
 
     kept: Kept
@@ -180,27 +181,27 @@ class Row:
     """One operator of TensorFlow Lite.
 
     Args:
-        name: TensorFlow Lite's name of it.
+        name: TensorFlow Lite's name of the operator.
         code: its number among the builtin operators.
-        method: `MicroMutableOpResolver`'s method that registers it.
-        kernel: what TensorFlow Lite Micro's kernel keeps and asks for; None where that is not known.
-        version: of the operator in an int8 file.
-        packed_version: of the operator where its kernel has 4 bits an element, 0 where it cannot.
+        method: the method of `MicroMutableOpResolver` that registers it.
+        kernel: what TensorFlow Lite Micro's kernel keeps and asks for; None where there is no model of it.
+        version: the operator's version in an int8 file.
+        packed_version: its version with a kernel of 4 bits an element, 0 where there is none.
         packed_per_tensor: a kernel of 4 bits has one scale for all channels.
-        options: number of its options' table in the schema's union, 0 where it has none.
+        options: the number of its options' table in the schema's union, 0 where it has none.
         fields: the options.
-        kind: the class of operators that devices run alike, of `predictors.workload.KINDS`.
-        op: the graph's operator, None where the graph has none and it is read as `Opaque`.
-        attributes: those of `op` that the row stands for, as RELU stands for one function of `Activate`.
-        shaped: attributes of `op` that follow from shapes and constants. Raises `ShapeError` where it is no such op.
-        operands: the fewest inputs that a file lists, left-out ones counted.
-        contents: of the int32 operands that `op` needs (axes, amounts, a shape), by the role of each.
-        channel_axis: axis of the kernel that the scales of its channels belong to.
+        kind: the class of operators that devices run alike, one of `resource_models.graph_features.KINDS`.
+        op: the graph's operator; None where the graph has none and the operator is read as `Opaque`.
+        attributes: attributes of `op` that the row stands for, as RELU stands for one function of `Activate`.
+        shaped: attributes of `op` that follow from shapes and constants. Raises `ShapeError` where `op` does not fit.
+        operands: the fewest inputs that a file lists, left-out ones included.
+        contents: the contents of int32 operands that `op` needs (axes, amounts, a shape), by role.
+        channel_axis: the axis of the kernel to which scales by channel belong.
         per_tensor: the skeleton gives the kernel one scale for all channels.
-        keeps_scale: int8 kernels insist on one scale and zero point for all that it reads and writes.
-        output_scale: scale and zero point on which int8 kernels insist for the output.
-        finest: part of the largest input's scale that the output's must reach, or int8 kernels refuse or abort.
-        wide_options: options that an operator of int16 activations has in place of others, by `Field.key`.
+        keeps_scale: int8 kernels demand one scale and zero point for all inputs and outputs.
+        output_scale: the output's scale and zero point that int8 kernels demand.
+        finest: the output's scale must be at least this part of the largest input's, or int8 kernels refuse or abort.
+        wide_options: options that differ for int16 activations, by `Field.key`.
         narrow: its integer kernels do not take int16 activations.
         macs: multiply-accumulates where `op` does not describe the operator.
         calls: its options are numbers of subgraphs, which it runs.
@@ -232,19 +233,19 @@ class Row:
     calls: bool = False
 
     def one_scale(self, op: Op) -> bool:
-        """Whether the kernel of the graph's operator has one scale for all channels in an exported file."""
+        """Whether an exported file gives the kernel of `op` one scale for all channels."""
         return self.packed_per_tensor and getattr(op, "kernel_bits", 8) < 8
 
     def describes(self, op: Op) -> bool:
-        """Whether the row is the graph's operator."""
+        """Whether the row stands for `op`."""
         return type(op) is self.op and all(getattr(op, name) == value for name, value in self.attributes.items())
 
     def encoded(self, op: Op) -> dict[str, float]:
-        """The options of the graph's operator."""
+        """The options of `op`, by `Field.key`."""
         return {option.key: option.encoded(op) for option in self.fields}
 
     def decoded(self, operator: Operator) -> Op:
-        """The graph's operator for one of a file. Raises `ShapeError` where none describes it exactly."""
+        """The graph's operator for a file's. Raises `ShapeError` where none describes it exactly."""
         if self.op is None:
             raise ShapeError(f"{self.name} is no operator of a graph")
         values = {**self.attributes, **self.shaped(operator)}

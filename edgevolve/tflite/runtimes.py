@@ -1,4 +1,4 @@
-"""Which runtimes can run a file, and which of its operators they refuse; this is looked up, and nothing is run."""
+"""Which runtimes can run a file, and which of its operators they refuse, from tables; nothing is run."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from edgevolve.tflite.targets import HOST
 MICRO, LITERT, EDGE_TPU, ETHOS_U = "TensorFlow Lite Micro", "LiteRT", "Edge TPU", "Ethos-U"
 
 _COMPILED = {"edgetpu-custom-op": EDGE_TPU, "ethos-u": ETHOS_U}
-"""Custom operators that vendors' compilers put in the place of those that their device runs."""
+"""Custom operators by which vendors' compilers replace the operators that their device runs."""
 
 _CUSTOM_ON_LITERT = frozenset({"TFLite_Detection_PostProcess"})
 _FLEX = "Flex"
 _WITH_WEIGHTS = {"CONV_2D": 0, "DEPTHWISE_CONV_2D": 0, "FULLY_CONNECTED": 0, "SVDF": 0, "TRANSPOSE_CONV": 2}
-"""Operators with weights at place 1, and the place of their activations."""
+"""Operators whose input 1 is the weights, and the index of their activations."""
 
 _ON_EDGE_TPU = frozenset(
     {"ADD", "AVERAGE_POOL_2D", "CONCATENATION", "CONV_2D", "DEPTHWISE_CONV_2D", "EXPAND_DIMS"}
@@ -45,10 +45,9 @@ _ON_ETHOS_U = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a runtime can run a file; `stopped_by` names the operators that it cannot run, and why, once each.
+    """Whether a runtime can run a file; `stopped_by` names each operator that it cannot run, and why, once.
 
-    A device whose compiler takes the file has no reason against it; `note` says what is to be done before, or what of a
-    file a runtime runs.
+    `note` says what has to be done first, such as compiling, or which part of a file the runtime runs.
     """
 
     runtime: str
@@ -58,13 +57,13 @@ class Verdict:
 
 
 def compiled_for(model: TfliteModel) -> str | None:
-    """The device that a vendor's compiler made the file for, None for a file that nobody compiled."""
+    """The device for which a vendor's compiler made the file; None for a file that is not compiled."""
     names = {operator.name for operator in _every(model) if operator.custom}
     return next((device for name, device in _COMPILED.items() if name in names), None)
 
 
 def runtimes(model: TfliteModel) -> tuple[Verdict, ...]:
-    """A verdict for each runtime."""
+    """The verdicts on TensorFlow Lite Micro, LiteRT, an Edge TPU and an Ethos-U."""
     compiled = compiled_for(model)
     verdicts = []
     for runtime, reason in ((MICRO, _on_micro), (LITERT, _on_litert)):
@@ -87,7 +86,7 @@ def runtimes(model: TfliteModel) -> tuple[Verdict, ...]:
 
 
 def _against_micro(model: TfliteModel) -> list[str]:
-    """What stops TensorFlow Lite Micro though it has all operators."""
+    """What stops TensorFlow Lite Micro although it has all operators."""
     reasons = []
     if model.weights_outside:
         reasons.append("it does not read weights that lie behind the FlatBuffer")
@@ -104,10 +103,10 @@ def _against_micro(model: TfliteModel) -> list[str]:
 
 
 def open_sizes(model: TfliteModel) -> tuple[str, ...]:
-    """Operators whose outputs are as large as only running tells, where that is not for the batch alone.
+    """The names of operators whose output sizes are only known when they run, a batch that is open aside.
 
-    TensorFlow Lite Micro plans them as small as the file says, and they overwrite what lies behind. An open batch, of
-    the inputs or left from before a tool fixed it there, is open in what the first operator makes, too.
+    TensorFlow Lite Micro plans such outputs as small as the file says, and they overwrite what lies behind. An open
+    batch, of the inputs or left from before a tool fixed it there, is open in the first operator's output as well.
     """
     if model.dynamic_batch or any(operator.unsized for operator in model.operators[:1]):
         return ()
@@ -122,7 +121,7 @@ def _first_alone(model: TfliteModel) -> str:
 def _uncompiled(
     model: TfliteModel, device: str, known: frozenset[str], types: frozenset[DType], compiler: str
 ) -> Verdict:
-    """The compiler leaves to the processor what the device cannot run."""
+    """The verdict for a file that is not compiled; the compiler leaves to the processor what the device cannot run."""
     reasons = []
     for operator in _every(model):
         if operator.custom or operator.name not in known:

@@ -1,4 +1,4 @@
-"""What follows from the shapes and constants of a file's operator: attributes of the graph's, and MACs."""
+"""What follows from the shapes and constants of a file's operator: attributes of the graph's operator, and MACs."""
 
 import math
 from typing import Any
@@ -23,7 +23,7 @@ def convolution(operator: Operator) -> dict[str, Any]:
 
 
 def depthwise(operator: Operator) -> dict[str, Any]:
-    """Kernel, its bits and multiplier."""
+    """The attributes of a depthwise convolution: kernel, its bits and multiplier."""
     kernel, channels = operator.constant(1).shape, _image(operator)[3]
     if len(kernel) != 4 or not channels:
         raise ShapeError("not a plain depthwise convolution")
@@ -31,7 +31,7 @@ def depthwise(operator: Operator) -> dict[str, Any]:
 
 
 def dense(operator: Operator) -> dict[str, Any]:
-    """Units, and the bits of the kernel."""
+    """The attributes of a `Dense`: units, and the bits of the kernel."""
     kernel = operator.constant(1).shape
     if len(kernel) != 2:
         raise ShapeError("not a matrix")
@@ -39,12 +39,12 @@ def dense(operator: Operator) -> dict[str, Any]:
 
 
 def _bits(operator: Operator) -> dict[str, Any]:
-    """Bits of an element of the kernel where they are other than a graph's usual 8."""
+    """The bits of an element of the kernel, where they differ from the graph's default of 8."""
     return {"kernel_bits": 4} if operator.constant(1).dtype is DType.INT4 else {}
 
 
 def mean(operator: Operator) -> dict[str, Any]:
-    """None; it must be over height and width."""
+    """No attributes. Raises `ShapeError` unless the mean is over height and width."""
     axes = {axis % 4 for axis in operator.values[1]} if operator.constant(1) else set()
     if axes != {1, 2}:
         raise ShapeError("not over height and width")
@@ -52,7 +52,7 @@ def mean(operator: Operator) -> dict[str, Any]:
 
 
 def concat(operator: Operator) -> dict[str, Any]:
-    """None; it must be along the last axis."""
+    """No attributes. Raises `ShapeError` unless the concatenation is along the last axis."""
     rank = len(operator.outputs[0].shape) if operator.outputs else 0
     if operator.options["axis"] not in (-1, rank - 1):
         raise ShapeError("not along the channels")
@@ -60,7 +60,7 @@ def concat(operator: Operator) -> dict[str, Any]:
 
 
 def pad(operator: Operator) -> dict[str, Any]:
-    """Amounts of height and width."""
+    """The amounts of a `Pad`, for height and width."""
     amounts = operator.values[1] if operator.constant(1) else ()
     if len(amounts) != 8 or any(amounts[:2]) or any(amounts[6:]):
         raise ShapeError("not of height and width alone")
@@ -68,7 +68,10 @@ def pad(operator: Operator) -> dict[str, Any]:
 
 
 def slice(operator: Operator) -> dict[str, Any]:
-    """A bit of a mask says that the axis begins at 0, or ends at its end; numbers below 0 count from the end."""
+    """Begin, end and stride of a `Slice`.
+
+    A bit of a mask says that the slice begins at 0, or ends at the axis's end; numbers below 0 count from the end.
+    """
     if len(operator.inputs) != 4:
         raise ShapeError("not a begin, an end and a stride")
     shape, (begins, ends, strides) = operator.shape(0), operator.values[1:]
@@ -84,19 +87,22 @@ def slice(operator: Operator) -> dict[str, Any]:
 
 
 def reshape(operator: Operator) -> dict[str, Any]:
-    """The shape."""
+    """The shape of a `Reshape`."""
     if len(operator.outputs) != 1:
         raise ShapeError("not one output")
     return {"shape": operator.outputs[0].shape}
 
 
 def elements(operator: Operator) -> int:
-    """Elements of all outputs."""
+    """The number of elements of all outputs."""
     return sum(math.prod(y.shape) for y in operator.outputs)
 
 
 def macs_of_kernel(first: int, last: int | None) -> Any:
-    """Output elements times the kernel's dimensions `first` to `last`, where it has as many as a plain one."""
+    """A function that counts output elements times the kernel's dimensions `first` to `last`.
+
+    It gives 0 for a kernel of another rank than the operator's plain one.
+    """
 
     def macs(operator: Operator) -> int:
         kernel = operator.shape(1)
@@ -107,7 +113,7 @@ def macs_of_kernel(first: int, last: int | None) -> Any:
 
 
 def macs_of_window(operator: Operator) -> int:
-    """Output elements times the window's."""
+    """Output elements times the pixels of the window."""
     return (
         elements(operator) * max(int(operator.options["size_width"]), 0) * max(int(operator.options["size_height"]), 0)
     )
@@ -120,5 +126,5 @@ def macs_of_transposed(operator: Operator) -> int:
 
 
 def macs_of_input(operator: Operator) -> int:
-    """One for each input element."""
+    """One for each element of the first input."""
     return math.prod(operator.shape(0)) if operator.inputs else 0

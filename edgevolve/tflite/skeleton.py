@@ -1,6 +1,6 @@
-"""A graph as an int8 `.tflite` without a framework: right shapes, operators and sizes, made-up weights and scales.
+"""Writes a graph as an int8 `.tflite` of the right shapes, operators and sizes, with random weights and made-up scales.
 
-A vendor's compiler or a profiler needs it to tell the cost of a network that is not trained. Its outputs mean nothing.
+A vendor's compiler or a profiler measures with it what a network costs before it is trained. Its outputs mean nothing.
 """
 
 from typing import Any
@@ -17,10 +17,10 @@ _WEIGHT_SCALE = 0.01
 
 
 def skeleton(graph: Graph, seed: int = 0, *, shared: bool = False) -> bytes:
-    """The bytes of the file; kernels are drawn from `seed`, so that compressors find them as hard as real ones.
+    """The bytes of the file. Kernels are drawn from `seed`; they are about as hard to compress as real ones.
 
-    With `shared`, kernels of one kind and shape are one buffer, which a compiler that remembers compresses once.
-    Raises `ShapeError` for an operator that TensorFlow Lite has under no name known here.
+    With `shared`, kernels of one kind and shape share a buffer, which a caching compiler compresses once. Raises
+    `ShapeError` for an operator without a row.
     """
     rng = np.random.default_rng(seed)
     constants: dict[str, NDArray[Any]] = {}
@@ -44,7 +44,7 @@ def skeleton(graph: Graph, seed: int = 0, *, shared: bool = False) -> bytes:
 
 
 def _kernel(rng: np.random.Generator, shape: Shape) -> NDArray[np.int8]:
-    """Bell-shaped values."""
+    """Normally distributed values."""
     return np.clip(rng.standard_normal(shape, dtype=np.float32) * 30, -127, 127).astype(np.int8)
 
 

@@ -1,7 +1,7 @@
-"""Reading a FlatBuffer that nobody vouches for: every offset and length is checked before it is followed.
+"""Reads an untrusted FlatBuffer: every offset and length is checked before it is followed.
 
-Tables are read by field number, as the schema numbers them. What is read of one file, weights apart, is limited to a
-few times its size and to 64 MiB, so that lists which share their bytes cannot grow without end. Source of the layout:
+Tables are read by field number, as the schema numbers them. The bytes read of one file, without weights, are limited to
+a few times its size and to 64 MiB, so that lists which share their bytes cannot grow without end. Source of the layout:
 FlatBuffers, "Internals".
 """
 
@@ -25,7 +25,7 @@ class Flatbuffer:
     """The bytes of one file, and how many of them may still be read."""
 
     def __init__(self, content: bytes) -> None:
-        """Take the whole file."""
+        """Start with nothing read of the whole file."""
         self.content = content
         self._allowance_bytes = min(_READS_PER_BYTE * len(content), _MOST_BYTES)
 
@@ -59,7 +59,7 @@ class Flatbuffer:
             raise FlatbufferError(f"the file ends at byte {len(self.content)}, before what it refers to")
 
     def spend(self, size_bytes: int) -> None:
-        """Count bytes as read. Raises `FlatbufferError` when they are more than a whole file can need."""
+        """Count bytes as read. Raises `FlatbufferError` beyond what a valid file can need."""
         self._allowance_bytes -= size_bytes
         if self._allowance_bytes < 0:
             raise FlatbufferError("the file refers to the same bytes over and over")
@@ -85,47 +85,47 @@ class Table:
         return cls(file, position, np.frombuffer(file.content, "<u2", size_bytes // 2 - 2, start + 4))
 
     def without_fields(self) -> "Table":
-        """A table of the same file that holds nothing but defaults."""
+        """A table of the same file in which every field has its default."""
         return Table(self.file, 0, self.fields[:0])
 
     def has(self, field: int) -> bool:
-        """Whether the field is there."""
+        """Whether the field is present."""
         return field < len(self.fields) and bool(self.fields[field])
 
     def integer(self, field: int, kind: str, default: int = 0) -> int:
-        """A whole number."""
+        """A field that is a whole number of type `kind`, a letter of `struct`."""
         return int(self.file.number(self._place(field), kind)) if self.has(field) else default
 
     def real(self, field: int, default: float = 0.0) -> float:
-        """A float32."""
+        """A field that is a float32."""
         return float(self.file.number(self._place(field), "f")) if self.has(field) else default
 
     def table(self, field: int) -> "Table | None":
-        """Another table."""
+        """A field that is a table; None where it is absent."""
         return Table.at(self.file, self.file.offset(self._place(field))) if self.has(field) else None
 
     def tables(self, field: int) -> list["Table"]:
-        """A vector of tables."""
+        """A field that is a vector of tables."""
         start, length = self._counted(field)
         return [Table.at(self.file, self.file.offset(start + 4 * i)) for i in range(length)]
 
     def integers(self, field: int) -> tuple[int, ...]:
-        """A vector of int32."""
+        """A field that is a vector of int32."""
         start, length = self._counted(field)
         return tuple(np.frombuffer(self.file.content, "<i4", length, start).tolist())
 
     def text(self, field: int) -> str:
-        """A string; bytes that are no UTF-8 are replaced."""
+        """A field that is a string; bytes that are not UTF-8 are replaced."""
         return self.data(field).decode(errors="replace")
 
     def data(self, field: int) -> bytes:
-        """The bytes of a vector of bytes."""
+        """A field that is a vector of bytes."""
         start, length = self._vector(field, 1)
         self.file.spend(length)
         return self.file.content[start : start + length]
 
     def length(self, field: int, element_bytes: int = 1) -> int:
-        """Length of a vector that lies in the file, without reading it."""
+        """The length of a field that is a vector, which lies within the file; its elements are not read."""
         return self._vector(field, element_bytes)[1]
 
     def _counted(self, field: int) -> tuple[int, int]:

@@ -1,13 +1,13 @@
-"""The device that a memory figure is for: pointer size, alignment and kernels of TensorFlow Lite Micro."""
+"""The target of a memory figure: pointer size, alignment and kernels of a build of TensorFlow Lite Micro."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class KernelSet(StrEnum):
-    """Which kernels the runtime is built with; they differ in the scratch memory that they ask for.
+    """The kernels that the runtime is built with; they differ in the scratch memory that they ask for.
 
-    Figures for REFERENCE are verified against the runtime itself, those of the CMSIS-NN sets follow from Arm's
+    Figures for REFERENCE are verified against the runtime itself. Those for the CMSIS-NN sets follow from Arm's
     published buffer formulas.
     """
 
@@ -20,7 +20,8 @@ class KernelSet(StrEnum):
 class Target:
     """A build of TensorFlow Lite Micro.
 
-    `pointer_bytes` is 4 on a microcontroller and 8 on the 64-bit host, `alignment_bytes` that of every planned buffer.
+    `pointer_bytes` is 4 on a microcontroller and 8 on the 64-bit host. Every planned buffer is aligned to
+    `alignment_bytes`.
     """
 
     name: str
@@ -34,7 +35,7 @@ class Target:
 
     @property
     def provenance(self) -> str:
-        """The source of its scratch figures, in words."""
+        """The source of the scratch figures, in words."""
         if self.kernels is not KernelSet.REFERENCE:
             return "from the published formulas of CMSIS-NN"
         if self.pointer_bytes == 4:
@@ -50,7 +51,7 @@ class Target:
 
 
 CORTEX_M = Target("cortex-m")
-"""A 32-bit Cortex-M with the reference kernels, what `arena_bytes` is for by default."""
+"""A 32-bit Cortex-M with the reference kernels, the default target of `arena_bytes`."""
 
 HOST = Target("host", pointer_bytes=8)
 """The 64-bit build of the `tflite-micro` wheel, on which figures are verified."""

@@ -1,7 +1,7 @@
-"""A graph, its constants and its scales as the bytes of a `.tflite`: int8 with scales by channel, or floats.
+"""Writes a graph, its constants and its scales as a `.tflite`: int8 with scales by channel, or floats.
 
-Tables are written by field number, as TensorFlow Lite's schema (version 3) numbers them; what is written of an
-operator is what its row declares.
+Tables are written by field number, as TensorFlow Lite's schema (version 3) numbers them. An operator is written as its
+row declares.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -36,9 +36,9 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Quantisation:
-    """What a tensor's integers stand for: real = scale · (integer − zero point).
+    """What a tensor's integers mean: real = scale · (integer − zero point).
 
-    One scale and one zero point for the whole tensor, or as many as `axis` is long, one for each of its entries.
+    There is one scale and zero point for the whole tensor, or one for each entry along `axis`.
     """
 
     scales: Sequence[float] | NDArray[np.floating]
@@ -62,16 +62,17 @@ def write_tflite(
     Args:
         graph: the network. Element types of activations are those of its tensors.
         constants: `NODE/kernel` and `NODE/bias` as the file stores them: kernels in the shapes that `Op.weights`
-            gives, int8 or float32, biases int32 or float32; kernels of 4 bits are int8 arrays from -8 to 7. A
-            bias that is not given is left out. What else an operator needs (axes, amounts, a shape) follows from the
-            graph. Equal arrays are stored once only if they are one object.
+            gives, int8 or float32, biases int32 or float32; kernels of 4 bits are int8 arrays from -8 to 7. A missing
+            bias is left out of the file. Other operands (axes, amounts, a shape) follow from the graph. Equal arrays
+            are stored once only if they are one object.
         quantised: scales by name, of activations (`graph.inputs[0].name`, `node.output.name`) and of constants.
             Scales of a kernel by channel belong to axis 3 of a depthwise kernel and to axis 0 of all others, those of
-            a bias to axis 0; a bias has the input's scale times the kernel's. What has no entry is not quantised.
-        plan: a memory plan, an offset in bytes for each tensor in the order in which they are written, -1 for those
-            that the runtime shall place: inputs, outputs of the nodes, constants in the order of their first reader.
+            a bias to axis 0; a bias has the input's scale times the kernel's. A tensor without an entry is not
+            quantised.
+        plan: a memory plan, an offset in bytes for each tensor in the order of writing (inputs, outputs of the nodes,
+            constants in the order of their first reader), -1 where the runtime places it.
 
-    Raises `ShapeError` for an operator without a row, and for a constant that lacks or does not fit.
+    Raises `ShapeError` for an operator without a row, and for a constant that is missing or does not fit.
     """
     return _Writer(graph, constants, quantised).file(plan)
 
@@ -89,7 +90,7 @@ class _Writer:
         self.stored: dict[int, int] = {}
         self.tables: dict[tuple[Shape, bytes], int] = {}
         self.written: dict[Any, int] = {}
-        """Lists and quantisations that stand in the file already: it may point to them many times."""
+        """Offsets of lists and quantisations already written: the file may point to them many times."""
 
     def file(self, plan: Sequence[int] | None) -> bytes:
         nodes = [(node, row_of(node.op)) for node in self.graph.nodes]
@@ -116,7 +117,7 @@ class _Writer:
         return bytes(self.out.Output())
 
     def version(self, row: Row) -> int:
-        """The least that every operator of the row needs."""
+        """The lowest version that serves all operators of the row."""
         bits = (getattr(node.op, "kernel_bits", 8) for node in self.graph.nodes if row_of(node.op) is row)
         return row.packed_version if row.packed_version and min(bits, default=8) < 8 else row.version
 
@@ -155,7 +156,7 @@ class _Writer:
         return self.tensor(name, shape, dtype, self.stored[id(values)])
 
     def table_of_numbers(self, name: str, values: NDArray[np.int32]) -> int:
-        """Axes, amounts, a shape: those that are equal are one tensor."""
+        """Write a tensor of axes, amounts or a shape; equal ones are one tensor."""
         key = (values.shape, values.tobytes())
         if key not in self.tables:
             self.buffers.append(self.buffer(values))
@@ -216,7 +217,7 @@ class _Writer:
 
 
 def _packed(name: str, values: NDArray[np.int8]) -> NDArray[np.uint8]:
-    """Two elements a byte, the first in its lower half."""
+    """4-bit elements packed two to a byte, the first in the lower half."""
     if values.min(initial=0) < -8 or values.max(initial=0) > 7:
         raise ShapeError(f"{name} has values beyond 4 bits")
     halves = (values.ravel() & 15).astype(np.uint8)
