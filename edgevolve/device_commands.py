@@ -224,7 +224,7 @@ def validate(
     graphs = read_networks(csv, [row.file for row in rows])
     pairs = [(row, graph) for row, graph in zip(rows, graphs, strict=True) if len(graph.nodes) > 1]
     if len(pairs) < 2:
-        raise PredictorError(f"{csv}: {len(pairs)} whole networks; at least two are needed")
+        raise PredictorError(f"{csv}: validation needs at least 2 networks of several layers; it has {len(pairs)}")
     whole = [graph for _, graph in pairs]
     truth = np.array([row.values[0] for row, _ in pairs])
     different = len({graph_hash(graph) for graph in whole})

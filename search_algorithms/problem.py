@@ -72,7 +72,9 @@ class Objective:
 
     def __post_init__(self) -> None:
         if self.direction not in ("minimise", "maximise", "target"):
-            raise ProblemError(f"objective {self.metric}: no direction {self.direction!r}")
+            raise ProblemError(
+                f"objective {self.metric}: direction must be minimise, maximise or target, not {self.direction!r}"
+            )
         if self.direction == "target" and self.target is None:
             raise ProblemError(f"target of {self.metric} must be a number, not None")
         _check_number(f"target of {self.metric}", self.target)

@@ -257,13 +257,15 @@ def test_bad_predictors_and_predictions_are_one_line(tmp_path):
     before = files(tmp_path)
     for predicted in (tmp_path / "p.json", table):
         done = edgevolve("validate", predicted, tmp_path / "one.csv")
-        check_refused(done, tmp_path, before, "one.csv: 1 whole networks; at least two are needed")
+        check_refused(
+            done, tmp_path, before, "one.csv: validation needs at least 2 networks of several layers; it has 1"
+        )
     done = edgevolve("validate", table, table, "--improve", tmp_path / "better.json")
     check_refused(done, tmp_path, before, "--improve needs the predictor itself")
     done = edgevolve("fit", table, "-o", tmp_path / "out.json", "--sheet", "tpu9")
     check_refused(done, tmp_path, before, "unknown device 'tpu9'")
     done = edgevolve("fit", table, "-o", tmp_path / "out.json", "--device", "other")
-    check_refused(done, tmp_path, before, "m.csv: no row of device other")
+    check_refused(done, tmp_path, before, "m.csv: no row of device other; it has rows of board")
     done = edgevolve("fit", table, "-o", tmp_path / "no" / "p.json")
     check_refused(done, tmp_path, before, "No such file")
 

@@ -263,7 +263,7 @@ def _by_lists(top: Path, files: list[Place], notes: list[str]) -> list[Place]:
     kept = [replace(file, part=part) for file, part in zip(files, parts, strict=True) if part]
     if not kept or not any(file.part != "train" for file in kept):
         raise DataError(
-            f"{shown(top / there[0])}: names no file of the folder; a line is a path such as {files[0].name}"
+            f"{shown(top / there[0])}: names no file of the folder; each line must be a path such as {files[0].name}"
         )
     if len(kept) < len(files):
         notes.append(f"left aside: {len(files) - len(kept)} files that are in no list of {top.name}/annotations")
@@ -306,7 +306,7 @@ def _match(pattern: re.Pattern[str], file: Place) -> str:
     match = pattern.search(file.name)
     name = match and match.group(min(1, pattern.groups))
     if not name:
-        raise DataError(f"{shown(file.path)}: group={pattern.pattern!r} finds nothing in {shown(file.name)}")
+        raise DataError(f"{shown(file.path)}: group={pattern.pattern!r} does not match {shown(file.name)}")
     return name
 
 

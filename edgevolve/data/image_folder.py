@@ -186,7 +186,9 @@ def image_pixels(
                 image.draft(mode, (2 * max(height, width),) * 2)  # a large JPEG is decoded at a half, a quarter …
             elif (size := _size(image)) != (height, width):
                 words = "×".join(map(str, size))
-                unreadable(path, f"is {words} pixels, the first {height}×{width}; size=({height}, {width}) resizes all")
+                unreadable(
+                    path, f"has {words} pixels, the first image {height}×{width}; size=({height}, {width}) resizes all"
+                )
                 return None
             turned = ImageOps.exif_transpose(image)
             if turned.mode.startswith("I"):  # 16 bits a pixel

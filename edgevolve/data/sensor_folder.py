@@ -142,7 +142,7 @@ class _Files:
     def _checked(self, values: NDArray[np.float64]) -> NDArray[np.float32]:
         self.channels = self.channels or values.shape[1]
         if values.shape[1] != self.channels:
-            raise DataError(f"has {values.shape[1]} channels, the first {self.channels}")
+            raise DataError(f"has {values.shape[1]} channels, but the first recording has {self.channels}")
         with np.errstate(over="ignore"):
             checked = values.astype(np.float32)
         if not np.isfinite(checked).all():

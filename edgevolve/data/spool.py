@@ -43,7 +43,7 @@ def spooled(pieces: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: type[
             return np.concatenate([np.empty((0, *shape), dtype), *kept])
         file.flush()
     except OSError as error:
-        raise DataError(f"{tempfile.gettempdir()}: {error.strerror}; TMPDIR names another folder") from error
+        raise DataError(f"{tempfile.gettempdir()}: {error.strerror}; set TMPDIR to another folder") from error
     finally:
         if file is not None:
             file.close()

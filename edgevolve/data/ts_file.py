@@ -65,7 +65,7 @@ class TsFile:
     def _parsed(self, line: str) -> tuple[str, NDArray[np.float32]]:
         *channels, label = line.strip().split(":")
         if len(channels) != self.channels:
-            raise DataError(f"has {len(channels)} channels, the first {self.channels}")
+            raise DataError(f"has {len(channels)} channels, but the first recording has {self.channels}")
         if label.strip() not in self.classes:
             raise DataError(f"has the class {label.strip()[:40]!r}, none of {', '.join(self.classes)[:100]}")
         try:

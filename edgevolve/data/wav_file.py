@@ -44,7 +44,7 @@ class Wav:
         except Exception as error:  # SciPy raises a dozen kinds for broken files
             raise DataError(f"not a WAV that can be read ({_reason(error)})") from error
         if not _RATES[0] <= rate <= _RATES[1]:
-            raise DataError(f"is at {rate} Hz; rates from {_RATES[0]} to {_RATES[1]} are read")
+            raise DataError(f"has a rate of {rate} Hz; it must be from {_RATES[0]} to {_RATES[1]} Hz")
         if not samples.size:
             raise DataError("holds no sample")
         return cls(int(rate), samples.reshape(len(samples), -1))

@@ -131,4 +131,6 @@ def _check_alike(array: bytes, models: Sequence[bytes], source: Source) -> None:
             raise ExportError(str(error)) from error
         same = np.array_equal(micro, micro_alone)
         if not same or not np.array_equal(open_model(part).outputs(images), alone.outputs(images)):
-            raise ExportError(f"network {number} of the set answers otherwise than its own file; please report this")
+            raise ExportError(
+                f"network {number} of the set gives other outputs than its own file; please report this bug"
+            )

@@ -69,7 +69,7 @@ def require_loopback() -> None:
             socket.create_connection(server.getsockname(), timeout=_DEADLINE_S).close()
     except OSError as error:
         raise ClusterError(
-            f"127.0.0.1: {error.strerror or error}; Ray needs the loopback interface, with: ip link set lo up"
+            f"127.0.0.1: {error.strerror or error}; Ray needs the loopback interface; run: ip link set lo up"
         ) from error
 
 

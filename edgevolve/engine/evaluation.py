@@ -94,7 +94,9 @@ def _checked(outcome: Completed, job: Job, task: Task) -> Completed:
     given = _numbers(outcome.metrics)
     overwritten = [name for name in given if given[name] != job.metrics.get(name, given[name])]
     if overwritten := [name for name in overwritten if name not in task.metric_names]:
-        raise MetricError(f"{overwritten[0]} is known before, and not among the task's metric_names")
+        raise MetricError(
+            f"the task changed {overwritten[0]}, which was known before; list it in metric_names if the task decides it"
+        )
     metrics = {**job.metrics, **given}
     curves = {_name(name): tuple(float(value) for value in values) for name, values in outcome.curves.items()}
     missing = [name for name in task.metric_names if name not in metrics]

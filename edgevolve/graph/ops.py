@@ -186,7 +186,7 @@ class Pad:
 
     def __post_init__(self) -> None:
         if min(*self.height, *self.width) < 0:
-            raise ShapeError(f"{self} has a negative amount")
+            raise ShapeError(f"Pad needs amounts of at least 0, not height {self.height}, width {self.width}")
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """(1, top + height + bottom, left + width + right, channels)."""
@@ -216,7 +216,7 @@ class Slice:
     def __post_init__(self) -> None:
         check_positive(self, *self.end, *self.stride)
         if not len(self.begin) == len(self.end) == len(self.stride) or min(self.begin, default=0) < 0:
-            raise ShapeError(f"{self} needs as many begins, of at least 0, as ends and strides")
+            raise ShapeError(f"begin, end and stride must have one length, and begin be at least 0: {self}")
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """The batch of 1, then the number of elements that each axis keeps."""

@@ -153,7 +153,7 @@ def _window(op: Conv2D | DepthwiseConv2D | _Pool2D, x: Shape) -> Pair:
     if op.padding is Padding.VALID:
         window = op.window
         if window[0] > height or window[1] > width:
-            raise ShapeError(f"{op} does not fit a map of {x}")
+            raise ShapeError(f"{op}: a window of {window[0]}×{window[1]} does not fit a map of {height}×{width}")
         height, width = height - window[0] + 1, width - window[1] + 1
     return -(-height // op.stride[0]), -(-width // op.stride[1])
 

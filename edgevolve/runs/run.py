@@ -205,13 +205,13 @@ class Run:
         """
         record = self.record(number)
         if isinstance(record.outcome, Rejected):
-            raise JournalError(f"{self.path}: candidate {number} was rejected, its network is not kept")
+            raise JournalError(f"{self.path}: candidate {number} was rejected, so its network was not kept")
         if number in self._in_flight:
             return graph_from_json(self._in_flight[number].graph)
         for event in read(self.path):
             if isinstance(event, events.Finished if record.reshaped else events.Asked) and event.number == number:
                 return graph_from_json(event.graph or {})
-        raise JournalError(f"{self.path}: the network of candidate {number} is no longer there")
+        raise JournalError(f"{self.path}: the network of candidate {number} is missing; the journal was cut")
 
     @property
     def artefacts(self) -> Artefacts:

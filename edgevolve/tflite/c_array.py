@@ -44,7 +44,7 @@ def array_of(text: str, is_model: Callable[[bytes], bool]) -> bytes:
         raise ValueError("no array of bytes in it is a TensorFlow Lite file")
     if len(models) > 1:
         names = ", ".join(_name(plain, start) for start, _ in models[:_MOST_NAMES])
-        raise ValueError(f"{len(models)} arrays are TensorFlow Lite files ({names}); leave one of them")
+        raise ValueError(f"{len(models)} arrays are TensorFlow Lite files ({names}); keep only one")
     return models[0][1]
 
 

@@ -19,7 +19,7 @@ def check_calls(subgraphs: Sequence[Subgraph]) -> None:
             who = f"{operator.name.lower()}_{index}" + (f" of subgraph {number}" if number else "")
             for called in operator.calls:
                 if not 0 <= called < len(subgraphs):
-                    raise TfliteError(f"damaged: {who} runs subgraph {called} of {len(subgraphs)}")
+                    raise TfliteError(f"damaged: {who} calls subgraph {called}; the file has {len(subgraphs)}")
             _check_ends(who, operator.name, len(operator.inputs), len(operator.outputs), operator.calls, subgraphs)
     calls = [tuple(called for operator in part.operators for called in operator.calls) for part in subgraphs]
     try:

@@ -57,15 +57,17 @@ class FileTensors:
     def _tensor(self, index: int, name: str, made: bool) -> Tensor:
         table = self._tables[index]
         if table.integer(10, "I"):
-            raise TfliteError(f"tensor {name} is kept in another file")
+            raise TfliteError(f"tensor {name} is stored in another file, which edgevolve does not read")
         tensor = Tensor(name, _shape(table, name), _dtype(table.integer(1, "b"), name))
         stored_bytes = self._stored_bytes(table, name)
         if made and stored_bytes:
             raise TfliteError(f"tensor {name} is a constant and is written to")
         if stored_bytes and not table.has(6) and stored_bytes != tensor.size_bytes:
-            raise TfliteError(f"tensor {name} has {stored_bytes} bytes in the file, its shape {tensor.size_bytes}")
+            raise TfliteError(
+                f"tensor {name} has {stored_bytes} bytes in the file, but its shape needs {tensor.size_bytes}"
+            )
         if tensor.size_bytes > _MAX_TENSOR_BYTES:
-            raise TfliteError(f"tensor {name} has {tensor.size_bytes} bytes")
+            raise TfliteError(f"tensor {name} has {tensor.size_bytes} bytes; at most {_MAX_TENSOR_BYTES} are read")
         constant = not made and index not in self.variables and (stored_bytes > 0 or tensor.size_bytes == 0)
         return Tensor(name, tensor.shape, tensor.dtype, constant)
 
@@ -95,7 +97,7 @@ def _shape(table: Table, name: str) -> Shape:
     """The shape; an open batch is 1."""
     shape = table.integers(0)
     if len(shape) > _MAX_RANK:
-        raise TfliteError(f"tensor {name} has {len(shape)} dimensions")
+        raise TfliteError(f"tensor {name} has {len(shape)} dimensions; at most {_MAX_RANK} are read")
     if shape[:1] == (-1,):
         shape = (1, *shape[1:])
     if min(shape, default=0) < 0:

@@ -177,9 +177,14 @@ class EdgeTPUv6Predictor:
             format_read = payload.get("format") if isinstance(payload, dict) else type(payload).__name__
             raise PredictorError(f"not a v6 predictor of this format ({FORMAT}): {format_read!r}")
         if payload.get("columns") != [*PARTS, *SHAPES]:
-            raise PredictorError("made for other columns of the workload: make it again")
+            raise PredictorError(
+                "made for other columns of the workload; benchmarks/make_v6_predictor.py makes it again"
+            )
         if payload.get("sheets") != {chip: fingerprint(sheet(chip)) for chip in (SOURCE, TARGET)}:
-            raise PredictorError(f"made for other figures than the sheets of {SOURCE} and {TARGET} hold: make it again")
+            raise PredictorError(
+                f"the sheets of {SOURCE} or {TARGET} changed since it was made; "
+                "benchmarks/make_v6_predictor.py makes it again"
+            )
         try:
             return cls._parsed(payload)
         except Exception as error:

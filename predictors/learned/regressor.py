@@ -163,8 +163,8 @@ class PerformanceRegressor:
         """
         if (table.names, table.version) != (self.names, self.version):
             raise PredictorError(
-                f"the predictor knows version {self.version} of {len(self.names)} features, "
-                f"not version {table.version} of {len(table.names)}"
+                f"the predictor was fitted to version {self.version} of {len(self.names)} features, "
+                f"not to version {table.version} of {len(table.names)}; fit it again"
             )
         with np.errstate(all="ignore"):
             value = self._value(table.rows)

@@ -44,6 +44,7 @@ def read_measurements(path: Path | str, columns: Sequence[str], device: str | No
     threads, and where no row is left.
     """
     rows = _rows(Path(path), (NETWORK, *columns, *(["device"] if device else [])))
+    devices = sorted({row["device"] for _, row in rows}) if device else []
     rows = [(number, row) for number, row in rows if device is None or row["device"] == device]
     for name, advice in (("device", "choose one with --device"), ("threads", "keep them in files of their own")):
         kinds = sorted({row.get(name, "") for _, row in rows})
@@ -57,7 +58,8 @@ def read_measurements(path: Path | str, columns: Sequence[str], device: str | No
             Measurement(row[NETWORK], tuple(_number(path, number, name, row[name]) for name in columns))
         )
     if not measurements:
-        raise PredictorError(f"{path}: no row{f' of device {device}' if device else ''}")
+        others = f" of device {device}; it has rows of {', '.join(devices[:4])}" if devices else " below its header"
+        raise PredictorError(f"{path}: no row{others}")
     return measurements
 
 

@@ -41,7 +41,9 @@ def validate(
 
     guesses, truth = np.asarray(predicted, dtype=np.float64), np.asarray(measured, dtype=np.float64)
     if guesses.shape != truth.shape or guesses.ndim != 1 or len(truth) < 2:
-        raise PredictorError(f"{guesses.size} predictions and {truth.size} measurements: at least two of each")
+        raise PredictorError(
+            f"validation needs at least 2 networks, not {guesses.size} predictions and {truth.size} measurements"
+        )
     if not (np.isfinite(truth) & (truth > 0) & np.isfinite(guesses)).all():
         raise PredictorError("predictions and measurements must be finite, and measurements positive")
     relative = abs(guesses / truth - 1)

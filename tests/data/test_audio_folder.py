@@ -248,7 +248,7 @@ def broken(content, tmp_path):
         ("cut off", r"odd.wav: not a WAV that can be read \(it is shorter than its header says\)"),
         ("no sample", "odd.wav: "),
         ("compressed", "odd.wav: not a WAV that can be read"),
-        ("rate of 1", "odd.wav: is at 1 Hz; rates from 1000 to 400000 are read"),
+        ("rate of 1", "odd.wav: has a rate of 1 Hz; it must be from 1000 to 400000 Hz"),
     ],
 )
 def test_an_unreadable_file_is_one_line_or_left_out_on_request(tmp_path, folder, content, message):
@@ -278,7 +278,7 @@ def test_floats_that_are_not_finite(folder):
         ({"background": 0.1}, "background is from 0 to 1 and needs silence=True"),
         ({"background": 2, "silence": True}, "background is from 0 to 1"),
         ({"silence": True}, "silence=True needs WAV files in a folder _background_noise_"),
-        ({"group": r"_(x)"}, "finds nothing in no/p0_0.wav"),
+        ({"group": r"_(x)"}, "does not match no/p0_0.wav"),
     ],
 )
 def test_settings_that_do_not_fit_are_one_line(folder, options, message):

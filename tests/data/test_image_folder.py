@@ -83,7 +83,9 @@ def test_files_named_by_their_class_need_no_folders(tmp_path):
 
 def test_sizes_and_colours_are_as_asked_for(folder):
     save(folder / "cat" / "wide.jpg", picture(1, 3, 64))
-    with pytest.raises(DataError, match=r"wide\.jpg: is 64×64 pixels, the first 20×20; size=\(20, 20\) resizes all"):
+    with pytest.raises(
+        DataError, match=r"wide\.jpg: has 64×64 pixels, the first image 20×20; size=\(20, 20\) resizes all"
+    ):
         ImageFolder(str(folder)).load()
     assert ImageFolder(str(folder), size=(10, 12)).load().train.x.shape[1:] == (10, 12, 1)
     data = ImageFolder(str(folder), size=16, colour=True)
@@ -181,7 +183,7 @@ def broken(folder, kind):
         ("no image", "odd.png: not a PNG, JPEG or BMP"),
         ("cut off", "odd.png: cannot be decoded"),
         ("header alone", "odd.png: "),
-        ("another size", "odd.png: is 30×30 pixels, the first 20×20"),
+        ("another size", "odd.png: has 30×30 pixels, the first image 20×20"),
         ("huge", "odd.png: 9000×9000 pixels; up to 64 million are read"),
         ("very huge", "odd.png: too many pixels; up to 64 million are read"),
         ("a gif by another name", "odd.png: not a PNG, JPEG or BMP"),
@@ -220,7 +222,7 @@ def test_a_folder_that_gives_no_data_set_is_one_line(tmp_path, folder):
     (folder / "test").mkdir()
     os.rename(folder / "cat", folder / "test" / "cat")
     assert "group='(' is not a regular expression" in refused(folder, group="(")
-    assert "finds nothing in dog/0.png" in refused(folder, group="(scene)")
+    assert "does not match dog/0.png" in refused(folder, group="(scene)")
     assert "size must be (height, width)" in refused(folder, size=(0, 3))
     assert "nul" in refused("nul\0")
 

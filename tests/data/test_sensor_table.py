@@ -184,7 +184,12 @@ def test_a_bad_row_is_one_line_or_left_out_on_request(tmp_path, change, message)
         ("a.ts", "@classLabel true a b\n@data\n1,2:a\n1,2:c\n", {}, "line 4: has the class 'c', none of a, b"),
         ("a.ts", "@classLabel true a b\n@data\n1,2:a\n1,?:b\n", {}, "line 4: holds a value that is not a number"),
         ("a.ts", "@classLabel true a b\n@data\n1,2:a\n1,NaN:b\n", {}, "line 4: a value is missing"),
-        ("a.ts", "@classLabel true a b\n@data\n1,2:a\n1,2:3,4:b\n", {}, "line 4: has 2 channels, the first 1"),
+        (
+            "a.ts",
+            "@classLabel true a b\n@data\n1,2:a\n1,2:3,4:b\n",
+            {},
+            "line 4: has 2 channels, but the first recording has 1",
+        ),
         ("a.ts", "@classLabel true a b\n@data\n1,2:3:a\n", {}, "line 3: channels are of different length"),
         ("a.npz", "no archive", {}, "a.npz: not an .npz of plain arrays"),
     ],

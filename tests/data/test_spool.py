@@ -41,5 +41,5 @@ if child:
 def test_a_disk_that_refuses_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setattr("edgevolve.data.spool.IN_MEMORY_BYTES", 10)
     monkeypatch.setattr("edgevolve.data.spool._folder", lambda: tmp_path / "nowhere")
-    with pytest.raises(DataError, match="No such file or directory; TMPDIR names another folder"):
+    with pytest.raises(DataError, match="No such file or directory; set TMPDIR to another folder"):
         spooled([np.zeros((9, 3), np.uint8)], (3,), np.uint8)

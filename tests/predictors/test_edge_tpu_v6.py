@@ -150,7 +150,7 @@ def test_a_predictor_reads_back_exactly(tmp_path, simulated):
         ("[]", "not a v6 predictor of this format.*'list'"),
         ('{"format": "edgevolve-predictor-1"}', "not a v6 predictor of this format"),
         (json.dumps({**PAYLOAD, "columns": ["array_ms"]}), "other columns"),
-        (json.dumps({**PAYLOAD, "sheets": {}}), "made for other figures than the sheets"),
+        (json.dumps({**PAYLOAD, "sheets": {}}), "the sheets of edge_tpu_v5e or edge_tpu_v6 changed"),
         (json.dumps({**PAYLOAD, "points": [[1.0]]}), "not a v6 predictor: ValueError"),
         (json.dumps({**PAYLOAD, "reach": float("nan")}), "cannot be read as a v6 predictor .ValueError"),
         (json.dumps({**PAYLOAD, "means": 3}), "not a v6 predictor: ValueError"),

@@ -181,7 +181,7 @@ def test_a_damaged_file_is_refused(tmp_path, bent):
 
 
 def test_other_features_than_those_fitted_are_refused(bent):
-    with pytest.raises(PredictorError, match="the predictor knows version 1 of"):
+    with pytest.raises(PredictorError, match="the predictor was fitted to version 1 of"):
         bent.predict(networks(3).with_column("more", [1, 2, 3]))
 
 

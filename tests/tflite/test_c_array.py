@@ -54,7 +54,7 @@ def test_an_array_is_the_file_whatever_its_numbers_look_like(tmp_path, name):
         (xxd(MODEL).replace("0x54", "0x154", 1), "no array of bytes in it is a TensorFlow Lite file"),
         (xxd(MODEL).replace("0x54", "kMark", 1), "no array of bytes in it is a TensorFlow Lite file"),
         ("/* " + xxd(MODEL), "no array of bytes in it is a TensorFlow Lite file"),
-        (xxd(MODEL, "one") + xxd(MODEL, "two"), r"2 arrays are TensorFlow Lite files \(one, two\); leave one of them"),
+        (xxd(MODEL, "one") + xxd(MODEL, "two"), r"2 arrays are TensorFlow Lite files \(one, two\); keep only one"),
         (xxd(MODEL[:100]), "damaged: the file ends at byte 100"),
     ],
 )

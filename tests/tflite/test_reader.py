@@ -295,7 +295,7 @@ def outside_the_file(net, x, y):
         (field_of("tensors", 0, "shape", [1] * 9), "tensor t0 has 9 dimensions"),
         (field_of("tensors", 1, "shape", [2**31 - 1] * 3), "tensor t1 has 9903520300447984150353281023 bytes"),
         (field_of("tensors", 0, "buffer", 7), "damaged: it names buffer, that of tensor t0, 7 of 1"),
-        (field_of("tensors", 0, "externalBuffer", 7), "tensor t0 is kept in another file"),
+        (field_of("tensors", 0, "externalBuffer", 7), "tensor t0 is stored in another file"),
         (field_of("operators", 0, "inputs", [7]), "damaged: it names tensor, read by relu_0, 7 of 2"),
         (field_of("operators", 0, "inputs", [-2]), "damaged: it names tensor, read by relu_0, -2 of 2"),
         (field_of("operators", 0, "inputs", [1]), "not a network that can run: relu_0 reads t1 before it is made"),
@@ -313,7 +313,7 @@ def outside_the_file(net, x, y):
         (lambda net, x, y: ([x], [y], 0), "0 subgraphs; edgevolve reads 1 to 1000"),
         (
             lambda net, x, y: net.constant([1, 2, 3], shape=(1, 4)) and None,
-            "tensor t2 has 3 bytes in the file, its shape 4",
+            "tensor t2 has 3 bytes in the file, but its shape needs 4",
         ),
         (outside_the_file, "damaged: the file ends at byte"),
     ],

@@ -159,8 +159,8 @@ def one_way() -> tuple[TfliteFile, list[int], list[int]]:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"condSubgraphIndex": 1, "bodySubgraphIndex": 7}, "damaged: while_0 runs subgraph 7 of 2"),
-        ({"condSubgraphIndex": -1, "bodySubgraphIndex": 1}, "damaged: while_0 runs subgraph -1 of 2"),
+        ({"condSubgraphIndex": 1, "bodySubgraphIndex": 7}, "damaged: while_0 calls subgraph 7; the file has 2"),
+        ({"condSubgraphIndex": -1, "bodySubgraphIndex": 1}, "damaged: while_0 calls subgraph -1; the file has 2"),
         ({"condSubgraphIndex": 1, "bodySubgraphIndex": 0}, "not a network that can run: subgraph 0 runs itself"),
         ({}, "not a network that can run: subgraph 0 runs itself"),
     ],
