@@ -41,12 +41,12 @@ from rich.console import Console
 from rich.table import Table
 
 from edgevolve.deployment import ExportError
-from edgevolve.deployment.flatbuffer import PLAN_NAME, unpacked
+from edgevolve.deployment.flatbuffer import unpacked
 from edgevolve.deployment.isolated import IsolatedError, run_isolated
 from edgevolve.deployment.micro import MicroError, available, run_on_micro
 from edgevolve.deployment.optimise import optimised, random_inputs
 from edgevolve.reports.network import inspect_file, network_json, network_table
-from edgevolve.tflite import TfliteError, TfliteModel, load_tflite, runtimes
+from edgevolve.tflite import PLAN_NAME, TfliteError, TfliteModel, load_tflite, runtimes
 from resource_models import HOST, Footprint
 
 _LIMIT_S = 600

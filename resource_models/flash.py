@@ -11,7 +11,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
 
 from edgevolve.graph import Activation, DType, Graph, Opaque, Tensor
-from edgevolve.tflite import ROWS, Operator, Row, of_one_scale, row_of
+from edgevolve.tflite import PLAN_NAME, ROWS, Operator, Row, of_one_scale, row_of
 from resource_models.constants import Constant, constant_key, constants
 
 _Fields = tuple[tuple[int, int], ...]
@@ -20,7 +20,7 @@ _Fields = tuple[tuple[int, int], ...]
 _Scales = Mapping[str, tuple[Hashable, Hashable]]
 """Scale and zero point of activations by name."""
 
-_PLAN_NAME_CHARACTERS = len("OfflineMemoryAllocation")
+_PLAN_NAME_CHARACTERS = len(PLAN_NAME)
 _FROM_ZERO = (Activation.RELU, Activation.RELU6)
 _LEFT_OUT = -1
 _LEAST = -128

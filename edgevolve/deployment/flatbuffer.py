@@ -7,12 +7,10 @@ import numpy as np
 
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.once import Once
+from edgevolve.tflite import PLAN_NAME
 
 IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16
-
-PLAN_NAME = "OfflineMemoryAllocation"
-"""The metadata under which TensorFlow Lite Micro looks for offsets of its tensors."""
 
 
 def schema() -> Any:

@@ -4,12 +4,12 @@ import tensorflow as tf
 
 from benchmarks.arena_fidelity import network, some_weights
 from edgevolve.deployment import ExportError, isolated
-from edgevolve.deployment.flatbuffer import PLAN_NAME, packed, schema, set_plan, unpacked
+from edgevolve.deployment.flatbuffer import packed, schema, set_plan, unpacked
 from edgevolve.deployment.micro import available
 from edgevolve.deployment.optimise import lean, optimised, replanned
 from edgevolve.graph import Add, Conv2D, GraphBuilder
 from edgevolve.quantisation.litert import open_model
-from edgevolve.tflite import TfliteError, read_tflite
+from edgevolve.tflite import PLAN_NAME, TfliteError, read_tflite
 from resource_models import buffers, stored_head_bytes
 from tests.deployment.converter import to_tflite_int8
 from tests.tflite.test_hostile_tflite import branches, mutated

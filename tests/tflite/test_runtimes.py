@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from edgevolve.deployment.flatbuffer import PLAN_NAME, packed, schema, set_plan, unpacked
+from edgevolve.deployment.flatbuffer import packed, schema, set_plan, unpacked
 from edgevolve.deployment.micro import MicroError, available, run_on_micro
-from edgevolve.tflite import read_tflite, runtimes
+from edgevolve.tflite import PLAN_NAME, read_tflite, runtimes
 from resource_models import HOST, file_footprint
 from tests.tflite.operator_files import CASES
 from tests.tflite.test_hostile_tflite import outcome
