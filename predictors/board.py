@@ -1,6 +1,6 @@
 """Boards: the memory that a program may use, the kernels, and the device that predicts the latency.
 
-Each is a YAML file like the sheets of devices, every figure with provenance and source. Sizes are in bytes.
+A board is a YAML file, like the sheets of devices: every figure has a provenance and a source. Sizes are in bytes.
 """
 
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ _TARGETS: Mapping[Kernels, Target] = {
     Kernels.CMSIS_NN_MVE: TARGETS["cortex-m-mve"],
     Kernels.ESP_NN: CORTEX_M,
 }
-"""The target whose arena counts. CMSIS-NN's plain C asks for the DSP kernels' columns in convolutions and for nothing
+"""The target that sizes the arena. CMSIS-NN's plain C asks for the DSP kernels' columns in convolutions and for nothing
 else (`arm_convolve_get_buffer_sizes_s8.c` and its like), so that the DSP figure is never too small."""
 
 _REMARKS: Mapping[Kernels, str] = {
@@ -73,7 +73,7 @@ class Latency(BaseModel):
 
 
 class Framework(BaseModel):
-    """The memory that may be used under a framework: by region, what is taken of it, part by part.
+    """The memory that a program may use under a framework: for each region the parts that are taken.
 
     A model is stored in `flash`, an arena in `ram`. A region that is not named can hold neither.
     """
@@ -85,9 +85,9 @@ class Framework(BaseModel):
 
 
 class BoardSheet(BaseModel):
-    """A board as its file has it; `ram` and `flash` are contiguous regions by name.
+    """A board as its file describes it; `ram` and `flash` are contiguous regions by name.
 
-    The first framework counts unless another is named.
+    The first framework is the default.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -116,13 +116,13 @@ class BoardSheet(BaseModel):
 
 
 def free_bytes(region: Figure, taken: Mapping[str, Figure]) -> int:
-    """Whole bytes of a region that are left."""
+    """The whole bytes of a region that are left."""
     return int(region.value - sum(part.value for part in taken.values()))
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """The region of a memory with the most bytes left: its size, and what is taken of it part by part."""
+    """The region of a memory with the most bytes left: its size, and the parts that are taken."""
 
     region: str
     size: Figure
@@ -164,12 +164,12 @@ class Board:
 
     @property
     def target(self) -> Target:
-        """The build of TensorFlow Lite Micro whose arena counts."""
+        """The build of TensorFlow Lite Micro for which the arena is computed."""
         return _TARGETS[self.sheet.kernels]
 
     @property
     def lower_bound(self) -> bool:
-        """Whether its kernels ask for scratch that the target's arena leaves out."""
+        """Whether the target's arena is only a lower bound, since the board's kernels ask for more scratch."""
         return self.sheet.kernels is Kernels.ESP_NN
 
     @property
@@ -184,13 +184,13 @@ class Board:
 
     @property
     def rooms(self) -> Mapping[str, Room]:
-        """The regions by the metric that each of them bounds."""
+        """The regions by the metric that each bounds: `arena_bytes` and `flash_bytes`."""
         arena = ARENA.name if self.target == CORTEX_M else f"{ARENA.name}@{self.target.name}"
         return {arena: self.arena, FLASH.name: self.flash}
 
     @property
     def weakest(self) -> Provenance:
-        """The least sure provenance among the figures that its bounds follow from."""
+        """The least certain provenance among the figures behind its bounds."""
         return weakest(one for room in self.rooms.values() for one in (room.size, *room.taken.values()))
 
     @property
@@ -210,9 +210,9 @@ class Board:
         return tuple(" ".join(line.split()) for line in lines)
 
     def device(self) -> Device | None:
-        """The device that predicts its latency, under the board's name; None if there is none.
+        """The device that predicts the board's latency, with the board's name; None if there is none.
 
-        A sheet that counts cycles takes the board's clock. Raises `PredictorError` as `predictors.device` does.
+        A sheet of cycles takes the board's clock. Raises `PredictorError` as `predictors.device` does.
         """
         given = self.sheet.latency
         if given is None:
@@ -239,13 +239,13 @@ def read_board(path: Path | str) -> BoardSheet:
 
 @cache
 def boards() -> Mapping[str, BoardSheet]:
-    """The boards that come with the package, by name."""
+    """The packaged boards by name."""
     sheets = [read_board(path) for path in sorted(FOLDER.glob("*.yaml"))]
     return {one.name: one for one in sheets}
 
 
 def board(name: str) -> Board:
-    """The board NAME or NAME/FRAMEWORK; NAME is of the package, or a YAML file. Raises `PredictorError`."""
+    """The board NAME or NAME/FRAMEWORK; NAME is a packaged board or a YAML file. Raises `PredictorError`."""
     called, slash, framework = name.rpartition("/")
     if not slash or is_yaml(name):
         called, framework = name, ""

@@ -1,7 +1,7 @@
 """The one entrance to all devices: what a network costs on a device, and the source of the figures.
 
-A device is a packaged sheet, a sheet of the user's own, either of them together with a predictor that was fitted on
-measurements, or an object of the user's own.
+A device is a packaged sheet, a user's own sheet, either of them with a predictor fitted to measurements, or a user's
+own object.
 """
 
 import hashlib
@@ -36,10 +36,10 @@ EFFICIENCY = Metric("tops_per_watt", "TOPS/W", "TOPS/W", better="higher")
 register(LATENCY, ENERGY, EFFICIENCY)
 
 METRICS = (LATENCY.name, ENERGY.name, EFFICIENCY.name)
-"""The metrics of devices: milliseconds and microjoules of one inference, and 10¹² operations per joule."""
+"""The metrics of devices: milliseconds and microjoules of one inference, and 10¹² operations a joule."""
 
 _BEYOND = "; without interval where unlike what was learned from"
-"""Journals hold these words, and a resume compares them: they stay as they are."""
+"""Journals hold these words, and a resume compares them: never change them."""
 
 
 @runtime_checkable
@@ -63,17 +63,18 @@ class Device(Protocol):
 
 
 def device(source: Any, predictor: str | PathLike[str] | None = None) -> Device:
-    """The device of a packaged name, a `.yaml` file, or an object of the user's own.
+    """The device of a packaged name, of a `.yaml` sheet, or of a user's own object.
 
-    `edge_tpu_v6` is `EdgeTPUv6Predictor.from_pretrained()`; the other packaged devices are what their sheets say.
+    `edge_tpu_v6` is `EdgeTPUv6Predictor.from_pretrained()`. Other packaged devices predict from their sheets.
 
-    With `predictor`, a JSON file that `DevicePredictor.save` or `PerformanceRegressor.save` wrote, its metric is
-    learned from measurements; a file of the former names its device, so that it may also stand alone. An object has
-    either `ops_per_second` and `memory_bandwidth` (bytes a second), or `predict(graph)`, which returns numbers by
-    metric, or one number for `latency_ms`, or `predict_latency(graph)`, which returns that number; `name`,
-    `metric_names` and `provenance` if it likes. Its own function is called, not its rates, where it has both.
+    `predictor` is a JSON file that `DevicePredictor.save` or `PerformanceRegressor.save` wrote; its metric is then
+    learned from measurements. A `DevicePredictor` names its device, so its file also serves as `source` alone.
 
-    Raises `PredictorError`, in one line, for what is no device, or a device that cannot predict.
+    An object has `predict(graph)`, which returns numbers by metric, or one number for `latency_ms`; or
+    `predict_latency(graph)`, which returns that number; or `ops_per_second` and `memory_bandwidth` (bytes a second),
+    which count only where it has no function. `name`, `metric_names` and `provenance` are optional.
+
+    Raises `PredictorError`, in one line, for anything else, and for a device that cannot predict.
     """
     if predictor is not None:
         return _learned(source, Path(predictor))
@@ -92,7 +93,7 @@ def device(source: Any, predictor: str | PathLike[str] | None = None) -> Device:
 
 @dataclass(frozen=True, slots=True)
 class _SheetDevice:
-    """A device that is predicted by its sheet alone, or by Arm's compiler with the sheet's settings."""
+    """A device predicted by its sheet alone, or by Arm's compiler with the sheet's settings."""
 
     sheet: Sheet
 
@@ -109,11 +110,11 @@ class _SheetDevice:
         return MODELS[self.sheet.kind].source.format(self.sheet.weakest)
 
     def operations_ms(self, floats: float, integers: float) -> float:
-        """Time of a front end's operations; 0 if the sheet has no figures for them."""
+        """The milliseconds of a front end's operations; 0 if the sheet has no figures for them."""
         return plain_operations_ms(self.sheet, floats, integers)
 
     def bands_ms(self, sliced_bytes: int, joined_bytes: int, operators: int) -> float:
-        """Time of what a network in bands copies and of the operators that it has more, by assumed cycles."""
+        """The milliseconds of the copies and of the added operators of a network in bands, by assumed cycles."""
         return bands_ms(self.sheet, sliced_bytes, joined_bytes, operators)
 
     def predict(self, graph: Graph) -> Mapping[str, Estimated]:
@@ -122,7 +123,7 @@ class _SheetDevice:
 
 @dataclass(frozen=True, slots=True)
 class _LearnedDevice:
-    """A device that is predicted by what was learned, with intervals; `digest` identifies the predictor's file."""
+    """A device with a learned predictor, which gives intervals; `digest` identifies the predictor's file."""
 
     name: str
     metric_names: tuple[str, ...]
@@ -150,7 +151,7 @@ def _sheet(source: Any) -> Sheet:
 
 
 def _learned(source: Any, path: Path) -> Device:
-    """The device of a predictor's file: `source`, or the one that the file names."""
+    """The device of a predictor's file, named by `source`, or by the file."""
     base = None if source is None else _sheet(source)
     predictor = read_predictor(path, _from_json)
     if isinstance(predictor, DevicePredictor):
@@ -176,6 +177,6 @@ def _learned(source: Any, path: Path) -> Device:
 
 
 def _from_json(payload: Any) -> DevicePredictor | PerformanceRegressor:
-    """What either of them saved."""
+    """The predictor that one of the two classes saved."""
     of_device = isinstance(payload, dict) and payload.get("format") == OF_DEVICE
     return DevicePredictor.from_json(payload) if of_device else PerformanceRegressor.from_json(payload)

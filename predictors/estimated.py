@@ -1,4 +1,4 @@
-"""A predicted number, and many of them."""
+"""Predicted numbers with their intervals."""
 
 from dataclasses import dataclass
 
@@ -10,10 +10,10 @@ from predictors.workload import FloatArray
 
 @dataclass(frozen=True, slots=True)
 class Estimated:
-    """A prediction. `low` and `high` are its interval, or None if its error is not known.
+    """A prediction. `low` and `high` are its interval, or None if its error is unknown.
 
-    A spec sheet has no known error, so analytical predictions have no interval. Learned predictions have the conformal
-    interval of their predictor if the network is like those in training, and none otherwise.
+    The error of a spec sheet is unknown, so analytical predictions have no interval. Learned predictions have the
+    conformal interval of their predictor if the network is similar to its training samples, and none otherwise.
     """
 
     value: float
@@ -23,7 +23,7 @@ class Estimated:
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
-    """Predictions of several networks, a row for each; `in_domain` is false if the network is unlike all samples."""
+    """Predictions of several networks, one row each; `in_domain` is false for a network unlike all training samples."""
 
     value: FloatArray
     low: FloatArray
@@ -31,6 +31,6 @@ class Estimates:
     in_domain: NDArray[np.bool_]
 
     def __getitem__(self, row: int) -> Estimated:
-        """One of them; without an interval if the network is unlike all samples."""
+        """The prediction of one row, without an interval if the network is unlike all training samples."""
         value, low, high = (float(part[row]) for part in (self.value, self.low, self.high))
         return Estimated(value, low, high) if self.in_domain[row] else Estimated(value)

@@ -1,4 +1,4 @@
-"""Predictors as JSON files, and how every file of this package is read: nothing in it is executed."""
+"""Reads and writes predictors as JSON. Nothing in a file that this package reads is executed."""
 
 import json
 import stat
@@ -15,9 +15,9 @@ _MOST_BYTES = 1 << 28
 
 
 def read_text(path: Path, most: int = _MOST_BYTES) -> str:
-    """The text of a regular file of at most so many bytes.
+    """The text of a regular file of at most `most` bytes.
 
-    Raises `OSError` or `ValueError` for another file; the message does not name it.
+    Raises `OSError` or `ValueError` for any other file; the message does not name it.
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
@@ -32,12 +32,12 @@ def _no_constant(name: str) -> None:
 
 
 def write_predictor(path: Path | str, payload: Mapping[str, Any]) -> None:
-    """Write plain JSON values, on one line."""
+    """Write plain JSON values as one line."""
     Path(path).write_text(json.dumps(payload, separators=(",", ":")) + "\n")
 
 
 def read_predictor(path: Path | str, from_json: Callable[[Any], T], kind: str = "predictor") -> T:
-    """What `from_json` makes of a file. Raises `PredictorError`, in one line that names the file."""
+    """The result of `from_json` on a file's content. Raises `PredictorError`, in one line that names the file."""
     try:
         payload = json.loads(read_text(Path(path)), parse_constant=_no_constant)
     except (OSError, ValueError, RecursionError) as error:

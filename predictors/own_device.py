@@ -1,4 +1,4 @@
-"""Objects of the user's own as devices: what they give is checked each time."""
+"""Users' own objects as devices: every result is checked."""
 
 import math
 import re
@@ -15,7 +15,7 @@ from predictors.workload import PredictorError
 
 @dataclass(frozen=True, slots=True)
 class _RooflineDevice:
-    """An object of the user's own with operations and bytes a second."""
+    """A user's own object with operations and bytes a second."""
 
     name: str
     ops_per_second: float
@@ -29,7 +29,7 @@ class _RooflineDevice:
 
 @dataclass(frozen=True, slots=True)
 class _OwnDevice:
-    """An object of the user's own with `predict`; what it gives is checked each time."""
+    """A user's own object with `predict` or `predict_latency`; every result is checked."""
 
     own: Any
     name: str
@@ -50,7 +50,7 @@ OWN = _OwnDevice | _RooflineDevice
 
 
 def own_device(source: Any) -> _OwnDevice | _RooflineDevice:
-    """The device that an object is. Raises `PredictorError`, in one line, for one that is none."""
+    """An object as a device. Raises `PredictorError`, in one line, for one that cannot be a device."""
     kind = type(source).__name__
     name = getattr(source, "name", kind)
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z][\w.-]*", name):
@@ -73,12 +73,12 @@ def own_device(source: Any) -> _OwnDevice | _RooflineDevice:
 
 
 def _method(source: Any) -> str:
-    """The name of the object's own function of a graph; "" where it has none."""
+    """The name of the object's function of a graph; "" where it has none."""
     return next((name for name in ("predict", "predict_latency") if callable(getattr(source, name, None))), "")
 
 
 def _names(source: Any, name: str) -> tuple[str, ...]:
-    """The metrics an object declares, or else those that it gives for a small network."""
+    """The metrics that an object declares, or those that it gives for a small network."""
     declared = getattr(source, "metric_names", None)
     if declared is None:
         try:
@@ -91,7 +91,7 @@ def _names(source: Any, name: str) -> tuple[str, ...]:
 
 
 def _asked(source: Any, name: str, graph: Graph) -> dict[str, Estimated]:
-    """What the object's own `predict` or `predict_latency` gives, as checked numbers."""
+    """The result of the object's `predict` or `predict_latency`, as checked numbers."""
     method = _method(source)
     try:
         answer = getattr(source, method)(graph)
@@ -129,12 +129,12 @@ def _is_name(metric: Any) -> bool:
 def _is_number(value: Any) -> bool:
     try:
         return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:  # an integer beyond any float
+    except OverflowError:  # an integer too large for a float
         return False
 
 
 def small_network() -> Graph:
-    """A network for trying what an object or a predictor gives."""
+    """A small network to try an object or a predictor on."""
     net = GraphBuilder()
     x = net.add(Conv2D(4, (3, 3)), net.input((1, 8, 8, 1)))
     return net.build(net.add(Dense(3), net.flatten(x)))

@@ -1,4 +1,4 @@
-"""Spec sheets: what is known of a device, and from where. Each is a YAML file that is checked when it is read."""
+"""Spec sheets: the known figures of a device, and their sources. A sheet is a YAML file that is checked when read."""
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent / "devices"
 
 
 class Provenance(StrEnum):
-    """Where a figure comes from, from the surest to the least sure."""
+    """Where a figure comes from, from the most certain to the least."""
 
     MEASURED = "measured"
     PUBLISHED = "published"
@@ -28,7 +28,7 @@ class Provenance(StrEnum):
 
 
 class Figure(BaseModel):
-    """A number of the sheet; its unit is in its name."""
+    """A number of a sheet; its unit is in its name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -52,7 +52,7 @@ class Figure(BaseModel):
 
 
 def weakest(figures: Iterable[Figure]) -> Provenance:
-    """The least sure provenance among the figures."""
+    """The least certain provenance among the figures."""
     order = list(Provenance)
     return max((figure.provenance for figure in figures), key=order.index, default=order[0])
 
@@ -89,7 +89,7 @@ class Sheet(BaseModel):
         return self
 
     def reads(self, figure: str) -> bool:
-        """Whether predictions of this kind of device use the figure; others are for people, or for front ends."""
+        """Whether predictions of this kind of device use the figure; others are for readers, or for front ends."""
         return MODELS[self.kind].reads(figure)
 
     def __getitem__(self, figure: str) -> float:
@@ -100,7 +100,7 @@ class Sheet(BaseModel):
 
     @property
     def weakest(self) -> Provenance:
-        """The least sure provenance among the figures: what a prediction may claim."""
+        """The least certain provenance among the figures, which is that of a prediction."""
         return weakest(self.figures.values())
 
 
@@ -111,7 +111,7 @@ def read_sheet(path: Path | str) -> Sheet:
 
 @cache
 def sheets() -> Mapping[str, Sheet]:
-    """The sheets that come with the package, by name."""
+    """The packaged sheets by name."""
     packaged = [read_sheet(path) for path in sorted(FOLDER.glob("*.yaml"))]
     return {sheet.name: sheet for sheet in packaged}
 

@@ -1,8 +1,8 @@
-"""What the neural unit of TI's C2000 microcontrollers (F28P55x) runs: the rules of its documentation, as a metric.
+"""Which networks the neural unit of TI's C2000 microcontrollers (F28P55x) runs: its documented rules, as a metric.
 
-Channels are multiples of 4, but for the input, which has one. Kernels are at most 7 high; strides are (1, 1), (2, 1) or
-(2, 2); a max pool spans at most 4×4; a fully connected layer of 8 bits has at least 16 inputs. Height is the axis of
-time of a signal. Other operators are not judged: the documentation says nothing of them.
+Channels are multiples of 4, except the input's single one. Kernels are at most 7 high. Strides are (1, 1), (2, 1) or
+(2, 2). A max pool spans at most 4×4. A fully connected layer of 8 bits has at least 16 inputs. The height of a signal
+is its time axis. Other operators are not judged, since the documentation does not mention them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,9 +21,9 @@ _STRIDES = ((1, 1), (2, 1), (2, 2))
 
 @dataclass(frozen=True, slots=True)
 class TiNpu:
-    """A metric provider: at how many places a network breaks a rule.
+    """A metric provider: the number of places at which a network breaks a rule.
 
-    `SearchConfig(metrics=(TiNpu(),), problem=Problem([...], [at_most("npu_rules_broken", 0)]))` keeps all of them.
+    `SearchConfig(metrics=(TiNpu(),), problem=Problem([...], [at_most("npu_rules_broken", 0)]))` enforces all rules.
     """
 
     @property
@@ -32,7 +32,7 @@ class TiNpu:
         return (RULES_BROKEN.name,)
 
     def __call__(self, graph: Graph) -> Mapping[str, float]:
-        """How many."""
+        """The number of places at which the graph breaks a rule."""
         return {RULES_BROKEN.name: float(len(rules_broken(graph)))}
 
 

@@ -1,7 +1,7 @@
-"""What a predictor sees of networks: a table of their features, and of what an analytical model counts in them.
+"""The input of a predictor: a table of networks' features, and of what an analytical model counts in them.
 
-`FEATURES` and `VERSION` travel with every fitted predictor: a table of other names or another version is refused, which
-makes fit and predict agree by construction.
+`FEATURES` and `VERSION` are saved with every fitted predictor, which refuses a table of other names or another version:
+fit and predict agree by construction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,10 +25,10 @@ class PredictorError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class FeatureTable:
-    """One row a network, one column a name.
+    """One row for each network, one column for each name: `rows` is (networks, names).
 
-    `additive` says of each column whether it grows with the work. Raises `PredictorError` for values that are
-    not finite or do not fit the names.
+    `additive` says for each column whether it grows with the work. Raises `PredictorError` for values that are not
+    finite or do not fit the names.
     """
 
     names: tuple[str, ...]
@@ -51,7 +51,7 @@ class FeatureTable:
         return FeatureTable(self.names, self.additive, self.rows[np.asarray(rows, dtype=int)], self.version)
 
     def with_column(self, name: str, values: Sequence[float] | FloatArray) -> "FeatureTable":
-        """The same table with an additive column more: a counter, another device's time."""
+        """The table with one more additive column, such as a counter or another device's latency; one value a row."""
         column = np.asarray(values, dtype=np.float64)[:, None]
         return FeatureTable((*self.names, name), (*self.additive, True), np.hstack([self.rows, column]), self.version)
 

@@ -1,4 +1,4 @@
-"""YAML files of figures, a stranger's too: read with care, and checked against a model; nothing in them is executed."""
+"""Reads YAML files of figures, which are not trusted: they are checked against a model, and nothing is executed."""
 
 import re
 from pathlib import Path
@@ -15,7 +15,7 @@ from predictors.workload import PredictorError
 _MOST_BYTES = 1 << 16
 _MOST_KEYS = 1000
 _OF_YAML = (yaml.YAMLError, ValueError, RecursionError, AttributeError, TypeError, LookupError, ArithmeticError)
-"""What PyYAML raises where a text is no YAML, or its own constructors meet what they do not expect."""
+"""What PyYAML raises for a text that is not YAML, or that its own constructors do not expect."""
 
 _QUOTED = re.compile(r"'(\w+)'")
 """The values that pydantic expects of an enumeration."""
@@ -24,7 +24,7 @@ T = TypeVar("T", bound=BaseModel)
 
 
 class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
-    """PyYAML's safe loader, but mappings have at most 1 000 keys: merges of merges double at every level."""
+    """PyYAML's safe loader with at most 1 000 keys a mapping, since merges of merges double at every level."""
 
     def flatten_mapping(self, node: yaml.MappingNode) -> None:
         super().flatten_mapping(node)
@@ -33,12 +33,12 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
 
 
 def is_yaml(name: str) -> bool:
-    """Whether a name is that of such a file."""
+    """Whether a file name is that of a YAML file."""
     return name.endswith((".yaml", ".yml"))
 
 
 def read_yaml(path: Path | str, model: type[T], kind: str) -> T:
-    """The `model` in a file, in the working folder or beside a configuration; `kind` is its name in messages.
+    """Read a `model` from a file, in the working folder or next to a configuration; `kind` is its name in messages.
 
     Raises `PredictorError`, in one line that says what and where.
     """
@@ -57,7 +57,7 @@ def read_yaml(path: Path | str, model: type[T], kind: str) -> T:
 
 
 def _fields(model: type[BaseModel], where: tuple[int | str, ...]) -> list[str]:
-    """The names of the fields at a place in a model; of mappings, those of their values."""
+    """The names of the fields at a place in a model; for a mapping, those of its values."""
     inner: object = model
     for part in where:
         if isinstance(inner, type) and issubclass(inner, BaseModel):
@@ -73,7 +73,7 @@ def _optional(annotation: object) -> bool:
 
 
 def _first(error: Exception, model: type[BaseModel]) -> str:
-    """What is wrong first, a name that is not known before all: place, reason, value and the name that is near."""
+    """The first error, unknown names before others: place, reason, value and the nearest known name."""
     if not isinstance(error, ValidationError):
         return " ".join(str(error).split())
     first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")

@@ -1,8 +1,8 @@
-"""`DevicePredictor`: all that was learned of one device, in one JSON file that predicts any graph.
+"""`DevicePredictor`: all that was learned about one device, in one JSON file that predicts any graph.
 
 First, the constants of a physical model are fitted to the measurements, and layers that were measured alone correct it
-(`physics.py`). Then `PerformanceRegressor` learns from whole networks the weights of these
-estimates, a nonlinear correction, and the intervals.
+(`physics.py`). Then `PerformanceRegressor` learns from whole networks the weights of these estimates, a nonlinear
+correction, and the intervals.
 """
 
 from collections.abc import Sequence
@@ -29,15 +29,15 @@ FORMAT = "edgevolve-device-predictor-1"
 Counters = dict[str, FloatArray]
 _FOLDS = 5
 _CROSSED = 20
-"""From so many different networks on, the physics is fitted without those whose errors are learned from."""
+"""From so many different networks on, the physics is fitted out of fold."""
 
 
 @dataclass(frozen=True, slots=True)
 class DevicePredictor:
     """A predictor of the latency of one device, in milliseconds.
 
-    `physics` estimates operator by operator; `sheet` has the figures of the device that were known before, if any;
-    `base` is the predictor that this one improves.
+    `physics` estimates operator by operator. `sheet` has the figures of the device that were known before, if any.
+    `base` is the predictor that this one improves, if any.
     """
 
     device: str
@@ -56,10 +56,10 @@ class DevicePredictor:
         *,
         sheet: Sheet | None = None,
     ) -> "DevicePredictor":
-        """Learn from networks and their measured latencies; networks of a single layer train the layer model.
+        """Learn from networks and their latencies in ms; networks of a single layer train the layer model.
 
-        A network may have several rows; its measurements count as one sample. Raises `PredictorError` for fewer than
-        five different networks of more than a layer, or bad values.
+        A network may occur several times; its measurements count as one sample. Raises `PredictorError` for fewer than
+        five different networks of more than one layer, or for bad values.
         """
         values = np.asarray(measured, dtype=np.float64)
         if values.shape != (len(graphs),) or not (np.isfinite(values) & (values > 0)).all():
@@ -81,14 +81,14 @@ class DevicePredictor:
     def improved(
         self, graphs: Sequence[Graph], measured: Sequence[float] | FloatArray, rng: np.random.Generator
     ) -> "DevicePredictor":
-        """A predictor that corrects this one's figures by new measurements. Raises `PredictorError`."""
+        """A predictor that corrects this one by new measurements, in ms. Raises `PredictorError` as `fit`."""
         following = replace(self, base=self)
         regressor = PerformanceRegressor.fit(following.table(graphs), measured, rng, groups=_groups(graphs))
         return replace(following, regressor=regressor)
 
     @property
     def fitted(self) -> Sheet:
-        """The sheet that was fitted to the measurements."""
+        """The sheet fitted to the measurements."""
         return self.physics.sheet
 
     def table(self, graphs: Sequence[Graph]) -> FeatureTable:
@@ -99,7 +99,7 @@ class DevicePredictor:
         return _table(graphs, columns)
 
     def predict(self, graphs: Sequence[Graph]) -> Estimates:
-        """For each network a value, an interval and whether it is like the samples."""
+        """For each network a latency in ms, an interval, and whether the network is like the training samples."""
         return self.regressor.predict(self.table(graphs))
 
     def save(self, path: Path | str) -> None:
@@ -138,8 +138,8 @@ class DevicePredictor:
                 base=cls.from_json(base) if base else None,
                 regressor=PerformanceRegressor.from_json(payload["regressor"]),
             )
-            if not sheet or sheet["kind"] != Kind.VELA:  # whose compiler need not be here to read a file
-                predictor.predict([_probe()])  # parts that do not fit one another raise here
+            if not sheet or sheet["kind"] != Kind.VELA:  # to read a file, Vela need not be installed
+                predictor.predict([_probe()])  # parts that do not fit together raise here
             return predictor
         except PredictorError:
             raise
@@ -148,7 +148,7 @@ class DevicePredictor:
 
 
 def _probe() -> Graph:
-    """A small network."""
+    """A small network to check a predictor on."""
     net = GraphBuilder()
     return net.build(net.add(Conv2D(4, (3, 3)), net.input((1, 8, 8, 3))))
 
@@ -167,9 +167,10 @@ def _held_out(
     groups: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> Counters:
-    """The counters of networks by physics that was fitted to others, so that it errs as it will on unseen ones.
+    """The counters of networks, out of fold: the physics of a fold never saw them, so that its errors are realistic.
 
-    Layers that none of the others has are left out too. Few networks have the counters of `physics`, which saw them.
+    Layers that only the fold has are left out as well. Below `_CROSSED` networks the counters are those of `physics`,
+    which saw them.
     """
     if len(np.unique(groups)) < _CROSSED:
         return physics.counters(networks)
@@ -190,13 +191,13 @@ def _held_out(
 
 
 def _sheet_counters(sheet: Sheet | None, graphs: Sequence[Graph]) -> Counters:
-    """The prediction of a sheet alone for each network."""
+    """The prediction of the sheet alone for each network; empty without one."""
     rows = [counters(sheet, graph) for graph in graphs] if sheet else []
     return {name: np.array([row[name] for row in rows]) for name in (rows[0] if rows else ())}
 
 
 def _table(graphs: Sequence[Graph], columns: Counters) -> FeatureTable:
-    """The features of graphs; of all that grows with the work only the counters may be summed."""
+    """The features of graphs and the counters; only the counters count as additive."""
     table = feature_table(graphs)
     additive = (False,) * len(table.names) + (True,) * len(columns)
     rows = np.column_stack([table.rows, *columns.values()])

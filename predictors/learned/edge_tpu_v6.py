@@ -1,8 +1,9 @@
-"""The Edge TPU v6, which nobody has: latency and energy as forecast from its rumoured sheet and a simulated chip.
+"""The Edge TPU v6, known only from rumours: latency and energy, forecast from a rumoured sheet and a simulated chip.
 
-Learned from simulated measurements of the same networks on v5e and v6 (`benchmarks/make_v6_predictor.py`); every
-forecast says so. Of one's own network on a v5e one may give what was measured: how far that is off what was expected
-of a v5e carries over to v6 in a share that is learned too. Every operator is taken to run on the chip.
+The predictor is learned from simulated measurements of the same networks on v5e and v6
+(`benchmarks/make_v6_predictor.py`); every forecast says so. Own measurements on a v5e improve a forecast: their
+distance from what is expected of a v5e carries over to v6, by a learned share. Every operator is taken to run on the
+chip.
 """
 
 import hashlib
@@ -46,10 +47,10 @@ PROVENANCE = "simulated, from rumoured figures"
 _COVERAGE = 0.9
 _FEWEST = 20
 _FAR = 2.0
-"""Farther from every sample than this many times nearly all the samples' own gaps is out of domain."""
+"""A network is out of domain where it is farther from every sample than this times nearly all gaps between samples."""
 
 _DIGITS = 3
-"""Of points in the file; targets have one more."""
+"""Significant digits of points in the file; targets have one more."""
 
 _SHAPE = tuple(range(len(PARTS), len(PARTS) + len(SHAPES)))
 
@@ -62,8 +63,9 @@ class EdgeTPUv6Predictor:
 
     Each model is a sum of `PARTS` of the workload times a Gaussian process of its `SHAPES`.
 
-    `carried` is the share of a network's own surprise on v5e (logarithm, mean over the metrics) that is expected on
-    v6. `widths` are half the interval's, in logarithms, without and with v5e measurements. `reach` bounds the domain.
+    `carried` is the share of a network's surprise on v5e (log of measured over expected, mean over the metrics) that is
+    expected on v6. `widths` are half the interval, in natural logarithms, without and with v5e measurements. `reach`
+    bounds the domain.
     """
 
     models: Models
@@ -81,8 +83,8 @@ class EdgeTPUv6Predictor:
     ) -> "EdgeTPUv6Predictor":
         """Learn from networks measured on both chips, `METRICS` of each; nothing is random.
 
-        Intervals hold what was seen on a group (family) that was left out. Raises `PredictorError` for fewer than 20
-        networks or two groups, other lengths, or values that are not positive and finite.
+        Intervals follow from errors on groups (families) that were held out. Raises `PredictorError` for fewer than 20
+        networks or two groups, for lengths that differ, and for values that are not positive and finite.
         """
         group = np.asarray(groups, dtype=np.int64)
         if not len(graphs) == len(v5e) == len(v6) == len(group) >= _FEWEST or len(np.unique(group)) < 2:
@@ -113,8 +115,8 @@ class EdgeTPUv6Predictor:
     def predict(self, graph: Graph, v5e: Mapping[str, float] | None = None) -> dict[str, Estimated]:
         """Forecast one inference: `METRICS` and `tops_per_watt`; `v5e` holds any of `METRICS` as measured on a v5e.
 
-        There are no intervals where no network of the kind was learned from. Raises `PredictorError` for measurements
-        of other names or that are not positive and finite.
+        There are no intervals for a network unlike all samples. Raises `PredictorError` for measurements of other names
+        or that are not positive and finite.
         """
         table = workload_table(sheet(TARGET), [graph])
         surprise = self._surprise(graph, v5e) if v5e else 0.0
@@ -217,7 +219,7 @@ class EdgeTPUv6Predictor:
 
 
 def fingerprint(sheet: Sheet) -> str:
-    """A hash of the sheet's figures: other figures, other fingerprint."""
+    """A hash of the sheet's figures."""
     figures = {name: figure.value for name, figure in sorted(sheet.figures.items())}
     return hashlib.sha256(json.dumps(figures).encode()).hexdigest()[:16]
 
@@ -230,18 +232,18 @@ def _positive(what: str, measured: Mapping[str, float], metric: str) -> float:
 
 
 def _width(errors: FloatArray) -> float:
-    """Half the interval's width, in logarithms."""
+    """Half the width of the interval, in natural logarithms."""
     return conformal(abs(errors), np.arange(len(errors)), _COVERAGE)
 
 
 def _fit(table: FeatureTable, values: FloatArray, like: Learned | None = None) -> Learned:
-    """Learn from one measurement a row; `like` gives the process's variances and length instead of a search."""
+    """Learn from one measurement a row; `like` gives the process's hyperparameters in place of a search."""
     correction = partial(_correction, None if like is None else _process(like))
     return Learned.fit(table.rows, values, range(len(PARTS)), correction, 0, _SHAPE)
 
 
 def _correction(like: GaussianProcess | None, points: FloatArray, logarithms: FloatArray, seed: int) -> Correction:
-    """A process of numbers as short as they stand in the file."""
+    """A process fitted to numbers that are rounded as in the file."""
     points = np.array(np.round(points, _DIGITS), order="C")
     targets = np.round(logarithms, _DIGITS + 1)
     process = GaussianProcess.fit(points, targets) if like is None else replace(like, points=points, targets=targets)
@@ -249,7 +251,7 @@ def _correction(like: GaussianProcess | None, points: FloatArray, logarithms: Fl
 
 
 def _held_out(table: FeatureTable, values: FloatArray, group: NDArray[np.int64], like: Learned) -> FloatArray:
-    """log(measured / predicted) of each row, by a model that saw none of its group."""
+    """log(measured / predicted) of each row, out of fold: by a model that saw none of its group."""
 
     def errors(seen: list[int], unseen: list[int]) -> FloatArray:
         return np.asarray(np.log(values[unseen] / _fit(table[seen], values[seen], like)(table.rows[unseen])))

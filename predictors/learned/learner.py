@@ -1,9 +1,9 @@
 """The parts of a learned prediction: a sum of the work times a correction.
 
-The time of a network is to first order what its operators take, one after another: a sum of counts, operations and
-bytes with weights of at least zero. `WorkModel` fits those weights; a Gaussian process or XGBoost then learns the
-logarithm of what remains, and is zero where nothing was learned. How far a prediction is off is known from rows that
-were held out (`out_of_fold`): a quantile of their errors is half an interval (`conformal`).
+To first order a network takes the sum of its operators' times: counts, operations and bytes with weights of at least
+zero. `WorkModel` fits these weights. A Gaussian process or XGBoost then learns the logarithm of what remains; it is
+zero far from the samples. The errors of out-of-fold predictions (`out_of_fold`) give the intervals: a quantile of them
+is half the width (`conformal`).
 """
 
 import math
@@ -18,13 +18,13 @@ from edgevolve.gaussian_process import GaussianProcess, Posterior
 from predictors.workload import FloatArray, PredictorError
 
 _RIDGE = 1e-2
-"""Of the weights, relative to the measurements."""
+"""The ridge on the weights, relative to the measurements."""
 
 _CONSTANT = 1e-9
-"""Columns that vary by less than this share do not vary."""
+"""Columns that vary by less than this share count as constant."""
 
 _FLOOR = 0.05
-"""No sum is less than this share of the least measurement."""
+"""A sum is never below this share of the least measurement."""
 
 _TREES = {"max_depth": 3, "eta": 0.03, "subsample": 0.8, "colsample_bytree": 0.5, "min_child_weight": 3, "nthread": 1}
 _ROUNDS = 300
@@ -41,9 +41,9 @@ class WorkModel:
 
     @classmethod
     def fit(cls, rows: FloatArray, values: FloatArray, columns: Sequence[int]) -> "WorkModel":
-        """Least squares of the relative error with weights of at least zero and a small ridge on them.
+        """Least squares of the relative error, with weights of at least zero and a small ridge on them.
 
-        Without columns it is the geometric mean.
+        Without columns the model is the geometric mean of the values.
         """
         from scipy.optimize import nnls  # takes long to load
 
@@ -62,7 +62,7 @@ class WorkModel:
         return cls(names, tuple(weights.tolist()), float(solution[0]), floor)
 
     def __call__(self, rows: FloatArray) -> FloatArray:
-        """The time of the work for each row."""
+        """The estimate for each row, (rows,)."""
         total: FloatArray = self.constant + rows[:, list(self.columns)] @ np.array(self.weights)
         return np.maximum(total, self.floor)
 
@@ -80,7 +80,7 @@ def work_from_json(payload: Mapping[str, Any]) -> WorkModel:
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """The mean and standard deviation of every column over the rows that were fitted; 0 where it did not vary."""
+    """The mean and standard deviation of every column over the fitted rows; deviation 0 for a constant column."""
 
     means: FloatArray
     deviations: FloatArray
@@ -92,13 +92,13 @@ class Standard:
         return cls(means, np.where(deviations > _CONSTANT * (1 + abs(means)), deviations, 0))
 
     def __call__(self, rows: FloatArray) -> FloatArray:
-        """The columns that vary, with mean 0 and standard deviation 1 over the rows that were fitted."""
+        """The columns that vary, standardised: mean 0 and standard deviation 1 over the fitted rows."""
         varying = self.deviations > 0
         scaled: FloatArray = (rows - self.means)[:, varying] / self.deviations[varying]
         return scaled
 
     def as_fitted(self, rows: FloatArray) -> NDArray[np.bool_]:
-        """For each row, whether the columns that did not vary have the value they had."""
+        """For each row, whether the constant columns have the value of the fitted rows."""
         fixed = self.deviations == 0
         away = abs(rows - self.means)[:, fixed] > _CONSTANT * (1 + abs(self.means[fixed]))
         still: NDArray[np.bool_] = ~away.any(axis=1)
@@ -110,7 +110,7 @@ class Standard:
 
     @classmethod
     def from_json(cls, payload: Mapping[str, Any], width: int) -> "Standard":
-        """Read what `to_json` wrote of so many columns. Raises `ValueError` and the like for anything else."""
+        """Read what `to_json` wrote for `width` columns. Raises `ValueError` and the like for anything else."""
         means, deviations = (np.array(payload[name], dtype=np.float64) for name in ("means", "deviations"))
         if not means.shape == deviations.shape == (width,):
             raise ValueError("means and deviations do not fit the columns")
@@ -120,10 +120,10 @@ class Standard:
 
 
 class Correction(Protocol):
-    """The logarithm of the measured over the estimated time, as a function of standardised features."""
+    """The logarithm of measured over estimated time, as a function of standardised features."""
 
     def __call__(self, points: FloatArray) -> FloatArray:
-        """One logarithm a point."""
+        """One logarithm for each point, (points,)."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values with a `kind`."""
@@ -209,7 +209,7 @@ def correction_from_json(payload: dict[str, Any]) -> Correction:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """A work model and its correction, which sees the columns `shape`, or all of them."""
+    """A work model and its correction, which sees the columns `shape`, or all columns."""
 
     work: WorkModel
     standard: Standard
@@ -226,20 +226,20 @@ class Learned:
         seed: int,
         shape: tuple[int, ...] | None = None,
     ) -> "Learned":
-        """Fit the sum over `columns`, then the correction over those of `shape`."""
+        """Fit the sum over `columns`, then the correction on the columns `shape`."""
         work = WorkModel.fit(rows, values, columns)
         seen = rows if shape is None else rows[:, shape]
         standard = Standard.fit(seen)
         return cls(work, standard, correction(standard(seen), np.log(values / work(rows)), seed), shape)
 
     def scaled(self, factor: float) -> "Learned":
-        """The same with all values times a factor above 0."""
+        """The same model with all predictions times a factor above 0."""
         work = self.work
         weights = tuple(weight * factor for weight in work.weights)
         return replace(self, work=WorkModel(work.columns, weights, work.constant * factor, work.floor * factor))
 
     def __call__(self, rows: FloatArray) -> FloatArray:
-        """Predicted values, in the unit of what was measured."""
+        """Predicted values, in the unit of the measurements, (rows,)."""
         predicted: FloatArray = self.work(rows) * np.exp(self.correction(self.standard(self.seen(rows))))
         return predicted
 
@@ -249,7 +249,7 @@ class Learned:
 
 
 def folds(groups: NDArray[np.int64], count: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """The fold of each row: whole groups at random, in `count` parts of about one size."""
+    """The fold of each row: groups are never divided, and go at random into `count` folds of about equal size."""
     order = rng.permutation(np.unique(groups))
     sizes = np.array([np.sum(groups == group) for group in order])
     starts = np.cumsum(sizes) - sizes
@@ -258,16 +258,16 @@ def folds(groups: NDArray[np.int64], count: int, rng: np.random.Generator) -> ND
 
 
 def out_of_fold(fold: NDArray[np.int64], predict: Callable[[list[int], list[int]], FloatArray]) -> FloatArray:
-    """Out-of-fold predictions, a row for each row: `predict(seen, unseen)` of each fold from the other folds."""
+    """Out-of-fold predictions, in the order of the rows: `predict(seen, unseen)` predicts each fold from the others."""
     parts = [(np.flatnonzero(fold != part).tolist(), np.flatnonzero(fold == part).tolist()) for part in np.unique(fold)]
     predicted = np.concatenate([predict(seen, unseen) for seen, unseen in parts])
     return predicted[np.argsort(np.concatenate([unseen for _, unseen in parts]))]
 
 
 def conformal(errors: FloatArray, group: NDArray[np.int64], coverage: float) -> float:
-    """The conformal quantile of errors' sizes: of n the ⌈(n + 1) · coverage⌉-th, or the largest (Vovk 2015).
+    """The conformal quantile of the absolute errors: the ⌈(n + 1) · coverage⌉-th of n, or the largest (Vovk 2015).
 
-    n counts groups: the errors of a group share its weight of 1.
+    n counts groups: the errors of a group share a weight of 1.
     """
     sizes, order = np.bincount(group), np.argsort(errors)
     reached = np.cumsum((1 / sizes[group])[order])
@@ -276,7 +276,7 @@ def conformal(errors: FloatArray, group: NDArray[np.int64], coverage: float) -> 
 
 
 def nearest(points: FloatArray, samples: FloatArray, itself: bool = False) -> FloatArray:
-    """The distance from each point to the nearest sample; of samples to the nearest other one."""
+    """The distance from each point to the nearest sample; with `itself`, from each sample to the nearest other one."""
     squares = (points**2).sum(1)[:, None] + (samples**2).sum(1) - 2 * points @ samples.T
     if itself:
         np.fill_diagonal(squares, np.inf)
@@ -285,6 +285,6 @@ def nearest(points: FloatArray, samples: FloatArray, itself: bool = False) -> Fl
 
 
 def in_domain(standard: Standard, samples: FloatArray, reach: float, rows: FloatArray) -> NDArray[np.bool_]:
-    """Whether each row is within `reach` of a sample, in standardised columns, and as fitted where nothing varied."""
+    """Whether each row is within `reach` of a sample, in standardised columns, with constant columns unchanged."""
     near: NDArray[np.bool_] = nearest(standard(rows), samples) <= reach
     return near & standard.as_fitted(rows)

@@ -1,6 +1,6 @@
-"""What operators take on a processor, fitted to measurements: the constants of `models/cpu.py`, and layers beyond it.
+"""The times of operators on a processor, fitted to measurements: the constants of `models/cpu.py`, then single layers.
 
-Where enough layers were measured one by one, XGBoost learns a factor for each over what the constants say.
+Where enough layers were measured one by one, XGBoost learns a correction factor for each layer.
 """
 
 import math
@@ -31,20 +31,20 @@ _BEGIN_GB_PER_S = 100.0
 _BEGIN_INFERENCE_US = 0.4
 _ENOUGH = 5
 _PRIOR = 0.03
-"""How much a constant's natural logarithm weighs against a network's, of its distance from where the fit begins."""
+"""The weight of a constant's distance from the start of the fit, in natural logarithms, against a network's error."""
 _FARTHEST = 7.0
 
 _FEWEST_LAYERS = 100
-"""Layers that must have been measured."""
+"""The fewest measured layers from which a layer model is learned."""
 
 _TREES = {"max_depth": 6, "eta": 0.05, "subsample": 0.7, "colsample_bytree": 0.5, "nthread": 1}
 _ROUNDS = 300
 
 
 def fit_sheet(name: str, graphs: Sequence[Graph], measured_ms: Sequence[float] | FloatArray, source: str) -> Sheet:
-    """The sheet of a device from latencies in milliseconds of networks, of single operators too; robust to outliers.
+    """The sheet of a device, fitted to latencies in milliseconds of networks or single operators; robust to outliers.
 
-    A constant that no network bears on keeps its proportion to the others and is marked assumed. Raises
+    A constant that no network depends on keeps its proportion to the others and is marked assumed. Raises
     `PredictorError` for fewer than five networks.
     """
     from scipy.optimize import least_squares
@@ -72,7 +72,7 @@ def fit_sheet(name: str, graphs: Sequence[Graph], measured_ms: Sequence[float] |
         return np.append(relative, _PRIOR * (logarithms - begin))
 
     bounds = (begin - _FARTHEST, begin + _FARTHEST)
-    nearby = least_squares(errors, begin, bounds=bounds).x  # from afar, outliers left out could be whole kinds
+    nearby = least_squares(errors, begin, bounds=bounds).x  # a robust fit from afar could take whole kinds for outliers
     optimum = least_squares(errors, nearby, bounds=bounds, loss="soft_l1", f_scale=0.05)
     known = work.max(axis=0) > 0
     return _sheet(name, np.exp(optimum.x) / MS_PER_PS, known, source)
@@ -93,7 +93,7 @@ def _sheet(name: str, constants: FloatArray, known: NDArray[np.bool_], source: s
 
 @dataclass(frozen=True, slots=True)
 class LayerModel:
-    """A factor for each layer, over what the sheet says that it takes; `model` is XGBoost's own JSON text."""
+    """A correction factor for each layer, over the sheet's estimate; `model` is XGBoost's own JSON text."""
 
     model: str
     booster: Any
@@ -127,7 +127,7 @@ class LayerModel:
         return cls(str(text), booster)
 
     def latency_ms(self, sheet: Sheet, nodes: Sequence[Node], work: Work) -> float:
-        """The sum over the layers of a network, all that take time, with their work."""
+        """The sum over `nodes`, the layers of a network that take time, with their work."""
         overhead_ms = inference_ms(sheet)
         if not nodes:
             return overhead_ms
@@ -138,7 +138,7 @@ class LayerModel:
 
 @dataclass(frozen=True, slots=True)
 class Physics:
-    """A fitted sheet and, where enough of them were measured by themselves, what layers take beyond it."""
+    """A fitted sheet and, where enough layers were measured one by one, the layer model that corrects it."""
 
     sheet: Sheet
     layers: LayerModel | None
@@ -154,12 +154,12 @@ class Physics:
         single_ms: FloatArray,
         rng: np.random.Generator,
     ) -> "Physics":
-        """Learn from networks, and from networks of a single layer; `source` says in words what they are."""
+        """Learn from networks, and from networks of a single layer; `source` describes the measurements in words."""
         sheet = fit_sheet(name, [*networks, *singles], np.append(network_ms, single_ms), source)
         return cls(sheet, LayerModel.fit(sheet, singles, single_ms, rng) if len(singles) >= _FEWEST_LAYERS else None)
 
     def counters(self, graphs: Sequence[Graph]) -> dict[str, FloatArray]:
-        """Milliseconds of each network, by the sheet and by its layers."""
+        """Milliseconds of each network, as estimated by the sheet and by the layer model."""
         names = ("fitted", "layers") if self.layers else ("fitted",)
         estimates = np.array([self._estimates(graph) for graph in graphs], dtype=np.float64)
         return dict(zip(names, estimates.reshape(-1, len(names)).T, strict=True))

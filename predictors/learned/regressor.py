@@ -1,11 +1,12 @@
 """`PerformanceRegressor`: from measurements to predictions with intervals, in JSON.
 
-The learner is the geometric mean of several (`MEMBERS`), which is better than most of them as long as they err
-differently; those without which it is ahead by a standard error, on rows that were held out, are left out. The
-intervals are conformal: their width is a quantile of the errors that the same cross-validation made on rows it had
-not seen (Vovk 2015, cross-conformal predictors), so they hold the stated share whatever the learner. They also say
-how far the learner, which fits means, is off the median, which the mean absolute error asks for: outliers of measured
-time are mostly slow.
+The learner is the geometric mean of several members (`MEMBERS`), which is better than most of them as long as their
+errors differ. A member is left out if the mean without it is better by a standard error, out of fold.
+
+The intervals are conformal: their width is a quantile of the out-of-fold errors of the same cross-validation (Vovk
+2015, cross-conformal predictors), so they hold the stated share whatever the learner. These errors also say how far the
+learner, which fits means, is from the median, which minimises the mean absolute error: outliers of measured time are
+mostly slow.
 """
 
 import math
@@ -40,24 +41,24 @@ from resource_models.graph_features import COUNTS
 
 FORMAT = "edgevolve-predictor-2"
 _EARLIER = "edgevolve-predictor-1"
-"""Which had one learner, or the mean of several corrections of one sum."""
+"""The earlier format, which had one learner, or the mean of several corrections of one sum."""
 
 _FEWEST = 5
 _SCATTERED = 50
-"""Up to so many samples there are ten folds, else five."""
+"""Up to so many samples there are ten folds, beyond them five."""
 
 _SURE = 50
-"""Samples at which half of the median's distance is believed."""
+"""The number of samples at which half of the median's distance is corrected."""
 
 _FAR = 2.0
-"""Farther from every sample than this many times the samples' own largest gap is out of domain."""
+"""A network is out of domain where it is farther from every sample than this times the largest gap between samples."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One of the learners whose mean is taken, from so many samples on.
+    """One of the learners whose mean is taken, from `fewest` samples on.
 
-    Its correction sees all features, or `COUNTS` alone; without `sums` it corrects a constant.
+    Its correction sees all features, or only `COUNTS`; without `sums` it corrects a constant.
     """
 
     fewest: int
@@ -79,9 +80,9 @@ MEMBERS: Mapping[str, Member] = {
 class PerformanceRegressor:
     """A fitted predictor of one metric: the geometric mean of `parts`.
 
-    `width` is half the interval's, in natural logarithms; `coverage` the share that it is meant to hold;
-    `cross_validated` the mean relative error of each member and of `learner`, their mean. `standard`, `samples` and
-    `reach` say which networks are known ground.
+    `width` is half the interval's width, in natural logarithms, and `coverage` the share of measurements that it should
+    hold. `cross_validated` is the mean relative error of each member and of `learner`, their mean. `standard`,
+    `samples` and `reach` define the domain.
     """
 
     metric: str
@@ -108,11 +109,11 @@ class PerformanceRegressor:
         metric: str = "latency_ms",
         coverage: float = 0.9,
     ) -> "PerformanceRegressor":
-        """Learn from measurements, one of at least 0 for each row of `table`.
+        """Learn from measurements, one positive value for each row of `table`.
 
         Rows of one of the `groups` (several measurements of one network, isomorphic networks, a family) are never on
-        both sides of a cross-validation, and count as one sample.
-        Raises `PredictorError` for fewer than five groups, or values that are not positive and finite.
+        both sides of a cross-validation, and count as one sample. Raises `PredictorError` for fewer than five groups,
+        or values that are not positive and finite.
         """
         measured = np.asarray(values, dtype=np.float64)
         _check(table, measured, coverage)
@@ -157,9 +158,9 @@ class PerformanceRegressor:
         )
 
     def predict(self, table: FeatureTable) -> Estimates:
-        """A value, an interval and whether it is known ground, for each row. Raises `PredictorError`.
+        """A value, an interval and whether it is in the domain, for each row. Raises `PredictorError`.
 
-        The table must have the very features that the predictor was fitted with.
+        The table must have exactly the features of the fitted table.
         """
         if (table.names, table.version) != (self.names, self.version):
             raise PredictorError(
@@ -238,7 +239,7 @@ class PerformanceRegressor:
             raise PredictorError(f"not a predictor: {type(error).__name__}: {' '.join(str(error).split())}") from error
 
     def _check_read(self) -> None:
-        """Raise unless every number is finite and in its range, and every array fits the features."""
+        """Raise unless every number is finite and in range, and every array fits the features."""
         numbers = (self.width, self.coverage, self.reach, *self.cross_validated.values())
         numbers += tuple(x for part in self.parts for x in (*part.work.weights, part.work.constant, part.work.floor))
         positive = all(part.work.floor for part in self.parts) and self.coverage < 1
@@ -252,7 +253,7 @@ class PerformanceRegressor:
         if not fits or not used <= set(range(len(self.names))) or not len(self.samples) or not self.parts:
             raise PredictorError("not a predictor: columns, weights and names do not fit")
         with np.errstate(all="ignore"):
-            self._value(self.standard.means[None])  # arrays that do not fit one another raise here
+            self._value(self.standard.means[None])  # arrays that do not fit together raise here
 
     def _value(self, rows: FloatArray) -> FloatArray:
         value: FloatArray = np.exp(np.mean([np.log(part(rows)) for part in self.parts], axis=0))
@@ -269,7 +270,7 @@ def _part_json(part: Learned) -> dict[str, Any]:
 
 
 def _parts_from_json(payload: Mapping[str, Any], standard: Standard) -> Iterator[Learned]:
-    """The parts of a file of this format; of the one before, one for each of the corrections of its only sum."""
+    """The parts of a file; a file of the earlier format has one for each correction of its only sum."""
     if payload["format"] == _EARLIER:
         correction = payload["correction"]
         for one in correction["parts"] if correction["kind"] == "mean" else [correction]:
@@ -286,7 +287,7 @@ def _choices(table: FeatureTable) -> tuple[str, ...]:
 
 
 def _members(table: FeatureTable, samples: int) -> list[str]:
-    """Those that there are samples and columns for."""
+    """The members for which there are enough samples, and the columns they need."""
     counted = bool(_counts(table))
     return [name for name, one in MEMBERS.items() if samples >= one.fewest and (counted or not one.counts)]
 
@@ -313,13 +314,13 @@ def _fit(table: FeatureTable, values: FloatArray, name: str, columns: str, seed:
 
 
 def _mean(errors: Mapping[str, FloatArray], names: Sequence[str]) -> FloatArray:
-    """The logarithms of the mean of some members."""
+    """The errors, in logarithms, of the geometric mean of some members."""
     mean: FloatArray = np.mean([errors[name] for name in names], axis=0)
     return mean
 
 
 def _kept(errors: Mapping[str, FloatArray], group: NDArray[np.int64]) -> list[str]:
-    """All members but those without which the mean of the others is ahead, the worst first."""
+    """The members that stay: those without which the mean is better are left out, the worst first."""
     kept = list(errors)
     while len(kept) > 1:
         without = {name: _mean(errors, [other for other in kept if other != name]) for name in kept}
@@ -331,7 +332,7 @@ def _kept(errors: Mapping[str, FloatArray], group: NDArray[np.int64]) -> list[st
 
 
 def _ahead(one: FloatArray, other: FloatArray, group: NDArray[np.int64]) -> bool:
-    """Whether errors are less than others by a standard error; each group is one sample."""
+    """Whether the errors `one` are smaller than `other` by a standard error; each group is one sample."""
     gain = np.bincount(group, abs(other) - abs(one)) / np.bincount(group)
     return bool(gain.mean() > gain.std() / math.sqrt(len(gain)))
 

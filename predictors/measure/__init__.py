@@ -1,1 +1,1 @@
-"""Measuring networks on a device, the tables of what was measured, and how far predictions are from it."""
+"""Measures networks on a device, reads tables of measurements, and compares predictions with them."""

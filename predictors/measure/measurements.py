@@ -1,8 +1,8 @@
 """Measurements in CSV: one row a network, only ever appended.
 
-The column `file` names the network, a `.tflite` or a graph's canonical JSON, within the folder that the CSV is in, so
-that its features can be computed again; `latency_ms` is what was measured. Other columns tell how. Predictions stand in
-a CSV of the same kind, to be compared with measurements that come later.
+The column `file` names the network, a `.tflite` or a graph's canonical JSON in the folder of the CSV, so that its
+features can be computed again. `latency_ms` is the measurement; other columns say how it was made. Predictions are
+written to a CSV of the same kind, to be compared with later measurements.
 """
 
 import csv
@@ -29,19 +29,19 @@ _PREDICTED = ("latency_ms", "low_ms", "high_ms")
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A row: where the network is, and the values of the columns that were asked for."""
+    """A row: the network's file, and the values of the requested columns."""
 
     file: str
     values: tuple[float, ...]
 
 
 def read_measurements(path: Path | str, columns: Sequence[str], device: str | None = None) -> list[Measurement]:
-    """The rows of a CSV with the `columns` as numbers; of one `device` where that is given.
+    """The rows of a CSV with `columns` as numbers; only those of `device` where it is given.
 
-    Cells are parted by commas, or by semicolons where numbers have a decimal comma. A last line that was cut off while
-    it was being written is left out. Raises `PredictorError`, in one line, for a file or column that is not there, two
-    columns of one name, a cell that is missing or not a number, rows of several devices or numbers of
-    threads, and where no row is left.
+    Cells are separated by commas, or by semicolons where numbers have a decimal comma. A last line that was cut off
+    while it was written is left out. Raises `PredictorError`, in one line, for a missing file or column, two columns of
+    one name, a cell that is missing or not a number, rows of several devices or numbers of threads, and where no row is
+    left.
     """
     rows = _rows(Path(path), (NETWORK, *columns, *(["device"] if device else [])))
     devices = sorted({row["device"] for _, row in rows}) if device else []
@@ -64,7 +64,7 @@ def read_measurements(path: Path | str, columns: Sequence[str], device: str | No
 
 
 def read_network(csv_path: Path | str, file: str) -> Graph:
-    """The network that a row names: a regular file within the folder of the CSV.
+    """The network that a row names: a regular file in the folder of the CSV.
 
     Raises `PredictorError`, `TfliteError` or `ShapeError`, with the file's name.
     """
@@ -85,7 +85,7 @@ def read_network(csv_path: Path | str, file: str) -> Graph:
 
 
 def _first_of(path: Path, model: TfliteModel) -> Graph:
-    """The first subgraph. Raises `PredictorError` where it runs others, as loops do, which no predictor counts."""
+    """The first subgraph. Raises `PredictorError` where it runs others, such as loops, which no predictor counts."""
     if len(model.reached) > 1:
         callers = dict.fromkeys(operator.name for operator in model.operators if operator.calls)
         raise PredictorError(f"{path}: {', '.join(callers)} runs further subgraphs, which predictors do not know")
@@ -99,7 +99,7 @@ def read_networks(csv_path: Path | str, files: Sequence[str]) -> list[Graph]:
 
 
 def write_predictions(path: Path, files: Sequence[str], estimates: Estimates) -> None:
-    """Write a row for each of `files`. Raises `PredictorError` where it cannot be written."""
+    """Write the prediction of each of `files` as a row. Raises `PredictorError` where that fails."""
     try:
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
@@ -111,7 +111,7 @@ def write_predictions(path: Path, files: Sequence[str], estimates: Estimates) ->
 
 
 def read_predictions(path: Path, files: Sequence[str]) -> FloatArray:
-    """Value, low and high of each of `files`, a row each. Raises `PredictorError` for a bad file or one too few."""
+    """Value, low and high of each of `files`, (files, 3). Raises `PredictorError` for a bad CSV or a missing row."""
     known = {row.file: row.values for row in read_measurements(path, _PREDICTED)}
     missing = [file for file in files if file not in known]
     if missing:
@@ -132,7 +132,7 @@ def _rows(path: Path, needed: Sequence[str]) -> list[tuple[int, dict[str, str]]]
 
 
 def _split(path: Path, lines: list[str], needed: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """The rows by column, each with its line; of a CSV with semicolons decimal commas become points."""
+    """Each row's line and its cells by column; in a CSV with semicolons decimal commas become points."""
     torn = bool(lines) and not lines[-1].endswith(("\n", "\r"))
     semicolons = bool(lines) and ";" in lines[0] and "," not in lines[0]
     reader = csv.reader(lines, delimiter=";" if semicolons else ",")

@@ -1,7 +1,7 @@
-"""Latency measured on a device: this machine's processor through LiteRT, or an Edge TPU through libedgetpu.
+"""Measures latency on a device: this machine's processor through LiteRT, or an Edge TPU through libedgetpu.
 
-LiteRT runs as it comes, with its XNNPACK kernels. Inputs are random and what is computed means nothing, so a graph
-is measured through its weightless skeleton, before anyone has trained it.
+LiteRT runs with its default XNNPACK kernels. Inputs are random and outputs mean nothing, so that a graph is measured
+by its skeleton (`edgevolve.tflite.skeleton`) before it is trained.
 """
 
 import ctypes
@@ -40,10 +40,9 @@ _MOST_RUNS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Latency of one inference, in milliseconds: over `runs` timed ones the median, the 90th percentile, the least.
+    """The latency of one inference in milliseconds: median (`latency_ms`), 90th percentile and least of `runs`.
 
-    `spread` is the distance from the 10th to the 90th percentile over the median: above 0.1 something else was
-    running.
+    `spread` is the distance from the 10th to the 90th percentile over the median; above 0.1 something else was running.
     """
 
     device: str
@@ -65,9 +64,9 @@ def profile(
 ) -> Profile:
     """Measure a `.tflite`, or the skeleton of a graph, on `cpu`, `usb:0` or `pci:0`.
 
-    Times at least `runs` inferences, and for 10 ms, after a warm-up of 2 ms; `cores` are those that it is held to.
-    A file is measured in a process of its own, which it may bring down. Raises `PredictorError` for a device that is
-    unknown or not installed, or that cannot run the network.
+    It times at least `runs` inferences, and at least 10 ms, after a warm-up of 2 ms, on `cores` where they are given. A
+    file is measured in a process of its own, since it may crash it. Raises `PredictorError` for a device that is
+    unknown, not installed, or cannot run the network.
     """
     check_device(device)
     if threads < 1 or runs < 1:
@@ -82,7 +81,7 @@ def profile(
 
 
 def _mute() -> None:
-    """Nothing on the standard error of this process: what a runtime says when it dies is for nobody."""
+    """Close the standard error of this process: nobody needs what a runtime prints when it crashes."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
@@ -96,7 +95,7 @@ def _profile(model: bytes, device: str, threads: int, cores: Sequence[int], runs
 
 
 def check_device(device: str) -> None:
-    """Raise `PredictorError` unless `device` can be measured on, as far as is known without a network."""
+    """Raise `PredictorError` unless `device` can measure, as far as that shows without a network."""
     if device == "cpu":
         return
     if not _EDGE_TPU.fullmatch(device):
@@ -106,7 +105,7 @@ def check_device(device: str) -> None:
 
 
 def _interpreter(model: bytes, device: str, threads: int) -> Any:
-    """A LiteRT interpreter with its memory and random inputs."""
+    """A LiteRT interpreter with allocated tensors and random inputs."""
     litert = _runtime()
     delegates = []
     if device != "cpu":
@@ -131,7 +130,7 @@ def _interpreter(model: bytes, device: str, threads: int) -> Any:
 
 
 def _timed(interpreter: Any, runs: int, least_ms: float) -> list[float]:
-    """Milliseconds of each of at least `runs` inferences, that take `least_ms` together."""
+    """The milliseconds of each of at least `runs` inferences, which take at least `least_ms` together."""
     times: list[float] = []
     total_ms = 0.0
     while len(times) < runs or (total_ms < least_ms and len(times) < _MOST_RUNS):
@@ -144,7 +143,7 @@ def _timed(interpreter: Any, runs: int, least_ms: float) -> list[float]:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Nothing on standard error: what LiteRT writes there comes back as an exception too."""
+    """Without standard error: what LiteRT writes there also comes as an exception."""
     sys.stderr.flush()
     kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:
@@ -158,7 +157,7 @@ def _silent() -> Iterator[None]:
 
 @contextmanager
 def _held_to(cores: Sequence[int]) -> Iterator[None]:
-    """Hold this thread, and those that it starts, to some cores. Raises `PredictorError` where there are no such."""
+    """Pin this thread, and those that it starts, to some cores. Raises `PredictorError` for missing cores."""
     if not cores:
         yield
         return
@@ -187,7 +186,7 @@ def _edge_tpu(device: str) -> Any:
 
 
 def _compiled(model: bytes, device: str) -> bytes:
-    """The model as Coral's compiler leaves it; one that is compiled already stays as it is."""
+    """The model after Coral's compiler; one that is compiled already is returned unchanged."""
     if any(getattr(node.op, "name", "") == _COMPILED for node in read_tflite(model).graph.nodes):
         return model
     if shutil.which(_COMPILER) is None:

@@ -1,4 +1,4 @@
-"""Predictions against measurements: how far they are off, and whether they rank networks rightly."""
+"""Compares predictions with measurements: how large the errors are, and whether the ranking is right."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,9 @@ from predictors.workload import FloatArray, PredictorError
 class Validation:
     """Errors of predictions over some networks.
 
-    `mae` is in the unit of what was measured; `mape`, `p90` (the 90th percentile of the relative error), `within_10`
-    and `coverage` (the share of measurements within the intervals; NaN without intervals) are fractions.
+    `mae` is in the unit of the measurements. `mape`, `p90` (the 90th percentile of the relative error), `within_10`
+    (the share of errors of at most 10 %) and `coverage` (the share of measurements within the intervals; NaN without
+    intervals) are fractions.
     """
 
     networks: int
@@ -33,7 +34,7 @@ def validate(
     high: Sequence[float] | FloatArray | None = None,
     networks: int | None = None,
 ) -> Validation:
-    """Compare; where there are fewer `networks` than measurements, some networks were measured several times.
+    """Compare predictions with measurements; `networks` is smaller where some were measured several times.
 
     Raises `PredictorError` for fewer than two measurements or values that are not positive and finite.
     """

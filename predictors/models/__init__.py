@@ -28,12 +28,13 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What predicts a kind of device.
+    """How one kind of device is predicted.
 
-    `needs` and `options` are what a sheet cannot do without; with `by_operator` it may have figures for single classes
-    of operators too, `{by_operator}_{class}`. `predict` gives `metrics`, `counters` the columns that a learned
-    predictor may weigh beside the features of a graph. `check` raises `PredictorError` for a sheet that cannot predict
-    here and now, and `source` says where the figures come from; `{}` is the weakest provenance of the sheet.
+    A sheet must have the figures `needs` and the `options`. With `by_operator` it may also have figures for single
+    classes of operators, `{by_operator}_{class}`. `predict` gives `metrics`; `counters` gives the columns that a
+    learned predictor may weigh beside the features of a graph. `check` raises `PredictorError` for a sheet that cannot
+    predict here and now. `source` says where predictions come from; `{}` stands for the weakest provenance of the
+    sheet.
     """
 
     predict: Callable[["Sheet", Graph], Metrics]
@@ -46,7 +47,7 @@ class Model:
     source: str = "simulated from {} figures"
 
     def reads(self, figure: str) -> bool:
-        """Whether predictions use a figure; others are for people, or for front ends."""
+        """Whether predictions use a figure; others are for readers, or for front ends."""
         return figure in self.needs or bool(self.by_operator and figure.startswith(f"{self.by_operator}_"))
 
 
@@ -64,9 +65,9 @@ MODELS: Mapping[Kind, Model] = {
 
 
 def analyse(sheet: "Sheet", graph: Graph) -> Metrics:
-    """What a sheet alone says: `latency_ms`, and `energy_uj` and `tops_per_watt` of a systolic array.
+    """The prediction of a sheet alone: `latency_ms`; for a systolic array also `energy_uj` and `tops_per_watt`.
 
-    Raises `PredictorError`, in one line, where it says nothing of the network.
+    Raises `PredictorError`, in one line, where the sheet cannot predict the network.
     """
     try:
         figures = MODELS[sheet.kind].predict(sheet, graph)

@@ -1,11 +1,11 @@
-"""A processor as a sum over operators: a roofline and what each operator costs, its few constants fitted.
+"""A processor as a sum over operators: a roofline and a cost for each operator, with few fitted constants.
 
-A convolution takes what its multiply-accumulates take, channels padded to the vector registers, and what writing each
-output takes; other operators take what their bytes or outputs take; none is faster than memory gives its bytes
-(Williams et al. 2009); each operator and each inference cost something beside. The constants come from measurements,
-of whole networks or of single operators (`learned/physics.py`), and make a sheet of the kind `host`.
+A convolution costs its multiply-accumulates, with channels padded to the vector registers, and the writing of each
+output. Other operators cost their bytes or outputs. None is faster than memory delivers its bytes (Williams et al.
+2009). Each operator and each inference has a fixed cost. The constants are fitted to measurements of whole networks or
+single operators (`learned/physics.py`), and make a sheet of the kind `host`.
 
-A layer is a node that LiteRT runs as one kernel; `layers` gives each as a network of its own, to be measured by itself.
+A layer is a node that LiteRT runs as one kernel; `layers` gives each as a network of its own, to be measured alone.
 """
 
 import json
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from predictors.sheets import Sheet
 
 _LANES = 16
-"""Filters are computed so many at a time, and channels read `_DEEP` at a time: XNNPACK's int8 kernels."""
+"""XNNPACK's int8 kernels compute so many filters at a time, and read `_DEEP` channels at a time."""
 _DEEP = 8
 
 PARTS = {
@@ -66,17 +66,17 @@ PARTS = {
     "ps_per_other_byte": 60.0,
     "ps_per_operator": 120_000.0,
 }
-"""What the time of a node is made of, in picoseconds each, and where a fit begins: an x86-64 core of 2025."""
+"""The parts of a node's time, in picoseconds each; a fit starts from these, an x86-64 core of 2025."""
 
 Work = tuple[FloatArray, FloatArray]
-"""What `node_work` says of nodes."""
+"""The result of `node_work`: the parts of each node, and the bytes that it moves."""
 
 MS_PER_PS = 1e-9
-"""Milliseconds a picosecond."""
+"""Milliseconds in a picosecond."""
 
 
 def check(sheet: "Sheet") -> None:
-    """Raise `PredictorError` where the sheet has no figures yet."""
+    """Raise `PredictorError` where the sheet has no fitted figures yet."""
     if not sheet.figures:
         raise PredictorError(
             f"{sheet.name} is known by measurements alone: fit a predictor, and give device({sheet.name!r}, "
@@ -85,24 +85,24 @@ def check(sheet: "Sheet") -> None:
 
 
 def predict(sheet: "Sheet", graph: Graph) -> dict[str, float]:
-    """`latency_ms` of one inference. Raises `PredictorError` where the sheet has no figures yet."""
+    """`latency_ms` of one inference. Raises `PredictorError` where the sheet has no fitted figures yet."""
     return {"latency_ms": float(node_ms(sheet, node_work(timed_nodes(graph))).sum()) + inference_ms(sheet)}
 
 
 def inference_ms(sheet: "Sheet") -> float:
-    """What an inference costs beside its nodes."""
+    """The fixed cost of an inference, in milliseconds."""
     return sheet["inference_us"] / 1e3
 
 
 def node_ms(sheet: "Sheet", work: Work) -> FloatArray:
-    """Milliseconds of each node, without what an inference costs beside. Raises `PredictorError`."""
+    """Milliseconds of each node, without the fixed cost of an inference. Raises `PredictorError` as `check`."""
     check(sheet)
     constants = np.array([*(sheet[part] for part in PARTS), 1e3 / sheet["gb_per_s"]]) * MS_PER_PS
     return work_ms(np.append(constants, 0.0), *work)
 
 
 def timed_nodes(graph: Graph) -> list[Node]:
-    """The nodes that take time: those that an output needs. XNNPACK folds x · sigmoid(x) into the sigmoid's look-up."""
+    """The nodes that an output needs and that take time. XNNPACK folds x · sigmoid(x) into the sigmoid's look-up."""
     nodes = live_nodes(graph)
     sigmoids = {
         (node.inputs[0].name, node.output.name)
@@ -118,7 +118,7 @@ def timed_nodes(graph: Graph) -> list[Node]:
 
 
 def node_work(nodes: Sequence[Node]) -> Work:
-    """How much of each of `PARTS` each node has, a row a node, and the bytes that it reads and writes."""
+    """How much of each of `PARTS` each node has, (nodes, parts), and the bytes that it reads and writes, (nodes,)."""
     rows = np.zeros((len(nodes), len(PARTS)))
     places = {part: index for index, part in enumerate(PARTS)}
     for row, node in zip(rows, nodes, strict=True):
@@ -128,7 +128,7 @@ def node_work(nodes: Sequence[Node]) -> Work:
 
 
 def work_ms(constants: FloatArray, work: FloatArray, moved: FloatArray) -> FloatArray:
-    """Milliseconds of nodes; constants are those of `PARTS`, then of a byte moved, then of an inference."""
+    """Milliseconds of nodes; `constants` are those of `PARTS`, then of a moved byte, then of an inference."""
     times: FloatArray = np.maximum(work @ constants[: len(PARTS)], moved * constants[len(PARTS)])
     return times
 
@@ -143,7 +143,7 @@ def _work(node: Node) -> dict[str, float]:
         return work | {part: outputs * taps * _up(x[3] // op.groups, _DEEP), "ps_per_conv_output": outputs}
     if isinstance(op, DepthwiseConv2D):
         taps = math.prod(op.kernel)
-        if taps > 25:  # XNNPACK has kernels of up to 25 taps, and beyond them a slow path
+        if taps > 25:  # XNNPACK has kernels of up to 25 taps, else a slow path
             return work | {"ps_per_large_depthwise_mac": node.macs}
         return work | {"ps_per_depthwise_mac": math.prod(y[1:3]) * _up(y[3], _LANES) * (9 if taps <= 9 else 25)}
     if isinstance(op, Dense):
@@ -179,7 +179,7 @@ def _up(number: int, step: int) -> int:
 
 
 def node_features(nodes: Sequence[Node], work: Work) -> FloatArray:
-    """A row a node, for a learner: work and sizes as logarithms of base 2, kernel, and how it fits registers."""
+    """Features of nodes for a learner, one row each: log2 of work and sizes, kernel, and how it fits the registers."""
     parts, moved = work
     rows = []
     for node in nodes:
@@ -194,23 +194,23 @@ def node_features(nodes: Sequence[Node], work: Work) -> FloatArray:
 
 
 def layers(graphs: Iterable[Graph]) -> list[Graph]:
-    """Every different layer of some networks as a network of its own."""
+    """Each distinct layer of some networks, as a network of its own."""
     return list(dict(_layer(*_asked(node)) for graph in graphs for node in timed_nodes(graph)).values())
 
 
 def layer_key(node: Node) -> str:
-    """Operator and shapes as one line of JSON; equal keys are equal layers."""
+    """Operator and shapes as one line of JSON; equal layers have equal keys."""
     return _layer(*_asked(node))[0]
 
 
 def _asked(node: Node) -> tuple[Any, tuple[tuple[Shape, DType], ...]]:
-    """What decides a layer: the operator, and the shapes and types that it takes."""
+    """What identifies a layer: the operator, and the shapes and types of its inputs."""
     return node.op, tuple((x.shape, x.dtype) for x in node.inputs)
 
 
 @lru_cache(maxsize=1 << 16)
 def _layer(op: Op, inputs: tuple[tuple[Shape, DType], ...]) -> tuple[str, Graph]:
-    """The key of a layer, and a network of it alone; batch norm is folded on a device and left out."""
+    """The key of a layer, and a network of it alone, without batch norm, which a device folds."""
     if isinstance(op, Conv2D | DepthwiseConv2D):
         op = replace(op, batch_norm=False)
     net = GraphBuilder()

@@ -1,4 +1,4 @@
-"""Devices known by a rate or two: a roofline, and a microcontroller that takes cycles for each multiply-accumulate."""
+"""Devices described by few rates: a roofline, and a microcontroller with cycles for each multiply-accumulate."""
 
 from typing import TYPE_CHECKING
 
@@ -12,9 +12,9 @@ CYCLES_PER_MAC = "cycles_per_mac"
 
 
 def roofline_ms(graph: Graph, ops_per_second: float, memory_bandwidth: float) -> float:
-    """Each operator takes what its operations or its bytes take, whichever is more (Williams et al. 2009).
+    """Milliseconds of a graph: each operator takes the time of its operations or its bytes, whichever is longer.
 
-    `memory_bandwidth` is in bytes a second; a multiply-accumulate is two operations.
+    `memory_bandwidth` is in bytes a second; a multiply-accumulate is two operations (Williams et al. 2009).
     """
     seconds = 0.0
     for node in live_nodes(graph):
@@ -38,9 +38,9 @@ def cycles(sheet: "Sheet", graph: Graph) -> dict[str, float]:
 
 
 def plain_operations_ms(sheet: "Sheet", floats: float, integers: float) -> float:
-    """Time of so many operations of ordinary C, by `cycles_per_float_operation` and `cycles_per_integer_operation`.
+    """Milliseconds of operations in plain C, by `cycles_per_float_operation` and `cycles_per_integer_operation`.
 
-    0 where the sheet does not have both figures and a clock.
+    0 where the sheet lacks one of these figures or a clock.
     """
     figures = ("cycles_per_float_operation", "cycles_per_integer_operation", "clock_mhz")
     if not all(name in sheet.figures for name in figures):
@@ -50,10 +50,10 @@ def plain_operations_ms(sheet: "Sheet", floats: float, integers: float) -> float
 
 
 def bands_ms(sheet: "Sheet", sliced_bytes: int, joined_bytes: int, operators: int) -> float:
-    """Time that running in bands takes beside multiply-accumulates: bytes that are copied, and further operators.
+    """Milliseconds that bands take beside multiply-accumulates: for copied bytes, and for added operators.
 
-    By `cycles_per_byte_sliced`, which TensorFlow Lite Micro copies one by one, `cycles_per_byte_joined`, which it
-    copies by `memcpy`, and `cycles_per_operator`; a figure that the sheet lacks is 0, and so is all without a clock.
+    The figures are `cycles_per_byte_sliced` (TensorFlow Lite Micro copies them one by one), `cycles_per_byte_joined`
+    (copied by `memcpy`) and `cycles_per_operator`. A missing figure is 0; without a clock the result is 0.
     """
     work = {"byte_sliced": sliced_bytes, "byte_joined": joined_bytes, "operator": operators}
     figures = {f"cycles_per_{each}": number for each, number in work.items()}

@@ -1,16 +1,16 @@
 """An Edge TPU from its spec sheet: a systolic array, a small weight memory, and a link to the host.
 
-Weights live in the array's tiles: a convolution is a matrix of kernel area · channels rows and filters columns, cut
-into tiles of the array's size; each output pixel passes each tile once, so a part-filled tile costs as much as a full
-one. Depthwise convolutions use one lane a channel; pools, sums and copies hide behind the rest. What weights, padded to
-tiles as the compiler stores them, do not fit the weight memory are streamed over the link at every inference, and
-nothing hides that. Operators that cannot be mapped, and all that follow from them, run on
-the host, as the real compiler leaves them.
+Weights live in the array's tiles. A convolution is a matrix of kernel area · channels rows and filters columns, cut
+into tiles of the array's size. Each output pixel passes each tile once, so a partly filled tile costs as much as a full
+one. Depthwise convolutions use one lane a channel. Pools, sums and copies hide behind the rest. Weights, padded to
+tiles as the compiler stores them, that do not fit the weight memory are streamed over the link at every inference;
+nothing hides that. Operators that cannot be mapped, and all that depend on them, run on the host, as the real compiler
+leaves them there.
 
 `breakdown` adds up what the sheet says. `workload_table` gives parts of time and energy that any such chip has, whose
-weights a predictor learns: full tiles, depthwise lanes, bytes read into the array, bytes of what stands alone,
+weights a predictor learns: full tiles, depthwise lanes, bytes read into the array, bytes of operators that run alone,
 operators, readers, weights that do not fit, and activations beyond each of several sizes, since no sheet says how much
-memory is left for them. The parts are in the units of the sheet, so that weights learned on one chip may be asked with
+memory is left for them. The parts are in the units of the sheet, so that weights learned on one chip can be applied to
 the columns of another.
 """
 
@@ -39,7 +39,7 @@ NEEDS = (
 _MOST_SOFTMAX = 16_000
 _KIB = 2**10
 _BEYOND = tuple(2**power * _KIB for power in (8, 9, 10, 11, 12))
-"""Bytes alive at once beyond which activations may go to DRAM."""
+"""Live bytes beyond which activations may go to DRAM."""
 
 PARTS = (
     "array_ms",
@@ -60,11 +60,10 @@ _SMALL = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """What one inference costs, and the counters of the run.
+    """The costs of one inference, and its counters.
 
-    Times in milliseconds, energy in microjoules, `utilisation` the share of the array's multipliers at work while it
-    computes. `on_host` gives the reason for each node that the device does not run. `bound` is what takes longest:
-    compute, weights, activations, host or overhead.
+    Times are in milliseconds, energy in microjoules. `utilisation` is the share of the array's multipliers at work
+    while it computes. `on_host` gives the reason for each node that the device does not run.
     """
 
     latency_ms: float
@@ -84,12 +83,12 @@ class Breakdown:
 
     @property
     def tops_per_watt(self) -> float:
-        """10¹² operations a joule, two for each multiply-accumulate."""
+        """10¹² operations a joule; a multiply-accumulate is two operations."""
         return 2 * self.macs / self.energy_uj / 1e6 if self.energy_uj else 0.0
 
     @property
     def bound(self) -> str:
-        """What takes longest."""
+        """The part that takes longest: compute, weights, activations, host or overhead."""
         parts = {
             "compute": self.compute_ms,
             "weights": self.weights_ms,
@@ -112,7 +111,7 @@ class Breakdown:
 
 
 def breakdown(sheet: "Sheet", graph: Graph) -> Breakdown:
-    """Work out one inference on a systolic device."""
+    """The costs of one inference on a systolic device."""
     nodes = live_nodes(graph)
     on_host = fallback(nodes)
     mapped = [node for node in nodes if node.name not in on_host]
@@ -167,7 +166,7 @@ def counters(sheet: "Sheet", graph: Graph) -> dict[str, float]:
 
 
 def fallback(nodes: Sequence[Node]) -> dict[str, str]:
-    """The nodes that the device does not run, with the reason: unsupported, or after one that is.
+    """The nodes that the device does not run, each with the reason: it is unsupported, or depends on one that is.
 
     The compiler makes one part for the device and leaves the rest to the host (coral.ai, "TensorFlow models on the
     Edge TPU", Compiling).
@@ -200,7 +199,10 @@ def unsupported(node: Node) -> str | None:
 
 
 class _Tiles(NamedTuple):
-    """A convolution or Dense as a matrix of `high` rows and `wide` columns that `vectors` pass, cut into tiles."""
+    """A convolution or Dense as a matrix of `high` rows and `wide` columns, cut into `down` × `across` tiles.
+
+    `vectors` is the number of output pixels that pass each tile.
+    """
 
     high: int
     wide: int
@@ -214,7 +216,7 @@ class _Tiles(NamedTuple):
 
 
 def _tiles(sheet: "Sheet", node: Node) -> _Tiles | None:
-    """None for what is no matrix."""
+    """The tiles of a node; None for an operator that is not a matrix."""
     if isinstance(node.op, Conv2D):
         high = math.prod(node.op.kernel) * node.inputs[0].shape[3] // node.op.groups
         wide, vectors = node.op.filters, math.prod(node.output.shape[1:3])
@@ -232,7 +234,7 @@ def _systolic_cycles(sheet: "Sheet", node: Node) -> int:
 
 
 def _lane_cycles(sheet: "Sheet", node: Node) -> int:
-    """Kernel area · output elements over the lanes, for depthwise convolutions; the rest hides behind them."""
+    """Kernel area · output elements over the lanes, for depthwise convolutions; other operators hide behind others."""
     if not isinstance(node.op, DepthwiseConv2D):
         return 0
     groups = math.ceil(node.output.shape[3] / sheet["columns"])
@@ -240,14 +242,14 @@ def _lane_cycles(sheet: "Sheet", node: Node) -> int:
 
 
 def _weights(sheet: "Sheet", nodes: Sequence[Node]) -> tuple[int, int]:
-    """Bytes kept on the chip, and bytes streamed at every inference."""
+    """Bytes of weights kept on the chip, and bytes streamed at every inference."""
     total = sum(_stored_bytes(sheet, node) for node in nodes)
     cached = min(total, int(sheet["weight_cache_bytes"]))
     return cached, total - cached
 
 
 def _stored_bytes(sheet: "Sheet", node: Node) -> int:
-    """A kernel as the compiler stores it: channels and filters padded to whole tiles, for each pixel of the kernel."""
+    """Bytes of a kernel as the compiler stores it: channels and filters padded to whole tiles, for each of its pixels."""
     if isinstance(node.op, Conv2D):
         channels = math.ceil(node.inputs[0].shape[3] / sheet["rows"]) * sheet["rows"]
         filters = math.ceil(node.op.filters / sheet["columns"]) * sheet["columns"]
@@ -256,7 +258,7 @@ def _stored_bytes(sheet: "Sheet", node: Node) -> int:
 
 
 def _transfer_bytes(graph: Graph, nodes: Sequence[Node], on_host: dict[str, str]) -> int:
-    """What crosses the link: the device part's inputs and what others read of it."""
+    """Bytes that cross the link: the inputs of the part on the device, and its outputs that others read."""
     made_here = {y.name for node in nodes if node.name not in on_host for y in node.outputs}
     read_here = {x.name for node in nodes if node.name not in on_host for x in node.inputs}
     read_there = {x.name for node in nodes if node.name in on_host for x in node.inputs}
@@ -279,7 +281,7 @@ class _Work:
 
 
 def workload_table(sheet: "Sheet", graphs: Sequence[Graph]) -> FeatureTable:
-    """A row a graph: `PARTS` (additive; milliseconds, thousands, microjoules of `sheet`), then `SHAPES`."""
+    """One row for each graph: `PARTS` (additive; in milliseconds, thousands, microjoules of `sheet`), then `SHAPES`."""
     names = (*PARTS, *SHAPES)
     rows = np.array([_row(sheet, graph) for graph in graphs], dtype=np.float64).reshape(-1, len(names))
     return FeatureTable(names, tuple(name in PARTS for name in names), rows)
@@ -308,7 +310,7 @@ def _row(sheet: "Sheet", graph: Graph) -> list[float]:
 
 
 def _count(work: _Work, sheet: "Sheet", node: Node, sizes: Mapping[str, int]) -> None:
-    """Add a node: a convolution or Dense in tiles, a depthwise one in lanes, another by its bytes."""
+    """Add a node: a convolution or Dense in tiles, a depthwise convolution in lanes, another operator by its bytes."""
     tiles = _tiles(sheet, node)
     if tiles:
         work.array += tiles.number * tiles.vectors
@@ -329,7 +331,7 @@ def _count(work: _Work, sheet: "Sheet", node: Node, sizes: Mapping[str, int]) ->
 
 
 def _beyond(graph: Graph, nodes: Sequence[Node]) -> list[int]:
-    """Bytes that each node touches while more than so many are alive, for each of several sizes."""
+    """For each size of `_BEYOND`, bytes that nodes touch beyond it: at most the excess of live bytes over the size."""
     whole = graph if len(nodes) == len(graph.nodes) else Graph(graph.inputs, tuple(nodes), graph.outputs)
     totals = [0] * len(_BEYOND)
     for node, alive in zip(nodes, live_bytes(whole), strict=True):

@@ -1,7 +1,7 @@
-"""Ethos-U devices through Arm's own compiler, in process: cycles, memory accesses and fallbacks; it gives no energy.
+"""Ethos-U devices through Arm's own compiler, in process: cycles, memory accesses and fallbacks, but no energy.
 
-The compiler (`ethos-u-vela`) reads a weightless int8 skeleton of the graph, so no training, TensorFlow or file is
-needed. Its figures are its own estimates, not measurements.
+The compiler (`ethos-u-vela`) reads an int8 skeleton of the graph (`edgevolve.tflite.skeleton`), so that neither
+training nor TensorFlow nor a file is needed. Its figures are its own estimates, not measurements.
 """
 
 import os
@@ -26,7 +26,7 @@ _SYSTEMS = {
     "u65": ("Ethos_U65_Client_Server", "Dedicated_Sram_384KB", 384 * 2**10),
     "u85": ("Ethos_U85_SYS_DRAM_Mid", "Dedicated_Sram_384KB", 384 * 2**10),
 }
-"""The compiler's own defaults: system configuration, memory mode, bytes of SRAM it may use."""
+"""The compiler's own defaults: system configuration, memory mode, bytes of SRAM that it may use."""
 
 _LONGEST = 300
 
@@ -44,7 +44,7 @@ arena_size_limit={arena}
 
 
 def check(sheet: "Sheet") -> None:
-    """See whether the compiler is installed and knows the device. Raises `PredictorError`."""
+    """Raise `PredictorError` unless the compiler is installed and knows the device."""
     if "accelerator" not in sheet.options:
         raise PredictorError(f"{sheet.name} is not a device of Arm's compiler")
     if find_spec("ethosu") is None:
@@ -55,7 +55,7 @@ def check(sheet: "Sheet") -> None:
 def predict(sheet: "Sheet", graph: Graph) -> dict[str, float]:
     """`latency_ms`: the compiler's cycles at the sheet's clock, the same for isomorphic graphs.
 
-    Raises `PredictorError` where it leaves operators to the CPU: it does not tell their time, so that the cycles are
+    Raises `PredictorError` where it leaves operators to the CPU: it gives no time for them, so that its cycles are
     those of a smaller network.
     """
     compilation, said = compiled(sheet, from_json(to_json(graph)))
@@ -66,9 +66,9 @@ def predict(sheet: "Sheet", graph: Graph) -> dict[str, float]:
 
 
 def compiled(sheet: "Sheet", graph: Graph, database: bool = False) -> tuple[Any, str]:
-    """The compiler's report, and what it said; `database` asks for its tables of layers, which cost time.
+    """The compiler's report, and the text that it printed; `database` asks for its tables of layers, which take time.
 
-    Raises `PredictorError` where the compiler is missing or refuses.
+    Raises `PredictorError` where the compiler is missing or refuses the network.
     """
     check(sheet)
     from ethosu import regor
@@ -88,7 +88,7 @@ def compiled(sheet: "Sheet", graph: Graph, database: bool = False) -> tuple[Any,
 
 @contextmanager
 def _stdout_into(file: IO[bytes]) -> Iterator[None]:
-    """The compiler prints its warnings past Python."""
+    """Redirect standard output of the whole process, since the compiler prints warnings past Python."""
     saved = os.dup(1)
     os.dup2(file.fileno(), 1)
     try:
