@@ -249,7 +249,7 @@ def _weights(sheet: "Sheet", nodes: Sequence[Node]) -> tuple[int, int]:
 
 
 def _stored_bytes(sheet: "Sheet", node: Node) -> int:
-    """Bytes of a kernel as the compiler stores it: channels and filters padded to whole tiles, for each of its pixels."""
+    """Bytes of a kernel as compiled: channels and filters padded to whole tiles, for each of its pixels."""
     if isinstance(node.op, Conv2D):
         channels = math.ceil(node.inputs[0].shape[3] / sheet["rows"]) * sheet["rows"]
         filters = math.ceil(node.op.filters / sheet["columns"]) * sheet["columns"]
