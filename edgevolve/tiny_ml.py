@@ -111,14 +111,14 @@ def tiny_ml_configuration(path: str, data: str | None) -> SearchConfig:
             raise ConfigError(f"{path}: training.{name} is False: there is nothing to search")
     task = given.common.task_type
     if any(other in task.lower() for other in _OTHER_TASKS):
-        raise ConfigError(f"{path}: common.task_type: {task}: TI's search finds classifiers alone")
+        raise ConfigError(f"{path}: common.task_type: {task}: TI's search finds only classifiers")
     source = data or given.dataset.input_data_path
     if not source:
         raise ConfigError(f"{path}: says nothing of where the data are: add --data PATH")
     read = _data(path, given, read_as_it_looks(source, _IMAGE_ARENA, Wishes()).data)
     target = target_of(read)
     if not isinstance(target, Classes):
-        raise ConfigError(f"{source}: has values, no classes: TI's search finds classifiers alone")
+        raise ConfigError(f"{source}: has values, no classes: TI's search finds only classifiers")
     cells = _cells(path, training)
     try:
         space = CellSpace(tuple(read.input_shape), target.number, **cells)

@@ -157,7 +157,7 @@ def _learned(source: Any, path: Path) -> Device:
     if isinstance(predictor, DevicePredictor):
         name, metric = base.name if base else predictor.fitted.name, predictor.regressor.metric
     elif base is None:
-        raise PredictorError(f"{path}: is of no device that it names: give device(NAME, predictor={path.name!r})")
+        raise PredictorError(f"{path}: does not name its device: give device(NAME, predictor={path.name!r})")
     else:
         name, metric = base.name, predictor.metric
         more = predictor.names[len(FEATURES) :]

@@ -62,7 +62,7 @@ def own_device(source: Any) -> _OwnDevice | _RooflineDevice:
         return _OwnDevice(source, name, _names(source, name), provenance)
     if not hasattr(source, "ops_per_second") or not hasattr(source, "memory_bandwidth"):
         raise PredictorError(
-            f"{name} is no device: it needs ops_per_second and memory_bandwidth, or predict(graph); "
+            f"{name} is not a device: it needs ops_per_second and memory_bandwidth, or predict(graph); "
             "a packaged device is given by its name"
         )
     for part in ("ops_per_second", "memory_bandwidth"):
@@ -107,7 +107,7 @@ def _asked(source: Any, name: str, graph: Graph) -> dict[str, Estimated]:
         raise PredictorError(f"{name}: {method} gives no metric")
     odd = [metric for metric in answer if not _is_name(metric)]
     if odd:
-        raise PredictorError(f"{name}: {method} gives {odd[0]!r}, which is no name such as latency_ms")
+        raise PredictorError(f"{name}: {method} gives {odd[0]!r}, which is not a metric name such as latency_ms")
     return {metric: _checked(f"{name}: {method} gives {metric}", value) for metric, value in answer.items()}
 
 

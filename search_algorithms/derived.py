@@ -37,7 +37,9 @@ class Derived:
     def start(self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure) -> "_Derived":
         """The search before its first ask. Raises `ProblemError` for a space that is no mixture."""
         if not isinstance(space, Mixable):
-            raise ProblemError(f"Derived: {type(space).__name__} is no mixture of networks; CellSpace is")
+            raise ProblemError(
+                f"Derived: {type(space).__name__} is not a mixture of networks; use CellSpace or MobileSpace"
+            )
         return _Derived(space, self, problem, measure)
 
 
@@ -67,7 +69,7 @@ class _Derived:
         while len(self.likely) <= self.count:
             following = next(self.rest, None)
             if following is None:
-                raise Exhausted("every network of the mixture was asked for")
+                raise Exhausted("every network of the mixture was proposed")
             self.likely.append(following)
         return Proposal(mixture.genotype(self.likely[self.count]), change=f"likely {self.count + 1}")
 

@@ -40,7 +40,7 @@ class _GridSearch:
 
     def ask(self, number: int) -> Proposal:
         if self._next is None:
-            raise Exhausted(f"the grid is walked: {len(self._numbers)} genotypes")
+            raise Exhausted(f"all {len(self._numbers)} genotypes of the grid were proposed")
         genotype, centre = self._next
         if centre is None:
             return Proposal(genotype, change="grid")

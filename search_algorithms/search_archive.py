@@ -110,7 +110,7 @@ class Archive:
         """A random genotype that was not asked before. Raises `Exhausted` after a hundred that were."""
         genotype = self.fresh(space.sample(rng), lambda _: space.sample(rng), _SAMPLES - 1)
         if genotype in self.genotypes:
-            raise Exhausted(f"{_SAMPLES} random networks were all asked before")
+            raise Exhausted(f"{_SAMPLES} random networks were all proposed before")
         return Proposal(genotype, change="random")
 
     def _is_finite(self, metrics: Metrics) -> bool:

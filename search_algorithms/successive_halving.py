@@ -55,7 +55,9 @@ class SuccessiveHalving:
     def check_epochs(self, epochs: int) -> None:
         """Raise `ProblemError` unless the epochs of a training are those of the top rung."""
         if self.epochs != epochs:
-            raise ProblemError(f"SuccessiveHalving goes up to {self.epochs} epochs and training to {epochs}")
+            raise ProblemError(
+                f"SuccessiveHalving has epochs={self.epochs} and training epochs={epochs}; give both the same"
+            )
 
     def start(self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure) -> "_SuccessiveHalving":
         """The search before its first ask. Raises `ProblemError` where the strategy does."""

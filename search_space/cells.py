@@ -74,7 +74,7 @@ class CellSpace(DeclaredSpace[CellPair]):
             if type(getattr(self, name)) is not int or getattr(self, name) < least:
                 raise ValueError(f"{name} must be a whole number of at least {least}, not {getattr(self, name)!r}")
         if self.concat > self.nodes:
-            raise ValueError(f"cannot join the last {self.concat} of {self.nodes} nodes")
+            raise ValueError(f"concat must be from 1 to the number of nodes, {self.nodes}, not {self.concat}")
         DeclaredSpace.__post_init__(self)
         if len(self.input_shape) != 3:
             raise ValueError(f"the input must be (height, width, channels), not {self.input_shape}")

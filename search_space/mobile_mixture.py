@@ -24,7 +24,7 @@ _STEM, _WIDTH = 16, 1.0
 def mobile_mixture(space: MobileSpace) -> Mixture[Mobile]:
     """Two decisions a stage: which MBConv all of its blocks are, one of nine at most, and how many it has."""
     if "mbconv" not in space.blocks:
-        raise ValueError(f"a mixture is of mbconv blocks, and the space has {', '.join(space.blocks)} alone")
+        raise ValueError(f"a gradient search needs mbconv blocks; the space has only {', '.join(space.blocks)}")
     base = fixed(space)
     expansions = tuple(one for one in _EXPANSIONS if one in space.expansions) or space.expansions
     blocks = tuple(MbConv(kernel, expansion, False) for kernel, expansion in product(space.kernels, expansions))

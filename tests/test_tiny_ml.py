@@ -99,7 +99,7 @@ def test_the_path_of_the_data_may_stand_in_the_file(tmp_path, recordings):
         (("  nas_model_size: 's'\n", ""), "give nas_model_size"),
         (("variables: 1", "variables: 3"), "variables is 3, the data have 1 channels"),
         (("FFT64Input_16Feature_2Frame_Full_Bandwidth", "Mystery"), "feature_extraction_name: Mystery: names that"),
-        (("generic_timeseries_classification", "generic_timeseries_regression"), "finds classifiers alone"),
+        (("generic_timeseries_classification", "generic_timeseries_regression"), "finds only classifiers"),
         (("training:", "training: !!python/object/apply:os.system [ls]\nother:"), "not a configuration of TI's"),
     ],
 )

@@ -26,7 +26,7 @@ def held_out_groups(groups: NDArray[Any], classes: NDArray[Any], fraction: float
     search = _Division(counts[order], fraction)
     if not search.settle():
         raise DataError(
-            f"cannot hold out a group of {len(names)}: each alone holds a class, which training would then not see"
+            f"cannot hold out any of {len(names)} groups: each holds all examples of some class; give more groups"
         )
     held = np.zeros(len(names), bool)
     held[order] = search.held

@@ -54,7 +54,9 @@ class Mel:
             raise DataError("Mel: rate, samples, bands, window and stride must be above 0")
         check_frequencies("Mel", "bands", self.low_hz, self.high_hz, self.rate)
         if not 0 <= self.coefficients <= self.bands:
-            raise DataError(f"Mel: {self.coefficients} coefficients of {self.bands} bands")
+            raise DataError(
+                f"Mel: coefficients must be from 0 to the number of bands, {self.bands}, not {self.coefficients}"
+            )
         if not self.window <= self.samples or self.stride < 1 or self.window < 2:
             raise DataError(f"Mel: a window of {self.window_ms:g} ms does not fit {self.samples} samples")
         empty = [str(i) for i, (_, weights) in enumerate(self._filters()) if not weights]

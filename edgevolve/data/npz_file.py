@@ -101,7 +101,7 @@ def _header(path: str, name: str, archive: zipfile.ZipFile, info: zipfile.ZipInf
             "make one array of equal examples, np.stack(list), and save it again"
         )
     if header.content_bytes != info.file_size - header.length:
-        raise DataError(f"{path}: not an .npz of plain arrays ({name} has other than the size that it declares)")
+        raise DataError(f"{path}: not an .npz of plain arrays (the size of {name} is not the one in its header)")
     return header
 
 

@@ -122,7 +122,7 @@ class _Files:
             return
         for number, line in enumerate(table.array(table.names)):
             if len(line) % self.data.axes:
-                raise DataError(f"line {number + 1} has {len(line)} values, no multiple of axes={self.data.axes}")
+                raise DataError(f"line {number + 1} has {len(line)} values, not a multiple of axes={self.data.axes}")
             values = line.reshape(-1, self.data.axes)
             yield replace(file, group=file.group or f"{file.name}, line {number + 1}"), self._checked(values)
 

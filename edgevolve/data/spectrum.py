@@ -59,7 +59,9 @@ class Spectrum:
         if not 4 <= self.window <= self.steps:
             raise DataError(f"Spectrum: parts of {self.window} steps must be from 4 to the {self.steps} of an example")
         if not 0 <= self.bands <= self.points // 2:
-            raise DataError(f"Spectrum: {self.bands} bands of {self.points // 2} frequencies")
+            raise DataError(
+                f"Spectrum: bands must be from 0 to the number of frequencies, {self.points // 2}, not {self.bands}"
+            )
 
     @property
     def points(self) -> int:

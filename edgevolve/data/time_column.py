@@ -29,10 +29,10 @@ def rate_of(name: str, times: NDArray[np.float64]) -> float | None:
     steps = np.diff(times)
     usual = float(np.median(steps))
     if steps.min() <= 0 or usual <= 0:
-        raise DataError(f"row {int(steps.argmin()) + 2}: {name} does not go on")
+        raise DataError(f"row {int(steps.argmin()) + 2}: {name} does not increase")
     if steps.max() > GAP * usual:
         raise DataError(
-            f"row {int(steps.argmax()) + 2}: {name} leaps by {steps.max():g}, {usual:g} is usual; divide the file there"
+            f"row {int(steps.argmax()) + 2}: {name} jumps by {steps.max():g}, its usual step is {usual:g}; split it"
         )
     named = _NAMES.fullmatch(name.strip())
     unit = named["unit"] if named else None

@@ -45,7 +45,9 @@ class TsFile:
             raise DataError(f"{shown(path)}: holds timestamps, which are not read; write values alone")
         has_class, *classes = said.get("@classlabel", ["false"])
         if has_class.lower() != "true" or len(classes) < 2:
-            raise DataError(f"{shown(path)}: @classLabel names no two classes; a classifier needs at least two classes")
+            raise DataError(
+                f"{shown(path)}: @classLabel names fewer than two classes; a classifier needs at least two classes"
+            )
         first = next((line for at, line in enumerate(_lines(path)) if at >= number and line.strip()), "")
         return cls(path, tuple(classes), first.count(":"), number)
 

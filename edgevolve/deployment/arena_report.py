@@ -82,7 +82,7 @@ def _on_host(predicted: Footprint, before: bytes, after: bytes, stored: NDArray[
         return None
     run = run_on_micro(after, [stored], least_arena=True)
     if any(not np.array_equal(a, b) for a, b in zip(wanted.outputs, run.outputs, strict=True)):
-        raise ExportError("the rewritten file computes something else on TensorFlow Lite Micro; please report this")
+        raise ExportError("the rewritten file gives other outputs on TensorFlow Lite Micro; please report this")
     assert run.least_arena_bytes is not None
     return HostArena(
         predicted_head_bytes=predicted.planned_head_bytes,

@@ -65,7 +65,7 @@ def write_bundle(
     first, several = sources[0], len(sources) > 1
     models = [open_model(source.tflite) for source in sources]
     if any(model.input != models[0].input for model in models):
-        raise ExportError("c: the networks of a set must read the same integers, and their inputs have other scales")
+        raise ExportError("c: the networks of a set must have one input scale and zero point, and these differ")
     inputs = models[0].quantised(first.images)
     runs = [_run(source.tflite, inputs) for source in sources]
     outputs = [run.outputs[0] for run in runs]

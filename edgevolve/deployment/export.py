@@ -209,7 +209,7 @@ def _checked(
     chosen = _spread(images, COMPARED_EXAMPLES)
     before, after = open_model(written), open_model(model)
     if not np.array_equal(before.outputs(chosen), after.outputs(chosen)):
-        raise ExportError("the rewritten file computes something else on LiteRT; please report this")
+        raise ExportError("the rewritten file gives other outputs on LiteRT; please report this")
     return arena_report(footprints[device], footprints[HOST], written, model, after.quantised(chosen))
 
 

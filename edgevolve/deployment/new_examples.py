@@ -90,7 +90,7 @@ def _recording(path: str, model: ReadyModel) -> list[Example]:
     try:
         recordings = recordings_of(path, data, channels)
     except DataError as error:
-        raise DataError(str(error).replace("the first", "the model takes")) from None
+        raise DataError(str(error).replace("but the first recording has", "the model takes")) from None
     examples = []
     for number, values in enumerate(recordings):
         if len(values) < steps:

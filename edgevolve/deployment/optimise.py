@@ -126,7 +126,7 @@ def optimised(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> O
             raise ExportError(f"no runtime here runs it: LiteRT: {litert_says}; {error}") from None
         return Optimised(after, heads, None, str(error), plan.exact, arenas=arenas)
     if not _same(old.outputs, new.outputs):
-        raise ExportError("the rewritten file computes something else on TensorFlow Lite Micro; it was not written")
+        raise ExportError("the rewritten file gives other outputs on TensorFlow Lite Micro; it was not written")
     says = "" if was.runs else f"{was.runtime} could not run it as it was: {', '.join(was.stopped_by)}"
     if len(arenas) > 1 and read.dynamic_batch:
         says = "its batch, which was open, is one example now"
@@ -156,7 +156,7 @@ def _compared_on_litert(
     except IsolatedError:
         same = False
     if not same:
-        raise ExportError("the rewritten file computes something else on LiteRT; it was not written")
+        raise ExportError("the rewritten file gives other outputs on LiteRT; it was not written")
     return ""
 
 

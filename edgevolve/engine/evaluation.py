@@ -104,14 +104,14 @@ def _checked(outcome: Completed, job: Job, task: Task) -> Completed:
         raise MetricError(f"{missing[0]} is missing; the task gave {', '.join(given)[:200] or 'no metric'}")
     long = [name for name, values in curves.items() if len(values) > _LONGEST_CURVE]
     if long:
-        raise MetricError(f"curve {long[0]} has {len(curves[long[0]])} points; {_LONGEST_CURVE} are the most")
+        raise MetricError(f"curve {long[0]} has {len(curves[long[0]])} points; at most {_LONGEST_CURVE} are allowed")
     if len(metrics) + len(curves) > _MOST_NAMES:
         raise MetricError(f"{len(metrics) + len(curves)} metrics and curves; at most {_MOST_NAMES} are allowed")
     for name, values in curves.items():
         if not all(math.isfinite(value) for value in values):
-            raise MetricError(f"{name} is not finite")
+            raise MetricError(f"curve {name} must be finite")
     if outcome.graph is not None and not isinstance(outcome.graph, Graph):
-        raise MetricError(f"graph is a {type(outcome.graph).__name__}")
+        raise MetricError(f"graph must be a Graph, not a {type(outcome.graph).__name__}")
     weights = None if outcome.weights is None else _arrays("weights", outcome.weights)
     return Completed(metrics, curves, weights, outcome.graph)
 
@@ -120,7 +120,7 @@ def _numbers(metrics: Mapping[Any, Any]) -> dict[str, float]:
     numbers = {_name(name): _number(name, value) for name, value in metrics.items()}
     odd = [name for name, value in numbers.items() if not math.isfinite(value)]
     if odd:
-        raise MetricError(f"{odd[0]} is not finite, but {numbers[odd[0]]}")
+        raise MetricError(f"{odd[0]} must be finite, not {numbers[odd[0]]}")
     return numbers
 
 
@@ -128,13 +128,13 @@ def _number(name: Any, value: Any) -> float:
     try:
         return float(value)
     except (TypeError, ValueError):
-        raise MetricError(f"{_name(name)} is not a number but {repr(value)[:100]}") from None
+        raise MetricError(f"{_name(name)} must be a number, not {repr(value)[:100]}") from None
 
 
 def _name(given: Any) -> str:
     name = _text(given)
     if len(name) > _LONGEST_NAME:
-        raise MetricError(f"a name of {len(name)} characters: {name[:50]}…; {_LONGEST_NAME} are the most")
+        raise MetricError(f"a name has {len(name)} characters: {name[:50]}…; at most {_LONGEST_NAME} are allowed")
     return name
 
 
@@ -142,5 +142,5 @@ def _arrays(what: str, given: Arrays) -> dict[str, Any]:
     arrays = {_name(name): np.asarray(value) for name, value in given.items()}
     objects = [name for name, value in arrays.items() if value.dtype.hasobject]
     if objects:
-        raise MetricError(f"{what} {objects[0]} are not numbers")
+        raise MetricError(f"{what} {objects[0]} must be numbers")
     return arrays

@@ -80,8 +80,8 @@ def _spread(run: Run, number: int, size: int, relatives: Sequence[Relative]) -> 
             best.append(relative)
     if len(best) < 2:
         raise ConfigError(
-            f"{run.path}: candidate {number}: of {len(relatives)} networks that take all their weights from it, "
-            "one is best at all; --pick another, with more blocks"
+            f"{run.path}: candidate {number}: one of the {len(relatives)} networks that share its weights is best in "
+            "error and multiply-accumulates, so there is no set; --pick a candidate with more blocks"
         )
     chosen = np.unique(np.linspace(0, len(best) - 1, size).round().astype(int))
     return [best[i] for i in chosen[::-1]]

@@ -56,7 +56,7 @@ def final_task(
         task, settings = run.started.config["task"], _settings(run)
     ours = (Train.__name__, Inherited.__name__)
     if not (isinstance(task, Train | Inherited) or (isinstance(task, dict) and task.get("type") in ours)):
-        raise ConfigError(f"{run.path}: its task is the user's own; how it trains, and for how long, is not known here")
+        raise ConfigError(f"{run.path}: it was searched with a task of your own, which `train` cannot repeat")
     assert splits.target
     metrics = splits.target.metrics
     given = (*metrics, *map(int8_metric, metrics), QUANTISATION_DROP)
@@ -65,7 +65,7 @@ def final_task(
     except ValueError as error:
         raise ConfigError(f"--distil {distil}: {str(error).rpartition(': ')[2]}") from None
     if bits not in (None, 4, 8):
-        raise ConfigError(f"--quantise {bits}: kernels have 8 or 4 bits")
+        raise ConfigError(f"--quantise {bits}: kernels must have 8 or 4 bits")
     last = Quantise(4 if bits == 4 else 8, distil=teaching) if bits else ScoreInt8()
     task = with_teachers(Train(replace(settings, epochs=epochs), given, (last,), distil=teaching), splits)
     assert isinstance(task, Train)

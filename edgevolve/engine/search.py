@@ -148,7 +148,10 @@ def _restore(config: SearchConfig, task: Task, path: Path, data: dict[str, Any])
     changes = config_difference(before, now)
     changes += config_difference({name: started.data.get(name) for name in data}, data, "data.")
     if changes:
-        raise ConfigError(f"{path}: not the configuration it was started with: {'; '.join(changes)}")
+        raise ConfigError(
+            f"{path}: the configuration changed since the run began: {'; '.join(changes)}; "
+            "undo that, or choose another --name"
+        )
     with fitting(path):
         work = Search(config, Run(path, started))
         for event in islice(read(path), 1, None):

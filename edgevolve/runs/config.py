@@ -122,7 +122,7 @@ class SearchConfig(BaseModel):
             raise ConfigError(f"data: {error}") from error
         what, wanted = ("classes", target.number) if isinstance(target, Classes) else ("outputs", target.outputs)
         if self.task is not None and self.stages:
-            raise ConfigError("stages follow the training that edgevolve does; a task of your own takes them itself")
+            raise ConfigError("stages need edgevolve's own training; with a task of your own, run them in the task")
         given = {name: getattr(self.space, name, None) for name in ("classes", "outputs")}
         fits = given[what] == wanted or given["outputs"] == target.outputs
         if tuple(self.space.input_shape) != tuple(self.data.input_shape) or not fits:
@@ -305,7 +305,9 @@ class SearchConfig(BaseModel):
         """Raise `ConfigError` where weights are to be inherited and there are none, or those of another space."""
         space, inherits = getattr(self.prepare, "space", self.space), isinstance(networks_of(self.space), Elastic)
         if space != self.space and not (inherits and space == networks_of(self.space)):
-            raise ConfigError(f"prepare: it makes weights for {space}, the search is over {self.space}")
+            raise ConfigError(
+                f"prepare: it makes weights for {space}, but the search is over {self.space}; give one space to both"
+            )
         if not getattr(task, "inherits", False):
             return
         name = type(task).__name__

@@ -56,7 +56,7 @@ class DeviceMetrics:
         except ShapeError as error:
             if not chosen or not chosen.parts:
                 raise
-            raise PredictorError(f"{self.name} cannot tell of a network in bands: {error}") from error
+            raise PredictorError(f"{self.name} cannot predict a network in bands: {error}") from error
         if chosen and chosen.parts:
             predicted = self._with_copies(predicted, chosen)
         return {name: predicted[own] for name, own in self.names.items()}

@@ -99,7 +99,7 @@ def measure_graph(
         except Exception as error:
             raise ProblemError(f"metric {who}: {type(error).__name__}: {error}") from error
         if set(given) != set(provider.metric_names):
-            raise ProblemError(f"metric {who} declares {sorted(provider.metric_names)} and gives {sorted(given)}")
+            raise ProblemError(f"metric {who} declares {sorted(provider.metric_names)} but gives {sorted(given)}")
         odd = [name for name, estimated in given.items() if not math.isfinite(estimated.value)]
         if odd:
             raise ProblemError(f"metric {who}: {odd[0]} is not finite")

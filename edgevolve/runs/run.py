@@ -304,7 +304,7 @@ class Run:
 
     def _add(self, event: events.Asked | events.Rejected, outcome: Outcome | None) -> None:
         if event.number != len(self.records):
-            raise ValueError(f"candidate {event.number} where {len(self.records)} was to come")
+            raise ValueError(f"candidate {event.number}, expected {len(self.records)}")
         if event.continues is not None and event.continues not in self.records:
             raise ValueError(f"candidate {event.number} continues {event.continues}, which was not asked for")
         self.records[event.number] = Record(
@@ -328,7 +328,7 @@ class Run:
             self.preparing = event.model_copy(update={"artefact": event.artefact or last})
             return
         if event.number not in self._in_flight:
-            raise ValueError(f"candidate {event.number} reports, and is not in flight")
+            raise ValueError(f"candidate {event.number} reports but is not in flight")
         record = self.records[event.number]
         self.records[event.number] = replace(
             record, step=event.step, progress=event.metrics, checkpoint=event.artefact or record.checkpoint
@@ -384,7 +384,7 @@ def fitting(path: Path) -> Iterator[None]:
     except JournalError:
         raise
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
-        raise JournalError(f"{path}: its events do not fit together ({type(error).__name__}: {error})") from error
+        raise JournalError(f"{path}: its events contradict each other ({type(error).__name__}: {error})") from error
 
 
 def _problem(payload: Mapping[str, Any]) -> Problem:

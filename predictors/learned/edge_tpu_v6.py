@@ -90,7 +90,7 @@ class EdgeTPUv6Predictor:
         if not len(graphs) == len(v5e) == len(v6) == len(group) >= _FEWEST or len(np.unique(group)) < 2:
             raise PredictorError(
                 f"{len(graphs)} networks, {len(v5e)} v5e and {len(v6)} v6 measurements, {len(np.unique(group))} "
-                f"groups: needs as many of each, {_FEWEST} at least, in two groups or more"
+                f"groups: give equally many of each, at least {_FEWEST}, in at least two groups"
             )
         models: dict[str, dict[str, Learned]] = {}
         errors: dict[str, dict[str, FloatArray]] = {}

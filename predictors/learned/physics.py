@@ -51,7 +51,9 @@ def fit_sheet(name: str, graphs: Sequence[Graph], measured_ms: Sequence[float] |
 
     values = np.asarray(measured_ms, dtype=np.float64)
     if len(graphs) < _ENOUGH or values.shape != (len(graphs),):
-        raise PredictorError(f"{len(graphs)} networks and {values.size} latencies: at least {_ENOUGH} of each")
+        raise PredictorError(
+            f"at least {_ENOUGH} networks with a latency each are needed, not {len(graphs)} and {values.size}"
+        )
     nodes = [timed_nodes(graph) for graph in graphs]
     work, moved = node_work([node for group in nodes for node in group])
     network = np.repeat(np.arange(len(graphs)), [len(group) for group in nodes])

@@ -77,7 +77,7 @@ def profile(
         try:
             return process.submit(_profile, network, device, threads, cores, runs).result()
         except BrokenProcessPool:
-            raise PredictorError(f"{device} cannot run the network: the runtime died of it") from None
+            raise PredictorError(f"{device} cannot run the network: the runtime crashed") from None
 
 
 def _mute() -> None:
@@ -162,7 +162,7 @@ def _held_to(cores: Sequence[int]) -> Iterator[None]:
         yield
         return
     if not hasattr(os, "sched_setaffinity"):
-        raise PredictorError("this system does not hold a process to cores; leave the cores out")
+        raise PredictorError("this system cannot bind a process to cores; leave --cores out")
     before = os.sched_getaffinity(0)
     if not set(cores) <= before:
         raise PredictorError(f"there is no core {min(set(cores) - before)}; there are {sorted(before)}")
@@ -182,7 +182,9 @@ def _edge_tpu(device: str) -> Any:
     try:
         return _runtime().load_delegate(_LIBRARY, {"device": device})
     except ValueError as error:
-        raise PredictorError(f"{device}: no Edge TPU answers; see that it is plugged in and permitted") from error
+        raise PredictorError(
+            f"{device}: no Edge TPU answers; check that it is plugged in and that you may access it"
+        ) from error
 
 
 def _compiled(model: bytes, device: str) -> bytes:

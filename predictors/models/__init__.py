@@ -72,7 +72,7 @@ def analyse(sheet: "Sheet", graph: Graph) -> Metrics:
     try:
         figures = MODELS[sheet.kind].predict(sheet, graph)
     except ArithmeticError as error:
-        raise PredictorError(f"{sheet.name}: its figures are beyond all numbers ({error})") from error
+        raise PredictorError(f"{sheet.name}: its figures give a number that is too large ({error})") from error
     for name, value in figures.items():
         if not (math.isfinite(value) and value >= 0):
             raise PredictorError(f"{sheet.name}: its figures give {name} = {value}")

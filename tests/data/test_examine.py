@@ -308,7 +308,7 @@ def test_channels_are_read_as_asked(tmp_path):
         ("table.csv", "a text file, which Table and SensorTable read, not an .npz"),
         ("pipe.npz", "not a regular file"),
         ("folder.npz", "is a folder; an .npz is needed"),
-        ("bomb.npz", "x_train takes 1073.7 GiB in memory|x_train has other than the size that it declares"),
+        ("bomb.npz", "x_train takes 1073.7 GiB in memory|the size of x_train is not the one in its header"),
         ("absent.npz", "No such file"),
     ],
 )

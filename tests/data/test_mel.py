@@ -78,7 +78,7 @@ def test_each_column_of_the_training_split_has_mean_0_and_deviation_1():
         ({"window_ms": 2_000}, "does not fit 8000 samples"),
         ({"stride_ms": 0.01}, "does not fit|stride"),
         ({"bands": 200}, "take fewer bands"),
-        ({"coefficients": 41}, "41 coefficients of 40 bands"),
+        ({"coefficients": 41}, "coefficients must be from 0 to the number of bands, 40, not 41"),
         ({"bands": 0}, "above 0"),
     ],
 )

@@ -217,10 +217,10 @@ def test_another_rate_is_refused_or_resampled(folder):
         ("ax,ay,az\n1,2,3\n4,5,6,7\n", "odd.csv: not a table of 3 columns"),
         ("ax,ax,az\n1,2,3\n", "odd.csv: two columns are named ax"),
         ("ax,ay,az\n1,2,3\n", "odd.csv: has 1 steps, a window takes 20"),
-        ("timestamp,ax,ay,az\n0,1,2,3\n10,1,2,3\n5,1,2,3\n", "odd.csv: row 3: timestamp does not go on"),
+        ("timestamp,ax,ay,az\n0,1,2,3\n10,1,2,3\n5,1,2,3\n", "odd.csv: row 3: timestamp does not increase"),
         (
             "timestamp,ax,ay,az\n0,1,2,3\n9,1,2,3\n18,1,2,3\n99,1,2,3\n",
-            "odd.csv: row 4: timestamp leaps by 81, 9 is usual",
+            "odd.csv: row 4: timestamp jumps by 81, its usual step is 9",
         ),
     ],
 )
@@ -252,7 +252,7 @@ def test_bytes_that_are_no_text_and_arrays_that_are_none(folder):
         ({"stride": 2.5}, "stride must be a number of steps from 1, not 2.5"),
         ({"axes": 0}, "axes must be from 1"),
         ({"window": 500}, "has 100 steps, a window takes 500"),
-        ({"axes": 7}, "line 1 has 4 values, no multiple of axes=7"),
+        ({"axes": 7}, "line 1 has 4 values, not a multiple of axes=7"),
         ({"columns": ("gx",)}, "has no column gx; it has timestamp, ax, ay, az"),
         ({"group": "(x"}, "is not a regular expression"),
     ],

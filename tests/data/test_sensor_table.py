@@ -180,7 +180,7 @@ def test_a_bad_row_is_one_line_or_left_out_on_request(tmp_path, change, message)
         ("a.ts", "hello\n", {}, "line 1: not a .ts file"),
         ("a.ts", "@problemName x\n", {}, "it has no line @data"),
         ("a.ts", "@timestamps true\n@data\n", {}, "holds timestamps"),
-        ("a.ts", "@classLabel false\n@data\n1,2\n", {}, "@classLabel names no two classes"),
+        ("a.ts", "@classLabel false\n@data\n1,2\n", {}, "@classLabel names fewer than two classes"),
         ("a.ts", "@classLabel true a b\n@data\n1,2:a\n1,2:c\n", {}, "line 4: has the class 'c', none of a, b"),
         ("a.ts", "@classLabel true a b\n@data\n1,2:a\n1,?:b\n", {}, "line 4: holds a value that is not a number"),
         ("a.ts", "@classLabel true a b\n@data\n1,2:a\n1,NaN:b\n", {}, "line 4: a value is missing"),

@@ -55,7 +55,7 @@ def test_a_band_is_the_mean_power_of_its_frequencies():
     [
         ({"window": 65}, "parts of 65 steps must be from 4 to the 64"),
         ({"window": 3}, "parts of 3 steps"),
-        ({"bands": 33}, "33 bands of 32 frequencies"),
+        ({"bands": 33}, "number of frequencies, 32, not 33"),
         ({"stride": -1}, "above 0"),
     ],
 )

@@ -79,7 +79,7 @@ def test_other_seeds_hold_out_other_groups():
 
 def test_where_every_group_alone_holds_a_class_nothing_can_be_held_out():
     part = Split(np.zeros((30, 1)), np.arange(30) // 10, np.arange(30) // 10)
-    with pytest.raises(DataError, match="cannot hold out a group of 3: each alone holds a class"):
+    with pytest.raises(DataError, match="cannot hold out any of 3 groups: each holds all examples of some class"):
         hold_out(part, 0.2, 0)
     with pytest.raises(DataError, match="one for each of 30 examples"):
         hold_out(Split(part.x, part.y, part.groups[:-1]), 0.2, 0)

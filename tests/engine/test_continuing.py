@@ -83,7 +83,7 @@ def test_a_worker_that_dies_under_a_promotion_leaves_it_to_be_resumed(config, ru
 
 def test_epochs_other_than_those_of_the_training_are_refused(config):
     odd = config(algorithm=SuccessiveHalving(epochs=9))
-    with pytest.raises(ProblemError, match="goes up to 9 epochs and training to 20"):
+    with pytest.raises(ProblemError, match="has epochs=9 and training epochs=20"):
         odd.check(odd.task)
 
 

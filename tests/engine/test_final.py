@@ -116,5 +116,5 @@ def test_the_table_has_every_seed_mean_spread_and_the_look_at_the_test_split(run
 
 def test_a_task_of_the_users_own_is_refused(tmp_path):
     run = search(make_config(evaluations=3), "own", out=tmp_path, evaluator=virtual())
-    with pytest.raises(ConfigError, match="its task is the user's own"):
+    with pytest.raises(ConfigError, match="it was searched with a task of your own"):
         final_task(run, make_config().data.load(), 3)

@@ -134,19 +134,19 @@ def test_failures_are_outcomes_and_count_as_evaluations(config, run_search):
         (lambda job, splits: None, "TaskError", "gave a NoneType"),
         (lambda job, splits: Rejected({}, "no"), "TaskError", "gave a Rejected"),
         (lambda job, splits: Completed({}), "MetricError", "error is missing; the task gave no metric"),
-        (lambda job, splits: Completed({"error": "bad"}), "MetricError", "error is not a number but 'bad'"),
-        (lambda job, splits: Completed({"error": float("nan")}), "MetricError", "error is not finite, but nan"),
-        (lambda job, splits: Completed({"error": float("inf")}), "MetricError", "error is not finite, but inf"),
+        (lambda job, splits: Completed({"error": "bad"}), "MetricError", "error must be a number, not 'bad'"),
+        (lambda job, splits: Completed({"error": float("nan")}), "MetricError", "error must be finite, not nan"),
+        (lambda job, splits: Completed({"error": float("inf")}), "MetricError", "error must be finite, not inf"),
         (lambda job, splits: Completed(None), "AttributeError", "items"),
         (
             lambda job, splits: Completed({"error": 0.1}, {"loss": [1, float("nan")]}),
             "MetricError",
-            "loss is not finite",
+            "curve loss must be finite",
         ),
         (
             lambda job, splits: Completed({"error": 0.1}, weights={"w": [{}]}),
             "MetricError",
-            "weights w are not numbers",
+            "weights w must be numbers",
         ),
     ],
 )
@@ -249,7 +249,7 @@ def test_weights_of_any_name_are_kept(config, tmp_path):
     ("gives", "message"),
     [
         (lambda graph: {"depth": float("nan")}, "metric Odd: depth is not finite"),
-        (lambda graph: {}, "metric Odd declares .'depth'. and gives"),
+        (lambda graph: {}, "metric Odd declares .'depth'. but gives"),
         (lambda graph: 1 / 0, "metric Odd: ZeroDivisionError"),
     ],
 )

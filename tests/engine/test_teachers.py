@@ -144,7 +144,7 @@ def test_a_final_training_in_four_bits_by_a_teacher_is_what_is_exported(tmp_path
 
 
 def test_bits_that_no_kernel_has_are_one_line(run):
-    with pytest.raises(ConfigError, match="--quantise 5: kernels have 8 or 4 bits"):
+    with pytest.raises(ConfigError, match="--quantise 5: kernels must have 8 or 4 bits"):
         final_task(run, load_data(run), 1, bits=5)
     with pytest.raises(ConfigError, match="--distil teacher.h5: give FILE.keras"):
         final_task(run, load_data(run), 1, distil="teacher.h5")

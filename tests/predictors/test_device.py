@@ -153,7 +153,7 @@ def test_an_object_predicts_in_its_own_way_and_its_metrics_need_no_declaring():
         ({"energy_uj": math.inf}, "energy_uj = inf"),
         (10**400, "bench: predict gives latency_ms = 10{60}"),
         ({}, "bench: predict gives no metric"),
-        ({"latency_ms@<b>": 1.0}, "bench: predict gives 'latency_ms@<b>', which is no name"),
+        ({"latency_ms@<b>": 1.0}, "bench: predict gives 'latency_ms@<b>', which is not a metric name"),
         ({"latency_ms": Estimated(4, 5, 6)}, "latency_ms = 4, not within its interval from 5 to 6"),
         ({"latency_ms": Estimated(4, 3)}, "not within its interval from 3 to None"),
         ({"latency_ms": Estimated(4, math.nan, 5)}, "latency_ms = nan"),
@@ -190,8 +190,8 @@ def test_an_object_that_refuses_small_networks_may_declare_what_it_gives():
 @pytest.mark.parametrize(
     "fields, message",
     [
-        ({}, "is no device: it needs ops_per_second and memory_bandwidth, or predict"),
-        ({"ops_per_second": 1e9}, "is no device"),
+        ({}, "is not a device: it needs ops_per_second and memory_bandwidth, or predict"),
+        ({"ops_per_second": 1e9}, "is not a device"),
         ({"ops_per_second": 1e9, "memory_bandwidth": -1}, "memory_bandwidth must be a number above 0, not -1"),
         ({"ops_per_second": 0, "memory_bandwidth": 1}, "ops_per_second must be a number above 0, not 0"),
         ({"ops_per_second": "1e9", "memory_bandwidth": 1}, "ops_per_second must be a number above 0, not '1e9'"),
@@ -209,7 +209,7 @@ def test_what_is_no_device_is_one_clear_line(fields, message):
         device(type("Mine", (), {name: staticmethod(v) if callable(v) else v for name, v in fields.items()})())
     assert "\n" not in str(caught.value)
     for odd in (None, 3, 1.5, [], {}):
-        with pytest.raises(PredictorError, match="is no device"):
+        with pytest.raises(PredictorError, match="is not a device"):
             device(odd)
 
 

@@ -54,7 +54,7 @@ def test_a_search_is_not_resumed_with_other_parameters_of_an_object(config, run_
     full = {"act": partial(max, 2), "key": b"a", "when": Pretend(4), "_rate": 0.1}
     run_search(config(task=begun, evaluations=2))
     run_search(config(task=Plain(**full), evaluations=3), resume=True)
-    with pytest.raises(ConfigError, match="not the configuration it was started with: task"):
+    with pytest.raises(ConfigError, match="the configuration changed since the run began: task"):
         run_search(config(task=Plain(**{**full, **vars(changed)}), evaluations=4), resume=True)
 
 

@@ -197,7 +197,7 @@ def test_a_device_that_is_neither_listed_nor_named_is_not_asked(config, monkeypa
         ({"devices": "edge_tpu_v6"}, r"devices: write devices=\('edge_tpu_v6',\), a tuple"),
         ({"devices": ("nowhere.yaml",)}, "devices: nowhere.yaml: No such file or directory"),
         ({"devices": (Chip,)}, "devices: the class Chip; write Chip"),
-        ({"devices": (object(),)}, "devices: object is no device: it needs ops_per_second"),
+        ({"devices": (object(),)}, "devices: object is not a device: it needs ops_per_second"),
         ({"devices": (Chip(), Chip())}, "devices: two are named chip"),
         ({"devices": ("host_cpu",)}, "devices: host_cpu is known by measurements alone"),
         ({"devices": (Tiny(),), "problem": Problem([minimise("latency_ms@tpu9")])}, "problem: unknown device 'tpu9'"),

@@ -110,7 +110,7 @@ def test_a_missing_run_is_refused_by_its_name(tmp_path):
 def test_events_that_do_not_fit_together_are_refused(journal, swap):
     lines = [line for line in journal.read_bytes().splitlines(keepends=True) if b'"rejected"' not in line]
     journal.write_bytes(b"".join(lines))
-    with pytest.raises(JournalError, match="do not fit together"):
+    with pytest.raises(JournalError, match="contradict each other"):
         Run.open(journal)
 
 

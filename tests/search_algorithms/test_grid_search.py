@@ -21,7 +21,7 @@ class Listed(MlpSpace):
 
 def walk(algorithm):
     candidates = []
-    with pytest.raises(Exhausted, match=f"the grid is walked: {len(ALL)} genotypes"):
+    with pytest.raises(Exhausted, match=f"all {len(ALL)} genotypes of the grid were proposed"):
         for number in range(100):
             proposal = algorithm.ask(number)
             candidates.append(Candidate(number, proposal.genotype, proposal.parents))

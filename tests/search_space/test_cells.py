@@ -156,7 +156,7 @@ def test_a_change_is_said_in_words():
     ("given", "message"),
     [
         ({"layers": 2}, "layers must be a whole number of at least 3, not 2"),
-        ({"nodes": 3}, "cannot join the last 4 of 3 nodes"),
+        ({"nodes": 3}, "concat must be from 1 to the number of nodes, 3, not 4"),
         ({"channels": 0}, "channels must be"),
         ({"primitives": ("conv_bn_relu_4x1",)}, "no primitive 'conv_bn_relu_4x1'"),
         ({"primitives": ("none",)}, "no primitive 'none'"),

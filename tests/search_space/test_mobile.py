@@ -182,7 +182,7 @@ def test_the_mixture_of_a_restricted_space_is_of_its_own_networks():
     genotype = mixture.genotype(selection)
     assert RESTRICTED.from_json(RESTRICTED.to_json(genotype)) == genotype
     assert macs(mixture.reduced(selection)[0]) == macs(RESTRICTED.graph(genotype))
-    with pytest.raises(ValueError, match="a mixture is of mbconv blocks, and the space has residual alone"):
+    with pytest.raises(ValueError, match="a gradient search needs mbconv blocks; the space has only residual"):
         MobileSpace((96, 96, 3), 10, blocks=("residual",)).mixture()
 
 
