@@ -1,4 +1,4 @@
-"""Making a run happen: the loop, the evaluators, the worker pool. Ray is loaded in `ray_pool` alone."""
+"""Makes a run happen: the loop, the evaluators, the worker pool. Only `ray_pool` loads Ray."""
 
 from edgevolve.engine.by_gradient import DARTS, ProxylessNAS
 from edgevolve.engine.calibration import Measure, calibrate

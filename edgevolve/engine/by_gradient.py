@@ -1,4 +1,4 @@
-"""Gradient search as the job before a search: trains a whole space as one network, and how likely each option is."""
+"""Gradient search as the job before a search: trains a whole space as one network, and a probability of each option."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ SKIPS = Metric("skip_share", "skips", better="lower")
 
 
 class _Gradient:
-    """What both have in common: metrics of the final logits, and no answer without a space."""
+    """What both searches share: metrics of the final logits, and a failure without a space."""
 
     __slots__ = ()
 
@@ -39,7 +39,7 @@ class _Gradient:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Mean entropy of the decisions, of 1 at most; share of decisions whose most likely option does nothing."""
+        """The decisions' mean entropy, at most 1, and the share of decisions whose likeliest option does nothing."""
         return ENTROPY, SKIPS
 
     def prepare(self) -> None:
@@ -47,23 +47,23 @@ class _Gradient:
         _import()
 
     def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
-        """A failure: `within` says which space."""
+        """Always a failure: `within` gives the job that knows its space."""
         return _ALONE
 
 
 @dataclass(frozen=True, slots=True)
 class DARTS(_Gradient):
-    """Train a mixture of all networks and its logits in turn (Liu et al. 2019, arXiv 1806.09055).
+    """Train the weights of a mixture of all networks and its logits in turn (Liu et al. 2019, arXiv 1806.09055).
 
     Weights and logits learn from disjoint parts of the training split: `logits_share` of it, by whole groups, is for
     the logits. An objective known before training, such as `macs`, is a term of the loss: `cost` times its ratio to
-    that of the first epoch. A hard bound adds its excess, and 1.3 times as much after each epoch in which the most
-    likely network breaks it. Both are exact figures of whole networks: each epoch, every option is measured in the
-    most likely network's place.
+    the value in the first epoch. A hard bound adds its excess, whose weight grows by 1.3 after each epoch in which the
+    likeliest network breaks the bound. Both are exact figures of whole networks: in each epoch every option is measured
+    in its place in the likeliest network.
 
-    `order` 2 is the unrolled gradient. `beta_decay` keeps logits together (Ye et al. 2022, arXiv 2203.01665), which
-    else end in skips; it grows with the epochs. At most `skips` nodes of a cell do nothing. The training ends early
-    when the most likely network stays the same for `patience` epochs.
+    `order` 2 is the unrolled gradient. `beta_decay` keeps the logits together (Ye et al. 2022, arXiv 2203.01665), since
+    they would otherwise end in skips; it grows with the epochs. At most `skips` nodes of a cell do nothing. The
+    training ends early when the likeliest network stays the same for `patience` epochs.
     """
 
     training: TrainingSettings = field(default_factory=lambda: TrainingSettings(epochs=30))
@@ -95,24 +95,24 @@ class DARTS(_Gradient):
 
     @property
     def multiplies(self) -> bool:
-        """Whether objectives multiply the loss: they are added."""
+        """Whether objectives multiply the loss: no, they are added."""
         return False
 
     def decay(self, share: float) -> float:
-        """What the size of the logits costs after this share of the training."""
+        """The weight of the size of the logits after this share of the training."""
         return self.beta_decay * share
 
 
 @dataclass(frozen=True, slots=True)
 class ProxylessNAS(_Gradient):
-    """Train a mixture by the paths that are drawn (Cai, Zhu and Han 2019, arXiv 1812.00332), as `DARTS` trains all.
+    """Train a mixture like `DARTS`, but only the drawn paths (Cai, Zhu and Han 2019, arXiv 1812.00332).
 
-    A step of the weights computes one option for each decision, a step of the logits two, so that memory and time are
-    those of small networks whatever the number of options. `update` "full" computes all, "reinforce" compares whole
-    networks. After a `warm_up`, a share of the training in which all options are as likely, the logits move in one
-    step of `every`. Objectives, targets and bounds count as with `DARTS`. With `form` "multiply" the loss is multiplied
-    by (ln of an objective / ln of it in the first epoch) to the power of `cost`: the authors' `mul#log`, 0.3 in
-    their code.
+    A step of the weights computes one option for each decision, a step of the logits two. Memory and time are therefore
+    those of small networks, whatever the number of options. `update` "full" computes all options, "reinforce" compares
+    whole networks. `warm_up` is the share of the training in which all options are equally likely; afterwards the
+    logits move in one step of `every`. Objectives, targets and bounds count as with `DARTS`. With `form` "multiply" the
+    loss is multiplied by (ln of an objective / ln of its value in the first epoch) to the power of `cost`: the authors'
+    `mul#log`, with 0.3 in their code.
     """
 
     training: TrainingSettings = field(default_factory=lambda: TrainingSettings(epochs=40))
@@ -139,7 +139,7 @@ class ProxylessNAS(_Gradient):
             raise ValueError(f"ProxylessNAS: every must be at least 1, not {self.every!r}")
 
     def within(self, space: SearchSpace[Any], problem: Problem, providers: Sequence[MetricProvider]) -> "_Job":
-        """The job for a search. Raises `ValueError` for a space whose decisions may carry nothing, or without any."""
+        """The job for a search. Raises `ValueError` for a space without decisions, or with decisions for nothing."""
         job = _Job.of(self, space, problem, providers)
         if any(decision.none or len(decision.groups) > 1 for decision in job.mixture.decisions):
             kind = type(space).__name__
@@ -220,7 +220,7 @@ class _Job:
         self.settings.prepare()
 
     def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
-        """The logits, those of every epoch, and the weights of the mixture."""
+        """Train; the outcome's weights are the logits, those of every epoch, and the weights of the mixture."""
         from edgevolve.training.session import release_memory
 
         if isinstance(splits.train.x, StoredArray):
@@ -275,11 +275,11 @@ class _Job:
         return Completed(self.scores(final), past.curves, arrays)
 
     def _chances(self, logits: Any) -> NDArray[np.float32]:
-        """The probability of every option, which add to 1 in a decision."""
+        """The probability of every option; those of a decision add up to 1."""
         return np.concatenate([p / p.sum() for p in self.mixture.probabilities(np.asarray(logits))]).astype(np.float32)
 
     def scores(self, logits: Any) -> dict[str, float]:
-        """The metrics of logits."""
+        """The metrics of the logits, as `metrics` describes them."""
         shares = [p / p.sum() for p in self.mixture.probabilities(np.asarray(logits))]
         entropies = [-(p * np.log(np.maximum(p, 1e-12))).sum() / np.log(max(len(p), 2)) for p in shares]
         skips = [
@@ -288,17 +288,17 @@ class _Job:
         return {ENTROPY.name: float(np.mean(entropies)), SKIPS.name: float(np.mean(skips))}
 
     def _settled(self, past: "_Past") -> bool:
-        """Whether the most likely network has been the same for as many epochs as the settings say."""
+        """Whether the likeliest network has been the same for `patience` epochs."""
         patience = self.settings.patience
         if len(past.history) <= patience or np.array_equal(past.history[-1], past.history[-patience - 1]):
-            return False  # in a warm-up no logits move
+            return False  # logits do not move during the warm-up
         last = [next(self.mixture.best(logits, self.settings.skips)) for logits in past.history[-patience - 1 :]]
         return len(set(last)) == 1
 
 
 @dataclass(frozen=True, slots=True)
 class _Past:
-    """The epochs so far: all that those to come depend on."""
+    """The epochs so far: all that later epochs depend on."""
 
     state: tuple[Any, ...]
     curves: Mapping[str, tuple[float, ...]]
@@ -314,7 +314,7 @@ class _Past:
         reference: NDArray[np.float64],
         ramp: NDArray[np.float64],
     ) -> "_Past":
-        """This and one epoch more."""
+        """The epochs so far and one more."""
         curves = {name: (*self.curves.get(name, ()), value) for name, value in said.items()}
         return _Past(state, curves, (*self.history, logits), reference, ramp)
 
@@ -326,7 +326,7 @@ class _Past:
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]]) -> "_Past":
-        """The epochs so far, read from the arrays that `arrays` gave."""
+        """The epochs so far from the arrays of a checkpoint."""
         states = sorted((name for name in arrays if name.startswith("state/")), key=lambda name: int(name[6:]))
         curves = {name[7:]: tuple(map(float, arrays[name])) for name in arrays if name.startswith("curves/")}
         state = tuple(arrays[name] for name in states)

@@ -1,7 +1,7 @@
-"""Calibration: measure many networks on a device, on one or many nodes, into one CSV that is only appended to.
+"""Calibration: measures many networks on a device, on one or many nodes, into one CSV that is only appended to.
 
-On each node one network is measured at a time: two at once would disturb each other. Killed at any moment, the same
-command goes on where the file ends.
+Each node measures one network at a time, since two would disturb each other. After an interrupt at any moment, the same
+command continues where the file ends.
 """
 
 import csv
@@ -32,7 +32,7 @@ from search_algorithms import Completed, Failed, Outcome
 METRICS = ("latency_ms", "p90_ms", "least_ms", "spread")
 COLUMNS = ("file", "device", "threads", *METRICS, "runs", "node", "macs", "hash", "description")
 MANIFEST = ("file", "latency_ms", "size_bytes", "macs", "hash", "description")
-"""The columns of a corpus; `latency_ms` is left empty, to be filled in."""
+"""The columns of a corpus; `latency_ms` is empty, for the user to fill in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ class Measure:
         return (*METRICS, "runs")
 
     def prepare(self) -> None:
-        """See that the device is there."""
+        """Raise `PredictorError` where the device is missing."""
         check_device(self.device)
 
     def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
@@ -65,12 +65,12 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """How many networks were measured now and before, and why others could not be measured."""
+    """The numbers of networks measured now and before (`known`), and why others failed."""
 
     measured: int
     known: int
     failed: tuple[tuple[str, str], ...]
-    """Description and reason, in the order of the networks."""
+    """Pairs of description and reason, in the order of the networks."""
 
 
 def calibrate(
@@ -81,10 +81,10 @@ def calibrate(
     evaluator: Callable[[Task, Splits], Evaluator] = Inline,
     observe: Callable[[int, int], None] = lambda done, of: None,
 ) -> Calibrated:
-    """Measure what `path` does not hold yet; `observe` is called with how many are done, of how many.
+    """Measure the networks that `path` does not hold yet; calls `observe(done, of)` as networks are done.
 
-    Graphs are written as JSON to a folder of the CSV's name. Raises `PredictorError` for a device that is not there, or
-    a file that is no calibration or is being written to, before anything is written; `WorkersLostError`.
+    Graphs are written as JSON to a folder with the CSV's name. Raises `PredictorError`, before anything is written, for
+    a missing device, and for a file that is not a calibration or is being written; raises `WorkersLostError`.
     """
     hashes = [graph_hash(network.graph) for network in networks]
     failed: dict[int, Failed] = {}
@@ -126,15 +126,15 @@ def on_ray(address: str | None) -> Callable[[Task, Splits], Evaluator]:
 
 
 def with_layers(networks: Sequence[Network]) -> list[Network]:
-    """The networks, and each different layer of them as a network of its own."""
+    """The networks, then each distinct layer of them as a network of its own."""
     singles = layers(network.graph for network in networks)
     return [*networks, *(Network(single, f"layer {layer_key(single.nodes[0])[:200]}") for single in singles)]
 
 
 def emit(networks: Sequence[Network], folder: Path) -> Path:
-    """Write int8 `.tflite` files and `manifest.csv`, where measured latencies are to be filled in.
+    """Write int8 `.tflite` files, and `manifest.csv`, in which the user fills in measured latencies; gives its path.
 
-    Raises `PredictorError` for a folder that holds something.
+    Raises `PredictorError` for a folder that is not empty.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -174,7 +174,7 @@ def _row(file: str, name: str, network: Network, measure: Measure, result: JobRe
 
 
 def _known(path: Path, measure: Measure) -> set[str]:
-    """Hashes of what was measured before in the same way. Raises `PredictorError` for a file of other columns."""
+    """The hashes of networks measured before in the same way. Raises `PredictorError` for a file of other columns."""
     if not path.exists():
         return set()
     try:
@@ -197,7 +197,7 @@ def _known(path: Path, measure: Measure) -> set[str]:
 
 @contextmanager
 def _appending(path: Path) -> Iterator[IO[bytes]]:
-    """The CSV, locked, with a header and without a torn last line."""
+    """Open the CSV for appending: locked, with a header, and without a torn last line."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+") as file:

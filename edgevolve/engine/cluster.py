@@ -33,9 +33,9 @@ class ClusterError(ValueError):
 
 
 def require_cluster(address: str) -> None:
-    """Raise `ClusterError` unless a cluster answers at HOST:PORT, or for `auto` on this machine, within 20 s.
+    """Raise `ClusterError` unless a cluster answers within 20 s at HOST:PORT, or on this machine for `auto`.
 
-    Ray decides when it is loaded whether to use the token of a cluster; `RAY_AUTH_MODE` is set to what this one asks.
+    Ray decides when it is loaded whether to use a token; `RAY_AUTH_MODE` is set to what this cluster asks for.
     """
     refusal = f"no Ray cluster answers at {address}: give HOST:PORT of a head node, or auto"
     command = [sys.executable, "-m", "ray.scripts.scripts", "health-check"]
@@ -63,7 +63,7 @@ def require_cluster(address: str) -> None:
 
 
 def require_loopback() -> None:
-    """Raise `ClusterError` unless processes of this machine reach one another: without, Ray would try for ever."""
+    """Raise `ClusterError` unless processes of this machine reach each other; Ray would otherwise try for ever."""
     try:
         with socket.create_server(("127.0.0.1", 0)) as server:
             socket.create_connection(server.getsockname(), timeout=_DEADLINE_S).close()
@@ -94,9 +94,9 @@ def _quota() -> float:
 
 
 def temporary_folder() -> str | None:
-    """Where Ray is to keep its sockets, where its own choice is too long a path for one; else None.
+    """The folder for Ray's sockets where the path of its own choice is too long, else None.
 
-    Ray takes TMPDIR even where there is no such folder.
+    Ray takes TMPDIR even where that folder does not exist.
     """
     chosen = os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or tempfile.gettempdir()
     return "/tmp/ray" if len(os.fsencode(chosen)) > _LONGEST_TEMPORARY and os.name == "posix" else None
@@ -104,9 +104,9 @@ def temporary_folder() -> str | None:
 
 @contextmanager
 def own_signals() -> Iterator[None]:
-    """Hold back the signals that end a search while Ray connects, because Ray crashes if interrupted then.
+    """Delay the signals that end a search while Ray connects, because Ray crashes if it is interrupted then.
 
-    They act once it has connected; Ray's own handlers are replaced. A second signal ends the process at once.
+    They take effect once it has connected; Ray's own handlers are replaced. A second signal ends the process at once.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -127,23 +127,23 @@ def own_signals() -> Iterator[None]:
     finally:
         signal.signal = install
         for kind, handler in before.items():
-            with suppress(TypeError):  # a handler that is not Python's
+            with suppress(TypeError):  # the handler was not set from Python
                 signal.signal(kind, handler)
         if came:
             signal.raise_signal(came[0])
 
 
 class Heartbeat:
-    """Whether Ray's own processes live: the head of the cluster, and the one of this machine."""
+    """Checks that Ray's own processes live: the head of the cluster, and the raylet of this machine."""
 
     def __init__(self, head: str, local_socket: str | None) -> None:
-        """`head` is HOST:PORT; `local_socket` the path of the socket of this machine's raylet, where it has one."""
+        """`head` is HOST:PORT; `local_socket` is the path of the socket of this machine's raylet, if there is one."""
         self._head = head
         self._socket = local_socket
         self._looked = self._heard = time.monotonic()
 
     def require(self) -> None:
-        """Raise `WorkersLostError` where one is gone. Ray would end the process a little later, without a word."""
+        """Raise `WorkersLostError` where one is gone. Ray would soon end the process without a message."""
         now = time.monotonic()
         if now - self._looked < _LOOK_EVERY_S:
             return
@@ -173,5 +173,5 @@ def _raylet_answers(path: str) -> bool:
         except (ConnectionRefusedError, FileNotFoundError):
             return False
         except OSError:
-            return True  # too busy to say
+            return True  # too busy to answer
     return True

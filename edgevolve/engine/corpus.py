@@ -25,9 +25,9 @@ class Network:
 
 
 def variants(count: int, seed: int) -> Iterator[Network]:
-    """Published mobile networks in turn, at random width and depth 0.5 to 2 and resolution 96 to 320.
+    """Published mobile networks in turn, at random widths and depths of 0.5 to 2 and resolutions of 96 to 320.
 
-    Each is a function of `seed` and its index, so that more networks begin with the same ones.
+    Each is a function of `seed` and its index, so that a larger `count` starts with the same networks.
     """
     for index in range(count):
         rng = np.random.default_rng([seed, index])
@@ -40,7 +40,7 @@ def variants(count: int, seed: int) -> Iterator[Network]:
 
 
 def small(count: int, seed: int, at_most_bytes: int) -> Iterator[Network]:
-    """Random networks whose int8 `.tflite` has at most `at_most_bytes`: convolutional, each fourth of Dense layers.
+    """Random networks whose int8 `.tflite` has at most `at_most_bytes`: convolutional, every fourth of Dense layers.
 
     Raises `ValueError` where a thousand in a row are larger.
     """

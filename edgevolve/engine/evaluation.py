@@ -1,4 +1,4 @@
-"""Runs one job, and turns whatever the task does into an outcome that the journal can hold."""
+"""Runs one job, and turns its result or exception into an outcome that the journal can hold."""
 
 import inspect
 import math
@@ -41,9 +41,9 @@ class MetricError(ValueError):
 def evaluate(
     task: Task, job: Job, splits: Splits, progressed: Callable[[JobProgress], bool] = lambda progress: True
 ) -> Completed | Failed:
-    """Run a job, on the features of its front end if it brings one.
+    """Run a job, on the features of its own front end if it has one.
 
-    An exception, or metrics that are missing or not finite, are a failure, of a text that can be kept.
+    An exception, or a metric that is missing or not finite, makes a `Failed` with a text that the journal can hold.
     """
 
     def progress(step: int, metrics: Metrics, checkpoint: Arrays | None = None) -> bool:
@@ -65,7 +65,7 @@ def evaluate(
 
 @lru_cache(maxsize=64)
 def _takes_progress(kind: type) -> bool:
-    """Whether a task of this class takes `progress` after job and splits; an option with a default is not it."""
+    """Whether a task of this class takes `progress` after job and splits; a parameter with a default does not count."""
     try:
         third = list(inspect.signature(kind.__call__).parameters.values())[3]
     except (IndexError, TypeError, ValueError):
@@ -75,7 +75,7 @@ def _takes_progress(kind: type) -> bool:
 
 
 def _failed(kind: Any, reason: Any, trace: Any) -> Failed:
-    """The text of a failure, without the user's home."""
+    """A failure whose texts do not name the user's home folder."""
     said, trace = (_text(text).replace(str(Path.home()), "~") for text in (reason, trace))
     return Failed(_text(kind)[:_LONGEST_KIND], " ".join(said.split())[:_LONGEST_REASON], trace[-_LONGEST_TRACEBACK:])
 
@@ -90,7 +90,7 @@ def _text(value: Any) -> str:
 
 
 def _checked(outcome: Completed, job: Job, task: Task) -> Completed:
-    """The outcome as plain numbers and arrays, all finite and all there. Raises `MetricError`."""
+    """The outcome as plain numbers and arrays, all finite and none missing. Raises `MetricError`."""
     given = _numbers(outcome.metrics)
     overwritten = [name for name in given if given[name] != job.metrics.get(name, given[name])]
     if overwritten := [name for name in overwritten if name not in task.metric_names]:

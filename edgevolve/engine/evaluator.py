@@ -1,4 +1,4 @@
-"""The seam between the loop and the workers, and the two evaluators that need no Ray."""
+"""The interface between the loop and the workers, and the two evaluators that need no Ray."""
 
 import heapq
 import time
@@ -23,7 +23,7 @@ Progressed = Callable[[JobProgress], bool]
 
 
 def steady_clock() -> Callable[[], float]:
-    """A clock of seconds since 1970 that the system's clock cannot turn back or forward: it is read once, here."""
+    """A clock of seconds since 1970 that runs evenly: the system's clock is read only once, here."""
     ahead = time.time() - time.monotonic()
     return lambda: ahead + time.monotonic()
 
@@ -63,23 +63,23 @@ class Evaluator(Protocol):
         """Take back the jobs that wait for a worker; gives their numbers."""
 
     def share(self, prepared: Arrays | None) -> None:
-        """What every later job has as `Job.prepared`: it travels once, not with each job."""
+        """Set `Job.prepared` of all later jobs; it is sent once, not with each job."""
 
     def wait(self, timeout_s: float, progressed: Progressed = _on) -> Sequence[JobResult]:
-        """Jobs that ended, at least one unless the time runs out; `progressed` is called with what others report.
+        """Jobs that ended, at least one unless the time runs out; calls `progressed` with reports of other jobs.
 
-        A job's own failure is a result; raises `WorkersLostError` when no job can ever run.
+        A failed job is a result too. Raises `WorkersLostError` when no job can ever run.
         """
 
     def now(self) -> float:
         """Seconds since 1970, by the clock that job times refer to."""
 
     def close(self) -> None:
-        """Let go of the workers; jobs in flight are abandoned."""
+        """Release the workers; jobs in flight are abandoned."""
 
 
 class Inline:
-    """One job at a time in this process."""
+    """Runs one job at a time in this process."""
 
     workers = capacity = 1
 
@@ -123,10 +123,10 @@ class Inline:
 
 
 class VirtualTime:
-    """Any number of workers on a clock of its own, for tests and simulations.
+    """Simulates any number of workers on a virtual clock, for tests and simulations.
 
-    A job ends `duration_s(job)` virtual seconds after a worker became free; `wait` moves the clock to the next end, and
-    computes the job then.
+    A job ends `duration_s(job)` virtual seconds after a worker became free. `wait` moves the clock to the next end, and
+    computes that job.
     """
 
     def __init__(self, task: Task, splits: Splits, workers: int, duration_s: Callable[[Job], float]) -> None:

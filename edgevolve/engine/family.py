@@ -1,4 +1,4 @@
-"""Networks that take all their weights from one of them, to be switched on the device: fewer blocks, fewer pixels."""
+"""Smaller networks that take all their weights from one network, to be switched on the device."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from search_space import networks_of
 from search_space.shared import Sharing
 
 MOST_RELATIVES = 40
-"""Networks that are scored: those that are the fewest steps from the one that was picked."""
+"""The most networks that are scored: those the fewest steps from the picked one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,11 @@ class Relative:
 
 
 def family(run: Run, number: int, size: int, splits: Splits, config: SearchConfig | None = None) -> list[Relative]:
-    """At most `size` networks, the least error first, that use no shared weights beyond those that `number` uses.
+    """At most `size` networks, the smallest error first, that use only shared weights that candidate `number` uses.
 
-    None of them both errs more and costs more multiply-accumulates than another, and none costs more than `number`.
-    They are spread evenly over those that remain. `config` is the run's own where its space is the user's. Raises
-    `ConfigError` where fewer than two remain, `JournalError` where the run prepared no shared weights.
+    They are non-dominated in error and multiply-accumulates, cost no more than `number`, and are spread evenly over all
+    such networks. `config` is the run's configuration, needed where its space is the user's own. Raises `ConfigError`
+    where fewer than two remain, and `JournalError` where the run prepared no shared weights.
     """
     shared, space = prepared_weights(run), networks_of(space_of(run, config))
     if not isinstance(space, Sharing):
@@ -66,14 +66,14 @@ def _scored(
 
 
 def _within(genotype: Any) -> Any:
-    """The network's own genotype, as JSON, beside which `Recipes` puts a recipe."""
+    """The network's own genotype, as JSON, without the recipe that `Recipes` adds."""
     while isinstance(genotype, Mapping) and genotype.keys() == {"network", "recipe"}:
         genotype = genotype["network"]
     return genotype
 
 
 def _spread(run: Run, number: int, size: int, relatives: Sequence[Relative]) -> list[Relative]:
-    """Those that are best for what they cost, evenly spread."""
+    """The non-dominated networks in error and multiply-accumulates, evenly spread."""
     best: list[Relative] = []
     for relative in sorted(relatives, key=lambda one: (one.macs, one.error)):
         if not best or relative.error < best[-1].error:
@@ -88,7 +88,7 @@ def _spread(run: Run, number: int, size: int, relatives: Sequence[Relative]) -> 
 
 
 def _relatives(space: Any, genotype: Any) -> Iterator[Any]:
-    """The genotype and those of its neighbours' neighbours and so on that use a part of the same kernels, no more."""
+    """The genotype, then those reachable by neighbours whose networks use no kernels beyond its own, nearest first."""
     allowed = set(space.path(genotype).uses)
     rng, known, open_ones = np.random.default_rng(0), {repr(genotype)}, [genotype]
     for one in open_ones:

@@ -1,7 +1,7 @@
-"""Final training: a candidate of a search from scratch again, longer and with several seeds, and one look at the test.
+"""Final training: trains a candidate from scratch again, longer and with several seeds, then tests the best one once.
 
-The search compares networks by short trainings; what is shipped deserves a long one, and the spread over seeds says how
-much of a difference is luck.
+A search compares networks by short trainings. The network that is shipped deserves a long one. The spread over seeds
+shows how much of a difference is luck.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,7 +30,7 @@ from search_algorithms import Failed
 _AS_IT_IS: Mapping[str, Any] = {}
 
 _ITS_OWN = 1 << 20
-"""Begins the seeds of final trainings, so that none is that of a candidate."""
+"""Part of the seeds of final trainings, so that none equals a candidate's."""
 
 
 def final_task(
@@ -42,12 +42,12 @@ def final_task(
     bits: int | None = None,
     distil: str | None = None,
 ) -> Train:
-    """Training as in the search, for `epochs`, scored by every metric of the target as float and as int8.
+    """The task of a final training: as in the search, for `epochs`, with every metric of the target, float and int8.
 
-    With `bits` the network is then quantised, and trained on where that loses much; without, as it is. `distil` names a
-    teacher as `Distil` does. Candidates that inherited their weights are trained from scratch all the same. `config` is
-    the run's own where its data set or task is the user's. Raises `ConfigError` for a task that is not training alone,
-    or for a teacher that cannot be used.
+    With `bits` the network is then quantised, and trained further where that loses much. `distil` names a teacher as
+    `Distil` does. Candidates that inherited their weights are trained from scratch as well. `config` is the run's
+    configuration, needed where its data set or task is the user's own. Raises `ConfigError` for a task other than
+    training, or for a teacher that cannot be used.
     """
     if config:
         begun = config.as_begun(run.started.config)
@@ -73,7 +73,7 @@ def final_task(
 
 
 def how_trained(bits: int | None, distil: str | None) -> dict[str, Any]:
-    """What the journal says of a final training beside its epochs."""
+    """The options of a final training, other than its epochs, as the journal holds them."""
     return {name: value for name, value in (("quantise", bits), ("distil", distil)) if value}
 
 
@@ -90,13 +90,12 @@ def train_again(
     ray_address: str | None = None,
     observe: Callable[[events.Event], None] = lambda event: None,
 ) -> None:
-    """Train candidate `number` until `seeds` trainings of as many epochs stand in the journal, then look at the test.
+    """Train candidate `number` until the journal holds `seeds` such trainings, then test the best one.
 
-    `how` is what `how_trained` says of the task.
-
-    Each is journaled when it ends: the same call after an interrupt trains those that are missing. The best by the
-    validation split is tested, once. Raises `ConfigError` for a network that no runtime runs as the stages make it,
-    `JournalError` where another process writes to the run.
+    `how` is the result of `how_trained` for the task. Trainings count if their epochs and `how` are the same. Each is
+    journaled when it ends: the same call after an interrupt trains those that are missing. The best by the validation
+    split is tested, once. Raises `ConfigError` for a network that no runtime runs after the stages, and `JournalError`
+    where another process writes to the run.
     """
     graph, epochs = run.graph(number), task.settings.epochs
     try:
@@ -137,7 +136,7 @@ def train_again(
 def _retrained(
     run: Run, number: int, epochs: int, how: dict[str, Any], result: JobResult, now: float
 ) -> events.Retrained:
-    """The event of a training that ended; its weights are on the disk before."""
+    """The event of a training that ended; its weights are written first."""
     about: dict[str, Any] = {name: getattr(result, name) for name in ("started", "ended", "worker", "node", "attempts")}
     about |= {"time": now, "number": number, "seed": result.number, "epochs": epochs, "how": how}
     outcome = result.outcome

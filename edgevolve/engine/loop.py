@@ -37,14 +37,14 @@ from search_space import DegenerateSpaceError, Elastic, WithFrontEnd, inherited_
 _REPORT_EVERY_S = 10.0
 
 _PARENTS = 200
-"""Where children inherit weights, those of so many candidates are kept, the last that completed, beside the front's."""
+"""Where children inherit weights, those of the last so many completed candidates are kept, beside the front's."""
 
 Observer = Callable[[Run, events.Event], None]
 """Called after each event of a session."""
 
 
 class Search:
-    """A run at work: its algorithm is the fold of `asked` and `tell` over the run's events.
+    """A running search. Its algorithm's state is the fold of `asked` and `tell` over the run's events.
 
     `replay` takes in the events of earlier sessions; `drive` makes new ones.
     """
@@ -69,7 +69,7 @@ class Search:
         self._arrays = lru_cache(maxsize=1)(run.artefacts.arrays)
 
     def replay(self, event: events.Event) -> None:
-        """Take in an event that stands in the journal."""
+        """Take in an event of the journal."""
         match event:
             case events.Asked() | events.Rejected():
                 genotype = self._config.space.from_json(event.genotype)
@@ -80,14 +80,14 @@ class Search:
                 self._take(event)
 
     def resume(self, resumed: events.Resumed, journal: Journal, observe: Observer) -> None:
-        """A session begins after those of earlier events."""
+        """Begin a new session after those of earlier events."""
         self._writer(journal, observe)(resumed)
 
     def drive(self, evaluator: Evaluator, journal: Journal, observe: Observer) -> None:
         """Evaluate until a budget is spent or nothing is left to try; the last event is `stopped`.
 
-        An interrupt is journaled and raised again. What is in flight then, or waits for a worker when the time is
-        spent, is evaluated on resume.
+        An interrupt is journaled and raised again. Jobs that are then in flight, or wait for a worker when the time is
+        spent, are evaluated on resume.
         """
         write = self._writer(journal, observe)
         self._keep_weights()
@@ -139,7 +139,7 @@ class Search:
 
     @property
     def prepared(self) -> Arrays | None:
-        """What the job before the search gave. Raises `JournalError` where its file is gone."""
+        """The weights that the job before the search gave. Raises `JournalError` where their file is gone."""
         name = self.run.prepared.artefact if self.run.prepared else None
         return None if name is None else self._arrays(name)
 
@@ -152,7 +152,7 @@ class Search:
         return write
 
     def _submit(self, evaluator: Evaluator) -> None:
-        """Hand over what is in flight, of an earlier session too, as far as the workers go."""
+        """Submit jobs that are in flight, those of earlier sessions included, as far as the workers go."""
         if len(self._submitted) == len(self._in_flight):
             return
         for number in self._in_flight:
@@ -163,12 +163,12 @@ class Search:
                 evaluator.submit(self._job(number))
 
     def _known(self, genotype: Any) -> Metrics:
-        """What an algorithm sees before it asks: what no device tells is `UNKNOWN`."""
+        """The metrics that an algorithm sees before it asks; those that a device refuses are `UNKNOWN`."""
         names = (name for provider in self._config.providers for name in provider.metric_names)
         return {**dict.fromkeys(names, UNKNOWN), **self._measure(genotype).metrics}
 
     def _fill(self, evaluator: Evaluator, write: Callable[..., None]) -> events.Stopped | None:
-        """Ask until every worker has a job; gives the reason where asking is over."""
+        """Ask until every worker has a job; gives the last event where nothing more is to be asked."""
         while True:
             stopped = reason_to_stop(self._config, self.run, evaluator.now())
             if stopped or len(self._in_flight) >= evaluator.capacity:
@@ -193,7 +193,7 @@ class Search:
         return self._algorithm.ask(number)
 
     def _judge(self, candidate: Candidate, change: str, now: float) -> events.Asked | events.Rejected:
-        """Measure what is cheap; a candidate that breaks a hard bound, or repeats a network, is rejected."""
+        """Measure the cheap metrics; reject a candidate that breaks a hard bound or repeats a network."""
         measured: Measurement = self._measure(candidate.genotype)
         heir = candidate.inherits
         about: dict[str, Any] = {
@@ -245,9 +245,9 @@ class Search:
         return int(np.random.SeedSequence([self._config.seed, number]).generate_state(1)[0])
 
     def _inheriting(self, candidate: Candidate) -> Candidate:
-        """What was prepared, unless for the algorithm or a teacher, is inherited by each candidate of a space that can.
+        """Let a candidate inherit what was prepared, if the space can, unless that is a teacher's or the algorithm's.
 
-        Else a child inherits from its first parent where the configuration says so and that one's weights are there.
+        Else a child inherits from its first parent, if the configuration says so and the parent's weights were kept.
         """
         if candidate.continues is not None or candidate.inherits is not None:
             return candidate
@@ -259,7 +259,7 @@ class Search:
         return candidate
 
     def _first_weights(self, candidate: Candidate) -> Arrays | None:
-        """Of the candidate continued, or of what is inherited, made the genotype's own where the space can."""
+        """The weights of the continued candidate or of the artefact, converted by the space where it can."""
         source = candidate.inherits.artefact if candidate.inherits else candidate.continues
         if source == "prepared":
             source = self.run.prepared.artefact if self.run.prepared else None
@@ -287,9 +287,9 @@ class Search:
             return None
 
     def _hear(self, evaluator: Evaluator, write: Callable[..., None], progress: JobProgress) -> bool:
-        """Journal what a job reports, its checkpoint first; gives whether it is to go on.
+        """Journal what a job reports, after its checkpoint is written; gives whether the job goes on.
 
-        What comes without a checkpoint is journaled every ten seconds at most: short jobs leave nothing.
+        Reports without a checkpoint are journaled every ten seconds at most, so that short jobs leave none.
         """
         now, heard = evaluator.now(), self._heard.setdefault(progress.number, evaluator.now())
         if progress.checkpoint is None and now - heard < _REPORT_EVERY_S:
@@ -304,7 +304,7 @@ class Search:
         return self._going_on.get(progress.number, True)
 
     def _finish(self, result: JobResult, now: float, write: Callable[..., None]) -> None:
-        """Write weights, then the journal, then tell the algorithm, so that it never knows more than the disk."""
+        """Write weights, then the journal, then tell the algorithm: it never knows more than the disk."""
         self._submitted.discard(result.number)
         self._heard.pop(result.number, None)
         ran = {name: getattr(result, name) for name in ("number", "started", "ended", "worker", "node", "attempts")}
@@ -324,12 +324,12 @@ class Search:
             self._keep_artefacts()
 
     def _beside(self, genotype: Any) -> Mapping[str, float]:
-        """What the front end of a candidate, or of the data, needs beside the network."""
+        """The costs of a candidate's front end, or of the data's, beside the network."""
         space = self._config.space
         return (space.beside(genotype) if isinstance(space, WithFrontEnd) else {}) or self._config.beside
 
     def _remeasured(self, outcome: Completed | Failed, of: Candidate) -> tuple[Completed | Failed, dict[str, Any]]:
-        """The outcome with the metrics of the network that training made, where it made one; and what is journaled."""
+        """The outcome with the metrics of the network that training made, if any, and its fields for the journal."""
         if isinstance(outcome, Failed):
             return outcome, {}
         graph, stages = outcome.graph, self._config.stages
@@ -348,7 +348,7 @@ class Search:
         return replace(outcome, metrics={**outcome.metrics, **measured.metrics}), changed
 
     def _keep_weights(self) -> None:
-        """Of the front, of what is being continued and of what may be, of the last parents to be: no others."""
+        """Keep the weights of the front, of candidates that are or may be continued, and of possible parents only."""
         kept = {record.number for record in self.run.front}
         kept |= set(self._parents)
         kept |= {c.continues for c in self._in_flight.values() if c.continues is not None}
@@ -360,7 +360,7 @@ class Search:
         keep_weights(self.run.folder / "weights", kept)
 
     def _keep_artefacts(self) -> None:
-        """What was prepared, what jobs in flight start from, their last checkpoints, and final weights: no others."""
+        """Keep only what was prepared, what jobs in flight start from, their last checkpoints, and final weights."""
         kept = {self.run.prepared.artefact if self.run.prepared else None}
         kept |= {self.run.preparing.artefact if self.run.preparing else None}
         kept |= {trained.artefact for each in self.run.retrained.values() for trained in each}
@@ -372,7 +372,7 @@ class Search:
         self.run.artefacts.keep({name for name in kept if name})
 
     def _take(self, event: events.Event, candidate: Candidate | None = None) -> None:
-        """The run takes in the event, and with it the algorithm."""
+        """Let the run take in the event, then the algorithm."""
         self.run.apply(event)
         match event:
             case events.Asked():

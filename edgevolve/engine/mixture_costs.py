@@ -1,4 +1,4 @@
-"""What the networks of a mixture cost, from exact figures: of the most likely one, and of it with each swap."""
+"""What the networks of a mixture cost, from exact figures of the likeliest one and of each swap of one option in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from search_space.mixture import Mixture, Selection
 
 
 class LogarithmError(ValueError):
-    """A figure whose logarithm nothing can be divided by."""
+    """A reference figure whose logarithm is not above 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class MixtureCosts:
     def of(
         cls, space: SearchSpace[Any], mixture: Mixture[Any], problem: Problem, providers: Sequence[MetricProvider]
     ) -> "MixtureCosts":
-        """Only metrics that a provider gives."""
+        """The objectives and bounds of `problem` whose metrics a provider gives."""
         known = {name for provider in providers for name in provider.metric_names}
         objectives = tuple(aim for aim in problem.objectives if aim.metric in known)
         bounds = tuple(aim for aim in problem.constraints if aim.hard and aim.metric in known)
@@ -51,18 +51,18 @@ class MixtureCosts:
 
     @property
     def terms(self) -> tuple[Objective | Constraint, ...]:
-        """What adds to the loss, objectives first."""
+        """The terms of the loss, objectives first."""
         return (*self.objectives, *self.bounds)
 
     def figures(self, selection: Selection) -> NDArray[np.float64]:
-        """Of the selected network, one for each name; not a number where a device cannot run it."""
+        """The metrics of the selected network, (names,); NaN where a device cannot run it."""
         metrics = measure(self.space, self.providers, self.mixture.genotype(selection)).metrics
         return np.array([metrics.get(name, np.nan) for name in self.names])
 
     def off(self, figures: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which terms a network with these figures misses: hard bounds, and targets by more than a twentieth.
+        """Whether a network with these figures misses each term, (terms,): a hard bound, or a target by over 5 %.
 
-        Of a device that cannot run it, all.
+        It misses the terms of a device that cannot run it.
         """
         known = dict(zip(self.names, figures, strict=True))
         refused = [bool(np.isnan(known[term.metric])) for term in self.terms]
@@ -77,11 +77,12 @@ class MixtureCosts:
         ramp: NDArray[np.float64],
         multiply: bool = False,
     ) -> tuple[Costs, NDArray[np.float64]]:
-        """The costs linear around a selection, and its figures.
+        """The costs, linear around a selection, and the selection's figures.
 
-        An objective counts `weight` times its ratio to `reference`, or its distance from a target, as a share of it; a
-        bound the share of it by which it is broken; each times its `ramp`. With `multiply` the loss is multiplied
-        by what is to be minimised without a target: (ln figure / ln reference) to the power of `weight`.
+        An objective counts `weight` times its ratio to `reference`, or times its distance from a target as a share of
+        the target. A bound counts the share of it by which it is broken. Each is multiplied by its `ramp`. With
+        `multiply`, objectives to be minimised without a target multiply the loss instead: (ln figure / ln reference) to
+        the power of `weight`.
         """
         figures = self.figures(selection)
         columns = [

@@ -1,4 +1,4 @@
-"""The user's own code goes along with a task: it is neither ours nor installed where the task runs."""
+"""Sends a user's own code along with a task, since it is not installed where the task runs."""
 
 import sys
 import sysconfig
@@ -8,11 +8,11 @@ from types import ModuleType
 from edgevolve.runs import Task
 
 PACKAGES = ("edgevolve", "predictors", "resource_models", "search_algorithms", "search_space")
-"""Ours, which every worker has."""
+"""Our packages, which every worker has."""
 
 
 def ship_by_value(task: Task) -> None:
-    """Have pickling send along what is loaded from the folder of the task's module, or of the configuration."""
+    """Make pickling include modules from the folder of the task's module, or of the configuration."""
     from ray import cloudpickle
 
     homes = {_folder(sys.modules.get(name)) for name in (type(task).__module__, "edgevolve_config")} - {None}

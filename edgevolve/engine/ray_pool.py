@@ -1,4 +1,4 @@
-"""Jobs on Ray actors: one job at a time each, with a deadline, and replaced when they die."""
+"""Runs jobs on Ray actors, one at a time each, with a deadline; actors that die are replaced."""
 
 import os
 import time
@@ -30,21 +30,21 @@ from edgevolve.runs.task import Needs
 from search_algorithms import Completed, Failed
 
 _ATTEMPTS = 3
-"""A job whose worker is lost is tried again, up to this many times in all after its last checkpoint; so is a start."""
+"""A job whose worker is lost is tried up to so many times in all after its last checkpoint; so is a worker's start."""
 _JOBS_PER_WORKER = 500
 _WORKER_MEMORY_BYTES = 4 << 30
-"""A worker is replaced after so many jobs, or above so much resident memory: TensorFlow grows."""
+"""A worker is replaced after `_JOBS_PER_WORKER` jobs, or above so much resident memory, since TensorFlow's grows."""
 _START_DEADLINE_S = 300.0
 _FIRST_DEADLINE_S, _LEAST_DEADLINE_S, _TIMES_THE_LONGEST = 3600.0, 120.0, 20
-"""Unless a deadline is given: before any job has ended, and then by the longest that was seen."""
+"""Default deadlines: before any job has ended, then at least, and as a multiple of the longest time seen."""
 _ASK_EVERY_S = 1.0
 
 
 @dataclass(slots=True)
 class _Slot:
-    """A worker's place: its actor, the node it runs on, and how many jobs the actor has done.
+    """A worker's place: its actor, the node it runs on, and the number of jobs that the actor has done.
 
-    `pinned` is the node that every actor of this place runs on, where there is one; `failed_starts` are those in a row.
+    `pinned` is the node on which every actor of this place runs, if any; `failed_starts` counts failed starts in a row.
     """
 
     name: str
@@ -57,7 +57,7 @@ class _Slot:
 
 @dataclass(frozen=True, slots=True)
 class _Try:
-    """A job, which attempt at it this is, and the first one after its last checkpoint."""
+    """A job, the number of this attempt, and that of the first attempt since its last checkpoint."""
 
     job: Job
     attempt: int = 1
@@ -79,11 +79,11 @@ class RayPool:
     """An evaluator on a Ray cluster: the one at `address`, or one of its own on this machine.
 
     By default there are as many `workers` as the CPUs allow for what the task needs; with `one_a_node` there is one on
-    each node. The default of `gpus_per_worker` is what the task needs, or an even share of the GPUs. The task and the
-    data are sent once through the object store. See that the cluster answers first: `engine.cluster`.
+    each node. `gpus_per_worker` is by default what the task needs, or an even share of the GPUs. The task and the data
+    are sent once through the object store. Check first that the cluster answers (`engine.cluster`).
 
-    A job fails that has neither ended nor reported anything for `deadline_s`: unless given, for 20 times the longest
-    that any job took so far, and at least 2 minutes.
+    A job that neither ends nor reports for `deadline_s` fails. The default is 20 times the longest time that a job has
+    taken so far, and at least 2 minutes.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class RayPool:
 
     @property
     def capacity(self) -> int:
-        """One job more for every four workers: those that wait hide the time it takes to ask."""
+        """The workers and one job more for every four: waiting jobs hide the time that asking takes."""
         return self.workers + max(1, self.workers // 4)
 
     def submit(self, job: Job) -> None:
@@ -137,13 +137,13 @@ class RayPool:
         self._dispatch()
 
     def withdraw(self) -> Sequence[int]:
-        """What no worker has yet."""
+        """Take back the jobs that no worker has yet; gives their numbers."""
         numbers = [tried.job.number for tried in self._queue]
         self._queue.clear()
         return numbers
 
     def share(self, prepared: Arrays | None) -> None:
-        """Put it into the object store, once a node."""
+        """Put the arrays into the object store, from which they are fetched once a node."""
         self._prepared = None if prepared is None else ray.put(dict(prepared))
 
     def wait(self, timeout_s: float, progressed: Progressed = lambda progress: True) -> Sequence[JobResult]:
@@ -154,7 +154,7 @@ class RayPool:
             self._require_ray()
             self._ask_for_news()
             waiting = [*self._busy, *self._starting, *self._asked]
-            if not waiting:  # idle: nothing to wait for
+            if not waiting:  # nothing runs
                 time.sleep(remaining)
                 break
             ready, _ = ray.wait(waiting, num_returns=1, timeout=min(remaining, _ASK_EVERY_S))
@@ -175,7 +175,7 @@ class RayPool:
         return self._clock()
 
     def close(self) -> None:
-        """Kill the workers, and leave the cluster; where its processes died there is nothing to leave."""
+        """Kill the workers and leave the cluster, unless its processes died."""
         if self._lost:
             return
         for slot in [*self._idle, *self._starting.values(), *(running.slot for running in self._busy.values())]:
@@ -191,7 +191,7 @@ class RayPool:
             raise
 
     def _check_starts(self) -> None:
-        """Nothing has ever started: say so, rather than wait for ever for what others hold."""
+        """Raise `WorkersLostError` where no worker has ever started, instead of waiting for ever for resources."""
         waited_s = time.monotonic() - self._starting_since
         if not self._idle and not self._busy and self._starting and waited_s > _START_DEADLINE_S:
             free = ray.available_resources().get("CPU", 0)
@@ -216,7 +216,7 @@ class RayPool:
                 return
             if not (self._starting or self._idle or self._busy):
                 raise WorkersLostError(f"no worker starts: {_last_line(error)}") from error
-            self.workers -= 1  # this place is given up, the others work on
+            self.workers -= 1  # give this place up; others go on
             return
         mine = installed_versions()
         other = [f"{name} {versions.get(name)}, not {mine[name]}" for name in mine if versions.get(name) != mine[name]]
@@ -232,7 +232,7 @@ class RayPool:
             self._busy[reference] = _Running(slot, tried, submitted=now, heard=now, asked=now + _ASK_EVERY_S)
 
     def _ask_for_news(self) -> None:
-        """Ask the jobs that have run for some seconds for reports; short jobs are not asked."""
+        """Ask jobs that have run for some seconds for reports; short jobs are not asked."""
         now, asked = time.monotonic(), {id(running) for running in self._asked.values()}
         for running in self._busy.values():
             if now - running.asked >= _ASK_EVERY_S and id(running) not in asked:
@@ -245,7 +245,7 @@ class RayPool:
         try:
             news: list[JobProgress] = ray.get(reference)
         except exceptions.RayError:
-            return  # the job's own reference says so too
+            return  # the job's own reference fails too
         for progress in news:
             self._take(running, progress, progressed)
 
@@ -302,7 +302,7 @@ class RayPool:
         self._start(slot.name, slot.pinned)
 
     def _result(self, running: _Running, outcome: Completed | Failed, seconds: float) -> JobResult:
-        """Times are those of this process's clock, whatever the clocks of other nodes say."""
+        """The result of a job that took `seconds`, in times of this process's clock, not of other nodes'."""
         now, slot, tried = self._clock(), running.slot, running.tried
         return JobResult(tried.job.number, outcome, now - seconds, now, slot.name, slot.node, tried.attempt)
 
@@ -311,17 +311,17 @@ class RayPool:
 
 
 def _connect(address: str | None, workers: int | None) -> bool:
-    """Join or start a cluster; says whether it is ours to shut down."""
+    """Join or start a cluster; gives whether we have to shut it down."""
     if ray.is_initialized():
         return False
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
     root = Path(__file__).resolve().parents[2]
-    if not address:  # an empty one is none
+    if not address:  # empty means none
         try:
             with own_signals():
                 folder = temporary_folder()
                 ray.init("local", num_cpus=workers or cores(), include_dashboard=False, _temp_dir=folder, **quiet)
-        except Exception as error:  # Ray raises no narrower one where a machine is too busy for it
+        except Exception as error:  # Ray raises nothing narrower on a machine that is too busy
             reason = " ".join(str(error).split())[:200]
             busy = "timed out" in reason or "imeout" in reason
             advice = ", try again when it is less busy" if busy else ""
@@ -346,7 +346,7 @@ def _nodes() -> list[str]:
 
 
 def _require(resources: dict[str, float], workers: int, each: int, share: float, gpus: float) -> None:
-    """Raise `ClusterError` when the cluster as a whole cannot hold the workers: the search would wait forever."""
+    """Raise `ClusterError` when the whole cluster cannot hold the workers: the search would wait for ever."""
     cpus = resources.get("CPU", 0.0)
     if share > 1 and share != int(share):
         raise ClusterError(f"gpus_per_worker must be at most 1 or a whole number, not {share:g}")

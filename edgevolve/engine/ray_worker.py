@@ -1,4 +1,4 @@
-"""The process of a worker on Ray: one task, one job at a time."""
+"""A worker's process on Ray: one task, one job at a time."""
 
 import os
 import threading
@@ -16,12 +16,12 @@ from edgevolve.runs.artefacts import Arrays
 from search_algorithms import Completed, Failed
 
 _MOST_NEWS = 100
-"""How many reports may wait to be fetched; the oldest are dropped first, but never the last checkpoint."""
+"""The most reports that wait to be fetched; the oldest are dropped first, but never the last checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What a worker gives for a job: the outcome, its duration, and the resident memory."""
+    """A worker's result of a job: the outcome, its duration, and the worker's resident memory."""
 
     outcome: Completed | Failed
     seconds: float
@@ -44,7 +44,7 @@ class Worker:
         return installed_versions()
 
     def node(self) -> str:
-        """The beginning of its id."""
+        """The beginning of the node's id."""
         return str(ray.get_runtime_context().get_node_id())[:8]
 
     def run(self, job: Job, prepared: Arrays | None) -> Ran:
@@ -52,12 +52,12 @@ class Worker:
         started = time.monotonic()
         self._going_on = True
         outcome = evaluate(self._task, replace(job, prepared=prepared), self._splits, self._report)
-        self._news = []  # the outcome says more
+        self._news = []  # the outcome replaces them
         return Ran(outcome, time.monotonic() - started, _resident_bytes())
 
     @ray.method(concurrency_group="news")  # type: ignore[untyped-decorator]
     def news(self, going_on: bool) -> list[JobProgress]:
-        """The reports since the last call, with only the last checkpoint; `going_on`: the job continues."""
+        """The reports since the last call, with only the last checkpoint; `going_on` says whether the job continues."""
         with self._lock:
             news, self._news = self._news, []
             self._going_on = going_on
@@ -74,7 +74,7 @@ class Worker:
 
 
 def _resident_bytes() -> int:
-    """Resident memory of this process; 0 where the system does not say."""
+    """The resident memory of this process; 0 where the system does not report it."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:

@@ -1,4 +1,4 @@
-"""A search from configuration to run: the same from Python as from the command line."""
+"""Runs a search from a configuration, for Python and the command line alike."""
 
 import os
 import re
@@ -39,7 +39,7 @@ from edgevolve.runs.journal import RunExistsError, read
 from edgevolve.runs.run import fitting
 
 PREPARE_DEADLINE_MINUTES = 20.0
-"""Without a report the job before the search is given up; compiling a large function takes minutes, and is silent."""
+"""The job before the search is given up after so long without a report; compiling a large function takes minutes."""
 
 EvaluatorFactory = Callable[[Task, Splits], Evaluator]
 
@@ -56,11 +56,11 @@ def search(
 ) -> Run:
     """Run `config` as `out/name` until its budget is spent, and return the run.
 
-    Evaluates on Ray (a cluster at `ray_address`, or one of its own) unless `evaluator` is given; `observe` is
-    called after each event. With `resume`, goes on where the journal ends: nothing that finished is repeated.
+    Jobs run on Ray (a cluster at `ray_address`, or one of its own) unless `evaluator` is given; `observe` is called
+    after each event. With `resume`, the search continues where the journal ends; nothing that finished is repeated.
 
-    Raises `ConfigError`, `ProblemError`, `DataError` for bad input, `JournalError` for a run that exists (or, with
-    `resume`, does not), before anything is written; `ClusterError` when there is no cluster,
+    Before anything is written it raises `ConfigError`, `ProblemError` or `DataError` for bad input, and `JournalError`
+    for a run that exists (or, with `resume`, does not). It raises `ClusterError` when there is no cluster, and
     `WorkersLostError` when no worker starts.
     """
     if not re.fullmatch(r"\w[\w.-]*", name):
@@ -115,10 +115,10 @@ def search(
 
 
 def task_of(config: SearchConfig) -> Task:
-    """The configuration's task, or training and its stages, scored as the problem asks: by the main metric at least.
+    """The configuration's task, or training with its stages, scored by the main metric and those of the problem.
 
-    `NAME_int8` is the score NAME of the target for the int8 network, `quantisation_drop` what that loses; the stage
-    `Quantise` gives them itself.
+    `NAME_int8` is the target's score NAME for the int8 network, and `quantisation_drop` its loss against float; the
+    stage `Quantise` gives them itself.
     """
     main, *others = target_of(config.data).metrics
     in_int8 = [*(int8_metric(metric) for metric in (main, *others)), QUANTISATION_DROP]
@@ -131,7 +131,7 @@ def task_of(config: SearchConfig) -> Task:
 
 
 def _seen(config: SearchConfig, splits: Splits) -> dict[str, Any]:
-    """What the journal says of the data beside their fingerprint: notes and front end, where there are any."""
+    """What the journal holds about the data beside their fingerprint: notes and front end, if any."""
     notes = examine(config.data, splits).notes
     seen: dict[str, Any] = {"notes": list(notes)} if notes else {}
     if splits.front_end is not None:
@@ -169,7 +169,10 @@ def _begun(path: Path) -> events.Started:
 def on_ray(
     workers: int | None, address: str | None, gpus_per_worker: float | None = None, deadline_s: float | None = None
 ) -> EvaluatorFactory:
-    """A pool of workers on the cluster at `address`, at $RAY_ADDRESS or on its own; a worker a core for None."""
+    """A factory of worker pools on the cluster at `address` or $RAY_ADDRESS, or on one of its own.
+
+    `workers` is by default the number of cores.
+    """
     address = address or os.environ.get("RAY_ADDRESS")
 
     def start(task: Task, splits: Splits) -> Evaluator:
@@ -187,7 +190,7 @@ def on_ray(
 
 
 def without_test(splits: Splits) -> Splits:
-    """What workers see: the test split has no examples."""
+    """The splits that workers see: the test split has no examples."""
     nothing = Split(splits.test.x[:0], np.empty(0, np.int64))
     train, validation = (replace(part, names=None) for part in (splits.train, splits.validation))  # for messages alone
     return replace(splits, train=train, validation=validation, test=nothing, raw=None)

@@ -1,4 +1,4 @@
-"""Once-for-All as two tasks: one trains shared weights before the search, the other scores candidates that inherit."""
+"""Once-for-All as two tasks: one trains shared weights before the search, one scores candidates that inherit them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -24,17 +24,17 @@ from search_space import networks_of
 from search_space.shared import ABOUT, Sharing
 
 LARGEST_BYTES = 512 << 20
-"""The most bytes of shared weights; training them takes three times as much memory."""
+"""The most bytes of shared weights; training takes three times as much memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Supernet:
     """Train one set of weights for all networks of `space`: `SearchConfig(prepare=Supernet(space, minutes=10))`.
 
-    `method` is "sandwich" (the largest, the smallest and two random networks a step, which learn from it and labels),
-    "progressive" (Once-for-All's shrinking, by a teacher) or "random" (one random network a step). The budget is
-    `minutes` or else the epochs of `training`. A checkpoint comes every `checkpoint_s` seconds. Raises `ValueError` for
-    a space whose networks cannot share weights.
+    `method` is "sandwich" (in each step the largest network, and the smallest and two random ones, which learn from it
+    and from labels), "progressive" (Once-for-All's shrinking, with a teacher) or "random" (one random network a step).
+    The budget is `minutes`, or the epochs of `training` where that is None. A checkpoint is written every
+    `checkpoint_s` seconds. Raises `ValueError` for a space whose networks cannot share weights.
     """
 
     space: Any
@@ -66,7 +66,7 @@ class Supernet:
 
     @property
     def metric_names(self) -> Sequence[str]:
-        """How many steps were made, and how many networks learnt in them."""
+        """The numbers of steps, and of networks trained in them."""
         return ("steps", "networks")
 
     def prepare(self) -> None:
@@ -105,17 +105,17 @@ class Supernet:
 
 
 def data_fingerprint(splits: Splits) -> str:
-    """That of what workers see: training and validation split."""
+    """The fingerprint of what workers see: the training and validation split."""
     return fingerprint(replace(splits, test=splits.test.take(np.arange(0))))
 
 
 @dataclass(frozen=True, slots=True)
 class Inherited:
-    """Score candidates by weights that they inherit, in a fraction of a second: `SearchConfig(task=Inherited())`.
+    """Score candidates with inherited weights, in a fraction of a second: `SearchConfig(task=Inherited())`.
 
-    Before every scoring, the statistics of batch norm are estimated again from `recalibrate` training examples. Then
-    the weights are trained for `fine_tune` epochs as `training` says. The scores are the `metrics` of the data's
-    target; `stages` follow, such as `ScoreInt8()`.
+    First the statistics of batch norm are estimated anew from `recalibrate` training examples. Then the weights are
+    trained for `fine_tune` epochs as `training` says. The scores are the `metrics` of the data's target. `stages`
+    follow, such as `ScoreInt8()`.
     """
 
     recalibrate: int = 2000
@@ -127,7 +127,7 @@ class Inherited:
     needs: Needs = field(default_factory=Needs)
 
     inherits = True
-    """Its jobs need weights."""
+    """Jobs of this task need inherited weights."""
 
     def __post_init__(self) -> None:
         Recalibrate(self.recalibrate)

@@ -1,4 +1,4 @@
-"""A front for each of several boards from one training of shared weights, as in Once-for-All."""
+"""Searches for one board after another with one training of shared weights, as in Once-for-All."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -44,11 +44,11 @@ class SharedFrom:
         """Nothing to import."""
 
     def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
-        """The weights, as they are."""
+        """The other run's weights, unchanged; a failure where space or data differ."""
         arrays = prepared_weights(Run.open(self.run))
         about = json.loads(arrays[ABOUT].tobytes()) if ABOUT in arrays else {}
         of = about.get("space", repr(self.space))
-        if not repr(self.space).startswith(of.removesuffix(")")):  # an earlier version knew fewer parameters
+        if not repr(self.space).startswith(of.removesuffix(")")):  # an earlier version had fewer parameters
             return Failed("another space", f"the shared weights of {self.run} are for {about['space']}")
         if about.get("data") not in (None, data_fingerprint(splits)):
             return Failed("other data", f"the shared weights of {self.run} were trained on another data set or split")
@@ -70,11 +70,11 @@ def specialised(
     out: str | Path | None = None,
     observe: Observer = lambda run, event: None,
 ) -> Run:
-    """Search within the bounds of `board` by the shared weights that `run` prepared, in this process.
+    """Search within the bounds of `board` with the shared weights that `run` prepared, in this process.
 
-    The new run is `NAME_BOARD` in `out`, by default beside the old one. `config` is the run's own where its data, space
-    or strategy are the user's. Raises `ConfigError`, also where no network keeps the board's bounds, and `JournalError`
-    where the run prepared no weights or the new one exists.
+    The new run is `NAME_BOARD` in `out`, by default next to the old one. `config` is the run's configuration, needed
+    where its data, space or strategy are the user's own. Raises `ConfigError`, also where no network is within the
+    board's bounds, and `JournalError` where the run prepared no weights or the new run exists.
     """
     prepared_weights(run)
     chosen = _for_board(run, board, config).with_fields(minutes=minutes, evaluations=evaluations)
@@ -83,7 +83,7 @@ def specialised(
 
 
 def specialised_name(run: Run, board: str) -> str:
-    """What the run for a board is called."""
+    """The name of the run for a board."""
     return f"{run.folder.name}_{Path(board).stem if board.endswith('.yaml') else board.replace('/', '_')}"
 
 
@@ -111,7 +111,7 @@ def _for_board(run: Run, board: str, config: SearchConfig | None) -> SearchConfi
 
 
 def space_of(run: Run, config: SearchConfig | None = None) -> Any:
-    """The space that the run searched: that of `config`, or made again from the journal. Raises `ConfigError`."""
+    """The space that the run searched: that of `config`, or rebuilt from the journal. Raises `ConfigError`."""
     return _made(run, "space", {kind.__name__: kind for kind in SPACES.values()}) if config is None else config.space
 
 
@@ -124,7 +124,7 @@ def recalibrated_from(run: Run) -> int:
 
 
 def _made(run: Run, name: str, kinds: Mapping[str, Callable[..., Any]], default: Any = None) -> Any:
-    """A part of the configuration, from its JSON form in the journal."""
+    """A part of the configuration, rebuilt from its JSON form in the journal."""
     form = run.started.config[name]
     kind = kinds.get(form.get("type", "")) if isinstance(form, Mapping) else None
     if kind is None or not is_dataclass(kind):
@@ -149,7 +149,7 @@ def _tuples(value: Any) -> Any:
 
 
 def prepared_weights(run: Run) -> dict[str, Any]:
-    """The shared weights. Raises `JournalError` where there are none."""
+    """The shared weights that the run prepared. Raises `JournalError` where there are none."""
     if run.prepared is None or run.prepared.artefact is None:
         raise JournalError(f"{run.path}: it prepared no shared weights; search with prepare=Supernet(space) first")
     return run.artefacts.arrays(run.prepared.artefact)

@@ -1,4 +1,4 @@
-"""The field's standard networks compared with a search: their costs, and their scores after the same training."""
+"""Compares the field's standard networks with a search: their costs, and their scores after the same training."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -20,11 +20,11 @@ from search_algorithms import Completed, Failed
 from search_space.topologies import topologies_for, topology
 
 _ITS_OWN = 1 << 21
-"""Begins the seeds of standard networks."""
+"""Part of the seeds of standard networks, so that none equals a candidate's."""
 
 
 def standards_of(run: Run) -> dict[str, Graph]:
-    """The standard networks that take the run's examples and answer as its networks do, by name.
+    """The standard networks, by name, that have the run's input and output shapes.
 
     Raises `ConfigError` for a run in which no candidate completed.
     """
@@ -38,7 +38,7 @@ def standards_of(run: Run) -> dict[str, Graph]:
 
 
 def cost_of(run: Run, graph: Graph) -> Mapping[str, float]:
-    """What a network costs, of the run's metrics that follow from the graph alone; devices are not asked."""
+    """The run's metrics that follow from a graph alone, for this graph; devices are not asked."""
     wanted = {name for record in run.records.values() for name in record.metrics}
     memories = (DeviceMemory(), *map(DeviceMemory, TARGETS.values()))
     asked = [memory for memory in memories if wanted & set(memory.metric_names)]
@@ -54,9 +54,10 @@ def train_standard(
     evaluator: EvaluatorFactory | None = None,
     observe: Callable[[events.Event], None] = lambda event: None,
 ) -> None:
-    """Train a standard network as `task` says, and journal its metrics; a later one takes the place of an earlier.
+    """Train a standard network as `task` says, and journal its metrics; a later training replaces an earlier one.
 
-    Raises `ConfigError` for one that does not suit the data, `JournalError` where another process writes to the run.
+    Raises `ConfigError` for a network that does not fit the data, `JournalError` where another process writes to the
+    run.
     """
     known = standards_of(run)
     if name not in known:

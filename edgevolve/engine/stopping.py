@@ -7,7 +7,7 @@ REJECTIONS_IN_A_ROW = 10_000
 
 
 def reason_to_stop(config: SearchConfig, run: Run, now: float) -> events.Stopped | None:
-    """Why nothing more is to be asked at `now`, if so. Jobs in flight count as evaluations."""
+    """The reason why nothing more is asked at `now`, None if there is none. Jobs in flight count as evaluations."""
     begun = run.evaluations + len(run.in_flight)
     if len(run.failures) >= config.failures_in_a_row:
         first = run.failures[0]
@@ -24,7 +24,7 @@ def reason_to_stop(config: SearchConfig, run: Run, now: float) -> events.Stopped
 
 
 def time_spent(config: SearchConfig, run: Run, now: float) -> str | None:
-    """The budget of time that is spent at `now`, in words, if one is: no job is to begin any more."""
+    """The budget of time that is spent at `now`, in words; no job begins after that. None if none is spent."""
     minutes = (run.active_seconds + now - run.last_time) / 60
     if config.minutes is not None and minutes >= config.minutes:
         return f"{config.minutes:g} minutes"

@@ -17,7 +17,7 @@ from search_space import SearchSpace
 
 
 class TableError(ValueError):
-    """A table lacks what is asked of it. The message is one line."""
+    """A table that cannot be used. The message is one line."""
 
 
 class Table:
@@ -28,16 +28,16 @@ class Table:
         self.rows = rows
 
     def as_json(self) -> Mapping[str, Any]:
-        """Nothing: the fingerprint beside it says which rows these are."""
+        """Nothing: the fingerprint identifies the rows."""
         return {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tabular:
-    """Gives the metrics that stand in `table` under the job's genotype; a genotype without a row fails.
+    """Gives the metrics of the job's genotype in `table`; a genotype without a row fails.
 
-    Two genotypes of one network may have rows of their own; the loop evaluates the first of them that is asked.
-    `fingerprint` is a hash of the rows: a run is resumed with the same table only. Make one with `from_arrays`.
+    Two genotypes of one network may have different rows; the loop evaluates the first one asked. `fingerprint` is a
+    hash of the rows: a run is resumed only with the same table. Make one with `from_arrays`.
     """
 
     metric_names: tuple[str, ...]
@@ -48,9 +48,9 @@ class Tabular:
     def from_arrays(
         cls, space: SearchSpace[Any], genotypes: Sequence[Any], metrics: Mapping[str, ArrayLike]
     ) -> "Tabular":
-        """One row for each genotype; `metrics` holds a vector of as many finite numbers for each name.
+        """One row for each genotype; `metrics` holds for each name a vector of finite numbers, (genotypes,).
 
-        Raises `TableError` for a vector of another shape, a value that is not finite or a genotype met twice.
+        Raises `TableError` for a vector of another shape, a value that is not finite, or a genotype that occurs twice.
         """
         columns = [_column(name, values, len(genotypes)) for name, values in metrics.items()]
         if not columns or not len(genotypes):

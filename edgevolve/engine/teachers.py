@@ -1,4 +1,4 @@
-"""Teachers by their names, looked up before the jobs begin, so that workers need no files."""
+"""Loads teachers by name before the jobs begin, so that workers need no files."""
 
 import json
 import zipfile
@@ -22,14 +22,14 @@ from search_algorithms import Completed, Failed, Outcome
 _MOST_BYTES = 2**28
 _MOST_CONFIG_BYTES = 2**24
 _LEAST = 1e-7
-"""What a probability is taken to be at least, before its logarithm."""
+"""The least probability of which a logarithm is taken."""
 
 
 @dataclass(frozen=True, slots=True)
 class Teach:
     """Train a teacher before the search: `SearchConfig(prepare=Teach(graph))`, for `Distil("prepared")`.
 
-    It leaves no checkpoint: an interrupted training of the teacher begins again.
+    It writes no checkpoint: an interrupted training of the teacher starts again.
     """
 
     graph: Graph
@@ -38,12 +38,12 @@ class Teach:
 
     @property
     def metric_names(self) -> Sequence[str]:
-        """None: its scores stand in the journal by the target's names."""
+        """None of its own: its scores are journaled by the target's names."""
         return ()
 
     @property
     def teaches(self) -> bool:
-        """Yes: its weights are a teacher's, so no candidate begins with them."""
+        """True: its weights are a teacher's, so no candidate starts from them."""
         return True
 
     def prepare(self) -> None:
@@ -53,7 +53,7 @@ class Teach:
         configure_tensorflow(threads=self.needs.threads)
 
     def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
-        """Train; the outcome's weights are the teacher's, with its network beside them."""
+        """Train; the outcome's weights are the teacher's, with its network (`distil.prepared_arrays`)."""
         from edgevolve.training.session import release_memory
 
         try:
@@ -67,12 +67,12 @@ class Teach:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KerasFile:
-    """A `Teacher` in the bytes of a `.keras` file that holds layers of Keras alone."""
+    """A `Teacher` from the bytes of a `.keras` file that contains only Keras' own layers."""
 
     content: bytes
 
     def outputs(self, x: Rows, target: Target) -> NDArray[np.float32]:
-        """The model's outputs; probabilities as logits."""
+        """The model's outputs, (number, outputs); probabilities become logits."""
         import tempfile
 
         import keras
@@ -89,10 +89,10 @@ class KerasFile:
 
 
 def with_teachers(task: Task, splits: Splits) -> Task:
-    """The task with every teacher that it names by file or run at hand.
+    """The task with every teacher loaded that it names by file or run.
 
-    Raises `ConfigError`, one line, for a teacher that is not there, does not say what it was trained on, or saw other
-    data than this training split: the validation split may be among them.
+    Raises `ConfigError`, in one line, for a teacher that is missing, does not say what it was trained on, or was
+    trained on other data than this training split, which may include the validation split.
     """
     if not isinstance(task, Train):
         return task
@@ -149,7 +149,7 @@ def _of_file(path: Path, elsewhere: bool, splits: Splits) -> Teacher:
 
 
 def _trained_on(path: Path) -> str | None:
-    """The fingerprint of the data in the manifest of the export that the file belongs to."""
+    """The data's fingerprint in the manifest of the export to which the file belongs."""
     try:
         manifest = json.loads((path.parent / "manifest.json").read_text(encoding="utf-8"))
         return str(manifest["data"]["fingerprint"]) if path.name in manifest["files"] else None
@@ -158,7 +158,7 @@ def _trained_on(path: Path) -> str | None:
 
 
 def _check_layers(path: Path, config: Any) -> None:
-    """Raise `ConfigError` for what Keras would import from elsewhere, or run."""
+    """Raise `ConfigError` for a layer that Keras would import from elsewhere, or that would run code."""
     waiting = [config]
     while waiting:
         layer = waiting.pop()
@@ -174,7 +174,7 @@ def _check_layers(path: Path, config: Any) -> None:
 
 
 def _ends_in(layer: Any) -> str:
-    """The activation behind the outputs where they are probabilities."""
+    """The name of the last activation, by which outputs may be probabilities."""
     activation = getattr(layer, "activation", None)
     name = getattr(activation, "__name__", "softmax" if type(layer).__name__ == "Softmax" else "")
     return name if name in ("softmax", "sigmoid") else ""

@@ -1,4 +1,4 @@
-"""The task of a search: train a candidate, stage by stage, and score it on the validation split."""
+"""The task of a search: trains a candidate, stage by stage, and scores it on the validation split."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -36,13 +36,11 @@ from search_algorithms import Completed, Failed, Outcome
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """Train with `settings`, then go through `stages`; gives the `metrics` that the data's target scores.
+    """Train with `settings`, then run `stages`; gives the `metrics` that the data's target scores.
 
-    A candidate's recipe sets those stages that follow recipes, training among them, and may leave stages out.
-
-    With `distil` the training itself learns from a teacher as well; the settings are those of the task.
-
-    A job that takes longer than `checkpoint_s` seconds leaves a checkpoint as often, and goes on from the last one.
+    A candidate's recipe changes the stages that follow recipes, training included, and may leave stages out. With
+    `distil` the training itself also learns from a teacher, with the settings of the task. A checkpoint is written
+    every `checkpoint_s` seconds; an interrupted job continues from the last one.
     """
 
     settings: TrainingSettings
@@ -74,7 +72,7 @@ class Train:
         configure_tensorflow(threads=self.needs.threads)
 
     def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
-        """Train from the job's seed, and from its weights if it continues. A loss that is not finite is a failure."""
+        """Train from the job's seed, and from its weights if it has any. A loss that is not finite is a failure."""
         if job.weights is None and (job.continues is not None or job.inherits is not None):
             source = f"candidate {job.continues}" if job.inherits is None else f"{job.inherits.artefact}"
             return Failed("weights lost", f"there are no weights of {source} to go on from")
@@ -92,7 +90,10 @@ class Train:
 def staged(
     stages: Sequence[Stage], job: Job, splits: Splits, progress: Progress, metric_names: Sequence[str]
 ) -> Outcome:
-    """Go through the stages from the job's weights, or from its checkpoint; gives the metrics of these names."""
+    """Run the stages from the job's weights, or from its checkpoint; gives the metrics of these names.
+
+    A loss that is not finite is a failure.
+    """
     from edgevolve.training.session import release_memory
 
     state, begun = TrainState(job.graph, job.weights), 0
@@ -120,7 +121,7 @@ def _report(
     metrics: Mapping[str, float],
     checkpoint: Mapping[str, NDArray[Any]] | None = None,
 ) -> bool:
-    """Report for stage `number`; its checkpoint travels with what the stages before it gave."""
+    """Report for stage `number`; a checkpoint also holds the results of the stages before it."""
     if checkpoint is None:
         return progress(step, metrics)
     about = {"stage": number, "graph": to_json(before.graph), "curves": before.curves, "metrics": before.metrics}
@@ -131,7 +132,7 @@ def _report(
 
 
 def _restored(checkpoint: Mapping[str, NDArray[Any]]) -> tuple[TrainState, int]:
-    """What the stage that `_report` was called in begins with, and its number."""
+    """The state with which the stage of `_report` starts, with its checkpoint, and the stage's number."""
 
     def part(name: str) -> dict[str, NDArray[Any]]:
         return {key.partition("/")[2]: value for key, value in checkpoint.items() if key.startswith(f"{name}/")}

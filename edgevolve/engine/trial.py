@@ -1,4 +1,4 @@
-"""Try a task of the user's own on a few examples, as a worker would, before a search begins."""
+"""Tries a user's own task on a few examples, as a worker would run it, before a search begins."""
 
 import os
 import pickle
@@ -21,25 +21,25 @@ from edgevolve.runs.measure import measure
 from search_algorithms import Failed
 
 EXAMPLES = 256
-"""At most so many of each split, evenly spread."""
+"""The most examples of each split, evenly spread."""
 NETWORKS = 20
-"""How many random genotypes are drawn; the smallest one within the bounds is tried."""
+"""The number of random genotypes that are drawn; the smallest network within the bounds is tried."""
 PATIENCE_S = 60.0
 
 
 def try_task(config: SearchConfig, task: Task, splits: Splits, patience_s: float = PATIENCE_S) -> tuple[str, ...]:
-    """Run `task` once in a process of its own; gives a line where it did not end in time.
+    """Run `task` once in a process of its own; gives a line of text where it did not end within `patience_s`.
 
-    The project's own tasks are not tried, what they need of the data `edgevolve.data.examine` has seen; neither are
-    those that need what a long job prepares. Raises
-    `ConfigError` when the task cannot be sent to a worker, fails, or kills its process.
+    The project's own tasks are not tried, since `edgevolve.data.examine` has checked the data for them; neither are
+    tasks that need what a long job prepares. Raises `ConfigError` when the task cannot be sent to a worker, fails, or
+    kills its process.
     """
     if type(task).__module__.startswith("edgevolve.") or getattr(config, "prepare", None) is not None:
         return ()
     name = type(task).__name__
     try:
         sent = _by_value((task, _job(config), _few(splits)))
-    except Exception as error:  # pickle raises what the user's objects raise
+    except Exception as error:  # pickle raises whatever the user's objects raise
         reason = " ".join(str(error).split())[:200]
         raise ConfigError(f"task: {name} cannot be sent to a worker ({type(error).__name__}: {reason})") from error
     path = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path)
@@ -65,8 +65,8 @@ _MARK = "\nedgevolve: "
 
 
 def answer() -> None:
-    """What the process does: run the job of standard input, and print why it failed or nothing."""
-    task, job, splits = pickle.load(sys.stdin.buffer)  # written by `try_task`, a moment ago
+    """The process's main function: run the job from standard input, and print why it failed, or nothing."""
+    task, job, splits = pickle.load(sys.stdin.buffer)  # written by `try_task` just now
     task.prepare()
     outcome = evaluate(task, job, splits)
     said = f"{outcome.kind}: {outcome.reason}{place(outcome.traceback)}" if isinstance(outcome, Failed) else ""
@@ -74,7 +74,7 @@ def answer() -> None:
 
 
 def _by_value(content: Any) -> bytes:
-    """Pickled as Ray does it: the code of modules that are not installed goes along."""
+    """The content pickled as by Ray, with the code of modules that are not installed."""
     from ray import cloudpickle
 
     ship_by_value(content[0])
@@ -83,7 +83,7 @@ def _by_value(content: Any) -> bytes:
 
 
 def _few(splits: Splits) -> Splits:
-    """Some examples of each split, in memory; none of the test split, as in a search."""
+    """A few examples of each split, in memory; none of the test split, as in a search."""
     nothing = splits.test.take(np.arange(0))
     return replace(splits, train=_some(splits.train), validation=_some(splits.validation), test=nothing, raw=None)
 
@@ -95,7 +95,7 @@ def _some(part: Split) -> Split:
 
 
 def _job(config: SearchConfig) -> Job:
-    """A small network of the space, as the search would ask for it."""
+    """The job of a small network of the space, as in a search."""
     rng = np.random.default_rng([config.seed])
     genotypes: Sequence[Any] = [config.space.sample(rng) for _ in range(NETWORKS)]
     quick = [provider for provider in config.providers if provider not in config.device_metrics]

@@ -1,4 +1,4 @@
-"""The versions that decide a result: journaled, and the same on every node of a cluster."""
+"""The versions that decide a result; they are journaled, and must be the same on every node of a cluster."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -18,7 +18,7 @@ _PACKAGES = (
 
 
 def installed_versions() -> dict[str, str]:
-    """Version by package name, with Python's; nothing is imported for it."""
+    """Versions by package name, Python's included; nothing is imported."""
     versions = {"python": platform.python_version()}
     for name in _PACKAGES:
         try:

@@ -1,7 +1,7 @@
 """The files of a run other than its journal: trained weights by candidate, and artefacts by content.
 
 All are `.npz` files of plain arrays, or plain bytes. They are written under a temporary name, flushed to the disk and
-renamed: whole or not at all.
+renamed, so that a file is whole or missing.
 """
 
 import hashlib
@@ -25,14 +25,14 @@ _UNREADABLE = (OSError, ValueError, EOFError, zipfile.BadZipFile)
 
 
 class Artefacts:
-    """Files named by the SHA-256 of their content, in one folder. What nothing refers to is removed by `keep`."""
+    """Files in one folder, named by the SHA-256 of their content. `keep` removes those that nothing refers to."""
 
     def __init__(self, folder: Path) -> None:
-        """`folder` is made with the first artefact."""
+        """The first artefact makes `folder`."""
         self._folder = folder
 
     def put(self, content: bytes | Arrays) -> str:
-        """Write, and give the id. The same content is written once. Raises `JournalError` when the disk refuses."""
+        """Write the content; gives its id. Equal contents are written once. Raises `JournalError` when that fails."""
         data = content if isinstance(content, bytes) else packed(content)
         name = hashlib.sha256(data).hexdigest()
         path = self._folder / name
@@ -41,7 +41,7 @@ class Artefacts:
         return name
 
     def read(self, name: str) -> bytes:
-        """The content. Raises `JournalError` where it is not there or not what it was."""
+        """The content of an id. Raises `JournalError` where it is missing or was changed."""
         path = self._folder / name
         try:
             if not _is_id(name):
@@ -54,7 +54,7 @@ class Artefacts:
         return data
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
-        """The arrays that were put. Raises `JournalError` where they are not there or not what they were."""
+        """The arrays of an id. Raises `JournalError` where they are missing or were changed."""
         try:
             return unpacked(self.read(name))
         except _UNREADABLE as error:
@@ -68,12 +68,12 @@ class Artefacts:
 
 
 def write_weights(path: Path, weights: Arrays) -> None:
-    """Write the weights of a candidate. Raises `JournalError` when the disk refuses."""
+    """Write the weights of a candidate. Raises `JournalError` when that fails."""
     write_whole(path, packed(weights))
 
 
 def read_weights(path: Path) -> dict[str, NDArray[Any]]:
-    """The weights that were written. Raises `JournalError` where there are none."""
+    """The weights of a file. Raises `JournalError` where there are none."""
     try:
         return unpacked(path.read_bytes())
     except _UNREADABLE as error:
@@ -86,7 +86,7 @@ def keep_weights(folder: Path, numbers: Collection[int]) -> None:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Write under a temporary name, flush to the disk, then rename. Raises `JournalError` when the disk refuses."""
+    """Write under a temporary name, flush to the disk, then rename. Raises `JournalError` when that fails."""
     try:
         if not path.parent.exists():
             path.parent.mkdir()
@@ -103,7 +103,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def packed(arrays: Arrays) -> bytes:
-    """The bytes of an `.npz` file, the same for the same arrays."""
+    """The bytes of an `.npz` file; equal arrays give equal bytes."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name, value in arrays.items():
@@ -113,7 +113,7 @@ def packed(arrays: Arrays) -> bytes:
 
 
 def unpacked(data: bytes) -> dict[str, NDArray[Any]]:
-    """The arrays of an `.npz` file, as they were. Raises `ValueError`, or as `zipfile` does, for anything else."""
+    """The arrays of an `.npz` file, the inverse of `packed`. Raises `ValueError`, or as `zipfile` does, otherwise."""
     with np.load(io.BytesIO(data), allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 

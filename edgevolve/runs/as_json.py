@@ -23,19 +23,20 @@ from predictors import Sheet
 
 _OURS = ("configs", "edgevolve", "predictors", "resource_models", "search_algorithms", "search_space")
 _CONFIGURATION = ("__main__", "edgevolve_config")
-"""Names of the module that a configuration file is, run as a script or loaded by the command line."""
+"""The module names of a configuration file, run as a script or loaded by the command line."""
 _DEEPEST = 20
 _UNKNOWN = object()
 
 
 def config_json(config: SearchConfig, task: Task, before: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The configuration as plain JSON values, objects as their class and parameters.
+    """The configuration as plain JSON values; an object is its class and parameters.
 
-    The parameters of an object are what its method `as_json()` returns; without one the fields of a dataclass (those
-    with `repr`), or else all attributes. A class of the user's own is named with its module.
+    The parameters of an object are the result of its method `as_json()`; without one, the fields of a dataclass (those
+    with `repr`), or all attributes. A user's own class is named with its module.
 
-    Given `before`, the configuration of a journal, a parameter that is new since then is left out where it holds what
-    was done before (`runs.earlier`), or else its default. Raises `ConfigError` for an object that has no JSON form.
+    `before` is the configuration of a journal. A parameter that is newer than the journal is left out where it holds
+    what was done before it existed (`runs.earlier`), or its default. Raises `ConfigError` for an object without a JSON
+    form.
     """
     fields = {name: getattr(config, name) for name in SearchConfig.model_fields}
     start = [config.space.to_json(genotype) for genotype in config.start_genotypes]
@@ -44,18 +45,18 @@ def config_json(config: SearchConfig, task: Task, before: Mapping[str, Any] | No
     if devices:
         values["devices"] = devices
     else:
-        del values["devices"]  # so that what was started before there were any can be resumed
+        del values["devices"]  # so that runs from before devices existed can be resumed
     return _entries(values, before, "", 0, _defaults(SearchConfig))
 
 
 def difference(before: Mapping[str, Any], after: Mapping[str, Any], path: str = "") -> list[str]:
-    """Where two JSON configurations differ, as `path: before → after`."""
+    """The differences of two JSON configurations, as `path: before → after`."""
     lines = []
     for name in [*before, *(name for name in after if name not in before)]:
         old, new = before.get(name), after.get(name)
         if isinstance(old, Mapping) and isinstance(new, Mapping):
             lines += difference(old, new, f"{path}{name}.")
-        elif old != new and (name in before or new is not False):  # what the journal does not name yet was off
+        elif old != new and (name in before or new is not False):  # what the journal does not name was off
             lines.append(f"{path}{name}: {old!r} → {new!r}")
     return lines
 
@@ -86,14 +87,14 @@ def _plain(value: Any, before: Any, path: str, depth: int) -> Any:
 
 
 def _object(value: Any, before: Any, path: str, depth: int) -> dict[str, Any]:
-    """The class, its module if it is of the user's own, and the parameters."""
+    """The class, its module if the class is the user's own, and the parameters."""
     named = value if inspect.isroutine(value) or isinstance(value, type) else type(value)
     name, module = getattr(named, "__qualname__", type(value).__qualname__), getattr(named, "__module__", None) or ""
     about = {"type": name}
     if module.partition(".")[0] not in _OURS:
         about["module"] = "" if module in _CONFIGURATION else module
     known = before if isinstance(before, Mapping) and before.get("type") == name else None
-    if known is not None and "module" in about and "module" not in known:  # journals of 0.1.0 name the class alone
+    if known is not None and "module" in about and "module" not in known:  # journals of 0.1.0 name only the class
         del about["module"]
         if set(known) == {"type"}:
             return about
@@ -105,7 +106,7 @@ def _object(value: Any, before: Any, path: str, depth: int) -> dict[str, Any]:
 
 
 def _figures_then(sheet: Sheet, known: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of a sheet without those that the journal lacks and that no prediction of a network uses."""
+    """The figures of a sheet, without those that the journal lacks and no prediction uses."""
     then = known.get("figures")
     held = then if isinstance(then, Mapping) else {}
     return {name: figure for name, figure in sheet.figures.items() if name in held or sheet.reads(name)}
@@ -153,7 +154,7 @@ def _entries(
 
 
 def _defaults(kind: type) -> Callable[[str], Any]:
-    """What was done before a parameter of this class existed, or else what it is unless given."""
+    """A function from a parameter of this class to what was done before it existed, or to its default."""
 
     def default(name: str) -> Any:
         if name in BEFORE.get(kind.__qualname__, {}):

@@ -33,10 +33,10 @@ from search_algorithms import STRATEGIES, AgingEvolution, Problem, ReadsPrepared
 from search_space import Elastic, SearchSpace, WithFrontEnd, WithRecipe, networks_of
 
 _RECIPES_TRIED = 50
-"""So many random ones are shown to the task before a search."""
+"""The number of random recipes that the task checks before a search."""
 
 _NETWORKS_TRIED = 12
-"""So many random ones are shown to the stages."""
+"""The number of random networks that the stages check before a search."""
 
 
 class ConfigError(ValueError):
@@ -52,10 +52,10 @@ class SearchConfig(BaseModel):
     `problem` is a `Problem`, or the mapping that `Problem.from_mapping` takes.
     `stages` follow the training of each candidate, such as `Prune()`; a space of `Recipes` sets them.
     `start` holds genotypes (or their JSON form) that are evaluated first. `metrics` adds providers to the
-    resource model; `task` replaces training. `prepare` is a task that runs once, before the search: the weights that it
-    completes with are in `Job.prepared` of every candidate's job, and are what `Inherit("prepared")` means.
+    resource model; `task` replaces training. `prepare` is a task that runs once, before the search: its weights are in
+    `Job.prepared` of every candidate's job, and `Inherit("prepared")` refers to them.
 
-    `workers` is the number of cores by default, `gpus_per_worker` an even share of the GPUs that Ray reports. A job
+    `workers` is by default the number of cores, `gpus_per_worker` an even share of the GPUs that Ray reports. A job
     that neither ends nor reports for `deadline_minutes` fails (default: 20 times the longest time seen, and at least
     2). The search stops after `failures_in_a_row` failures without a success.
 
@@ -67,9 +67,9 @@ class SearchConfig(BaseModel):
     arena of its kernels and on `flash_bytes` to `problem`, and its device to `devices`.
 
     `slower` is the share of extra work allowed for computing large maps in bands: 0.2 for 20 %. The arena of a
-    candidate is then the least of such plans; where the problem has a hard bound on `arena_bytes` and no other aim for
-    the arena, no board and no front end, that of the plan with the least work within the bound. `macs` and the devices'
-    predictions count the extra work, and export writes the file in bands.
+    candidate is then that of the plan with the least arena. Where the problem has a hard bound on `arena_bytes` and no
+    other aim for the arena, no board and no front end, it is that of the least work within the bound. `macs` and the
+    devices' predictions count the extra work, and export writes the file in bands.
 
     Raises `ConfigError` for a wrong type, an unknown name or a metric that nobody gives.
     """
@@ -115,7 +115,7 @@ class SearchConfig(BaseModel):
         self._check_fit()
 
     def _check_fit(self) -> None:
-        """Raise `ConfigError` unless the networks take the data's examples and give what its target asks for."""
+        """Raise `ConfigError` unless the networks fit the data's examples and its target."""
         try:
             target = target_of(self.data)
         except DataError as error:
@@ -151,7 +151,7 @@ class SearchConfig(BaseModel):
     def _as_board(cls, value: Any) -> Any:
         chosen = board(value) if isinstance(value, str) else value
         if isinstance(chosen, Board):
-            chosen.device()  # so that what is missing is said here
+            chosen.device()  # raises here if something is missing
         return chosen
 
     @field_validator(
@@ -186,7 +186,7 @@ class SearchConfig(BaseModel):
 
     @property
     def _given(self) -> set[str]:
-        """Metrics that the configuration's own parts give."""
+        """The metrics that the configuration's own parts give."""
         givers = (*self.metrics, *([self.task] if self.task else ()))
         return {name for giver in givers for name in giver.metric_names}
 
@@ -200,13 +200,13 @@ class SearchConfig(BaseModel):
 
     @property
     def _bands(self) -> tuple[float, int]:
-        """The share of extra work, and the arena that is small enough."""
+        """The share of extra work allowed, and the bytes of arena that are small enough."""
         front_end = getattr(self.data, "front_end", None) is not None or isinstance(self.space, WithFrontEnd)
         return self.slower, 0 if front_end or self.board else enough_arena_bytes(self.problem)
 
     @cached_property
     def beside(self) -> Mapping[str, float]:
-        """What the front end of the data set needs on the device beside any network; empty where there is none."""
+        """The costs of the data set's front end on the device, beside any network; empty without one."""
         front_end, raw = getattr(self.data, "front_end", None), getattr(self.data, "data", None)
         if not isinstance(front_end, Fittable) or raw is None:
             return {}
@@ -214,9 +214,9 @@ class SearchConfig(BaseModel):
 
     @cached_property
     def device_metrics(self) -> tuple[DeviceMetrics, ...]:
-        """What `devices`, the board and those named in the problem predict.
+        """The predictions of `devices`, of the board's device and of those that the problem names.
 
-        Raises `ConfigError` for a name of no device.
+        Raises `ConfigError` for a name that is no device.
         """
         try:
             of_board = self.board.device() if self.board else None
@@ -227,7 +227,7 @@ class SearchConfig(BaseModel):
 
     @property
     def devices_used(self) -> tuple[DeviceUsed, ...]:
-        """Each device with its metrics and where they come from, for the journal."""
+        """Each device with its metrics and their provenance, for the journal."""
         return tuple(
             DeviceUsed(
                 name=device_metric.name, provenance=device_metric.device.provenance, metrics=device_metric.metric_names
@@ -243,15 +243,15 @@ class SearchConfig(BaseModel):
         return BoardUsed(name=self.board.name, target=self.board.target.name, words=self.board.words)
 
     def described(self, task: Task | None) -> tuple[Metric, ...]:
-        """What every metric of the run is, those of the task first: training decides them."""
+        """A description of every metric of the run, those of the task first, which training decides."""
         learned = (replace(one, learned=True) for one in metrics_of(task)) if task else ()
         return (*learned, *(one for provider in self.providers for one in metrics_of(provider)))
 
     def check(self, task: Task) -> None:
-        """See whether the parts work together, without evaluating anything.
+        """Check that the parts work together, without evaluating anything.
 
-        Raises `ConfigError` when the problem names a metric that neither `task` nor a provider gives or `start` holds
-        what is no genotype, and `ProblemError` when the algorithm cannot work on the problem or with the epochs.
+        Raises `ConfigError` when the problem names a metric that neither `task` nor a provider gives, or `start` holds
+        an invalid genotype, and `ProblemError` when the algorithm cannot work on the problem or with the epochs.
         """
         providers = (*self.providers, DeviceMemory())
         known = {name for provider in providers for name in provider.metric_names} | set(task.metric_names)
@@ -291,7 +291,7 @@ class SearchConfig(BaseModel):
             raise ConfigError(f"start: not a genotype of the space ({error})") from error
 
     def _check_foreseen(self) -> None:
-        """Raise `ConfigError` where a stage says of some networks of the space that nothing runs what it makes."""
+        """Raise `ConfigError` where a stage makes networks that no runtime runs, of some networks of the space."""
         rng = np.random.default_rng(self.seed)
         stages = [stage for stage in self.stages if isinstance(stage, Foresees)]
         try:
@@ -302,7 +302,7 @@ class SearchConfig(BaseModel):
             raise ConfigError(f"stages: {error}") from error
 
     def _check_inheritance(self, task: Task) -> None:
-        """Raise `ConfigError` where weights are to be inherited and there are none, or those of another space."""
+        """Raise `ConfigError` where weights are to be inherited and there are none, or only those of another space."""
         space, inherits = getattr(self.prepare, "space", self.space), isinstance(networks_of(self.space), Elastic)
         if space != self.space and not (inherits and space == networks_of(self.space)):
             raise ConfigError(
@@ -319,7 +319,7 @@ class SearchConfig(BaseModel):
 
     @property
     def preparing(self) -> Task | None:
-        """The job before the search, on the configuration's space and problem. Raises `ConfigError`."""
+        """The job before the search, made for the configuration's space and problem. Raises `ConfigError`."""
         if not isinstance(self.prepare, OfASearch):
             return self.prepare
         try:
@@ -333,7 +333,7 @@ class SearchConfig(BaseModel):
         return SearchConfig(**{**kept, **fields})
 
     def as_begun(self, known: Mapping[str, Any]) -> "SearchConfig":
-        """A copy that does what the run did that began with `known`, the configuration in its journal.
+        """A copy that behaves like the run that began with `known`, the configuration in its journal.
 
         Parameters that are newer than the journal hold what was done before they existed (`runs.earlier`).
         """
@@ -362,17 +362,17 @@ _CALLED_ELSEWHERE = {
     "strategy": "algorithm",
     "trials": "evaluations",
 }
-"""What other programs call a field."""
+"""Other programs' names of fields."""
 
 
 def _near_field(name: str) -> str:
-    """The field that is meant, or else all that there are."""
+    """The field that is probably meant, or a list of all."""
     near = suggestion(_CALLED_ELSEWHERE.get(name, name), SearchConfig.model_fields)
     return near or f"; it has {', '.join(SearchConfig.model_fields)}"
 
 
 def _lacking(value: Any, protocol: str) -> str:
-    """What an object of a user's own still needs to be of this protocol; nothing where it has none of it."""
+    """The parts of a protocol that a user's own object lacks, in words; empty where it has none of them."""
     kinds = {kind.__name__: kind for kind in (DataSet, MetricProvider, SearchSpace, Stage, Strategy, Task)}
     if protocol not in kinds:
         return ""

@@ -1,4 +1,4 @@
-"""The devices of a search: what they predict, under the names that a problem uses."""
+"""The devices of a search: their predictions, by the names that a problem uses."""
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from resource_models import Choice, copies, in_bands
 
 @dataclass(frozen=True, slots=True)
 class DeviceMetrics:
-    """The metrics of one device as a provider; `names` gives the device's own name of each.
+    """The metrics of one device as a provider; `names` maps each metric to the device's own name for it.
 
-    With `slower` above 0 they are those of the network in bands; the latency has what is copied for it, as far as the
-    device can tell (`bands_ms`).
+    With `slower` above 0 they are those of the network in bands. The latency then includes copies, where the device has
+    `bands_ms`.
     """
 
     device: Device
@@ -34,19 +34,19 @@ class DeviceMetrics:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """What they are: as the device describes its own."""
+        """The metrics' descriptions, from the device's own."""
         own = {described.name: described for described in metrics_of(self.device)}
         return tuple(metric(name, own) for name in self.names)
 
     def milliseconds(self, operations: Mapping[str, float]) -> float:
-        """What the operations of a front end take; 0 on a device that says nothing of them."""
+        """The milliseconds of a front end's operations; 0 on a device that does not predict them."""
         known = getattr(self.device, "operations_ms", None)
         if known is None or not operations:
             return 0.0
         return float(known(operations["float_operations"], operations["integer_operations"]))
 
     def __call__(self, graph: Graph) -> Mapping[str, Estimated]:
-        """One prediction, under each of its names. Raises `PredictorError` where the device cannot run the network."""
+        """The device's prediction for each name. Raises `PredictorError` where the device cannot run the network."""
         given = self.slower, self.most_arena_bytes
         chosen = in_bands(from_json(to_json(graph)), *given) if self.slower > 0 else None
         if chosen and chosen.parts:
@@ -76,9 +76,9 @@ def device_metrics(
 ) -> tuple[DeviceMetrics, ...]:
     """Providers for the `listed` devices, and for packaged ones that an `asked` name such as `latency_ms@NAME` needs.
 
-    The only device of a list gives `latency_ms`, and `latency_ms@NAME` where that is asked; of several, each gives
-    `latency_ms@NAME` alone. Names that are `given` by others are left to them. Raises `PredictorError` for a name of
-    no device, or of one that does not give the metric.
+    A single listed device gives `latency_ms`, and `latency_ms@NAME` where that is asked for. Several give only
+    `latency_ms@NAME` each. Names that other providers have `given` are skipped. Raises `PredictorError` for a name that
+    is no device, or whose device does not give the metric.
     """
     names: dict[str, dict[str, str]] = {listed_device.name: {} for listed_device in listed}
     devices = {listed_device.name: listed_device for listed_device in listed}

@@ -1,4 +1,4 @@
-"""Files on any system: a lock, a new file that is whole or not there, and names that outlive a loss of power."""
+"""Files on any system: locks, files that are written whole or not at all, and names that survive a loss of power."""
 
 import os
 import secrets
@@ -15,14 +15,13 @@ _FAR = 1 << 40
 def lock(file: IO[bytes]) -> None:
     """Lock an open file against every other process that locks it.
 
-    Raises `OSError` if one has locked it. Does nothing if Python has neither the locking module of Unix nor that of
-    Windows.
+    Raises `OSError` if another process has locked it. Does nothing where Python has no locking module.
     """
     if unix := _module("fcntl"):
         unix.flock(file, unix.LOCK_EX | unix.LOCK_NB)
     elif windows := _module("msvcrt"):
         at = file.tell()
-        file.seek(_FAR)  # a lock of Windows keeps others from reading what it covers: this covers nothing
+        file.seek(_FAR)  # on Windows a lock stops others from reading what it covers; here it covers nothing
         try:
             windows.locking(file.fileno(), windows.LK_NBLCK, 1)
         finally:
@@ -39,7 +38,7 @@ def _module(name: str) -> ModuleType | None:
 def write_new(path: Path, content: bytes) -> None:
     """Write a file that does not exist yet, whole or not at all. Raises `FileExistsError` where it does.
 
-    A file system without hard links (exFAT, SMB) may keep the beginning of it when the power fails.
+    On a file system without hard links (exFAT, SMB) a loss of power may leave only the beginning of the file.
     """
     temporary = path.with_name(f".{path.stem}-{secrets.token_hex(4)}")
     try:
@@ -56,7 +55,7 @@ def write_new(path: Path, content: bytes) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Put the names in a folder on the disk, where the system can."""
+    """Write the names in a folder to the disk, where the system can."""
     if sys.platform == "win32":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -67,7 +66,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def require_regular(path: Path) -> None:
-    """Raise `OSError` for what has no end or no beginning, such as a pipe or `/dev/zero`."""
+    """Raise `OSError` unless it is a regular file: a pipe or `/dev/zero` has no end."""
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
         raise OSError(0, "not a regular file")

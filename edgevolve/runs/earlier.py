@@ -8,14 +8,14 @@ BEFORE: Mapping[str, Mapping[str, Any]] = {
     "NpzImages": {"normalise": False, "channels_first": False},
     "TrainingSettings": {"clip_norm": None},
 }
-"""By class, what a run did before a parameter existed, where that differs from the parameter's default."""
+"""For each class, what a run did before a parameter existed, where that is not the parameter's default."""
 
 REMOVED: Mapping[str, Mapping[str, Any]] = {
     "AgingEvolution": {"weights": "multiply"},
     "NSGA3": {"barrier": False},
     "SurrogateEvolution": {"surrogate": "process"},
 }
-"""By class, the parameters that no longer exist, and the value that is now the only one."""
+"""For each class, the parameters that no longer exist, and the value that is now fixed."""
 
 
 def removed(kind: str, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,14 +24,14 @@ def removed(kind: str, known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parameters(kind: str, known: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of a class, from its JSON form in a journal, with what was done before the ones that it lacks existed."""
+    """The parameters of a class from its JSON form in a journal; missing ones are what was done before they existed."""
     return {**BEFORE.get(kind, {}), **{name: value for name, value in known.items() if name != "type"}}
 
 
 def as_begun(value: Any, known: Any) -> Any:
-    """A part of a configuration as it was when its run began; `known` is the part's JSON form in the run's journal.
+    """A part of a configuration as it was when its run began; `known` is its JSON form in the run's journal.
 
-    A parameter that `known` lacks and that holds its default becomes what was done before the parameter existed.
+    A parameter that `known` lacks and that has its default becomes what was done before the parameter existed.
     """
     if isinstance(value, tuple) and isinstance(known, list) and len(value) == len(known):
         parts = tuple(map(as_begun, value, known))

@@ -48,7 +48,7 @@ class Inherited(BaseModel):
 
 
 class Started(_Event):
-    """The first line: the whole configuration, the versions in use, the data's fingerprint, what the metrics are."""
+    """The first line: the whole configuration, the versions in use, the data's fingerprint, the metrics."""
 
     event: Literal["started"] = "started"
     version: Literal[1] = 1
@@ -63,7 +63,7 @@ class Started(_Event):
 
 
 class Resumed(_Event):
-    """The run goes on in a new process."""
+    """The run continues in a new process."""
 
     event: Literal["resumed"] = "resumed"
     config: dict[str, Any]
@@ -212,7 +212,7 @@ class Tested(_Event):
 
 
 class Stopped(_Event):
-    """The search ended, and why; a run that goes on after it has a `resumed` line next."""
+    """The search ended, and why. If the run continues, the next line is `resumed`."""
 
     event: Literal["stopped"] = "stopped"
     cause: Literal["budget", "exhausted", "infeasible", "failures", "interrupted"]
@@ -229,7 +229,7 @@ EVENT: TypeAdapter[Event] = TypeAdapter(Annotated[Event, Field(discriminator="ev
 
 
 def is_lasting(event: Event) -> bool:
-    """Whether an event must be on the disk before the search goes on: what was asked can be asked again."""
+    """Whether an event must be on the disk before the search goes on; `asked` and `rejected` can be recomputed."""
     if isinstance(event, Progressed):
         return event.artefact is not None
     return not isinstance(event, Asked | Rejected)

@@ -14,11 +14,11 @@ from search_space.shared import Sharing
 
 @dataclass(frozen=True, slots=True)
 class Feasibility:
-    """Of `samples` random networks, how many keep every bound known before training, and how many break each.
+    """How many of `samples` random networks are within every bound known before training, and how many break each.
 
-    `lowest` and `highest` are of the bounded metrics, and of those that devices give, over the samples;
-    `refused` gives the first reason of each device that cannot run one of them, `intervals` of how many networks a
-    metric has an interval.
+    `lowest` and `highest` are the extremes over the samples of bounded metrics and of those that devices give.
+    `refused` holds the first reason of each device that cannot run one of the networks. `intervals` holds, by metric,
+    the number of networks for which it has an interval.
     """
 
     samples: int
@@ -33,7 +33,7 @@ class Feasibility:
 def feasibility(config: SearchConfig, samples: int = 1000, seconds: float = 60) -> Feasibility:
     """Sample the space from the configuration's seed, and measure without training.
 
-    After `seconds` no more are sampled: a device's compiler may take that long for each.
+    Sampling stops after `seconds`, since a device's compiler may take that long for a single network.
     """
     deadline = time.monotonic() + seconds
     rng = np.random.default_rng([config.seed])
@@ -62,10 +62,10 @@ def feasibility(config: SearchConfig, samples: int = 1000, seconds: float = 60) 
 
 
 def require_feasible(config: SearchConfig, samples: int = 1000, seconds: float = 30) -> None:
-    """Raise `ConfigError`, with the bound that binds, where no network is within the bounds: before a long job begins.
+    """Raise `ConfigError`, which names the tightest bound, where no network is within the bounds; for long jobs.
 
-    The networks are those of `start`, then random ones until one is within, each with the smallest of its kind where
-    the space knows it.
+    It tries the networks of `start`, then random ones, each together with the smallest of its kind where the space
+    gives that, until one is within the bounds.
     """
     deadline = time.monotonic() + seconds
     rng = np.random.default_rng([config.seed])

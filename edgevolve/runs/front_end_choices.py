@@ -1,4 +1,4 @@
-"""Genes of the front end, searched together with those of the network."""
+"""Genes of a front end, searched together with those of the network."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -19,21 +19,21 @@ from search_space.space import Json
 G = TypeVar("G")
 
 _MOST = 5_000
-"""So many combinations of options are looked at, at most."""
+"""The most combinations of options that are checked."""
 
 _NYQUIST_SHARE = 0.475
-"""Highest band, as a share of a lower rate."""
+"""The upper end of the bands at a lower rate, as a share of the rate."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class FrontEndGenes(Genes):
-    """Choices of front ends of which some do not go together: only those that can be computed are drawn."""
+    """Choices of a front end, of which some exclude others: only combinations that can be computed are drawn."""
 
     bases: tuple[tuple[str, Fittable], ...]
     valid: tuple[Values, ...]
 
     def __init__(self, bases: tuple[tuple[str, Fittable], ...], options: Mapping[str, tuple[Value, ...]]) -> None:
-        """`bases` by their name in the gene `kind`, which is there where there are several."""
+        """`bases` are (name, front end); with several, the gene `kind` chooses one by name."""
         kinds = {"kind": tuple(name for name, _ in bases)} if len(bases) > 1 else {}
         Genes.__init__(self, **{**kinds, **options})
         object.__setattr__(self, "bases", bases)
@@ -48,13 +48,13 @@ class FrontEndGenes(Genes):
         object.__setattr__(self, "valid", possible)
 
     def front_end(self, values: Values) -> Fittable:
-        """The front end of these genes. Raises `DataError` where it cannot be computed."""
+        """The front end with these genes. Raises `DataError` where it cannot be computed."""
         chosen = {name: value for (name, _), value in zip(self.choices, values, strict=True)}
         base: Any = dict(self.bases)[str(chosen.pop("kind", self.bases[0][0]))]
         return _made(base, tuple((name, value) for name, value in chosen.items() if name in _genes_of(base)))
 
     def usual(self, values: Values) -> Values:
-        """With the first option of each gene that this kind of front end does not have."""
+        """The genes with the first option for each gene that this kind of front end does not have."""
         kind = dict(zip((name for name, _ in self.choices), values, strict=True)).get("kind", self.bases[0][0])
         own = {"kind", *_genes_of(dict(self.bases)[str(kind)])}
         pairs = zip(self.choices, values, strict=True)
@@ -68,11 +68,11 @@ class FrontEndGenes(Genes):
         return None
 
     def sample(self, rng: Generator) -> Values:
-        """Any that can be computed, uniformly."""
+        """A combination that can be computed, uniformly at random."""
         return self.valid[int(rng.integers(len(self.valid)))]
 
     def neighbours(self, value: Values, rng: Generator) -> Iterator[Values]:
-        """Change one by one step, where that can be computed."""
+        """The combinations with one gene changed by one step that can be computed."""
         seen = {value}
         for other in Genes.neighbours(self, value, rng):
             usual = self.usual(other)
@@ -81,7 +81,7 @@ class FrontEndGenes(Genes):
                 yield usual
 
     def crossover(self, a: Values, b: Values, rng: Generator) -> Values:
-        """Mix gene by gene; a parent's where the mix cannot be computed."""
+        """Mix gene by gene; gives a parent's genes where the mix cannot be computed."""
         child = self.usual(Genes.crossover(self, a, b, rng))
         return child if child in self.valid else (a, b)[int(rng.integers(2))]
 
@@ -98,18 +98,18 @@ class FrontEndGenes(Genes):
 class FrontEndChoices(Recipes[G]):
     """The networks of `space` on the features of a front end whose parameters are genes too.
 
-    `space` takes the examples as they are read, such as `CnnSpace(data.input_shape, data.classes)`; it is built for
-    the features of each choice. `front_end` is one of the package, or several of which each is a `kind`. Options are
-    named as the front end's fields:
+    `space` takes the examples as they are read, such as `CnnSpace(data.input_shape, data.classes)`; it is rebuilt for
+    the features of each choice. `front_end` is one of the package, or several, each of which is a `kind`. Options have
+    the names of the front end's fields:
 
         FrontEndChoices(CnnSpace(data.input_shape, 10), (Mel(16000, 16000), Micro(16000, 16000)), rate=(8000, 16000),
                         window_ms=(20, 30, 40), stride_ms=(10, 20), bands=(10, 20, 40))
 
-    `rate` of sound and `steps` of a `Spectrum` say at which rate the device reads: examples are resampled, and bands
-    end below half of the rate. `height` of a `Resize` keeps the proportions of its size. A kind ignores genes that it
-    does not have; combinations that cannot be computed are never drawn. A candidate's RAM, flash and latency are the
-    sums of network and front end, RAM also of the example as read (`front_end_ram_bytes` and `front_end_flash_bytes`
-    are the front end's share). Raises `ValueError`.
+    `rate` of sound and `steps` of a `Spectrum` set the rate at which the device reads: examples are resampled, and
+    bands end below half of the rate. `height` of a `Resize` keeps the proportions of its size. A kind ignores genes
+    that it does not have. Combinations that cannot be computed are never drawn. A candidate's RAM, flash and latency
+    are the sums of network and front end; RAM includes the example as read (`front_end_ram_bytes` and
+    `front_end_flash_bytes` are the front end's shares). Raises `ValueError` for options that cannot work.
     """
 
     given: SearchSpace[G]
@@ -118,7 +118,7 @@ class FrontEndChoices(Recipes[G]):
     def __init__(
         self, space: SearchSpace[G], front_end: Fittable | tuple[Fittable, ...], /, **choices: tuple[Value, ...]
     ) -> None:
-        """Name the front ends, and options of their parameters."""
+        """Take the front ends, and the options of their parameters by name."""
         if not isinstance(space, DeclaredSpace):
             raise ValueError(
                 f"FrontEndChoices: {type(space).__name__} is built for one shape; give a space such as CnnSpace"
@@ -144,41 +144,41 @@ class FrontEndChoices(Recipes[G]):
                 )
 
     def as_json(self) -> dict[str, Any]:
-        """For the journal."""
+        """The space's JSON form, for the journal."""
         choices = {name: choice.options for name, choice in self.genes.choices if name != "kind"}
         return {"space": self.given, "front_ends": self.front_ends, "choices": choices}
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """That of an example as read."""
+        """The shape of an example as read."""
         return self.given.input_shape
 
     def networks(self, recipe: Values) -> SearchSpace[G]:
-        """Networks for the features of these genes."""
+        """The space of networks for the features of these genes."""
         return self._network_space(recipe)
 
     def front_end(self, genotype: Trained[G]) -> Fittable:
-        """The front end of a genotype, without constants of the data."""
+        """The front end of a genotype, without constants fitted to the data."""
         return self._genes.front_end(genotype.recipe)
 
     def network_shape(self, genotype: Trained[G]) -> tuple[int, ...]:
-        """(height, width, channels) of its features."""
+        """The shape of a genotype's features, (height, width, channels)."""
         return self.front_end(genotype).shape
 
     def beside(self, genotype: Trained[G]) -> Mapping[str, float]:
-        """What the front end needs on the device, beside the network."""
+        """The costs of a genotype's front end on the device, beside the network."""
         front_end: Any = self.front_end(genotype)
         return _needs(front_end, tuple(self.given.input_shape))
 
     def describe(self, genotype: Trained[G]) -> str:
-        """The network, then the front end's genes."""
+        """The network in words, then the front end's genes."""
         chosen = zip((name for name, _ in self.genes.choices), genotype.recipe, strict=True)
         own = {"kind", *_genes_of(self.front_end(genotype))}
         words = (f"{name.replace('_', ' ')} {value}" for name, value in chosen if name in own)
         return f"{self.networks(genotype.recipe).describe(genotype.network)}; {', '.join(words)}"
 
     def recipe(self, genotype: Trained[G]) -> Mapping[str, Json]:
-        """The front end, under `front_end`."""
+        """The recipe, which holds the front end as `front_end`."""
         return {FRONT_END: as_recipe(self.front_end(genotype))}
 
     @property
@@ -202,7 +202,7 @@ _needs = lru_cache(maxsize=1_000)(needs)
 
 @lru_cache(maxsize=10_000)
 def _made(base: Any, chosen: tuple[tuple[str, Value], ...]) -> Fittable:
-    """The front end with these parameters, and those that follow from them."""
+    """The front end with these parameters, and with those that follow from them."""
     values: dict[str, Any] = dict(chosen)
     if "rate" in values:
         values["samples"] = round(base.samples * values["rate"] / base.rate)
@@ -233,7 +233,7 @@ def _genes_of(front_end: Any) -> frozenset[str]:
 
 
 def _names(front_ends: tuple[Fittable, ...]) -> tuple[str, ...]:
-    """Their names, numbered where two are equal."""
+    """The names of the front ends, numbered where two are equal."""
     plain = [front_end.name for front_end in front_ends]
     return tuple(name if plain.count(name) == 1 else f"{name} {i + 1}" for i, name in enumerate(plain))
 

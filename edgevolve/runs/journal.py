@@ -16,7 +16,7 @@ from edgevolve.runs.events import EVENT, Event, Started
 from edgevolve.spelling import suggestion
 
 ARTIFACTS = Path("artifacts")
-"""Where runs are by default."""
+"""The default folder of runs."""
 
 _JOURNAL = "journal.jsonl"
 
@@ -33,7 +33,7 @@ class RunExistsError(JournalError):
     """A run of this name exists; it is not overwritten."""
 
     def __init__(self, path: Path) -> None:
-        """Of the journal at `path`."""
+        """The error for the journal at `path`."""
         start_over = f"remove the folder {path.parent} to start over"
         super().__init__(f"{path}: exists; add --resume to go on, choose another --name, or {start_over}")
 
@@ -49,7 +49,7 @@ def journal_path(run: str | Path) -> Path:
             if folder.is_dir():
                 return folder / _JOURNAL
         exists = path.exists()
-    except (OSError, ValueError) as error:  # too long a name, or a NUL in it
+    except (OSError, ValueError) as error:  # a name that is too long or contains NUL
         raise JournalError(f"{str(run)[:100]}: {getattr(error, 'strerror', None) or error}") from None
     if not exists:
         folder = path.parent if path.parent != Path() else ARTIFACTS
@@ -65,8 +65,8 @@ def run_names(folder: Path) -> list[str]:
 def read(path: Path) -> Iterator[Event]:
     """Every event in order.
 
-    A last line that was cut off while it was being written is left out. Raises `JournalError` for
-    a file that is not there, is not a journal, or has a line elsewhere that cannot be read.
+    A last line that was cut off while it was written is left out. Raises `JournalError` for a missing file, for a file
+    that is not a journal, and for any other line that cannot be read.
     """
     reader = Reader(path)
     yield from reader.new()
@@ -77,25 +77,24 @@ def read(path: Path) -> Iterator[Event]:
 
 
 class Reader:
-    """Reads a journal, and later what was written since; it neither writes nor locks."""
+    """Reads a journal, then again and again what was appended; it neither writes nor locks."""
 
     def __init__(self, path: Path) -> None:
-        """A reader of the journal at `path`, which need not exist before `new`."""
+        """A reader of the journal at `path`, which need not exist until `new` is called."""
         self.path = path
         self.at = 0
-        """The byte at which the last event began."""
+        """The offset of the last event, in bytes."""
         self.offset = 0
-        """The byte after it."""
+        """The offset behind the last event, in bytes."""
         self.generation = 0
-        """Counts the times that another journal took the place of the one before."""
+        """How many times another journal has replaced the file."""
         self._inode = 0
         self._line = 0
 
     def new(self) -> Generator[Event, None, None]:
-        """The events written since, in order; a last line that is not whole yet is left for the next time.
+        """The events written since the last call, in order; an incomplete last line is left for the next call.
 
-        Where another journal has taken the place of the one before, its events from the first one on. Raises
-        `JournalError`.
+        Where another journal has replaced the file, these are its events from the first one on. Raises `JournalError`.
         """
         try:
             disk.require_regular(self.path)
@@ -133,7 +132,7 @@ class Reader:
 
 @contextmanager
 def many_objects() -> Iterator[None]:
-    """Switch garbage collection off while very many lasting objects are made, because it would slow this down."""
+    """Switch garbage collection off while very many lasting objects are made, since it would slow that down."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -163,9 +162,9 @@ def create(path: Path, started: Started) -> None:
 class Journal:
     """The writing end of a journal that `create` made. Hold it in a `with` block.
 
-    Opening locks the file against a second writer and cuts off a torn last line. An event outlives this process when
-    `append` returns, and a loss of power too, unless `sync=False`, which leaves that to the next event that is synced.
-    Raises `JournalError` when the file is no journal, or another process holds the lock.
+    Opening locks the file against a second writer and cuts off a torn last line. When `append` returns, the event
+    survives the end of this process and a loss of power; with `sync=False` it survives the latter only after the next
+    synced event. Raises `JournalError` when the file is not a journal, or another process holds the lock.
     """
 
     def __init__(self, path: Path) -> None:
@@ -184,13 +183,13 @@ class Journal:
         self._size = _sound_bytes(self._file, self._file.seek(0, os.SEEK_END))
         if (
             _sound_bytes(self._file, self._size) != self._size
-        ):  # what is read as torn at the end would stand in the middle
+        ):  # a line that reads as torn at the end would be in the middle
             self._file.close()
             raise JournalError(f"{path}: the line before the last is not an event; restore the file from a copy")
         self._file.truncate(self._size)
 
     def append(self, event: Event, sync: bool = True) -> None:
-        """Write one event. Raises `JournalError` where the disk refuses it, or another program changed the file."""
+        """Write one event. Raises `JournalError` where that fails, or another program changed the file."""
         line = _line(event)
         try:
             if sync:
@@ -233,7 +232,7 @@ def _line(event: Event) -> bytes:
 
 
 def _torn(line: bytes) -> bool:
-    """Whether a last line was cut off: the beginning of an event, or a block that the disk did not write."""
+    """Whether a last line was cut off: it is the beginning of an event, or a block that the disk did not write."""
     if not line.endswith(b"\n"):
         return True
     try:

@@ -19,7 +19,7 @@ from search_space import SearchSpace, WithFrontEnd
 FRONT_END_RAM = Metric("front_end_ram_bytes", "RAM of the front end", BYTES)
 FRONT_END_FLASH = Metric("front_end_flash_bytes", "flash of the front end", BYTES)
 register(FRONT_END_RAM, FRONT_END_FLASH)
-"""Of the sums `arena_bytes` and `flash_bytes`, what the front end takes; known where there is one."""
+"""The front end's shares of `arena_bytes` and `flash_bytes`, where there is a front end."""
 
 _NOTHING: Mapping[str, float] = {}
 
@@ -28,9 +28,9 @@ _NOTHING: Mapping[str, float] = {}
 class Measurement:
     """A network and its cheap metrics by name.
 
-    `intervals` are low and high of those metrics whose error is known; `refused` gives, by device, the reason why it
-    cannot run the network: its metrics are missing then, as are those of devices that were not asked. `recipe` is what
-    training does to the network beside its shape.
+    `intervals` are (low, high) of the metrics whose error is known. `refused` gives, by device, the reason why it
+    cannot run the network; its metrics are then missing, as are those of devices that were not asked. `recipe` is what
+    the genotype says about training.
     """
 
     graph: Graph
@@ -55,8 +55,8 @@ def measure(
 ) -> Measurement:
     """Build the graph once and measure it; raises as `measure_graph`.
 
-    If `stages` will change the network, the metrics are those of the network that they foresee. `beside` is the front
-    end's cost for a space that does not give it.
+    If `stages` will change the network, the metrics are those of the network that they foresee. `beside` holds the
+    front end's costs where the space does not give them.
     """
     own = space.beside(genotype) if isinstance(space, WithFrontEnd) else {}
     graph, recipe = space.graph(genotype), recipe_of(space, genotype)
@@ -78,8 +78,8 @@ def measure_graph(
 
     Raises `ProblemError` for a provider that gives other names than it declares.
 
-    Given a `problem`, devices predict nothing once a hard bound is broken, since some are slow. What a front end needs
-    `beside` the network (`search_space.WithFrontEnd`) is added to arena, flash and latency, and given by itself.
+    Given a `problem`, devices predict nothing once a hard bound is broken, since some are slow. A front end's costs
+    `beside` the network (`search_space.WithFrontEnd`) are added to arena, flash and latency, and also given alone.
     """
     metrics: dict[str, float] = {}
     intervals: dict[str, tuple[float, float]] = {}
@@ -114,7 +114,7 @@ def measure_graph(
 
 
 def _added(provider: MetricProvider, name: str, beside: Mapping[str, float]) -> float:
-    """What the front end adds to a metric."""
+    """The front end's share of a metric."""
     if isinstance(provider, DeviceMetrics):
         return provider.milliseconds(beside) if provider.names[name] == LATENCY.name else 0.0
     base = name.partition("@")[0]

@@ -9,11 +9,11 @@ from search_algorithms import ProblemError
 from search_space import SearchSpace, WithRecipe
 
 FITTED = "fitted"
-"""Of what is inherited (`Inherit.how`): true where another network's weights are fitted to the candidate's."""
+"""The key in `Inherit.how` that is true where another network's weights are fitted to the candidate's network."""
 
 
 def recipe_of(space: SearchSpace[Any], genotype: Any) -> dict[str, Any]:
-    """The recipe of a genotype as plain JSON; empty for a space that has none. Raises `ProblemError` for no JSON."""
+    """The recipe of a genotype as plain JSON; empty for a space without any. Raises `ProblemError` if not JSON."""
     if not isinstance(space, WithRecipe):
         return {}
     given = space.recipe(genotype)
@@ -26,12 +26,12 @@ def recipe_of(space: SearchSpace[Any], genotype: Any) -> dict[str, Any]:
 
 
 def counted_epochs(epochs: int | None, how: Mapping[str, Any] | None) -> int | None:
-    """The epochs by which a candidate is another: none where those after a parent's weights stand for all."""
+    """The epochs that count for identity; None after a parent's weights, where all candidates have the same."""
     return None if how and how.get(FITTED) else epochs
 
 
 def identity(graph_hash: str, recipe: Mapping[str, Any], epochs: int | None) -> str:
-    """A key that two candidates share only if graph, recipe and epochs agree; by default the graph's hash."""
+    """A key that two candidates share only if graph, recipe and epochs agree: the graph's hash, if both are unset."""
     if not recipe and epochs is None:
         return graph_hash
     text = json.dumps([graph_hash, recipe, epochs], sort_keys=True, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""The candidates of a run that a word names: the best, the smallest that is as good within noise, the front's bend."""
+"""Candidates of a run by a word: the best, the smallest that is as good within noise, the knee of the front."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -10,11 +10,11 @@ from resource_models import FLASH, MODEL_SIZE
 
 
 def small(run: Run) -> Record | None:
-    """Of the front, the smallest model no worse than the best by more than one standard error; None while it is empty.
+    """The smallest model of the front within one standard error of the best; None while the front is empty.
 
-    A share p that n validation examples give has the standard error sqrt(p (1 - p) / n). Breiman et al. 1984,
-    "Classification and Regression Trees", §3.4.3: the one-standard-error rule. Where the main metric is no share, the
-    best.
+    A share p of n validation examples has the standard error sqrt(p (1 - p) / n). Where the main metric is not a share,
+    it is the best model. Source: the one-standard-error rule of Breiman et al. 1984, "Classification and Regression
+    Trees", §3.4.3.
     """
     best, name = run.best, run.main.name
     number = int(run.started.data.get("validation") or 0)
@@ -36,4 +36,4 @@ PICKS: Mapping[str, Callable[[Run], Record | None]] = {
     "small": small,
     "knee": lambda run: run.knee,
 }
-"""By the word of `--pick`."""
+"""The choice for each word of `--pick`."""

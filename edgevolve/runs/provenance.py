@@ -1,4 +1,4 @@
-"""Where a candidate comes from: the data it was trained on, and the facts for its manifest."""
+"""The provenance of a candidate: the data it was trained on, and the facts for its manifest."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -11,11 +11,10 @@ from edgevolve.runs.run import Run
 
 
 def load_data(run: Run, data_set: DataSet | None = None, number: int | None = None) -> Splits:
-    """The arrays the run was made with: of `data_set`, or of the one its journal names.
+    """The arrays that the run used: of `data_set`, or of the one that its journal names.
 
-    Given the `number` of a candidate that has a front end of its own, they are what it makes of them.
-
-    Raises `DataError` when the journal names a data set of the user's own, or when the arrays are other than then.
+    Given the `number` of a candidate with a front end of its own, they are that front end's features. Raises
+    `DataError` when the journal names a user's own data set, or when the arrays have changed.
     """
     splits = _loaded(data_set_of(run)) if data_set is None else load_splits(data_set)
     if fingerprint(splits) != run.started.data["fingerprint"]:
@@ -24,7 +23,7 @@ def load_data(run: Run, data_set: DataSet | None = None, number: int | None = No
 
 
 def _loaded(data_set: DataSet) -> Splits:
-    """The arrays of a data set that the journal names; what is not there may lie beside the configuration."""
+    """The arrays of a data set that the journal names; missing files may lie next to the configuration."""
     try:
         return load_splits(data_set)
     except NotFoundError as error:
@@ -32,7 +31,7 @@ def _loaded(data_set: DataSet) -> Splits:
 
 
 def data_set_of(run: Run) -> DataSet:
-    """The data set that the journal names. Raises `DataError` for one of the user's own."""
+    """The data set that the journal names. Raises `DataError` for a user's own data set."""
     recipe = run.started.config.get("data") or {}
     if not _packaged(recipe):
         raise DataError(f"{run.path}: its data set is defined in its configuration; add --config CONFIG.py")
@@ -49,20 +48,20 @@ def has_packaged_data(run: Run) -> bool:
 
 
 def _packaged(recipe: Mapping[str, Any]) -> bool:
-    """Whether an object, and all within it, is of classes of ours."""
+    """Whether an object and all its parts are of our classes."""
     within = [value for value in recipe.values() if isinstance(value, Mapping) and "type" in value]
     return recipe.get("type") in PARTS and all(map(_packaged, within))
 
 
 def _made(recipe: Mapping[str, Any]) -> Any:
-    """The object of its JSON form. Raises `TypeError` for parameters that its class does not have."""
+    """An object from its JSON form. Raises `TypeError` for parameters that its class does not have."""
     values = parameters(recipe["type"], recipe)
     made = {name: _made(v) if isinstance(v, Mapping) and "type" in v else v for name, v in values.items()}
     return PARTS[recipe["type"]](**made)
 
 
 def facts(run: Run, number: int) -> dict[str, Any]:
-    """What the journal knows of a candidate, as plain JSON values."""
+    """What the journal holds about a candidate, as plain JSON values."""
     record, final = run.record(number), run.final(number)
     return {
         "run": run.started.name,

@@ -12,11 +12,11 @@ from search_algorithms import Inherit, Outcome
 class Record:
     """A candidate; `outcome` is None while it is in flight.
 
-    `genotype_json` is text; times are seconds since 1970; `session` counts the resumes before it ended. `intervals` are
-    (low, high) of the metrics whose error is known. `recipe` says how it is trained, apart from `epochs`; `reshaped`
-    says that training changed the network. `checkpoint` is the artefact that a job in flight wrote last, at `step`,
-    with the metrics `progress`. The genotype and description of a rejected candidate stay in the journal, as there may
-    be very many.
+    `genotype_json` is text. Times are seconds since 1970. `session` counts the resumes before it ended. `intervals` are
+    (low, high) of the metrics whose error is known. `recipe` says how it is trained, apart from `epochs`. `reshaped`
+    says that training changed the network. `checkpoint` is the last artefact of a job in flight, written at `step` with
+    the metrics `progress`. A record of a rejected candidate has no genotype and description, since there may be very
+    many; the journal has them.
     """
 
     number: int
@@ -43,5 +43,5 @@ class Record:
 
     @property
     def genotype(self) -> Any:
-        """The genotype in its JSON form; None of a rejected candidate."""
+        """The genotype in its JSON form; None for a rejected candidate."""
         return json.loads(self.genotype_json) if self.genotype_json else None

@@ -33,58 +33,58 @@ class Run:
         self.path = path
         self.started = started
         self.name = printable(started.name)
-        """As a terminal and a page may show it, like every text below; `started` holds what the journal says."""
+        """Printable, like every text below; `started` holds the texts of the journal."""
         self.problem = _problem(started.config["problem"])
         self.devices = tuple(
             events.DeviceUsed(name=printable(d.name), provenance=printable(d.provenance), metrics=d.metrics)
             for d in started.devices
         )
-        """The devices whose predictions the candidates have, each with its metrics and their provenance in words."""
+        """The devices that predict metrics of the candidates, each with these metrics and their provenance in words."""
         self.board = started.board and events.BoardUsed(
             name=printable(started.board.name),
             target=printable(started.board.target),
             words=tuple(map(printable, started.board.words)),
         )
-        """The board whose bounds hold, in words."""
+        """The board whose bounds apply, in words."""
         self.metrics = {
             metric.name: replace(metric, title=printable(metric.title), unit=printable(metric.unit))
             for metric in started.metrics
         }
-        """What its metrics are, by name, those of the task first; empty in journals that are older than that."""
+        """The metrics by name, those of the task first; empty in older journals."""
         self.records: dict[int, Record] = {}
         self.evaluations = 0
         """Candidates completed or failed."""
         self.failures: list[Failed] = []
-        """Those in a row up to now, without a success in between."""
+        """The latest failures in a row, without a success in between."""
         self.rejections_in_a_row = 0
         self.infeasible = 0
         """Candidates that broke a hard bound before training; `broken` counts them by bound."""
         self.twins = 0
-        """Candidates whose network had been asked for before."""
+        """Candidates whose network had been proposed before."""
         self.broken: Counter[str] = Counter()
         self.stopped: events.Stopped | None = None
         self.busy_seconds = 0.0
-        """Worker-seconds inside jobs."""
+        """Worker-seconds spent in jobs."""
         self.active_seconds = 0.0
         """From the start to the last event, without the time between sessions."""
         self.sessions = [started.workers]
         """The workers of each session: one at the start, one more for each resume."""
         self.idle_seconds = [0.0]
-        """Before each session: what passed between all sessions up to then."""
+        """For each session, the time between all sessions before it."""
         self.last_time = started.time
-        """Of the last event."""
+        """The time of the last event."""
         self.prepared: events.Prepared | None = None
-        """What the job before the search gave, once it ended."""
+        """The result of the job before the search, once it ended."""
         self.preparing: events.Progressed | None = None
         """The last report of that job while it runs, with its last checkpoint."""
         self.retrained: dict[int, list[events.Retrained]] = {}
         """Final trainings that gave weights, by candidate."""
         self.standards: dict[str, events.Standard] = {}
-        """Standard networks trained beside the search, by name; of each the last one that did not fail."""
+        """The last successful training of each standard network, by name."""
         self.tested: list[events.Tested] = []
         """Looks at the test split."""
         self._numbers: dict[str, int] = {}
-        self._in_flight: dict[int, events.Asked] = {}  # with their networks; those of the others stay on the disk
+        self._in_flight: dict[int, events.Asked] = {}  # with their networks; the others' stay on the disk
         self._front: Front[int] = Front()
 
     @classmethod
@@ -107,7 +107,7 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """Where the run keeps its journal and weights."""
+        """The folder of the run's journal and weights."""
         return self.path.parent
 
     @property
@@ -117,7 +117,7 @@ class Run:
         return sorted(records, key=lambda record: (self.problem.costs(record.metrics), record.number))
 
     def metric(self, name: str) -> Metric:
-        """What a metric is: as the journal describes it, or as this version knows it."""
+        """The description of a metric: from the journal, or this version's."""
         return metric(name, self.metrics)
 
     def cost(self, name: str, value: float) -> float:
@@ -148,19 +148,19 @@ class Run:
 
     @property
     def knee(self) -> Record | None:
-        """Where the front bends (`search_algorithms.pareto.knee`); None while it is empty."""
+        """The candidate at the knee of the front (`search_algorithms.pareto.knee`); None while the front is empty."""
         front = self.front
         return front[knee([self.problem.costs(record.metrics) for record in front])] if front else None
 
     @property
     def nearest(self) -> Record | None:
-        """Of the candidates that break a hard bound, the one with the least violation; None if there is none."""
+        """The candidate with the least violation among those that break a hard bound; None if there is none."""
         beyond = [record for record in self.records.values() if self.problem.broken(record.metrics)]
         return min(beyond, key=lambda record: self.problem.violation(record.metrics), default=None)
 
     @property
     def in_flight(self) -> list[Record]:
-        """Asked and not ended, by number."""
+        """The candidates that were asked and have not ended, by number."""
         return [self.records[number] for number in self._in_flight]
 
     @property
@@ -184,7 +184,7 @@ class Run:
         return not self.problem.broken(metrics) and self._front.improved_by(self.problem.costs(metrics))
 
     def twin(self, identity: str) -> Record | None:
-        """The candidate of this identity (`runs.phenotype`) that completed, is in flight or failed for good."""
+        """The candidate with this identity (`runs.phenotype`) that completed, is in flight or failed for good."""
         number = self._numbers.get(identity)
         return None if number is None else self.records[number]
 
@@ -201,7 +201,7 @@ class Run:
     def graph(self, number: int) -> Graph:
         """The network of a candidate: after training, or as proposed.
 
-        Raises `JournalError` for a rejected one, which is not kept.
+        Raises `JournalError` for a rejected candidate, whose network is not kept.
         """
         record = self.record(number)
         if isinstance(record.outcome, Rejected):
@@ -215,11 +215,11 @@ class Run:
 
     @property
     def artefacts(self) -> Artefacts:
-        """Checkpoints, and what was prepared."""
+        """The run's artefacts: checkpoints, prepared weights, final weights."""
         return Artefacts(self.folder / "artefacts")
 
     def weights_path(self, number: int) -> Path:
-        """Where the weights of a candidate are, if it is on the front or may be continued."""
+        """The file of a candidate's weights, which exists if the candidate is on the front or may be continued."""
         return self.folder / "weights" / f"{number}.npz"
 
     def weights(self, number: int) -> dict[str, NDArray[Any]]:
@@ -250,7 +250,7 @@ class Run:
         return graph_from_json(trained.graph) if trained and trained.graph else self.graph(number)
 
     def final_weights(self, number: int) -> dict[str, NDArray[Any]]:
-        """Those of the final training of a candidate, or of the search where there was none. Raises `JournalError`."""
+        """The weights of a candidate's final training, or of the search without one. Raises `JournalError`."""
         trained = self.final(number)
         return self.artefacts.arrays(trained.artefact) if trained and trained.artefact else self.weights(number)
 

@@ -1,4 +1,4 @@
-"""What is computed for a candidate: cheap metrics from the graph, and a task for the rest."""
+"""What is computed for a candidate: cheap metrics from its graph, and a task for all others."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -75,34 +75,34 @@ class Job:
 
 @runtime_checkable
 class Task(Protocol):
-    """How a job becomes an outcome. Sent to the workers by value.
+    """Turns a job into an outcome. It is sent to the workers by value.
 
-    Its attribute `metrics`, a tuple of `edgevolve.metric.Metric`, may describe its own metrics. A task may leave out
+    An attribute `metrics`, a tuple of `edgevolve.metric.Metric`, may describe its own metrics. A task may leave out
     `progress` and take two arguments. It may have an attribute `needs`, a `Needs`.
     """
 
     @property
     def metric_names(self) -> Sequence[str]:
-        """The metrics that a completed job has beside those known before."""
+        """The metrics that a completed job adds to those known before."""
 
     def prepare(self) -> None:
-        """Called once in each worker before its first job, to import and set up."""
+        """Import and set up; called once in each worker before its first job."""
 
     def __call__(self, job: Job, splits: Splits, progress: Progress) -> Outcome:
-        """Evaluate. An exception counts as `Failed`. `splits.test` is empty here."""
+        """Evaluate the job. An exception counts as `Failed`. `splits.test` is empty."""
 
 
 @runtime_checkable
 class OfASearch(Protocol):
-    """A task before the search that works on the space, the problem and the metrics of the configuration."""
+    """A task before the search that needs the configuration's space, problem and metrics."""
 
     def within(self, space: SearchSpace[Any], problem: Problem, providers: "Sequence[MetricProvider]") -> Task:
-        """The task for a search. Raises `ValueError`, in one line, where it cannot work on it."""
+        """The task for a search. Raises `ValueError`, in one line, where it cannot work."""
 
 
 @runtime_checkable
 class ReadsRecipes(Protocol):
-    """A task that knows which recipes it can follow."""
+    """A task that can check recipes."""
 
     def check_recipe(self, recipe: Mapping[str, Any]) -> None:
         """Raise `ValueError`, in one line, for a key that it does not read or a value that it cannot take."""
@@ -110,7 +110,7 @@ class ReadsRecipes(Protocol):
 
 @runtime_checkable
 class MetricProvider(Protocol):
-    """Metrics that follow from the graph alone, before training; `metrics` may describe them, as of a `Task`."""
+    """Gives metrics that follow from the graph alone, before training; `metrics` may describe them as in a `Task`."""
 
     @property
     def metric_names(self) -> Sequence[str]:
@@ -119,7 +119,7 @@ class MetricProvider(Protocol):
     def __call__(self, graph: Graph) -> Mapping[str, float | Estimated]:
         """A value for each name, with an interval where its error is known.
 
-        Raises `PredictorError` for a network of which it cannot tell; such a candidate is rejected.
+        Raises `PredictorError` for a network that it cannot predict; such a candidate is rejected.
         """
 
 
@@ -136,7 +136,7 @@ class Resources:
 
     @property
     def metric_names(self) -> Sequence[str]:
-        """Three names; `resource_models` says what each counts."""
+        """`peak_memory_bytes`, `model_size_bytes` and `macs`; `resource_models` says what each counts."""
         return (PEAK_MEMORY.name, MODEL_SIZE.name, MACS.name)
 
     def __call__(self, graph: Graph) -> Mapping[str, float]:
@@ -150,11 +150,11 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class DeviceMemory:
-    """What the exported file will need on a device that runs TensorFlow Lite Micro.
+    """The memory that the exported file will need under TensorFlow Lite Micro.
 
-    Without a target the metrics are `arena_bytes` and `flash_bytes`, for a 32-bit Cortex-M with the reference
-    kernels; with one they are `arena_bytes@NAME` alone, as the file is the same for all. With `slower` above 0 they are
-    those of the network in bands (`resource_models.in_bands`).
+    Without a target the metrics are `arena_bytes` and `flash_bytes`, for a 32-bit Cortex-M with the reference kernels.
+    With a target it is `arena_bytes@NAME` alone, since the file is the same for all targets. With `slower` above 0 they
+    are those of the network in bands (`resource_models.in_bands`).
     """
 
     target: Target | None = None
@@ -163,7 +163,7 @@ class DeviceMemory:
 
     @property
     def metric_names(self) -> Sequence[str]:
-        """The smallest arena that works, with the file's memory plan, and the size of the `.tflite`."""
+        """The smallest arena that works under the file's memory plan, and the size of the `.tflite`."""
         return (f"{ARENA.name}@{self.target.name}",) if self.target else (ARENA.name, FLASH.name)
 
     def __call__(self, graph: Graph) -> Mapping[str, float]:
@@ -173,7 +173,7 @@ class DeviceMemory:
 
 
 def _exported(graph: Graph) -> Graph:
-    """In canonical order, as it is exported."""
+    """The graph in canonical order, in which it is exported."""
     return from_json(to_json(graph))
 
 
@@ -182,15 +182,15 @@ def _measured(graph: Graph, target: Target, slower: float, most_arena_bytes: int
 
 
 def _work(graph: Graph, slower: float, most_arena_bytes: int) -> int:
-    """Multiply-accumulates, those of the bands' borders included."""
+    """Multiply-accumulates, with the extra work of bands."""
     more = in_bands(_exported(graph), slower, most_arena_bytes).slower if slower > 0 else 0.0
     return round(macs(graph) * (1 + more))
 
 
 def enough_arena_bytes(problem: Problem) -> int:
-    """The hard bound on `arena_bytes`; 0 where there is none, or where the problem asks for less than enough.
+    """The hard bound on `arena_bytes`; 0 where there is none, or where a smaller arena is better.
 
-    It does so where the arena is an objective, has a soft bound, or is bounded for further kernels.
+    It is better where the arena is an objective, has a soft bound, or is bounded for other kernels as well.
     """
     bounds = [one for one in problem.constraints if one.metric == ARENA.name and one.hard]
     asked = [*(one.metric for one in problem.objectives), *(one.metric for one in problem.constraints)]
