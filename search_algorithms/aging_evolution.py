@@ -14,15 +14,16 @@ from search_space import SearchSpace
 
 _PATIENCE = 100
 _FURTHEST = 10
-"""Every so many rejections in a row add a step to the next mutation, up to this many."""
+"""The most steps that rejections in a row add to one mutation."""
 
 
 @dataclass(frozen=True, slots=True)
 class AgingEvolution:
     """Settings: the fittest of `sample_size` of the youngest `population` candidates is mutated.
 
-    Fitness is drawn anew for each ask: weights λ uniform in (0, 1), one an objective, and
-    -max(λ · min(value / scale, 10)). μNAS divides by λ, where one tiny weight decides alone.
+    Fitness is -max(λ · min(value / scale, 10)), with a weight λ for each objective, drawn uniformly from (0, 1) anew
+    for
+    each ask. (μNAS divides by λ, so that one tiny weight decides alone.)
     """
 
     population: int = 100

@@ -1,10 +1,10 @@
 """Bayesian optimisation: Gaussian processes, Thompson sampling, random weights.
 
-An ask draws one function from the process of each metric that only an evaluation tells (Kandasamy et al. 2018,
-"Parallelised Bayesian optimisation via Thompson sampling"), and takes of a pool the candidate whose drawn and measured
+An ask draws one function from the process of each metric that only an evaluation gives (Kandasamy et al. 2018,
+"Parallelised Bayesian optimisation via Thompson sampling"). It takes from a pool the candidate whose drawn and measured
 costs gain most over the front in random directions (Zhang and Golovin 2020, "Random hypervolume scalarizations for
-provable multi-objective black box optimization", arXiv 2006.04655). What is in flight counts as if it had been observed
-the mean (the constant liar of Ginsbourg, Le Riche and Carraro 2010, doi 10.1007/978-3-642-10701-6_6).
+provable multi-objective black box optimization", arXiv 2006.04655). Candidates in flight count as observed at the
+process's mean (the constant liar of Ginsbourg, Le Riche and Carraro 2010, doi 10.1007/978-3-642-10701-6_6).
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ from search_space import SearchSpace
 
 _CHILDREN = 8
 _ANOTHER_STEP = 0.5
-"""The chance that mutants are one step further away."""
+"""The probability that mutants are one step further away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class BayesianOptimisation:
 
     The pool holds eight mutants, one or a few steps away, of each of `parents` random members of the front, and
     `samples` random candidates. Priors are fitted again whenever the number of observed candidates has grown by a
-    fifth. The cost of an ask grows with the cube of the
-    number of observed candidates, up to 500; the strategy is meant for some 200 evaluations.
+    fifth. The cost of an ask grows with the cube of the number of observed candidates, up to 500; the strategy is meant
+    for some 200 evaluations.
     """
 
     founders: int = 15
@@ -71,7 +71,7 @@ class _Mutants:
         return children or [self.archive.sample(self.space, rng)]
 
     def _pool(self, rng: Generator) -> dict[Any, Candidate | None]:
-        """Genotypes, each with its parent; without a front, the parent is the one least beyond the bounds."""
+        """Genotypes, each with its parent; without a front, the parent is the candidate least beyond the bounds."""
         entries = self.archive.entries
         parents = self.archive.front.items or [int(np.argmin([entry.violation for entry in entries]))]
         pool: dict[Any, Candidate | None] = {}
@@ -83,7 +83,7 @@ class _Mutants:
         return pool
 
     def _mutants(self, genotype: Any, rng: Generator) -> list[Any]:
-        """Neighbours of a genotype, or of a neighbour, or of a neighbour's."""
+        """Neighbours of a genotype, or genotypes a few steps further away."""
         children = list(self.space.neighbours(genotype, rng))
         while children and rng.random() < _ANOTHER_STEP:
             children = list(self.space.neighbours(children[int(rng.integers(len(children)))], rng))

@@ -12,7 +12,7 @@ from search_algorithms.problem import Metrics
 
 @dataclass(frozen=True, slots=True)
 class Inherit:
-    """Whose weights a candidate starts from.
+    """The weights from which a candidate starts.
 
     `artefact` is the number of a candidate, `"prepared"` for the result of the configuration's `prepare`, or the id of
     an artefact of the run. A space that is `Elastic` turns these weights into the candidate's own. `how` is JSON that
@@ -39,13 +39,13 @@ class Proposal:
     inherits: Inherit | None = None
 
     def under(self, number: int) -> "Candidate":
-        """The candidate that this becomes."""
+        """The candidate with this number that the proposal becomes."""
         return Candidate(number, self.genotype, self.parents, self.epochs, self.continues, self.inherits)
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A proposal under its number; numbers count up from 0 in the order of asking."""
+    """A proposal with its number; numbers count from 0 in the order of asking."""
 
     number: int
     genotype: Any
@@ -57,7 +57,7 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Completed:
-    """Every metric of an evaluated candidate; with the curves by epoch, and the weights, of its training.
+    """Every metric of an evaluated candidate, with the curves by epoch and the weights of its training.
 
     If training changed the network, by pruning for example, `graph` is the new one, to which the weights belong. It is
     measured again and replaces the old one.
@@ -71,9 +71,10 @@ class Completed:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """Not evaluated: a hard bound is broken, or the network was proposed before. `metrics` are those known by then.
+    """Not evaluated: a hard bound is broken, or the network was proposed before. `metrics` are those known so far.
 
-    `broken` names the bounds, and the devices that cannot run it; `twin` is the candidate with the same network.
+    `broken` names the broken bounds and the devices that cannot run the network; `twin` is the candidate with the same
+    network.
     """
 
     metrics: Metrics
@@ -92,7 +93,7 @@ class Failed:
 
     @property
     def transient(self) -> bool:
-        """Whether the same job may end otherwise another time: it says nothing of the candidate."""
+        """Whether the same job may succeed another time, so that the failure says nothing about the candidate."""
         return self.kind in TRANSIENT
 
 

@@ -1,4 +1,4 @@
-"""Any strategy, with trainings ended early whose learning curve says that they will not reach the front."""
+"""Any strategy, with early stopping of trainings whose learning curves show that they will not reach the front."""
 
 import math
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from search_algorithms.protocol import Continuing, Measure, SearchAlgorithm, Str
 from search_space import SearchSpace
 
 _SPARED = 4
-"""One candidate in so many is never ended early: its curve says how those end that were like the others."""
+"""One candidate in so many is never stopped: its curve shows how candidates like the stopped ones would end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Curtailed:
                 raise ProblemError(f"Curtailed: {name} must lie between 0 and 1, not {value!r}")
 
     def start(self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure) -> "_Curtailed":
-        """The search before its first ask. Raises `ProblemError` for a strategy that says itself how long to train."""
+        """The search before its first ask. Raises `ProblemError` for a strategy that decides how long to train."""
         strategy = self.strategy.start(space, problem, seed, measure)
         if isinstance(strategy, Continuing | Watching):
             raise ProblemError(
@@ -63,11 +63,11 @@ class _Curtailed:
         self._measure = measure
         self._front: Front[None] = Front()
         self._curves: list[tuple[str, Sequence[float], float]] = []
-        """Of those trained in full that could not have been ended: the metric, its curve, and where it ended."""
+        """(metric, its curve, its last value) of the full trainings that could not have been stopped."""
         self._judged: dict[int, bool] = {}
-        """Candidates in flight that were judged, and whether they go on."""
+        """For each judged candidate in flight, whether it goes on."""
         self._active = False
-        """Whether anything was ended so far: until then every training is one in full."""
+        """Whether anything was stopped so far; until then all trainings are full ones."""
 
     def ask(self, number: int) -> Proposal | None:
         return self._strategy.ask(number)
@@ -88,7 +88,7 @@ class _Curtailed:
         self._strategy.tell(candidate, outcome)
 
     def progressed(self, candidate: Candidate, step: int, metrics: Metrics) -> bool:
-        """Whether the training goes on: decided at the first report that is late enough."""
+        """Whether the training goes on, which is decided at the first report that is late enough."""
         if candidate.number in self._judged or _is_spared(candidate) or candidate.epochs is not None:
             return self._judged.get(candidate.number, True)
         lengths = [len(curve) for _, curve, _ in self._curves]

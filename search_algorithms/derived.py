@@ -1,4 +1,4 @@
-"""Networks that a gradient search before has made likely, the most likely first."""
+"""Proposes the networks that a gradient search has made likely, the likeliest first."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -21,10 +21,10 @@ _LOOKED_AT = 500
 class Derived:
     """Propose the most likely networks of a mixture that `prepare`, such as `DARTS`, trained.
 
-    Networks that keep the hard bounds known before training, and are within a twentieth of every target, come first:
-    the most likely network, changed option by option until it does so, then those among the 500 most likely. At most
-    `skips` nodes of a cell do nothing. Options less likely than `pruning_threshold` are pruned,
-    unless a decision has no others.
+    Networks within the hard bounds known before training, and within a twentieth of every target, come first: the
+    likeliest network, changed option by option until it is within them, then those among the 500 likeliest. At most
+    `skips` nodes of a cell do nothing. Options less likely than `pruning_threshold` are pruned, unless a decision has
+    no others.
     """
 
     skips: int | None = 2
@@ -55,7 +55,7 @@ class _Derived:
     rest: Iterator[Selection] | None = None
 
     def prepared(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """The logits."""
+        """Take the logits. Raises `ProblemError` where there are none."""
         if LOGITS not in arrays:
             raise ProblemError(f"Derived needs the logits of a gradient search; what was prepared has no {LOGITS!r}")
         self.logits = np.asarray(arrays[LOGITS])
@@ -74,7 +74,7 @@ class _Derived:
         return Proposal(mixture.genotype(self.likely[self.count]), change=f"likely {self.count + 1}")
 
     def _in_order(self, mixture: Mixture[Any], logits: NDArray[Any]) -> Iterator[Selection]:
-        """The likely ones that meet bounds and targets, then the others."""
+        """The likeliest selections that meet bounds and targets, then the others."""
         first = self._brought_near(mixture, logits)
         if first is not None:
             yield first
@@ -91,9 +91,9 @@ class _Derived:
         return mixture.best(logits, self.settings.skips, self.settings.pruning_threshold)
 
     def _brought_near(self, mixture: Mixture[Any], logits: NDArray[Any]) -> Selection | None:
-        """The most likely network, after swaps that bring it nearest to bounds and targets for the least likelihood.
+        """The likeliest network, after swaps that bring it within bounds and targets for the least loss of likelihood.
 
-        None where no swap brings it nearer and it does not meet them.
+        None where it is not within them and no swap brings it nearer.
         """
         likely = [np.log(np.maximum(p, 1e-300)) for p in mixture.probabilities(logits)]
         kept = mixture.likely(logits, self.settings.pruning_threshold)
@@ -117,7 +117,7 @@ class _Derived:
         return selection
 
     def _distance(self, known: Metrics) -> float:
-        """By how much hard bounds are broken and targets missed, in shares of them; 0 where all are met."""
+        """The sum of the shares by which hard bounds are broken and targets missed; 0 where all are met."""
         return self.problem.violation(known) + sum(one.missed(known) for one in self.problem.objectives)
 
     def asked(self, candidate: Candidate) -> None:

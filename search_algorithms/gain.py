@@ -1,4 +1,4 @@
-"""Which child of an ask promises most, by draws of its costs."""
+"""Chooses the most promising child of an ask, by draws of its costs."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,56 +15,56 @@ Costs = NDArray[np.float64]
 
 _POINTS = 40_000
 _COUNTED = 2000
-"""Points in the box between the best and the worst costs, and at most how many of those that a candidate might gain;
-by these a gain in hypervolume is measured."""
+"""The number of points drawn in the box between the best and the worst costs, and the most of them that are kept among
+those that a candidate might gain. A gain in hypervolume is the number of points gained."""
 
 _AT_ONCE = 8
-"""Rows of the front that points are compared with at once."""
+"""The number of rows of the front with which points are compared at once."""
 
 _MARGIN = 0.01
-"""The box reaches so far, in its own widths, below the best cost seen: what is predicted beyond counts no more. Random
-directions begin so far above the worst."""
+"""How far, in its own widths, the box reaches below the best cost seen; predictions below that count no more. Random
+directions begin as far above the worst cost."""
 
 _INDIFFERENCE = 0.003
-"""What is better than the front by no more than this share of the box is no gain (epsilon-dominance,
-Laumanns et al. 2002, doi 10.1162/106365602760234108): a surrogate promises so much beside what is on the front, and
-the asks would go there. Chosen on the NAS-Bench-201 table of `benchmarks/search_efficiency.py`."""
+"""A candidate that is better than the front by no more than this share of the box gains nothing (epsilon-dominance,
+Laumanns et al. 2002, doi 10.1162/106365602760234108). A surrogate promises about as much right beside the front, and
+the asks would all go there. Chosen on the NAS-Bench-201 table of `benchmarks/search_efficiency.py`."""
 
 _DIRECTIONS = 64
-"""Weights in one ask; the mean of the gains over many directions is the gain in hypervolume."""
+"""The number of directions in one ask; the mean gain over many directions is the gain in hypervolume."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prospects:
-    """What is expected of an ask's children."""
+    """The predictions for an ask's children."""
 
     mean: Costs
-    """Children × objectives."""
+    """Predicted costs, (children, objectives)."""
     draws: Costs
-    """Draws × children × objectives."""
+    """Drawn costs, (draws, children, objectives)."""
     violations: Costs
-    """Draws × children: how far beyond the hard bounds."""
+    """How far each is beyond the hard bounds, (draws, children)."""
 
 
 class Gain(Protocol):
     """A rule by which one of several children is chosen."""
 
     def best(self, prospects: Prospects, archive: Archive, rng: Generator) -> int:
-        """The place of the most promising child; the archive has at least one entry."""
+        """The index of the most promising child; the archive has at least one entry."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeightedCost:
-    """The least weighted cost, weights drawn anew each time.
+    """Chooses the child with the least weighted cost; weights are drawn anew for each ask.
 
-    Costs are measured from the best, in their scales (or bounds) or, where an objective has none, in their median
-    distances.
+    Costs are measured from the best one, in units of their scales (`Problem.scales`), or of their median distances
+    where an objective has no scale.
     """
 
     problem: Problem
 
     def best(self, prospects: Prospects, archive: Archive, rng: Generator) -> int:
-        """Its place."""
+        """The index of that child."""
         observed = _observed(archive)
         low = observed.min(axis=0)
         try:
@@ -78,17 +78,17 @@ class WeightedCost:
 
 @dataclass(frozen=True, slots=True)
 class AddedHypervolume:
-    """The greatest gain in hypervolume, averaged over the draws; only what is within all bounds gains.
+    """Chooses the child with the greatest mean gain in hypervolume over the draws, counted within all bounds.
 
-    Expected hypervolume improvement (Emmerich et al. 2006, doi 10.1109/TEVC.2005.859463), by sampling. Where no child
-    gains in any draw, it is the best in a random direction. One that breaks a hard bound in every draw is taken only
-    where each does.
+    This is the expected hypervolume improvement (Emmerich et al. 2006, doi 10.1109/TEVC.2005.859463), by sampling.
+    Where no child gains in any draw, it is the best child in a random direction. A child that breaks a hard bound in
+    every draw is chosen only where all do.
     """
 
     problem: Problem
 
     def best(self, prospects: Prospects, archive: Archive, rng: Generator) -> int:
-        """Its place."""
+        """The index of that child."""
         observed, limits = _observed(archive), np.array(self.problem.limits())
         broken = np.asarray((prospects.violations > 0).all(axis=0))
         if broken.all():
@@ -104,10 +104,10 @@ class AddedHypervolume:
 
 @dataclass(frozen=True, slots=True)
 class GainInDirections:
-    """The greatest gain over the front in random directions (Zhang and Golovin 2020, arXiv 2006.04655).
+    """Chooses the child with the greatest gain over the front in random directions.
 
-    Without a gain it is the best in one direction. A hard bound on a drawn metric decides by what is drawn. If every
-    child breaks one, the least violation wins.
+    Where no child gains, it is the best child in one direction. A hard bound on a drawn metric is judged by the draw.
+    If every child breaks a hard bound, the least violation wins. Source: Zhang and Golovin 2020 (arXiv 2006.04655).
     """
 
     def best(self, prospects: Prospects, archive: Archive, rng: Generator) -> int:
@@ -119,7 +119,7 @@ class GainInDirections:
         weights /= np.linalg.norm(weights, axis=1, keepdims=True)
 
         def reach(rows: Costs) -> Costs:
-            """From the reference point towards the ideal, direction by direction: directions × rows."""
+            """How far each row gets from the reference point towards the ideal, (directions, rows)."""
             ahead = 1 + _MARGIN - (rows - low) / np.where(span > 0, span, 1.0)
             return np.asarray((ahead / weights[:, None]).min(axis=2))
 
@@ -132,9 +132,9 @@ class GainInDirections:
 
 
 def open_points(front: Costs, worst: Costs, limits: Costs, rng: Generator) -> Costs:
-    """Points well clear of what the front dominates, of so many drawn evenly between the best and the worst costs.
+    """Points well outside of what the front dominates, from points drawn evenly between the best and the worst costs.
 
-    What is beyond the `limits` gains nothing; where no cost is within one yet, the box lies just within it.
+    Costs beyond the `limits` gain nothing; where no cost is within a limit yet, the box lies just within it.
     """
     high = np.minimum(worst, limits)
     low = np.minimum(front.min(axis=0), high)
@@ -145,7 +145,7 @@ def open_points(front: Costs, worst: Costs, limits: Costs, rng: Generator) -> Co
 
 
 def reached(points: Costs, costs: Costs) -> NDArray[np.bool_]:
-    """Which points are dominated by a row of costs; those of the rows that dominate most are soon left out."""
+    """Which points some row of costs dominates, (points,); rows that dominate most are compared first."""
     rows = costs[non_dominated(costs)]
     heavy = rows[np.argsort(-np.prod(np.maximum(points.max(axis=0, initial=-np.inf) - rows, 0), axis=1), kind="stable")]
     left, columns = np.arange(len(points)), np.ascontiguousarray(points.T)
@@ -158,7 +158,7 @@ def reached(points: Costs, costs: Costs) -> NDArray[np.bool_]:
 
 
 def gained(points: Costs, costs: Costs) -> NDArray[np.int64]:
-    """The hypervolume that each row of costs would add to the front: how many of its open points it dominates."""
+    """The hypervolume that each row of costs would add to the front: the number of open points that it dominates."""
     return np.asarray(_no_worse(costs, points).sum(axis=1))
 
 
@@ -174,5 +174,5 @@ def _nearest(costs: Costs, drawn: Costs, rng: Generator) -> int:
 
 
 def _no_worse(costs: Costs, others: Costs) -> NDArray[np.bool_]:
-    """Whether each row of `costs` is, in every column, at most each of `others`."""
+    """Whether each row of `costs` is, in every column, at most each row of `others`, (costs, others)."""
     return np.asarray(np.logical_and.reduce([a[:, None] <= b for a, b in zip(costs.T, others.T, strict=True)]))

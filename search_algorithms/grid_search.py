@@ -31,7 +31,7 @@ class _GridSearch:
     def __init__(self, space: SearchSpace[Any], seed: int) -> None:
         self._space = space
         self._numbers: dict[Any, int] = {}
-        """Every genotype asked, and its first number."""
+        """The first number of every genotype that was asked."""
         if isinstance(space, Iterable):
             self._walk: Iterator[tuple[Any, Any]] = ((genotype, None) for genotype in space)
         else:
@@ -56,7 +56,7 @@ class _GridSearch:
 
 
 def breadth_first(space: SearchSpace[Any], rng: np.random.Generator) -> Iterator[tuple[Any, Any]]:
-    """Genotypes, each once, with the one whose neighbour each is; the first is random and nobody's."""
+    """Pairs of a genotype and the genotype of which it is a neighbour, each once; the first is random, with None."""
     first = space.sample(rng)
     yield first, None
     known = {first}

@@ -18,20 +18,20 @@ from search_algorithms.search_archive import Archive, Entry
 from search_space import SearchSpace
 
 _GROWTH = 10
-"""The population starts with the founders; above their number it gains a place with every so many evaluations."""
+"""The population starts with the size of the founders, and grows by one for every so many evaluations beyond them."""
 
 _SPARE = 20
-"""A steady-state population is cut to its size when it is above it by more than this part of it: each cut costs as
-much as all the others of a tell, so most tells are spared it."""
+"""The population is cut to its size only when it exceeds it by more than one part in so many: a cut costs as much as
+the rest of a tell, and most tells are spared it."""
 
 _CLIP = 10.0
 """Costs this many times their median distance from the ideal, or more, are equally bad."""
 
 _RIVALS = 4
-"""Of so many members the best becomes a parent, where a goal is known."""
+"""Where there is a goal, the best of so many members becomes a parent."""
 
 _STEPS = 10
-"""So many mutations, one upon the other, lead away from a genotype that was asked before."""
+"""The most mutations, one after the other, that lead away from a genotype that was asked before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +42,16 @@ class NSGA3:
     was proposed before. The search ends after `stop_after` times `population` evaluations in a row that add no
     hypervolume (None: never).
 
-    A candidate enters the population as soon as it is evaluated, so no worker waits: candidates are random until the
-    first population is evaluated, whatever is in flight.
+    A candidate enters the population as soon as it is evaluated, so that no worker waits. Candidates are random until
+    the first population is evaluated.
 
     Soft bounds are a goal: among candidates within the hard bounds, those within the soft bounds survive first, then
     those least beyond them. With a goal and a scale for every objective, a parent is the best of four members under
     random weights (the fitness of `AgingEvolution`); otherwise it is the one of two that dominates.
 
-    The first `founders`, at most `population`, are random. The population has their number, then a tenth of that of the
-    evaluations, until it has its size, and the reference directions follow it: small budgets need no other settings.
+    The first `founders` candidates, at most `population`, are random. The population starts with that size, then grows
+    to a tenth of the number of evaluations, up to `population`. The reference directions follow its size, so that small
+    budgets need no other settings.
     """
 
     population: int = 100
@@ -81,7 +82,7 @@ class _NSGA3:
         self._members: list[Entry] = []
         self._founders = self._size = min(settings.founders, settings.population)
         self._ideal = np.full(len(problem.objectives), np.inf)
-        """The least of each cost within all bounds."""
+        """The least value of each cost within all bounds."""
 
     def ask(self, number: int) -> Proposal:
         patience = self._settings.stop_after
@@ -102,7 +103,7 @@ class _NSGA3:
                 self._survive()
 
     def revise(self, metrics: Mapping[int, Metrics]) -> None:
-        """The population is what survives of all that completed."""
+        """Revise the archive; the population becomes the survivors of all completed candidates."""
         self._archive.revise(metrics)
         self._members, self._ideal = [], np.full_like(self._ideal, np.inf)
         for entry in self._archive.entries:
@@ -115,7 +116,7 @@ class _NSGA3:
             self._ideal = np.minimum(self._ideal, entry.costs)
 
     def _survive(self) -> None:
-        """The fittest: within all bounds by NSGA-III, then the least beyond them."""
+        """Keep the fittest: those within all bounds by NSGA-III, then those least beyond them."""
         completed = len(self._archive.entries)
         self._size = min(self._settings.population, max(self._founders, completed // _GROWTH))
         feasible = [member for member in self._members if member.beyond == (0, 0)]
@@ -140,7 +141,7 @@ class _NSGA3:
         return Proposal(child, parents, self._space.difference(mother.genotype, child))
 
     def _tournament(self, rng: np.random.Generator) -> Candidate:
-        """The best of some members under random weights; without a goal the better of two, or the first."""
+        """The best of some members under random weights; without a goal the one of two that dominates, or the first."""
         if self._has_goal:
             rivals = [self._members[int(i)] for i in rng.integers(len(self._members), size=_RIVALS)]
             weights = 1.0 - rng.random(len(rivals[0].costs))  # in (0, 1]
@@ -149,12 +150,12 @@ class _NSGA3:
         return b.candidate if constraint_dominates(b.costs, b.beyond, a.costs, a.beyond) else a.candidate
 
     def _fresh(self, genotype: Any, rng: np.random.Generator) -> Any:
-        """The genotype, mutated until it was not asked before or the steps are spent."""
+        """The genotype, mutated until it is new or the steps are spent."""
         return self._archive.fresh(genotype, lambda last: self._space.mutate(last, rng), _STEPS)
 
 
 def _has_goal(problem: Problem) -> bool:
-    """Whether there are soft bounds, and a scale of each objective to weigh it by."""
+    """Whether there are soft bounds, and a scale for each objective."""
     try:
         problem.scales()
     except ProblemError:
@@ -165,10 +166,10 @@ def _has_goal(problem: Problem) -> bool:
 def survivors(
     costs: NDArray[np.float64], ideal: NDArray[np.float64], size: int, rng: np.random.Generator
 ) -> Sequence[int]:
-    """Rows that NSGA-III keeps of feasible `costs`; `ideal` is the lowest of each cost ever seen.
+    """The `size` rows of feasible `costs` that NSGA-III keeps, by index; `ideal` is the lowest of each cost so far.
 
-    pymoo drops differences below a thousandth and never forgets a huge value. So costs are measured from
-    the ideal in their median distance, clipped, and its normalisation starts afresh with every call.
+    pymoo drops differences below a thousandth and never forgets a huge value. Costs are therefore measured from the
+    ideal in units of their median distance, and clipped; pymoo's normalisation starts afresh with every call.
     """
     from pymoo.algorithms.moo.nsga3 import ReferenceDirectionSurvival  # takes long to load, as all of pymoo
     from pymoo.core.population import Population
@@ -186,10 +187,10 @@ def survivors(
 
 
 def directions(objectives: int, size: int) -> NDArray[np.float64]:
-    """At most `size` reference directions (one an objective at least): Das and Dennis's lattice.
+    """At most `size` reference directions, but at least one for each objective: Das and Dennis's lattice.
 
-    Where the lattice is too coarse to have points inside, a second one at half the distance from the centre joins
-    it (Deb and Jain 2014, section IV-A).
+    Where the lattice is too coarse to have inner points, a second one at half the distance from the centre is added
+    (Deb and Jain 2014, section IV-A).
     """
     outer = _partitions(objectives, size)
     left = size - _points(objectives, outer)

@@ -9,7 +9,7 @@ Item = TypeVar("Item")
 
 
 class Front(Generic[Item]):
-    """The non-dominated of what was offered, in the order of arrival; of equal costs the first stays."""
+    """The non-dominated items of those offered, in the order of arrival; of equal costs the first stays."""
 
     def __init__(self) -> None:
         """An empty front."""
@@ -17,11 +17,11 @@ class Front(Generic[Item]):
         self._costs: NDArray[np.float64] = np.empty((0, 0))
 
     def improved_by(self, costs: ArrayLike) -> bool:
-        """Whether nothing here is as good in all costs: then, and only then, the hypervolume would grow."""
+        """Whether no item is as good in all costs: exactly then the hypervolume would grow."""
         return not self.items or not bool((self._costs <= np.asarray(costs)).all(axis=1).any())
 
     def offer(self, costs: ArrayLike, item: Item) -> bool:
-        """Take `item` in, and drop what it dominates, if the front is improved by it; gives whether it is."""
+        """Add `item`, and drop what it dominates, if it improves the front; gives whether it does."""
         row = np.asarray(costs, dtype=float)
         if not self.improved_by(row):
             return False
@@ -38,7 +38,7 @@ Beyond = TypeVar("Beyond", float, tuple[float, float])
 
 
 def constraint_dominates(a: NDArray[np.float64], a_beyond: Beyond, b: NDArray[np.float64], b_beyond: Beyond) -> bool:
-    """Whether `a` is better: less beyond the bounds, hard ones before soft; between two within, Pareto dominance.
+    """Whether `a` is better: it is less beyond the bounds, hard ones first, or equally so and dominates `b`.
 
     Deb et al. 2002, "A fast and elitist multiobjective genetic algorithm: NSGA-II", section VI.
     """
@@ -48,7 +48,7 @@ def constraint_dominates(a: NDArray[np.float64], a_beyond: Beyond, b: NDArray[np
 
 
 def non_dominated_sort(costs: ArrayLike, least: int | None = None) -> list[NDArray[np.int64]]:
-    """Rows by front, the non-dominated first (pymoo's sort); of `least` rows or more, where it is given."""
+    """The row indices of each front, the non-dominated first (pymoo's sort); stops after `least` rows if given."""
     from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting  # takes long to load, as all of pymoo
 
     rows = np.asarray(costs, dtype=float)
@@ -57,7 +57,7 @@ def non_dominated_sort(costs: ArrayLike, least: int | None = None) -> list[NDArr
 
 
 def non_dominated(costs: ArrayLike) -> NDArray[np.bool_]:
-    """Which rows no other row dominates."""
+    """Whether no other row dominates each row, (rows,)."""
     rows = np.asarray(costs, dtype=float)
     mask = np.zeros(len(rows), np.bool_)
     for front in non_dominated_sort(rows, 1)[:1]:
@@ -66,7 +66,7 @@ def non_dominated(costs: ArrayLike) -> NDArray[np.bool_]:
 
 
 def hypervolume(costs: ArrayLike, reference: ArrayLike) -> float:
-    """What is dominated by `costs` and dominates `reference`, in the product of the units (pymoo's, exact)."""
+    """The volume that `costs` dominate below `reference`, in the product of the units (pymoo's, exact)."""
     from pymoo.indicators.hv import HV
 
     rows = np.asarray(costs, dtype=float)
@@ -74,7 +74,7 @@ def hypervolume(costs: ArrayLike, reference: ArrayLike) -> float:
 
 
 def knee(costs: ArrayLike) -> int:
-    """The row of a front that lies furthest from the plane through its ends, towards the ideal point.
+    """The index of the row of a front that is furthest from the plane through its ends, towards the ideal point.
 
     Each cost is scaled to [0, 1] over the front; the plane is the one through the unit points, so the knee
     is the row with the lowest sum, the first of equals. Das 1999, "On characterizing the 'knee' of the Pareto

@@ -1,4 +1,4 @@
-"""What is searched for: objectives and bounds."""
+"""The goal of a search: objectives and bounds."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -36,33 +36,33 @@ _ALIASES = {
     "accuracy": (ERROR.name, _accuracy_to_error, True),
     "model_size_mb": (MODEL_SIZE.name, _megabytes_to_bytes, False),
 }
-"""Other names of a metric: the name it is kept under, how a value converts, and whether up becomes down."""
+"""For another name of a metric: the name it is kept by, how a value converts, and whether its direction turns round."""
 
 
 UNKNOWN = math.nan
-"""A metric that a device should tell before training and does not, as it cannot run the network.
+"""The value of a metric that a device cannot predict because it cannot run the network.
 
-It breaks every bound, and its cost, its violation and its distance from a target are larger than any other.
+It breaks every bound; its cost, its violation and its distance from a target are larger than any other.
 """
 
 _VERY_LARGE = 1e12
 
 _SHARE_SCALES = {"minimise": 0.1, "maximise": 1.0}
-"""What counts as one of a share without scale or bound: a tenth of error, all of an accuracy."""
+"""The scale of a share without scale or bound: a tenth for an error, 1 for an accuracy."""
 
 _NEAR = 0.05
-"""A target is met within this share of it."""
+"""A target is met within this share of its value."""
 
 _WORST = 10.0
-"""A metric of ten times its bound and one of a hundred times are equally bad (μNAS)."""
+"""A metric at this multiple of its scale or beyond is equally bad (μNAS)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Objective:
     """A metric to make small, large, or close to a target. Write `minimise`, `maximise` or `target` instead.
 
-    `scale` is the amount that counts as one, in the metric's unit; where it is None, the bound on the same metric
-    serves, or the target, or 0.1 for a share that is to be small and 1 for one that is to be large.
+    `scale` is the amount that counts as one, in the metric's unit. Where it is None, the bound on the same metric
+    replaces it, or the target, or 0.1 for a share to be minimised and 1 for one to be maximised.
     """
 
     metric: str
@@ -95,7 +95,7 @@ class Objective:
         return value if self.target is None else abs(value - self.target)
 
     def missed(self, metrics: Metrics) -> float:
-        """By what share of its target a known metric misses it; 0 within a twentieth, or without a target."""
+        """The share of its target by which a known metric misses it; 0 within a twentieth, or without a target."""
         if self.target is None or self.metric not in metrics:
             return 0.0
         if math.isnan(metrics[self.metric]):
@@ -108,8 +108,8 @@ class Objective:
 class Constraint:
     """A bound on a metric. Write `at_most` or `at_least` instead.
 
-    A hard bound decides what is feasible, and rejects a candidate before training where the metric is
-    known by then; a soft one only says where an objective is good enough.
+    A hard bound decides what is feasible, and rejects a candidate before training if the metric is known by then. A
+    soft bound only says where an objective is good enough.
     """
 
     metric: str
@@ -121,7 +121,7 @@ class Constraint:
         _check_number(f"bound on {self.metric}", self.bound)
 
     def broken(self, metrics: Metrics) -> bool:
-        """Whether the metric is given and beyond the bound, or `UNKNOWN`."""
+        """Whether the metric is known and beyond the bound, or is `UNKNOWN`."""
         value = metrics.get(self.metric)
         if value is None:
             return False
@@ -130,9 +130,9 @@ class Constraint:
         return value > self.bound if self.sense == "at_most" else value < self.bound
 
     def violation(self, metrics: Metrics) -> float:
-        """By what share of the bound the metric is beyond it; 0 where it is not, or is not given.
+        """The share of the bound by which the metric is beyond it; 0 where it is not beyond, or not known.
 
-        Of a bound of 0 there is no share: there it is the amount itself.
+        For a bound of 0 it is the amount itself.
         """
         if not self.broken(metrics):
             return 0.0
@@ -141,7 +141,7 @@ class Constraint:
     def violations(self, values: FloatArray) -> FloatArray:
         """The violation of each value of the metric."""
         over = values - self.bound if self.sense == "at_most" else self.bound - values
-        with np.errstate(over="ignore"):  # beyond the largest number it is infinite
+        with np.errstate(over="ignore"):  # an overflow is infinite
             return np.where(np.isnan(values), _VERY_LARGE, np.maximum(over, 0.0) / (abs(self.bound) or 1.0))
 
     def __str__(self) -> str:
@@ -212,7 +212,7 @@ class Problem:
         return {o.metric for o in self.objectives} | {c.metric for c in self.constraints}
 
     def within(self, bounds: Mapping[str, float]) -> "Problem":
-        """The same with a hard upper bound on each metric, unless it has one that is as tight."""
+        """The problem with a hard upper bound on each metric, unless it has one that is at least as tight."""
         held = [one for one in self.constraints if one.hard and one.sense == "at_most"]
         added = [
             Constraint(metric, bound)
@@ -226,29 +226,29 @@ class Problem:
         return tuple(objective.cost(metrics) for objective in self.objectives)
 
     def broken(self, metrics: Metrics) -> list[Constraint]:
-        """Hard bounds that the known metrics break."""
+        """The hard bounds that the known metrics break."""
         return [constraint for constraint in self.constraints if constraint.hard and constraint.broken(metrics)]
 
     def violation(self, metrics: Metrics) -> float:
-        """How far beyond the hard bounds the known metrics are: the sum of the shares; 0 is within all."""
+        """How far the known metrics are beyond the hard bounds: the sum of the shares; 0 is within all."""
         return sum(constraint.violation(metrics) for constraint in self.constraints if constraint.hard)
 
     def costs_of(self, values: Mapping[str, FloatArray]) -> FloatArray:
-        """The costs of many candidates, whose metrics are arrays of one shape; the objectives are the last axis."""
+        """The costs of many candidates, whose metrics are arrays of one shape: (*shape, objectives)."""
         return np.stack([objective.costs(values[objective.metric]) for objective in self.objectives], axis=-1)
 
     def violations_of(self, values: Mapping[str, FloatArray]) -> FloatArray:
-        """How far each of many candidates is beyond the hard bounds, as `violation` says."""
+        """`violation` of many candidates, whose metrics are arrays of one shape."""
         given = [c for c in self.constraints if c.hard and c.metric in values]
         nowhere = np.zeros(np.shape(next(iter(values.values()))))
         return sum((c.violations(values[c.metric]) for c in given), start=nowhere)
 
     def shortfall(self, metrics: Metrics) -> float:
-        """How far from good enough the known metrics are: the sum of the shares beyond the soft bounds."""
+        """How far the known metrics are beyond the soft bounds: the sum of the shares; 0 is good enough."""
         return sum(constraint.violation(metrics) for constraint in self.constraints if not constraint.hard)
 
     def limits(self) -> tuple[float, ...]:
-        """The largest cost of each objective that its bounds allow, soft ones too; infinite where there is none."""
+        """The largest cost of each objective that its bounds allow, soft ones included; infinite without a bound."""
         senses = {"minimise": "at_most", "maximise": "at_least"}
         bounds = [(c.metric, c.sense, {c.metric: c.bound}) for c in self.constraints]
         return tuple(
@@ -259,8 +259,8 @@ class Problem:
     def scales(self) -> tuple[float, ...]:
         """The amount of each objective that counts as one: its scale, its soft bound, its hard bound or its target.
 
-        Of a share without any of these it is a tenth where it is to be small, and all of it where it is to be large.
-        Raises `ProblemError` where none of them is given.
+        For a share without any of these it is 0.1 if it is minimised and 1 if it is maximised. Raises `ProblemError`
+        for any other metric without any of these.
         """
         hard_first = sorted(self.constraints, key=lambda constraint: not constraint.hard)
         bounds = {constraint.metric: abs(constraint.bound) for constraint in hard_first if constraint.bound}
@@ -281,7 +281,7 @@ class Problem:
         return tuple(scales)
 
     def shares(self, metrics: Metrics) -> tuple[float, ...]:
-        """Each objective over its scale, the lower the better: 1 is as good as the bound, 10 the worst (μNAS).
+        """Each objective's cost over its scale, the lower the better: 1 is as good as the bound, 10 the worst (μNAS).
 
         Raises `ProblemError` for an objective without scale.
         """
@@ -318,7 +318,7 @@ def _constraint(metric: str, given: float | str, sense: Literal["at_most", "at_l
 
 
 def _number(what: str, metric: str, value: float | str | None) -> float | None:
-    """The value, also where it is text. Raises `ProblemError` for text that is no number of the metric's unit."""
+    """The value as a number, text included. Raises `ProblemError` for text that is not in the metric's unit."""
     if metric == "model_size_mb" and isinstance(value, str) and value.strip()[-1:].isalpha():
         raise ProblemError(f"{what} {metric}: write model_size_bytes for {value[:40]!r}, or a number of megabytes")
     try:
@@ -328,7 +328,7 @@ def _number(what: str, metric: str, value: float | str | None) -> float | None:
 
 
 def _share(metric: str, what: str, given: float | str | None) -> float | None:
-    """The value as a number. Raises `ProblemError` for what is none, and for a share that is not from 0 to 1."""
+    """The value as a number. Raises `ProblemError` for anything else, and for a share that is not from 0 to 1."""
     value = _number(what, metric, given)
     _check_number(f"{what} {metric}", value)
     name = _ALIASES[metric][0] if metric in _ALIASES else metric
@@ -356,7 +356,7 @@ def _aimed(metric: str, aim: Any) -> Objective | Constraint:
 
 
 def check_whole(settings: object, **least: int) -> None:
-    """Raise `ProblemError` unless each of the settings named is a whole number of at least so much."""
+    """Raise `ProblemError` unless each of the named settings is a whole number of at least the given value."""
     for name, smallest in least.items():
         value = getattr(settings, name)
         if type(value) is not int or value < smallest:

@@ -1,4 +1,4 @@
-"""The seam between an algorithm and the loop that runs it: ask and tell."""
+"""The interface between an algorithm and the loop that runs it: ask and tell."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol, runtime_checkable
@@ -10,15 +10,15 @@ from search_algorithms.problem import Metrics, Problem
 from search_space import SearchSpace
 
 Measure = Callable[[Any], Metrics]
-"""Genotype to the metrics that are known without training; memoised."""
+"""A function from a genotype to the metrics that are known without training; memoised."""
 
 
 class Exhausted(Exception):
-    """Raised by `ask` if there is nothing more to propose; the message says why."""
+    """Raised by `ask` if there is nothing left to propose; the message says why."""
 
 
 class SearchAlgorithm(Protocol):
-    """An algorithm at work. Its state is a function of the calls of `asked` and `tell` so far."""
+    """A running algorithm. Its state is a function of the calls of `asked` and `tell` so far."""
 
     def ask(self, number: int) -> Proposal | None:
         """The proposal for candidate `number`; None to wait for an outcome.
@@ -28,10 +28,10 @@ class SearchAlgorithm(Protocol):
         """
 
     def asked(self, candidate: Candidate) -> None:
-        """A proposal became a candidate; `tell` gives its outcome once."""
+        """A proposal became a candidate; `tell` will give its outcome once."""
 
     def tell(self, candidate: Candidate, outcome: Outcome) -> None:
-        """The outcome of a candidate that was asked; in any order, once each."""
+        """Take the outcome of a candidate that was asked. Outcomes come in any order, once each."""
 
 
 @runtime_checkable
@@ -44,26 +44,26 @@ class Continuing(Protocol):
 
 @runtime_checkable
 class Watching(Protocol):
-    """A search algorithm that follows jobs while they run. Its state is a function of these calls too."""
+    """A search algorithm that follows jobs while they run. Its state is also a function of these calls."""
 
     def progressed(self, candidate: Candidate, step: int, metrics: Metrics) -> bool:
-        """A job in flight reports; returns whether it is to continue. False ends it with what it has."""
+        """Take a report of a job in flight; returns whether it continues. False ends it with what it has."""
 
 
 @runtime_checkable
 class Revisable(Protocol):
-    """A search algorithm that can change what it believes of completed candidates."""
+    """A search algorithm that can replace the metrics of completed candidates."""
 
     def revise(self, metrics: Mapping[int, Metrics]) -> None:
-        """Take these metrics in place of those of `tell`; by the numbers of the candidates."""
+        """Take these metrics in place of those of `tell`, by the candidates' numbers."""
 
 
 @runtime_checkable
 class ReadsPrepared(Protocol):
-    """A search algorithm that begins with what the job before the search gave."""
+    """A search algorithm that starts from the result of the job before the search."""
 
     def prepared(self, arrays: Mapping[str, NDArray[Any]]) -> None:
-        """Called once, before the first ask. Raises `ProblemError` for arrays that it cannot use."""
+        """Take the arrays; called once, before the first ask. Raises `ProblemError` for arrays that it cannot use."""
 
 
 @runtime_checkable
@@ -76,7 +76,7 @@ class Strategy(Protocol):
 
 @runtime_checkable
 class Scheduling(Protocol):
-    """A strategy that says for how many epochs candidates are trained."""
+    """A strategy that decides for how many epochs candidates are trained."""
 
     def check_epochs(self, epochs: int) -> None:
-        """Raise `ProblemError` where it does not go with the `epochs` of the training settings."""
+        """Raise `ProblemError` where it does not fit the `epochs` of the training settings."""

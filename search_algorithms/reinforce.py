@@ -13,17 +13,17 @@ from search_algorithms.protocol import Measure
 from search_space import SearchSpace
 
 _BINS = 16
-"""A draw has at most so many learned outcomes; a finer one is uniform within each."""
+"""The most learned outcomes of a draw; a finer draw is uniform within each."""
 
 _WORST = 10.0
 
 _Choice = tuple[int, int]
-"""Where a draw stands in the genome: how many came before it, and how many outcomes it has."""
+"""A draw's position in the genome, as the number of draws before it, and its number of outcomes."""
 
 
 @dataclass(frozen=True, slots=True)
 class REINFORCE:
-    """Settings: steps of `learning_rate`, and a baseline that moves by `1 - memory` towards each reward.
+    """Settings: a `learning_rate`, and a baseline that moves by `1 - memory` towards each reward.
 
     The reward is minus the mean of the objectives over their scales, each capped at 10. A candidate that breaks a bound
     or was proposed before has the worst advantage, so that the controller does not settle on a single network.
@@ -52,7 +52,7 @@ class _Reinforce:
         self._scales = np.array(problem.scales())
         self._logits: defaultdict[_Choice, NDArray[np.float64]] = defaultdict(_uniform)
         self._choices: dict[int, list[tuple[_Choice, int, NDArray[np.float64]]]] = {}
-        """What was drawn for each candidate in flight, and with which probabilities."""
+        """The draws of each candidate in flight: choice, outcome and the probabilities of all outcomes."""
         self._baseline: float | None = None
 
     def ask(self, number: int) -> Proposal:
@@ -86,10 +86,10 @@ class _Reinforce:
 
 
 class _Policy(np.random.Generator):
-    """A generator whose whole numbers and uniforms are drawn from learned distributions, and written down.
+    """A generator that draws whole numbers and uniforms from learned distributions, and records the draws.
 
-    To sample a space with it is to run the space's own genome as a controller: each draw is a choice, known by its
-    place in the sequence and its number of outcomes. Whatever else is drawn stays as it is.
+    Sampling a space with it runs the space's own genome as a controller: each draw is a choice, identified by its place
+    in the sequence and its number of outcomes. Other draws are NumPy's own.
     """
 
     def __init__(self, rng: np.random.Generator, logits: dict[_Choice, NDArray[np.float64]]) -> None:
@@ -98,7 +98,7 @@ class _Policy(np.random.Generator):
         self.choices: list[tuple[_Choice, int, NDArray[np.float64]]] = []
 
     def integers(self, low: Any, high: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """As NumPy's for one number."""
+        """Like NumPy's; a single number comes from a learned distribution."""
         if args or kwargs or np.ndim(low) or np.ndim(high):
             return super().integers(low, high, *args, **kwargs)
         first, end = (0, int(low)) if high is None else (int(low), int(high))
@@ -107,7 +107,7 @@ class _Policy(np.random.Generator):
         return first + min(int(share * (end - first) + 1e-9), end - first - 1)
 
     def random(self, *args: Any, **kwargs: Any) -> Any:
-        """As NumPy's for one number."""
+        """Like NumPy's; a single number comes from a learned distribution."""
         if args or kwargs:
             return super().random(*args, **kwargs)
         return (self._choose(_BINS) + super().random()) / _BINS

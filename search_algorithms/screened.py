@@ -1,8 +1,8 @@
-"""Any strategy's offspring, screened: of several candidates that it would ask for, the one that promises most.
+"""Screens any strategy: of several candidates that it would ask for, the most promising one is proposed.
 
-The error of one training scatters by as much as good networks differ, so that the luckiest would be the parents. The
-loss on the same examples scatters less. So where trainings tell it, it is what the trees learn in place of the first
-objective that training decides, and the strategy gets what they predict in place of each value.
+The error of one training scatters about as much as good networks differ, so that the luckiest would become parents. The
+loss on the same examples scatters less. Where trainings report it, the trees learn the loss in place of the first
+objective that training decides, and the strategy gets their predictions in place of the measured values.
 """
 
 import math
@@ -23,30 +23,30 @@ from search_algorithms.surrogate import Trees
 from search_space import SearchSpace
 
 _FEWEST = 20
-"""Candidates that must be observed before a surrogate is fitted."""
+"""The fewest observed candidates to which a surrogate is fitted."""
 
 _TRIES = 3000
-"""Proposals that are looked at for one ask at most; after rejections in a row the fewer, in proportion."""
+"""The most proposals that are tried for one ask; after n rejections in a row, an (n + 1)-th of that."""
 
 _LOOK_AHEAD = 2**40
-"""Candidate numbers of look-ahead asks begin here; they are larger than any real number."""
+"""The first candidate number of look-ahead asks, larger than any real number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Screened:
     """Settings: of `children` candidates that `strategy` would propose, the most promising is proposed.
 
-    They are within the hard bounds, as far as is known, and were not asked before; up to 3 000 are looked at to find
-    them. Until 20 are observed, the one that computes most is chosen (`macs`, where they are known): at equal size,
-    more computation tends to err less (Lin et al. 2020, arXiv 2007.10319, section 3.1).
+    The candidates are within the hard bounds, as far as these are known, and new; up to 3 000 proposals are tried to
+    find them. Until 20 candidates are observed, the one with the most `macs` is chosen, where these are known: at equal
+    size, more computation tends to give a smaller error (Lin et al. 2020, arXiv 2007.10319, section 3.1).
 
-    Then boosted trees learn the ranks of the metrics that only training tells, so that neither their units nor a
-    training that went wrong matter. They are drawn with what the trees are unsure of. Chosen is the candidate of the
-    least weighted cost (`gain.WeightedCost`).
+    Afterwards boosted trees learn the ranks of the metrics that only training gives, so that neither their units nor a
+    failed training matters. Predictions are drawn with the trees' uncertainty. The candidate with the least weighted
+    cost is chosen (`gain.WeightedCost`).
 
-    Where each observed candidate has a `validation_loss` curve and the epochs of the training settings, the trees learn
-    the ranks of the loss. A strategy that is `Revisable` then gets estimates of the errors, by which it judges bounds
-    on the error too; they change whenever the trees are fitted again. Any other strategy gets the measured errors.
+    Where every observed candidate has a `validation_loss` curve over the epochs of the training settings, the trees
+    learn the ranks of the loss. A `Revisable` strategy then gets estimates of the errors, by which it also judges
+    bounds on the error; they change whenever the trees are fitted again. Any other strategy gets the measured errors.
     """
 
     strategy: Strategy = field(default_factory=NSGA3)
@@ -60,7 +60,7 @@ class Screened:
         check_whole(self, children=2)
 
     def start(self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure) -> Screening:
-        """The search before its first ask. Raises `ProblemError` where the strategy does, or continues candidates."""
+        """The search before its first ask. Raises `ProblemError` as the strategy, or if it continues candidates."""
         strategy = self.strategy.start(space, problem, seed, measure)
         if isinstance(strategy, Continuing):
             name = type(self.strategy).__name__
@@ -73,7 +73,7 @@ class Screened:
 
 @dataclass(frozen=True, slots=True)
 class _Proposals:
-    """What a strategy would ask for under further numbers."""
+    """The children of an ask: what a strategy would ask for with further numbers."""
 
     strategy: SearchAlgorithm
     problem: Problem
@@ -82,7 +82,7 @@ class _Proposals:
     wanted: int
 
     def children(self, number: int, rng: Generator, is_fitted: bool) -> list[Proposal]:
-        """So many, or fewer where no more come: allowed, and none asked before. Without any, the first proposal."""
+        """At most `wanted` allowed and new proposals; the first proposal if there is none."""
         first = self.strategy.ask(number)
         if first is None:
             return []
@@ -105,5 +105,5 @@ class _Proposals:
         return pool or [first]
 
     def _is_allowed(self, metrics: Metrics) -> bool:
-        """Whether no device refuses it, and it is within the hard bounds."""
+        """Whether no device refuses the network, and it is within the hard bounds."""
         return not any(map(math.isnan, metrics.values())) and not self.problem.broken(metrics)

@@ -1,4 +1,4 @@
-"""Children, a surrogate, a gain: of the children of an ask the most promising is proposed.
+"""Proposes the most promising of an ask's children, by a surrogate and a gain.
 
 `Screened`, `SurrogateEvolution` and `BayesianOptimisation` are settings of this one mechanism.
 """
@@ -26,30 +26,30 @@ from search_space import SearchSpace
 Array = NDArray[np.float64]
 
 _SCALE = 0.3
-"""Of the logarithms of metrics and features, beside an encoding in [0, 1]: three times as many MACs are as far apart as
-a third of an option."""
+"""The weight of logarithms of metrics and features beside an encoding in [0, 1]: three times as many MACs are as far
+apart as a third of an option."""
 
 _LAST_EPOCHS = 5
-"""The validation loss of a training is the mean over so many."""
+"""The validation loss of a training is the mean over so many last epochs."""
 
 
 class Children(Protocol):
-    """Where the children of an ask come from."""
+    """The source of an ask's children."""
 
     def children(self, number: int, rng: Generator, is_fitted: bool) -> list[Proposal]:
-        """Those to choose from, a single one to be proposed as it is, or none to wait for an outcome.
+        """The proposals to choose from: a single one is proposed as it is, and none means to wait for an outcome.
 
-        `is_fitted` says whether there is a surrogate to choose by. A function of the arguments and the calls so far.
+        `is_fitted` says whether there is a surrogate to choose by. The result is a function of the arguments and of the
+        calls so far.
         """
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a screening is made of.
+    """The parts of a screening.
 
-    The surrogate is first fitted to `least` completed candidates. `strategy` is the one whose proposals the children
-    are, if any: it learns of every outcome. Draws are from the stream `stream` of the seed, of which a strategy inside
-    has the first, 0.
+    The surrogate is first fitted to `least` completed candidates. `strategy` is the one that proposes the children, if
+    any; it learns of every outcome. Draws are from the stream `stream` of the seed; an inner strategy has stream 0.
     """
 
     children: Children
@@ -61,7 +61,7 @@ class Parts:
 
 
 class Screening:
-    """A search algorithm that is made of these parts, over the archive that they share."""
+    """A search algorithm made of these parts, over the archive that they share."""
 
     def __init__(
         self, space: SearchSpace[Any], problem: Problem, seed: int, measure: Measure, archive: Archive, parts: Parts
@@ -72,19 +72,19 @@ class Screening:
         self._surrogate: Surrogate | None = None
         self._next_fit = parts.least
         self._exact: tuple[str, ...] = ()
-        """The metrics that `measure` gives; they are read, never learned."""
+        """The metrics that `measure` gives; they are exact, never learned."""
         self._learned: tuple[str, ...] = ()
-        """The others of the problem, those of objectives first."""
+        """The other metrics of the problem, those of objectives first."""
         self._seen: list[Array] = []
         self._values: list[list[float]] = []
-        """As measured, of each completed candidate."""
+        """The measured values of the learned metrics, a row for each completed candidate."""
         self._losses: list[float] = []
-        """On the validation split; not a number where training does not tell it, or took other epochs."""
+        """The validation loss of each completed candidate; NaN where it is not reported, or for other epochs."""
         self._estimated: int | None = None
-        """The place among the learned of the metric that the strategy gets estimates of."""
+        """The index, among the learned metrics, of the one that the strategy gets as estimates."""
 
     def ask(self, number: int) -> Proposal | None:
-        """The most promising child; before the surrogate is fitted, the one that computes most."""
+        """The most promising child; before the surrogate is fitted, the one with the most computation."""
         rng = np.random.default_rng([self._seed, number, self._parts.stream])
         children = self._parts.children.children(number, rng, self._surrogate is not None)
         if len(children) < 2:
@@ -102,7 +102,7 @@ class Screening:
             self._parts.strategy.asked(candidate)
 
     def tell(self, candidate: Candidate, outcome: Outcome) -> None:
-        """Learn from the outcome; a strategy inside learns of it too, with estimates where it can change them later."""
+        """Learn from the outcome; an inner strategy also learns of it, as an estimate where it is `Revisable`."""
         strategy = self._parts.strategy
         if self._archive.tell(candidate, outcome) and isinstance(outcome, Completed):
             self._observe(candidate, outcome)
@@ -130,7 +130,7 @@ class Screening:
         self._losses.append(float(np.mean(losses[-_LAST_EPOCHS:])) if losses else math.nan)
 
     def _fit(self) -> None:
-        """By all that is observed; a function of how many that is, so of a prefix of the tells."""
+        """Fit the surrogate to all observed candidates."""
         place = self._told_by_loss()
         self._estimated = place if not np.isnan(self._losses).any() else None
         self._surrogate = (self._surrogate or self._parts.surrogate).fit(self._evidence())
@@ -138,7 +138,7 @@ class Screening:
         self._next_fit = max(observed + 1, int(observed * self._surrogate.growth))
 
     def _told_by_loss(self) -> int | None:
-        """The place of the first learned objective of which a validation loss tells the same with less noise."""
+        """The index of the first learned objective that a validation loss can replace, with less noise."""
         for objective in self._problem.objectives:
             learned = objective.metric in self._learned and metric(objective.metric).learned
             if learned and objective.direction != "target":
@@ -157,7 +157,7 @@ class Screening:
         return Evidence(seen, values, ranks_by, costs, np.reshape(rows, (len(rows), seen.shape[1])))
 
     def _believed(self, places: Sequence[int]) -> dict[int, Metrics]:
-        """The metrics of completed candidates, the one that the loss tells of as the surrogate predicts it."""
+        """The metrics of completed candidates, with the surrogate's prediction of the one that the loss replaces."""
         entries = [self._archive.entries[place] for place in places]
         believed: dict[int, Metrics] = {entry.candidate.number: entry.metrics for entry in entries}
         if self._estimated is None or self._surrogate is None or not entries:
@@ -188,10 +188,10 @@ class Screening:
 
 
 def seen_of(space: SearchSpace[Any], genotype: Any, metrics: Sequence[float]) -> Array:
-    """What is known of a genotype before training; 0 for what is no finite number.
+    """The row of a genotype that a surrogate sees, (columns,); 0 for values that are not finite.
 
-    It is the encoding. Where there are metrics the network is built anyway; then these and the features of the network
-    follow, as logarithms.
+    It is the encoding. Where there are metrics, the network is built anyway; then the metrics and the network's
+    features follow, as logarithms.
     """
     row = space.encode(genotype)
     if len(metrics):

@@ -1,4 +1,4 @@
-"""What a search has asked so far and what came of it: one type for all algorithms."""
+"""The archive of a search: what was asked and the outcomes; one type for all algorithms."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -16,26 +16,26 @@ from search_algorithms.protocol import Exhausted
 from search_space import SearchSpace
 
 _SAMPLES = 100
-"""Random genotypes drawn for one that was not asked before."""
+"""The most random genotypes drawn to find a new one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Entry:
-    """A completed candidate: its metrics as they are believed, and what follows from them."""
+    """A completed candidate: its metrics, as measured or revised, and what follows from them."""
 
     candidate: Candidate
     metrics: Metrics
     costs: NDArray[np.float64]
     violation: float
-    """How far beyond the hard bounds."""
+    """How far it is beyond the hard bounds (`Problem.violation`)."""
     shortfall: float
-    """How far beyond the soft bounds."""
+    """How far it is beyond the soft bounds (`Problem.shortfall`)."""
     shares: NDArray[np.float64]
     """The costs over their scales; empty where an objective has no scale."""
 
     @property
     def beyond(self) -> tuple[float, float]:
-        """How far beyond the hard bounds, then beyond the soft ones."""
+        """(violation, shortfall), which sort candidates by their distance from the bounds."""
         return self.violation, self.shortfall
 
 
@@ -52,25 +52,25 @@ def entry(candidate: Candidate, metrics: Metrics, problem: Problem) -> Entry:
 
 
 class Archive:
-    """Candidates that were asked, the completed among them in order, and their front. A function of the calls."""
+    """Candidates that were asked, completed ones in order, and their front. Its state is a function of the calls."""
 
     def __init__(self, problem: Problem) -> None:
         """An empty archive."""
         self._problem = problem
         self.genotypes: set[Any] = set()
-        """Every genotype that was asked, whatever became of it."""
+        """Every genotype that was asked, whatever its outcome."""
         self.in_flight: dict[int, Candidate] = {}
         self.begun = 0
         """Candidates asked and neither rejected nor failed."""
         self.rejections = 0
-        """In a row, up to the latest outcome."""
+        """Rejections in a row, up to the latest outcome."""
         self.entries: list[Entry] = []
         self.front: Front[int] = Front()
-        """Places of the entries within the hard bounds that none of these dominates."""
+        """The indices of the non-dominated entries within the hard bounds."""
         self.behind: list[int] = []
-        """Places of the others, in the order in which they fell behind."""
+        """The indices of the other entries, in the order in which they left the front or missed it."""
         self.since_gain = 0
-        """Completed since the front last gained hypervolume."""
+        """The number of candidates completed since the front last gained hypervolume."""
 
     def asked(self, candidate: Candidate) -> None:
         """A proposal became a candidate."""
@@ -79,9 +79,9 @@ class Archive:
         self.begun += 1
 
     def tell(self, candidate: Candidate, outcome: Outcome) -> bool:
-        """The outcome of a candidate; gives whether it completed, and is now the last of the entries.
+        """Take the outcome of a candidate; gives whether it completed and is now the last entry.
 
-        One whose metrics are not finite counts as failed.
+        A candidate whose metrics are not finite counts as failed.
         """
         self.in_flight.pop(candidate.number, None)
         self.rejections = self.rejections + 1 if isinstance(outcome, Rejected) else 0
@@ -92,14 +92,14 @@ class Archive:
         return True
 
     def revise(self, metrics: Mapping[int, Metrics]) -> None:
-        """Believe other metrics of completed candidates, by their numbers, and make the front of these."""
+        """Replace the metrics of completed candidates, by their numbers, and rebuild the front."""
         entries, self.entries = self.entries, []
         self.front, self.behind, self.since_gain = Front(), [], 0
         for known in entries:
             self._enter(known.candidate, metrics.get(known.candidate.number, known.metrics))
 
     def fresh(self, genotype: Any, again: Callable[[Any], Any], tries: int) -> Any:
-        """The genotype, or else the first that `again` makes of it and was not asked; after `tries` the last."""
+        """The genotype if it is new, else the first new one that `again` makes of it; after `tries` the last one."""
         for _ in range(tries):
             if genotype not in self.genotypes:
                 break
@@ -107,7 +107,7 @@ class Archive:
         return genotype
 
     def sample(self, space: SearchSpace[Any], rng: Generator) -> Proposal:
-        """A random genotype that was not asked before. Raises `Exhausted` after a hundred that were."""
+        """A proposal of a random new genotype. Raises `Exhausted` after a hundred that are not new."""
         genotype = self.fresh(space.sample(rng), lambda _: space.sample(rng), _SAMPLES - 1)
         if genotype in self.genotypes:
             raise Exhausted(f"{_SAMPLES} random networks were all proposed before")

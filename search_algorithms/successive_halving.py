@@ -15,7 +15,7 @@ from search_algorithms.search_archive import Entry, entry
 from search_space import SearchSpace
 
 _WAITING = 30
-"""So many of a rung, the best, wait to be promoted; what falls behind them is out, and its weights may go."""
+"""The best so many candidates of a rung wait to be promoted; others are out, and their weights may be removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class SuccessiveHalving:
 
 @dataclass(slots=True)
 class _Rung:
-    """A rung but the top: what it has seen, and what may go on from it, the best first."""
+    """A rung below the top: its counts, and the candidates that wait for promotion, the best first."""
 
     completed: int = 0
     promoted: int = 0
@@ -81,7 +81,7 @@ class _SuccessiveHalving:
         self._epochs = settings.rung_epochs
         self._rungs = [_Rung() for _ in self._epochs[1:]]
         self._in_flight: dict[int, int] = {}
-        """The rung of each candidate in flight; a genotype that was given is trained in full, on none."""
+        """The rung of each candidate in flight; a genotype of `start` is trained in full and has none."""
 
     def ask(self, number: int) -> Proposal | None:
         for height in reversed(range(len(self._rungs))):
@@ -114,7 +114,7 @@ class _SuccessiveHalving:
         return {waiting.candidate.number for rung in self._rungs for waiting in rung.waiting}
 
     def _take(self, number: int) -> int:
-        """Promote a candidate that waits; gives its rung."""
+        """Promote a waiting candidate; gives its rung."""
         for height, rung in enumerate(self._rungs):
             left = [waiting for waiting in rung.waiting if waiting.candidate.number != number]
             if len(left) < len(rung.waiting):

@@ -1,6 +1,6 @@
-"""Models of what only an evaluation tells, with how unsure they are.
+"""Surrogates: models, with uncertainty, of the metrics that only an evaluation gives.
 
-Gaussian processes learn standardised values: less their mean, over their standard deviation.
+Gaussian processes learn standardised values: mean 0, standard deviation 1.
 """
 
 from collections.abc import Callable
@@ -21,39 +21,39 @@ _LENGTHS = (0.7, 1.0, 1.4, 2.0, 2.8, 4.0)
 _WIDTH = 94
 _NOISES = (1e-4, 1e-3, 1e-2, 1e-1)
 """Hyperparameters tried for a Gaussian process, on standardised values. The lengths are for the 94 columns of
-NAS-Bench-201 and grow with the root of the number of columns, as distances do. Without noise to choose, candidates of
-nearly one encoding and different values could only be explained by a length so short that nothing is learnt from
-others."""
+NAS-Bench-201 and grow with the root of the number of columns, as distances do. Without noise, candidates of nearly
+equal
+encodings and different values would force a length so short that nothing is learned from other candidates."""
 
 _MOST_ROWS = 500
-"""So that a fit costs the same for ever. The latest are among them: what disappoints is seldom among the best, and
-once forgotten it would be promised again."""
+"""The most rows of a fit, so that its cost is bounded. The latest are among them: a disappointing candidate is seldom
+among the best, and once it were forgotten it would be promised again."""
 
 _ROWS_TO_CHOOSE_BY = 250
 _CHOICE_GROWTH = 1.25
-"""The priors of `Processes` are chosen again when so many times the candidates of the last choice are observed."""
+"""The priors of `Processes` are chosen again when the observed candidates have grown by this factor."""
 
 _DRAWS = 8
-"""Draws of `Processes`, over which a gain is averaged."""
+"""The number of draws of `Processes` over which a gain is averaged."""
 
 _MEMBERS = 5
 _ROUNDS = 80
 
 _AMPLITUDE, _NOISE = (1e-2, 1.0, 1e3), (1e-4, 1e-2, 1.0)
 _LEAST_LENGTH, _MOST_LENGTH = 5e-2, 1e2
-"""Where the likeliest prior is looked for, for standardised values."""
+"""The range of lengths of the likeliest prior, for standardised values."""
 
 _JITTER = 1e-6
-"""Added to the variance of what is drawn, as a share of the prior's, so that its covariance has a root."""
+"""The share of the prior's variance that is added to the variance of draws, so that their covariance has a root."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a surrogate learns from: a row for each completed candidate, in their order.
+    """What a surrogate learns from: a row for each completed candidate, in order.
 
-    `seen` is what is known of them before training, `values` the metrics that training gave, a column each. `ranks_by`
-    equals the values, but may hold in place of a column what ranks alike with less noise. `costs` are those of all
-    objectives. `waiting` is what is known of the candidates in flight.
+    `seen` is what is known before training, `values` the metrics that training gave, one column each. `ranks_by` equals
+    `values`, but may replace a column by one that ranks alike with less noise. `costs` are those of all objectives.
+    `waiting` is what is known of the candidates in flight, one row each.
     """
 
     seen: Array
@@ -65,38 +65,38 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """Of the same metrics for other candidates: the mean, rows × columns, and draws × rows × columns."""
+    """A prediction of the metrics of other candidates: `mean` is (rows, columns), `draw` (draws, rows, columns)."""
 
     mean: Array
     draw: Callable[[Generator], Array]
 
 
 class Surrogate(Protocol):
-    """A model of some metrics; frozen, so that fitting gives another."""
+    """A model of some metrics. It is frozen; fitting gives another one."""
 
     @property
     def growth(self) -> float:
-        """It is fitted again when so many times the candidates of its last fit are completed (at least one more)."""
+        """It is fitted again when the completed candidates have grown by this factor, or at least by one."""
 
     def fit(self, evidence: Evidence) -> "Surrogate":
         """The model fitted to the evidence."""
 
     def predict(self, at: Array, evidence: Evidence) -> Prediction:
-        """What it expects of candidates of which `at` is known; the evidence may be later than that of its fit."""
+        """The prediction for candidates with the rows `at`; the evidence may be later than that of the fit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trees:
-    """An ensemble of boosted trees for each column, of the ranks of its values: neither units nor outliers matter."""
+    """An ensemble of boosted trees for each column, fitted to ranks: neither units nor outliers matter."""
 
     seed: int
     ordered: tuple[Array, ...] = ()
-    """The values of the last fit, each column in order."""
+    """The sorted values of each column at the last fit."""
     ensembles: tuple[tuple[Any, ...], ...] = ()
     growth: ClassVar[float] = 1.1
 
     def fit(self, evidence: Evidence) -> "Trees":
-        """The same, fitted."""
+        """The trees fitted to the evidence."""
         rows = best_rows(evidence.costs)
         ensembles = [
             _fit_ensemble(evidence.seen[rows], _ranks(column)[rows], self.seed) for column in evidence.ranks_by.T
@@ -116,16 +116,16 @@ class Trees:
         return Prediction(self._values(ranks), draw)
 
     def _values(self, ranks: Array) -> Array:
-        """At these ranks, columns × rows, among the values of the fit: rows × columns."""
+        """The values of the fit at these ranks, (columns, rows), as (rows, columns)."""
         columns = [np.interp(row, np.arange(len(known)), known) for row, known in zip(ranks, self.ordered, strict=True)]
         return np.stack(columns, axis=1) if columns else np.empty((ranks.shape[1], 0))
 
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """A Gaussian process for each column, of the likeliest prior of a grid.
+    """A Gaussian process for each column, with the likeliest prior of a grid.
 
-    Values are drawn one by one, with `optimism` times the standard deviation.
+    Values are drawn independently, with `optimism` times the standard deviation.
     """
 
     optimism: float
@@ -133,10 +133,10 @@ class Processes:
     next_choice: int = 0
     models: tuple["_Solved", ...] = ()
     growth: ClassVar[float] = 1.01
-    """One that waits for longer promises one candidate after another that resembles the last disappointment."""
+    """With rarer fits it would promise one candidate after another that resembles the last disappointment."""
 
     def fit(self, evidence: Evidence) -> "Processes":
-        """The same, fitted."""
+        """The processes fitted to the evidence."""
         priors, next_choice = self.priors, self.next_choice
         if len(evidence.seen) >= next_choice:
             priors = _choose_priors(evidence)
@@ -161,16 +161,16 @@ class Processes:
 
 @dataclass(frozen=True, slots=True)
 class Thompson:
-    """A Gaussian process for each column, of the likeliest prior; one function is drawn of each (Thompson sampling).
+    """Thompson sampling: a Gaussian process for each column, with the likeliest prior; one function is drawn from each.
 
-    What is in flight counts as if it had been observed the mean.
+    Candidates in flight count as observed at the mean.
     """
 
     priors: tuple["Prior", ...] = ()
     growth: ClassVar[float] = 1.2
 
     def fit(self, evidence: Evidence) -> "Thompson":
-        """The same, fitted."""
+        """The processes fitted to the evidence."""
         rows = best_rows(evidence.costs)
         return Thompson(tuple(likeliest_prior(evidence.seen[rows], column) for column in evidence.values[rows].T))
 
@@ -194,7 +194,7 @@ class Thompson:
 
 @dataclass(frozen=True, slots=True)
 class Prior:
-    """For standardised values: a squared-exponential kernel's length and variance, and the variance of white noise."""
+    """A prior of standardised values: length and variance of a squared-exponential kernel, and the noise's variance."""
 
     length: float
     noise: float
@@ -204,8 +204,8 @@ class Prior:
 def likeliest_prior(seen: Array, values: Array) -> Prior:
     """The prior of the greatest marginal likelihood (Rasmussen and Williams 2006, section 5.4.1), by L-BFGS.
 
-    `seen` is rows × width, `values` one number a row. The ascent begins at a length of a quarter of the square root of
-    the width: the same rows give the same prior.
+    `seen` is (rows, width), `values` (rows,). The ascent starts at a length of a quarter of the square root of the
+    width: equal rows give equal priors.
     """
     length = float(np.clip(np.sqrt(seen.shape[1]) / 4, _LEAST_LENGTH, _MOST_LENGTH))
     within = Within(_AMPLITUDE, (_LEAST_LENGTH, length, _MOST_LENGTH), _NOISE)
@@ -215,9 +215,9 @@ def likeliest_prior(seen: Array, values: Array) -> Prior:
 
 
 def _choose_priors(evidence: Evidence) -> tuple[Prior, ...]:
-    """For each column the most likely of a grid, by at most 250 rows of the best costs.
+    """For each column the likeliest prior of a grid, by at most 250 rows of the best costs.
 
-    The likelihood is the marginal one (Rasmussen, Williams 2006, section 5.4.1).
+    The likelihood is the marginal one (Rasmussen and Williams 2006, section 5.4.1).
     """
     rows = best_rows(evidence.costs, _ROWS_TO_CHOOSE_BY)
     scale = float(np.sqrt(evidence.seen.shape[1] / _WIDTH))
@@ -232,7 +232,7 @@ def _choose_priors(evidence: Evidence) -> tuple[Prior, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Solved:
-    """A process of standardised values, and what they were standardised by."""
+    """A process of standardised values, and the mean and scale of the original values."""
 
     posterior: Posterior
     mean: float
@@ -268,7 +268,7 @@ def _standardised(values: Array) -> tuple[Array, float, float]:
 
 
 def _fit_ensemble(seen: Array, values: Array, seed: int) -> tuple[Any, ...]:
-    """Boosted trees, each member on its own draws of rows and columns."""
+    """An ensemble of boosted trees; each member has its own draws of rows and columns."""
     import xgboost
 
     settings = {"max_depth": 4, "eta": 0.12, "subsample": 0.7, "colsample_bynode": 0.5, "max_bin": 64, "nthread": 1}
@@ -276,21 +276,21 @@ def _fit_ensemble(seen: Array, values: Array, seed: int) -> tuple[Any, ...]:
     members = []
     for state in np.random.SeedSequence([seed, len(values)]).generate_state(_MEMBERS):
         member = xgboost.Booster({**settings, "tree_method": "hist", "seed": int(state % 2**31)}, [data])
-        for turn in range(_ROUNDS):  # what `xgboost.train` does, less what it does to watch
+        for turn in range(_ROUNDS):  # as `xgboost.train`, without its callbacks
             member.update(data, turn)
         members.append(member.reset())
     return tuple(members)
 
 
 def _ranks(values: Array) -> Array:
-    """The place of each value in their order, from 0; of equals, their mean."""
+    """The rank of each value, from 0; equal values have their mean rank."""
     known = np.sort(values)
     first, end = (np.searchsorted(known, values, side) for side in ("left", "right"))
     return np.asarray((first + end - 1) / 2)
 
 
 def best_rows(costs: Array, most: int = _MOST_ROWS) -> NDArray[np.int64]:
-    """At most so many places, in their order: the latest half, and of the others those of the best ranks."""
+    """At most `most` row indices, in order: the latest half, and of the others the best by non-dominated rank."""
     if len(costs) <= most:
         return np.arange(len(costs))
     older = len(costs) - most // 2
@@ -299,7 +299,7 @@ def best_rows(costs: Array, most: int = _MOST_ROWS) -> NDArray[np.int64]:
 
 
 def one_thread() -> Any:
-    """Linear algebra on one thread: the cores are the workers', and sums keep their order on every machine."""
+    """Run linear algebra on one thread: workers use the cores, and sums have the same order on every machine."""
     return _thread_pools().limit(limits=1)
 
 

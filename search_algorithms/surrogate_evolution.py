@@ -1,7 +1,7 @@
-"""Evolution whose children are screened by Gaussian processes: the greatest expected gain in hypervolume goes first.
+"""Evolution with children screened by Gaussian processes: the greatest expected gain in hypervolume is proposed.
 
-Candidates are neighbours and crossovers of the two best fronts, as in an evolutionary algorithm. A share of the asks
-goes unscreened: what the surrogate is wrong about is only seen without it.
+Candidates are neighbours and crossovers of the two best fronts, as in an evolutionary algorithm. A share of the asks is
+unscreened, since only they show where the surrogate is wrong.
 """
 
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ from search_space import SearchSpace
 _NEIGHBOURS = 32
 _MEASURED = 20
 _FEWER = 4
-"""Where `measure` knows an objective it builds each network, which takes a millisecond or two: a pool is made of so
-many times fewer parents, crossovers and samples there, and cut down to `_MEASURED`."""
+"""Where `measure` gives an objective it builds each network, which takes a millisecond or two. A pool then has so many
+times fewer parents, crossovers and samples, and is cut to `_MEASURED`."""
 
 _RECENT = 500
-"""Of what is not on the front, parents are the best of the latest so many, so that an ask costs the same for ever."""
+"""Parents that are not on the front are the best of the latest so many, so that the cost of an ask is bounded."""
 
 _ATTEMPTS = 50
 
@@ -38,11 +38,12 @@ class SurrogateEvolution:
     """Settings: after `founders` random candidates, children are screened by a surrogate.
 
     Each ask takes the neighbours of `parents` candidates of the two best fronts, `crossovers` of pairs of them and
-    `samples` at random; a share `unscreened` of the asks takes a mutant or a crossover as it comes. `optimism` is the
-    share of the surrogate's standard deviation that its predictions are drawn with. The surrogate is a Gaussian process
-    for each metric that only an evaluation tells; it is fitted to the first n observed candidates, n growing by 1 % a
-    fit, and to at most 500 of those: the latest half, and the best by non-dominated rank. Only gains within all bounds
-    count, soft ones too.
+    `samples` random ones. A share `unscreened` of the asks proposes a mutant or a crossover without screening.
+    `optimism` is the share of the surrogate's standard deviation with which its predictions are drawn.
+
+    The surrogate is a Gaussian process for each metric that only an evaluation gives. It is fitted again whenever the
+    observed candidates have grown by 1 %, to at most 500 of them: the latest half, and the best by non-dominated rank.
+    Only gains within all bounds count, soft ones included.
     """
 
     founders: int = 12
@@ -88,11 +89,11 @@ class _Offspring:
         return children or [self.archive.sample(self.space, rng)]
 
     def _is_measured(self) -> bool:
-        """Whether each child costs a measurement."""
+        """Whether the choice of a child needs measurements."""
         return bool(self.measure(self.archive.entries[0].candidate.genotype))
 
     def _parents(self) -> list[Entry]:
-        """The two best fronts within all bounds, soft ones too; where these are too few, the least beyond."""
+        """The two best fronts within all bounds, soft ones included; where too few, also those least beyond."""
         entries, behind = self.archive.entries, np.array(self.archive.behind[-_RECENT:], np.int64)
         second = behind[non_dominated([entries[place].costs for place in behind])]
         parents = [entries[place] for place in (*self.archive.front.items, *second)]
@@ -101,7 +102,7 @@ class _Offspring:
         return [parents[place] for place in np.argsort(beyond, kind="stable")[:fewest]]
 
     def _child(self, rng: Generator, mother: Entry, father: Entry) -> Proposal:
-        """An unknown mutant or crossover of good candidates; each known one met on the way is mutated further."""
+        """A new mutant or crossover of good candidates; a genotype that is not new is mutated further."""
         parents = (mother, father) if rng.random() < 0.5 else (mother,)
         if len(parents) == 2:
             genotype = self.space.crossover(mother.candidate.genotype, father.candidate.genotype, rng)
@@ -111,7 +112,7 @@ class _Offspring:
         return self._proposal(genotype, parents)
 
     def _pool(self, parents: list[Entry], rng: Generator) -> dict[Any, tuple[Entry, ...]]:
-        """Genotypes that were not asked before, each with its parents."""
+        """New genotypes, each with its parents."""
         pool: dict[Any, tuple[Entry, ...]] = {}
         wanted = (self.settings.parents, self.settings.crossovers, self.settings.samples)
         number, pairs, samples = (-(-n // _FEWER) for n in wanted) if self._is_measured() else wanted
@@ -137,7 +138,7 @@ class _Offspring:
 
 
 def _towards(entries: list[Entry], number: int, rng: Generator) -> list[Entry]:
-    """So many draws of the best in a random direction of a random half: even over the front, however it is crowded."""
+    """`number` draws of the best of a random half in a random direction: even over the front, however crowded it is."""
     costs: NDArray[np.float64] = np.array([entry.costs for entry in entries])
     low, high = costs.min(axis=0), costs.max(axis=0)
     scaled = (costs - low) / np.maximum(high - low, 1e-12)
