@@ -1,7 +1,7 @@
 """Search spaces: genotypes to sample, mutate, cross over and encode, each with its network.
 
 To add a space, write a genome (`search_space.genome`) and a function that builds the `Graph`, in one new file, and
-list the space in `SPACES`; or pass an object of your own with the methods of `SearchSpace`.
+list the space in `SPACES`; or pass your own object with the methods of `SearchSpace`.
 """
 
 from search_space.cells import CellSpace
@@ -50,4 +50,4 @@ SPACES: dict[str, type] = {
     "mobile": MobileSpace,
     "nasbench201": NasBench201Space,
 }
-"""The spaces by name; each is made as `SPACES[name](input_shape, classes)`."""
+"""The spaces by name; `SPACES[name](input_shape, classes)` makes one."""

@@ -1,4 +1,4 @@
-"""Genotypes in the notation of DARTS and of TI's Tiny ML NAS: a call with lists, pairs and ranges. None is executed."""
+"""Reads the notation of DARTS and of TI's Tiny ML NAS: a call with lists, pairs and ranges. Nothing is executed."""
 
 import ast
 from typing import Any
@@ -10,7 +10,7 @@ _LONGEST = 100_000
 
 
 def read_call(text: str, names: tuple[str, ...]) -> dict[str, Any]:
-    """The arguments of `Genotype_CNN(normal=[...], normal_concat=range(1, 5), ...)`, with or without `NAME = ` before.
+    """The arguments of `Genotype_CNN(normal=[...], normal_concat=range(1, 5), ...)`, with or without `NAME = `.
 
     A range becomes a list. Raises `GenotypeError` unless there are exactly these `names`.
     """

@@ -1,13 +1,13 @@
 """Cells of k×1 operations for time series, after TI's Tiny ML NAS, and their k×k form for images.
 
-A network is a stem, `layers` cells and a linear classifier on the mean of the last map. There are two cells: the normal
-one, and the reduction cell, which stands at a third and two thirds of the depth, halves the map and doubles the
-channels. A cell has one input, the output of the cell before, which a 1×1 convolution brings to its channels. Each of
-its nodes runs one primitive on the input or on an earlier node; the last `concat` nodes, side by side, are the cell's
-output. Nodes that nobody reads are left out.
+A network is a stem, `layers` cells and a linear classifier on the mean of the last map. There are two kinds of cells:
+the normal cell, and the reduction cell, which is used at a third and at two thirds of the depth, halves the map and
+doubles the channels. A cell has one input, the output of the cell before it, which a 1×1 convolution brings to its
+number of channels. Each node runs one primitive on the input or on an earlier node. The last `concat` nodes, side by
+side, are the cell's output. Nodes that nothing reads are left out.
 
-Two things differ from TI's networks: a reduction halves a map once (there the next cell halves it again), and the input
-has no batch norm (data sets are normalised).
+Two things differ from TI's networks: a reduction halves a map once (in TI's the next cell halves it again), and the
+input has no batch norm (data sets are normalised).
 """
 
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ CELL_PRESETS = {
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What a node does, and on what: `source` 0 is the cell's input, 1 the first node."""
+    """What a node does, and on which input: `source` 0 is the cell's input, 1 the first node."""
 
     operation: str
     source: int
@@ -44,7 +44,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class CellPair:
-    """The two cells, each an edge for every node."""
+    """The two cells, each with one edge for every node."""
 
     normal: tuple[Edge, ...]
     reduction: tuple[Edge, ...]
@@ -55,8 +55,8 @@ class CellSpace(DeclaredSpace[CellPair]):
     """Networks of one normal and one reduction cell: `CellSpace((256, 1, 3), 4, **CELL_PRESETS["m"])`.
 
     `channels` is the width before the first reduction; the stem has `stem` times as many. `primitives` are names
-    (`search_space.primitives`) or objects of your own; by default TI's: k×1 where the input has one column, else k×k.
-    Strides and kernels touch only axes longer than one.
+    (`search_space.primitives`) or your own objects; the default are TI's: k×1 where the input has one column, else
+    k×k. Strides and kernels act only along axes longer than one.
     """
 
     layers: int = field(default=6, kw_only=True)
@@ -101,7 +101,7 @@ class CellSpace(DeclaredSpace[CellPair]):
         )
 
     def _stacked(self, cell: Callable[[GraphBuilder, bool, Tensor], Tensor]) -> Graph:
-        """Stem, cells, classifier; `cell(net, reduces, x)` adds one, on a map of its channels."""
+        """Stem, cells and classifier; `cell(net, reduces, x)` adds a cell, on a map with its number of channels."""
         net = GraphBuilder()
         x = net.input((1, *self.input_shape))
         x = net.add(conv_bn_relu(self.stem * self.channels, clamped((3, 3), x)), x)
@@ -113,12 +113,12 @@ class CellSpace(DeclaredSpace[CellPair]):
         return net.build(net.add(Dense(self.units), net.add(GlobalAveragePool(), x)))
 
     def mixture(self) -> Mixture[CellPair]:
-        """All networks of the space as one, cell by cell: the decisions of the two cells are shared by their copies."""
+        """All networks of the space as one; the copies of a cell share its decisions."""
         graph = self._stacked(lambda net, reduces, x: self._mixed_cell(net, self.nodes * reduces, x, 1 + reduces))
         return Mixture(graph, self._decisions(), self._chosen)
 
     def _mixed_cell(self, net: GraphBuilder, first: int, x: Tensor, stride: int) -> Tensor:
-        """The cell with a mixture of all edges at each node; `first` is the number of its first decision."""
+        """Add a cell with a mixture of all edges at each node; `first` is the index of its first decision."""
         strides = (min(stride, x.shape[1]), min(stride, x.shape[2]))
         made = [x]
         for node in range(self.nodes):
@@ -132,7 +132,7 @@ class CellSpace(DeclaredSpace[CellPair]):
         return ends[0] if len(ends) == 1 else net.add(Concat(), *ends)
 
     def _decisions(self) -> tuple[Decision, ...]:
-        """Each node of each cell: which operation, on which source; a softmax for every source."""
+        """A decision for each node of each cell: operation and source, with a softmax for every source."""
         names = tuple(self.operations)
         return tuple(
             Decision(
@@ -154,11 +154,11 @@ class CellSpace(DeclaredSpace[CellPair]):
 
     @property
     def reductions(self) -> tuple[int, int]:
-        """The places of the reduction cells, from 0."""
+        """The indices of the reduction cells, from 0."""
         return self.layers // 3, 2 * self.layers // 3
 
     def _cell(self, net: GraphBuilder, edges: tuple[Edge, ...], x: Tensor, stride: int) -> Tensor:
-        """The cell on `x`, (1, h, w, channels)."""
+        """Add the cell on `x`, (1, h, w, channels)."""
         operations = self.operations
         strides = (min(stride, x.shape[1]), min(stride, x.shape[2]))
         made = {0: x}
@@ -181,7 +181,7 @@ class CellSpace(DeclaredSpace[CellPair]):
         )
 
     def from_text(self, text: str) -> CellPair:
-        """Read TI's notation; nothing is executed. Raises `GenotypeError` for what is no genotype of the space."""
+        """Read TI's notation; nothing is executed. Raises `GenotypeError` for what is not a genotype of the space."""
         given = read_call(text, ("normal", "normal_concat", "reduce", "reduce_concat"))
         for name in ("normal_concat", "reduce_concat"):
             if given[name] != list(self.ends):
@@ -196,7 +196,7 @@ class CellSpace(DeclaredSpace[CellPair]):
 
     @property
     def ends(self) -> range:
-        """The numbers of the nodes that are joined, from 1."""
+        """The numbers, from 1, of the nodes that are the cell's output."""
         return range(self.nodes - self.concat + 1, self.nodes + 1)
 
     def live(self, edges: tuple[Edge, ...]) -> list[int]:
@@ -222,7 +222,7 @@ def _words(edges: tuple[Edge, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _CellEdges:
-    """A `Variable` of `nodes` edges: node i reads the input or one of the nodes before it."""
+    """A `Variable` of `nodes` edges: node i reads the input or an earlier node."""
 
     operations: tuple[str, ...]
     nodes: int
@@ -261,7 +261,7 @@ class _CellEdges:
         return [edge.to_json(chosen) for edge, chosen in zip(self.each, value, strict=True)]
 
     def from_json(self, value: object, path: str) -> tuple[Edge, ...]:
-        """Read a list of so many edges."""
+        """Read a list of `nodes` edges."""
         if type(value) is not list or len(value) != self.nodes:
             raise refusal(path, f"a list of {self.nodes} edges", value)
         return tuple(

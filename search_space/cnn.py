@@ -27,13 +27,13 @@ class CnnSpace(DeclaredSpace[Net]):
     """1 to `max_blocks` blocks of 1 to `max_layers` convolutions, a pool, hidden layers, logits.
 
     Layers are convolutions of 3, 5 or 7 pixels with 1 to `max_filters` filters, 1×1 convolutions and depthwise
-    convolutions; `min_dense` to `max_dense` hidden layers have 10 to `max_units`. `input_shape` is (height, width,
-    channels). The defaults are those of the paper. Raises `ValueError` for impossible sizes.
+    convolutions. `min_dense` to `max_dense` hidden layers have 10 to `max_units` units. `input_shape` is (height,
+    width, channels). The defaults are those of the paper. Raises `ValueError` for impossible sizes.
 
     All networks can share one set of weights (`Sharing`): kernels, filters and units are slices, and the layers of a
     network are a choice among all. Each kind of layer in each place has its own weights; strides, pools and parallel
-    blocks share them. As layers without padding shrink the map, the width is its only part with an order. Weights are
-    shared only where every network has a hidden layer: `min_dense=0` leaves the smallest networks without one.
+    blocks share them. Since layers without padding shrink the map, only the width has an order. Weights are shared only
+    where every network has a hidden layer: with `min_dense=0` the smallest networks have none.
     """
 
     max_blocks: int = 10
@@ -49,7 +49,7 @@ class CnnSpace(DeclaredSpace[Net]):
             raise ValueError(f"the input must be (height, width, channels), not {self.input_shape}")
 
     def separable(self, filters: int, blocks: int = 3, units: int = 16) -> Net:
-        """A network to begin with, after DS-CNN (Zhang et al. 2017, arXiv 1711.07128).
+        """A network to start a search with, after DS-CNN (Zhang et al. 2017, arXiv 1711.07128).
 
         A convolution of 3×3 and stride 2, then `blocks` of a depthwise 3×3 and a 1×1 convolution, all of `filters`
         with batch norm and ReLU, an average pool and one hidden layer of `units`, or none. Raises `GenotypeError` for
@@ -73,7 +73,7 @@ class CnnSpace(DeclaredSpace[Net]):
 
     @property
     def program(self) -> Program:
-        """All networks, for one set of weights. Raises `ValueError` where some have no hidden layer."""
+        """All networks as one program, for shared weights. Raises `ValueError` where some have no hidden layer."""
         if self.min_dense < 1:
             raise ValueError("networks without a hidden layer share no weights: give min_dense=1")
         sizes = self.max_blocks, self.max_layers, self.max_filters, self.max_dense, self.max_units
@@ -81,7 +81,7 @@ class CnnSpace(DeclaredSpace[Net]):
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Filters and units: what is a matter of size."""
+        """The part of a genotype that shrinks by slices: filters and units."""
         return ("width",)
 
     def path(self, genotype: Net) -> Path:
@@ -93,7 +93,7 @@ class CnnSpace(DeclaredSpace[Net]):
         return Path(program.vector(reading.settings), tuple(reading.uses))
 
     def inherit(self, genotype: Net, weights: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """The genotype's weights out of the shared ones. Raises `ValueError` for those of another space."""
+        """The genotype's weights, cut from the shared ones. Raises `ValueError` for those of another space."""
         return inherited(self.path(genotype), self.graph(genotype), self.program, weights)
 
     def largest(self, genotype: Net, parts: tuple[str, ...]) -> Net:
@@ -122,7 +122,7 @@ def _wide(layer: Layer, filters: int) -> Layer:
 
 
 class _Blocks(Items[Block]):
-    """Blocks of which the first is never a branch."""
+    """A tuple of blocks, of which the first is never a branch."""
 
     __slots__ = ()
 
@@ -131,7 +131,7 @@ class _Blocks(Items[Block]):
         return (replace(first, branch=False), *others)
 
     def shorter(self, value: tuple[Block, ...]) -> Iterator[tuple[Block, ...]]:
-        """Without each block; a branch takes the place of the series block that it was parallel to."""
+        """The blocks without each one; a branch replaces the series block that it was parallel to."""
         for i, block in enumerate(value):
             rest = value[i + 1 :]
             if rest and rest[0].branch and not block.branch:

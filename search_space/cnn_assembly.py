@@ -1,9 +1,9 @@
-"""From μNAS's genotype to the network (Liberis et al. 2021, arXiv 2010.14246).
+"""Builds the network of a μNAS genotype (Liberis et al. 2021, arXiv 2010.14246).
 
-A series block adds up all pending outputs and runs on the sum. A branch runs on the input of the last series block
-and leaves its output pending beside that block's. All windows are VALID and clamped to the map, so that every
-genotype has a network; what would do nothing on a map of one pixel is left out. The words name the layers as built:
-a branch has the channels of its series block, and kernels and strides are those left after clamping.
+A series block adds up all pending outputs and runs on the sum. A branch runs on the input of the last series block and
+adds its output to the pending ones. All windows are VALID and clamped to the map, so that every genotype has a network;
+layers that would do nothing on a map of one pixel are left out. The words name the layers as built: a branch has the
+channels of its series block, and kernels and strides are clamped.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def assemble(genotype: Net, input_shape: tuple[int, ...], outputs: int) -> tuple
 
 
 def assembled(genotype: Net, input_shape: tuple[int, ...], outputs: int, net: PartedBuilder) -> tuple[Graph, str]:
-    """As `assemble`, with a builder that remembers the parts of the program of shared weights."""
+    """As `assemble`, with a builder that records the parts of the program of shared weights."""
     source = net.input((1, *input_shape))
     pending = [source]
     begin = 0
@@ -66,7 +66,7 @@ def assembled(genotype: Net, input_shape: tuple[int, ...], outputs: int, net: Pa
 def _add_block(
     net: PartedBuilder, place: int, block: Block, x: Tensor, channels: int | None = None
 ) -> tuple[Tensor, str]:
-    """Run the layers on `x`; where `channels` is given, the last one is made to give so many."""
+    """Run the layers on `x`; where `channels` is given, the last one has so many."""
     words = []
     for number, layer in enumerate(block.layers, 1):
         net.part(layer_place(place, number - 1), KINDS[type(layer)])
@@ -83,7 +83,7 @@ def _add_block(
 def _add_layer(net: GraphBuilder, layer: Layer, x: Tensor, filters: int | None = None) -> tuple[Tensor, str]:
     """Pool if asked to, then convolve; `filters` overrides the layer's own.
 
-    Depthwise on one channel is a convolution with one filter, and becomes one: two networks would be one function.
+    A depthwise convolution of one channel becomes a convolution with one filter, since both are the same function.
     """
     pooled = None
     if layer.prepool:
@@ -117,9 +117,9 @@ def _size(window: Pair) -> str:
 
 
 def _window(layer: Layer, x: Tensor) -> tuple[Pair, Pair]:
-    """Kernel clamped to the map, and stride along sides longer than a pixel.
+    """The kernel clamped to the map, and the stride along sides longer than a pixel.
 
-    A kernel that covers the map has nowhere to step, so steps by 1.
+    A kernel that covers the map gets stride 1.
     """
     if isinstance(layer, Pointwise):
         return (1, 1), (1, 1)
@@ -133,7 +133,7 @@ def _window(layer: Layer, x: Tensor) -> tuple[Pair, Pair]:
 def _add_pool(
     net: GraphBuilder, op: type[MaxPool2D] | type[AveragePool2D], size: int, x: Tensor
 ) -> tuple[Tensor, Pair | None]:
-    """Pool windows of `size`, clamped to the map, and the window; nothing on a map of one pixel."""
+    """Pool windows of `size`, clamped to the map; also gives the window, None on a map of one pixel."""
     _, height, width, _ = x.shape
     window = (min(size, height), min(size, width))
     return (x, None) if window == (1, 1) else (net.add(op(window, window), x), window)
@@ -142,7 +142,7 @@ def _add_pool(
 def _join(net: PartedBuilder, outputs: Sequence[Tensor], begin: int) -> Tensor:
     """Add up maps of different sizes: pool each towards the smallest, zero-pad bottom and right to the largest.
 
-    They are those of the block `begin` and of the branches after it.
+    The maps are those of the block `begin` and of the branches after it.
     """
     height, width = (min(x.shape[axis] for x in outputs) for axis in (1, 2))
     pooled = []

@@ -44,7 +44,7 @@ Layer = Conv | Pointwise | Depthwise
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Layers in a row, after the block before (series) or parallel to the last series block (`branch`)."""
+    """Layers in a row, after the previous block (series) or parallel to the last series block (`branch`)."""
 
     branch: bool
     layers: tuple[Layer, ...]
@@ -52,7 +52,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The last pool, of `size` × `size` pixels, stride the same."""
+    """The last pool, of `size` × `size` pixels and the same stride."""
 
     kind: Literal["avg", "max"]
     size: int
@@ -60,7 +60,7 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Net:
-    """Blocks, the first of them in series; then the pool, hidden layers and logits."""
+    """Blocks, of which the first is in series; then the pool, hidden layers and logits."""
 
     blocks: tuple[Block, ...]
     pool: Pool | None

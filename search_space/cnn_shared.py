@@ -14,17 +14,17 @@ _KERNEL = 7
 
 
 def layer_place(block: int, layer: int) -> str:
-    """What a layer of a block is called, counted from 0."""
+    """The name of a layer of a block, both counted from 0."""
     return f"block {block}, layer {layer}"
 
 
 def fit_place(block: int) -> str:
-    """What the 1×1 convolution at the end of a branch is called."""
+    """The name of the 1×1 convolution at the end of a branch."""
     return f"block {block}: fit"
 
 
 def output_place(block: int) -> str:
-    """What brings the output of a block to the size of those beside it."""
+    """The name of the step that resizes the output of a block to those beside it."""
     return f"block {block}: output"
 
 
@@ -32,7 +32,7 @@ def output_place(block: int) -> str:
 def cnn_program(
     input_shape: tuple[int, ...], units: int, blocks: int, layers: int, filters: int, dense: int, hidden: int
 ) -> Program:
-    """For as many blocks of as many layers with at most so many filters, and `dense` hidden layers of `hidden`."""
+    """The program of `blocks` blocks of `layers` layers with up to `filters`, and `dense` hidden layers of `hidden`."""
     height, width, channels = input_shape
     most = max(filters, channels)
     steps: list[Step] = []
@@ -69,7 +69,7 @@ def _layer(name: str, kind: str, channels: int, filters: int) -> tuple[Step, ...
 
 
 def read_parts(program: Program, branches: Sequence[bool], parts: Sequence[tuple[str, str, Sequence[Node]]]) -> Reading:
-    """What is read of a network's parts; `branches` says of each block whether it is one."""
+    """The path of a network, read from its parts; `branches` says for each block whether it is a branch."""
     reading = Reading()
     steps: dict[str, Any] = {step.name: step for step in program if isinstance(step, Either | Layer)}
     for block, beside in enumerate(branches):

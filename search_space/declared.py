@@ -1,4 +1,4 @@
-"""Spaces that are declared by a genome: all but the genome itself, the graph and the words follow from it."""
+"""Spaces declared by a genome: everything but the genome, the graph and the words follows from it."""
 
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -27,7 +27,7 @@ class DeclaredSpace(ABC, Generic[G]):
     """A `SearchSpace` that follows from its `genome`; a subclass adds `genome`, `graph` and `describe`.
 
     `input_shape` is (height, width, channels), without the batch. A network has one logit for two `classes`, else one a
-    class; with `outputs` in place of classes it has so many values. Raises `ValueError` for sizes below 1.
+    class; with `outputs` in place of `classes` it has so many values. Raises `ValueError` for sizes below 1.
     """
 
     input_shape: tuple[int, ...]
@@ -44,11 +44,11 @@ class DeclaredSpace(ABC, Generic[G]):
         ends, what = (self.classes, "classes") if self.outputs is None else (self.outputs, "outputs")
         if not all(type(size) is int and size >= 1 for size in (*self.input_shape, ends)):
             raise ValueError(f"input shape {self.input_shape} and {ends} {what} must be whole and at least 1")
-        _ = self.genome  # refuses impossible bounds now rather than at the first draw
+        _ = self.genome  # raises for impossible bounds now, not at the first draw
 
     @property
     def units(self) -> int:
-        """How many values a network gives."""
+        """The number of outputs of a network."""
         return logits(self.classes) if self.classes is not None else self.outputs or 0
 
     @property
@@ -68,21 +68,21 @@ class DeclaredSpace(ABC, Generic[G]):
 
     @abstractmethod
     def describe(self, genotype: G) -> str:
-        """One line for people."""
+        """The network in words, one line."""
 
     def sample(self, rng: Generator) -> G:
         """Draw a genotype; every genotype can be reached."""
         return self.genome.sample(rng)
 
     def neighbours(self, genotype: G, rng: Generator) -> Iterator[G]:
-        """Every one-step morphism once, never the genotype itself; `rng` draws the parts that are new."""
+        """Every one-step change once, never the genotype itself; `rng` draws new parts."""
         return self.genome.neighbours(genotype, rng)
 
     def mutate(self, genotype: G, rng: Generator) -> G:
         """Choose uniformly among the one-step neighbours whose phenotype differs from the parent's.
 
-        Where no neighbour differs, draws fresh genotypes, and raises `DegenerateSpaceError` after 100 of
-        the parent's phenotype.
+        Where no neighbour differs, it draws new genotypes, and raises `DegenerateSpaceError` after 100 with the
+        parent's phenotype.
         """
         parent = self.graph(genotype)
         children = list(self.neighbours(genotype, rng))
@@ -97,7 +97,7 @@ class DeclaredSpace(ABC, Generic[G]):
         raise DegenerateSpaceError(f"{self} has only one network: {self.describe(genotype)}; give it more choices")
 
     def crossover(self, a: G, b: G, rng: Generator) -> G:
-        """Mix two genotypes; every part of the child stands in a parent."""
+        """Mix two genotypes; every part of the child is a part of a parent."""
         return self.genome.crossover(a, b, rng)
 
     def encode(self, genotype: G) -> NDArray[float64]:
@@ -105,7 +105,7 @@ class DeclaredSpace(ABC, Generic[G]):
         return np.array(self.genome.encode(genotype), dtype=float64)
 
     def difference(self, before: G, after: G) -> str:
-        """What changed, in words; of more than three changes the number and the first two."""
+        """The changes in words; for more than three, their number and the first two."""
         changes = [str(change) for change in self.genome.difference(before, after, "")]
         if len(changes) > _CHANGES_TOLD:
             return f"{len(changes)} changes: {'; '.join(changes[: _CHANGES_TOLD - 1])}; ..."
@@ -121,7 +121,7 @@ class DeclaredSpace(ABC, Generic[G]):
 
 
 def _same_phenotype(a: Graph, b: Graph) -> bool:
-    """Whether two graphs have the same `graph_hash`, which is computed only where the operators are the same."""
+    """Whether two graphs have the same `graph_hash`, which is computed only where their operators are the same."""
     if Counter(node.op for node in a.nodes) != Counter(node.op for node in b.nodes):
         return False
     return a == b or graph_hash(a) == graph_hash(b)

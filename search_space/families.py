@@ -1,8 +1,8 @@
 """Mobile networks as published, scaled in width, depth and resolution.
 
 Sources: MobileNet V1 (arXiv 1704.04861), V2 (1801.04381), V3 (1905.02244), MnasNet-A1 (1807.11626), EfficientNet-B0
-(1905.11946) and EfficientNet-Lite0 (B0 with ReLU6, without squeeze and excite, its ends never scaled). Of
-standard size, layers are those of Keras' applications. A network ends in logits.
+(1905.11946) and EfficientNet-Lite0 (B0 with ReLU6, without squeeze and excite, its ends never scaled). At the standard
+size, the layers are those of Keras' applications. A network ends in logits.
 """
 
 import math
@@ -23,7 +23,7 @@ RESOLUTIONS = (96, 320)
 
 @dataclass(frozen=True, slots=True)
 class _Stage:
-    """Blocks of one width, of which the first has the stride; an expansion for each."""
+    """Blocks of one width, of which the first has the stride; `expansions` has one entry for each block."""
 
     filters: int
     expansions: tuple[float, ...]
@@ -37,8 +37,9 @@ class _Stage:
 class _Family:
     """A network of width 1 and depth 1.
 
-    `head` filters stand before the mean and `hidden` units after it, 0 for none. `ends` says how stem and head follow
-    the width: as all others; the head only above 1; the head alone, by its ratio to the last stage; or not at all.
+    `head` is the number of filters before the mean and `hidden` that of units after it, 0 for none. `ends` says how
+    stem and head follow the width: like all layers; the head only above 1; the head alone, by its ratio to the last
+    stage; or not at all.
     """
 
     stem: int
@@ -169,7 +170,7 @@ def family(name: str, *, width: float = 1.0, depth: float = 1.0, resolution: int
 
 
 def _add_stage(net: GraphBuilder, x: Tensor, plan: _Family, stage: _Stage, width: float, depth: float) -> Tensor:
-    """The blocks of a stage; of another number, each takes the expansion of the one at its place."""
+    """Add the blocks of a stage; beyond the published number, blocks take the expansion at their relative place."""
     known = len(stage.expansions)
     blocks = max(1, math.ceil(depth * known - 1e-9))
     filters, function = rounded(stage.filters * width), stage.function or plan.function
@@ -188,7 +189,7 @@ def _add_stage(net: GraphBuilder, x: Tensor, plan: _Family, stage: _Stage, width
 
 
 def _head(plan: _Family, width: float, channels: int) -> int:
-    """Filters before the mean."""
+    """The number of filters before the mean."""
     match plan.ends:
         case "scaled":
             return rounded(plan.head * width)

@@ -1,9 +1,9 @@
-"""The genome kit: genes put together. With it a search space is a declaration.
+"""The genome kit: combinations of genes, by which a search space is declared.
 
 For a frozen dataclass `Hidden` with a field `units`, one to seven such layers are
 `Items("hidden layer", Record(Hidden, units=IntRange(10, 256, moves=(1, 5))), 1, 7)`.
 
-Every part answers the few questions of `Variable`; none edits a value it is given.
+Every part is a `Variable`; none changes a value it is given.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -33,7 +33,7 @@ V = TypeVar("V")
 
 @dataclass(frozen=True, slots=True)
 class Maybe(Generic[V]):
-    """A value of `variable` with `probability`, else None. A morphism adds a fresh one, drops it or changes it."""
+    """A value of `variable` with `probability`, else None. A morphism adds a new value, drops it or changes it."""
 
     variable: Variable[V]
     probability: float = 0.5
@@ -51,7 +51,7 @@ class Maybe(Generic[V]):
         return self.variable.sample(rng) if rng.random() < self.probability else None
 
     def neighbours(self, value: V | None, rng: Generator) -> Iterator[V | None]:
-        """A fresh value for None; else None and the value's neighbours."""
+        """A new value for None; else None and the value's neighbours."""
         if value is None:
             yield self.variable.sample(rng)
         else:
@@ -59,7 +59,7 @@ class Maybe(Generic[V]):
             yield from self.variable.neighbours(value, rng)
 
     def crossover(self, a: V | None, b: V | None, rng: Generator) -> V | None:
-        """Mix two values, or take either parent's where one has none."""
+        """Mix two values, or take a parent's at random where one has none."""
         if a is None or b is None:
             return either(a, b, rng)
         return self.variable.crossover(a, b, rng)
@@ -77,7 +77,7 @@ class Maybe(Generic[V]):
         return None if value is None else self.variable.from_json(value, path)
 
     def difference(self, before: V | None, after: V | None, name: str) -> list[Change]:
-        """`pool added`, `pool removed` or what changed in it."""
+        """`pool added`, `pool removed`, or what changed in the value."""
         if before is not None and after is not None:
             return self.variable.difference(before, after, name)
         if before is None and after is None:
@@ -87,7 +87,7 @@ class Maybe(Generic[V]):
 
 @dataclass(frozen=True, slots=True, init=False)
 class Record(Generic[V]):
-    """A frozen dataclass with one variable a field: `Record(Hidden, units=IntRange(10, 256))`.
+    """A frozen dataclass with one variable for each field: `Record(Hidden, units=IntRange(10, 256))`.
 
     A morphism changes one field; crossover mixes field by field.
     """
@@ -122,7 +122,7 @@ class Record(Generic[V]):
         return [x for name, variable in self.fields for x in variable.encode(getattr(value, name))]
 
     def to_json(self, value: V) -> dict[str, Json]:
-        """An object with one key a field."""
+        """An object with one key for each field."""
         return {name: variable.to_json(getattr(value, name)) for name, variable in self.fields}
 
     def from_json(self, value: object, path: str) -> V:
@@ -132,7 +132,7 @@ class Record(Generic[V]):
         return self.cls(**{name: v.from_json(value[name], f"{path}.{name}") for name, v in self.fields})
 
     def difference(self, before: V, after: V, name: str) -> list[Change]:
-        """What changed in each field, under this record's name."""
+        """What changed in each field, with this record's name."""
         where = (name,) if name else ()
         return [
             Change(where + change.where, change.what)
@@ -145,8 +145,8 @@ class Record(Generic[V]):
 class Variants(Generic[V]):
     """A tagged union of records: `Variants(conv=Record(Conv, ...), pool=Record(Pool, ...))`; uniform.
 
-    A morphism changes a field, or changes the variant and draws all its fields anew. Each variant has a class of
-    its own. In the encoding, fields of equal name and variable share their place.
+    A morphism changes a field, or changes the variant and draws all its fields anew. Each variant has its own class. In
+    the encoding, fields of equal name and variable share their place.
     """
 
     records: tuple[tuple[str, Record[V]], ...]
@@ -155,7 +155,7 @@ class Variants(Generic[V]):
     places: tuple[tuple[int, ...], ...] = field(compare=False)
 
     def __init__(self, **records: Record[Any]) -> None:
-        """Declare the variants by their tags. Raises `ValueError` for none, a class shared or a field called `type`."""
+        """Declare the variants by tag. Raises `ValueError` for none, a shared class, or a field called `type`."""
         tags: dict[object, int] = {record.cls: i for i, record in enumerate(records.values())}
         if not 0 < len(tags) == len(records) or any(name == "type" for r in records.values() for name, _ in r.fields):
             raise ValueError("variants need classes of their own and no field called 'type'")
@@ -180,7 +180,7 @@ class Variants(Generic[V]):
         return self.records[int(rng.integers(0, len(self.records)))][1].sample(rng)
 
     def neighbours(self, value: V, rng: Generator) -> Iterator[V]:
-        """Change one field; then each other variant, drawn anew."""
+        """Changes of one field, then each other variant, drawn anew."""
         index = self.tags[type(value)]
         yield from self.records[index][1].neighbours(value, rng)
         for i, (_, record) in enumerate(self.records):
@@ -229,10 +229,10 @@ class Variants(Generic[V]):
 
 @dataclass(frozen=True, slots=True)
 class Items(Generic[V]):
-    """From `low` to `high` values of `item` as a tuple; the length is uniform.
+    """A tuple of `low` to `high` values of `item`; the length is uniform.
 
-    A morphism removes any item, inserts one drawn from `fresh` (by default `item`) at any place or at the `end`
-    only, or changes an item. `name` is what one item is called in words.
+    A morphism removes an item, inserts one drawn from `fresh` (by default `item`) anywhere or only at the `end`, or
+    changes an item. `name` is one item's name in words.
     """
 
     name: str
@@ -261,24 +261,24 @@ class Items(Generic[V]):
         yield from self.changed(value, rng)
 
     def shorter(self, value: tuple[V, ...]) -> Iterator[tuple[V, ...]]:
-        """Without each item; once for a run of equal items."""
+        """The tuple without each item, once for a run of equal items."""
         for i, item in enumerate(value):
             if i == 0 or item != value[i - 1]:
                 yield value[:i] + value[i + 1 :]
 
     def longer(self, value: tuple[V, ...], rng: Generator) -> Iterator[tuple[V, ...]]:
-        """With a fresh item at each place where one may stand."""
+        """The tuple with a new item at each allowed place."""
         for i in range(len(value) if self.insert == "end" else 0, len(value) + 1):
             yield (*value[:i], (self.fresh or self.item).sample(rng), *value[i:])
 
     def changed(self, value: tuple[V, ...], rng: Generator) -> Iterator[tuple[V, ...]]:
-        """With one item changed by one step."""
+        """The tuple with one item changed by one step."""
         for i, item in enumerate(value):
             for other in self.item.neighbours(item, rng):
                 yield (*value[:i], other, *value[i + 1 :])
 
     def crossover(self, a: tuple[V, ...], b: tuple[V, ...], rng: Generator) -> tuple[V, ...]:
-        """One point: the items of one parent before it, of the other after it."""
+        """One-point crossover: the items of one parent before the point, of the other after it."""
         first, last = either((a, b), (b, a), rng)
         cut = int(rng.integers(0, min(len(a), len(b)) + 1))
         return first[:cut] + last[cut:]
@@ -301,8 +301,8 @@ class Items(Generic[V]):
     def difference(self, before: tuple[V, ...], after: tuple[V, ...], name: str) -> list[Change]:
         """`block 3 removed`, `block 4 added`, or what changed in the items that stay.
 
-        Items that went are numbered as they were, the others as they are now. Of all ways to place one gap, the
-        one with the fewest changes is given.
+        Removed items have their old numbers, others their new ones. Of all ways to align the two with one gap, the one
+        with the fewest changes is given.
         """
         if len(before) == len(after):
             return self._pairs(before, list(enumerate(after)))
@@ -310,7 +310,7 @@ class Items(Generic[V]):
         return min((self._with_gap(before, after, start) for start in starts), key=len)
 
     def _with_gap(self, before: tuple[V, ...], after: tuple[V, ...], start: int) -> list[Change]:
-        """The changes if the items that only one of the two has stand together from `start`."""
+        """The changes if the items that only one of the two has are a run from `start` on."""
         size = len(after) - len(before)
         numbers = range(start, start + abs(size))
         numbered = list(enumerate(after))

@@ -1,4 +1,4 @@
-"""What ends a network: hidden layers and linear outputs."""
+"""The end of a network: hidden layers and linear outputs."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ def add_head(net: GraphBuilder, x: Tensor, hidden: Iterable[Hidden], outputs: in
 
 
 def logits(classes: int) -> int:
-    """Outputs of a classifier: two classes need one."""
+    """The number of outputs of a classifier: one for two classes, else one a class."""
     return 1 if classes == 2 else classes
 
 

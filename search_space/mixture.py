@@ -1,8 +1,8 @@
-"""All networks of a space as one: a graph in which some nodes mix what alternatives give (DARTS, arXiv 1806.09055).
+"""All networks of a space as one graph, in which some nodes mix the outputs of alternatives (DARTS, arXiv 1806.09055).
 
-A `Mixture` is what gradient search trains. Each `Decision` has options; `logits` are one number an option, and one more
-for every group of options that may also carry nothing. A softmax over each group says how much of an option is mixed
-in. One option for each decision gives a genotype of the space, whose network is the mixture without the other options.
+Gradient search trains a `Mixture`. Each `Decision` has options. `logits` has one number for each option, and one more
+for every group of options that may also carry nothing. A softmax over each group gives the weight of each option. One
+option for each decision gives a genotype of the space; its network is the mixture without the other options.
 """
 
 import heapq
@@ -18,10 +18,10 @@ from edgevolve.graph import Graph, GraphBuilder, Shape, ShapeError, Tensor, cano
 G = TypeVar("G")
 
 LOGITS = "logits"
-"""What the logits are called among the arrays that a gradient search leaves."""
+"""The name of the logits among the arrays that a gradient search gives."""
 
 OPTIONS, CHANCES = "options", "chances"
-"""What it leaves to be looked at: the options of all decisions in words, and (epochs, options) their probabilities."""
+"""The names of arrays for reports: the options of all decisions in words, and their probabilities (epochs, options)."""
 
 Selection = tuple[int, ...]
 """The option chosen for each decision."""
@@ -35,7 +35,7 @@ class Mix:
 
     @property
     def weight(self) -> str:
-        """What the weights of its options are called among the values of a mixture."""
+        """The name of the weights of its options among the values of a mixture."""
         return f"decision {self.decision}"
 
     def output_shape(self, *inputs: Shape) -> Shape:
@@ -49,13 +49,13 @@ class Mix:
         return ()
 
     def macs(self, *inputs: Shape) -> int:
-        """None: the chosen option costs."""
+        """0: only the chosen option costs."""
         return 0
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One choice: `options` in words, consecutive `groups` of which share a softmax.
+    """One choice among `options`, in words; `groups` are the sizes of consecutive groups that share a softmax.
 
     With `none`, a group may also carry nothing. `skips` says which options do nothing.
     """
@@ -68,13 +68,13 @@ class Decision:
 
     @property
     def size(self) -> int:
-        """How many logits it has."""
+        """The number of its logits."""
         return sum(self.groups) + len(self.groups) * self.none
 
 
 @dataclass(frozen=True, slots=True)
 class Mixture(Generic[G]):
-    """`graph` holds a `Mix` node wherever a decision stands; `genotype` says what a selection is in the space."""
+    """All networks of a space: `graph` has a `Mix` node for each decision; `genotype` maps a selection to the space."""
 
     graph: Graph
     decisions: tuple[Decision, ...]
@@ -82,7 +82,7 @@ class Mixture(Generic[G]):
 
     @property
     def size(self) -> int:
-        """How many logits there are, decision by decision, group by group, in a group first that of nothing."""
+        """The number of logits. They are ordered by decision, then by group; that of nothing is first in a group."""
         return sum(decision.size for decision in self.decisions)
 
     @property
@@ -91,7 +91,7 @@ class Mixture(Generic[G]):
         return tuple(f"{decision.name}: {option}" for decision in self.decisions for option in decision.options)
 
     def probabilities(self, logits: NDArray[Any]) -> list[NDArray[np.float64]]:
-        """For each decision the softmax weight of each option; those of a group that may carry nothing add to less.
+        """For each decision the softmax weight of each option; in a group that may carry nothing they add up to less.
 
         Raises `ValueError` for logits of another mixture.
         """
@@ -109,16 +109,16 @@ class Mixture(Generic[G]):
         return shares
 
     def likely(self, logits: NDArray[Any], threshold: float) -> list[NDArray[np.bool_]]:
-        """For each decision which options are the most likely one or at least as likely as `threshold`."""
+        """For each decision, which options are the likeliest or at least as likely as `threshold`."""
         shares = [share / share.sum() for share in self.probabilities(logits)]
         return [(share >= threshold) | (np.arange(len(share)) == share.argmax()) for share in shares]
 
     def best(self, logits: NDArray[Any], skips: int | None = None, threshold: float = 0.0) -> Iterator[Selection]:
-        """Selections from the most likely on: by the product of their options' weights.
+        """Selections in the order of likelihood, the product of their options' weights.
 
-        Of the decisions of one cell (the name up to the comma), the `skips` that lean most to an option that does
-        nothing may take it, the others may not (the cap of DARTS+, Liang et al. 2019, arXiv 1909.06035). Options that
-        are not `likely` may not either, but where a decision has no others left.
+        Of the decisions of one cell (the name up to the comma), only the `skips` that lean most to an option that does
+        nothing may take it (the cap of DARTS+, Liang et al. 2019, arXiv 1909.06035). Options that are not `likely` are
+        left out, unless a decision has no others.
         """
         scores = [np.log(np.maximum(p, 1e-300)) for p in self.probabilities(logits)]
         if skips is not None:
@@ -131,7 +131,7 @@ class Mixture(Generic[G]):
             yield tuple(int(order[place]) for order, place in zip(orders, places, strict=True))
 
     def _capped(self, scores: list[NDArray[np.float64]], skips: int) -> list[NDArray[np.float64]]:
-        """The scores, of options that do nothing minus infinity for all decisions of a cell but `skips`."""
+        """The scores, with minus infinity for options that do nothing in all decisions of a cell but `skips`."""
         others, margins = [], list[tuple[float, str, int]]()
         for place, (decision, score) in enumerate(zip(self.decisions, scores, strict=True)):
             nothing = np.array(decision.skips or (False,) * len(score))
@@ -145,7 +145,7 @@ class Mixture(Generic[G]):
         return [score if place in free else others[place] for place, score in enumerate(scores)]
 
     def reduced(self, selection: Selection) -> tuple[Graph, dict[str, str]]:
-        """The network of a selection, and what each of its nodes is called in the mixture."""
+        """The network of a selection, and the name in the mixture of each of its nodes."""
         made = {node.output.name: node for node in self.graph.nodes}
         net = GraphBuilder()
         tensors = {x.name: net.input(x.shape, x.dtype) for x in self.graph.inputs}
@@ -165,7 +165,7 @@ class Mixture(Generic[G]):
         return graph, {node.name: names[node.output.name] for node in graph.nodes}
 
     def inherited(self, selection: Selection, values: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Weights of the selected network in canonical form, out of those of the mixture."""
+        """The weights of the selected network in canonical form, from those of the mixture."""
         graph, mixed = self.reduced(selection)
         _, names = canonical(graph)
         roles: dict[str, list[str]] = {}
@@ -184,11 +184,11 @@ class Mixable(Protocol[G]):
     """A space that gradient search can train as one network."""
 
     def mixture(self) -> Mixture[G]:
-        """All of the space, or the part that the mixture's decisions span."""
+        """The mixture of the whole space, or of the part that its decisions span."""
 
 
 def _cheapest(losses: Sequence[NDArray[np.float64]]) -> Iterator[tuple[int, ...]]:
-    """Places in several rising lists, by the sum of what stands there; each combination once."""
+    """Index tuples into several ascending lists, in the order of the sum of the entries; each combination once."""
     first = (0,) * len(losses)
     heap = [(0.0, first)]
     seen = {first}

@@ -1,8 +1,8 @@
-"""Mobile networks for accelerators: a stem, stages of equal blocks, a classifier; all that lies around the families.
+"""Mobile networks for accelerators: a stem, stages of equal blocks, a classifier; a space around the families.
 
 MobileNetV2, EfficientNet-Lite0 and EfficientNet-B0 of width 1 are points of it (`MobileSpace(..., depths=(1, 5))`).
-MnasNet differs by its ReLU, MobileNetV1 by functions after its last convolutions and no skips, MobileNetV3 by
-functions, expansions and squeezed channels of its own and a hidden layer.
+MnasNet differs by its ReLU; MobileNetV1 by functions after its last convolutions and by having no skips; MobileNetV3 by
+its own functions, expansions and squeezed channels, and by a hidden layer.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ from search_space.shared import Either, Path, Program, inherited
 from search_space.shared_path import PartedBuilder, Reading
 
 FILTERS = (8, 16, 24, 32, 40, 48, 64, 80, 96, 112, 128, 160, 192, 256, 320)
-"""Filters of a stage before the width multiplier: those of the families and what lies between."""
+"""Filters of a stage before the width multiplier: those of the families and some in between."""
 
 HEADS = (0, 160, 320, 640, 1280)
 """Filters of the 1×1 convolution before the mean, 0 for none."""
@@ -62,7 +62,7 @@ _LARGEST_REDUCTION = 4
 
 @dataclass(frozen=True, slots=True)
 class Mobile:
-    """`resolution` is the shorter side in pixels, `width_percent` multiplies all filters."""
+    """A genotype; `resolution` is the shorter side in pixels, `width_percent` multiplies all filters."""
 
     resolution: int
     activation: Function
@@ -76,20 +76,20 @@ class Mobile:
 class MobileSpace(DeclaredSpace[Mobile]):
     """A convolution of stride 2, 1 to `max_stages` stages of `depths` blocks, a 1×1 convolution, the mean, logits.
 
-    Blocks are MBConv, fused MBConv or residual with kernels of 3 to 7, with squeeze and excite or without; filters of a
-    stage up to `max_filters`, times 0.5 to 1.25; ReLU6, swish or hard swish throughout. `input_shape` is (height,
-    width, channels). Smaller resolutions come from an average pool of the input, so `resolutions` (shorter sides in
-    pixels) must be whole fractions of it; the default is every one down to a quarter that leaves 8 pixels. No stride
-    halves a side of less than 4 pixels. `blocks`, `activations`, `kernels`, `expansions`, `stems` and `widths`
-    (multipliers) select some of those kinds; `blocks` may also name bottleneck, resnext, shuffle, separable and
-    attention.
-    `max_stem` and `max_head` bound the filters of the stem and of the 1×1 convolution (0: none) before the multiplier.
-    A signal is of (steps, 1, channels): resolutions and strides are along time alone. Raises `ValueError` for
-    impossible sizes.
+    Blocks are MBConv, fused MBConv or residual, with kernels of 3 to 7, with or without squeeze and excite. Stages have
+    up to `max_filters` filters, times 0.5 to 1.25. A network has ReLU6, swish or hard swish throughout. `blocks`,
+    `activations`, `kernels`, `expansions`, `stems` and `widths` (multipliers) select some of these options; `blocks`
+    may also name bottleneck, resnext, shuffle, separable and attention. `max_stem` and `max_head` bound the filters of
+    the stem and of the 1×1 convolution (0: none) before the multiplier.
+
+    `input_shape` is (height, width, channels). Smaller resolutions come from an average pool of the input, so
+    `resolutions` (shorter sides in pixels) must be whole fractions of it; the default is every one down to a quarter
+    that leaves 8 pixels. No stride halves a side of less than 4 pixels. A signal is (steps, 1, channels): resolutions
+    and strides act along time alone. Raises `ValueError` for impossible sizes.
 
     All networks can share one set of weights (`Sharing`): kernel, expansion, filters, width, stem, head, depth, squeeze
-    and excite and resolution are slices; each kind of block and the networks without a head have weights of their own,
-    strides and functions use the same.
+    and excite and resolution are slices. Each kind of block, and networks without a head, have their own weights;
+    strides and functions share them.
     """
 
     max_stages: int = 7
@@ -143,7 +143,7 @@ class MobileSpace(DeclaredSpace[Mobile]):
         )
 
     def _chosen(self, name: str) -> tuple[Any, ...]:
-        """What the space has of a choice, in the order of all."""
+        """The space's options of a choice, in the order of all options."""
         most = self.max_stem if name == "stems" else None
         return tuple(one for one in _CHOICES[name] if one in getattr(self, name) and (most is None or one <= most))
 
@@ -169,7 +169,7 @@ class MobileSpace(DeclaredSpace[Mobile]):
 
     @property
     def program(self) -> Program:
-        """All networks, for one set of weights. Raises `ValueError` where blocks are among those that share none."""
+        """All networks as one program, for shared weights. Raises `ValueError` for blocks that share none."""
         alone = [name for name in self.blocks if name in MORE_BLOCKS]
         if alone:
             raise ValueError(f"{alone[0]} blocks share no weights; {', '.join(BLOCKS)} do")
@@ -191,7 +191,7 @@ class MobileSpace(DeclaredSpace[Mobile]):
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What shrinks, in the order of Once-for-All."""
+        """The parts of a genotype that shrink, in the order of Once-for-All."""
         return ("resolution", "kernel", "depth", "width")
 
     def path(self, genotype: Mobile) -> Path:
@@ -208,7 +208,7 @@ class MobileSpace(DeclaredSpace[Mobile]):
         return Path(program.vector(reading.settings), tuple(reading.uses))
 
     def inherit(self, genotype: Mobile, weights: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """The genotype's weights out of the shared ones. Raises `ValueError` for those of another space."""
+        """The genotype's weights, cut from the shared ones. Raises `ValueError` for those of another space."""
         return inherited(self.path(genotype), self.graph(genotype), self.program, weights)
 
     def mixture(self) -> Mixture[Mobile]:
@@ -218,13 +218,13 @@ class MobileSpace(DeclaredSpace[Mobile]):
         return mobile_mixture(self)
 
     def from_subnet(self, config: Mapping[str, Any]) -> Mobile:
-        """The network of Once-for-All's notation, `wid`, `ks` and so on (`search_space.mobile_subnet`)."""
+        """The genotype of a network in Once-for-All's notation, `wid`, `ks`, ... (`search_space.mobile_subnet`)."""
         from search_space.mobile_subnet import read_subnet
 
         return read_subnet(self, config)
 
     def largest(self, genotype: Mobile, parts: tuple[str, ...]) -> Mobile:
-        """With these parts as large as can be; stages that are added are as the last one."""
+        """The genotype with these parts as large as possible; added stages equal the last one."""
         stages = genotype.stages
         if "depth" in parts:
             stages += stages[-1:] * (self.max_stages - len(stages))
@@ -242,7 +242,7 @@ class MobileSpace(DeclaredSpace[Mobile]):
         return largest
 
     def smallest(self, genotype: Mobile) -> Mobile:
-        """One stage of the least depth, the smallest kernel, width and resolution, no head."""
+        """The genotype with one stage of the least depth, the smallest kernel, width and resolution, and no head."""
         stage = replace(expanded(genotype.stages[0], min(self.expansions)), filters=FILTERS[0], depth=self.depths[0])
         stage = with_kernel(stage, min(self.kernels))
         percent = percent_of(min(self.widths))
@@ -286,11 +286,11 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "stems": STEMS,
     "widths": WIDTHS,
 }
-"""What a space may have fewer of, by the names of its fields."""
+"""The options that a space may restrict, by the name of the field."""
 
 
 def percent_of(width: float) -> int:
-    """A width multiplier as genotypes have it."""
+    """A width multiplier in per cent, as in genotypes."""
     return round(100 * width)
 
 
@@ -331,7 +331,7 @@ def _genome(
 
 
 def _fractions(input_shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The shorter sides that an average pool of whole pixels can bring the input to."""
+    """The shorter sides to which an average pool of whole pixels can bring the input."""
     sides = [side for side in input_shape[:2] if side > 1] or [1]
     return tuple(min(sides) // f for f in range(1, min(sides) + 1) if not any(side % f for side in sides))
 

@@ -42,15 +42,15 @@ _SMALLEST_HALVED = 4
 
 
 def rounded(channels: float) -> int:
-    """The multiple of 8 next to `channels`, at least 8 and no more than a tenth below (MobileNetV2's rule)."""
+    """The multiple of 8 nearest to `channels`, at least 8 and at most a tenth below it (MobileNetV2's rule)."""
     nearest = max(8, int(channels + 4) // 8 * 8)
     return nearest + 8 if nearest < 0.9 * channels else nearest
 
 
 def window(x: Tensor, kernel: int, stride: int) -> tuple[Pair, Pair]:
-    """Kernel and stride on this map: no pixel of the kernel meets padding alone, no side below 4 pixels is halved.
+    """Kernel and stride on this map: no kernel pixel sees only padding, and no side below 4 pixels is halved.
 
-    Of a signal, a map of a single row or column, the longer side alone counts and is halved.
+    For a signal, a map of a single row or column, only the longer side counts and is halved.
     """
     _, height, width, _ = x.shape
     step = stride if shorter_side(x.shape[1:3]) >= _SMALLEST_HALVED else 1
@@ -59,19 +59,19 @@ def window(x: Tensor, kernel: int, stride: int) -> tuple[Pair, Pair]:
 
 
 def shorter_side(sides: tuple[int, ...]) -> int:
-    """In pixels; of a signal, one of whose sides is a pixel, the other one."""
+    """The shorter side in pixels; for a signal, which has a side of one pixel, the other side."""
     return min((side for side in sides if side > 1), default=1)
 
 
 def activated(net: GraphBuilder, op: Conv2D | DepthwiseConv2D | Add, function: Function, *inputs: Tensor) -> Tensor:
-    """An operator and the function that follows it."""
+    """Add an operator and the function after it."""
     if function in _FUSED:
         return net.add(replace(op, activation=_FUSED[function]), *inputs)
     return activation(net, net.add(op, *inputs), function)
 
 
 def activation(net: GraphBuilder, x: Tensor, function: Function) -> Tensor:
-    """The function as operators of their own."""
+    """Add a function as separate operators."""
     if function in _FUSED:
         return net.add(Activate(_FUSED[function]), x)
     if function == "hard_swish":
@@ -80,7 +80,7 @@ def activation(net: GraphBuilder, x: Tensor, function: Function) -> Tensor:
 
 
 def convolution(net: GraphBuilder, x: Tensor, filters: int, kernel: int, stride: int, function: Function) -> Tensor:
-    """A convolution, batch norm and the function."""
+    """A convolution with batch norm and the function."""
     return activated(net, Conv2D(filters, *window(x, kernel, stride), batch_norm=True), function, x)
 
 
@@ -100,7 +100,7 @@ def mbconv(
     squeezed: int = 0,
     gate: Gate = "sigmoid",
 ) -> Tensor:
-    """1×1 to `expanded` channels unless `x` has so many, depthwise, squeeze and excite, linear 1×1; skip if it fits."""
+    """1×1 to `expanded` channels unless `x` has them, depthwise, squeeze and excite, linear 1×1; a skip if it fits."""
     y = x if expanded == x.shape[3] else convolution(net, x, expanded, 1, 1, function)
     y = squeeze_excite(net, _depthwise(net, y, kernel, stride, function), squeezed, function, gate)
     return _skipped(net, x, _linear(net, y, filters, 1))
@@ -116,7 +116,7 @@ def fused_mbconv(
     expanded: int,
     squeezed: int = 0,
 ) -> Tensor:
-    """As `mbconv` with one convolution for the first two; where nothing is expanded, it is the whole block."""
+    """Like `mbconv`, with one convolution in place of the first two; without expansion it is the whole block."""
     narrow = expanded == x.shape[3]
     y = convolution(net, x, filters if narrow else expanded, kernel, stride, function)
     y = squeeze_excite(net, y, squeezed, function)
@@ -126,7 +126,7 @@ def fused_mbconv(
 def residual(
     net: GraphBuilder, x: Tensor, filters: int, kernel: int, stride: int, function: Function, squeezed: int = 0
 ) -> Tensor:
-    """Two convolutions beside the input, which a 1×1 convolution fits where it must; the function after the sum."""
+    """Two convolutions with a skip, which has a 1×1 convolution where shapes differ; the function after the sum."""
     y = _linear(net, convolution(net, x, filters, kernel, stride, function), filters, kernel)
     return _beside(net, x, squeeze_excite(net, y, squeezed, function), filters, stride, function)
 
@@ -141,9 +141,9 @@ def bottleneck(
     squeezed: int = 0,
     groups: int = 1,
 ) -> Tensor:
-    """1×1 to a quarter of `filters`, a convolution, 1×1 back, beside the input; the function after the sum.
+    """1×1 to a quarter of `filters`, a convolution, 1×1 back, with a skip; the function after the sum.
 
-    With `groups` above 1, ResNeXt's block: the convolution is grouped, and of half of `filters`.
+    With `groups` above 1 it is ResNeXt's block: the convolution is grouped and has half of `filters`.
     """
     inner = rounded(filters / (2 if groups > 1 else 4))
     y = convolution(net, x, inner, 1, 1, function)
@@ -155,7 +155,7 @@ def bottleneck(
 def shuffled(
     net: GraphBuilder, x: Tensor, filters: int, kernel: int, stride: int, function: Function, groups: int
 ) -> Tensor:
-    """ShuffleNet's block: grouped 1×1 to a quarter, shuffle, linear depthwise, grouped 1×1 back, beside the input."""
+    """ShuffleNet's block: grouped 1×1 to a quarter, shuffle, linear depthwise, grouped 1×1 back, with a skip."""
     narrow = Conv2D(rounded(filters / 4), (1, 1), groups=groups, batch_norm=True)
     y = channel_shuffle(net, activated(net, narrow, function, x), groups)
     y = net.add(DepthwiseConv2D(*window(y, kernel, stride), batch_norm=True), y)
@@ -164,16 +164,16 @@ def shuffled(
 
 
 def attention(net: GraphBuilder, x: Tensor, filters: int, stride: int, function: Function, heads: int) -> Tensor:
-    """Self-attention of all pixels: `heads` weighted means of values, side by side, 1×1, beside the input.
+    """Self-attention of all pixels: `heads` weighted means of values, side by side, then 1×1, with a skip.
 
-    Each head has queries, keys and values of its own, 1×1 convolutions to its share of `filters`. Weights are the
-    softmax of query times key over the root of their length. The input is brought to `filters` and the stride before.
+    Each head has its own queries, keys and values, 1×1 convolutions to its share of `filters`. Weights are the softmax
+    of query times key over the root of their length. The input is first brought to `filters` and the stride.
     """
     if x.shape[3] != filters or stride > 1:
         x = convolution(net, x, filters, 1, stride, function)
     _, height, width, _ = x.shape
     length = filters // heads
-    root = float(np.float32(length**-0.5))  # as files hold it
+    root = float(np.float32(length**-0.5))  # as files store it
 
     def pixels() -> Tensor:
         return net.add(Reshape((1, height * width, length)), _linear(net, x, length, 1))
@@ -188,9 +188,10 @@ def attention(net: GraphBuilder, x: Tensor, filters: int, stride: int, function:
 
 
 def channel_shuffle(net: GraphBuilder, x: Tensor, groups: int) -> Tensor:
-    """Channels in an order in which each of `groups` equal parts holds some of every part before.
+    """Reorder channels so that each of `groups` equal parts holds channels of every part before.
 
-    Strided slices side by side, the fewer of the two ways to turn a table of channels, (groups, channels / groups).
+    It is a concatenation of strided slices: of the two ways to transpose the table of channels, (groups, channels /
+    groups), the one with fewer slices.
     """
     _, height, width, channels = x.shape
     step = min(groups, channels // groups)
@@ -201,11 +202,11 @@ def channel_shuffle(net: GraphBuilder, x: Tensor, groups: int) -> Tensor:
 
 
 def squeeze_excite(net: GraphBuilder, x: Tensor, squeezed: int, function: Function, gate: Gate = "sigmoid") -> Tensor:
-    """Scale each channel by a gate in its mean through `squeezed` channels; nothing for 0 of them.
+    """Scale each channel by a gate, computed from the means of all channels through `squeezed` channels; 0: no gate.
 
-    A hard sigmoid is relu6(x + 3) / 6. Its 3 is part of the bias before it and its sixth of the kernel after it, so it
-    is written as the ReLU6 of a convolution: the same functions, for one operator less. (Weights then start with
-    some gates closed, which training from nothing does not like; the space uses the sigmoid.)
+    A hard sigmoid is relu6(x + 3) / 6. The 3 is part of the bias before it and the sixth part of the kernel after it,
+    so that it is written as the ReLU6 of a convolution: the same functions with one operator less. (Some gates are then
+    closed at the start, which hurts training from scratch; the space uses the sigmoid.)
     """
     if not squeezed:
         return x
@@ -218,7 +219,7 @@ def squeeze_excite(net: GraphBuilder, x: Tensor, squeezed: int, function: Functi
 
 
 def pooled(net: GraphBuilder, x: Tensor) -> Tensor:
-    """The mean of each channel, as Dense takes it."""
+    """The mean of each channel, (1, channels), as `Dense` takes it."""
     return x if x.shape[1:3] == (1, 1) else net.add(GlobalAveragePool(), x)
 
 
@@ -235,6 +236,6 @@ def _skipped(net: GraphBuilder, x: Tensor, y: Tensor) -> Tensor:
 
 
 def _beside(net: GraphBuilder, x: Tensor, y: Tensor, filters: int, stride: int, function: Function) -> Tensor:
-    """`y` and the input, which a 1×1 convolution fits where it must; the function after the sum."""
+    """The sum of `y` and the input, which gets a 1×1 convolution where shapes differ; then the function."""
     beside = x if x.shape == y.shape else _linear(net, x, filters, 1, stride)
     return activated(net, Add(), function, y, beside)

@@ -1,7 +1,7 @@
-"""ProxylessNAS's part of the mobile space: kernel and expansion of each stage's blocks, and how many blocks there are.
+"""ProxylessNAS's part of the mobile space: kernel and expansion of each stage's blocks, and the number of blocks.
 
 All else is fixed (Cai, Zhu and Han 2019, arXiv 1812.00332): full resolution, filters that grow from stage to stage, and
-every other stage halves the map.
+a map that every other stage halves.
 """
 
 from dataclasses import replace
@@ -16,13 +16,13 @@ from search_space.mobile_blocks import convolution, pooled, rounded, shorter_sid
 from search_space.mobile_stages import MbConv, Stage, add_block
 
 _EXPANSIONS = (2, 4, 6)
-"""Of a space with others, which are all taken."""
+"""The expansions that are chosen from; all of the space's where it has others."""
 _STEM, _WIDTH = 16, 1.0
-"""Or what the space has next to them."""
+"""The fixed stem and width, or the space's nearest."""
 
 
 def mobile_mixture(space: MobileSpace) -> Mixture[Mobile]:
-    """Two decisions a stage: which MBConv all of its blocks are, one of nine at most, and how many it has."""
+    """Two decisions a stage: the MBConv of all its blocks, one of nine at most, and the number of blocks."""
     if "mbconv" not in space.blocks:
         raise ValueError(f"a gradient search needs mbconv blocks; the space has only {', '.join(space.blocks)}")
     base = fixed(space)
@@ -59,7 +59,7 @@ def mobile_mixture(space: MobileSpace) -> Mixture[Mobile]:
 
 
 def fixed(space: MobileSpace) -> Mobile:
-    """What all have in common, with the least kernel, expansion and depth."""
+    """The genotype of what all networks have in common, with the least kernel, expansion and depth."""
     allowed = [f for f in FILTERS if f <= space.max_filters]
     places = np.linspace(min(1, len(allowed) - 1), len(allowed) - 1, space.max_stages).round().astype(int)
     stages = tuple(

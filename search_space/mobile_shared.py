@@ -10,7 +10,7 @@ _KERNEL = 7
 
 
 def place(stage: int, block: int) -> str:
-    """What a block is called, counted from 0."""
+    """The name of a block, both counted from 0."""
     return f"stage {stage}, block {block}"
 
 
@@ -24,7 +24,10 @@ def mobile_program(
     blocks: tuple[str, ...],
     functions: tuple[str, ...],
 ) -> Program:
-    """Of inputs with `channels`, for as many stages and blocks, with at `most` so many filters, stem and head."""
+    """The program for inputs of `channels`, `stages` stages and `depth` blocks each.
+
+    `most` holds the largest numbers of filters of stages, stem and head.
+    """
     return _program(
         channels, units, stages, depth, (most["filters"], most["stem"], most["head"]), expansion, blocks, functions
     )

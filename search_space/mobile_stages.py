@@ -18,7 +18,7 @@ from search_space.mobile_blocks import (
 
 BLOCKS = ("mbconv", "fused_mbconv", "residual")
 MORE_BLOCKS = ("bottleneck", "resnext", "shuffle", "separable", "attention")
-"""Those that a space has when `blocks` names them; they share no weights."""
+"""Blocks that a space has only when `blocks` names them; they share no weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class ResNext:
 
 @dataclass(frozen=True, slots=True)
 class Shuffle:
-    """Grouped 1×1 convolutions around a shuffle and a depthwise one, and a skip."""
+    """Grouped 1×1 convolutions around a shuffle and a depthwise convolution, and a skip."""
 
     kernel: int
     groups: int
@@ -74,7 +74,7 @@ class Shuffle:
 
 @dataclass(frozen=True, slots=True)
 class Separable:
-    """Depthwise, then 1×1."""
+    """A depthwise convolution, then a 1×1 convolution."""
 
     kernel: int
 
@@ -87,7 +87,7 @@ class Attention:
 
     @property
     def kernel(self) -> int:
-        """Its convolutions are 1×1."""
+        """1, since its convolutions are 1×1."""
         return 1
 
 
@@ -101,7 +101,7 @@ TAGS: dict[type, str] = dict(
     )
 )
 GROUPS = (2, 4, 8)
-"""Of grouped convolutions; all numbers of channels are multiples of 8."""
+"""Numbers of groups; all numbers of channels are multiples of 8."""
 ATTENTION_HEADS = (1, 2, 4)
 
 
@@ -130,7 +130,7 @@ def with_kernel(stage: Stage, kernel: int) -> Stage:
 
 
 def add_block(net: GraphBuilder, x: Tensor, block: Block, filters: int, stride: int, function: Function) -> Tensor:
-    """Squeeze to a quarter of the block's input (EfficientNet's rule), of other blocks' filters."""
+    """Add a block. MBConv squeezes to a quarter of its input (EfficientNet's rule), other blocks of their filters."""
     match block:
         case Separable(kernel):
             return separable(net, x, filters, kernel, stride, function)
@@ -152,7 +152,7 @@ def add_block(net: GraphBuilder, x: Tensor, block: Block, filters: int, stride: 
 
 
 def describe_stage(block: Block, filters: int, windows: list[tuple[Pair, Pair]]) -> str:
-    """Blocks of equal kernels together; of the first the stride."""
+    """A stage in words: runs of blocks with equal kernels, with the stride of the first."""
     name = TAGS[type(block)].removesuffix("_mbconv")
     number = str(next((getattr(block, of) for of in ("expansion", "groups", "heads") if hasattr(block, of)), ""))
     halved = "/2" if windows[0][1] != (1, 1) else ""

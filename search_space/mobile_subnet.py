@@ -1,4 +1,4 @@
-"""Once-for-All's notation of a network, as the lecture explains it: `wid`, `ks`, `e`, `d`, `image_size`."""
+"""Reads Once-for-All's notation of a network: `wid`, `ks`, `e`, `d`, `image_size`."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,11 +17,12 @@ KEYS = ("wid", "ks", "e", "d", "image_size")
 def read_subnet(space: MobileSpace, config: Mapping[str, Any]) -> Mobile:
     """The genotype of `config`.
 
-    `d` holds the blocks of each stage, 0 for one that is left out. `ks` and `e`, kernels and expansions, hold a number
-    for each stage, or as many for each as the largest of `space.depths`, of which the first that the stage has count.
-    They must be equal: blocks of a stage are. `wid` is a place among the space's widths, 0 the narrowest; None the
-    widest. `image_size` is in pixels. What the notation leaves open is as in the space's mixture: filters that grow,
-    every other stage halves. Raises `GenotypeError` for what is no network of the space.
+    `d` holds the number of blocks of each stage, 0 for a stage that is left out. `ks` and `e`, kernels and expansions,
+    hold a number for each stage, or for each stage as many as the largest of `space.depths`; then those of the blocks
+    that the stage has count, and must be equal, as the blocks of a stage are. `wid` is an index into the space's
+    widths, 0 for the narrowest; None is the widest. `image_size` is in pixels. What the notation leaves open is as in
+    the space's mixture: filters grow, and every other stage halves. Raises `GenotypeError` for a network that is not in
+    the space.
     """
     for key in config:
         if key not in KEYS:
@@ -68,7 +69,7 @@ def _of_stages(space: MobileSpace, key: str, value: Any, depths: list[int]) -> l
 
 
 def _size(value: Any) -> int:
-    """Of a number, or a list of one."""
+    """The size from a number, or from a list of one number."""
     return _numbers("image_size", value if isinstance(value, list | tuple) else [value])[0]
 
 

@@ -1,8 +1,8 @@
 """The cell space of NAS-Bench-201 (Dong and Yang 2020, arXiv 2001.00326): six edges, five operators, 15 625 cells.
 
-A cell has four nodes; each of its six edges carries one operator from an earlier node to a later one, and a node is
-the sum of what arrives. `none` carries nothing, a node that nothing reaches carries nothing on, and what nobody reads
-is left out. Cells that are the same network are isomorphic; a table of measurements may hold a row for each of them.
+A cell has four nodes. Each of its six edges carries one operator from an earlier node to a later one, and a node is the
+sum of its inputs. `none` carries nothing, a node without inputs carries nothing on, and nodes that nothing reads are
+left out. Cells with the same network are isomorphic; a table of measurements may hold a row for each of them.
 """
 
 from collections.abc import Mapping
@@ -34,23 +34,23 @@ from search_space.declared import DeclaredSpace
 from search_space.genome import Choice, Record, Variable
 
 OPERATORS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-"""What an edge may carry, by the benchmark's own names and in its order."""
+"""The operators of an edge, by the benchmark's names and in its order."""
 
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 """The edges as (from node, to node), in the benchmark's order."""
 
 _ROUTES = (((0, 3),), ((0, 1), (1, 3)), ((0, 2), (2, 3)), ((0, 1), (1, 2), (2, 3)))
-"""The edges of each way from input to output."""
+"""The edges of each path from input to output."""
 
 _PATHS = tuple(path for length in range(4) for path in product(OPERATORS[2:], repeat=length))
-"""What may be met on the way, but skips."""
+"""All sequences of operators along a path, without skips."""
 
 _ONE_HOT_SIZE = 0.03
 _STAGES = 3
 _STEM_CHANNELS = 16
 
 _Term = tuple[str, Tensor]
-"""What a node adds up: its expression in words, and the tensor."""
+"""A term of a node's sum: its expression in words, and the tensor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +69,9 @@ class Cell:
 class NasBench201Space(DeclaredSpace[Cell]):
     """The benchmark's networks: a stem, three stages of `cells` equal cells with 16, 32 and 64 channels, a classifier.
 
-    Between stages stands a residual block of stride 2, as in the paper (its appendix A); the last batch norm, which
+    A residual block of stride 2 separates the stages, as in the paper (its appendix A). The last batch norm, which
     follows a sum and cannot fold into a convolution, is left out. Where no path leads through the cell the network
-    is a constant; what is built then is the stem and the classifier, so that every genotype has a network.
+    would be a constant; stem and classifier are built then, so that every genotype has a network.
     """
 
     cells: int = 5
@@ -91,8 +91,8 @@ class NasBench201Space(DeclaredSpace[Cell]):
     def mutate(self, genotype: Cell, rng: Generator) -> Cell:
         """Choose uniformly among the 24 neighbours whose network differs from the parent's.
 
-        Networks are compared by their cells, which decide them; every cell has such a neighbour, as another
-        operator on the edge from input to output always shows.
+        Networks are compared by their cells, which determine them. Every cell has such a neighbour, since another
+        operator on the edge from input to output always changes the network.
         """
         children = list(self.neighbours(genotype, rng))
         phenotype = cell_hash(genotype)
@@ -108,7 +108,7 @@ class NasBench201Space(DeclaredSpace[Cell]):
         return self._build(genotype, merge=True)
 
     def unmerged_graph(self, genotype: Cell) -> Graph:
-        """The network as it was measured: two equal pools on one tensor, which `graph` makes one node, stay two."""
+        """The network as it was measured: two equal pools on one tensor stay two nodes, while `graph` merges them."""
         return self._build(genotype, merge=False)
 
     def _build(self, genotype: Cell, merge: bool) -> Graph:
@@ -125,11 +125,11 @@ class NasBench201Space(DeclaredSpace[Cell]):
         return _fused(net.build(net.add(Dense(self.units), net.flatten(x))), merge)
 
     def encode(self, genotype: Cell) -> NDArray[float64]:
-        """What the network computes first, then the genotype: 94 numbers.
+        """94 numbers: what the network computes, then the genotype.
 
-        Which of the 40 possible paths from input to output there are, without skips (path encoding; White, Neiswanger
-        and Savani 2021, arXiv 1910.11858); for each operator whether at least 1 to 6 live edges carry it; and one-hot
-        edges at a small part of that size, which tell apart isomorphic cells and say little else.
+        The first 40 say which paths from input to output exist, without skips (path encoding; White, Neiswanger and
+        Savani 2021, arXiv 1910.11858). Then come, for each operator, whether at least 1 to 6 live edges carry it, and
+        one-hot edges with a small weight, which only distinguish isomorphic cells.
         """
         return _encoded(genotype).copy()
 
@@ -144,7 +144,7 @@ class NasBench201Space(DeclaredSpace[Cell]):
 
 @cache
 def cell_hash(cell: Cell) -> str:
-    """Equal for cells that make the same networks, in whatever way their edges say it."""
+    """A hash that is equal for cells with the same network."""
     if not _live_edges(cell):
         return ""
     net = GraphBuilder()
@@ -206,7 +206,7 @@ def _add_operator(net: GraphBuilder, op: str, x: Tensor) -> Tensor:
 
 
 def _add_convolution(net: GraphBuilder, x: Tensor, channels: int, size: int, stride: int = 1) -> Tensor:
-    """ReLU, convolution, batch norm."""
+    """Add ReLU, convolution and batch norm."""
     x = net.add(Activate(Activation.RELU), x)
     return net.add(Conv2D(channels, (size, size), (stride, stride), batch_norm=True), x)
 
@@ -219,7 +219,7 @@ def _add_residual_block(net: GraphBuilder, x: Tensor, channels: int) -> Tensor:
 
 
 def _sum(net: GraphBuilder, terms: list[_Term]) -> _Term:
-    """Add up in the order of the terms' words, so that isomorphic cells give one network."""
+    """Add up the terms in the order of their words, so that isomorphic cells give the same network."""
     ordered = sorted(terms, key=lambda term: (term[0], term[1].name))
     total = ordered[0][1]
     for _, x in ordered[1:]:
@@ -228,7 +228,7 @@ def _sum(net: GraphBuilder, terms: list[_Term]) -> _Term:
 
 
 def _fused(graph: Graph, merge: bool) -> Graph:
-    """The same network with each ReLU in the convolution or sum before it, where nobody else reads that."""
+    """The same network with each ReLU fused into the convolution or sum before it, where nothing else reads that."""
     producers = {node.output.name: node for node in graph.nodes}
     readers = graph.consumers
     fused: set[str] = set()

@@ -1,7 +1,8 @@
-"""What an edge of a cell may carry (`search_space.cells`): convolutions, pools, a skip, nothing.
+"""The primitives on an edge of a cell (`search_space.cells`): convolutions, pools, a skip, nothing.
 
-A primitive is called as in TI's Tiny ML NAS: `conv_bn_relu_5x1` spans five rows and one column. A name says all of it,
-so `conv_bn_relu_1x1` needs no registration; an object of your own with a `name` and `add` is a primitive too.
+Primitives have the names of TI's Tiny ML NAS: `conv_bn_relu_5x1` spans five rows and one column. A name says
+everything,
+so `conv_bn_relu_1x1` needs no registration. An object of your own with a `name` and `add` is a primitive too.
 """
 
 import re
@@ -22,15 +23,15 @@ class Primitive(Protocol):
 
     @property
     def name(self) -> str:
-        """What genotypes call it."""
+        """Its name in genotypes."""
 
     def add(self, net: GraphBuilder, x: Tensor, stride: Pair) -> Tensor:
-        """Run it on `x`, (1, h, w, channels); the map that it gives has the same channels, and h, w over `stride`."""
+        """Add it on `x`, (1, h, w, channels); the output has the same channels, and h, w divided by `stride`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """Nothing at stride 1; else a 1×1 convolution with batch norm and ReLU."""
+    """The identity at stride 1; else a 1×1 convolution with batch norm and ReLU."""
 
     @property
     def name(self) -> str:
@@ -76,7 +77,7 @@ KINDS = ("conv_bn_relu", "sep_conv", "dil_conv", "avg_pool", "max_pool")
 
 
 def primitive(name: str) -> Primitive:
-    """The primitive that a name says. Raises `ValueError` for one that says none."""
+    """The primitive of a name. Raises `ValueError` for a name of none."""
     if name == "skip_connect":
         return Skip()
     match = re.fullmatch(rf"({'|'.join(KINDS)})_(\d{{1,2}})x(\d{{1,2}})", name)

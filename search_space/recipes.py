@@ -1,4 +1,4 @@
-"""What training does to a network, as genes beside the genes of any space."""
+"""Genes of training, in addition to the genes of any space."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -19,26 +19,26 @@ G = TypeVar("G")
 
 Value = bool | int | float | str
 Values = tuple[Value, ...]
-"""One of each gene, in the order of the genes."""
+"""One option of each gene, in the order of the genes."""
 
 _GENES_SHARE = 0.25
-"""How often a mutation changes a gene of the recipe rather than the network, whose neighbours are a hundred times as
-many."""
+"""The share of mutations that change a gene of the recipe, not the network, which has about a hundred times as many
+neighbours."""
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class Genes:
     """A `Variable` of named choices: `Genes(sparsity=(0, 0.25, 0.5), schedule=("cosine", "constant"))`; uniform.
 
-    Numbers are in the order of their size, and a morphism goes to the next one; else it goes to any other. Raises
-    `ValueError` for options that are equal or are no text, number, true or false.
+    Numbers are ordered by size, and a morphism goes to the next one; other options have no order, and a morphism goes
+    to any. Raises `ValueError` for equal options, and for options that are not text, numbers, true or false.
     """
 
     choices: tuple[tuple[str, Choice[Any]], ...]
     width: int
 
     def __init__(self, **options: tuple[Value, ...]) -> None:
-        """Name the genes."""
+        """Take the options of each gene by its name."""
         if not options:
             raise ValueError("name at least one gene, as sparsity=(0, 0.5)")
         choices = tuple((name, _choice(name, values)) for name, values in options.items())
@@ -46,11 +46,11 @@ class Genes:
         object.__setattr__(self, "width", sum(choice.width for _, choice in choices))
 
     def sample(self, rng: Generator) -> Values:
-        """Draw each."""
+        """Draw each gene."""
         return tuple(choice.sample(rng) for _, choice in self.choices)
 
     def neighbours(self, value: Values, rng: Generator) -> Iterator[Values]:
-        """Change one by one step."""
+        """Change one gene by one step."""
         for place, (_, choice) in enumerate(self.choices):
             for other in choice.neighbours(value[place], rng):
                 yield (*value[:place], other, *value[place + 1 :])
@@ -65,7 +65,7 @@ class Genes:
         return [x for (_, choice), chosen in zip(self.choices, value, strict=True) for x in choice.encode(chosen)]
 
     def to_json(self, value: Values) -> dict[str, Json]:
-        """An object with one key a gene."""
+        """An object with one key for each gene."""
         return {name: choice.to_json(chosen) for (name, choice), chosen in zip(self.choices, value, strict=True)}
 
     def from_json(self, value: object, path: str) -> Values:
@@ -88,15 +88,15 @@ class Genes:
 
 @dataclass(frozen=True, slots=True)
 class Trained(Generic[G]):
-    """A genotype of the space within, and what training does to its network."""
+    """A genotype of the inner space, and the options of the recipe's genes."""
 
     network: G
     recipe: Values
 
 
-@dataclass(frozen=True, init=False)  # slots would let properties be assigned
+@dataclass(frozen=True, init=False)  # with slots, properties could be assigned
 class Recipes(Generic[G]):
-    """The networks of `space`, each with choices of how it is trained.
+    """The networks of `space`, each with choices for its training.
 
     With `Recipes(space, sparsity=(0, 0.25, 0.5, 0.75), bits=(8, 4))` the recipe of a candidate is, for example,
     `{"sparsity": 0.5, "bits": 8}`, added to the recipe of the space itself. Stages of training read their own keys;
@@ -108,14 +108,14 @@ class Recipes(Generic[G]):
     genes: Genes
 
     def __init__(self, space: SearchSpace[G], /, **choices: tuple[Value, ...]) -> None:
-        """Name the choices."""
+        """Take the options of each choice by its name."""
         if isinstance(space, type) or not isinstance(space, SearchSpace):
             raise ValueError(f"Recipes: write Recipes(space, sparsity=(0, 0.5)); {shown(space)} is not a search space")
         object.__setattr__(self, "space", space)
         object.__setattr__(self, "genes", Genes(**choices))
 
     def as_json(self) -> dict[str, Any]:
-        """For the journal."""
+        """The space's JSON form, for the journal."""
         return {"space": self.space, "choices": {name: choice.options for name, choice in self.genes.choices}}
 
     @property
@@ -134,20 +134,20 @@ class Recipes(Generic[G]):
         return getattr(self.space, "outputs", None)
 
     def networks(self, recipe: Values) -> SearchSpace[G]:
-        """The space of the networks that go with these genes: the same for all, or of equal genes."""
+        """The space of the networks for these genes; here the same for all genes."""
         return self.space
 
     def network_shape(self, genotype: Trained[G]) -> tuple[int, ...]:
-        """What the network takes: an example, or the features that the space within makes of one."""
+        """The shape of the network's input: an example's, or that of the features that the inner space computes."""
         inner = self.space
         return inner.network_shape(genotype.network) if isinstance(inner, WithFrontEnd) else inner.input_shape
 
     def beside(self, genotype: Trained[G]) -> Mapping[str, float]:
-        """What the space within puts beside the network on the device; nothing for most."""
+        """The costs that the inner space adds on the device beside the network; empty for most spaces."""
         return self.space.beside(genotype.network) if isinstance(self.space, WithFrontEnd) else {}
 
     def recipe(self, genotype: Trained[G]) -> Mapping[str, Json]:
-        """How the network is trained. Raises `ValueError` if the inner space gives the same key."""
+        """The recipe of the training, by name. Raises `ValueError` if the inner space gives the same key."""
         inner = dict(self.space.recipe(genotype.network)) if isinstance(self.space, WithRecipe) else {}
         chosen = self.genes.to_json(genotype.recipe)
         if twice := inner.keys() & chosen.keys():
@@ -159,7 +159,7 @@ class Recipes(Generic[G]):
         return Trained(self.space.sample(rng), self.genes.sample(rng))
 
     def mutate(self, genotype: Trained[G], rng: Generator) -> Trained[G]:
-        """Change a gene of the recipe one time in four, else the network; the other where one cannot be changed."""
+        """Change a gene of the recipe one time in four, else the network; if one cannot change, the other does."""
         others = list(self.genes.neighbours(genotype.recipe, rng))
         try:
             network = self.networks(genotype.recipe).mutate(genotype.network, rng)
@@ -184,14 +184,14 @@ class Recipes(Generic[G]):
             yield Trained(genotype.network, recipe)
 
     def graph(self, genotype: Trained[G]) -> Graph:
-        """The network before training; genes of bits are in it, so that bounds hold for what is exported."""
+        """The network before training; it has the bits that genes choose, so that bounds hold for the exported file."""
         chosen = self.genes.to_json(genotype.recipe)
         graph = self.networks(genotype.recipe).graph(genotype.network)
         bits = bits_in(chosen)
         return with_bits(graph, **bits) if bits else graph
 
     def encode(self, genotype: Trained[G]) -> NDArray[float64]:
-        """The network's row, then the recipe's."""
+        """The network's encoding, then the recipe's."""
         return np.concatenate([self.space.encode(genotype.network), self.genes.encode(genotype.recipe)])
 
     def describe(self, genotype: Trained[G]) -> str:
@@ -221,21 +221,21 @@ class Recipes(Generic[G]):
 
 
 def networks_of(space: Any) -> Any:
-    """The space whose networks these are: the one within `Recipes`, which share its weights, else the space itself."""
+    """The space of the networks alone: the one inside `Recipes`, whose weights are shared, else the space itself."""
     while type(space) is Recipes:
         space = space.space
     return space
 
 
 def inherited_by(space: Any, genotype: Any, weights: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
-    """The genotype's own weights out of these, where networks of the space inherit; else these as they are."""
+    """The genotype's own weights made of `weights`, where the space is `Elastic`; else `weights` unchanged."""
     while type(space) is Recipes:
         space, genotype = space.space, genotype.network
     return space.inherit(genotype, weights) if isinstance(space, Elastic) else weights
 
 
 def _choice(name: str, values: object) -> Choice[Any]:
-    """Numbers in order, else a choice without one."""
+    """An ordered choice for numbers, else one without order."""
     if not isinstance(values, tuple) or not values:
         raise ValueError(f"gene {name}: give a tuple of options, as {name}=(0, 0.5), not {shown(values)}")
     for value in values:

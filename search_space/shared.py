@@ -1,8 +1,8 @@
 """One set of weights for all networks of a space (Cai et al. 2020, Once-for-All, arXiv 1908.09791), as plain data.
 
-A `Program` says which layers there can be and how they hang together. A network of the space is a path through it: a
-vector of whole numbers that says which layers run and how much of their kernels they use. What runs a program
-is in `edgevolve.training.shared_forward`; what reads a path off a network is in `search_space.shared_path`.
+A `Program` says which layers there can be and how they are connected. A network of the space is a path through it: a
+vector of whole numbers that says which layers run and how much of their kernels they use.
+`edgevolve.training.shared_forward` runs a program; `search_space.shared_path` reads a path from a network.
 """
 
 import math
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgevolve.graph import Conv2D, Dense, DepthwiseConv2D, Graph, Shape, canonical
 
 FUNCTIONS = ("none", "relu", "relu6", "hard_swish", "swish")
-"""What may follow a layer; a path holds the place in this tuple."""
+"""The functions that may follow a layer; a path holds the index in this tuple."""
 
 G_in = TypeVar("G_in", contravariant=True)
 G = TypeVar("G")
@@ -26,11 +26,11 @@ G = TypeVar("G")
 class Layer:
     """A layer whose weights all networks share; a path takes a part of its kernel.
 
-    `kernel` is the largest: (height, width, channels, filters), of a depthwise layer (height, width, channels, 1), of a
-    dense one (height, width, channels, units) for the map that it flattens. Of height and width a convolution takes the
-    middle, a dense layer the upper left; of channels and filters the first. `norm` says whether batch norm follows
-    (else a bias), None where the network says it. A path holds for it: whether it runs, height, width, channels,
-    filters, stride, norm, function.
+    `kernel` is the shape of the largest kernel: (height, width, channels, filters), for a depthwise layer (height,
+    width, channels, 1), for a dense one (height, width, channels, units) of the map that it flattens. Of height and
+    width a convolution takes the middle, a dense layer the upper left; of channels and filters both take the first.
+    `norm` says whether batch norm follows or a bias; None leaves it to the network. A path holds for a layer: whether
+    it runs, height, width, channels, filters, stride, norm, function.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Layer:
 
     @property
     def filters(self) -> int:
-        """The most channels that it gives."""
+        """The largest number of output channels."""
         return self.kernel[2] if self.kind == "depthwise" else self.kernel[3]
 
 
@@ -60,14 +60,14 @@ class Excite:
 
 @dataclass(frozen=True, slots=True)
 class Keep:
-    """Put `x` into another register."""
+    """Copy `x` into another register."""
 
     register: str
 
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """Put one of some registers into `x`; a path holds which, counted from 1, or 0 for `x` itself."""
+    """Copy one of some registers into `x`; a path holds which one, counted from 1, or 0 for `x` itself."""
 
     name: str
     registers: tuple[str, ...]
@@ -75,7 +75,7 @@ class Recall:
 
 @dataclass(frozen=True, slots=True)
 class AddUp:
-    """Add a register to `x`; a path holds whether it does, and the function that follows."""
+    """Add a register to `x`; a path holds whether it runs, and the function that follows."""
 
     name: str
     register: str
@@ -92,9 +92,10 @@ class Pool:
 
 @dataclass(frozen=True, slots=True)
 class Gather:
-    """Pool `x` by windows that do not overlap, pad it below and to the right, and add it to a register or begin it.
+    """Pool `x` by windows that do not overlap, pad it at the bottom and right, and add it to a register or start one.
 
-    A path holds height and width of the window, rows below, columns to the right, and whether it begins.
+    A path holds height and width of the window, rows at the bottom, columns on the right, and whether it starts the
+    register.
     """
 
     name: str
@@ -108,7 +109,7 @@ class Mean:
 
 @dataclass(frozen=True, slots=True)
 class Either:
-    """One of several sequences, or none; a path holds which, counted from 1."""
+    """One of several sequences of steps, or none; a path holds which one, counted from 1."""
 
     name: str
     branches: tuple[tuple[str, tuple["Step", ...]], ...]
@@ -117,7 +118,7 @@ class Either:
 Step = Layer | Excite | Keep | Recall | AddUp | Pool | Gather | Mean | Either
 
 WIDTHS: Mapping[type, int] = {Layer: 8, Excite: 1, Keep: 0, Recall: 1, AddUp: 2, Pool: 2, Gather: 5, Mean: 0, Either: 1}
-"""How many whole numbers a path holds for a step, beside those of the steps within it."""
+"""The number of whole numbers that a path holds for a step, without those of steps inside it."""
 
 Settings = dict[str, tuple[int, ...]]
 """A path by the names of its steps; a step that does not run is left out."""
@@ -125,9 +126,9 @@ Settings = dict[str, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """Channels that only layers within one block see, so that any order of theirs is as good.
+    """Channels that only layers within one block see, so that their order does not matter.
 
-    `by` is the kernel that reads them, along axis 2; `arrays` are all arrays that have them, with the axis.
+    `by` is the kernel that reads them, along axis 2; `arrays` are all arrays that have them, each with its axis.
     """
 
     by: str
@@ -136,7 +137,7 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """All networks of a space: steps on the registers `x`, which begins as the input, and others."""
+    """All networks of a space: steps on registers, of which `x` holds the input at the start."""
 
     steps: tuple[Step, ...]
     hidden: tuple[Hidden, ...] = ()
@@ -151,7 +152,7 @@ class Program:
 
     @property
     def offsets(self) -> dict[str, int]:
-        """Where the numbers of a step begin in a path; those of a step without a name are none."""
+        """The index in a path of the first number of each step, by name; steps without a name have none."""
         offsets, begin = {}, 0
         for step in self:
             if width := WIDTHS[type(step)]:
@@ -164,12 +165,12 @@ class Program:
 
     @property
     def width(self) -> int:
-        """How many numbers a path has."""
+        """The length of a path."""
         return sum(WIDTHS[type(step)] for step in self)
 
     @property
     def shapes(self) -> dict[str, Shape]:
-        """Every shared array: kernel, bias where there may be one, and where batch norm may follow its four vectors."""
+        """The shape of every shared array: kernels, and biases and the four vectors of batch norm where possible."""
         shapes: dict[str, Shape] = {}
         for layer in self.layers:
             shapes[f"{layer.name}/kernel"] = layer.kernel
@@ -180,7 +181,7 @@ class Program:
 
     @property
     def size(self) -> int:
-        """Numbers in all shared arrays."""
+        """The number of elements of all shared arrays."""
         return sum(math.prod(shape) for shape in self.shapes.values())
 
     def vector(self, settings: Settings) -> NDArray[np.int32]:
@@ -196,7 +197,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What a network uses of a layer: the layer's name and `height`, `width`, `channels`, `filters` of its kernel."""
+    """What a network uses of a layer: height, width, channels and filters of its kernel, and whether batch norm."""
 
     layer: Layer
     height: int
@@ -206,7 +207,7 @@ class Use:
     norm: bool
 
     def parts(self) -> dict[str, tuple[slice, ...]]:
-        """The part of each shared array, by role."""
+        """The used part of each shared array, by role."""
         tall, wide = self.layer.kernel[:2]
         top, left = (0, 0) if self.layer.kind == "dense" else ((tall - self.height) // 2, (wide - self.width) // 2)
         window = slice(top, top + self.height), slice(left, left + self.width)
@@ -217,7 +218,7 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A network's way through the program: `vector`, and what its nodes with a kernel use, in their order."""
+    """A network's path through the program: its `vector`, and what its nodes with a kernel use, in their order."""
 
     vector: NDArray[np.int32]
     uses: tuple[Use, ...]
@@ -225,30 +226,30 @@ class Path:
 
 @runtime_checkable
 class Sharing(Protocol[G]):
-    """A space all of whose networks can share one set of weights."""
+    """A space whose networks can all share one set of weights."""
 
     @property
     def program(self) -> Program:
-        """All networks."""
+        """All networks as one program."""
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """What of a genotype can be made larger and smaller by slices, in the order in which shrinking frees it."""
+        """The parts of a genotype that slices make larger or smaller, in the order in which shrinking frees them."""
 
     def path(self, genotype: G) -> Path:
         """The genotype's way through the program."""
 
     def largest(self, genotype: G, parts: tuple[str, ...]) -> G:
-        """The genotype with these parts as large as can be; what is no matter of size stays."""
+        """The genotype with these parts as large as possible; choices without a size stay."""
 
     def smallest(self, genotype: G) -> G:
-        """The genotype with every part as small as can be."""
+        """The genotype with every part as small as possible."""
 
 
 def inherited(
     path: Path, graph: Graph, program: Program, shared: Mapping[str, NDArray[Any]]
 ) -> dict[str, NDArray[Any]]:
-    """A network's weights out of the shared ones, by the names of its canonical form.
+    """A network's weights, cut from the shared ones, by the names of its canonical form.
 
     Raises `ValueError` where `shared` are not the arrays of the program.
     """
@@ -268,10 +269,10 @@ def inherited(
 
 
 def transformed(use: Use, shared: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
-    """The layer's kernel for windows of this size, in an array of the largest's shape.
+    """The layer's kernel for windows of this size, in an array of the shape of the largest kernel.
 
-    Where there are matrices `NAME/5x5` and so on, the middle of each kernel is that of the next larger one times the
-    matrix, as in Once-for-All; else all share it.
+    Where there are matrices `NAME/5x5` and so on, a smaller kernel is the middle of the next larger one times the
+    matrix, as in Once-for-All; else all sizes share the middle.
     """
     name, kernel = use.layer.name, shared[f"{use.layer.name}/kernel"]
     side = max(use.height, use.width)
@@ -286,7 +287,7 @@ def transformed(use: Use, shared: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
 
 
 def transforms(program: Program) -> dict[str, Shape]:
-    """The matrices of `transformed`, for every square kernel of more than 3 pixels: side squared, each way."""
+    """The shapes (side², side²) of the matrices of `transformed`, for every square kernel of more than 3 pixels."""
     shapes: dict[str, Shape] = {}
     for layer in program.layers:
         if layer.kind != "dense" and layer.kernel[0] == layer.kernel[1]:
@@ -296,7 +297,7 @@ def transforms(program: Program) -> dict[str, Shape]:
 
 
 def check_shared(program: Program, shared: Mapping[str, NDArray[Any]]) -> None:
-    """Raise `ValueError` unless these are the arrays of the program; those of `transforms` may be there."""
+    """Raise `ValueError` unless these are the arrays of the program; those of `transforms` are optional."""
     wanted = program.shapes
     optional = transforms(program)
     for name, shape in wanted.items():
@@ -310,7 +311,7 @@ def check_shared(program: Program, shared: Mapping[str, NDArray[Any]]) -> None:
 
 
 ABOUT = "about"
-"""Name of the array beside shared weights that says in JSON what they were trained for."""
+"""The name of the array, among shared weights, that says in JSON what they were trained for."""
 
 
 def _every(steps: tuple[Step, ...]) -> Iterator[Step]:

@@ -1,7 +1,7 @@
-"""A network's path through a program, read off the network itself: what is built is what runs.
+"""Reads a network's path through a program from the network itself: what is built is what runs.
 
-The builder says which nodes belong to which part of the program; within a part each node is taken by the first step
-left that has such an operator. A node that no step takes is an error, so that a path never leaves anything out.
+The builder says which nodes belong to which part of the program. Within a part each node is taken by the first
+remaining step with such an operator. A node that no step takes is an error, so that a path never leaves anything out.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,19 +42,19 @@ from search_space.shared import (
 
 
 class PartedBuilder(GraphBuilder):
-    """A builder that remembers which nodes belong to which part of a program."""
+    """A builder that records which nodes belong to which part of a program."""
 
     def __init__(self, merge: bool = True) -> None:
-        """Without `merge` every part has nodes of its own."""
+        """Without `merge`, every part has its own nodes."""
         super().__init__(merge)
         self._parts: list[tuple[str, str, int]] = []
 
     def part(self, name: str, branch: str = "") -> None:
-        """What comes from now on belongs to the part `name`, of an `Either` its branch."""
+        """Later nodes belong to the part `name`, and to this branch of an `Either`."""
         self._parts.append((name, branch, len(self)))
 
     def parts(self, graph: Graph) -> list[tuple[str, str, tuple[Node, ...]]]:
-        """Every part of the graph that was built: name, branch and nodes."""
+        """Every part of the built graph: name, branch and nodes."""
         ends = [*(begin for _, _, begin in self._parts[1:]), len(graph.nodes)]
         return [
             (name, kind, graph.nodes[begin:end]) for (name, kind, begin), end in zip(self._parts, ends, strict=True)
@@ -63,22 +63,22 @@ class PartedBuilder(GraphBuilder):
 
 @dataclass(slots=True)
 class Nodes:
-    """The nodes of a part, those that a step has taken left out."""
+    """The nodes of a part that no step has taken yet."""
 
     left: list[Node]
 
     def is_next(self, *kinds: type) -> bool:
-        """Whether the next one has such an operator."""
+        """Whether the next node has such an operator."""
         return bool(self.left) and isinstance(self.left[0].op, kinds)
 
     def take(self) -> Node:
-        """The next one."""
+        """Take the next node."""
         return self.left.pop(0)
 
 
 @dataclass(slots=True)
 class Reading:
-    """What was read of a network up to now: settings, and what its nodes with a kernel use, in their order."""
+    """What was read of a network so far: settings, and what its nodes with a kernel use, in their order."""
 
     settings: Settings = field(default_factory=dict)
     uses: list[Use] = field(default_factory=list)
@@ -136,7 +136,7 @@ def _fits(layer: Layer, left: Sequence[Node]) -> bool:
 
 
 def _function(op: Op, node: Node, nodes: Nodes) -> str:
-    """The function after a node: fused, or as nodes of its own, which are taken."""
+    """The function after a node: fused, or as separate nodes, which are taken."""
     fused: Any = getattr(op, "activation", Activation.NONE)
     if fused is not Activation.NONE or not nodes.is_next(Activate) or nodes.left[0].inputs[0] != node.output:
         return str(fused.value)
@@ -187,7 +187,7 @@ def _mean(reading: Reading, step: Mean, nodes: Nodes) -> None:
 
 
 def _nothing(reading: Reading, step: Step, nodes: Nodes) -> None:
-    """No node stands for it."""
+    """A step that has no nodes."""
 
 
 _TAKE: dict[type, Callable[[Reading, Any, Nodes], None]] = {

@@ -1,4 +1,4 @@
-"""What a search space answers, and how it refuses."""
+"""The interface of search spaces, and their errors."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -10,27 +10,27 @@ from numpy.typing import NDArray
 from edgevolve.graph import Graph
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
-"""What `json.dumps` writes and `json.loads` reads."""
+"""A value that `json.dumps` writes and `json.loads` reads."""
 
 G = TypeVar("G")
 G_in = TypeVar("G_in", contravariant=True)
 
 
 class GenotypeError(ValueError):
-    """A JSON value is no genotype of the space; the message says where and why."""
+    """A JSON value is not a genotype of the space; the message says where and why."""
 
 
 class DegenerateSpaceError(RuntimeError):
-    """The space seems to hold one phenotype only, so nothing can be mutated."""
+    """The space seems to have only one phenotype, so that nothing can be mutated."""
 
 
 @runtime_checkable
 class SearchSpace(Protocol[G]):
     """A set of networks with a neighbourhood; `G` is its genotype, frozen and hashable.
 
-    A genotype is what algorithms handle, its graph is the phenotype; two phenotypes are the same when
-    their `graph_hash` is, and the recipe of a space that has some (`WithRecipe`). All randomness comes from `rng`;
-    equal generators give equal results.
+    Algorithms handle genotypes; the graph of a genotype is its phenotype. Two phenotypes are the same if their
+    `graph_hash` and, in a space with recipes (`WithRecipe`), their recipes are. All randomness comes from `rng`; equal
+    generators give equal results.
     """
 
     @property
@@ -39,9 +39,9 @@ class SearchSpace(Protocol[G]):
 
     @property
     def classes(self) -> int | None:
-        """Number of classes; a network has one logit for two classes, else one a class.
+        """The number of classes; a network has one logit for two classes, else one a class.
 
-        None of a space of networks that give values; then `outputs` says how many.
+        None for networks that give values; then `outputs` is their number.
         """
 
     def sample(self, rng: Generator) -> G:
@@ -54,19 +54,19 @@ class SearchSpace(Protocol[G]):
         """
 
     def crossover(self, a: G, b: G, rng: Generator) -> G:
-        """Mix two genotypes; every part of the child stands in a parent."""
+        """Mix two genotypes; every part of the child is a part of a parent."""
 
     def neighbours(self, genotype: G, rng: Generator) -> Iterator[G]:
-        """Every one-step morphism once, never the genotype itself; `rng` draws the parts that are new."""
+        """Every one-step change once, never the genotype itself; `rng` draws new parts."""
 
     def graph(self, genotype: G) -> Graph:
         """The network. Every genotype has one."""
 
     def encode(self, genotype: G) -> NDArray[float64]:
-        """A vector for surrogate models, of the same length for every genotype, in [0, 1], one to one."""
+        """A vector in [0, 1] for surrogate models, of one length, different for different genotypes."""
 
     def describe(self, genotype: G) -> str:
-        """One line for people."""
+        """The network in words, one line."""
 
     def difference(self, before: G, after: G) -> str:
         """What changed, in words: `block 2, layer 1: filters 12 → 15`."""
@@ -83,30 +83,30 @@ class WithRecipe(Protocol[G_in]):
     """A space whose genotypes also say how a network is trained."""
 
     def recipe(self, genotype: G_in) -> Mapping[str, Json]:
-        """What training does to the network beside its shape: sparsity, bits, learning rate; empty for nothing.
+        """How the network is trained: sparsity, bits, learning rate and the like; empty for the configuration's way.
 
-        It is part of the phenotype, and travels to the task in `Job.recipe`.
+        It is part of the phenotype, and reaches the task as `Job.recipe`.
         """
 
 
 @runtime_checkable
 class WithFrontEnd(Protocol[G_in]):
-    """A space whose genotypes also say what is computed of an example before the network."""
+    """A space whose genotypes also choose the front end before the network."""
 
     def network_shape(self, genotype: G_in) -> tuple[int, ...]:
-        """(height, width, channels) of what the network takes."""
+        """The shape of the network's input, (height, width, channels)."""
 
     def beside(self, genotype: G_in) -> Mapping[str, float]:
-        """What else the device needs, to be added to the network's metrics; empty for nothing.
+        """The front end's costs, which are added to the network's metrics; empty for none.
 
-        Bytes under `arena_bytes` and `flash_bytes`; under `float_operations` and `integer_operations` how many there
-        are for an example, which take time where a device says how much.
+        `arena_bytes` and `flash_bytes` are bytes; `float_operations` and `integer_operations` are numbers of operations
+        for an example, which take time where the device predicts it.
         """
 
 
 @runtime_checkable
 class Elastic(Protocol[G_in]):
-    """A space whose genotypes can take over weights of another, or weights that all share."""
+    """A space whose genotypes can inherit weights of another genotype, or shared weights."""
 
     def inherit(self, genotype: G_in, weights: Mapping[str, NDArray[Any]]) -> Mapping[str, NDArray[Any]]:
-        """First weights for the genotype's network. Raises `ValueError` where these hold none for it."""
+        """Initial weights for the genotype's network. Raises `ValueError` where `weights` have none for it."""

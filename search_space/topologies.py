@@ -2,8 +2,8 @@
 
 DS-CNN S (Zhang et al. 2017, arXiv 1711.07128), MobileNetV1 of width 0.25 (Howard et al. 2017, arXiv 1704.04861),
 ResNet-8 and the fully connected autoencoder are layer by layer those of MLPerf Tiny (Banbury et al. 2021, arXiv
-2106.07597; the files are those of its repository, mlcommons/tiny). The 1-D networks are those that TinyTNAS published
-(Saha et al. 2024, arXiv 2408.16535). All are as deployed, batch norm folded, and end in logits or values.
+2106.07597; the files of its repository, mlcommons/tiny). The 1-D networks are those of TinyTNAS (Saha et al. 2024,
+arXiv 2408.16535). All are as deployed, with batch norm folded, and end in logits or values.
 """
 
 import math
@@ -43,10 +43,10 @@ def topology(name: str, input_shape: Shape | None = None, outputs: int | None = 
 
     Args:
         name: one of `TOPOLOGIES`.
-        input_shape: (height, width, channels); that published unless given. The 1-D networks take (steps, 1, channels)
+        input_shape: (height, width, channels); by default the published one. The 1-D networks take (steps, 1, channels)
             or (1, steps, channels), the autoencoder any shape. Kernels are cut to the map where it is smaller.
-        outputs: how many values the network gives: classes, or 1 for a binary network. Those published unless given;
-            an autoencoder gives as many as it takes.
+        outputs: the number of outputs: classes, or 1 for a binary network; by default the published one. An autoencoder
+            has as many outputs as inputs.
 
     Raises:
         ValueError: for an unknown name, or an input or number of outputs that the network cannot have.
@@ -71,7 +71,7 @@ def topology(name: str, input_shape: Shape | None = None, outputs: int | None = 
 
 
 def topologies_for(input_shape: Shape, reconstructs: bool) -> tuple[str, ...]:
-    """Names of those that such an input makes sense for, an autoencoder alone where it `reconstructs` its input."""
+    """The names of the networks for such an input; the autoencoder alone if a network `reconstructs` its input."""
     if reconstructs:
         return tuple(name for name, plan in TOPOLOGIES.items() if plan.body is _autoencoder)
     if len(input_shape) != 3:
@@ -94,7 +94,7 @@ def _separable(net: GraphBuilder, x: Tensor, filters: int, stride: int = 1) -> T
 
 
 def _window(x: Tensor, kernel: tuple[int, int]) -> tuple[int, int]:
-    """The kernel, cut to what some pixel of the map can meet."""
+    """The kernel, cut to the part that reaches a pixel of the map."""
     return min(kernel[0], 2 * x.shape[1] - 1), min(kernel[1], 2 * x.shape[2] - 1)
 
 

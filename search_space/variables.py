@@ -1,4 +1,4 @@
-"""One gene each: a whole number, a choice, a yes or no."""
+"""Single genes: a whole number, a choice, a flag."""
 
 import math
 from collections.abc import Collection, Iterator
@@ -14,7 +14,7 @@ Option = TypeVar("Option", str, int)
 
 
 class Change(NamedTuple):
-    """One thing that differs between two values: where, from the outside in, and what."""
+    """One difference between two values: where, from the outside in, and what."""
 
     where: tuple[str, ...]
     what: str
@@ -24,17 +24,17 @@ class Change(NamedTuple):
 
 
 class Variable(Protocol[V]):
-    """A set of values with a neighbourhood: what a genome is made of. `V` is frozen and hashable."""
+    """A set of values with a neighbourhood, a building block of genomes. `V` is frozen and hashable."""
 
     @property
     def width(self) -> int:
         """Length of every encoding."""
 
     def sample(self, rng: Generator) -> V:
-        """Draw a value; every value has a chance."""
+        """Draw a value; every value is possible."""
 
     def neighbours(self, value: V, rng: Generator) -> Iterator[V]:
-        """Every one-step change of `value` once; `rng` draws whatever is new."""
+        """Every one-step change of `value` once; `rng` draws new parts."""
 
     def crossover(self, a: V, b: V, rng: Generator) -> V:
         """Mix two values."""
@@ -49,7 +49,7 @@ class Variable(Protocol[V]):
         """Read and check a value. Raises `GenotypeError` that names `path`."""
 
     def difference(self, before: V, after: V, name: str) -> list[Change]:
-        """What differs, in words, for a variable called `name`; empty for equal values."""
+        """The differences in words, for a variable called `name`; empty for equal values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class IntRange:
         return either(a, b, rng)
 
     def encode(self, value: int) -> list[float]:
-        """The place between the bounds."""
+        """The relative place between the bounds."""
         return [(value - self.low) / max(self.high - self.low, 1)]
 
     def to_json(self, value: int) -> Json:
@@ -129,7 +129,7 @@ class Choice(Generic[Option]):
 
     @property
     def width(self) -> int:
-        """1 where ordered, else one an option."""
+        """1 if ordered, else the number of options."""
         return 1 if self.ordered else len(self.options)
 
     def sample(self, rng: Generator) -> Option:
@@ -137,7 +137,7 @@ class Choice(Generic[Option]):
         return self.options[int(rng.integers(0, len(self.options)))]
 
     def neighbours(self, value: Option, rng: Generator) -> Iterator[Option]:
-        """The other options, or where `ordered` those next to `value`."""
+        """The other options, or if `ordered` those next to `value`."""
         index = self.options.index(value)
         for i, option in enumerate(self.options):
             if i != index and (not self.ordered or abs(i - index) == 1):
@@ -148,7 +148,7 @@ class Choice(Generic[Option]):
         return either(a, b, rng)
 
     def encode(self, value: Option) -> list[float]:
-        """The place in the order, or one-hot without one."""
+        """The relative place in the order, or one-hot without an order."""
         index = self.options.index(value)
         if self.ordered:
             return [index / max(len(self.options) - 1, 1)]
@@ -185,7 +185,7 @@ class Flag:
         return 1
 
     def sample(self, rng: Generator) -> bool:
-        """Draw it."""
+        """Draw the flag."""
         return bool(rng.random() < self.probability)
 
     def neighbours(self, value: bool, rng: Generator) -> Iterator[bool]:
@@ -216,7 +216,7 @@ class Flag:
 
 
 def either(a: V, b: V, rng: Generator) -> V:
-    """One of two values, evenly."""
+    """One of two values, with equal probability."""
     return a if rng.random() < 0.5 else b
 
 
@@ -226,7 +226,7 @@ def changed(before: object, after: object, name: str) -> list[Change]:
 
 
 def check_probability(owner: object, probability: float) -> None:
-    """Raise `ValueError` unless both outcomes have a chance, so that all of a space can be sampled."""
+    """Raise `ValueError` unless both outcomes are possible, so that the whole space can be sampled."""
     if not (math.isfinite(probability) and 0 < probability < 1):
         raise ValueError(f"{owner}: the probability must lie between 0 and 1")
 

@@ -1,7 +1,7 @@
-"""Trained networks in int8: a converter fast enough to be part of an evaluation, and LiteRT to run what it writes.
+"""Trained networks in int8: a converter fast enough for every evaluation, and LiteRT to run its files.
 
 >>> network = int8_network(graph, weights, calibration_examples(splits.train))
->>> open_model(network.tflite()).outputs(splits.validation.x)  # int8, an example a row
+>>> open_model(network.tflite()).outputs(splits.validation.x)  # int8, (number, outputs)
 """
 
 from edgevolve.quantisation.calibrate import activation_ranges, calibration_examples

@@ -1,4 +1,4 @@
-"""The ranges of a network's activations over examples, read off LiteRT's run of the float file."""
+"""Measures the ranges of a network's activations over examples, by running the float file on LiteRT."""
 
 import math
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ def calibration_examples(train: Split) -> NDArray[np.float32]:
 
 
 def activation_ranges(network: FloatNetwork, examples: NDArray[np.float32]) -> Ranges:
-    """Run `examples`, (number, height, width, channels) as the network is fed.
+    """The range of each activation over `examples`, (number, height, width, channels) as the network takes them.
 
     Raises `ValueError` where the examples do not fit, or an activation is not finite.
     """
@@ -37,7 +37,7 @@ def activation_ranges(network: FloatNetwork, examples: NDArray[np.float32]) -> R
     if examples.dtype != np.float32 or examples.shape[1:] != shape[1:] or not len(examples):
         raise ValueError(f"calibration needs float32 examples of {shape[1:]}, not {examples.dtype} {examples.shape}")
     running = started(write_tflite(_in_floats(graph), network.constants, {}), keep_all=True)
-    tensors = (*graph.inputs, *(node.output for node in graph.nodes))  # as the file numbers them
+    tensors = (*graph.inputs, *(node.output for node in graph.nodes))  # in the order of the file's numbers
     batch = max(1, _BYTES_AT_ONCE // (4 * sum(math.prod(x.shape) for x in tensors)))
     least = np.full(len(tensors), np.inf)
     largest = -least

@@ -1,9 +1,9 @@
-"""The network with its values rounded as the int8 file rounds them, as TensorFlow operations, to be trained through.
+"""Quantisation-aware training: the network with its values rounded as in the int8 file, as TensorFlow operations.
 
-Kernels, biases and activations take the very values that the file's integers stand for (`requantise.py`); a
-gradient passes a kernel's rounding unchanged, and an activation's within its range (the straight-through estimator of
-Bengio, Léonard & Courville, 2013; ranges as Jacob et al., 2018, with batch norm folded and its statistics frozen).
-Ranges are those over the calibration examples, as `int8_network` has them.
+Kernels, biases and activations take exactly the values that the file's integers stand for (`requantise.py`). A gradient
+passes a kernel's rounding unchanged, and an activation's within its range (the straight-through estimator of Bengio,
+Léonard & Courville, 2013; ranges as in Jacob et al., 2018, with batch norm folded and its statistics frozen). Ranges
+are those over the calibration examples, as in `int8_network`.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,12 +35,12 @@ Scales = Mapping[str, tuple[Any, Any]]
 """Scale and zero point of each activation, by its tensor's name."""
 
 _ON_THE_GRID = (MaxPool2D, Concat, Pad, Reshape, Slice)
-"""What they make has the integers of what they read."""
+"""Operators whose outputs are integers of their inputs."""
 
 
 @dataclass(frozen=True)
 class FakeQuantised:
-    """A lowering of `graph` up to the activation `logits`; `examples` are those of `calibration_examples`."""
+    """A `Lowering` of `graph` up to the activation `logits`; `examples` are those of `calibration_examples`."""
 
     graph: Graph
     logits: str
@@ -53,29 +53,29 @@ class FakeQuantised:
 
     @property
     def bits(self) -> int:
-        """The scale and zero point of an activation."""
+        """The bits of an activation."""
         return activation_bits(self.graph)
 
     def begun(self, values: Values) -> Scales:
-        """Scales over the calibration examples with these values, held for a pass over the data."""
+        """The scales over the calibration examples with these values, which stay fixed for a pass over the data."""
         return {name: tuple(map(tf.stop_gradient, pair)) for name, pair in self.scales(self.constants(values)).items()}
 
     def training(self, values: Values, begun: Scales, images: Any) -> tuple[Any, Statistics]:
-        """Outputs of a batch; batch norm keeps its statistics."""
+        """The outputs of a batch; batch norm keeps its statistics."""
         return self.outputs(self.constants(values), begun, images), {}
 
     def inference(self, values: Values) -> Callable[[Any], Any]:
-        """The file's outputs, as reals, up to the rounding of sums in floating point."""
+        """A function to the file's outputs, as reals, up to the rounding of sums in floating point."""
         constants = self.constants(values)
         scales = self.scales(constants)
         return lambda images: self.outputs(constants, scales, images)
 
     def constants(self, values: Values) -> dict[str, Any]:
-        """Kernels and biases of the file's operators, not rounded."""
+        """The kernels and biases of the file's operators, not rounded."""
         return merged_values(self.graph, self.merged, folded(self.graph, values, tf.reshape), tf.reshape)
 
     def scales(self, constants: Values) -> Scales:
-        """As `activation_scales` of the ranges over the examples."""
+        """The scales that `activation_scales` gives for the ranges over the examples."""
         network, scales = self.merged.graph, dict[str, Any]()
         rounded = dict(constants)
         for node in network.nodes:
@@ -110,7 +110,7 @@ class FakeQuantised:
         return result
 
     def outputs(self, constants: Values, scales: Scales, images: Any) -> Any:
-        """The network of rounded `constants`, its activations rounded to these scales."""
+        """The network's outputs with rounded `constants` and with activations rounded to these scales."""
         network = self.merged.graph
         rounded, steps = self.rounded(constants, scales)
 
@@ -121,7 +121,7 @@ class FakeQuantised:
         return forward(network, rounded, images, self.logits, after)[0]
 
     def by_operator(self, constants: Values, scales: Scales, given: Values) -> dict[str, Any]:
-        """What each operator by itself makes of what it is `given`, by the names of the activations."""
+        """The output of each operator alone for the activations `given`, by the names of the activations."""
         rounded, steps = self.rounded(constants, scales)
         made = {}
         for node in self.merged.graph.nodes:
@@ -141,7 +141,7 @@ class FakeQuantised:
         return _activation(_passed(made, stored), *output, self.bits)
 
     def rounded(self, constants: Values, scales: Scales) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The constants as stored, for inputs of these scales, and the steps of each node's kernel."""
+        """The constants as stored, for inputs of these scales, and the scales of each node's kernel."""
         rounded, steps = dict(constants), dict[str, Any]()
         for node in self.merged.graph.nodes:
             kernel, bias = f"{node.name}/kernel", f"{node.name}/bias"
@@ -156,7 +156,7 @@ class FakeQuantised:
 
 
 def as_scales(activations: Mapping[str, Quantisation]) -> Scales:
-    """Those of `activation_scales`, as `FakeQuantised.outputs` takes them."""
+    """The result of `activation_scales` in the form that `FakeQuantised.outputs` takes."""
     return {name: (float(stored.scales[0]), float(stored.zero_points[0])) for name, stored in activations.items()}
 
 
@@ -176,7 +176,7 @@ def _activation(x: Any, scale: Any, zero_point: Any, bits: int) -> Any:
 
 
 def _kernel(node: Node, kernel: Any, bias: Any, given: Any) -> tuple[Any, Any]:
-    """A kernel rounded, and the step of each output channel; `given` is the input's scale."""
+    """A rounded kernel, and the scale of each output channel; `given` is the input's scale."""
     by_channel = tf.reshape(kernel, (-1, node.output.shape[-1])) if isinstance(node.op, DepthwiseConv2D) else kernel
     largest = largest_integer(node)
     axes = list(range(len(by_channel.shape) - 1))
@@ -191,7 +191,7 @@ def _kernel(node: Node, kernel: Any, bias: Any, given: Any) -> tuple[Any, Any]:
 
 
 def _rounded(values: Any, steps: Any) -> Any:
-    """Values in steps, as the converter rounds them."""
+    """Values as multiples of their steps, rounded like the converter."""
     numbers = values * (1 / steps)
     return tf.sign(numbers) * tf.floor(tf.abs(numbers) + 0.5)
 

@@ -1,4 +1,4 @@
-"""The stage of training that brings a network to integers and trains it on while it is rounded."""
+"""The stage that quantises a network, and trains it further through the rounding where that is needed."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -36,20 +36,21 @@ _SETTINGS = TrainingSettings(epochs=10, learning_rate=0.01, weight_decay=0.0)
 class Quantise:
     """A stage: kernels of `bits` bits, and quantisation-aware training if rounding alone loses too much.
 
-    `activations=16` gives activations 16 bits, beside kernels of 8 bits: they take twice the memory, and biases have 64
-    bits. LiteRT and TensorFlow Lite Micro run all operators of a graph like this, except HARD_SWISH. With None they
-    keep the bits that the network has, 8 unless a stage changed them.
+    `activations=16` gives activations 16 bits and kernels 8: activations take twice the memory, and biases have 64
+    bits. LiteRT and TensorFlow Lite Micro run all operators of a graph like this, except HARD_SWISH. With None
+    activations keep the bits that the network has, 8 unless a stage changed them.
 
-    With `bits=None` kernels keep the bits that the network has. `first` and `last` are those of the first and the last
-    layer with a kernel, which suffer most from few; `bits` where they are None. A candidate's recipe may set `bits`,
-    `first_bits` and `last_bits`. Where it sets `bits_1`, `bits_2` and so on, a layer each, `Recipes` has put all bits
-    into the network, which keeps them.
+    With `bits=None` kernels keep the bits that the network has. `first` and `last` are the bits of the first and the
+    last layer with a kernel, which suffer most from few bits; None means `bits`. A candidate's recipe may set `bits`,
+    `first_bits` and `last_bits`. Where it sets `bits_1`, `bits_2` and so on, one for each layer, `Recipes` has put all
+    bits into the network, which keeps them.
 
     The network is rounded to integers first (post-training quantisation). If its main metric on the validation split is
-    worse than the float network's by more than `threshold`, training continues for `settings.epochs` on the rounded
-    network, and the better integer network is kept; with `distil` it also learns from a teacher. The state's metrics
+    worse than the float network's by more than `threshold`, training continues for `settings.epochs` through the
+    rounding, and the better integer network is kept. With `distil` it also learns from a teacher. The state's metrics
     are those of the float weights, those of the int8 file (`NAME_int8`), and `quantisation_drop`: by how much the
-    file's main metric is worse than that of the float network before this stage.
+    file's main metric is worse than that of the float network before this stage. Raises `ValueError` for settings that
+    cannot work.
     """
 
     bits: Bits | None = 8
@@ -75,28 +76,31 @@ class Quantise:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """The metrics that it adds to the target's scores."""
+        """The metrics that the stage adds to the target's scores."""
         return (QUANTISATION_DROP,)
 
     @property
     def recipe_keys(self) -> Collection[str]:
-        """The keys that say the bits."""
+        """The keys of a recipe that set bits."""
         return BITS + LAYER_BITS
 
     def under(self, recipe: Mapping[str, Any]) -> "Quantise":
-        """With the bits that the recipe names."""
+        """The stage with the bits that the recipe names."""
         chosen = bits_in(recipe)
         return replace(self, **(dict.fromkeys(("bits", "first", "last")) if "each" in chosen else chosen))
 
     def foreseen(self, graph: Graph) -> Graph:
-        """With its bits, from which size and memory follow. Raises `ValueError` if no runtime runs the network so."""
+        """The network with its bits, which decide size and memory. Raises `ValueError` if no runtime runs it."""
         narrowed = with_bits(graph, self.bits, self.first, self.last)
         narrowed = with_activation_bits(narrowed, self.activations or activation_bits(graph))
         check_activations(narrowed)
         return narrowed
 
     def __call__(self, state: TrainState, data: Splits, rng: np.random.Generator, progress: Progress) -> TrainState:
-        """The network with these bits and its weights. Raises `ValueError` before training, `QuantisationError`."""
+        """The network with these bits and its weights.
+
+        Raises `ValueError` for a network without weights, and `QuantisationError` for one without an integer form.
+        """
         from edgevolve.training.trainer import check_fit, evaluate, train
 
         if state.weights is None:
@@ -135,7 +139,7 @@ class Quantise:
         return TrainState(graph, weights, curves, {**state.metrics, **metrics})
 
     def _packed(self, graph: Graph, weights: Mapping[str, NDArray[Any]]) -> tuple[Graph, Weights]:
-        """The network with these bits, in canonical order, and its weights by the names there."""
+        """The network with these bits, in canonical order, and its weights by the new names."""
         chosen = self.foreseen(graph)
         if chosen == graph:
             return graph, dict(weights)

@@ -1,4 +1,4 @@
-"""The network as its file runs it, still in floats: operators merged, batch norm folded, kernels as TFLite has them."""
+"""The network as its file runs it, still in floats: operators merged, batch norm folded, kernels in TFLite's layout."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
@@ -14,7 +14,7 @@ from resource_models import Deployed, deployed
 class FloatNetwork(NamedTuple):
     """`graph` holds the file's operators; `constants` are `NODE/kernel` and `NODE/bias` in the shapes of `Op.weights`.
 
-    A linear `Dense` that another `Dense` alone reads has no bias: it is part of that one's.
+    A linear `Dense` that only another `Dense` reads has no bias: it is part of the other's bias.
     """
 
     graph: Graph
@@ -22,7 +22,7 @@ class FloatNetwork(NamedTuple):
 
 
 def float_network(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> FloatNetwork:
-    """Merge and fold. Raises `ValueError` unless `weights`, by the names of `training.weights`, fit the graph."""
+    """Merge operators and fold batch norm. Raises `ValueError` unless `weights` (`training.weights`) fit the graph."""
     check_weights(graph, weights)
     merged = deployed(graph)
     values = merged_values(graph, merged, folded(graph, weights))
@@ -37,9 +37,9 @@ def float_network(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> FloatNet
 def merged_values(
     graph: Graph, merged: Deployed, values: Values, reshape: Callable[[Any, Shape], Any] = np.reshape
 ) -> dict[str, Any]:
-    """Kernels and biases of the file's operators, kernels as `training.weights` has them, from `folded` values.
+    """The kernels and biases of the file's operators, from `folded` values; kernels as in `training.weights`.
 
-    Of NumPy arrays, or of tensors with their `reshape`.
+    Values are NumPy arrays; for tensors, pass their `reshape`.
     """
     result: dict[str, Any] = {}
     for node, group in zip(merged.graph.nodes, merged.groups, strict=True):
@@ -56,7 +56,7 @@ def merged_values(
 
 
 def _as_stored(node: Node, kernel: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A kernel of `training.weights` in TFLite's order of axes: outputs first, or last where they are depthwise."""
+    """A kernel of `training.weights` in TFLite's order of axes: outputs first, or last for a depthwise kernel."""
     if isinstance(node.op, DepthwiseConv2D):
         return kernel.reshape(1, *kernel.shape[:2], -1)
     axes = (1, 0) if isinstance(node.op, Dense) else (3, 0, 1, 2)

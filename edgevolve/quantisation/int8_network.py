@@ -1,4 +1,4 @@
-"""From a trained network to its int8 form, in one step."""
+"""Turns a trained network into its int8 form, in one step."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -16,12 +16,11 @@ def int8_network(graph: Graph, weights: Mapping[str, NDArray[Any]], examples: ND
     """The trained network with kernels of 8 or 4 bits, as its graph has them, and int8 activations, input and output.
 
     Args:
-        graph: as it was trained; the file runs the operators of `resource_models.deployed`, in their order.
-        weights: by the names of `training.weights`.
-        examples: (number, height, width, channels) as the network is fed; activations are spread over the range that
-            they have on these.
+        graph: the network as it was trained; the file runs the operators of `resource_models.deployed`, in their order.
+        weights: the weights by the names of `training.weights`.
+        examples: (number, height, width, channels) as the network takes them; they set the ranges of the activations.
 
-    Raises `ValueError` where weights or examples do not fit, `QuantisationError` for a network without int8 form.
+    Raises `ValueError` where weights or examples do not fit, `QuantisationError` for a network without an int8 form.
     """
     network = float_network(graph, weights)
     ranges = activation_ranges(with_rounded_kernels(network), examples)

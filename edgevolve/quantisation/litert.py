@@ -1,4 +1,4 @@
-"""Run an int8 model on LiteRT, TensorFlow Lite's interpreter, with the arithmetic that microcontrollers use."""
+"""Runs an int8 model on LiteRT, TensorFlow Lite's interpreter, with the arithmetic that microcontrollers use."""
 
 from dataclasses import dataclass
 from importlib import import_module
@@ -44,17 +44,17 @@ class Int8Model:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The quantisation of its input and output."""
+        """The integer type of its input and output."""
         return np.dtype(f"int{self.bits}")
 
     def quantised(self, x: NDArray[Any]) -> NDArray[Any]:
-        """Images, uint8 or float, as the integers that the model reads."""
+        """Examples, uint8, int16 or float, as the integers that the model reads."""
         stored = np.round(as_float(x) / np.float32(self.input.scale)) + self.input.zero_point
         limits = np.iinfo(self.dtype)
         return stored.clip(limits.min, limits.max).astype(self.dtype)
 
     def outputs(self, x: Rows) -> NDArray[Any]:
-        """Run each of `x`, (number, height, width, channels) uint8 or float; gives (number, outputs), stored."""
+        """The stored outputs, (number, outputs), for each of `x`, (number, height, width, channels) uint8 or float."""
         outputs = np.empty((len(x), *self.output_shape[1:]), self.dtype)
         images = (image for chunk in chunks(x) for image in self.quantised(chunk))
         for row, image in enumerate(images):
@@ -64,15 +64,15 @@ class Int8Model:
         return outputs
 
     def real(self, outputs: NDArray[Any]) -> NDArray[np.float32]:
-        """Stored outputs as the real values that they stand for."""
+        """The real values that stored outputs stand for."""
         return np.float32(self.output.scale) * (outputs.astype(np.float32) - np.float32(self.output.zero_point))
 
     def answers(self, x: Rows, target: Target) -> NDArray[np.float32]:
-        """Outputs as `target` scores them: real values, and logits where the model ends in probabilities."""
+        """The outputs for `x` as `target` scores them: real values, as logits where the model ends in probabilities."""
         return self.as_answers(self.outputs(x), target)
 
     def as_answers(self, outputs: NDArray[Any], target: Target) -> NDArray[np.float32]:
-        """The same of outputs that some runtime gave."""
+        """`answers` from the stored outputs of any runtime."""
         values, last = self.real(outputs), self.operators[-1].name
         if target.loss != "cross-entropy" or last not in ("SOFTMAX", "LOGISTIC"):
             return values
@@ -112,9 +112,9 @@ def open_model(model: bytes) -> Int8Model:
 
 
 def int8_scores(model: bytes, split: Split, target: Target | None = None) -> dict[str, float]:
-    """The target's scores of the model on a split; as many classes as there are outputs unless given.
+    """The target's scores of the model on a split; by default as many classes as there are outputs.
 
-    Raises `ValueError` when the images do not fit the model.
+    Raises `ValueError` when the examples do not fit the model.
     """
     loaded = open_model(model)
     if split.x.shape[1:] != loaded.input_shape[1:] or len(loaded.output_shape) != 2:
@@ -124,9 +124,9 @@ def int8_scores(model: bytes, split: Split, target: Target | None = None) -> dic
 
 
 def started(model: bytes, *, keep_all: bool = False) -> Any:
-    """LiteRT's interpreter of a file, one thread, plain kernels; `keep_all` keeps what lies between the operators.
+    """LiteRT's interpreter of a file, on one thread, without delegates; `keep_all` keeps all activations readable.
 
-    Raises `ValueError` or `RuntimeError` for what is no model.
+    Raises `ValueError` or `RuntimeError` for what is not a model.
     """
     litert = runtime()
     return litert.Interpreter(

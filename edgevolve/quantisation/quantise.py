@@ -1,12 +1,12 @@
-"""Floats to int8 as TensorFlow Lite's quantisation specification has it.
+"""Converts floats to int8 by TensorFlow Lite's quantisation specification.
 
-Kernels are symmetric, a scale for each output channel; biases are int32 of the input's scale times the kernel's;
-activations have a scale and a zero point that spread their range, zero included, over the 256 integers. Operators that
-only move or choose values (pools, concatenation, ...) have one scale for all that they read and write.
+Kernels are symmetric, with a scale for each output channel. Biases are int32 with the input's scale times the kernel's.
+Activations have a scale and a zero point that map their range, zero included, to the 256 integers. Operators that only
+move or choose values (pools, concatenation, ...) have one scale for all inputs and outputs. Source:
 https://ai.google.dev/edge/litert/models/quantization_spec
-Where a kernel has 4 bits, its integers go from -7 to 7, and that of a `Dense` has one scale, as TensorFlow Lite Micro
-insists (`fully_connected_common.cc`).
-Activations of 16 bits are symmetric too, from -32767 to 32767, and biases beside them have 64 bits.
+
+The integers of a 4-bit kernel go from -7 to 7; that of a `Dense` has one scale, as TensorFlow Lite Micro demands
+(`fully_connected_common.cc`). Activations of 16 bits are symmetric too, from -32767 to 32767, with biases of 64 bits.
 """
 
 from collections.abc import Mapping
@@ -22,38 +22,38 @@ from edgevolve.quantisation.float_network import FloatNetwork
 from edgevolve.tflite import Quantisation, of_one_scale, row_of, write_tflite
 
 LARGEST_BIAS = {8: 2**30, 16: 2**38}
-"""The largest stored bias, by bits of activations. A channel whose kernel is so small that its bias would be larger has
-a coarser kernel instead."""
+"""The largest stored bias, by bits of activations. A channel whose kernel is so small that its bias would be larger
+gets a coarser scale of its kernel."""
 
 LIMITS = {8: (-128, 127), 16: (-32768, 32767)}
 """The smallest and the largest integer of an activation, by its bits."""
 
 _WIDE_SHARE = (1 / 32768, 0)
-"""Scale and zero point on which kernels of 16 bits insist for what lies between 0 and 1."""
+"""The scale and zero point that 16-bit kernels demand for values from 0 to 1."""
 
 LEAST_WEIGHT, LEAST_ACTIVATION = 5e-7, 1e-6
-"""What a channel and an activation are taken to reach at least, as in TensorFlow."""
+"""The least ranges of a channel's weights and of an activation, as in TensorFlow."""
 
 
 class QuantisationError(ValueError):
-    """The network has no int8 form. The message is one line."""
+    """The network has no integer form. The message is one line."""
 
 
 @dataclass(frozen=True, slots=True)
 class Int8Network:
-    """The file's operators, their constants as stored, and what the integers of every tensor stand for."""
+    """The file's operators, their constants as stored, and the scales of every tensor by name."""
 
     graph: Graph
     constants: Mapping[str, NDArray[Any]]
     scales: Mapping[str, Quantisation]
 
     def tflite(self) -> bytes:
-        """The bytes of its file."""
+        """The bytes of the network's file."""
         return write_tflite(self.graph, self.constants, self.scales)
 
 
 def quantise(network: FloatNetwork, activations: Mapping[str, Quantisation]) -> Int8Network:
-    """Quantise a network whose activations have these scales, by name."""
+    """Quantise a network; `activations` are the scales of its activations by name."""
     scales = dict(activations)
     constants: dict[str, NDArray[Any]] = {}
     for node in network.graph.nodes:
@@ -77,9 +77,9 @@ def quantise(network: FloatNetwork, activations: Mapping[str, Quantisation]) -> 
 
 
 def with_rounded_kernels(network: FloatNetwork) -> FloatNetwork:
-    """The network with kernels of 4 bits rounded as they will be: what its activations are to be measured on.
+    """The network with its 4-bit kernels rounded as in the file, on which activations are measured.
 
-    Kernels of 8 bits stay as they are: there the difference is within the noise.
+    8-bit kernels stay as they are, since there the difference is within the noise.
     """
     constants = dict(network.constants)
     for node in network.graph.nodes:
@@ -93,7 +93,7 @@ def with_rounded_kernels(network: FloatNetwork) -> FloatNetwork:
 
 
 def largest_integer(node: Node) -> int:
-    """The largest that the node's kernel holds, and without sign the smallest: 127, or 7 for 4 bits."""
+    """The largest absolute integer of the node's kernel: 127, or 7 for 4 bits."""
     return int(2 ** (getattr(node.op, "kernel_bits", 8) - 1)) - 1
 
 
@@ -103,7 +103,7 @@ def largest_bias(node: Node) -> int:
 
 
 def fixed_scales(graph: Graph) -> dict[str, tuple[float, int]]:
-    """Scale and zero point of those activations whose operators insist on them, by name."""
+    """The scale and zero point of activations whose operators demand them, by name."""
     wide = activation_bits(graph) == 16
     given = ((node.output.name, row_of(node.op).output_scale) for node in graph.nodes)
     return {name: _WIDE_SHARE if wide else scale for name, scale in given if scale}
@@ -125,7 +125,7 @@ def check_activations(graph: Graph) -> None:
 def _kernel_steps(
     node: Node, by_channel: NDArray[np.float32], bias: NDArray[np.float32] | None = None, given: float = 1.0
 ) -> NDArray[np.float32]:
-    """The kernel's scale of each channel, or the one of all; `given` is the input's scale."""
+    """The scale of each channel of the kernel, or the one of all channels; `given` is the input's scale."""
     largest = np.abs(by_channel).reshape(-1, by_channel.shape[-1]).max(axis=0).astype(float)
     steps = np.maximum(largest, LEAST_WEIGHT) / largest_integer(node)
     if bias is not None:
@@ -136,16 +136,16 @@ def _kernel_steps(
 
 
 def _stored(node: Node, by_channel: NDArray[np.float32], steps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """A kernel's integers."""
+    """The integers of a kernel."""
     largest = largest_integer(node)
     return _rounded(by_channel, steps).clip(-largest, largest)
 
 
 def activation_scales(graph: Graph, ranges: Ranges) -> dict[str, Quantisation]:
-    """Scale and zero point of each activation by name: of its range, or of the ranges of all those that share one.
+    """The scale and zero point of each activation by name, from its range, or from those of all that share a scale.
 
-    Where an operator cannot make so fine a scale of its inputs' (`Row.finest`), it has a coarser one. Raises
-    `QuantisationError` where an operator insists on a scale that its neighbours cannot have.
+    Where an operator cannot have so fine an output scale for its inputs' (`Row.finest`), it gets a coarser one. Raises
+    `QuantisationError` where an operator demands a scale that its neighbours cannot have.
     """
     check_activations(graph)
     fixed, bits = fixed_scales(graph), activation_bits(graph)
@@ -185,7 +185,7 @@ def _scale(least: float, largest: float, finest: float, bits: int) -> tuple[floa
 
 
 def _rounded(values: NDArray[np.float32], steps: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Values in steps, to the nearest whole number, away from 0 where two are as near, as TensorFlow rounds them."""
+    """Values as multiples of their steps, rounded to the nearest integer, ties away from 0, as in TensorFlow."""
     numbers = values * (np.float32(1) / steps)
     rounded: NDArray[np.float32] = np.trunc(numbers + np.copysign(np.float32(0.5), numbers))
     return rounded

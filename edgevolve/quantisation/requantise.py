@@ -1,11 +1,11 @@
-"""How LiteRT's integer kernels round what an operator makes, in TensorFlow operations of double precision.
+"""The rounding of LiteRT's integer kernels, as TensorFlow operations of double precision.
 
-A kernel multiplies its sum by input scales over output scale. That multiplier is a whole number of 31 bits and a shift
-to the right. The product is rounded twice: to the 2^-shift of a step, then to a step (gemmlowp; Jacob et al., 2018).
-With short shifts the first rounding often ends at half a step, so that the second goes the same way each time: in a
-depthwise convolution a value .3 of a step above a whole one may be rounded up. Convolutions of 16-bit activations round
-once, by a multiplier of 15 bits. Averages over windows are integers divided by integers. TensorFlow Lite Micro's
-kernels have the same arithmetic, but round halves below zero down.
+A kernel multiplies its sum by the input scales over the output scale. That multiplier is an integer of 31 bits and a
+shift to the right. The product is rounded twice: to 2^-shift of a step, then to a step (gemmlowp; Jacob et al., 2018).
+With short shifts the first rounding often ends at half a step, so that the second always goes the same way: in a
+depthwise convolution a value 0.3 of a step above an integer may be rounded up. Convolutions of 16-bit activations round
+once, by a multiplier of 15 bits. Averages over windows are integer divisions. TensorFlow Lite Micro's kernels have the
+same arithmetic, but round halves below zero down.
 """
 
 import math
@@ -31,14 +31,14 @@ Stored = tuple[Any, Any, Any]
 """Reals that stand for integers, with their scale and zero point."""
 
 _LEFT = 20
-"""By so many binary digits the operands of a sum are shifted to the left."""
+"""The operands of a sum are shifted to the left by so many bits."""
 
 
 def as_stored(node: Node, inputs: Sequence[Stored], made: Any, output: tuple[Any, Any], step: Any, bits: int) -> Any:
-    """What `node` made, in reals, at the steps of its output that the runtime rounds it to; not clipped to `bits`.
+    """The real output `made` of `node`, rounded to the steps of the output as by the runtime; not clipped to `bits`.
 
-    `output` is its scale and zero point, `step` that of each channel of its kernel, if it has one. Operators that are
-    not known here stay as they are.
+    `output` is its scale and zero point, `step` the scale of each channel of its kernel, if it has one. The output of
+    an operator without a rule stays as it is.
     """
     scale, zero_point = _wide(output[0]), _wide(output[1])
     grid = math.prod((_wide(given) for _, given, _ in inputs), start=tf.ones((), tf.float64))
@@ -55,7 +55,7 @@ def as_stored(node: Node, inputs: Sequence[Stored], made: Any, output: tuple[Any
             number = math.prod(node.inputs[0].shape[1:3])
             whole = _away_from_zero(_shifted(*_sums(made, grid / number, scale), number))
         case AveragePool2D(size=window):
-            nearer = 0.25 / math.prod(window)  # than any other fraction is to a half
+            nearer = 0.25 / math.prod(window)  # nearer to a half than any other fraction
             whole = _away_from_zero(_wide(made) / scale + zero_point, nearer) - zero_point
         case Add(activation=Activation.NONE | Activation.RELU as function) if bits == 8:
             whole = _added(inputs, scale)
@@ -70,7 +70,7 @@ def as_stored(node: Node, inputs: Sequence[Stored], made: Any, output: tuple[Any
 
 
 def _added(inputs: Sequence[Stored], scale: Any) -> Any:
-    """Operands are shifted to the left, then brought to twice the larger of their scales."""
+    """A sum: operands are shifted to the left, then brought to twice the larger of their scales."""
     twice, total = 2 * _wide(tf.maximum(inputs[0][1], inputs[1][1])), tf.zeros((), tf.float64)
     for values, given, _ in inputs:
         total += _away_from_zero(_shifted(_whole(values, given) * 2**_LEFT, _wide(given) / twice))
@@ -78,7 +78,7 @@ def _added(inputs: Sequence[Stored], scale: Any) -> Any:
 
 
 def _hard_swish(values: Any, given: Any, scale: Any) -> Any:
-    """In 16 bits: x, and relu6(x + 3) / 6 as a share of 2^15; each product keeps its upper half."""
+    """Hard swish in 16 bits: x times relu6(x + 3) / 6 as a share of 2^15; each product keeps its upper half."""
     fine = _whole(values, given) * 2**7
     factor, exponent = _of_16_bits(_wide(given) / 2**7 / scale)
     x = tf.floor(fine * factor / 2**15 + 0.5)
@@ -96,7 +96,7 @@ def _in_16_bits(values: Any) -> Any:
 
 
 def _of_16_bits(multiplier: Any) -> tuple[Any, Any]:
-    """The multiplier as a whole number of 2^-15, and the exponent of the power of two beside it."""
+    """The multiplier as an integer in units of 2^-15, and the exponent of its power of two."""
     exponent = _exponent(multiplier)
     of_31_bits = tf.round(multiplier / _power_of_two(exponent) * 2**31)
     return tf.minimum(tf.floor((of_31_bits + 2**15) / 2**16), 2.0**15 - 1), exponent
@@ -107,19 +107,19 @@ def _whole(values: Any, scale: Any) -> Any:
 
 
 def _sums(made: Any, grid: Any, scale: Any) -> tuple[Any, Any]:
-    """The kernel's whole sums, which floating point has nearly, and what multiplies them."""
+    """The kernel's integer sums, recovered from floating point, and their multiplier."""
     return tf.round(_wide(made) / grid), grid / scale
 
 
 def _shifted(sums: Any, multiplier: Any, divisor: int = 1) -> Any:
-    """After the first rounding; a divisor lengthens the shift by its whole binary digits."""
+    """The sums after the first rounding; a divisor lengthens the shift by its number of bits."""
     exponent = _exponent(multiplier if divisor == 1 else multiplier * divisor)
     fine = _power_of_two(tf.maximum(divisor.bit_length() - 1 - exponent, 0))
     return tf.floor(sums * (multiplier * fine) + 0.5) / fine
 
 
 def _exponent(multiplier: Any) -> Any:
-    """The whole number e with 2^(e-1) <= multiplier < 2^e."""
+    """The integer e with 2^(e-1) <= multiplier < 2^e."""
     return tf.bitcast(multiplier, tf.int64) // 2**52 - 1022
 
 

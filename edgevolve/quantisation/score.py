@@ -1,4 +1,4 @@
-"""The stage of training that says how well a network answers in int8."""
+"""The stage that scores a network in int8."""
 
 from dataclasses import dataclass, replace
 
@@ -14,12 +14,12 @@ from edgevolve.training import Progress, TrainState
 
 @dataclass(frozen=True, slots=True)
 class ScoreInt8:
-    """A stage that leaves the network as it is and scores its int8 file, run by LiteRT on the validation split."""
+    """A stage that keeps the network and scores its int8 file, run by LiteRT on the validation split."""
 
     def __call__(self, state: TrainState, data: Splits, rng: np.random.Generator, progress: Progress) -> TrainState:
         """The state with `NAME_int8` of each of the target's metrics; raises `ValueError` as `int8_network`.
 
-        With `quantisation_drop` as well, by the main metric, unless a stage before knows better.
+        It also has `quantisation_drop`, by the main metric, unless an earlier stage gave it.
         """
         if state.weights is None:
             raise ValueError("a network is scored in int8 after it was trained")
