@@ -36,10 +36,10 @@ _PACKAGED = (
     Table,
 )
 DATA_SETS = {kind.__name__: kind for kind in _PACKAGED}
-"""What an export can load again from a journal, by the name of its class."""
+"""The data sets that an export can load again from a journal, by the name of their class."""
 
 PARTS = {**DATA_SETS, **FRONT_ENDS, "Features": Features}
-"""The same, and the classes that may be values in a data set."""
+"""`DATA_SETS`, and the classes that may be values in a data set."""
 
 __all__ = [
     "DATA_SETS",

@@ -1,4 +1,4 @@
-"""Sound of your own, in a folder with one folder for each class."""
+"""Your own sound, in a folder with one folder for each class."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ AUDIO_SUFFIXES = (".wav", ".wave")
 NOISE = "_background_noise_"
 SILENCE, UNKNOWN = "silence", "unknown"
 _BLOCKS = (*("train",) * 8, "validation", "test")
-"""A file of noise is divided in time into ten blocks; these are their splits where others are given."""
+"""The splits of the ten blocks in time into which a file of noise is divided, where other files' splits are given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class AudioFolder(ClassFolder):
         return (*names, SILENCE) if self.silence else names
 
     def _noise(self) -> tuple[Place, ...]:
-        """The files of background noise. Raises `DataError` where they are wanted and there are none."""
+        """The files of background noise. Raises `DataError` where noise is needed and there is none."""
         if not self.silence:
             return ()
         folder = located(Path(self.path).expanduser()).absolute() / NOISE
@@ -103,7 +103,7 @@ class AudioFolder(ClassFolder):
         return tuple(Place(str(path), f"{NOISE}/{path.name}", SILENCE) for path in files)
 
     def _rate(self, listing: Listing) -> int:
-        """What is asked for, or that of the first file that can be read."""
+        """The requested rate, or that of the first readable file, in Hz."""
         if self.rate is not None:
             return self.rate
         reasons = []
@@ -132,7 +132,7 @@ def _load(data: AudioFolder, listing: Listing, noise: Listing, stamp: str, skipp
 
 
 def _wanted(data: AudioFolder, listing: Listing) -> Listing:
-    """The files of the classes that are wanted, each with a group: its own name where it has none."""
+    """The files of the wanted classes, each with a group: its own name where it has none."""
     classes = data._names(listing)
     files = [file if listing.grouped_by else replace(file, group=file.name) for file in listing.files]
     notes = listing.notes
@@ -151,7 +151,7 @@ def _wanted(data: AudioFolder, listing: Listing) -> Listing:
 
 @dataclass(slots=True)
 class _Files:
-    """Reads files into clips; `owners` has the place of each."""
+    """Reads files into clips; `owners` has the file of each clip."""
 
     data: AudioFolder
     rate: int
@@ -167,7 +167,7 @@ class _Files:
 
     @property
     def notes(self) -> Iterator[str]:
-        """What was added and what was cut off."""
+        """Notes on files that were padded or cut off."""
         if self.short:
             yield f"{self.short} files are shorter than {self.data.seconds:g} s and stand between zeros"
         if self.long:

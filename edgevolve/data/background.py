@@ -1,4 +1,4 @@
-"""Clips of words with noise behind them, as a device hears them."""
+"""Clips of words with background noise, as a device hears them."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -14,10 +14,10 @@ _SHARE = 0.8
 
 
 def with_background(train: Split, noise_label: int, loudest: float, seed: int) -> Split:
-    """The training split with its clips of noise mixed into 8 of 10 of its other clips, each once.
+    """The training split with noise mixed into 8 of 10 of its clips that are not noise.
 
-    A clip of int16 gets another's samples times a factor drawn from 0 to `loudest`, and is clipped at full scale.
-    Without clips of noise nothing changes.
+    Such a clip, int16, gets a noise clip's samples times a factor drawn from 0 to `loudest`, and is clipped at full
+    scale. Without clips of noise nothing changes.
     """
     labels = np.asarray(train.y[:])
     noise = np.flatnonzero(labels == noise_label)
@@ -32,7 +32,7 @@ def with_background(train: Split, noise_label: int, loudest: float, seed: int) -
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Mixed:
-    """Rows of a source, each with the one numbered in `others` times its factor, when they are asked for."""
+    """Rows on demand: each row of a source plus the row with the index in `others`, times its factor."""
 
     source: Rows
     others: NDArray[np.int64]

@@ -1,4 +1,4 @@
-"""What C front ends are put together from: tables, the Fourier transform, the step to the model's int8."""
+"""The parts of C front ends: tables, the Fourier transform, the conversion to the model's int8."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -82,7 +82,7 @@ static inline float front_end_square(const float* z, int k) {
   return re * re + im * im;
 }
 """
-"""Needs kFrontEndPoints and kFrontEndPoints / 2 values of kFrontEndCosine and kFrontEndSine."""
+"""C code that needs kFrontEndPoints, and kFrontEndPoints / 2 values of kFrontEndCosine and kFrontEndSine."""
 
 
 def circle(points: int) -> tuple[str, str]:

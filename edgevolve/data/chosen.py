@@ -1,4 +1,4 @@
-"""The front end that a candidate brings along, and its features: made once for each front end, and kept while few."""
+"""A candidate's own front end and its features, which are computed once for each front end and cached."""
 
 import math
 import os
@@ -22,7 +22,7 @@ from edgevolve.data.split import Split, Splits
 from edgevolve.data.spool import spooled
 
 FRONT_END = "front_end"
-"""The key of a recipe under which a candidate's front end stands."""
+"""The key of a candidate's front end in its recipe."""
 
 FRONT_ENDS: dict[str, type[Any]] = {
     kind.__name__: kind for kind in (Mel, Micro, Pixels, Resize, Samples, Spectrum, Standardise, Unchanged)
@@ -30,7 +30,7 @@ FRONT_ENDS: dict[str, type[Any]] = {
 """The front ends of the package by the name of their class."""
 
 KEPT_BYTES = 512 << 20
-"""A process keeps the features of as many front ends as take this in memory and in temporary files together."""
+"""The most bytes of features that a process keeps, in memory and in temporary files together."""
 
 
 def as_recipe(front_end: Fittable) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def as_recipe(front_end: Fittable) -> dict[str, Any]:
 
 
 def from_recipe(recipe: Mapping[str, Any]) -> Fittable | None:
-    """The front end of a candidate's recipe, None where it has none. Raises `DataError` for one that is unknown."""
+    """The front end of a candidate's recipe, None where it has none. Raises `DataError` for an unknown one."""
     given = recipe.get(FRONT_END)
     if given is None:
         return None
@@ -59,13 +59,13 @@ def from_recipe(recipe: Mapping[str, Any]) -> Fittable | None:
 
 
 def read_shape(front_end: Fittable, example: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of what it reads where examples of the data have this one: fewer steps at a lower rate."""
+    """The shape that a front end reads of data with examples of this shape: fewer steps at a lower rate."""
     steps = getattr(front_end, "samples", None) or getattr(front_end, "steps", None)
     return (steps, *example[1:]) if steps else example
 
 
 def needs(front_end: Fittable, example: tuple[int, ...]) -> dict[str, float]:
-    """What it adds to the metrics of a network, and its operations; `example` is the shape of what the device reads.
+    """What a front end adds to the metrics of a network, and its operations; `example` is the shape that it reads.
 
     RAM is that of its C code and of one example as read, flash that of its tables and code.
     """
@@ -80,17 +80,17 @@ def needs(front_end: Fittable, example: tuple[int, ...]) -> dict[str, float]:
 
 
 def features_of(recipe: Mapping[str, Any], splits: Splits) -> Splits:
-    """The splits through the front end of a candidate's recipe; unchanged where it has none.
+    """The features of the splits by the front end of a candidate's recipe; the splits where it has none.
 
-    Features are computed once for each front end and kept, in memory up to 64 MiB and beyond in a temporary file; the
-    oldest go when all take more than `KEPT_BYTES`. Raises `DataError` where examples do not fit the front end.
+    Features are computed once for each front end and kept, in memory up to 64 MiB and beyond in a temporary file. When
+    all take more than `KEPT_BYTES`, the oldest are removed. Raises `DataError` where examples do not fit the front end.
     """
     front_end = from_recipe(recipe)
     return splits if front_end is None else _STORE.get(front_end, splits)
 
 
 def through(front_end: Fittable, splits: Splits) -> Splits:
-    """Splits of features, by constants of the training split; examples are resampled to what the front end reads."""
+    """The features of the splits, with constants fitted to the training split; examples are resampled as needed."""
     if splits.front_end is not None:
         raise DataError(f"the data set has a front end of its own, {splits.front_end.name}, and a candidate another")
     steps = read_shape(front_end, tuple(splits.train.x.shape[1:]))[0]
@@ -105,7 +105,7 @@ def through(front_end: Fittable, splits: Splits) -> Splits:
 
 @dataclass(frozen=True, slots=True)
 class _Resampled:
-    """Rows with so many steps along their first axis, as a device that reads at another rate has them."""
+    """Rows on demand with `steps` steps along their first axis, as of a device that reads at another rate."""
 
     rows: Rows
     steps: int
@@ -127,13 +127,13 @@ class _Resampled:
 
 
 def _resampled(rows: NDArray[Any], steps: int) -> NDArray[Any]:
-    """SciPy's polyphase filter, of what departs from the line between an example's ends, so that an offset stays."""
+    """Resample by SciPy's polyphase filter, after subtracting the line between an example's ends, to keep an offset."""
     from scipy.signal import resample_poly
 
     common = math.gcd(steps, rows.shape[1])
     samples = resample_poly(
         rows.astype(np.float32), steps // common, rows.shape[1] // common, axis=1, padtype="line"
-    )  # float32 keeps 16 bits exactly
+    )  # float32 holds 16 bits exactly
     if rows.dtype.kind in "iu":
         ends = np.iinfo(rows.dtype)
         samples = np.round(samples).clip(ends.min, ends.max)
@@ -152,14 +152,14 @@ def _computed(front_end: FrontEnd, rows: Rows) -> Rows:
 
 @dataclass(slots=True)
 class FeatureStore:
-    """Splits by front end, of one data set at a time; the least lately used go when all take more than `most_bytes`."""
+    """Features by front end, of one data set at a time; the least recently used are removed beyond `most_bytes`."""
 
     most_bytes: int = KEPT_BYTES
     source: Splits | None = None
     kept: OrderedDict[str, Splits] = field(default_factory=OrderedDict)
 
     def get(self, front_end: Fittable, splits: Splits) -> Splits:
-        """What the front end makes of the splits, computed where it is not kept. Raises `DataError` as `through`."""
+        """The features of the splits, computed where they are not kept. Raises `DataError` as `through`."""
         if self.source is not splits:
             for features in self.kept.values():
                 _discard(features)
@@ -186,7 +186,7 @@ def _bytes(splits: Splits) -> int:
 
 
 def _discard(splits: Splits) -> None:
-    """Remove the temporary files of features that are no longer kept."""
+    """Remove the temporary files of features."""
     for rows in _parts(splits):
         if isinstance(rows, StoredArray):
             os.unlink(rows.path)

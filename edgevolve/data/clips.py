@@ -1,4 +1,4 @@
-"""What front ends of sound share: clips of samples, cut into windows."""
+"""Functions that front ends of sound share: clips of samples, cut into windows."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from edgevolve.data.data_error import DataError
 
 
 def check_frequencies(name: str, what: str, low_hz: float, high_hz: float, rate: int) -> None:
-    """Raise `DataError` unless they lie between 0 and half of the rate, both included."""
+    """Raise `DataError` unless the frequencies are from 0 to half of the rate."""
     if not 0 <= low_hz < high_hz <= rate / 2:
         raise DataError(
             f"{name}: {what} from {low_hz:g} to {high_hz:g} Hz do not lie between 0 and half of "
@@ -25,5 +25,5 @@ def flat_clips(name: str, raw: NDArray[Any], samples: int) -> NDArray[Any]:
 
 
 def windows_of(clips: NDArray[Any], window: int, stride: int) -> NDArray[Any]:
-    """(number, windows, samples of a window): one every `stride` samples, without a copy."""
+    """The windows of clips, one every `stride` samples, without a copy: (number, windows, samples of a window)."""
     return np.lib.stride_tricks.sliding_window_view(clips, window, axis=1)[:, ::stride]

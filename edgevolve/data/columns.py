@@ -1,4 +1,4 @@
-"""Features in rows of columns, such as the bands of each window: standardised column by column."""
+"""Standardises features column by column, such as the bands of each window."""
 
 from dataclasses import replace
 from typing import Any, TypeVar, cast
@@ -17,9 +17,9 @@ C = TypeVar("C")
 
 
 def with_statistics(front_end: C, rows: Rows) -> C:
-    """The front end, a dataclass, with mean and standard deviation of each column of its features of `rows`.
+    """The front end, a dataclass, with mean and standard deviation of each column of its features for `rows`.
 
-    A column is one of width × channels. They are float32 values; 1 is the deviation of a constant column.
+    Columns are width × channels. The constants are float32 values; a constant column has deviation 1.
     """
     plain: Any = replace(cast(Any, front_end), mean=(), deviation=())
     number, mean, squares = 0, np.zeros(1), np.zeros(1)
@@ -41,7 +41,7 @@ def with_statistics(front_end: C, rows: Rows) -> C:
 def standardised_columns(
     features: NDArray[np.float32], mean: tuple[float, ...], deviation: tuple[float, ...]
 ) -> NDArray[np.float32]:
-    """Each column of (number, height, width, channels) less its mean, over its deviation; as it is without means."""
+    """(column − mean) / deviation for each column of (number, height, width, channels); unchanged without means."""
     if not mean:
         return features
     means, deviations = (np.array(values, np.float32).reshape(features.shape[2:]) for values in (mean, deviation))
@@ -50,15 +50,15 @@ def standardised_columns(
 
 
 def column_constants(mean: tuple[float, ...], deviation: tuple[float, ...]) -> tuple[str, ...]:
-    """Means and deviations in C; nothing where features are not standardised."""
+    """Means and deviations as C arrays; empty where features are not standardised."""
     return (floats("Mean", mean), floats("Deviation", deviation)) if mean else ()
 
 
 def column_value(value: str, column: str, mean: tuple[float, ...]) -> str:
-    """The C expression of a feature from that of the value before it is standardised."""
+    """The C expression of a feature from that of its value before standardising."""
     return f"({value} - kFrontEndMean[{column}]) / kFrontEndDeviation[{column}]" if mean else value
 
 
 def constant_bytes(columns: int, mean: tuple[float, ...]) -> int:
-    """What means and deviations will take in C once they are known; 0 where they stand there already."""
+    """The bytes that means and deviations will take in C once they are fitted; 0 where they are fitted already."""
     return 0 if mean else 8 * columns

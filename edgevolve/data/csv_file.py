@@ -1,4 +1,4 @@
-"""Columns of a CSV file, whatever wrote it: commas, semicolons or tabs, decimal commas, with a header or without."""
+"""Reads columns of a CSV file from any source: commas, semicolons or tabs, decimal commas, with or without a header."""
 
 import csv
 import io
@@ -23,13 +23,13 @@ _SEEN_BYTES = 64 << 10
 _ROWS_AT_ONCE = 50_000
 _MOST_COLUMNS = 100_000
 _MISSING = frozenset(("", "?", "na", "n/a", "nan", "null", "none"))
-"""What stands for a missing value, in lower case."""
+"""Cells that mean a missing value, in lower case."""
 _POINT, _COMMA = re.compile(r"\d\.\d"), re.compile(r"\d,\d")
 
 
 @dataclass(frozen=True, slots=True)
 class CsvFile:
-    """How a file is to be read. Columns without a name are `column 1` and so on, from 1."""
+    """A CSV file and its format. Columns without a name are `column 1` and so on."""
 
     path: str
     names: tuple[str, ...]
@@ -38,7 +38,7 @@ class CsvFile:
     decimal: str
 
     def cells(self, columns: Sequence[str]) -> Iterator[NDArray[np.object_]]:
-        """Text of these columns, (rows, columns), some 50 000 rows at a time. Raises `DataError`."""
+        """The text of these columns, (rows, columns), about 50 000 rows at a time. Raises `DataError`."""
         import pandas as pd
 
         wanted = [self.names.index(name) for name in columns]
@@ -72,7 +72,7 @@ class CsvFile:
             raise DataError(f"not a table of {len(self.names)} columns ({reason[:150]})") from error
 
     def numbers(self, cells: NDArray[np.object_]) -> NDArray[np.float64]:
-        """Cells as numbers; NaN for what is none."""
+        """The cells as numbers; NaN for a cell that is not a number."""
         import pandas as pd
 
         text = pd.Series(cells.reshape(-1))
@@ -83,7 +83,7 @@ class CsvFile:
         return numbers.reshape(cells.shape)
 
     def array(self, columns: Sequence[str]) -> NDArray[np.float64]:
-        """All rows of these columns as numbers. Raises `DataError` for the first cell that is none."""
+        """All rows of these columns as numbers. Raises `DataError` for the first cell that is not a number."""
         pieces, row = [np.empty((0, len(columns)))], 0
         for cells in self.cells(columns):
             pieces.append(numbers := self.numbers(cells))
@@ -94,18 +94,18 @@ class CsvFile:
         return np.concatenate(pieces)
 
     def complaint(self, row: int, column: str, cell: str) -> str:
-        """In words: this cell is no number."""
+        """The message that this cell is not a number."""
         what = "is missing" if is_missing(cell) else f"holds {cell[:40]!r}, not a number"
         return f"row {row + 1}: {column} {what}"
 
 
 def is_missing(cell: str) -> bool:
-    """Whether a cell stands for nothing."""
+    """Whether a cell means a missing value."""
     return cell.strip().lower() in _MISSING
 
 
 def is_number(cell: str) -> bool:
-    """Whether a cell is one, with a point or a comma."""
+    """Whether a cell is a number, with a point or a comma."""
     try:
         float(cell.strip().replace(",", ".", 1))
     except ValueError:
@@ -114,7 +114,7 @@ def is_number(cell: str) -> bool:
 
 
 def opened(path: str) -> CsvFile:
-    """Look at the first lines of a file. Raises `DataError` with the path for what is no table."""
+    """Recognise the format from the first lines of a file. Raises `DataError`, with the path, for other files."""
     try:
         place = str(located(Path(path).expanduser()).absolute())
         if stat.S_ISFIFO(os.stat(place).st_mode):
@@ -132,7 +132,7 @@ def opened(path: str) -> CsvFile:
 
 
 def sniffed(path: str, start: bytes) -> CsvFile:
-    """How a file that begins so is to be read. Raises `DataError`, without the path."""
+    """The format of a file that begins with `start`. Raises `DataError`, without the path."""
     lines = _lines(start)
     delimiter = next((sign for sign in ";\t," if sign in lines[0]), r"\s+" if " " in lines[0].strip() else ",")
     rest = "\n".join(lines[:50] if len(lines) == 1 else lines[1:50])
@@ -161,7 +161,7 @@ def _lines(start: bytes) -> list[str]:
     except UnicodeDecodeError as error:
         if error.start < len(start) - 4 or len(start) < _SEEN_BYTES:
             raise DataError(f"is not UTF-8 text (byte {error.start})") from None
-        text = start[: error.start].decode("utf-8-sig")  # cut within a sign
+        text = start[: error.start].decode("utf-8-sig")  # cut within a character
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise DataError("is empty")
@@ -169,6 +169,6 @@ def _lines(start: bytes) -> list[str]:
 
 
 def whole(cell: Any) -> str:
-    """A label as its name: 1.0 is 1."""
+    """The name of a label: 1.0 becomes 1."""
     text = str(cell).strip()
     return text[:-2] if text.endswith(".0") and text[:-2].lstrip("-").isdecimal() else text

@@ -6,11 +6,11 @@ class DataError(ValueError):
 
 
 class NotFoundError(DataError):
-    """A file or folder of the data is not there."""
+    """A file or folder of the data is missing."""
 
 
 def not_read(path: object, error: Exception, looked_in: str = "") -> DataError:
-    """What to raise for a file that the system does not open: a `NotFoundError` where it is not there."""
+    """The error for a file that the system cannot open: a `NotFoundError` where it is missing."""
     reason = getattr(error, "strerror", None) or error
     kind = NotFoundError if isinstance(error, FileNotFoundError) else DataError
     return kind(f"{path}: {reason}{looked_in}")

@@ -1,4 +1,4 @@
-"""A table that comes with scikit-learn: what becomes of patients with diabetes, real data without a download."""
+"""A table that comes with scikit-learn: the progression of diabetes in patients, real data without a download."""
 
 from dataclasses import dataclass
 
@@ -30,7 +30,7 @@ class Diabetes:
         return Values(("progression",), ("points",))
 
     def load(self) -> Splits:
-        """Columns as measured, standardised by a front end."""
+        """The columns, standardised by a front end; the same arrays each time."""
         from sklearn.datasets import load_diabetes
 
         bunch = load_diabetes(scaled=False)

@@ -1,4 +1,4 @@
-"""Train, validation and test of what a reader read: as given where a split is given, else held out by group."""
+"""Divides what a reader read into train, validation and test: as given, or held out by group."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -11,38 +11,38 @@ from edgevolve.data.split import Split, Splits, hold_out
 from edgevolve.data.unreadable import shown
 
 RARE = 20
-"""A class of fewer examples gets a note."""
+"""A class with fewer examples gets a note."""
 _LEAST_GROUPS = 3
-"""A class in fewer groups than splits gets a note."""
+"""A class in fewer groups than there are splits gets a note."""
 _MOST_NAMED = 5
 
 
 class Divisible(Protocol):
-    """What a reader says of how it is divided."""
+    """A reader's settings of its division."""
 
     @property
     def path(self) -> str:
-        """Where it is, for messages."""
+        """The path of the data, for messages."""
 
     @property
     def test_fraction(self) -> float:
-        """Held out first, where no test split is given."""
+        """The share that is held out first, where no test split is given."""
 
     @property
     def validation_fraction(self) -> float:
-        """Held out of what is left, where no validation split is given."""
+        """The share of the rest that is held out, where no validation split is given."""
 
     @property
     def seed(self) -> int:
-        """Of what is held out."""
+        """The seed that decides which examples are held out."""
 
 
 def divided(whole: Split, classes: tuple[str, ...], given: NDArray[np.str_], data: Divisible, unit: str) -> Splits:
-    """The three parts, with notes on how they were made and on what is rare.
+    """The three splits, with notes on how they were made and on rare classes.
 
-    `given` (number,) says train, validation, test, or nothing, for each example. What is not given is held out of the
-    rest as `data` says, by `whole.groups` where there are any. `classes` are the names of labels, none for values;
-    `unit` is what stays together in a word, such as speaker. Raises `DataError` where a class is too rare.
+    `given` (number,) says train, validation, test, or nothing, for each example. Splits that are not given are held out
+    of the rest as `data` says, by `whole.groups` where there are any. `classes` are the names of the labels, empty for
+    values. `unit` is a word for what stays together, such as speaker. Raises `DataError` where a class is too rare.
     """
     try:
         return _divided(whole, classes, given, data, unit)

@@ -1,4 +1,4 @@
-"""Look at what a data set gives before anything is trained on it: refuse what cannot be meant, note what looks odd."""
+"""Examines a data set before anything is trained on it: refuses what cannot be right, and notes what looks odd."""
 
 import traceback
 from collections import Counter
@@ -21,30 +21,30 @@ from edgevolve.place import place
 
 _PARTS = ("train", "validation", "test")
 _COMPARED_BYTES = 512 << 20
-"""Duplicates are looked for in data of up to this size."""
+"""The largest data in which duplicates are looked for."""
 _MOST_LINES = 20
-"""Classes are listed up to this number."""
+"""The most classes that are listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataReport:
-    """What was seen, as lines to print, and `notes`: what looks wrong but may be meant, a line each."""
+    """The findings as lines to print, and `notes` on what looks wrong but may be intended, one line each."""
 
     lines: tuple[str, ...]
     notes: tuple[str, ...]
 
 
 def load_splits(data: DataSet) -> Splits:
-    """What `data.load()` gives, with its target.
+    """The splits that `data.load()` gives, with the fitted target.
 
-    Raises `DataError`, one line that names part and value, for whatever else it raises or gives.
+    Raises `DataError`, in one line that names part and value, for any other error or result of it.
     """
     name = type(data).__name__
     try:
         splits = data.load()
     except DataError:
         raise
-    except (Exception, SystemExit) as error:  # code of the user's own
+    except (Exception, SystemExit) as error:  # the user's own code
         said = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
         at = place("".join(traceback.format_exception(error)))
         raise DataError(f"{name}.load() failed: {said}{at}{_folder(error)}") from error
@@ -63,7 +63,7 @@ def load_splits(data: DataSet) -> Splits:
 
 
 def examine(data: DataSet, splits: Splits) -> DataReport:
-    """Look at the values of what `load_splits` gave. Raises `DataError` for what cannot be trained on."""
+    """Examine the values of splits from `load_splits`. Raises `DataError` for data that cannot be trained on."""
     name = type(data).__name__
     shape = tuple(data.input_shape)
     parts = {part: getattr(splits, part) for part in _PARTS}
@@ -119,7 +119,7 @@ def _check_target(where: str, target: Target, split: Split) -> None:
 
 
 def _check_values(where: str, split: Split) -> tuple[float, float]:
-    """Lowest and highest value, all finite."""
+    """The lowest and the highest value. Raises `DataError` unless all are finite."""
     number = 0
     for chunk in chunks(split.x) if split.x.dtype.kind == "f" else ():
         finite = np.isfinite(chunk).reshape(len(chunk), -1).all(axis=1)
@@ -157,7 +157,7 @@ def _a(thing: Any) -> str:
 
 
 def _folder(error: BaseException) -> str:
-    """For the error of a missing file: the folders from which a relative path is read."""
+    """The folders in which a relative path is looked for, for the error of a missing file."""
     path = getattr(error, "filename", None)
     if not isinstance(error, FileNotFoundError) or not isinstance(path, str) or Path(path).is_absolute():
         return ""
@@ -218,7 +218,7 @@ def _range_notes(splits: Splits, ranges: dict[str, tuple[float, float]]) -> Iter
 
 
 def _constant_channels(train: Split) -> Iterable[str]:
-    """Channels of one value; of the rest an input is made, of these none can learn."""
+    """A note on channels with a single value, from which nothing can be learned."""
     axes = tuple(range(len(train.x.shape) - 1))
     ends = [(chunk.min(axis=axes), chunk.max(axis=axes)) for chunk in chunks(train.x)]
     low, high = np.min([each[0] for each in ends], axis=0), np.max([each[1] for each in ends], axis=0)
@@ -236,7 +236,7 @@ def _shared_groups(parts: dict[str, Split]) -> Iterable[str]:
 
 
 def _duplicates(parts: dict[str, Split], target: Target) -> Iterable[str]:
-    """Examples that are in two splits, and those that are there twice with different labels."""
+    """Notes on examples that are in two splits, and on those that occur with different labels."""
     if sum(size_bytes(split.x) for split in parts.values()) > _COMPARED_BYTES:
         return
     seen: dict[bytes, tuple[str, int]] = {}
@@ -264,7 +264,7 @@ def _duplicates(parts: dict[str, Split], target: Target) -> Iterable[str]:
 
 
 def _near_duplicates(parts: dict[str, Split]) -> Iterable[str]:
-    """Images of two splits that are nearly the same; those that are the same are named already."""
+    """Notes on images of two splits that are nearly the same; identical ones are noted already."""
     if sum(size_bytes(split.x) for split in parts.values()) > _COMPARED_BYTES or not is_of_images(parts["train"].x):
         return
     for name, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
@@ -285,6 +285,6 @@ def _some(labels: NDArray[np.int64]) -> str:
 
 
 def differs(data: DataSet, splits: Splits) -> Iterable[str]:
-    """A line where loading a data set of the user's own once more gives other rows: such a run cannot be resumed."""
+    """A note where loading a user's own data set again gives other rows, so that a run cannot be resumed."""
     if not type(data).__module__.startswith("edgevolve.") and fingerprint(load_splits(data)) != fingerprint(splits):
         yield f"{type(data).__name__}.load() gives other rows each time: no run can be resumed; seed its generator"

@@ -1,4 +1,4 @@
-"""A data set as a front end makes it: `Mel` of the clips of an `AudioFolder`, `Spectrum` of sensor windows."""
+"""The features of a data set by a front end: `Mel` of the clips of an `AudioFolder`, `Spectrum` of sensor windows."""
 
 from dataclasses import dataclass
 
@@ -29,13 +29,13 @@ class Features:
 
     @property
     def classes(self) -> int:
-        """How many classes the data set has. Raises `DataError` where its target is values or the input itself."""
+        """The number of classes. Raises `DataError` where the target is values or the input itself."""
         if not isinstance(self.target, Classes):
             raise DataError("Features: its data set has no classes: give a space outputs=data.target.outputs")
         return self.target.number
 
     def load(self) -> Splits:
-        """Raises `DataError` as the data set does, and where it has a front end of its own or other clips."""
+        """Load and compute features. Raises `DataError` as the data set, and if it has a front end or other clips."""
         splits = self.data.load()
         if splits.front_end is not None:
             hint = "; normalise=False leaves it out" if hasattr(self.data, "normalise") else ""

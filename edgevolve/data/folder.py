@@ -1,4 +1,4 @@
-"""Which files a folder of classes holds, and what their places say: class, split and group."""
+"""Lists the files of a folder of classes, with what their paths say: class, split and group."""
 
 import os
 import re
@@ -26,7 +26,7 @@ PARTS = {
     **dict.fromkeys(("validation", "valid", "val"), "validation"),
     **dict.fromkeys(("test", "testing"), "test"),
 }
-"""Folders above those of the classes, by their names in lower case."""
+"""The splits of folders above those of the classes, by the folder's name in lower case."""
 _LISTS = {
     "validation_list.txt": "validation",
     "testing_list.txt": "test",
@@ -34,16 +34,16 @@ _LISTS = {
     "annotations/instances_val_list.txt": "validation",
     "annotations/instances_test_list.txt": "test",
 }
-"""Files with a path a line: those of Speech Commands, and those of TI's Edge AI tools."""
+"""The splits of list files, with a path a line: those of Speech Commands, and those of TI's Edge AI tools."""
 _SPEAKER = re.compile(r"(?:^|/)([0-9a-f]{8})_nohash_[^/]*$")
-"""How Speech Commands names a recording: by a hash of its speaker."""
+"""The file name of a recording in Speech Commands, with a hash of its speaker."""
 _LEAST_GROUPS = 3
-"""A class must have so many sub-folders for these to be taken as groups: one a split."""
+"""A class must have so many sub-folders, one for each split, for these to be groups."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A file, and what its place says. `part` is empty where nothing says it; `name` is its path below the folder."""
+    """A file, and what its path says. `part` is its split, if one is given; `name` is its path below the folder."""
 
     path: str
     name: str
@@ -54,7 +54,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The files of a folder in the order of their paths. `grouped_by` says what `group` of a file is, in a word."""
+    """The files of a folder in the order of their paths. `grouped_by` is a word for a file's `group`."""
 
     path: str
     files: tuple[Place, ...]
@@ -63,7 +63,7 @@ class Listing:
     notes: tuple[str, ...]
 
     def examples(self, x: Rows, files: Sequence[Place]) -> tuple[Split, NDArray[np.str_]]:
-        """The split of `x`, a row for each of `files`, and the split that each place names: train, test or none."""
+        """The examples `x`, a row for each of `files`, and the split that is given for each, if any: (number,)."""
         label = {name: number for number, name in enumerate(self.classes)}
         lacking = sorted(set(self.classes) - {file.label for file in files})
         if lacking:
@@ -74,7 +74,7 @@ class Listing:
         return Split(x, y, groups, names), np.array([file.part for file in files], str)
 
     def stamp(self) -> str:
-        """Other when a file is added, removed or written."""
+        """A text that changes when a file is added, removed or written."""
         digest = blake2b(digest_size=16)
         for file in self.files:
             try:
@@ -86,14 +86,14 @@ class Listing:
 
 
 def is_list(name: str) -> bool:
-    """Whether a file is one of the lists that name files of a split."""
+    """Whether a file is one of the lists of a split's files."""
     return any(path.rpartition("/")[2] == name for path in _LISTS)
 
 
 class ClassFolder(ABC):
-    """What the data sets share that are a folder with one folder for each class: `listed` says which files there are.
+    """The common part of data sets in a folder with one folder for each class.
 
-    A data set gives the `suffixes` of its files, and reads them; it may have other classes than the folders.
+    A subclass gives the `suffixes` of its files, and reads them; it may have other classes than the folders.
     """
 
     __slots__ = ()
@@ -104,7 +104,7 @@ class ClassFolder(ABC):
 
     @property
     def classes(self) -> int:
-        """How many classes there are."""
+        """The number of classes."""
         return self.target.number
 
     @property
@@ -126,16 +126,16 @@ class ClassFolder(ABC):
 
     @abstractmethod
     def _read(self, listing: Listing, skipped: tuple[str, ...]) -> Splits:
-        """The splits of what is listed."""
+        """The splits of the listed files."""
 
 
 def listed(folder: str, suffixes: Collection[str], group: str | None, unreadable: Unreadable) -> Listing:
     """The files of these `suffixes`: one folder for each class, or files named `class.anything.suffix`.
 
-    Folders train (or training), validation (val) and test (testing) may stand above the classes, lists of files beside
-    them. `group` is a regular expression: what its first bracket finds in a file's path below the folder is its group.
-    Without one, groups are the speakers of Speech Commands, or else the folders below those of the classes. Names that
-    begin with `.` or `_` are left aside. Raises `DataError` for a folder without classes.
+    Folders train (or training), validation (val) and test (testing) may be above the classes, and lists of files next
+    to them. `group` is a regular expression; a file's group is what its first bracket matches in the path below the
+    folder. Without it, groups are the speakers of Speech Commands, or the folders below those of the classes. Names
+    that begin with `.` or `_` are skipped. Raises `DataError` for a folder without classes.
     """
     top = _top(folder)
     above = len(str(top)) + 1
@@ -187,7 +187,7 @@ def _parts(top: Path) -> list[tuple[str, Path]]:
         folders = sorted(entry.name for entry in os.scandir(top) if entry.is_dir() and entry.name[0] not in "._")
     except OSError as error:
         raise DataError(f"{shown(top)}: {error.strerror}") from error
-    if "classes" in folders and set(folders) <= {"classes", "annotations"}:  # as TI's tools want it
+    if "classes" in folders and set(folders) <= {"classes", "annotations"}:  # the layout of TI's tools
         return [("", top / "classes")]
     known = [(PARTS[name.lower()], top / name) for name in folders if name.lower() in PARTS]
     if "train" in dict(known):
@@ -208,7 +208,7 @@ def _labelled(folder: Path, unreadable: Unreadable) -> Iterator[tuple[str, str]]
 
 
 def _walk(folder: str, unreadable: Unreadable, above: tuple[str, ...]) -> Iterator[str]:
-    """All files below, in order; a link to a folder that it is in is not followed."""
+    """All files below a folder, in order; a link to a folder that contains it is not followed."""
     if any(os.path.samefile(folder, other) for other in above):
         unreadable(folder, "a link that leads back to a folder above it")
         return
@@ -229,7 +229,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_pipe(entry: os.DirEntry[str]) -> bool:
-    """Or a device or a socket: reading one may never end. A link to nothing is none."""
+    """Whether it is a pipe, a device or a socket, which may never end; a broken link is none."""
     try:
         return not entry.is_file() and not S_ISREG(entry.stat().st_mode)
     except OSError:
@@ -237,7 +237,7 @@ def _is_pipe(entry: os.DirEntry[str]) -> bool:
 
 
 def _entries(folder: str, unreadable: Unreadable) -> list[os.DirEntry[str]]:
-    """What a folder holds, by name, but for what begins with `.` or `_`."""
+    """The entries of a folder, by name, without those that begin with `.` or `_`."""
     try:
         with os.scandir(folder) as entries:
             return sorted((entry for entry in entries if entry.name[0] not in "._"), key=lambda entry: entry.name)
@@ -247,7 +247,7 @@ def _entries(folder: str, unreadable: Unreadable) -> list[os.DirEntry[str]]:
 
 
 def _by_lists(top: Path, files: list[Place], notes: list[str]) -> list[Place]:
-    """Files with the splits that lists name; those in no list are for training, unless there is a list for that."""
+    """The files with the splits of the lists; files in no list are for training, unless training has a list."""
     named: dict[str, str] = {}
     there = [name for name in _LISTS if (top / name).is_file()]
     for name in there:
@@ -271,7 +271,7 @@ def _by_lists(top: Path, files: list[Place], notes: list[str]) -> list[Place]:
 
 
 def _named(lists: dict[str, str], name: str) -> str:
-    """The split of a file in lists that hold its path from the folder, or from the class on."""
+    """The split of a file in lists, which hold its path from the folder or from the class on."""
     ends = [name.split("/", skipped)[-1] for skipped in range(name.count("/"))] or [name]
     return next((lists[end] for end in ends if end in lists), "")
 
@@ -296,7 +296,7 @@ def _grouped(files: list[Place], group: str | None, notes: list[str]) -> tuple[l
 
 
 def _below_class(file: Place) -> str:
-    """The class and the first folder below it; empty for a file that is in no such folder."""
+    """The class and the first folder below it; empty for a file without such a folder."""
     steps = file.name.split("/")
     after = steps[steps.index(file.label) + 1 :] if file.label in steps else []
     return f"{file.label}/{after[0]}" if len(after) > 1 else ""

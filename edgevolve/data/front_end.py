@@ -1,4 +1,4 @@
-"""What a device does to what it reads before the network sees it: in Python, and the same in C."""
+"""Front ends: what a device computes from its readings before the network, in Python and the same in C."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,7 +15,7 @@ from edgevolve.data.rows import Rows, chunks
 
 @runtime_checkable
 class FrontEnd(Protocol):
-    """A function from raw examples to features, by constants that follow from the training split or are chosen."""
+    """A function from raw examples to features; its constants are chosen, or fitted to the training split."""
 
     @property
     def name(self) -> str:
@@ -27,26 +27,27 @@ class FrontEnd(Protocol):
 
     @property
     def raw_type(self) -> str:
-        """The type of what is read, by NumPy's name: float32, int16, uint8 or int8."""
+        """NumPy's name of the type of raw examples: float32, int16, uint8 or int8."""
 
     @property
     def work_bytes(self) -> int:
-        """RAM that the C code keeps for itself, beside what is read and the features."""
+        """Bytes of RAM that the C code needs beside the raw example and the features."""
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
-        """Features of (number, ...) raw examples, float32 as the network is fed."""
+        """The features of (number, ...) raw examples, float32 as the network takes them."""
 
     def c_source(self) -> str:
-        """A header in C99 that needs no other and does the same for one example.
+        """A self-contained header in C99 that does the same for one example.
 
         It defines `static inline void front_end(const RAW* raw, float scale, int zero_point, signed char* features)`,
-        where scale and zero point are those of the model's int8 input. Features are at most one step from Python's.
+        where scale and zero point are those of the model's int8 input. Features differ from Python's by one step at
+        most.
         """
 
 
 @runtime_checkable
 class Fittable(FrontEnd, Protocol):
-    """A front end that a data set can be made with: it says its features' shape, and takes its constants of the data.
+    """A front end for data sets: it gives the shape of its features, and can be fitted to data.
 
     It may have an attribute `cost`, an `edgevolve.data.cost.Cost`.
     """
@@ -56,12 +57,12 @@ class Fittable(FrontEnd, Protocol):
         """(height, width, channels) of the features of an example."""
 
     def fitted(self, rows: Rows, /) -> FrontEnd:
-        """With constants from these raw examples, those of the training split; the front end itself if it has none."""
+        """The front end with constants fitted to these raw examples, of the training split; itself if it has none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standardise:
-    """(value − mean) / deviation, by constants of each channel, which is the last of an example's axes.
+    """(value − mean) / deviation, with constants for each channel (the last axis of an example).
 
     `shape` is that of an example. Constants are float32 values; without them, values stay as they are.
     """
@@ -72,12 +73,12 @@ class Standardise:
     work_bytes = 0
 
     def fitted(self, rows: Rows) -> "Standardise":
-        """With the mean and deviation of these examples."""
+        """The front end with the mean and deviation of these examples."""
         return Standardise.fit(rows)
 
     @classmethod
     def fit(cls, rows: Rows) -> "Standardise":
-        """Mean and standard deviation over all of `rows`, (number, ..., channels); 1 for a channel that is constant."""
+        """Fitted to the mean and standard deviation of `rows`, (number, ..., channels); 1 for a constant channel."""
         number, mean, squares = 0, np.zeros(rows.shape[-1]), np.zeros(rows.shape[-1])
         for chunk in chunks(rows):
             values = chunk.reshape(-1, rows.shape[-1]).astype(np.float64)
@@ -132,7 +133,7 @@ class Standardise:
 
 @dataclass(frozen=True, slots=True)
 class _Divided:
-    """Each value by itself, over `divisor`; nothing is learned. `shape` is that of an example."""
+    """Each value divided by `divisor`; there are no fitted constants. `shape` is that of an example."""
 
     shape: tuple[int, ...]
     work_bytes = 0
@@ -142,7 +143,7 @@ class _Divided:
     words: ClassVar[str]
 
     def fitted(self, rows: Rows) -> Self:
-        """The front end itself: it learns nothing from the rows."""
+        """The front end itself, which has no fitted constants."""
         return self
 
     @property
@@ -166,14 +167,14 @@ class _Divided:
 
 
 class Pixels(_Divided):
-    """value / 255: what uint8 stands for, from 0 to 1."""
+    """value / 255 for uint8, from 0 to 1."""
 
     __slots__ = ()
     name, raw_type, divisor, words = "pixels", "uint8", 255.0, "value / 255 of each byte"
 
 
 class Samples(_Divided):
-    """value / 32768: what int16 stands for, from -1 to below 1."""
+    """value / 32768 for int16, from -1 to below 1."""
 
     __slots__ = ()
     name, raw_type, divisor, words = "samples", "int16", 32768.0, "value / 32768 of each sample"
@@ -188,7 +189,7 @@ class Unchanged(_Divided):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """What a front end makes of raw rows, when they are asked for."""
+    """Rows on demand: the features of raw rows by a front end."""
 
     raw: Rows
     front_end: FrontEnd
@@ -226,7 +227,7 @@ def _elementwise(title: str, front_end: "Standardise | _Divided", constants: str
 
 
 _CODE_BYTES = 170
-"""Thumb-2 of `front_end`, gcc -Os for a Cortex-M4, rounded up (`benchmarks/front_ends.py`)."""
+"""Bytes of Thumb-2 code of `front_end`, gcc -Os for a Cortex-M4, rounded up (`benchmarks/front_ends.py`)."""
 
 
 def _elementwise_cost(front_end: "Standardise | _Divided") -> Cost:

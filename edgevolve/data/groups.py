@@ -1,4 +1,4 @@
-"""Hold out whole groups: all windows of a person, all frames of a video, all rows of a patient."""
+"""Holds out whole groups: all windows of a person, all frames of a video, all rows of a patient."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from numpy.typing import NDArray
 from edgevolve.data.data_error import DataError
 
 _SWAPPED_GROUPS = 256
-"""Up to so many groups, exchanges of two are looked at as well; with more, single moves come near enough."""
+"""Up to so many groups, exchanges of two are tried as well; with more, single moves come close enough."""
 
 
 def held_out_groups(groups: NDArray[Any], classes: NDArray[Any], fraction: float, seed: int) -> NDArray[np.bool_]:
     """Which of the examples to hold out, (number,), so that no group is divided.
 
-    The distance of a division from the one wanted is Σ (held − fraction · total)² / total over the classes. From groups
-    in random order, those are taken that lower it; then single groups change sides, or two change places, as long as
-    that lowers it. What is left keeps an example of every class. Raises `DataError` where that is not possible.
+    The distance of a division from the wanted one is Σ (held − fraction · total)² / total over the classes. Groups are
+    taken in random order if they lower it. Then single groups change sides, or two are exchanged, as long as that
+    lowers it. The rest keeps an example of every class. Raises `DataError` where that is impossible.
     """
     names, of = np.unique(groups, return_inverse=True)
     labels = np.unique(classes, return_inverse=True)[1]
@@ -35,7 +35,7 @@ def held_out_groups(groups: NDArray[Any], classes: NDArray[Any], fraction: float
 
 
 class _Division:
-    """Which groups are held out, and what may change."""
+    """The groups that are held out, and the changes that improve the division."""
 
     def __init__(self, counts: NDArray[np.float64], fraction: float) -> None:
         self.counts = counts
@@ -45,7 +45,7 @@ class _Division:
         self.now = np.zeros_like(self.total)
 
     def settle(self) -> bool:
-        """Move groups until nothing lowers the distance; says whether any group is held out."""
+        """Move groups until nothing lowers the distance; gives whether any group is held out."""
         for group in range(len(self.counts)):
             change = self.counts[group][np.newaxis]
             if self._distances(change)[0] < self._distance():
@@ -56,7 +56,7 @@ class _Division:
         return bool(self.held.any())
 
     def _improve(self) -> bool:
-        """Make the best change there is."""
+        """Make the best change; gives whether there was one."""
         out, rest = np.flatnonzero(self.held), np.flatnonzero(~self.held)
         moves: list[tuple[int, ...]] = [(int(group),) for group in (*(out if len(out) > 1 else ()), *rest)]
         signs = np.where(self.held, -1.0, 1.0)[:, np.newaxis] * self.counts
@@ -78,7 +78,7 @@ class _Division:
         return float((((self.now - self.wanted) ** 2) / self.total).sum())
 
     def _distances(self, changes: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How far each change (number, classes) leaves the held-out part from its aim; infinite if a class is lost."""
+        """The distance after each change, (number, classes); infinite if a class is lost."""
         after = self.now + changes
         distances = (((after - self.wanted) ** 2) / self.total).sum(axis=1)
         return np.where((after < self.total).all(axis=1), distances, np.inf)

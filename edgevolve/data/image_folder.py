@@ -1,4 +1,4 @@
-"""Images of your own, in a folder with one folder for each class."""
+"""Your own images, in a folder with one folder for each class."""
 
 import warnings
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from edgevolve.data.unreadable import Unreadable, shown
 IMAGE_SUFFIXES = (".bmp", ".jpeg", ".jpg", ".png")
 _FORMATS = ("BMP", "JPEG", "PNG")
 _MOST_PIXELS = 64_000_000
-"""A larger image is not decoded."""
+"""The most pixels of an image; larger ones are not decoded."""
 _ORIENTATION = 0x0112
 _TURNED = (5, 6, 7, 8)
 """Values of Exif's orientation that exchange height and width."""
@@ -115,14 +115,14 @@ def _load(data: ImageFolder, listing: Listing, stamp: str, skipped: tuple[str, .
 
 
 def image_header(path: str, unreadable: Unreadable) -> tuple[tuple[int, int], bool] | None:
-    """(height, width) once turned, and whether it is grey; None for what is no image, which `unreadable` notes."""
+    """(height, width) after rotation, and whether it is grey; None for another file, which `unreadable` notes."""
     image = _opened(path, unreadable)
     if image is None:
         return None
     with image:
         try:
             return _size(image), _is_grey(image)
-        except Exception as error:  # a PNG is decoded to the end where its Exif data may stand
+        except Exception as error:  # a PNG is decoded to its end, where Exif data may be
             unreadable(path, _reason(path, error))
             return None
 
@@ -130,7 +130,7 @@ def image_header(path: str, unreadable: Unreadable) -> tuple[tuple[int, int], bo
 def _opened(path: str, unreadable: Unreadable) -> Image.Image | None:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of very many pixels: refused below
+            warnings.simplefilter("ignore")  # about very many pixels, which are refused below
             image = Image.open(path, formats=_FORMATS)
         if image.width * image.height <= _MOST_PIXELS:
             return image
@@ -173,7 +173,10 @@ def _is_grey(image: Image.Image) -> bool:
 def image_pixels(
     path: str, shape: tuple[int, int, int], resizes: bool, unreadable: Unreadable, faded: list[str]
 ) -> NDArray[np.uint8] | None:
-    """The image as (height, width, channels) uint8; None where it cannot be read. `faded` gets what loses colour."""
+    """The image as (height, width, channels) uint8; None where it cannot be read.
+
+    `faded` collects the images that lose their colour.
+    """
     image = _opened(path, unreadable)
     if image is None:
         return None

@@ -43,7 +43,7 @@ class KerasDataset:
         return 10
 
     def load(self) -> Splits:
-        """Download if need be, and split; the same arrays each time."""
+        """Download if necessary, and split; the same arrays each time."""
         x, y, x_test, y_test = _fetch(self.name)
         height, width, channels = self.input_shape
         train, validation = hold_out(
@@ -63,7 +63,7 @@ numpy.savez(sys.argv[2], x, y, x_test, y_test)
 
 
 def _fetch(name: str) -> list[NDArray[Any]]:
-    """The arrays, by a process of its own: Keras brings TensorFlow, and reads some archives with pickle."""
+    """The arrays, read in a process of its own: Keras loads TensorFlow, and reads some archives with pickle."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "arrays.npz"
         done = subprocess.run([sys.executable, "-P", "-c", _SCRIPT, name, str(path)], capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""What arrays of images and labels may look like, and what to do about those that do not."""
+"""Checks arrays of images and labels, and brings them into the standard layout."""
 
 from dataclasses import replace
 from typing import Any
@@ -14,7 +14,7 @@ from edgevolve.data.split import Split
 MOST_CLASSES = 100_000
 
 _MOST_SENSOR_CHANNELS = 9
-"""Windows of three sensors of three axes each have so many columns; an image seldom has so few."""
+"""The channels of three sensors with three axes each; an image seldom has so few columns."""
 
 
 def images(path: str, name: str, x: Rows, channels_first: bool | None, notes: list[str]) -> Rows:
@@ -90,7 +90,7 @@ def _check_finite(path: str, name: str, x: Rows) -> None:
 
 
 def labels(path: str, name: str, y: NDArray[Any], number: int) -> NDArray[np.int64]:
-    """`y` as (number,) int64 from 0. Raises `DataError` with the value that is wrong and what to do."""
+    """`y` as (number,) int64 from 0. Raises `DataError` with the wrong value and what to do."""
     where = f"{path}: {name} must be {number} whole numbers from 0"
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
@@ -128,7 +128,7 @@ def _whole(name: str, y: NDArray[Any]) -> str:
 
 
 def check_match(path: str, train: Split, other: Split, part: str) -> None:
-    """Raise `DataError` with what of another part's images is not as for training: type, shape or labels."""
+    """Raise `DataError` where another split differs from training in type, shape or labels."""
     x, y = f"x_{part}", f"y_{part}"
     if other.x.dtype != train.x.dtype:
         raise DataError(f"{path}: {x} is {other.x.dtype} and x_train {train.x.dtype}; give both the same type")
@@ -139,13 +139,13 @@ def check_match(path: str, train: Split, other: Split, part: str) -> None:
 
 
 def value_range(x: Rows) -> tuple[float, float]:
-    """Lowest and highest value."""
+    """The lowest and the highest value."""
     ends = [(float(chunk.min()), float(chunk.max())) for chunk in chunks(x) if chunk.size]
     return min((low for low, _ in ends), default=0.0), max((high for _, high in ends), default=0.0)
 
 
 def needs_standardising(x: Rows, normalise: bool | None) -> bool:
-    """Whether floating point is neither within −1…1 nor, in every channel, of mean 0 and deviation 1, nearly."""
+    """Whether to standardise floats: `normalise`, or by default if they are not within −1…1 and not standardised."""
     if normalise is not None or x.dtype == np.uint8:
         return bool(normalise) and x.dtype != np.uint8
     lowest, highest = value_range(x)

@@ -1,4 +1,4 @@
-"""Sound as bands of the mel scale, or as cepstral coefficients: what a device computes of a clip before the network."""
+"""Front end for sound: bands of the mel scale, or cepstral coefficients."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ from edgevolve.data.front_end import parameters_of
 from edgevolve.data.rows import Rows
 
 _FLOOR = 1e-6
-"""Added to every band before its logarithm, as MLPerf Tiny does; silence becomes ln(1e-6)."""
+"""Added to every band before its logarithm, as in MLPerf Tiny; silence becomes ln(1e-6)."""
 
 _CLIPS_AT_ONCE = 64
 _CODE_BYTES = 850
-"""Thumb-2 of `front_end` and what it calls, gcc -Os for a Cortex-M4, rounded up (`benchmarks/front_ends.py`)."""
+"""Bytes of Thumb-2 code, with what it calls, gcc -Os for a Cortex-M4, rounded up (`benchmarks/front_ends.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Mel:
 
     A clip is `samples` int16 at `rate` Hz. Windows of `window_ms`, one every `stride_ms`, are weighted by Hann's
     function and padded to a power of two. Bands are triangles between `low_hz` and `high_hz`, evenly spaced in mel =
-    2595 log10(1 + f / 700), over the magnitudes of a sample of 1.0 for 32 768. The first `coefficients` of the DCT-II,
-    scaled by sqrt(2 / bands), are the MFCC (Davis & Mermelstein 1980); 0 leaves the bands. `fitted` sets the `mean` and
-    `deviation` of each column over the training split, by which the features are standardised.
+    2595 log10(1 + f / 700), over the magnitudes, where 32 768 is a sample of 1.0. The first `coefficients` of the
+    DCT-II, scaled by sqrt(2 / bands), are the MFCC (Davis & Mermelstein 1980); with 0 the features are the bands.
+    `fitted` sets the `mean` and `deviation` of each column over the training split, by which features are standardised.
 
     The defaults are those of MLPerf Tiny's keyword spotting with `coefficients=10` at 16 kHz: 49 rows of 10.
     """
@@ -72,17 +72,17 @@ class Mel:
 
     @property
     def stride(self) -> int:
-        """Samples from one window to the next."""
+        """The number of samples from one window to the next."""
         return round(self.rate * self.stride_ms / 1000)
 
     @property
     def points(self) -> int:
-        """Points of the Fourier transform: the power of two that holds a window."""
+        """The number of points of the Fourier transform: the power of two that holds a window."""
         return max(4, 1 << (self.window - 1).bit_length())
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(windows, columns, 1) of the features of a clip."""
+        """The shape of a clip's features, (windows, columns, 1)."""
         return (1 + (self.samples - self.window) // self.stride, self.coefficients or self.bands, 1)
 
     @property
@@ -97,7 +97,7 @@ class Mel:
 
     @property
     def work_bytes(self) -> int:
-        """RAM that the C code keeps beside clip and features: a transform and the bands, in single precision."""
+        """Bytes of RAM of the C code beside clip and features: a transform and the bands, in single precision."""
         return 4 * (self.points + self.bands)
 
     @property
@@ -112,11 +112,11 @@ class Mel:
         return Cost(self.work_bytes, flash, self.shape[0] * each)
 
     def fitted(self, rows: Rows) -> "Mel":
-        """With mean and standard deviation of each column over `rows`, (number, samples); 1 for a constant column."""
+        """Fitted to mean and standard deviation of each column over `rows`, (number, samples); 1 for a constant one."""
         return with_statistics(self, rows)
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
-        """(number, windows, columns, 1) features of (number, samples[, 1, 1]) clips, computed in double precision."""
+        """The features, (number, windows, columns, 1), of clips (number, samples[, 1, 1]), in double precision."""
         raw = flat_clips("Mel", raw, self.samples)
         features = np.empty((len(raw), *self.shape), np.float32)
         for begin in range(0, len(raw), _CLIPS_AT_ONCE):
@@ -140,7 +140,7 @@ class Mel:
         return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(self.window) / self.window)
 
     def _filters(self) -> Iterator[tuple[int, tuple[float, ...]]]:
-        """The first frequency of each band, and its weights from there on."""
+        """For each band, the index of its first frequency, and the weights from there on."""
         frequencies = np.arange(1, self.points // 2 + 1) * self.rate / self.points  # without the mean
         mel = 2595 * np.log10(1 + frequencies / 700)
         low, high = 2595 * np.log10(1 + np.array([self.low_hz, self.high_hz]) / 700)

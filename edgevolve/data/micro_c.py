@@ -1,4 +1,4 @@
-"""`Micro` in C99: fixed point, without heap."""
+"""The C99 code of `Micro`: fixed point, without a heap."""
 
 from collections.abc import Mapping
 from string import Template
@@ -15,7 +15,7 @@ def header(
     mean: tuple[float, ...],
     deviation: tuple[float, ...],
 ) -> str:
-    """The header that computes a clip."""
+    """The header that computes the features of a clip."""
     names = ",\n".join(f"  kFrontEnd{name} = {size}" for name, size in sizes.items())
     constants = [integers(name, values) for name, values in tables.items()] + [*column_constants(mean, deviation)]
     value = column_value("0.0390625f * (float)front_end_logarithm(value)", "i", mean)

@@ -25,20 +25,20 @@ from edgevolve.data.rows import Rows
 _Whole = TypeVar("_Whole", np.int32, np.int64)
 
 _STEP = 0.0390625
-"""Of a code: what its users multiply it by."""
+"""The factor from a code to a feature, as its users apply it."""
 
 _CLIPS_AT_ONCE = 32
 _CODE_BYTES = 1_750
-"""Thumb-2 of `front_end` and what it calls, gcc -Os for a Cortex-M4, rounded up (`benchmarks/front_ends.py`)."""
+"""Bytes of Thumb-2 code, with what it calls, gcc -Os for a Cortex-M4, rounded up (`benchmarks/front_ends.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Micro:
-    """Logarithms of `bands` channels of each window, as TensorFlow Lite Micro's fixed-point front end computes them.
+    """Logarithms of `bands` channels of each window, as computed by TensorFlow Lite Micro's fixed-point front end.
 
-    A clip is `samples` int16 at `rate` Hz; the noise estimate starts anew with each clip. There is a window of
-    `window_ms` every `stride_ms`. Channels lie between `low_hz` and `high_hz`. The defaults are those of micro_speech
-    with 40 channels of 30 ms. A feature is a code of 0 to about 670, divided by 25.6. `fitted` sets the `mean` and
+    A clip is `samples` int16 at `rate` Hz; the noise estimate starts anew with each clip. Windows of `window_ms` follow
+    every `stride_ms`. Channels lie between `low_hz` and `high_hz`. The defaults are those of micro_speech with 40
+    channels of 30 ms. A feature is a code from 0 to about 670, divided by 25.6. `fitted` sets the `mean` and
     `deviation` of each channel over the training split, by which features are standardised. Raises `DataError` for
     parameters that its tables or 16 bits do not allow.
     """
@@ -77,17 +77,17 @@ class Micro:
 
     @property
     def stride(self) -> int:
-        """Samples from one window to the next."""
+        """The number of samples from one window to the next."""
         return self.stride_ms * self.rate // 1000
 
     @property
     def points(self) -> int:
-        """Points of the Fourier transform: the power of two that holds a window."""
+        """The number of points of the Fourier transform: the power of two that holds a window."""
         return 1 << (self.window - 1).bit_length()
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(windows, channels, 1) of the features of a clip."""
+        """The shape of a clip's features, (windows, channels, 1)."""
         return (1 + (self.samples - self.window) // self.stride, self.bands, 1)
 
     @property
@@ -102,7 +102,7 @@ class Micro:
 
     @property
     def work_bytes(self) -> int:
-        """RAM that the C code keeps beside clip and features: a transform of 16 bits and the noise of each channel."""
+        """Bytes of RAM of the C code beside clip and features: a 16-bit transform and the noise of each channel."""
         return 2 * self.points + 4 * self.bands
 
     @property
@@ -115,16 +115,16 @@ class Micro:
         return Cost(self.work_bytes, flash, 5 * self.shape[0] * self.bands, each)
 
     def fitted(self, rows: Rows) -> "Micro":
-        """With the mean and deviation of each channel over `rows`, (number, samples); a constant one gets 1."""
+        """Fitted to mean and deviation of each channel over `rows`, (number, samples); 1 for a constant channel."""
         return with_statistics(self, rows)
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
-        """(number, windows, channels, 1) features of (number, samples[, 1, 1]) clips."""
+        """The features, (number, windows, channels, 1), of clips (number, samples[, 1, 1])."""
         features = self.codes(raw).astype(np.float32)[..., np.newaxis] * np.float32(_STEP)
         return standardised_columns(features, self.mean, self.deviation)
 
     def codes(self, raw: NDArray[Any]) -> NDArray[np.uint16]:
-        """(number, windows, channels) as the library gives them for clips on their own."""
+        """The library's outputs for each clip alone, (number, windows, channels)."""
         raw = flat_clips("Micro", raw, self.samples)
         codes = np.empty((len(raw), *self.shape[:2]), np.uint16)
         for begin in range(0, len(raw), _CLIPS_AT_ONCE):
@@ -134,14 +134,14 @@ class Micro:
 
     @property
     def _correction_bits(self) -> int:
-        """Bits by which a transform of so many points is larger than its filters' weights."""
+        """The bits by which the transform's values exceed the filters' weights."""
         return self.points.bit_length() - 1 - micro_tables.WEIGHT_BITS // 2
 
     def _filters(self) -> tuple[int, list[int], NDArray[np.int64]]:
         return micro_tables.filters(self.rate, self.points, self.bands, self.low_hz, self.high_hz)
 
     def _channels(self, clips: NDArray[np.int16]) -> NDArray[np.int64]:
-        """Root of each channel's energy, (clips, windows, channels)."""
+        """The root of each channel's energy, (clips, windows, channels)."""
         frames = windows_of(clips, self.window, self.stride)
         window = micro_tables.hann(self.window).astype(np.int32)
         weighted = (frames.astype(np.int32) * window) >> micro_tables.WINDOW_BITS
@@ -161,7 +161,7 @@ class Micro:
         return _root(channels) >> shift[..., np.newaxis]
 
     def _suppressed(self, channels: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Less the noise of each channel, which is followed from window to window, and normalised by it."""
+        """The channels without their noise, which is tracked from window to window, and normalised by it."""
         smoothing = np.where(np.arange(self.bands) % 2, micro_tables.ODD_SMOOTHING, micro_tables.EVEN_SMOOTHING)
         noise = np.zeros((len(channels), self.bands), np.int64)
         table, least = micro_tables.gains(self._correction_bits), micro_tables.least_gain(self._correction_bits)
@@ -178,7 +178,7 @@ class Micro:
         return result
 
     def _logarithms(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Natural logarithm of each with 6 bits after the point; 0 for 0 and 1."""
+        """The natural logarithm of each value with 6 bits after the point; 0 for 0 and 1."""
         bits = self._correction_bits
         x = np.maximum(_uint32(values << bits) if bits >= 0 else values >> -bits, 1)
         whole = _bits(x) - 1
@@ -197,7 +197,7 @@ class Micro:
         return codes
 
     def c_source(self) -> str:
-        """C code that does the same for a clip, in fixed point up to the code."""
+        """C code that does the same for a clip, in fixed point up to the codes."""
         first, counts, weights = self._filters()
         gains = micro_tables.gains(self._correction_bits)
         sizes = {
@@ -224,9 +224,9 @@ class Micro:
 
 
 def _spectrum(signal: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Frequencies 0 to half of the points, (..., points / 2, 2), of real signals of 16 bits, halved at every step of 2.
+    """The frequencies up to half of the points, (..., points / 2, 2), of real 16-bit signals, halved at each step of 2.
 
-    Frequency 0 is left as the transform of the halves has it: no channel uses it.
+    Frequency 0 is not corrected, since no channel uses it.
     """
     points = signal.shape[-1]
     count = points // 2
@@ -263,7 +263,7 @@ def _transformed(z: NDArray[np.int32], twiddles: NDArray[np.int32], step: int) -
 
 
 def _product(a: NDArray[np.int32], b: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Of complex numbers with 15 bits after the point, rounded."""
+    """The rounded product of complex numbers with 15 bits after the point."""
     re = a[..., 0] * b[..., 0] - a[..., 1] * b[..., 1]
     im = a[..., 0] * b[..., 1] + a[..., 1] * b[..., 0]
     return _int16((np.stack([re, im], axis=-1) + (1 << 14)) >> 15)
@@ -274,7 +274,7 @@ def _divided(values: NDArray[np.int32], number: int) -> NDArray[np.int32]:
 
 
 def _interpolated(x: NDArray[np.int64], table: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Of a table of octaves, between the values of each by its slope and curvature; x of at least 1 where it counts."""
+    """Interpolate a table of octaves by the slope and curvature of each; valid for x of at least 1."""
     octave = np.maximum(_bits(x) - 1, 0)
     inside = np.where(octave < 10, x << np.maximum(10 - octave, 0), x >> np.maximum(octave - 10, 0)) & 0x3FF
     value, slope, curve = (table[octave, column] for column in range(3))
@@ -283,14 +283,14 @@ def _interpolated(x: NDArray[np.int64], table: NDArray[np.int64]) -> NDArray[np.
 
 
 def _shrunk(ratio: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Square of small ratios of signal and noise, and linear beyond 2."""
+    """The square of small ratios of signal and noise, linear beyond 2."""
     snr, out = micro_tables.SNR_BITS, GAINED_BITS
     square = (ratio * ratio) >> (2 + 2 * snr - out)
     return np.where(ratio < (2 << snr), square, (ratio >> (snr - out)) - (1 << out))
 
 
 def _root(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Square roots, rounded, of numbers below 2^63; of 32-bit numbers at most 65 535."""
+    """The rounded square roots of numbers below 2^63; for 32-bit numbers at most 65 535."""
     root = np.sqrt(values.astype(np.float64)).astype(np.int64)
     root -= root * root > values
     root += (root + 1) * (root + 1) <= values
@@ -300,12 +300,12 @@ def _root(values: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _bits(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many bits numbers below 2^52 take: 0 for 0."""
+    """The number of bits of numbers below 2^52; 0 for 0."""
     return np.frexp(values.astype(np.float64))[1].astype(np.int64)
 
 
 def _int16(values: NDArray[_Whole]) -> NDArray[_Whole]:
-    """The low 16 bits of each number, with sign."""
+    """The low 16 bits of each number, signed."""
     return values.astype(np.int16).astype(values.dtype)
 
 

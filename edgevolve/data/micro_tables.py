@@ -1,7 +1,7 @@
-"""Constants of TensorFlow Lite Micro's audio front end, as its fixed-point code holds them.
+"""Constants of TensorFlow Lite Micro's audio front end, in the form of its fixed-point code.
 
-Its tables are computed in single precision, so every step here is rounded to it. A wheel of the original is what tests
-compare with.
+The original computes its tables in single precision, so every step here is rounded to it. Tests compare with a wheel of
+the original.
 """
 
 from itertools import pairwise
@@ -16,11 +16,11 @@ EVEN_SMOOTHING, ODD_SMOOTHING, LEAST_REMAINING = (int(_F(x) * (1 << NOISE_BITS))
 STRENGTH, OFFSET, GAIN_BITS = _F(0.95), _F(80), 21
 SNR_BITS, GAINED_BITS = 12, 6
 LOG_BITS, LOG_SEGMENT_BITS, LOG_SHIFT, LN_2 = 16, 7, 6, 45_426
-"""`LN_2` is the natural logarithm of 2 with `LOG_BITS` after the point."""
+"""Constants of the logarithm; `LN_2` is ln 2 with `LOG_BITS` bits after the point."""
 
 
 def hann(size: int) -> NDArray[np.int64]:
-    """Hann's window at the middles of samples, with `WINDOW_BITS` after the point."""
+    """Hann's window at the middles of samples, with `WINDOW_BITS` bits after the point."""
     step = _F(np.pi) * _F(2) / _F(size)
     angles = step * (np.arange(size, dtype=np.float32) + _F(0.5))
     values = _F(0.5) - _F(0.5) * np.cos(angles.astype(np.float64)).astype(np.float32)
@@ -33,7 +33,7 @@ def twiddles(count: int) -> NDArray[np.int64]:
 
 
 def halves(count: int) -> NDArray[np.int64]:
-    """exp(−πi ((k + 1) / count + 1/2)) for each k below `count` / 2: what joins the halves of a real signal."""
+    """exp(−πi ((k + 1) / count + 1/2)) for each k below `count` / 2, which joins the halves of a real signal."""
     return _circle(-np.pi * ((np.arange(count // 2) + 1) / count + 0.5))
 
 
@@ -45,10 +45,10 @@ def _circle(phases: NDArray[np.float64]) -> NDArray[np.int64]:
 def filters(
     rate: int, points: int, bands: int, low_hz: float, high_hz: float
 ) -> tuple[int, list[int], NDArray[np.int64]]:
-    """The first frequency, how many rise to each of `bands` + 1 centres, and the two weights of each, (number, 2).
+    """The first frequency, the numbers of frequencies up to each of `bands` + 1 centres, and weights (number, 2).
 
-    A frequency counts with the first weight for the band whose centre it rises to, and with the second for the one
-    before. Centres are evenly spaced in mel = 1127 ln(1 + f / 700).
+    The first weight of a frequency is for the band with the next centre, the second for the band before it. Centres are
+    evenly spaced in mel = 1127 ln(1 + f / 700).
     """
     low, high = (_mel(np.array([hertz], np.float32))[0] for hertz in (low_hz, high_hz))
     spacing = (high - low) / _F(bands + 1)
@@ -68,15 +68,15 @@ def filters(
 
 
 def _mel(hertz: NDArray[np.float32]) -> NDArray[np.float32]:
-    """By the C library's logarithm, as the original: some round its last bit otherwise, which moves a weight by one."""
+    """Mel by the C library's logarithm, as in the original: another last bit would change a weight by one."""
     mel: NDArray[np.float32] = _F(1127) * np.log1p(hertz / _F(700))
     return mel
 
 
 def gains(correction_bits: int) -> NDArray[np.int64]:
-    """(noise + offset)^−strength in a table for 1, 2, 4 ... 2^31: value, slope and curvature of the octave above each.
+    """(noise + offset)^−strength as a table of octaves: row k holds (value, slope, curvature) for noise from 2^k.
 
-    A row is (value, slope, curvature); row k is for noise from 2^k, with the input's bits less `correction_bits`.
+    Noise has the input's bits less `correction_bits`.
     """
     rows = []
     for octave in range(32):
@@ -89,7 +89,7 @@ def gains(correction_bits: int) -> NDArray[np.int64]:
 
 
 def least_gain(correction_bits: int) -> int:
-    """The gain where there is no noise."""
+    """The gain without noise."""
     return _gain(0, SMOOTHING_BITS - correction_bits)
 
 
@@ -104,7 +104,7 @@ def _int16(value: int) -> int:
 
 
 def log_corrections() -> NDArray[np.int64]:
-    """log2(1 + f) − f at the ends of 128 segments, with `LOG_BITS` after the point, and once more."""
+    """log2(1 + f) − f at the 129 ends of 128 segments of f from 0 to 1, with `LOG_BITS` bits after the point."""
     segments = 1 << LOG_SEGMENT_BITS
     f = np.arange(segments + 1) / segments
     return np.round((np.log2(1 + f) - f) * (1 << LOG_BITS)).astype(np.int64)

@@ -1,4 +1,4 @@
-"""Images that are nearly the same, by a difference hash: resized, recompressed, a little lighter."""
+"""Finds images that are nearly the same, by a difference hash: resized, recompressed, a little lighter."""
 
 from collections.abc import Iterator
 
@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from edgevolve.data.rows import Rows, chunks
 
 LEAST_SIDE = 16
-"""The least side of an image; the hash of smaller ones says too little."""
+"""The least side of an image; the hash of a smaller one says too little."""
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-"""How much red, green and blue count in grey (ITU-R BT.601), as JPEG has it."""
+"""The weights of red, green and blue in grey (ITU-R BT.601), as in JPEG."""
 _DISTANCE = 6
-"""Hashes of two images differ in at most so many of 64 bits …"""
+"""Near images have hashes that differ in at most so many of 64 bits …"""
 _CORRELATION = 0.995
-"""… and the pixels of their reductions to 16×16 correlate so much."""
+"""… and reductions to 16×16 whose pixels correlate at least so much."""
 _MOST_PAIRS = 2_000_000_000
 _STEP_PAIRS = 4_000_000
 _SIDE = 16
@@ -27,10 +27,10 @@ def is_of_images(rows: Rows) -> bool:
 
 
 def near_duplicates(first: Rows, second: Rows) -> NDArray[np.int64]:
-    """(number, 2): each row of `second` that is nearly one of `first`, after the row of `first` that is nearest to it.
+    """Pairs (row of `first`, row of `second`), (number, 2), for each row of `second` that has a near row in `first`.
 
-    Two images are near where their difference hashes are (of 8×8 comparisons between neighbours in a reduction to 8×9
-    means: D. Kind's dHash, N. Krawetz 2013) and their reductions correlate. Nothing where there are too many pairs.
+    Two images are near if their difference hashes are close (8×8 comparisons between neighbours in a reduction to 8×9
+    means: D. Kind's dHash, N. Krawetz 2013) and their reductions correlate. Empty where there are too many pairs.
     """
     if not len(first) or not len(second) or len(first) * len(second) > _MOST_PAIRS:
         return np.empty((0, 2), np.int64)

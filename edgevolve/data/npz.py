@@ -1,4 +1,4 @@
-"""Images of your own, in a NumPy archive."""
+"""Your own images, in a NumPy archive."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -50,7 +50,7 @@ class NpzImages:
 
     @property
     def classes(self) -> int:
-        """The highest label plus one, or as many as there are names."""
+        """The number of classes: the highest label plus one, or the number of names."""
         return self.target.number
 
     @property
@@ -111,7 +111,7 @@ def _read(path: str, modified_ns: int, channels_first: bool | None) -> _Parts:
 
 
 _APART = {"val": "validation", "test": "test"}
-"""What an archive calls the splits that it may give apart from training."""
+"""The splits other than training, by their names in an archive."""
 
 
 def _is_given(part: str, arrays: dict[str, Rows]) -> bool:

@@ -1,4 +1,4 @@
-"""The arrays of an `.npz`, without trust: sizes first, no pickle, large ones left in the file."""
+"""Reads the arrays of an untrusted `.npz`: sizes first, no pickle, large arrays stay in the file."""
 
 import stat
 import zipfile
@@ -19,14 +19,14 @@ _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.r
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """Arrays by name, and the names of those that nobody asked for."""
+    """The requested arrays by name, and the names of the others."""
 
     arrays: dict[str, Rows]
     others: tuple[str, ...]
 
 
 def read_npz(path: str, names: Collection[str]) -> Archive:
-    """The arrays of `names` that the file holds. Raises `DataError` for anything but an archive of plain arrays."""
+    """The arrays of `names` that are in the file. Raises `DataError` for anything but an archive of plain arrays."""
     _check_kind(path)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -47,7 +47,7 @@ def read_npz(path: str, names: Collection[str]) -> Archive:
 
 
 def _check_kind(path: str) -> None:
-    """Refuse what is no archive, by what it is."""
+    """Raise `DataError` unless the file is a zip archive, with a message for what it is."""
     try:
         status = Path(path).stat()
     except OSError as error:
@@ -106,7 +106,7 @@ def _header(path: str, name: str, archive: zipfile.ZipFile, info: zipfile.ZipInf
 
 
 def _check_sizes(path: str, members: dict[str, zipfile.ZipInfo], headers: dict[str, _Header]) -> None:
-    """Refuse what does not fit into memory before it is read."""
+    """Raise `DataError` for arrays that do not fit into memory, before they are read."""
     free = memory_bytes()
     unpacked = {name: headers[name].content_bytes for name, info in members.items() if not _stays(info, headers[name])}
     if sum(unpacked.values()) > 0.8 * free:
@@ -136,7 +136,7 @@ def _array(path: str, archive: zipfile.ZipFile, info: zipfile.ZipInfo, header: _
 
 
 def _content_offset(file: IO[bytes], info: zipfile.ZipInfo) -> int:
-    """Where a member's bytes begin: after its local header, the name and the extra field (zip's APPNOTE, 4.3.7)."""
+    """The offset of a member's bytes: after its local header, the name and the extra field (zip's APPNOTE, 4.3.7)."""
     file.seek(info.header_offset + 26)
     name, extra = np.frombuffer(file.read(4), "<u2").tolist()
     return int(info.header_offset + 30 + name + extra)

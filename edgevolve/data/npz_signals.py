@@ -1,4 +1,4 @@
-"""Recordings of equal length in an `.npz`: examples, labels, groups."""
+"""Reads recordings of equal length from an `.npz`: examples, labels, groups."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,13 +16,16 @@ from edgevolve.data.rows import Rows, chunks
 from edgevolve.data.unreadable import Unreadable, shown
 
 GROUPS = ("groups", "session", "subject", "person", "user", "participant", "speaker", "recording")
-"""What groups are named, in the order of preference."""
+"""Names of the array of groups, in the order of preference."""
 _NAMES = ("x_train", "y_train", "x_test", "y_test", "x", "y", "is_test", "class_names", "groups_train", *GROUPS)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NpzSignals:
-    """`x` (or `x_train`, `x_test`) is (number, steps[, channels]) or (number, channels, steps): steps are more."""
+    """A file with `x` (or `x_train`, `x_test`), (number, steps[, channels]) or (number, channels, steps).
+
+    The longer of the two axes is taken for the steps.
+    """
 
     path: str
     classes: tuple[str, ...]
@@ -34,7 +37,7 @@ class NpzSignals:
 
     @classmethod
     def opened(cls, path: str, group: str | None) -> "NpzSignals":
-        """Look into the file. Raises `DataError` with the path."""
+        """Read labels, groups and shapes. Raises `DataError` with the path."""
         content = read_npz(path, (*_NAMES, *([group] if group else [])))
         arrays = content.arrays
         here = shown(path)
@@ -68,7 +71,7 @@ class NpzSignals:
         return cls(path, words, channels, by_word, (note,) if turned else (), tuple(parts), given)
 
     def pieces(self, unreadable: Unreadable) -> Iterator[Piece]:
-        """Each example; one that holds no finite number is refused or left out."""
+        """Each example; one with a value that is not finite is refused or left out."""
         for part, x, labels, groups in self.parts:
             number = 0
             for chunk in chunks(x):
@@ -93,7 +96,7 @@ class NpzSignals:
 def _labels(
     here: str, arrays: dict[str, Rows], name: str, number: int, words: tuple[str, ...] = ()
 ) -> tuple[tuple[str, ...], NDArray[Any]]:
-    """Names of the classes and labels from 0; text is sorted."""
+    """The names of the classes, and labels from 0; names from text are sorted."""
     y = np.asarray(arrays[name][:])
     if y.dtype.kind in "US" and y.shape == (number,):
         text = y.astype(str)

@@ -1,4 +1,4 @@
-"""Recordings of sensors, and the windows that a network sees of them: none crosses a recording or a split."""
+"""Cuts recordings of sensors into windows; no window crosses a recording or a split."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -24,10 +24,10 @@ Piece = tuple[Place, NDArray[np.float32]]
 """(steps, channels) of a recording; pieces of the same `Place`, one after the other, are one recording."""
 
 _LEAST_RECORDINGS = 3
-"""The recordings of a class that has fewer are divided in time."""
+"""The recordings of a class with fewer recordings are divided in time."""
 _BLOCKS = 10
 _BLOCK_WINDOWS = 2
-"""A recording that is divided in time gives up to so many blocks, each at least so many windows long."""
+"""A recording is divided in time into up to `_BLOCKS` blocks, each at least so many windows long."""
 _SAME_RATE = 0.02
 _OTHER_RATE = 0.05
 _MOST_RATIO = 1000
@@ -38,24 +38,24 @@ class Windowing(Divisible, Protocol):
 
     @property
     def window(self) -> int | None:
-        """Steps of a window; None for whole recordings."""
+        """The steps of a window; None for whole recordings."""
 
     @property
     def stride(self) -> int | None:
-        """Steps from one window to the next; half a window unless given."""
+        """The steps from one window to the next; None for half a window."""
 
     @property
     def rate(self) -> float | None:
-        """Steps a second to which recordings of another rate are resampled; None to refuse them."""
+        """The steps a second to which recordings of other rates are resampled; None refuses them."""
 
     @property
     def normalise(self) -> bool | None:
-        """Whether channels are standardised; None: if they need it."""
+        """Whether channels are standardised; None means if they need it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Windows:
-    """Windows of `length` steps of a long array (steps, channels); nothing is read until rows are asked for."""
+    """Rows on demand: windows of `length` steps of a long array (steps, channels)."""
 
     source: Rows
     starts: NDArray[np.int64]
@@ -75,7 +75,7 @@ class Windows:
         return len(self.starts)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
-        """The windows of a slice or of an array of numbers, or a single one."""
+        """The windows of a slice or of an array of indices, or a single window."""
         starts = np.atleast_1d(self.starts[index])
         steps = self.source[(starts[:, np.newaxis] + np.arange(self.length)).ravel()]
         rows: NDArray[Any] = steps.reshape(len(starts), *self.shape[1:])
@@ -83,14 +83,14 @@ class Windows:
 
 
 def names_of(columns: str | Iterable[str] | None) -> tuple[str, ...] | None:
-    """Names of columns as a tuple, one name too; None where none were given."""
+    """Names of columns as a tuple, also from a single name; None stays None."""
     if columns is None:
         return None
     return (columns,) if isinstance(columns, str) else tuple(columns)
 
 
 def check_windowing(data: Windowing) -> None:
-    """Raise `DataError` for a window or stride that is none."""
+    """Raise `DataError` for an impossible window, stride or rate."""
     for name, value in (("window", data.window), ("stride", data.stride)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
             raise DataError(f"{type(data).__name__}: {name} must be a number of steps from 1, not {value!r}")
@@ -106,9 +106,9 @@ def windowed(
     grouped_by: str,
     unreadable: Unreadable,
 ) -> Splits:
-    """Windows of all recordings, split by group, or by recording where `grouped_by` is empty.
+    """The windows of all recordings, split by group, or by recording where `grouped_by` is empty.
 
-    A class of fewer than three recordings has each divided in time, into blocks that no window crosses. Raises
+    Recordings of a class with fewer than three are divided in time, into blocks that no window crosses. Raises
     `DataError`, with the path, for recordings that give no windows.
     """
     places: list[Place] = []
@@ -168,7 +168,7 @@ def _window(here: str, data: Windowing, places: list[Place], lengths: list[int])
 def _blocks(
     places: list[Place], lengths: list[int], window: int, grouped_by: str
 ) -> tuple[list[tuple[Place, int, int]], tuple[str, ...]]:
-    """Where windows may lie: (place, begin, end) in steps of all recordings, each place with its group."""
+    """The blocks in which windows may lie: (place with its group, begin, end), in steps of all recordings."""
     ends = np.cumsum(lengths)
     begins = ends - lengths
     spans = [(place, int(begin), int(end)) for place, begin, end in zip(places, begins, ends, strict=True)]
@@ -193,7 +193,7 @@ def _blocks(
 
 
 def _in_time(span: tuple[Place, int, int], window: int) -> list[tuple[Place, int, int]]:
-    """Up to ten blocks of a recording."""
+    """A recording as up to ten blocks in time."""
     place, begin, end = span
     number = min(_BLOCKS, (end - begin) // (_BLOCK_WINDOWS * window))
     if number < 2:
@@ -207,13 +207,13 @@ def _in_time(span: tuple[Place, int, int], window: int) -> list[tuple[Place, int
 
 @dataclass(slots=True)
 class Rate:
-    """Steps a second: those that are `wanted`, or else those of the first recording that tells its rate."""
+    """The rate of all recordings, in steps a second: `wanted`, or that of the first recording with a known rate."""
 
     wanted: float | None
     first: float | None = None
 
     def applied(self, values: NDArray[Any], recorded: float | None) -> NDArray[Any]:
-        """`values` at the rate that is wanted. Raises `DataError` for another rate than the first."""
+        """`values` at the wanted rate. Without one, raises `DataError` for another rate than the first."""
         if recorded is None:
             return values
         if self.wanted is not None:
@@ -227,10 +227,10 @@ class Rate:
 
 
 def resampled(values: NDArray[Any], recorded: float, wanted: float) -> NDArray[Any]:
-    """(steps, channels) at another rate; unchanged where rates differ by 2 % at most.
+    """A recording, (steps, channels), at another rate; unchanged where rates differ by 2 % at most.
 
-    SciPy's polyphase filter takes what departs from the line between the first step and the last, so that an offset
-    such as gravity leaves no ripple and the ends do not ring.
+    The line between the first and the last step is subtracted before SciPy's polyphase filter, so that an offset such
+    as gravity leaves no ripple and the ends do not ring.
     """
     if abs(recorded / wanted - 1) <= _SAME_RATE:
         return values

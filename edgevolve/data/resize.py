@@ -1,4 +1,4 @@
-"""Frames of a camera as the smaller, or grey, images that a network takes."""
+"""Front end for frames of a camera: smaller, or grey, images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from edgevolve.data.front_end import parameters_of
 from edgevolve.data.rows import Rows
 
 _LUMA = (0.299, 0.587, 0.114)
-"""Of red, green and blue: ITU-R BT.601."""
+"""The weights of red, green and blue in grey: ITU-R BT.601."""
 
 _CODE_BYTES = 400
-"""Thumb-2 of `front_end` and what it calls, gcc -Os for a Cortex-M4, rounded up (`benchmarks/front_ends.py`)."""
+"""Bytes of Thumb-2 code, with what it calls, gcc -Os for a Cortex-M4, rounded up (`benchmarks/front_ends.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +67,22 @@ class Resize:
 
     @property
     def work_bytes(self) -> int:
-        """None: pixels are computed one after the other."""
+        """0: pixels are computed one after the other."""
         return 0
 
     @property
     def cost(self) -> Cost:
-        """For one frame: every pixel it covers once, rows and columns at edges twice."""
+        """The cost of one frame: every covered pixel counts once, rows and columns at edges twice."""
         touched = (self.read[0] + self.size[0]) * (self.read[1] + self.size[1])
         operations = touched * (4 + 2 * self.read[2]) + 8 * int(np.prod(self.shape))
         return Cost(0, _CODE_BYTES, operations)
 
     def fitted(self, rows: Rows) -> "Resize":
-        """Itself: it has no constants of the data."""
+        """The front end itself, which has no fitted constants."""
         return self
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
-        """(number, height, width, channels) of (number, *read) bytes, computed in double precision."""
+        """The resized frames, (number, height, width, channels), of (number, *read) bytes, in double precision."""
         if raw.shape[1:] != self.read:
             raise DataError(f"Resize: frames must be {self.read}, they are {raw.shape[1:]}")
         result = np.empty((len(raw), *self.shape), np.float32)
@@ -113,7 +113,7 @@ class Resize:
 
 
 def _cover(large: int, small: int) -> NDArray[np.float64]:
-    """(small, large): the share of each old pixel in each new one."""
+    """The share of each old pixel in each new pixel, (small, large)."""
     edges = np.arange(small + 1) * large / small
     left, right = np.arange(large), np.arange(large) + 1
     overlap = np.minimum(edges[1:, np.newaxis], right) - np.maximum(edges[:-1, np.newaxis], left)

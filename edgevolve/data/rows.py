@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from edgevolve.data.data_error import DataError
 
 CHUNK_BYTES = 8 << 20
-"""How much is read at once where every row is looked at."""
+"""The bytes that are read at once where all rows are read."""
 
 IN_MEMORY_BYTES = 64 << 20
-"""What lies in a file and is larger than this is read in pieces, and never held as a whole."""
+"""An array in a file that is larger than this is read in pieces, and never held as a whole."""
 
 
 class Rows(Protocol):
-    """What a split holds: `rows[index]` gives an array. A NumPy array is one."""
+    """The rows of a split: `rows[index]` gives an array. A NumPy array has this interface."""
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -27,21 +27,21 @@ class Rows(Protocol):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The type of what `rows[index]` gives."""
+        """The element type of `rows[index]`."""
 
     def __len__(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
 
     def __getitem__(self, index: Any, /) -> Any:
-        """The rows of a slice or of an array of whole numbers, in that order, as one array in memory."""
+        """The rows of a slice or of an array of indices, in that order, as one array in memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredArray:
-    """An array that stays in its file, in C order from byte `offset`; rows are read when they are asked for.
+    """An array that stays in its file, in C order from byte `offset`; rows are read on demand.
 
-    What was read is not kept, so that the memory a process holds does not grow with the file. It is sent to another
-    process as its path. Raises `DataError` when the file cannot be read or is too short.
+    Rows that were read are not kept, so that memory does not grow with the file. It is sent to another process as its
+    path. Raises `DataError` when the file cannot be read or is too short.
     """
 
     path: str
@@ -51,7 +51,7 @@ class StoredArray:
 
     @classmethod
     def of(cls, array: "np.memmap[Any, Any]") -> "StoredArray | None":
-        """The same array of the same file, or None where its rows do not lie one after the other."""
+        """The same array of the same file; None where its rows are not contiguous."""
         root = array
         while isinstance(root.base, np.memmap):
             root = root.base
@@ -67,7 +67,7 @@ class StoredArray:
         return self.shape[0]
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
-        """Read rows: of a slice, of an array of whole numbers or of truth values, or a single one."""
+        """Read rows: of a slice, of an array of indices or of truth values, or a single row."""
         if isinstance(index, int | np.integer):
             row: NDArray[Any] = self[np.array([index])][0]
             return row
@@ -111,7 +111,7 @@ def _fill(file: Any, content: memoryview, path: str) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Chosen:
-    """Some rows of others, by number and in that order; nothing is read until rows are asked for."""
+    """Rows on demand: some rows of a source, by index and in that order."""
 
     source: Rows
     numbers: NDArray[np.int64]
@@ -130,7 +130,7 @@ class Chosen:
         return len(self.numbers)
 
     def __getitem__(self, index: Any) -> NDArray[Any]:
-        """The source's rows at these places."""
+        """The source's rows of these indices."""
         rows: NDArray[Any] = self.source[self.numbers[index]]
         return rows
 
@@ -142,7 +142,7 @@ def on_demand(rows: Rows) -> Rows:
 
 
 def take(rows: Rows, numbers: NDArray[np.int64]) -> Rows:
-    """The rows of these numbers: an array of an array, and otherwise a choice that reads nothing yet."""
+    """The rows of these indices: an array if `rows` is one, else a choice that reads nothing yet."""
     if isinstance(rows, np.ndarray):
         chosen: NDArray[Any] = rows[numbers]
         return chosen
@@ -150,7 +150,7 @@ def take(rows: Rows, numbers: NDArray[np.int64]) -> Rows:
 
 
 def size_bytes(rows: Rows) -> int:
-    """Bytes that all rows together would take in memory."""
+    """The bytes that all rows would take in memory."""
     return int(np.prod(rows.shape, dtype=np.int64)) * rows.dtype.itemsize
 
 
@@ -163,7 +163,7 @@ def chunks(rows: Rows, chunk_bytes: int = CHUNK_BYTES) -> Iterator[NDArray[Any]]
 
 
 def memory_bytes() -> int:
-    """Memory that this machine has free, as the system says it; 2 GiB where it does not."""
+    """The free memory of this machine in bytes, as the system reports it; 2 GiB where it does not."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
         kibibytes = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))

@@ -1,4 +1,4 @@
-"""Splits standardised by constants of the training split, as a front end that the device has too."""
+"""Standardises splits by constants of the training split, as a front end that the device has too."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ from edgevolve.data.split import Split, Splits
 
 
 def standardised(splits: Splits, *notes: str) -> Splits:
-    """Each channel less its mean, over its deviation; `notes` are added to those there are."""
+    """The splits with each channel standardised; `notes` are added to their notes."""
     return with_front_end(splits, Standardise.fit(splits.train.x), *notes)
 
 
 def with_front_end(splits: Splits, front_end: FrontEnd, *notes: str) -> Splits:
-    """The splits' examples through the front end: at once if they are in memory, row by row if in a file."""
+    """The splits' features by the front end: computed at once for arrays in memory, on demand for those in files."""
     train, validation, test = (
         Split(_prepared(part.x, front_end), part.y, part.groups, part.names)
         for part in (splits.train, splits.validation, splits.test)

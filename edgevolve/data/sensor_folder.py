@@ -1,4 +1,4 @@
-"""Recordings of sensors in a folder with one folder for each class."""
+"""Your own recordings of sensors, in a folder with one folder for each class."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -70,7 +70,7 @@ class SensorFolder(ClassFolder):
 
 @lru_cache(maxsize=4)
 def _first(data: SensorFolder, listing: Listing, stamp: str) -> tuple[int, int]:
-    """Steps and channels of the first recording that can be read."""
+    """The steps and channels of the first readable recording."""
     unreadable = Unreadable(True)
     for _, values in _Files(data, unreadable, None, Rate(data.rate)).pieces(listing.files):
         return values.shape[0], values.shape[1]
@@ -87,14 +87,14 @@ def _load(data: SensorFolder, listing: Listing, stamp: str, skipped: tuple[str, 
 
 
 def recordings_of(path: str, data: SensorFolder, channels: int) -> list[NDArray[np.float32]]:
-    """The recordings, (steps, channels), of one file, read as those of `data`. Raises `DataError`."""
+    """The recordings, (steps, channels), in one file, read like those of `data`. Raises `DataError`."""
     files = _Files(data, Unreadable(False), channels, Rate(data.rate))
     return [values for _, values in files.read(Place(path, path, ""))]
 
 
 @dataclass(slots=True)
 class _Files:
-    """Reads one file after the other; the first says which channels and which rate the others have, too."""
+    """Reads one file after the other; the first one decides the channels and the rate of all."""
 
     data: SensorFolder
     unreadable: Unreadable
@@ -155,7 +155,7 @@ class _Files:
 def _npy(path: str) -> NDArray[np.float64]:
     try:
         array: NDArray[np.float64] = np.load(path, allow_pickle=False)
-    except Exception as error:  # NumPy raises several kinds for what is no array
+    except Exception as error:  # NumPy raises several kinds of errors for other files
         raise DataError(f"is not an array ({' '.join(str(error).split())[:100]})") from error
     if getattr(array, "ndim", 0) not in (1, 2) or array.dtype.kind not in "biuf" or not array.size:
         raise DataError("must hold numbers, (steps, channels)")

@@ -71,16 +71,16 @@ class SensorTable:
 
     @property
     def classes(self) -> int:
-        """How many labels there are."""
+        """The number of labels."""
         return len(self._source().classes)
 
     @property
     def target(self) -> Classes:
-        """The labels, sorted; of a `.ts` file in the order of its header."""
+        """The labels, sorted; for a `.ts` file in the order of its header."""
         return Classes(self._source().classes)
 
     def lengths(self) -> tuple[int, ...]:
-        """Steps of each recording that can be read."""
+        """The steps of each readable recording."""
         return tuple(len(values) for _, values in self._source().pieces(Unreadable(True)))
 
     def load(self) -> Splits:
@@ -102,7 +102,7 @@ class SensorTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Source:
-    """What a file holds; `pieces` reads it."""
+    """What is known of a file; `pieces` reads its recordings."""
 
     classes: tuple[str, ...]
     channels: int
@@ -111,7 +111,7 @@ class _Source:
     notes: tuple[str, ...] = ()
 
     def steps(self) -> int:
-        """Of the first recording."""
+        """The steps of the first recording."""
         for _, values in self.pieces(Unreadable(True)):
             return len(values)
         raise DataError("holds no recording that can be read")
@@ -186,7 +186,7 @@ class _Columns:
     time: str | None
 
     def asked(self) -> list[str]:
-        """Channels, time, then label, group and split; the label again for what there is not."""
+        """The columns to read: channels, time, then label, group and split; the label replaces missing ones."""
         rest = (self.time, self.label, self.group, self.split)
         return [*self.channels, *(self.label if name is None else name for name in rest)]
 
@@ -219,7 +219,7 @@ class _Steps:
             yield self._recording(key, number, np.concatenate(held), rate)
 
     def _runs(self) -> Iterator[tuple[bool, tuple[str, ...], NDArray[np.float64]]]:
-        """Rows that belong together: whether they begin a recording, their label, group and split, and numbers."""
+        """Rows that belong together: whether they begin a recording, (label, group, split), and their numbers."""
         last = np.nan
         try:
             for cells in self.file.cells(self.columns.asked()):

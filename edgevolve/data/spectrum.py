@@ -1,4 +1,4 @@
-"""Vibration and motion as spectra: what a device computes of a window of sensor readings before the network."""
+"""Front end for vibration and motion: the spectrum of a window of sensor readings."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,19 +26,20 @@ _FLOOR = 1e-6
 """Added to every power before its logarithm: an amplitude of 0.001."""
 
 _CODE_BYTES = 900
-"""Thumb-2 of `front_end` and what it calls, gcc -Os for a Cortex-M4, rounded up (`benchmarks/front_ends.py`)."""
+"""Bytes of Thumb-2 code, with what it calls, gcc -Os for a Cortex-M4, rounded up (`benchmarks/front_ends.py`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spectrum:
-    """Power of each frequency or band, for each channel, in a row for each part of the window.
+    """The power of each frequency or band, for each channel, in a row for each part of the window.
 
-    An example is (`steps`, 1, `channels`) float32. A part has `window` steps (default: the whole example), and there is
-    one every `stride` steps (default: half a part). Each part loses its mean, is weighted by Hann's function, periodic,
-    and padded to a power of two. Of the one-sided spectrum without frequency 0, power is (2 |X| / Σ weights)², so that
-    a sine of amplitude A gives A². `bands` are means over equally many frequencies; 0 keeps all. Features are ln(power
-    + 1e-6) with `logarithm`, else the square root of power. Features are (parts, bands, channels). `fitted` sets the
-    `mean` and `deviation` of each over the training split, by which they are standardised. Raises `DataError`.
+    An example is (`steps`, 1, `channels`) float32. A part has `window` steps (default: the whole example); parts follow
+    every `stride` steps (default: half a part). The mean of each part is subtracted; then it is weighted by Hann's
+    periodic window, and padded to a power of two. Power is (2 |X| / Σ weights)² in the one-sided spectrum without
+    frequency 0, so that a sine of amplitude A gives A². `bands` are means over equally many frequencies; 0 keeps all
+    frequencies. Features, (parts, bands, channels), are ln(power + 1e-6) with `logarithm`, else the square root of
+    power. `fitted` sets the `mean` and `deviation` of each band of each channel over the training split, by which
+    features are standardised. Raises `DataError` for impossible parameters.
     """
 
     steps: int
@@ -65,12 +66,12 @@ class Spectrum:
 
     @property
     def points(self) -> int:
-        """Points of the Fourier transform: the power of two that holds a part."""
+        """The number of points of the Fourier transform: the power of two that holds a part."""
         return 1 << (self.window - 1).bit_length()
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(parts, bands, channels) of the features of an example."""
+        """The shape of an example's features, (parts, bands, channels)."""
         return (1 + (self.steps - self.window) // self.stride, self.bands or self.points // 2, self.channels)
 
     @property
@@ -90,7 +91,7 @@ class Spectrum:
 
     @property
     def work_bytes(self) -> int:
-        """RAM that the C code keeps beside example and features: a transform in single precision."""
+        """Bytes of RAM of the C code beside example and features: a transform in single precision."""
         return 4 * self.points
 
     @property
@@ -104,11 +105,11 @@ class Spectrum:
         return Cost(self.work_bytes, flash, operations)
 
     def fitted(self, rows: Rows) -> "Spectrum":
-        """With mean and standard deviation of each band of each channel over `rows`; 1 for a constant one."""
+        """Fitted to mean and standard deviation of each band of each channel over `rows`; 1 for a constant one."""
         return with_statistics(self, rows)
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
-        """(number, parts, bands, channels) features of (number, steps, 1, channels), computed in double precision."""
+        """The features, (number, parts, bands, channels), of (number, steps, 1, channels), in double precision."""
         if raw.shape[1:] not in ((self.steps, 1, self.channels), (self.steps, self.channels)):
             raise DataError(f"Spectrum: examples must be ({self.steps}, 1, {self.channels}), they are {raw.shape[1:]}")
         values = raw.reshape(len(raw), self.steps, self.channels).astype(np.float64)
@@ -133,7 +134,7 @@ class Spectrum:
         return float((2 / self._hann().sum()) ** 2)
 
     def _edges(self) -> NDArray[np.int64]:
-        """Where each band begins and ends among the frequencies from 1."""
+        """The begin and end of each band, as indices of the frequencies from 1."""
         return np.linspace(0, self.points // 2, self.shape[1] + 1).round().astype(np.int64)
 
     def c_source(self) -> str:

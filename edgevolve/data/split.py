@@ -1,4 +1,4 @@
-"""Arrays, and how they are divided: train, validation and test, once, by seed."""
+"""Examples in three splits, train, validation and test, which are divided once, by seed."""
 
 import hashlib
 import math
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Examples and what a network should answer, as rows on demand: `x[rows]`, `y[rows]`.
+    """Examples and their labels, as rows on demand: `x[rows]`, `y[rows]`.
 
-    `x` is (number, ...), such as (number, height, width, channels): uint8, which stands for value / 255, int16 for
-    value / 32768, or floating point as it is. `y` is (number,) int64 class labels from 0, or floating point for values.
+    `x` is (number, ...), such as (number, height, width, channels): uint8, which means value / 255, int16, which means
+    value / 32768, or floating point. `y` is (number,) int64 class labels from 0, or floating point for values.
     Both are in memory or in a file: a memory-mapped array becomes a `StoredArray`, which is sent to workers as its
     path. Examples with the same value in `groups` (number,), such as the windows of one person, stay in one split.
     `names` (number,) identify the examples in messages, such as their files.
@@ -42,14 +42,14 @@ class Split:
         return len(self.y)
 
     def take(self, numbers: NDArray[np.int64]) -> "Split":
-        """The examples of these numbers; of arrays in a file nothing is read yet."""
+        """The examples of these indices; arrays in files are not read yet."""
         groups, names = (
             None if column is None else np.asarray(column)[numbers] for column in (self.groups, self.names)
         )
         return Split(take(self.x, numbers), take(self.y, numbers), groups, names)
 
     def called(self, row: int) -> str:
-        """An example in words: its name, or its row."""
+        """The name of an example for messages, or its row."""
         return f"row {row}" if self.names is None else shown(self.names[row])
 
 
@@ -88,11 +88,11 @@ class DataSet(Protocol):
 
 
 FULL_SCALE = {"uint8": 255, "int16": 32_768}
-"""What stands for 1, by the type of examples: pixels, and samples of sound. Any other type is taken as it is."""
+"""The integer that means 1, by the type of examples: pixels, and samples of sound. Other types mean themselves."""
 
 
 def as_float(x: NDArray[Any]) -> NDArray[np.float32]:
-    """What a network is fed: uint8 becomes value / 255 and int16 value / 32768 in float32, floats stay as they are."""
+    """Examples as a network takes them, float32: uint8 becomes value / 255, int16 value / 32768, floats stay."""
     scale = FULL_SCALE.get(x.dtype.name)
     return x.astype(np.float32) / np.float32(scale) if scale else x.astype(np.float32, copy=False)
 
@@ -100,8 +100,8 @@ def as_float(x: NDArray[Any]) -> NDArray[np.float32]:
 def hold_out(part: Split, fraction: float, seed: int) -> tuple[Split, Split]:
     """Divide `part` into (rest, held out): every class in proportion, and no group in both.
 
-    With groups, classes are as near to their proportions as whole groups allow, and every class stays in the rest.
-    Proportions are not kept for labels that are no whole numbers. Raises `DataError` if a class is too rare.
+    With groups, classes are as close to their proportions as whole groups allow, and every class stays in the rest.
+    Labels that are not integers have no proportions. Raises `DataError` if a class is too rare.
     """
     if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction < 1:
         raise DataError(f"a fraction to hold out must be between 0 and 1, not {fraction!r}")
@@ -149,7 +149,7 @@ def _has_classes(y: Rows) -> bool:
 
 
 def fingerprint(splits: Splits) -> str:
-    """128 bits, in hexadecimal, of every array in its split: equal means the same data divided the same way."""
+    """A hash of all arrays by split, 128 bits in hexadecimal: equal means the same data, divided the same way."""
     digest = hashlib.sha256()
     for part in (splits.train, splits.validation, splits.test):
         groups = () if part.groups is None else (np.asarray(part.groups),)

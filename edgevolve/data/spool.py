@@ -1,4 +1,4 @@
-"""Examples that are made one after the other, each once: in memory while they are few, else in a temporary file."""
+"""Collects examples that are made one after the other: in memory while they are few, else in a temporary file."""
 
 import atexit
 import os
@@ -19,8 +19,9 @@ from edgevolve.data.rows import IN_MEMORY_BYTES, Rows, StoredArray, size_bytes
 def spooled(pieces: Iterable[NDArray[Any]], shape: tuple[int, ...], dtype: type[np.generic]) -> Rows:
     """All rows of `pieces`, each (number, *shape), as one.
 
-    Up to 64 MiB they are an array. Beyond, they go to a file in the system's folder for temporary files (`TMPDIR`),
-    which goes when the process ends, so that memory holds one piece at a time. Raises `DataError` on a full disk.
+    Up to 64 MiB they are an array. Beyond that, they go to a file in the system's folder for temporary files
+    (`TMPDIR`), which is removed when the process ends; memory then holds one piece at a time. Raises `DataError` on a
+    full disk.
     """
     kept: list[NDArray[Any]] = []
     held, number = 0, 0
@@ -64,5 +65,5 @@ def _folder() -> Path:
 
 
 def _remove(folder: Path, owner: int) -> None:
-    if os.getpid() == owner:  # no process that was forked from it
+    if os.getpid() == owner:  # not in a forked process
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""A table of your own: a CSV file with a column to predict."""
+"""Your own table: a CSV file with a column to predict."""
 
 import os
 import re
@@ -22,11 +22,11 @@ from edgevolve.spelling import suggestion
 
 _MOST_CATEGORIES = 100
 _LEAST_ROWS = 20
-"""The least number of rows from which the number of different words says anything."""
+"""With fewer rows the number of different words in a column says nothing."""
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}([,.' ]\d{3})+([.,]\d+)?")
 _MOST_CLASSES = 1000
 _MOST_NAMED = 300
-"""Characters of the note that lists columns."""
+"""The most characters of a note that lists columns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +65,12 @@ class Table:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """What each number of an example is, in order: a column's name, or `column=word`."""
+        """The name of each number of an example, in order: a column's name, or `column=word`."""
         return tuple(name for column in self._columns().inputs for name in column.inputs)
 
     @property
     def classes(self) -> int:
-        """How many classes there are. Raises `DataError` for values."""
+        """The number of classes. Raises `DataError` for values."""
         if self.values:
             raise DataError("Table(…, values=True) has no classes: give a space outputs=data.target.outputs")
         return len(self._columns().classes)
@@ -126,7 +126,7 @@ class _Columns:
 
 @lru_cache(maxsize=4)
 def _looked_at(data: Table, file: CsvFile, size: int, modified_ns: int) -> _Columns:
-    """What each column holds, by one look at all rows."""
+    """What each column holds, found in one pass over all rows."""
     here = shown(data.path)
     special = [name for name in (data.label, data.group, data.split) if name is not None]
     for name in (*special, *data.ignore):
@@ -159,7 +159,7 @@ def _looked_at(data: Table, file: CsvFile, size: int, modified_ns: int) -> _Colu
 
 @dataclass(slots=True)
 class _Seen:
-    """What a column held so far."""
+    """What a column has held so far."""
 
     most: int = _MOST_CATEGORIES
     words: set[str] = field(default_factory=set)
@@ -217,7 +217,7 @@ def _classes(here: str, label: str, seen: _Seen) -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class _Rows:
-    """The rows of a table as numbers; labels, groups and splits of those that were read are kept."""
+    """Reads the rows of a table as numbers, and keeps their labels, groups and splits."""
 
     data: Table
     columns: _Columns
@@ -227,7 +227,7 @@ class _Rows:
     parts: list[str] = field(default_factory=list)
 
     def inputs(self) -> Iterator[NDArray[np.float32]]:
-        """(rows, 1, 1, inputs), in pieces."""
+        """The inputs, (rows, 1, 1, inputs), in pieces."""
         data, inputs = self.data, self.columns.inputs
         asked = [*(column.name for column in inputs), data.label, data.group or data.label, data.split or data.label]
         row = 0

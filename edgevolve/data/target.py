@@ -1,6 +1,6 @@
-"""What a network is to answer, which loss it learns by, and how well it answers.
+"""Targets: what a network should give, by which loss it is trained, and how it is scored.
 
-`score` is NumPy alone and the same for the float network, the int8 file, TensorFlow Lite Micro and C.
+`score` is pure NumPy, and the same for the float network, the int8 file, TensorFlow Lite Micro and C.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -30,46 +30,46 @@ Loss = Literal["cross-entropy", "squared error"]
 
 @runtime_checkable
 class Target(Protocol):
-    """What the examples of a data set are answered with. Outputs are (number, outputs) float, before any softmax."""
+    """The meaning of a network's outputs. Outputs are (number, outputs) float, before any softmax."""
 
     @property
     def outputs(self) -> int:
-        """How many values a network gives."""
+        """The number of outputs of a network."""
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """What `score` gives; the first is the one that a candidate is best by."""
+        """The metrics that `score` gives; the first one decides the best candidate."""
 
     @property
     def loss(self) -> Loss:
-        """What training makes small."""
+        """The loss that training minimises."""
 
     def check(self, split: Split) -> None:
-        """Raise `DataError` for labels that are none of this target."""
+        """Raise `DataError` for labels that do not fit this target."""
 
     def fitted(self, train: Split) -> "Target":
-        """The target with the constants that follow from the training split."""
+        """The target with constants fitted to the training split."""
 
     def answers(self, y: NDArray[Any]) -> NDArray[Any] | None:
-        """What a network is to give for the labels `y`; None where that is its input."""
+        """What a network should give for the labels `y`; None where that is its input."""
 
     def constants(self) -> dict[str, Any]:
-        """Everything that decides it, as plain JSON values."""
+        """Everything that decides the target, as plain JSON values."""
 
     def mean_loss(self, outputs: NDArray[Any], split: Split) -> float:
-        """The loss over a split, as in training without smoothing."""
+        """The mean loss over a split, as in training without label smoothing."""
 
     def score(self, outputs: NDArray[Any], split: Split) -> dict[str, float]:
-        """Each of `metrics` by name."""
+        """The value of each of `metrics` by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Classes:
     """One class an example; labels are whole numbers from 0.
 
-    `names` are the classes in the order of their labels, or their number. `weights` say how much an example of each
-    class counts in the loss; "balanced" gives all classes the same total. Two classes need one output, a logit of class
-    1; a network with two outputs is accepted.
+    `names` are the classes in the order of their labels, or their number. `weights` are the weights of an example of
+    each class in the loss; "balanced" gives all classes the same total. Two classes need one output, the logit of class
+    1; a network with two outputs is accepted as well.
     """
 
     names: tuple[str, ...] | int
@@ -83,22 +83,22 @@ class Classes:
 
     @property
     def number(self) -> int:
-        """How many classes there are."""
+        """The number of classes."""
         return self.names if isinstance(self.names, int) else len(self.names)
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The names of the classes; their numbers where they have none."""
+        """The names of the classes, or their numbers where they have none."""
         return tuple(map(str, range(self.number))) if isinstance(self.names, int) else self.names
 
     @property
     def outputs(self) -> int:
-        """One logit a class, and one for two classes."""
+        """One logit for each class; a single one for two classes."""
         return 1 if self.number == 2 else self.number
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Error, balanced accuracy, macro F1; of two classes also the area under the curve."""
+        """Error, balanced accuracy, macro F1; for two classes also the area under the ROC curve."""
         return (ERROR, BALANCED_ACCURACY, MACRO_F1, *([AUC] if self.number == 2 else []))
 
     @property
@@ -107,7 +107,7 @@ class Classes:
         return "cross-entropy"
 
     def check(self, split: Split) -> None:
-        """Labels are whole numbers from 0 to below the number of classes."""
+        """Raise `DataError` unless labels are integers from 0 to below the number of classes."""
         y = np.asarray(split.y[:])
         if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
             raise DataError(f"class labels must be whole numbers, one an example; they are {y.dtype} {y.shape}")
@@ -115,7 +115,7 @@ class Classes:
             raise DataError(f"labels from {y.min()} to {y.max()} do not fit {self.number} classes")
 
     def fitted(self, train: Split) -> "Classes":
-        """With the weights in numbers: those of the training examples are one on average."""
+        """The target with weights as numbers, whose mean over the training examples is 1."""
         if self.weights is None:
             return self
         counts = np.bincount(train.y[:], minlength=self.number)[: self.number]
@@ -132,15 +132,15 @@ class Classes:
         return asdict(self)
 
     def mean_loss(self, outputs: NDArray[Any], split: Split) -> float:
-        """Cross-entropy in nats, weighted."""
+        """The weighted cross-entropy in nats."""
         y = np.asarray(split.y[:])
         of = -np.take_along_axis(_log_probabilities(outputs), y[:, np.newaxis], axis=1)[:, 0]
         return float(np.mean(of if self.weights is None else of * np.array(self.weights)[y]))
 
     def score(self, outputs: NDArray[Any], split: Split) -> dict[str, float]:
-        """The fraction answered wrongly, the mean of the classes' recalls, the mean of their F1, and the AUC of two.
+        """The share of wrong answers, the mean recall and the mean F1 of the classes, and the AUC of two classes.
 
-        The F1 of a class is 2 · right / (labelled + answered). Classes that the split lacks are left aside.
+        The F1 of a class is 2 · right / (labelled + answered). Classes without examples in the split do not count.
         """
         y, answered = np.asarray(split.y[:]), self.predicted(outputs)
         labelled, given, right = (
@@ -158,13 +158,13 @@ class Classes:
         return scores
 
     def confusion(self, outputs: NDArray[Any], split: Split) -> NDArray[np.int64]:
-        """How many examples of each class (row) were answered with each class (column)."""
+        """The number of examples by class (row) and answer (column)."""
         matrix = np.zeros((self.number, self.number), np.int64)
         np.add.at(matrix, (np.asarray(split.y[:]), self.predicted(outputs)), 1)
         return matrix
 
     def predicted(self, outputs: NDArray[Any]) -> NDArray[np.int64]:
-        """The class of each row: the largest output, or whether a single one is above 0."""
+        """The class of each row: that of the largest output, or whether a single output is above 0."""
         chosen = outputs[:, 0] > 0 if outputs.shape[1] == 1 else outputs.argmax(axis=1)
         return np.asarray(chosen, np.int64)
 
@@ -173,8 +173,8 @@ class Classes:
 class Values:
     """Numbers to estimate: `y` is (number,) or (number, values) floating point, in `units`.
 
-    A network gives them standardised: (value − mean) / deviation, by constants of the training split, which `fitted`
-    sets. Scores are of the values themselves.
+    A network gives them standardised: (value − mean) / deviation, with constants of the training split, which `fitted`
+    sets. Scores are those of the values themselves.
     """
 
     names: tuple[str, ...]
@@ -196,9 +196,9 @@ class Values:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """Root mean squared error, mean absolute error, R²; of several values also the absolute error of each.
+        """Root mean squared error, mean absolute error, R²; for several values also the absolute error of each.
 
-        Of several values the first two are in standard deviations of each value, and R² is their mean.
+        For several values the first two are in standard deviations of each value, and R² is their mean.
         """
         units = self.units or ("",) * len(self.names)
         if len(self.names) == 1:
@@ -215,7 +215,7 @@ class Values:
         return "squared error"
 
     def check(self, split: Split) -> None:
-        """Values are finite numbers, as many an example as there are names."""
+        """Raise `DataError` unless values are finite, and each example has one for each name."""
         y = np.asarray(split.y[:])
         if y.shape not in {(len(y), len(self.names)), (len(y),) if len(self.names) == 1 else ()}:
             raise DataError(f"y must hold {len(self.names)} values an example, it is {y.shape}")
@@ -223,7 +223,7 @@ class Values:
             raise DataError("y must hold finite numbers")
 
     def fitted(self, train: Split) -> "Values":
-        """With mean and standard deviation of each value; 1 for the deviation of a constant."""
+        """The target with mean and standard deviation of each value; a constant has deviation 1."""
         y = self._columns(train.y[:])
         deviation = y.std(axis=0)
         deviation[deviation == 0] = 1
@@ -234,7 +234,7 @@ class Values:
         return ((self._columns(y) - self.mean) / self.deviation).astype(np.float32)
 
     def real(self, outputs: NDArray[Any]) -> NDArray[np.float64]:
-        """Outputs of the network in the units of the values."""
+        """Outputs of the network in the units of the values, (number, values)."""
         values: NDArray[np.float64] = outputs.astype(np.float64) * self.deviation + self.mean
         return values
 
@@ -247,7 +247,7 @@ class Values:
         return float(np.mean((outputs.astype(np.float64) - self.answers(split.y[:])) ** 2))
 
     def score(self, outputs: NDArray[Any], split: Split) -> dict[str, float]:
-        """R² is 1 − Σ (y − ŷ)² / Σ (y − mean of the split)²; 0 of values that are constant."""
+        """The value of each metric. R² is 1 − Σ (y − ŷ)² / Σ (y − mean of the split)²; 0 for constant values."""
         y = self._columns(split.y[:])
         off = self.real(outputs) - y
         scale = np.ones(1) if len(self.names) == 1 else np.array(self.deviation)
@@ -267,11 +267,10 @@ class Values:
 
 @dataclass(frozen=True, slots=True)
 class Itself:
-    """The input itself, to be reconstructed: `values` numbers an example.
+    """The input itself, to be reconstructed: `values` numbers for each example.
 
-    A network that was trained on usual examples reconstructs unusual ones worse. The mean squared error of an example
-    is its score. In validation and test, label 1 marks unusual examples and 0 usual ones; training examples are all
-    usual.
+    A network trained on normal examples reconstructs anomalies worse. The mean squared error of an example is its
+    score. In validation and test, label 1 marks anomalies and 0 normal examples; all training examples are normal.
     """
 
     values: int
@@ -283,7 +282,7 @@ class Itself:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """The area under the curve of the scores, and the mean score of what is usual."""
+        """The area under the ROC curve of the scores, and the mean score of normal examples."""
         return (AUC, MSE)
 
     @property
@@ -292,7 +291,7 @@ class Itself:
         return "squared error"
 
     def check(self, split: Split) -> None:
-        """Labels are 0 and 1, and examples have as many numbers as there are outputs."""
+        """Raise `DataError` unless labels are 0 and 1, and examples have as many numbers as there are outputs."""
         y, size = np.asarray(split.y[:]), int(np.prod(split.x.shape[1:]))
         if not np.isin(y, (0, 1)).all():
             raise DataError(f"labels of Itself must be 0 (usual) or 1 (unusual); these are {np.unique(y)[:5].tolist()}")
@@ -300,17 +299,17 @@ class Itself:
             raise DataError(f"Itself({self.values}) does not fit examples of {size} numbers")
 
     def fitted(self, train: Split) -> "Itself":
-        """The target itself. Raises `DataError` if the training split holds unusual examples."""
+        """The target itself. Raises `DataError` if the training split holds anomalies."""
         if np.any(train.y[:]):
             raise DataError("the training split of Itself must hold usual examples alone: labels of 0")
         return self
 
     def answers(self, y: NDArray[Any]) -> None:
-        """The input, which the network reconstructs."""
+        """None: the network reconstructs its input."""
         return None
 
     def each(self, outputs: NDArray[Any], split: Split) -> NDArray[np.float64]:
-        """The score of each example."""
+        """The score of each example, its mean squared error: (number,)."""
         begin, scores = 0, np.empty(len(split))
         for rows in chunks(split.x):
             off = outputs[begin : begin + len(rows)] - as_float(rows).reshape(len(rows), -1)
@@ -323,19 +322,19 @@ class Itself:
         return asdict(self)
 
     def mean_loss(self, outputs: NDArray[Any], split: Split) -> float:
-        """The mean score of what is usual."""
+        """The mean score of normal examples."""
         usual = np.asarray(split.y[:]) == 0
         return float(self.each(outputs, split)[usual].mean()) if usual.any() else 0.0
 
     def score(self, outputs: NDArray[Any], split: Split) -> dict[str, float]:
-        """How well scores tell apart what is usual and what is not."""
+        """How well scores separate anomalies from normal examples, and the mean score of normal ones."""
         each, unusual = self.each(outputs, split), np.asarray(split.y[:]) == 1
         usual = float(each[~unusual].mean()) if not unusual.all() else 0.0
         return {AUC.name: area_under_curve(each, unusual), MSE.name: usual}
 
 
 def target_of(data: Any) -> Target:
-    """The target of a data set; one that has only `classes` is of `Classes`. Raises `DataError` for neither."""
+    """The target of a data set; `Classes` for one that has only `classes`. Raises `DataError` for neither."""
     target = getattr(data, "target", None)
     if isinstance(target, Target):
         return target
@@ -353,7 +352,7 @@ def classes_of(outputs: int) -> Classes:
 def area_under_curve(scores: NDArray[Any], positive: NDArray[np.bool_]) -> float:
     """The share of pairs whose positive example has the higher score, ties counted half (Mann and Whitney, 1947).
 
-    One half where all examples are of one kind.
+    It is one half where all examples are of one kind.
     """
     pairs = int(positive.sum()) * int((~positive).sum())
     if not pairs:

@@ -1,4 +1,4 @@
-"""The column of a recording that says when: its rate, and whether steps are lacking."""
+"""The time column of a recording: its rate, and whether steps are missing."""
 
 import re
 
@@ -10,7 +10,7 @@ from edgevolve.data.data_error import DataError
 _NAMES = re.compile(r"((?i:time|timestamp|ts)|t)([ _]?[\(\[]?(?P<unit>(?i:ms|s|sec|seconds|us))[\)\]]?)?")
 _PER_SECOND = {"ms": 1e3, "s": 1.0, "sec": 1.0, "seconds": 1.0, "us": 1e6}
 GAP = 5
-"""Steps of a recording are lacking where one takes so many times as long as is usual."""
+"""Steps of a recording are missing where one takes so many times as long as the median."""
 
 
 def time_column(names: tuple[str, ...]) -> str | None:
@@ -19,10 +19,10 @@ def time_column(names: tuple[str, ...]) -> str | None:
 
 
 def rate_of(name: str, times: NDArray[np.float64]) -> float | None:
-    """Steps a second, from the median step; None for fewer than two.
+    """Steps a second, from the median step; None for fewer than two steps.
 
-    The unit is the name's (ms, s, us). Without one it is milliseconds, as Edge Impulse has it, or seconds where a step
-    is below 0.5. Raises `DataError` for time that goes back, and for a gap.
+    The unit is that of the name (ms, s, us). Without one it is milliseconds, as in Edge Impulse, or seconds where a
+    step is below 0.5. Raises `DataError` for time that goes back, and for a gap.
     """
     if len(times) < 2:
         return None

@@ -1,4 +1,4 @@
-"""Recordings in the `.ts` format of the UEA and UCR archives, without timestamps."""
+"""Reads recordings in the `.ts` format of the UEA and UCR archives, without timestamps."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ _LONGEST_LINE = 16 << 20
 
 @dataclass(frozen=True, slots=True)
 class TsFile:
-    """A file whose header names the classes; each line of its data holds channels between colons, then the class."""
+    """A file whose header names the classes; each data line holds channels separated by colons, then the class."""
 
     path: str
     classes: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What cannot be read: an error, or a line in the notes where a user asks to go on without it."""
+"""Files that cannot be read: an error, or a line in the notes where the user asks to go on without them."""
 
 import os
 from dataclasses import dataclass, field
@@ -7,12 +7,12 @@ from pathlib import Path
 from edgevolve.data.data_error import DataError
 
 _NAMED = 3
-"""How many of the left-out files a note names."""
+"""The number of left-out files that a note names."""
 
 
 @dataclass(slots=True)
 class Unreadable:
-    """Called with a file and the reason. Raises `DataError` unless `skip`, and then keeps the line for the notes."""
+    """Called with a file and the reason why it is unreadable: raises `DataError`, or with `skip` keeps a note."""
 
     skip: bool
     seen: list[str] = field(default_factory=list)
@@ -26,7 +26,7 @@ class Unreadable:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """One line, or none where everything was read."""
+        """One line, or none where all files were read."""
         if not self.seen:
             return ()
         more = len(self.seen) - _NAMED

@@ -1,4 +1,4 @@
-"""Sound files as int16, whatever a WAV holds: 8, 16, 24 or 32 bits, floats, more channels than one."""
+"""Reads any WAV file as int16: 8, 16, 24 or 32 bits, floats, several channels."""
 
 import warnings
 from dataclasses import dataclass
@@ -16,25 +16,25 @@ _RATES = (1_000, 400_000)
 
 @dataclass(frozen=True, slots=True)
 class Wav:
-    """Samples (number, channels) as they stand in the file, at `rate` Hz."""
+    """The samples of a file in its own type, (number, channels), at `rate` Hz."""
 
     rate: int
     samples: NDArray[Any]
 
     @classmethod
     def opened(cls, path: str) -> "Wav":
-        """Look into a file; what can stay there is read when it is asked for. Raises `DataError` without the path."""
+        """Open a file; samples stay in it where they can be mapped. Raises `DataError` without the path."""
         from scipy.io import wavfile
 
         try:
             if not Path(path).stat().st_size:
                 raise DataError("is empty")
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of chunks that are no sound
+                warnings.simplefilter("ignore")  # about chunks that are not sound
                 try:
                     rate, samples = wavfile.read(path, mmap=True)
                 except ValueError as error:
-                    if "3-byte" not in str(error):  # 24 bits cannot be mapped; all else is cut off or no sound
+                    if "3-byte" not in str(error):  # 24 bits cannot be mapped; other files are broken
                         raise
                     rate, samples = wavfile.read(path)
         except DataError:
@@ -50,7 +50,7 @@ class Wav:
         return cls(int(rate), samples.reshape(len(samples), -1))
 
     def mono(self, mix: bool) -> NDArray[Any]:
-        """(number,) of one channel; the mean of several with `mix`. Raises `DataError`."""
+        """The samples of one channel, (number,); the mean of several with `mix`. Raises `DataError` without it."""
         channels = self.samples.shape[1]
         if channels == 1:
             return self.samples[:, 0]
@@ -60,7 +60,7 @@ class Wav:
         return mean
 
     def at(self, rate: int, mix: bool) -> NDArray[np.int16]:
-        """(number,) int16 at `rate`, by SciPy's polyphase filter."""
+        """The samples at `rate`, (number,) int16, by SciPy's polyphase filter."""
         samples = _int16(self.mono(mix))
         if rate == self.rate:
             return samples
@@ -78,7 +78,7 @@ def _reason(error: Exception) -> str:
 
 
 def _int16(samples: NDArray[Any]) -> NDArray[np.int16]:
-    """Any type of WAV, its full scale as 32 768."""
+    """Samples of any WAV type as int16, with 32 768 for full scale."""
     if samples.dtype == np.uint8:
         return (samples.astype(np.int16) - 128) << 8
     if samples.dtype.kind == "f":
