@@ -11,11 +11,11 @@ from rich.table import Table
 from edgevolve.printable import printable
 
 Answers = Sequence[tuple[str, NDArray[np.float64]]]
-"""Names of files or recordings, each with the answers (number, outputs) for its examples."""
+"""Pairs: the name of a file or recording, and the model's answers for its examples, (number, outputs)."""
 
 
 def class_table(classes: Sequence[str], answers: Answers) -> Table:
-    """The class of the highest mean probability, the next one, and of several windows how many have which class."""
+    """A row a file: the class of the highest mean probability, the next one, and how many windows have which class."""
     table = _table("class", "probability", "next", "windows")
     for name, each in answers:
         mean = each.mean(axis=0)
@@ -28,7 +28,7 @@ def class_table(classes: Sequence[str], answers: Answers) -> Table:
 
 
 def value_table(units: Mapping[str, str], answers: Answers) -> Table:
-    """Values by their name, each with its unit; means of several windows."""
+    """A row a file and a column a value, with its unit; several windows are averaged."""
     table = _table(*(f"{name}, {unit}" if unit else name for name, unit in units.items()))
     for name, each in answers:
         table.add_row(escape(printable(name)), *(f"{value:.4g}" for value in each.mean(axis=0)))

@@ -1,4 +1,4 @@
-"""The arena of a network in words and as plain values, and which runtimes can run a file."""
+"""The arena of a network, in words and as plain values, and the runtimes that can run a file."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ _MEASURED = ("head_bytes", "tail_bytes", "arena_bytes")
 
 
 def arena_json(footprint: Footprint, measured: Measured | None) -> dict[str, Any]:
-    """Bytes of the arena.
+    """The arena in bytes.
 
-    `arena_bytes` is with the plan of the file, the one that it brings or else the best; `greedy_...` is by the
-    runtime's planner, which honours a plan that the file brings; `best_...` is after `optimise`. Figures hold but for
-    the operators in `unmodelled`, without which they are lower bounds and never `exact`.
+    `arena_bytes` is for the plan in the file, or for the best plan where the file has none. `greedy_...` is what the
+    runtime's planner needs, which follows a plan in the file. `best_...` is after `optimise`. With operators in
+    `unmodelled` all figures are lower bounds, and none is `exact`.
     """
     own = footprint.stored_head_bytes
     return {
@@ -73,7 +73,7 @@ def arena_facts(footprint: Footprint | None, measured: Measured | None) -> dict[
 
 
 def runtime_facts(file: TfliteModel, verdicts: tuple[Verdict, ...]) -> dict[str, str]:
-    """What the file was compiled for, and a line for each runtime."""
+    """The accelerator that the file was compiled for, and a line for each runtime."""
     compiled = compiled_for(file)
     facts = {"compiled for": f"an {compiled}, so TensorFlow Lite has no memory to plan"} if compiled else {}
     return facts | {verdict.runtime: _words(verdict) for verdict in verdicts}

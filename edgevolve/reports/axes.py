@@ -1,4 +1,4 @@
-"""Axes of metrics, the same in pictures, page and terminal: label, unit, ticks, and where a logarithm shows 0."""
+"""Axes of metrics, the same in pictures, page and terminal: label, unit, ticks, and the place of 0 on a log axis."""
 
 import math
 from collections.abc import Iterable
@@ -19,10 +19,10 @@ _LEAST, _LARGEST = 1e-300, 1e300
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """An axis: values are divided by `divisor`, and `label` names the unit that they then have.
+    """An axis: `label` names its unit, and `divisor` converts values of the metric to it.
 
-    A logarithmic axis shows 0 at `zero`, in the unit of the axis; None where the axis is linear. `zero_words` is the
-    label of the tick there, None where no value is 0.
+    A logarithmic axis shows 0 at `zero`, in the unit of the axis; `zero` is None for a linear axis. `zero_words` labels
+    the tick at `zero`, and is None if no value is 0.
     """
 
     label: str
@@ -31,17 +31,17 @@ class Scale:
     zero_words: str | None
 
     def at(self, values: ArrayLike) -> NDArray[np.float64]:
-        """Where values of the metric lie, in the unit of the axis."""
+        """The places of values of the metric, in the unit of the axis."""
         places = np.asarray(values, np.float64) / self.divisor
         return places if self.zero is None else np.maximum(places, self.zero)
 
     def ticks(self, low: float, high: float) -> dict[float, str]:
-        """Place and label of the ticks from `low` to `high` of the axis, where it is logarithmic."""
+        """Places and labels of the ticks of a logarithmic axis that goes from `low` to `high`."""
         places = {*log_ticks(low, high), *([self.zero] if self.zero and self.zero_words else [])}
         return {place: self.words(place) for place in sorted(places)}
 
     def words(self, place: float) -> str:
-        """What a tick says."""
+        """The label of a tick."""
         return self.zero_words if self.zero_words and place == self.zero else f"{place:g}"
 
 
@@ -49,7 +49,7 @@ def scale(metric: Metric, values: Iterable[float], logarithmic: bool) -> Scale:
     """The axis of `values`.
 
     A logarithmic axis becomes linear if a value is below 0, if none is above 0, or if all are huge. It shows 0 at the
-    power of ten that is at most half of the least value above 0.
+    largest power of ten that is at most half of the least value above 0.
     """
     known = [value for value in values if math.isfinite(value)]
     label, divisor = axis(metric, max(map(abs, known), default=0.0))
@@ -64,7 +64,8 @@ def scale(metric: Metric, values: Iterable[float], logarithmic: bool) -> Scale:
 def log_ticks(low: float, high: float) -> list[float]:
     """Ticks of a logarithmic axis: 1, 2 and 5 of each decade, in order.
 
-    Powers of ten alone where there are more than six decades; even steps where fewer than three ticks lie within.
+    Over more than six decades only powers of ten are ticks. Even steps take their place if fewer than three would lie
+    within the axis.
     """
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     step, parts = (1, (1, 2, 5)) if last - first <= _MOST_DECADES else (-(-(last - first) // _MOST_DECADES), (1,))

@@ -18,23 +18,23 @@ _LONGEST_VALUE = 200
 
 
 class Board(Protocol):
-    """Where a dashboard reads from."""
+    """A writer of the files that a dashboard reads."""
 
     def search(self, scalars: Mapping[str, float], evaluation: int, time: float) -> None:
-        """Scalars of the search as a whole after an evaluation, at `time` in seconds since 1970."""
+        """Write scalars of the whole search after an evaluation; `time` is in seconds since 1970."""
 
     def candidate(self, record: Record) -> None:
-        """The hyperparameters, metrics and training curves of a candidate; nothing of one that did not complete."""
+        """Write the hyperparameters, metrics and training curves of a completed candidate; ignore any other."""
 
     def close(self) -> None:
-        """Put what was written on the disk."""
+        """Flush to the disk."""
 
 
 @contextmanager
 def boards(name: str, tensorboard: Path | None, mlflow: Path | None) -> Iterator[list[Board]]:
-    """The dashboards of the run `name` in the folders that are given, closed at the end.
+    """Open the dashboards of the run `name` in the folders given, and close them at the end.
 
-    Raises `ConfigError` where the extra that one needs is not installed, or its folder cannot be written.
+    Raises `ConfigError` if a dashboard's extra is not installed or its folder cannot be written.
     """
     opened: list[Board] = []
     with ExitStack() as closing:
@@ -68,11 +68,11 @@ def write(run: Run, board: Board) -> None:
 class Follower:
     """An observer that writes each completed candidate and the progress of the search to dashboards.
 
-    The hypervolume is relative to the box so far. No part of a run is read twice.
+    The hypervolume is a share of the box of costs seen so far. No part of a run is read twice.
     """
 
     def __init__(self, followed: Sequence[Board]) -> None:
-        """Before the first event."""
+        """Write nothing before the first event."""
         self._boards = followed
         self._ends: tuple[NDArray[np.float64], NDArray[np.float64]] | None = None
         self._begun = False
@@ -106,7 +106,7 @@ class Follower:
 
 
 def hyperparameters(genotype: Any, path: str = "") -> dict[str, float | bool | str]:
-    """The leaves of a JSON genotype by their path: `blocks.0.layers.1.filters`; None and empty lists as their text."""
+    """The leaves of a JSON genotype by path, as `blocks.0.layers.1.filters`; None and empty lists become text."""
     if isinstance(genotype, Mapping) and genotype:
         parts = [(str(name), value) for name, value in genotype.items()]
     elif isinstance(genotype, list) and genotype:

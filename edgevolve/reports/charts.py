@@ -1,4 +1,4 @@
-"""Plotly figures of the page, as plain JSON values without a template: the page gives them the reader's colours."""
+"""Plotly figures of the page, as plain JSON values without a template: the page sets the colours of its theme."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -29,21 +29,21 @@ _OVER = {"evaluation": "evaluations", "seconds": "seconds of searching"}
 
 
 def plain(figure: go.Figure) -> Chart:
-    """A figure as JSON values; what is not finite becomes null."""
+    """A figure as JSON values, with null for NaN and infinities."""
     chart: Chart = json.loads(plotly.io.to_json(figure, validate=False))
     chart["layout"].pop("template", None)
     return chart
 
 
 def label(text: str, length: int = 40) -> str:
-    """Text for plotly, with its markup escaped, and cut to `length`."""
+    """Text for plotly, cut to `length` letters and with markup escaped."""
     return escape(short(text, length), quote=False)
 
 
 def log_axis(shown: Scale) -> dict[str, Any]:
-    """The settings of plotly's logarithmic axis; those of a linear one where values do not fit one.
+    """Plotly's settings of a logarithmic axis, or of a linear one if `shown` is linear.
 
-    Ticks follow the range that is shown: powers of ten, 1, 2 and 5, every digit, or even steps.
+    Ticks depend on the range: powers of ten, 1, 2 and 5, every digit, or even steps.
     """
     if shown.zero is None:
         return {"type": "linear"}
@@ -91,7 +91,7 @@ def course(tables: Mapping[str, pd.DataFrame], what: str, metric: Metric | None 
 
 
 def gantt(run: Run) -> Chart:
-    """When each worker was at which candidate; jobs without a visible gap between them are one bar in long runs."""
+    """Which candidate each worker trained when; in long runs jobs without a visible gap are one bar."""
     jobs = [
         (f"{r.node} worker {r.worker}".strip(), *seconds_active(run, r), status(r), r.number)
         for r in run.records.values()
@@ -133,7 +133,7 @@ def gantt(run: Run) -> Chart:
 
 
 def live_memory(live: Sequence[int], steps: Sequence[str]) -> Chart:
-    """Bytes of live activations at each step, the peak marked."""
+    """Bytes of live activations at each step, with the peak marked."""
     peak = max(live)
     words, divisor = axis(Metric("live", "live", BYTES), peak)
     numbers = list(range(1, len(live) + 1))
@@ -158,7 +158,7 @@ def live_memory(live: Sequence[int], steps: Sequence[str]) -> Chart:
 
 
 def arena_map(buffers: Sequence[PlacedBuffer], steps: Sequence[str]) -> Chart:
-    """Where a memory plan puts each buffer: steps to the right, bytes upwards; those at the highest step coloured."""
+    """The place of each buffer in a memory plan: steps to the right, bytes upwards; the peak's buffers are coloured."""
     tops = [
         max((b.offset_bytes + b.size_bytes for b in buffers if b.first_step <= step <= b.last_step), default=0)
         for step in range(len(steps))
@@ -197,7 +197,7 @@ def arena_map(buffers: Sequence[PlacedBuffer], steps: Sequence[str]) -> Chart:
 def confusion(names: Sequence[str], counts: Sequence[Sequence[int]]) -> Chart:
     """A confusion matrix.
 
-    A row holds the examples of a class by the class that was answered (column); shades are shares of the row.
+    A row holds the examples of one class, a column those answered with one class; shades are shares of the row.
     """
     matrix = np.asarray(counts, float)
     shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
@@ -282,7 +282,7 @@ def _spoken(tables: Mapping[str, pd.DataFrame], what: str, over: str, metric: Me
 
 
 def _thinned(table: pd.DataFrame, what: str) -> pd.DataFrame:
-    """The rows where the value changes, and the last; every n-th where they are still too many."""
+    """The rows where the value changes, and the last row; every n-th of them if they are still too many."""
     known = table[table[what].notna()]
     changed = known[known[what].ne(known[what].shift())]
     step = -(-len(changed) // _MOST_POINTS) or 1
@@ -290,7 +290,7 @@ def _thinned(table: pd.DataFrame, what: str) -> pd.DataFrame:
 
 
 def _merged(frame: pd.DataFrame) -> pd.DataFrame:
-    """Runs of jobs of one worker with one outcome and gaps too narrow to see."""
+    """One row for successive jobs of a worker with one outcome and gaps too narrow to see."""
     narrow = (frame["ended"].max() - frame["started"].min()) / 1000
     same = (frame["worker"] == frame["worker"].shift()) & (frame["status"] == frame["status"].shift())
     begins = ~(same & (frame["started"] - frame["ended"].shift() < narrow))

@@ -1,6 +1,7 @@
 """The colours of terminal, pictures and pages.
 
-Okabe and Ito's palette, which people with any colour vision tell apart; a scale is viridis, reversed on the dark.
+Okabe and Ito's palette, which people with any colour vision can tell apart; colour scales are viridis, reversed on a
+dark page.
 """
 
 FRONT = "#d55e00"

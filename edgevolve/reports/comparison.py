@@ -25,11 +25,11 @@ _MOST_POINTS = 300
 
 
 def comparison(runs: Sequence[Run]) -> View:
-    """A table with a row a run, one with a row a setting that differs, and charts by heading and form.
+    """A table of runs, a table of the settings in which they differ, and charts by heading and form.
 
-    Hypervolumes are shares of one box for all runs, and are left out where objectives differ. Runs that differ in
-    nothing but seed, budget and workers are one group; a group's line is the mean over its runs at equal numbers of
-    evaluations, its band the 95 % confidence interval of that mean (Student's t), from two runs on.
+    Hypervolumes are shares of one box for all runs, and are left out if the objectives differ. Runs that differ only in
+    seed, budget and workers form a group. A group's line is the mean over its runs at equal numbers of evaluations; its
+    band, from two runs on, is the 95 % confidence interval of that mean (Student's t).
     """
     names = run_titles(runs)
     box = common_box(runs)
@@ -62,7 +62,7 @@ def run_titles(runs: Sequence[Run]) -> list[str]:
 
 
 def _fronts(names: Sequence[str], runs: Sequence[Run]) -> dict[str, Chart]:
-    """The runs' fronts of each horizontal metric and the vertical metric; open marks are beyond a soft bound."""
+    """The fronts of the runs over each horizontal metric and the vertical one; open marks break a soft bound."""
     first, upwards, _ = plotted_metrics(runs[0])
     shared = [name for name in metric_names(runs[0]) if all(name in metric_names(run) for run in runs)]
     across = sorted((name for name in shared if name != upwards), key=lambda name: name != first)
@@ -144,7 +144,7 @@ def _bands(runs: Sequence[Run], tables: Sequence[pd.DataFrame], matched: int) ->
 
 
 def _but_for_seed(run: Run) -> str:
-    """What the runs of a group have in common."""
+    """The settings that the runs of a group have in common, as a key."""
     kept = {name: value for name, value in run.started.config.items() if name not in (*ON_RESUME, "seed")}
     return json.dumps(kept, sort_keys=True)
 
@@ -155,5 +155,5 @@ def _kind(run: Run) -> str:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """The names, numbered where one occurs twice."""
+    """The names; a name that occurs twice gets its place behind it."""
     return [f"{name} ({place})" if names.count(name) > 1 else name for place, name in enumerate(names, start=1)]

@@ -27,7 +27,7 @@ _BOARDS = (
 
 
 def device_table(sheets: Sequence[Sheet]) -> RenderableType:
-    """One row a device: how it is predicted, and the least sure of its figures."""
+    """One row a device: how it is predicted, and the weakest provenance among its figures."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for title in ("device", "predicted by", "weakest figure", "what it is"):
         table.add_column(title)
@@ -56,7 +56,7 @@ def _figures(title: str, rows: Iterable[tuple[str, Figure, str]]) -> Table:
 
 
 def board_table(boards: Sequence[BoardSheet]) -> RenderableType:
-    """One row a board and framework: kernels, the largest arena and model, and what tells the latency."""
+    """One row a board and framework: kernels, the largest arena and model, and the source of latencies."""
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for title in ("board", "core", "kernels", "arena at most", "model at most", "weakest figure", "latency by"):
         table.add_column(title, justify="right" if title.endswith("most") else "left", no_wrap=title != "core")
@@ -73,7 +73,7 @@ def board_table(boards: Sequence[BoardSheet]) -> RenderableType:
 
 
 def board_figures(board: Board) -> RenderableType:
-    """Every figure of a board under its framework, with provenance and source; then what follows from them."""
+    """Every figure of a board under its framework, with provenance and source; then the bounds that follow."""
     sheet, framework = board.sheet, board.sheet.frameworks[board.framework]
     rows = [("clock_mhz", sheet.clock_mhz, "g")]
     for kind, regions, used in (("ram", sheet.ram, framework.ram), ("flash", sheet.flash, framework.flash)):
@@ -86,14 +86,14 @@ def board_figures(board: Board) -> RenderableType:
 
 
 def board_json(board: Board) -> dict[str, Any]:
-    """A board's file as plain values, and what follows from it under the framework: the bounds by metric, in bytes."""
+    """A board's file as plain values, and the bounds that follow under its framework: bytes by metric."""
     bounds = {metric: room.free_bytes for metric, room in board.rooms.items()}
     about = {"framework": board.framework, "target": board.target.name, "bounds": bounds, "words": list(board.words)}
     return {**board.sheet.model_dump(mode="json"), **about}
 
 
 def board_lines(board: BoardUsed | None) -> list[str]:
-    """The board of a run and what it says, a line each; none without a board."""
+    """The board of a run and its remarks, a line each; no line without a board."""
     if board is None:
         return []
     about, *more = board.words or ("",)
@@ -101,7 +101,7 @@ def board_lines(board: BoardUsed | None) -> list[str]:
 
 
 def predictor_table(predictor: DevicePredictor) -> RenderableType:
-    """What was learned: cross-validated errors by learner, coverage, and the constants of the physics."""
+    """A fitted predictor: cross-validated errors by learner, coverage of intervals, constants of the analytic part."""
     regressor = predictor.regressor
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("learner")

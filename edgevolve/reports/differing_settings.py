@@ -15,7 +15,7 @@ _NAMING = ("metric", "sense", "hard", "type")
 
 
 def differing_settings(runs: Sequence[Started]) -> list[list[str]]:
-    """A row a setting that is not the same in all runs: its name, and its value in each; `–` where a run has none."""
+    """A row for each setting that differs: its name, then its value in each run, `–` if the run has none."""
     settings = [dict(_flat({**run.config, "data": {**_entries(run.config.get("data")), **run.data}})) for run in runs]
     names = sorted({name for each in settings for name in each})
     rows = [[name, *(each.get(name, _ABSENT) for each in settings)] for name in names]
@@ -27,7 +27,7 @@ def _entries(value: Any) -> Mapping[str, Any]:
 
 
 def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Names and values of what is nested; objectives and bounds are named by their metric."""
+    """Paths and values of the leaves of a nested value; objectives and bounds are named by their metric."""
     if isinstance(value, list) and value and all(isinstance(entry, Mapping) and "metric" in entry for entry in value):
         value = {_named(entry): {key: entry[key] for key in entry if key not in _NAMING} for entry in value}
     if isinstance(value, Mapping) and value:
@@ -39,7 +39,7 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _named(bound: Mapping[str, Any]) -> str:
-    """`error at_most soft`: what tells an objective or a bound from the others."""
+    """The name of an objective or a bound among others, as `error at_most soft`."""
     return " ".join(
         [str(bound["metric"]), str(bound.get("sense", "")), "soft" if bound.get("hard") is False else ""]
     ).strip()

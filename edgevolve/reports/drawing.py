@@ -14,9 +14,8 @@ _LANE_PIXELS = 150
 def drawing(graph: Graph) -> Chart:
     """Boxes for operators, lines for tensors.
 
-    A tensor that passes by operators gets a lane of its own there; lanes are ordered by where their tensors come from
-    (the barycentre heuristic of Sugiyama, Tagawa and Toda 1981). `layout.meta.min_width` is the width in pixels below
-    which boxes would overlap.
+    A tensor that skips operators has a lane of its own beside them. Lanes are ordered by the barycentre heuristic of
+    Sugiyama, Tagawa and Toda (1981). `layout.meta.min_width` is the width in pixels below which boxes would overlap.
     """
     words, layers, edges = _layered(graph)
     at: dict[str, tuple[float, int]] = {}
@@ -57,7 +56,7 @@ def _shape_words(shape: Shape) -> str:
 
 
 def _layered(graph: Graph) -> tuple[dict[str, str], list[list[str]], list[tuple[str, str]]]:
-    """Words by tensor, tensors by layer, and edges from each layer to the next; what passes by has no words."""
+    """Words by tensor, tensors by layer, edges from each layer to the next; a tensor that skips layers has no words."""
     words = {x.name: f"<b>input</b><br>{label(_shape_words(x.shape))}" for x in graph.inputs}
     layers = [list(words)]
     depth = dict.fromkeys(words, 0)

@@ -19,10 +19,10 @@ _FILE_ALONE = (
 
 
 def feasibility_table(config: SearchConfig, tried: Feasibility) -> RenderableType:
-    """A row for each bound and each other metric of a device.
+    """A row for each bound, and for each other metric of a device.
 
-    It has the share of random networks that break the bound, and the range of the metric; for a device's metric also
-    the share of networks with an interval.
+    A row gives the share of random networks that break the bound and the range of the metric. For a device's metric it
+    also gives the share of networks with an interval.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     predicted = [metric for one in config.devices_used for metric in one.metrics]

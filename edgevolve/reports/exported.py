@@ -1,4 +1,4 @@
-"""The accuracy of an exported model for each class, from the manifest in the run's folder.
+"""The accuracy of an exported model for each class, read from the manifest in the run's folder.
 
 The data set is not loaded.
 """
@@ -18,9 +18,9 @@ _MOST_CONFUSED = 100
 
 @dataclass(frozen=True, slots=True)
 class ExportedClasses:
-    """The names of the classes, their test examples, and the share answered rightly (None where there are none).
+    """The classes: their names, numbers of test examples and accuracies, 0 to 1 (None for a class without examples).
 
-    `confusion` counts the examples of each class (row) by the answer (column); empty where the manifest has none.
+    `confusion` counts the examples of each class (row) by the answer (column); it is empty if the manifest has none.
     """
 
     names: tuple[str, ...]
@@ -30,7 +30,7 @@ class ExportedClasses:
 
 
 def exported_classes(run: Run, record: Record) -> ExportedClasses | None:
-    """The answers of the candidate's export in `RUN/export/NUMBER`; None if there is no export of this candidate."""
+    """The test answers in `RUN/export/NUMBER`, the candidate's export; None if there is none or it is damaged."""
     path = run.folder / "export" / str(record.number) / "manifest.json"
     try:
         if not path.is_file() or path.stat().st_size > _MOST_BYTES:
@@ -44,7 +44,7 @@ def exported_classes(run: Run, record: Record) -> ExportedClasses | None:
 
 
 def class_rows(classes: ExportedClasses) -> list[list[str]]:
-    """A row for each class: name, examples, accuracy, and the class that it is most often mistaken for."""
+    """A row a class: name, number of examples, accuracy, and the class that it is most often mistaken for."""
     rows = []
     for place, name in enumerate(classes.names):
         wrong = list(classes.confusion[place]) if classes.confusion else [0]
@@ -57,7 +57,7 @@ def class_rows(classes: ExportedClasses) -> list[list[str]]:
 
 
 def _classes(entries: Any, confusion: Any) -> ExportedClasses | None:
-    """Raises `TypeError`, `LookupError` or `ValueError` for what no export writes."""
+    """Raises `TypeError`, `LookupError` or `ValueError` for values that no export writes."""
     if not isinstance(entries, list) or not 0 < len(entries) <= _MOST_CLASSES:
         return None
     names = tuple(short(printable(str(entry["name"])), 60) for entry in entries)

@@ -14,7 +14,7 @@ from edgevolve.runs import Run, events
 
 
 def trained_line(run: Run, event: events.Retrained) -> str:
-    """One training that ended."""
+    """One final training that ended, in a line."""
     if event.failure:
         return f"seed {event.seed}: failed: {event.failure.kind}: {event.failure.reason}"
     words = (f"{metric.title} {quantity(metric, event.metrics[metric.name])}" for metric in _shown(run, event))
@@ -22,7 +22,7 @@ def trained_line(run: Run, event: events.Retrained) -> str:
 
 
 def final_table(run: Run, number: int) -> RenderableType:
-    """The completed final trainings of a candidate, and the last scores on the test split."""
+    """The completed final trainings of a candidate, and the latest scores on the test split."""
     trained, final = run.retrained.get(number, []), run.final(number)
     if not final:
         return Text(f"candidate {number}: no training gave weights")
@@ -56,6 +56,6 @@ def _test(run: Run) -> list[Text]:
 
 
 def _shown(run: Run, event: events.Retrained) -> list[Metric]:
-    """The main metric, of the float and of the int8 network, and what lies between, as far as they were scored."""
+    """The main metric of the float and of the int8 network and their difference, as far as they were scored."""
     shown = (run.main, int8_metric(run.main), QUANTISATION_DROP)
     return [metric for metric in shown if metric.name in event.metrics]

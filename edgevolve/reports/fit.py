@@ -11,9 +11,10 @@ from resource_models import Footprint
 
 
 def fit_json(board: Board, graph: Graph, footprint: Footprint | None, file: TfliteModel | None) -> dict[str, Any]:
-    """What is needed and what is free, in bytes, and the latency of int8 networks of one graph.
+    """The memory needed and free, in bytes, and the latency of an int8 network with one graph.
 
-    `fits` is None where the arena is not known or a lower bound; `fits_optimised` is with the best memory plan.
+    `fits` is None if the arena is not known, or if it would fit but is only a lower bound. `fits_optimised` is the same
+    for the best memory plan.
     """
     about: dict[str, Any] = {"name": board.name, "target": board.target.name, "words": list(board.words)}
     about |= {"arena_free_bytes": board.arena.free_bytes, "flash_free_bytes": board.flash.free_bytes}
@@ -33,7 +34,7 @@ def fit_json(board: Board, graph: Graph, footprint: Footprint | None, file: Tfli
 
 
 def fit_facts(board: Board, graph: Graph, footprint: Footprint | None, file: TfliteModel | None) -> dict[str, str]:
-    """A line whether it fits, one for the latency, and what one must know of the board."""
+    """Lines in words: whether the network fits, its latency, and remarks on the board."""
     fit = fit_json(board, graph, footprint, file)
     facts = {f"on {board.name}": _fit_words(board, fit)}
     if fit["latency"]:
@@ -66,7 +67,7 @@ def _part(what: str, needed: int, room: Room) -> str:
 
 
 def _latency(board: Board, graph: Graph) -> tuple[float | None, str | None]:
-    """Milliseconds, and where they come from or why they are not known; nothing of a network that is not all int8."""
+    """Milliseconds and their provenance, or None and the reason; (None, None) unless the network is all int8."""
     made = {tensor.dtype for node in graph.nodes for tensor in node.outputs}
     if board.sheet.latency is None or not made <= {DType.INT8}:
         return None, None

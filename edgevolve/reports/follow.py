@@ -13,31 +13,31 @@ from edgevolve.runs.run import fitting
 
 
 class Follower:
-    """A run that is updated as its journal grows. It writes and locks nothing."""
+    """A run that is updated as its journal grows; the journal is neither written nor locked."""
 
     def __init__(self, path: Path) -> None:
         """Follow the journal at `path`, which need not exist yet."""
         self.path = path
         self.run: Run | None = None
-        """None until the first line is there."""
+        """The run; None until the first line of the journal is written."""
         self.changes: list[int] = []
-        """The numbers of the candidates that were asked for, ended or rejected, in that order; only appended to."""
+        """The number of the candidate for each asking, end and rejection, in order; the list only grows."""
         self._reader = Reader(path)
         self._network_at: dict[int, int] = {}
 
     @property
     def generation(self) -> int:
-        """Counts the times that another journal took the place of the one before."""
+        """How often another journal has replaced the one that was followed."""
         return self._reader.generation
 
     @property
     def behind(self) -> float:
-        """The share of the journal that is not taken in yet, 0 to 1."""
+        """The share of the journal that is not read yet, 0 to 1."""
         size = self.path.stat().st_size if self.path.exists() else 0
         return max(0.0, 1 - self._reader.offset / size) if size else 0.0
 
     def poll(self, most: int | None = None) -> int:
-        """Read the complete lines written since, at most `most`; gives their number. Raises `JournalError`."""
+        """Read the complete lines written since, at most `most`; return their number. Raises `JournalError`."""
         if not self.path.exists():
             return 0
         generation, count = self.generation, 0
@@ -52,7 +52,7 @@ class Follower:
         return count
 
     def graph(self, number: int) -> Graph | None:
-        """The network of a candidate that was asked for; None of any other."""
+        """The network of a candidate that was asked for; None for any other number."""
         if number not in self._network_at:
             return None
         with self.path.open("rb") as file:

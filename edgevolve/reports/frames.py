@@ -15,10 +15,11 @@ from search_algorithms import Completed, Failed, Rejected
 
 
 def candidates(run: Run) -> pd.DataFrame:
-    """A row a candidate by `number`, and a column a metric under its own name, NaN where it is not known.
+    """A row a candidate, by `number`, and a column a metric, under its own name and NaN where it is not known.
 
-    `status` is completed, failed, rejected or in flight; `reason` says why for failed and rejected; `front` is true of
-    the non-dominated within all hard bounds; `broken` of those beyond a hard bound, `beyond_soft` beyond a soft one.
+    `status` is completed, failed, rejected or in flight; `reason` says why a candidate failed or was rejected. `front`
+    marks the non-dominated candidates within all hard bounds, `broken` those that break a hard bound, `beyond_soft`
+    those that break a soft one.
     `started_s` and `ended_s` are
     seconds since the start of the search, without the time between sessions; NaN of what was never evaluated. Where the
     error of a prediction is known, `METRIC low` and `METRIC high` are its interval.
@@ -38,14 +39,14 @@ def candidates(run: Run) -> pd.DataFrame:
 
 
 def front(run: Run) -> pd.DataFrame:
-    """The rows of `candidates` on the front, in its order, and the genotype in its JSON form."""
+    """The rows of `candidates` on the front, in the order of the front, with the genotype in its JSON form."""
     numbers = [record.number for record in run.front]
     frame = candidates(run).loc[numbers]
     return frame.assign(genotype=pd.Series([run.record(n).genotype for n in numbers], index=frame.index, dtype=object))
 
 
 def events(run: Run) -> pd.DataFrame:
-    """A row an event of the journal, in its order: `time` in seconds since 1970, `event`, `number` where it has one."""
+    """A row an event, in the journal's order: `time` in seconds since 1970, `event`, and `number` if it has one."""
     history = list(read(run.path))
     return pd.DataFrame(
         {
@@ -57,7 +58,7 @@ def events(run: Run) -> pd.DataFrame:
 
 
 def status(record: Record) -> str:
-    """What became of a candidate, in a word or two."""
+    """The status of a candidate: completed, failed, rejected or in flight."""
     match record.outcome:
         case Completed():
             return "completed"
@@ -69,7 +70,7 @@ def status(record: Record) -> str:
 
 
 def seconds_active(run: Run, record: Record) -> tuple[float | None, float | None]:
-    """When the evaluation began and ended, in seconds of searching; None where it has not."""
+    """When the evaluation began and ended, in seconds of searching; None for what has not happened."""
     if not record.ended:
         return None, None
     gone = run.started.time + run.idle_seconds[record.session]

@@ -17,7 +17,7 @@ _MOST_EPOCHS = 200
 
 
 def charts_before(run: Run) -> dict[str, dict[str, Chart]]:
-    """Charts of the training before the search, by heading; empty where it left neither curves nor options."""
+    """Charts of the job before the search, by heading; empty if it left neither curves nor probabilities of options."""
     sections: dict[str, dict[str, Chart]] = {}
     if run.prepared is None:
         return sections
@@ -33,9 +33,9 @@ def charts_before(run: Run) -> dict[str, dict[str, Chart]]:
 
 
 def likelihoods(names: Sequence[str], chances: NDArray[Any]) -> Chart:
-    """(epochs, options) probabilities as shades: a row an option, the last decision's below.
+    """Probabilities, (epochs, options), as shades: a row an option, the last decision's options at the bottom.
 
-    Of more than 120 options those that were likeliest in the end are shown, of more than 200 epochs every so many.
+    At most 120 options are shown, the likeliest at the end, and at most 200 epochs, evenly spaced.
     """
     shown = np.sort(np.argsort(-chances[-1], kind="stable")[:_MOST_OPTIONS])
     epochs = np.arange(len(chances))[:: -(-len(chances) // _MOST_EPOCHS)]
@@ -64,7 +64,7 @@ def likelihoods(names: Sequence[str], chances: NDArray[Any]) -> Chart:
 
 
 def _arrays(run: Run, name: str | None) -> dict[str, NDArray[Any]]:
-    """Those of an artefact; nothing where it is gone or damaged: the page is of the journal."""
+    """The arrays of an artefact; empty if it is gone or damaged, as the page needs only the journal."""
     try:
         return run.artefacts.arrays(name) if name else {}
     except JournalError:

@@ -1,4 +1,4 @@
-"""Whether a network after its final training keeps the bounds of its run, and what it costs on each device."""
+"""Whether a network still keeps the bounds of its run after its final training, and its costs on each device."""
 
 from collections.abc import Mapping
 
@@ -13,7 +13,7 @@ from resource_models import MACS, TARGETS
 
 
 def hardware_table(run: Run, number: int) -> Table:
-    """Every bound of the run beside the value now, then memory, work, and operations a second and power by device."""
+    """Every bound of the run with the value now; then memory, work, and operations a second and power by device."""
     values = measured(run, number)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("hardware", "now", "bound", ""):
@@ -39,9 +39,9 @@ def hardware_table(run: Run, number: int) -> Table:
 
 
 def measured(run: Run, number: int) -> dict[str, float]:
-    """The metrics of the network as it is exported: resources, scores of its training, predictions by device.
+    """The metrics of the exported network: resources, scores of its final training, predictions by device.
 
-    Devices of the user's own are left out, as their predictor is not available.
+    A device that is not packaged is left out, as its predictor is not available here.
     """
     graph, final = run.final_graph(number), run.final(number)
     values: dict[str, float] = {**Resources()(graph), **DeviceMemory()(graph)}
@@ -59,7 +59,7 @@ def measured(run: Run, number: int) -> dict[str, float]:
 
 
 def rates(name: str, values: Mapping[str, float]) -> dict[str, str]:
-    """Operations a second, two a multiply-accumulate, and mean power of a device, from latency and energy."""
+    """Operations a second (a multiply-accumulate is two) and mean power of a device, from latency and energy."""
     latency, energy = values.get(f"latency_ms@{name}"), values.get(f"energy_uj@{name}")
     rates = {}
     if latency:

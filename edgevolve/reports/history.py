@@ -13,12 +13,12 @@ from search_algorithms import Completed, Problem, Rejected
 from search_algorithms.pareto import Front, hypervolume
 
 _LARGEST = 1e15
-"""The largest cost; larger ones are cut to it, so that their products stay finite."""
+"""Larger costs are clipped to this, so that their products stay finite."""
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """What a hypervolume is a share of: for each objective the costs between `low` and `high`."""
+    """The box of which a hypervolume is a share: for each objective the costs from `low` to `high`."""
 
     low: NDArray[np.float64]
     high: NDArray[np.float64]
@@ -35,10 +35,10 @@ class Box:
 
 
 def common_box(runs: Sequence[Run]) -> Box | None:
-    """The box of runs with the same objectives; None where they differ or nothing completed within the bounds.
+    """The common box of runs with the same objectives; None if they differ or nothing completed within the bounds.
 
-    It goes from 0, or from the lowest cost where that is below 0, to the hard upper bound on the objective, or to the
-    highest cost of a candidate that completed within all hard bounds.
+    Each side begins at 0, or at the lowest cost if that is below 0. It ends at the hard upper bound on the objective,
+    or else at the highest cost of a candidate that completed within all hard bounds.
     """
     problems = [run.problem for run in runs]
     if any(problem.objectives != problems[0].objectives for problem in problems):
@@ -51,7 +51,7 @@ def common_box(runs: Sequence[Run]) -> Box | None:
 
 
 def box_around(problems: Sequence[Problem], lowest: NDArray[np.float64], highest: NDArray[np.float64]) -> Box:
-    """The box of costs between `lowest` and `highest`; hard upper bounds of the problems take the place of these."""
+    """The box of costs from `lowest`, or 0, to `highest`; hard upper bounds of the problems replace `highest`."""
     high = _bounded(highest)
     for index, objective in enumerate(problems[0].objectives):
         bounds = [
@@ -66,12 +66,12 @@ def box_around(problems: Sequence[Problem], lowest: NDArray[np.float64], highest
 
 
 def history(run: Run, box: Box | None = None) -> pd.DataFrame:
-    """A row an evaluation in the order in which they ended.
+    """A row an evaluation, in the order in which they ended.
 
-    Columns: `evaluation` from 1, `seconds` of searching, `number` of the candidate, `feasible_share` (0 to 1) of the
-    distinct candidates asked for by then that kept every hard bound known before training, `hypervolume` (0 to 1, of
-    `box`, which is the run's own unless given), and for each objective `best METRIC`: the value with the lowest cost
-    among those within all hard bounds, NaN before there is one.
+    Columns: `evaluation` from 1, `seconds` of searching, `number` of the candidate, `feasible_share`, `hypervolume` (0
+    to 1, of `box`, by default the run's own), and `best METRIC` for each objective. `feasible_share` (0 to 1) is the
+    share of the distinct candidates asked for by then that kept every hard bound known before training. `best METRIC`
+    is the best value within all hard bounds so far, NaN before there is one.
     """
     box = box or common_box([run])
     ended = sorted((r for r in run.records.values() if r.ended), key=lambda r: (r.session, r.ended, r.number))
@@ -104,7 +104,7 @@ def _within(run: Run) -> list[Completed]:
 
 
 def _feasible_share(run: Run) -> NDArray[np.float64]:
-    """After each candidate, by number, as `Run.feasible_share` is after the last."""
+    """`Run.feasible_share` as it was after each candidate, by number."""
     outcomes = [record.outcome for record in run.records.values()]
     beyond = np.cumsum([isinstance(outcome, Rejected) and bool(outcome.broken) for outcome in outcomes])
     distinct = np.cumsum([not isinstance(outcome, Rejected) or outcome.twin is None for outcome in outcomes])

@@ -1,4 +1,4 @@
-"""Shared weights in words: how they were trained, and what inherited scores are worth beside training from scratch."""
+"""Shared weights in words: how they were trained, and inherited scores compared with training from scratch."""
 
 import statistics
 
@@ -8,7 +8,7 @@ from edgevolve.runs import Run
 
 
 def inherited_lines(run: Run) -> list[str]:
-    """A line on the job before the search, and one for each candidate that inherited and was trained from scratch."""
+    """A line on the job before the search, and one for each candidate scored both by inheritance and from scratch."""
     if run.prepared is None or run.prepared.artefact is None:
         return []
     about, main = run.prepared.metrics, run.main

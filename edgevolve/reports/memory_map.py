@@ -1,4 +1,4 @@
-"""Memory over time as a picture: which buffer lies where at each step, and which ones set the peak."""
+"""Memory over time as a picture: the place of each buffer at each step, and the buffers that set the peak."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,9 +22,9 @@ _REST = "#d5dbe3"
 
 
 def save_live_map(path: Path, graph: Graph, title: str) -> None:
-    """Draw the live activations piled up at each step, without a plan: the least memory of this order.
+    """Draw the live activations stacked at each step, without a plan: the least memory that this order needs.
 
-    Raises `ConfigError` if the picture cannot be written, or would have millions of boxes.
+    Raises `ConfigError` if the picture cannot be written or would have millions of boxes.
     """
     if sum(life.last_step - life.first_step + 1 for life in lifetimes(graph)) > _MOST_BOXES:
         raise ConfigError(f"{path}: too many tensors live at once to draw them")
@@ -32,9 +32,9 @@ def save_live_map(path: Path, graph: Graph, title: str) -> None:
 
 
 def save_arena_map(path: Path, network: Graph | TfliteModel, target: Target, title: str) -> None:
-    """Draw where the best memory plan puts each buffer: of a file in its order, of a network as it is exported.
+    """Draw the best memory plan of a file, in the file's order, or of a network, as it is exported.
 
-    Subgraphs that an operator runs follow it, step by step. Raises `ConfigError` if the picture cannot be written.
+    The steps of a subgraph follow the operator that runs it. Raises `ConfigError` if the picture cannot be written.
     """
     if isinstance(network, Graph):
         operators = deployed(network).graph
@@ -44,9 +44,9 @@ def save_arena_map(path: Path, network: Graph | TfliteModel, target: Target, tit
 
 
 def save_memory_map(path: Path, graph: Graph, buffers: Sequence[PlacedBuffer], title: str) -> None:
-    """Draw `buffers`, placed by whatever plan, over the nodes of `graph`: steps to the right, bytes upwards.
+    """Draw `buffers`, as any plan places them, over the nodes of `graph`: steps to the right, bytes upwards.
 
-    Those live at the step with the highest top are coloured and named. Raises `ConfigError` if the picture cannot be
+    Buffers live at the step with the highest top are coloured and named. Raises `ConfigError` if the picture cannot be
     written.
     """
     _save(path, _steps(graph), buffers, title)
@@ -57,7 +57,7 @@ def _steps(graph: Graph) -> list[str]:
 
 
 def _steps_with_calls(model: TfliteModel) -> list[str]:
-    """Steps of subgraphs behind the first have its number before their own."""
+    """Names of the steps; behind the first subgraph a step's number begins with that of its subgraph."""
     names = []
     for number, index in timeline(model).steps[1:]:
         node = None if index is None else model.subgraphs[number].graph.nodes[index]
@@ -89,7 +89,7 @@ def _save(path: Path, names: Sequence[str], buffers: Sequence[PlacedBuffer], tit
 
 
 def _draw(axes: "Axes", buffers: Sequence[PlacedBuffer], peak_step: int, bytes_a_unit: float) -> None:
-    """Draw the buffers as boxes: grey, or in a colour of their own if they have a part in the peak."""
+    """Draw the buffers as boxes: in a colour each if they are live at the peak, else grey."""
     from matplotlib import colormaps
     from matplotlib.collections import PolyCollection
     from matplotlib.patches import Patch
@@ -128,7 +128,7 @@ def _draw(axes: "Axes", buffers: Sequence[PlacedBuffer], peak_step: int, bytes_a
 
 
 def _tops(buffers: Sequence[PlacedBuffer], steps: int) -> list[int]:
-    """The end of the highest buffer at each step."""
+    """The end of the highest buffer at each step, in bytes."""
     tops = [0] * steps
     for buffer in buffers:
         for step in range(buffer.first_step, buffer.last_step + 1):

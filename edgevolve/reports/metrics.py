@@ -1,4 +1,4 @@
-"""Which metrics a run has and shows, which candidates are beyond soft bounds, and the interval of the error."""
+"""The metrics that a run has and shows, the candidates beyond soft bounds, and the interval of the error."""
 
 from collections.abc import Collection, Sequence
 
@@ -11,7 +11,7 @@ from resource_models import MODEL_SIZE
 
 
 def front_metrics(run: Run) -> list[str]:
-    """The metrics worth a column: the main one, then the objectives, then what else is bounded."""
+    """The metrics that get a column: the main one, then the other objectives, then bounded metrics."""
     named = [*(o.metric for o in run.problem.objectives), *(c.metric for c in run.problem.constraints)]
     main = run.main.name
     return sorted(dict.fromkeys(named), key=lambda name: name != main)
@@ -25,7 +25,7 @@ def metric_names(run: Run) -> list[str]:
 
 
 def beyond_soft(run: Run) -> set[int]:
-    """The candidates that are beyond a soft bound; none if the whole front is beyond one."""
+    """The numbers of the candidates that break a soft bound; empty if the whole front breaks one."""
     if all(run.problem.shortfall(record.metrics) for record in run.front):
         return set()
     return {number for number, record in run.records.items() if run.problem.shortfall(record.metrics)}
@@ -34,8 +34,8 @@ def beyond_soft(run: Run) -> set[int]:
 def plotted_metrics(run: Run) -> tuple[str, str, str]:
     """The default metrics of a picture: horizontal axis, vertical axis, colour.
 
-    These are a resource, a learned metric and a second resource. Objectives come before other metrics; the model size
-    is the first resource where it is among them.
+    These are a resource, a learned metric and a second resource. Objectives come before other metrics, and the model
+    size, if the run has it, before other resources.
     """
     objectives = [objective.metric for objective in run.problem.objectives]
     upwards = run.main.name if run.main.name in objectives else objectives[0]
@@ -48,12 +48,12 @@ def plotted_metrics(run: Run) -> tuple[str, str, str]:
 
 
 def provenance(devices: Sequence[DeviceUsed]) -> dict[str, str]:
-    """Of each predicted metric, the device and where its figures come from, in words."""
+    """For each predicted metric, the device and the provenance of its figures, in words."""
     return {metric: f"{device.name}, {device.provenance}" for device in devices for metric in device.metrics}
 
 
 def sources(devices: Sequence[DeviceUsed], names: Collection[str]) -> list[str]:
-    """A line a device that gives any of the metrics `names`: which of them, and where its figures come from."""
+    """A line for each device that predicts any of the metrics `names`: which of them, and their provenance."""
     lines = []
     for device in devices:
         given = [metric for metric in device.metrics if metric in names]
@@ -66,9 +66,9 @@ _MOST_EXAMPLES = 10**9
 
 
 def luck(run: Run) -> list[str]:
-    """A line on how well the error of the best candidate is known, where the best is by an error.
+    """A line on how well the error of the best candidate is known; empty if the main metric is not an error.
 
-    The interval is the exact one of a share that was counted on the validation split (Clopper and Pearson 1934), 95 %.
+    The interval is the exact 95 % interval of a share counted on the validation split (Clopper and Pearson 1934).
     """
     number, best, main = run.started.data.get("validation"), run.best, run.main
     if not isinstance(number, int) or not 1 <= number <= _MOST_EXAMPLES or best is None:

@@ -1,6 +1,7 @@
-"""A run for MLflow: an experiment with a run for the search and one for every candidate.
+"""A run for MLflow: an experiment with a run for the search and one for every completed candidate.
 
-It is written to an SQLite file, the store that MLflow recommends: `mlflow ui --backend-store-uri sqlite:///DIR/mlflow.db`
+It is written to an SQLite file, the store that MLflow recommends; `mlflow ui --backend-store-uri
+sqlite:///DIR/mlflow.db`
 shows it. Needs `pip install 'edgevolve[mlflow]'`; nothing is sent anywhere.
 """
 
@@ -19,19 +20,19 @@ from search_algorithms import Completed
 _LONGEST_NAME = 200
 _MOST_PARAMETERS = 100
 _MOST_METRICS = 1000
-"""What MLflow takes at once."""
+"""The most metrics that MLflow takes in one call."""
 
 
 class MlflowBoard:
-    """Writes `folder`/mlflow.db, adding to what stands in it.
+    """Writes `folder`/mlflow.db; earlier contents are kept.
 
-    The experiment has the name of the search. Its run "search" has scalars by evaluation; each completed candidate has
+    The experiment has the name of the search. Its run "search" has scalars by evaluation. Each completed candidate has
     a run with its genotype as parameters, its metrics, and its training curves by epoch. Characters that MLflow does
-    not allow in a name are replaced by `_`. Raises `ConfigError` where MLflow is not installed or cannot write.
+    not allow in a name are replaced by `_`. Raises `ConfigError` if MLflow is not installed or cannot write.
     """
 
     def __init__(self, folder: Path, name: str) -> None:
-        """Make the database where there is none."""
+        """Create the database if there is none."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         try:
             from mlflow import MlflowClient, entities
@@ -56,14 +57,14 @@ class MlflowBoard:
         self._last_ms = 0
 
     def search(self, scalars: Mapping[str, float], evaluation: int, time: float) -> None:
-        """Scalars of the search as a whole after an evaluation, at `time` in seconds since 1970."""
+        """Write scalars of the whole search after an evaluation; `time` is in seconds since 1970."""
         self._last_ms = round(1000 * time)
         if not self._search:
             self._search = self._client.create_run(self._experiment, self._last_ms, run_name="search").info.run_id
         self._log(self._search, [(name, value, self._last_ms, evaluation) for name, value in scalars.items()])
 
     def candidate(self, record: Record) -> None:
-        """The run of a candidate; nothing of one that did not complete."""
+        """Write the run of a completed candidate; ignore any other."""
         if not isinstance(record.outcome, Completed):
             return
         began, ended = round(1000 * record.started), round(1000 * record.ended)
@@ -80,7 +81,7 @@ class MlflowBoard:
         self._client.set_terminated(made, end_time=ended)
 
     def close(self) -> None:
-        """The search has ended."""
+        """Mark the run of the search as finished."""
         if self._search:
             self._client.set_terminated(self._search, end_time=self._last_ms)
 

@@ -1,4 +1,4 @@
-"""One network operator by operator, from a run or from a file, as a table and as JSON."""
+"""One network, operator by operator, from a run or from a file, as a table and as JSON."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -43,14 +43,15 @@ _MOST_TABLES = 16
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What a network costs, in the order in which its nodes stand; `inspect_network` and `inspect_file` make it.
+    """The costs of a network in the order of its nodes; made by `inspect_network` and `inspect_file`.
 
-    Of a file with several subgraphs `graph`, the live bytes and `best` are of the first; `footprint` and weights are of
-    all, multiply-accumulates of all that run.
-    `peak_step` is the node, by index, at which the most bytes are live, the first of several. `best` is the order of
-    least peak memory and `footprint` the arena on a device; None if there were too many nodes to search, or where the
-    runtime refuses the file. `file` is what a file says beside its graph, `runtimes` are those that can run it, and
-    `measured` is what the runtime itself needed, where it was asked. `board` is the one it is to fit.
+    For a file with several subgraphs, `graph`, the live bytes and `best` describe the first; `footprint` and weights
+    cover all, multiply-accumulates those that run.
+    `peak_step` is the index of the first node at which the most bytes are live. `best` is the order of least peak
+    memory, None if there were too many nodes to search. `footprint` is the arena on a device, None if it was not
+    planned or the runtime refuses the file. `file` is the model file, `runtimes` are verdicts on which runtimes can run
+    it, and `measured` is what the runtime itself needed, if it was run. `board` is the board that the network is to
+    fit.
     """
 
     graph: Graph
@@ -71,31 +72,31 @@ class Inspection:
 
     @property
     def unknown(self) -> tuple[str, ...]:
-        """TFLite's names of the operators that the IR does not know, once each, of a file in all its subgraphs."""
+        """TFLite's names of operators that the graph does not model, once each, over all subgraphs of a file."""
         graphs = [part.graph for part in self.file.subgraphs] if self.file else [self.graph]
         nodes = [node for graph in graphs for node in graph.nodes]
         return tuple(dict.fromkeys(node.op.name for node in nodes if isinstance(node.op, Opaque)))
 
     @property
     def weight_bytes(self) -> int:
-        """Bytes of constants, each once however many nodes share it; of a file those of all its subgraphs."""
+        """Bytes of constants over all subgraphs of a file; a constant that several nodes share counts once."""
         if self.file:
             return self.file.constant_bytes
         return sum({w.name: w.size_bytes for node in self.graph.nodes for w in node.weights}.values())
 
     @property
     def macs(self) -> int:
-        """Multiply-accumulates of one inference, of a file those of each subgraph that runs, counted once."""
+        """Multiply-accumulates of one inference; each subgraph of a file that runs counts once."""
         return file_macs(self.file) if self.file else macs(self.graph)
 
 
 def inspect_network(graph: Graph, target: Target = CORTEX_M) -> Inspection:
-    """A network of a run, in the order of least peak memory, in which it is exported."""
+    """Inspect a network of a run in the order of least peak memory, in which it is exported."""
     return _inspection(reordered(graph, peak_memory(graph).order), target)
 
 
 def inspect_file(model: TfliteModel, target: Target = CORTEX_M) -> Inspection:
-    """A network in the order in which its file runs it."""
+    """Inspect a file in the order in which it runs its operators."""
     return _inspection(model.graph, target, model)
 
 
@@ -124,7 +125,7 @@ _WORDS = ("operator", "input", "output")
 
 
 def operator_rows(inspection: Inspection) -> list[list[str]]:
-    """A row an operator, in words, by `OPERATOR_COLUMNS`; the live bytes of the peak are marked."""
+    """A row an operator, in words, with the columns `OPERATOR_COLUMNS`; the live bytes of the peak are marked."""
     return _rows(inspection.graph, inspection.live_bytes)
 
 
@@ -146,7 +147,7 @@ def _rows(graph: Graph, live_bytes: Sequence[int]) -> list[list[str]]:
 
 
 def network_table(inspection: Inspection) -> RenderableType:
-    """The rows of `operator_rows`, of a file those of its other subgraphs, too; then the peak, and the totals."""
+    """The rows of `operator_rows`, and of a file's other subgraphs; then the peak and the totals."""
     parts: list[RenderableType] = [_table(operator_rows(inspection)), Text("")]
     for number, subgraph in list(enumerate(inspection.file.subgraphs if inspection.file else ()))[1:_MOST_TABLES]:
         rows = _rows(subgraph.graph, live_bytes(subgraph.graph))
@@ -219,7 +220,7 @@ def _part_json(part: PartInBands, graph: Graph) -> dict[str, Any]:
 
 
 def _subgraph_json(file: TfliteModel, number: int) -> dict[str, Any]:
-    """A subgraph: whether it runs with the first, which steps run others, and its operators unless it is the first."""
+    """A subgraph: whether it runs with the first, which of its steps run others, and, but for the first, operators."""
     part = file.subgraphs[number]
     operators = {} if number == 0 else {"operators": _operators_json(part.graph, live_bytes(part.graph))}
     return {
@@ -232,12 +233,12 @@ def _subgraph_json(file: TfliteModel, number: int) -> dict[str, Any]:
 
 
 def operator_name(node: Node) -> str:
-    """What a node is called for people: the IR's name of its operator, or TFLite's where the IR has none."""
+    """The name of a node's operator for people: the graph's own, or TFLite's for an operator it does not model."""
     return node.op.name if isinstance(node.op, Opaque) else type(node.op).__name__
 
 
 def operator_words(node: Node) -> str:
-    """The operator with what matters of its attributes: Conv2D 16 3×3 /2 bn relu."""
+    """The operator with its main attributes: Conv2D 16 3×3 /2 bn relu."""
     words = [operator_name(node)]
     for field in fields(node.op) if not isinstance(node.op, Opaque) else ():  # type: ignore[arg-type]
         value = getattr(node.op, field.name)
@@ -269,7 +270,7 @@ def _remarks(inspection: Inspection) -> RenderableType:
 
 
 def facts(inspection: Inspection) -> dict[str, str]:
-    """What sets the peak, the totals, and what one must know to read them, in words."""
+    """The tensors that set the peak, the totals, and remarks on how to read them, in words by heading."""
     best, file, facts = inspection.best, inspection.file, {}
     if inspection.graph.nodes:
         largest = sorted(inspection.peak_tensors, key=lambda tensor: -tensor.size_bytes)
@@ -313,7 +314,7 @@ def facts(inspection: Inspection) -> dict[str, str]:
 
 
 def _subgraph_facts(file: TfliteModel) -> dict[str, str]:
-    """Which subgraph runs which, and under which names LiteRT runs them."""
+    """Which subgraph runs which, and the signatures under which LiteRT runs them."""
     count, calls = len(file.subgraphs), []
     for number, part in enumerate(file.subgraphs):
         where = f" of subgraph {number}" if number else ""
@@ -328,7 +329,7 @@ def _subgraph_facts(file: TfliteModel) -> dict[str, str]:
 
 
 def short_name(name: str, letters: int = 40) -> str:
-    """A tensor's name for people: the first of several that the converter joined, its end where it is long."""
+    """A tensor's name for people: the first of those that the converter joined, cut at its beginning if it is long."""
     first = name.partition(";")[0]
     return first if len(first) <= letters else "…" + first[1 - letters :]
 

@@ -1,4 +1,4 @@
-"""The runs of a folder, a row each."""
+"""The runs of a folder as a table."""
 
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +13,7 @@ from edgevolve.runs import JournalError, Run, run_names
 
 
 def runs_table(folder: Path) -> RenderableType:
-    """Name, start, evaluations, front and best of each run, the last begun first; what cannot be read says why."""
+    """A row a run, the latest first: name, start, evaluations, front, best; below, why other runs cannot be read."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("run", "begun", "evaluations", "searching", "front", "best", "ended"):
         table.add_column(name, justify="left" if name in ("run", "begun", "ended") else "right")

@@ -1,8 +1,8 @@
 """One self-contained HTML file of one or several runs: no network, and no text of a journal that could act as markup.
 
-Texts reach the page as compressed JSON in base64, and are set there as text. A content security policy allows the
-page's own script by its hash, what that unpacks, and no connection. Plotly and DataTables travel compressed as well: a
-page of a small run takes 2 MB.
+Texts reach the page as compressed JSON in base64, and are inserted as text. A content security policy allows the page's
+own script, by its hash, the scripts that it unpacks, and no connection. Plotly and DataTables are compressed as well:
+the page of a small run takes 2 MB.
 """
 
 import base64
@@ -40,10 +40,10 @@ _MOST_NAME = 200
 
 @np.errstate(all="ignore")  # what is not finite is null, and not drawn
 def report_page(runs: Sequence[Run], commands: Sequence[str]) -> str:
-    """The page of `runs`; `commands` are their paths as the user gave them, for the commands it shows.
+    """The page of `runs`; `commands` are their paths as the user gave them, for the commands that it shows.
 
-    Without runs it is the page of the empty journal that the first command names. If the front has more than 150
-    networks, the page has the details of some only: those at equal steps along the front, and the best.
+    Without runs it is the page of the empty journal that the first command names. From a front of more than 150
+    networks the page details the best and others at equal steps along the front.
     """
     if not runs:
         empty: View = {"runs": [], "compare": None, "live": False}
@@ -59,7 +59,7 @@ def report_page(runs: Sequence[Run], commands: Sequence[str]) -> str:
 
 
 def render(data: View, name: str, summary: str, static: View | None = None) -> str:
-    """The page of what `reports.view` gives; with `live`, it follows the events of the server it came from."""
+    """The page of a view of `reports.view`; with `live` in it, the page follows the events of its server."""
     script = _asset("front.js") + _asset("page.js")
     return _template().render(
         title=short(printable(name), _MOST_NAME),

@@ -1,8 +1,7 @@
-"""Which parts of a file run in bands, read off its operators alone.
+"""Finds the parts of a file that run in bands, from its operators alone.
 
-Slices of rows and columns and joins of pieces change no value. Two operators of the same kind, options and constants
-that read pieces of the same maps are therefore one operator on two pieces, and a concatenation of pieces of one map is
-that map again.
+Slicing rows and columns and joining pieces change no value. So two operators of equal kind, options and constants that
+read pieces of the same maps are one operator on two pieces, and a concatenation of pieces of one map is that map.
 """
 
 from collections import Counter, defaultdict
@@ -15,15 +14,15 @@ _AXES = (1, 2)
 _NAMED = 8
 
 _Key = tuple[object, ...]
-"""What a tensor is a piece of: a name, or an operator with what it reads."""
+"""The map of which a tensor is a piece: a name, or a key of the operator that makes it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartInBands:
-    """A run of operators whose output is put together from `rows` × `columns` pieces, the same `times` over.
+    """Operators whose output is joined from `rows` × `columns` pieces; `times` counts repetitions of the part.
 
-    `first` and `last` are its steps in the file, from 1, its slices and joins included. `operators` are indices of one
-    of each, in the order in which they run, with the number of pieces that each runs on.
+    `first` and `last` are its steps in the file, from 1, with its slices and joins. `operators` are pairs in the order
+    in which they run: the index of one operator of each kind, and the number of pieces on which it runs.
     """
 
     first: int
@@ -35,7 +34,7 @@ class PartInBands:
 
 
 def parts_in_bands(model: TfliteModel) -> tuple[PartInBands, ...]:
-    """The parts of the first subgraph, in the order in which they end."""
+    """The parts in bands of the first subgraph, in the order in which they end."""
     operators = model.operators
     keys = _Keys(operators)
     joins = defaultdict(list)
@@ -58,7 +57,7 @@ def parts_in_bands(model: TfliteModel) -> tuple[PartInBands, ...]:
 
 
 class _Keys:
-    """Of each operator what its output is a piece of (`made`), whether it joins pieces, its own key if it computes."""
+    """For each operator: the map of which its output is a piece, whether it joins pieces, its key if it computes."""
 
     def __init__(self, operators: Sequence[Operator]) -> None:
         self.made: list[_Key] = []
@@ -86,13 +85,13 @@ class _Keys:
 
 
 def _joins(operator: Operator, given: Sequence[_Key]) -> bool:
-    """Whether it puts pieces of one map side by side, along rows or columns."""
+    """Whether the operator joins pieces of one map along rows or columns."""
     joins = operator.name == "CONCATENATION" and operator.options.get("axis") in _AXES
     return joins and len(given) == len(operator.inputs) > 1 and len(set(given)) == 1
 
 
 def _slices(operator: Operator) -> bool:
-    """Whether it cuts rows and columns out of a map."""
+    """Whether the operator cuts rows or columns out of a map."""
     given = operator.inputs[0] if operator.inputs else None
     if operator.name != "SLICE" or given is None or given.constant or len(given.shape) != 4:
         return False
@@ -101,7 +100,7 @@ def _slices(operator: Operator) -> bool:
 
 
 def _inner(end: _Key, keys: _Keys, copies: Counter[_Key | None]) -> set[_Key]:
-    """The operators that run on pieces and that the map follows from, without whole maps between."""
+    """The operators on pieces from which the map `end` is computed without a whole map in between."""
     inner, waiting = set(), [end]
     while waiting:
         key = waiting.pop()
@@ -115,14 +114,14 @@ def _inner(end: _Key, keys: _Keys, copies: Counter[_Key | None]) -> set[_Key]:
 def _kept(
     key: _Key, joins: Sequence[int], operators: Sequence[Operator], keys: _Keys, copies: Counter[_Key | None]
 ) -> bool:
-    """Whether these joins put what a band keeps of the one before beside what is new, within a part."""
+    """Whether these joins, within a part, join rows kept from the previous band and new rows."""
     readers = [each for each, given in keys.reads.items() if key in given]
     within = bool(readers) and all(copies[each] > 1 for each in readers)
     return within and copies[key] == len(joins) + 1 and all(len(operators[join].inputs) == 2 for join in joins)
 
 
 def _grid(operators: Sequence[Operator], keys: _Keys, joins: Sequence[int]) -> tuple[int, int]:
-    """Pieces down and across of the last of the joins of one map."""
+    """Numbers of pieces down and across that the last of the joins of a map puts together."""
     by_name = {operators[number].outputs[0].name: operators[number] for number in joins}
     last = operators[joins[-1]]
     pieces = len(last.inputs)
@@ -133,7 +132,7 @@ def _grid(operators: Sequence[Operator], keys: _Keys, joins: Sequence[int]) -> t
 
 
 def words_of_parts(parts: Sequence[PartInBands], names: Sequence[str]) -> Iterator[str]:
-    """A line a part; `names` are the operators in words, by index."""
+    """Yield a line a part; `names` are the operators of the file in words, by index."""
     for part in parts:
         most = part.rows * part.columns * part.times
         listed = [

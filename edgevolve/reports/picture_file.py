@@ -1,4 +1,4 @@
-"""Pictures of one file or network, written as .png or .svg."""
+"""Writes pictures of one file or network as .png or .svg."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ def check_picture(path: Path) -> None:
 
 
 def write_picture(path: Path, figure: "Figure") -> None:
-    """The same bytes for the same figure. Raises `ConfigError` if the picture cannot be written."""
+    """Write the figure; equal figures give equal bytes. Raises `ConfigError` if it cannot be written."""
     import matplotlib
 
     check_picture(path)
@@ -33,5 +33,5 @@ def write_picture(path: Path, figure: "Figure") -> None:
 
 
 def plain(text: str) -> str:
-    """Text that Matplotlib draws as it stands: no formulas, and no letters that its font may lack."""
+    """Text that Matplotlib draws literally: without formulas, and without letters that its font may lack."""
     return text.replace("…", "...").encode("ascii", "replace").decode().replace("$", r"\$")

@@ -1,6 +1,6 @@
 """Plots for papers, by matplotlib: fronts, error against a resource, the course of a search.
 
-Every function gives a `matplotlib.figure.Figure`; `save` writes one as PNG and SVG.
+The `..._figure` functions return a `matplotlib.figure.Figure`; `save` writes one as PNG and SVG.
 """
 
 import re
@@ -30,9 +30,9 @@ _LABEL_LENGTH = 40
 def front_figure(run: Run, x: str | None = None, y: str | None = None, colour: str | None = None) -> Figure:
     """All completed candidates over two metrics, with a third metric as colour.
 
-    It shows the bounds, the best candidate, and the front of these two metrics as a line. Rings are beyond a soft bound
-    and not on the line. Points of the front, rings included, have error bars where the error of a prediction is known.
-    The axis of an error is logarithmic, with a tick for 0 if a value is 0.
+    It shows the bounds, the best candidate, and the front of these two metrics as a line. Rings are candidates beyond a
+    soft bound, which the line leaves out. Points of the front and rings have error bars if the error of a prediction is
+    known. The axis of an error is logarithmic, with a tick for 0 if a value is 0.
     """
     names = tuple(given or chosen for given, chosen in zip((x, y, colour), plotted_metrics(run), strict=True))
     across, upwards, third = names
@@ -67,7 +67,7 @@ def front_figure(run: Run, x: str | None = None, y: str | None = None, colour: s
 def fronts_figure(runs: Sequence[Run], x: str | None = None, y: str | None = None) -> Figure:
     """The fronts of several runs over two metrics, both axes logarithmic.
 
-    Dominated candidates are faint; rings are beyond a soft bound.
+    Dominated candidates are faint; rings are candidates beyond a soft bound.
     """
     chosen = plotted_metrics(runs[0])
     across, upwards = x or chosen[0], y or chosen[1]
@@ -112,7 +112,7 @@ def progress_figure(runs: Sequence[Run], what: str = "hypervolume", over: str = 
 
 
 def front_of_two(run: Run, frame: pd.DataFrame, across: str, upwards: str) -> pd.DataFrame:
-    """The front of two metrics, each as its objective says or as is better, within all hard bounds, left to right."""
+    """The front of two metrics within all hard bounds, left to right, by their objectives or else what is better."""
     within = frame[~frame["broken"].astype(bool)]
     columns = {"x": across, "y": upwards}
     costs = pd.DataFrame({x: [run.cost(name, value) for value in within[name]] for x, name in columns.items()})
@@ -123,12 +123,12 @@ def front_of_two(run: Run, frame: pd.DataFrame, across: str, upwards: str) -> pd
 
 
 def within_soft(run: Run, frame: pd.DataFrame) -> pd.DataFrame:
-    """The rows of those that are not beyond a soft bound; all where the whole front of the run is."""
+    """The rows of candidates within the soft bounds; all rows if the whole front of the run is beyond one."""
     return frame[~frame.index.isin(list(beyond_soft(run)))]
 
 
 def save(figure: Figure, path: Path) -> list[Path]:
-    """Write `path` with the endings .png (150 dots an inch) and .svg; gives the two paths."""
+    """Write `path` with the endings .png (150 dots an inch) and .svg; return the two paths."""
     paths = [path.with_suffix(".png"), path.with_suffix(".svg")]
     figure.savefig(paths[0], dpi=150)
     figure.savefig(paths[1], metadata={"Date": None})
@@ -137,7 +137,7 @@ def save(figure: Figure, path: Path) -> list[Path]:
 
 @np.errstate(all="ignore")  # metrics near the largest number are not drawn
 def write_pictures(runs: Sequence[Run], folder: Path) -> list[Path]:
-    """Every plot as PNG and SVG, and the frames they show as CSV; names are numbered where there are several runs."""
+    """Write every plot as PNG and SVG and its frame as CSV; with several runs names are numbered. Returns the paths."""
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
     for number, run in enumerate(runs, start=1):
@@ -157,12 +157,12 @@ def write_pictures(runs: Sequence[Run], folder: Path) -> list[Path]:
 
 
 def _harmless(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame for a spreadsheet: an apostrophe before what it would compute, and nothing that turns text around."""
+    """The frame for a spreadsheet: an apostrophe before formulas, and no characters that reverse text."""
     return frame.map(_quoted).rename(columns=_quoted)
 
 
 def _quoted(cell: Any) -> Any:
-    """As the page's CSV has it; tabs and returns before a formula are not printable either."""
+    """The cell as in the page's CSV; tabs and returns before a formula are not printable either."""
     if not isinstance(cell, str):
         return cell
     shown = printable(cell)
@@ -182,7 +182,7 @@ def _completed(run: Run, names: Sequence[str]) -> pd.DataFrame:
 def _label(
     axes: Axes, run: Run, done: pd.DataFrame, across: str, upwards: str, both_logarithmic: bool = False
 ) -> Scales:
-    """Names the axes and draws the bounds; gives their scales."""
+    """Name the axes and draw the bounds; return the scales."""
     x = scale(run.metric(across), done[across], both_logarithmic)
     y = scale(run.metric(upwards), done[upwards], run.metric(upwards).logarithmic)
     axes.set_xlabel(_plain(short(x.label, _LABEL_LENGTH)))
@@ -199,7 +199,7 @@ def _label(
 
 
 def _mark(axes: Axes, name: str, shown: Scale) -> None:
-    """The ticks of a logarithmic axis, written in full; those of a linear one without an offset beside the axis."""
+    """Set the ticks of a logarithmic axis, written in full, or those of a linear axis without an offset."""
     axis = axes.xaxis if name == "x" else axes.yaxis
     if shown.zero is None:
         axis.set_major_formatter(ScalarFormatter(useOffset=False))
@@ -211,13 +211,13 @@ def _mark(axes: Axes, name: str, shown: Scale) -> None:
 
 
 class _Ticks(Locator):
-    """The ticks of a scale, wherever the axis begins and ends."""
+    """Finds the ticks of a scale for any range of the axis."""
 
     def __init__(self, shown: Scale) -> None:
         self._shown = shown
 
     def __call__(self) -> list[float]:
-        """Places in the unit of the axis."""
+        """The places of the ticks, in the unit of the axis."""
         assert self.axis is not None
         return list(self._shown.ticks(*sorted(self.axis.get_view_interval())))
 
@@ -238,7 +238,7 @@ def _error_bars(axes: Axes, run: Run, front: pd.DataFrame, across: str, upwards:
 
 
 def _lengths(run: Run, frame: pd.DataFrame, metric: str) -> NDArray[np.float64]:
-    """How far the intervals reach below and above each value, two rows; 0 where they are not known."""
+    """The lengths of the intervals below and above each value, (2, number); 0 where no interval is known."""
     values = frame[metric].to_numpy(float)
     ends = [run.record(number).intervals.get(metric) for number in frame.index]
     low, high = np.array([pair or (at, at) for pair, at in zip(ends, values, strict=True)]).reshape(-1, 2).T

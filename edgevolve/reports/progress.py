@@ -1,4 +1,4 @@
-"""The progress of a running search: one line that is overwritten on a terminal, lines with the time elsewhere."""
+"""The progress of a running search: on a terminal one line that is overwritten, elsewhere lines with the time."""
 
 import threading
 import time
@@ -14,14 +14,14 @@ from edgevolve.runs import Run, SearchConfig, events
 _SILENCE_S = 10.0
 """Something is printed at least this often."""
 _LINES_EVERY_S = 1.0
-"""In a file, a line a candidate would be too many where candidates take less."""
+"""In a file, lines of candidates are printed at most this often."""
 
 
 class ProgressDisplay:
-    """An observer of the loop; hold it in a `with` block."""
+    """An observer of the loop that prints progress; use it in a `with` block."""
 
     def __init__(self, console: Console, config: SearchConfig) -> None:
-        """Nothing is drawn before the first event. The budgets are those of `config`."""
+        """Draw nothing before the first event. The budgets are those of `config`."""
         self._console = console
         self._config = config
         self._bar = Progress(
@@ -54,7 +54,7 @@ class ProgressDisplay:
         self.close()
 
     def close(self) -> None:
-        """Draw no more."""
+        """Stop drawing."""
         self._closed.set()
         self._bar.stop()
 
@@ -88,7 +88,7 @@ class ProgressDisplay:
                 self._update(run)
 
     def _keep_saying(self) -> None:
-        """Where nothing ends for long, say what is waited for."""
+        """Say what the search waits for, whenever nothing has ended for long."""
         while not self._closed.wait(_SILENCE_S / 10):
             if time.monotonic() - self._printed < _SILENCE_S or self._closed.is_set():
                 continue
@@ -141,14 +141,14 @@ class ProgressDisplay:
 
 
 def figures(metrics: Mapping[str, float]) -> str:
-    """What a job reports, in words."""
+    """The metrics that a job reports, in words."""
     return ", ".join(f"{name} {value:.4g}" for name, value in metrics.items())
 
 
 def waiting_words(run: Run, flying: int, workers: int, minutes: float | None, seconds: float) -> str:
-    """What a search without news is doing, and why it goes on after its budget of `minutes` when `seconds` have passed.
+    """What a search without news is doing after `seconds`, and why it goes on beyond its budget of `minutes`.
 
-    `flying` candidates are in flight; those at the `workers` are in training.
+    `flying` candidates are in flight; as many of them as there are `workers` are in training.
     """
     if run.started.config.get("prepare") and run.prepared is None:
         last = run.preparing

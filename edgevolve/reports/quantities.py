@@ -1,4 +1,4 @@
-"""How metrics are written for people: one name, one unit, one number format everywhere."""
+"""Metrics written for people: one name, one unit, one number format everywhere."""
 
 from edgevolve.metric import BYTES, SHARE, Metric
 from edgevolve.quantity import SIZES, size, size_unit
@@ -32,20 +32,20 @@ def count(number: float) -> str:
 
 
 def interval(metric: Metric, low: float, high: float) -> str:
-    """An interval behind a value: `[3.9, 4.6]`, in the value's unit."""
+    """The interval of a value in the value's unit, as `[3.9, 4.6]`."""
     if metric.unit and metric.unit not in (SHARE, BYTES):
         return f"[{_digits(low, 3)}, {_digits(high, 3)}]"
     return f"[{quantity(metric, low)}, {quantity(metric, high)}]"
 
 
 def _digits(value: float, number: int) -> str:
-    """So many significant digits; an exponent from a million on alone."""
+    """The value with `number` significant digits, and with an exponent only from a million on."""
     rounded = f"{value:.{number}g}"
     return f"{float(rounded):.0f}" if "e+" in rounded and abs(value) < 1e6 else rounded
 
 
 def axis(metric: Metric, largest: float) -> tuple[str, float]:
-    """The label of an axis, with the unit that suits values up to `largest`, and what to divide values by."""
+    """The label of an axis, with the unit that suits values up to `largest`, and the divisor of values for it."""
     if metric.unit == SHARE:
         return f"{metric.title}, %", 0.01
     if metric.unit == BYTES:

@@ -22,11 +22,10 @@ _FAINT, _RING, _FRONT, _BEST = "·", "○", "●", "★"
 
 
 def front_scatter(run: Run, records: Sequence[Record], width: int) -> Text:
-    """The axes of `reports.pictures.front_figure`: `records` as discs, the best as a star, what else completed as dots.
+    """A scatter on the axes of `reports.pictures.front_figure`, `width` columns wide.
 
-    What of the front is beyond a soft bound is a ring, also where it is among the records.
-
-    Nothing where fewer than two records have both metrics. `width` is in columns.
+    `records` are discs, the best is a star, candidates of the front beyond a soft bound are rings, other completed
+    candidates are dots. The text is empty if fewer than two records have both metrics.
     """
     across, upwards, _ = plotted_metrics(run)
     done = [r for r in run.records.values() if isinstance(r.outcome, Completed)]
@@ -67,5 +66,5 @@ def front_scatter(run: Run, records: Sequence[Record], width: int) -> Text:
 
 
 def _drawable(record: Record, *metrics: str) -> bool:
-    """Whether it has these metrics, and none so large that a scale cannot be computed."""
+    """Whether the record has these metrics, and none so large that a scale cannot be computed."""
     return all(abs(record.metrics.get(name, math.inf)) < _LARGEST for name in metrics)

@@ -11,7 +11,7 @@ from search_space.topologies import TOPOLOGIES
 
 
 def standard_lines(run: Run) -> list[str]:
-    """For each standard network that was trained: its objectives, the bounds it breaks, who of the front is better."""
+    """A line for each standard network trained: objectives, broken bounds, and how the front compares."""
     return [
         f"{_title(name)}, {event.epochs} epochs: {_words(run, event.metrics)}; {_verdict(run, event.metrics)}"
         for name, event in sorted(run.standards.items())
@@ -19,7 +19,7 @@ def standard_lines(run: Run) -> list[str]:
 
 
 def standards_table(run: Run, costs: Mapping[str, Mapping[str, float]]) -> Table:
-    """Standard networks: their costs, the bounds that they break, and the scores of those that were trained."""
+    """A row a standard network: costs, broken bounds, and scores if it was trained."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     names = [name for name in _objectives(run) if any(name in cost for cost in costs.values()) or run.standards]
     for title in ("network", "for --train", *(run.metric(name).title for name in names), "beside the front"):
@@ -47,7 +47,7 @@ def _words(run: Run, metrics: Mapping[str, float]) -> str:
 
 
 def _broken(run: Run, metrics: Mapping[str, float]) -> list[str]:
-    """The hard bounds on known metrics that the network breaks."""
+    """The hard bounds on known metrics that a network breaks, in words."""
     broken = [
         str(bound)
         for bound in run.problem.constraints

@@ -13,14 +13,14 @@ from search_algorithms import Completed
 
 
 class TensorBoard:
-    """Writes `folder`/search with scalars an evaluation, and a folder a completed candidate.
+    """Writes `folder`/search with scalars by evaluation, and a folder for each completed candidate.
 
-    A candidate's folder has its training curves by epoch, its genotype as hyperparameters and its metrics, as the
-    HParams dashboard expects them: one session a folder. Raises `ConfigError` where tensorboardX is not installed.
+    A candidate's folder has its training curves by epoch, its genotype as hyperparameters and its metrics: one session
+    a folder, as the HParams dashboard expects. Raises `ConfigError` if tensorboardX is not installed.
     """
 
     def __init__(self, folder: Path) -> None:
-        """Nothing is written before the first evaluation."""
+        """Write nothing before the first evaluation."""
         try:
             import tensorboardX
         except ImportError as error:
@@ -30,14 +30,14 @@ class TensorBoard:
         self._search: Any = None
 
     def search(self, scalars: Mapping[str, float], evaluation: int, time: float) -> None:
-        """Scalars of the search as a whole after an evaluation, at `time` in seconds since 1970."""
+        """Write scalars of the whole search after an evaluation; `time` is in seconds since 1970."""
         self._search = self._search or self._writer(str(self._folder / "search"))
         for name, value in scalars.items():
             self._search.add_scalar(f"search/{name}", value, evaluation, time)
         self._search.flush()
 
     def candidate(self, record: Record) -> None:
-        """The session of a candidate; nothing of one that did not complete."""
+        """Write the session of a completed candidate; ignore any other."""
         from tensorboardX.summary import hparams
 
         if not isinstance(record.outcome, Completed):
@@ -52,6 +52,6 @@ class TensorBoard:
                     writer.add_scalar(f"training/{name}", value, epoch, record.ended)
 
     def close(self) -> None:
-        """Put what was written on the disk."""
+        """Flush to the disk."""
         if self._search:
             self._search.close()

@@ -25,11 +25,11 @@ from search_algorithms import Failed, Rejected
 MARKS = "\n★ best, ◆ knee"
 _WIDTH_OF_A_FILE = 120
 _AGREES = 0.05
-"""Scores that differ by less agree, in shares of the larger one or of 1."""
+"""Scores agree if they differ by less than this share of the larger one, or of 1."""
 
 
 def console() -> Console:
-    """Standard output, as wide as the terminal; 120 columns where it is none."""
+    """Standard output, as wide as the terminal, or 120 columns if it is no terminal."""
     return Console() if sys.stdout.isatty() else Console(width=_WIDTH_OF_A_FILE)
 
 
@@ -40,9 +40,9 @@ def within_soft_bounds(run: Run) -> list[Record]:
 
 
 def front_table(run: Run, records: Sequence[Record], left_out: int = 0) -> RenderableType:
-    """The records as rows, the best of the run starred, its knee marked, and the run in one line below.
+    """The records as rows, with the best of the run starred and its knee marked; below, the run in one line.
 
-    `left_out` counts what of the front is beyond a soft bound and not among the records.
+    `left_out` counts candidates of the front beyond a soft bound that are not among the records.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("", width=1)
@@ -77,7 +77,7 @@ def front_table(run: Run, records: Sequence[Record], left_out: int = 0) -> Rende
 
 
 def metric_words(run: Run, record: Record) -> dict[str, str]:
-    """Each known metric in words: value and unit, `!` beyond a soft bound, the interval of a prediction."""
+    """Each known metric in words: value and unit, `!` if it breaks a soft bound, and the interval of a prediction."""
     soft = {c.metric for c in run.problem.constraints if not c.hard and c.broken(record.metrics)}
     words = {
         name: quantity(run.metric(name), value) + (" !" if name in soft else "")
@@ -88,14 +88,14 @@ def metric_words(run: Run, record: Record) -> dict[str, str]:
 
 
 def network_words(record: Record) -> str:
-    """The network in words, and why it has no more metrics, where it has not."""
+    """The network in words, and, if it has no more metrics, why."""
     if isinstance(record.outcome, Failed | Rejected):
         return f"{record.description} ({type(record.outcome).__name__.lower()}: {record.outcome.reason})".strip()
     return record.description
 
 
 def summary(run: Run) -> str:
-    """The run in one line: how much was evaluated, what share was feasible, how busy the workers were, why it ended."""
+    """The run in one line: number of evaluations, feasible share, how busy the workers were, why it ended."""
     parts = [
         f"{run.evaluations} evaluations in {duration(run.active_seconds)}",
         f"{run.feasible_share:.1%} of {len(run.records) - run.twins} networks within the bounds",
@@ -112,7 +112,7 @@ def summary(run: Run) -> str:
 def front_json(run: Run, records: Sequence[Record]) -> list[dict[str, Any]]:
     """The records as plain values: number, genotype, network in words, metrics.
 
-    Of a run with devices also the intervals, low and high by metric, and where each predicted metric comes from.
+    A run with devices adds intervals, [low, high] by metric, and the provenance of each predicted metric.
     """
     rows = [
         {"number": r.number, "genotype": r.genotype, "network": r.description, "metrics": dict(r.metrics)}
@@ -126,7 +126,7 @@ def front_json(run: Run, records: Sequence[Record]) -> list[dict[str, Any]]:
 
 
 def export_table(run: Run, folder: Path, record: Record, manifest: Mapping[str, Any]) -> RenderableType:
-    """What an export holds, and what its int8 model scored where it was run."""
+    """The files of an export, and the scores of its int8 model if it was run."""
     table = Table(box=None, pad_edge=False, show_header=False)
     form = form_in_words(from_json(manifest["graph"]))
     rows = {
@@ -151,7 +151,7 @@ def export_table(run: Run, folder: Path, record: Record, manifest: Mapping[str, 
 
 
 def set_table(folder: Path, manifest: Mapping[str, Any]) -> RenderableType:
-    """The networks of a set, what each needs, and flash and arena of all together."""
+    """A row a network of a set with what it needs; then flash and arena of the whole set."""
     table = Table(box=None, pad_edge=False)
     for head in ("network", "int8 error", "arena", "MACs", "latency", "its own file", ""):
         table.add_column(head, justify="left" if head in ("network", "") else "right")
@@ -170,7 +170,7 @@ def set_table(folder: Path, manifest: Mapping[str, Any]) -> RenderableType:
 
 
 def _other_than_searched(run: Run, record: Record, manifest: Mapping[str, Any]) -> dict[str, str]:
-    """A row where the weights score otherwise on validation than the search was given; nothing where they agree."""
+    """A row if the weights score differently on validation than they did in the search; empty if they agree."""
     name, score = next(iter(manifest["scores"]["validation"].get("float", {}).items()), ("", 0.0))
     searched = record.metrics.get(name)
     if manifest.get("final") or searched is None:
@@ -183,7 +183,7 @@ def _other_than_searched(run: Run, record: Record, manifest: Mapping[str, Any]) 
 
 
 def _worst_class(classes: Sequence[Mapping[str, Any]], form: str) -> dict[str, str]:
-    """The class that the exported model answers worst; nothing where all are answered alike."""
+    """The class with the lowest accuracy; empty if all accuracies are equal."""
     there = [entry for entry in classes if entry["examples"]]
     worst = min(there, key=lambda entry: entry["accuracy"], default=None)
     if worst is None or worst["accuracy"] == max(entry["accuracy"] for entry in there):
@@ -193,7 +193,7 @@ def _worst_class(classes: Sequence[Mapping[str, Any]], form: str) -> dict[str, s
 
 
 def _scores(run: Run, manifest: Mapping[str, Any], form: str) -> dict[str, str]:
-    """A row a metric on the test split; of classes the accuracy takes the place of the first."""
+    """A row a metric on the test split; for classes the accuracy replaces the first metric."""
     rows, test = {}, manifest["scores"]["test"]
     names = list(test["int8"])
     if "int8_test_accuracy" in manifest:
@@ -209,7 +209,7 @@ def _scores(run: Run, manifest: Mapping[str, Any], form: str) -> dict[str, str]:
 
 
 def optimised_table(path: Path, bytes_before: int, result: Mapping[str, Any]) -> RenderableType:
-    """What the rewriting of a file saved, by the planner's replica and on TensorFlow Lite Micro."""
+    """What `optimise` saved, by the replica of the planner and on TensorFlow Lite Micro itself."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("", "before", "after"):
         table.add_column(name, justify="right" if name else "left")

@@ -1,4 +1,4 @@
-"""What a file in bands needs: arena against work, and against flash, as a table and as a picture."""
+"""The trade-off of a file in bands, arena against work and flash, as a table and as a picture."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +10,11 @@ from edgevolve.reports.colours import FRONT
 from edgevolve.reports.picture_file import plain, write_picture
 
 Step = tuple[int, float, float, float | None]
-"""Bytes of the arena; multiply-accumulates, flash and modelled time beyond those without bands, as shares."""
+"""Arena in bytes; extra multiply-accumulates, flash and modelled time as shares of those without bands."""
 
 
 def trade_off_table(steps: Sequence[Step]) -> Table:
-    """The file without bands, then what each share of extra work brings its arena to, and what else it costs."""
+    """A row for the file without bands; then for each share of extra work the arena, and the other costs."""
     table, before = Table(box=None, pad_edge=False, header_style="bold"), steps[0][0]
     for name in ("more work", "arena", "saved", "more flash", "more time"):
         table.add_column(name, justify="right")
@@ -25,7 +25,7 @@ def trade_off_table(steps: Sequence[Step]) -> Table:
 
 
 def save_trade_off(path: Path, steps: Sequence[Step], title: str) -> None:
-    """Draw the arena over extra multiply-accumulates, and over extra flash; the file without bands is on the left.
+    """Draw the arena over extra multiply-accumulates and over extra flash; the file without bands is at the left.
 
     Raises `ConfigError` if the picture cannot be written.
     """

@@ -1,7 +1,6 @@
-"""What a page shows of a run, as plain JSON values; nothing here is HTML, and nothing is made safe for it yet.
+"""The contents of a run's page as plain JSON values: no HTML, and not yet escaped for it.
 
-The page is given the values of metrics for sorting and drawing, and their words, so that its numbers are those of the
-terminal.
+Metrics come as values, for sorting and drawing, and in words, so that the page shows the numbers of the terminal.
 """
 
 import shlex
@@ -42,7 +41,7 @@ _MOST_NUMBERS = 50
 
 
 def run_view(run: Run) -> View:
-    """Everything of a run but its rows, its networks and its charts."""
+    """All of a run except its rows, networks and charts."""
     names = metric_names(run)
     return {
         "name": _cut(run.name, 120),
@@ -70,8 +69,8 @@ def run_view(run: Run) -> View:
 def rows_view(run: Run, records: Sequence[Record]) -> list[list[Any]]:
     """A row a candidate: number, status, words, change, parents, seconds, then value and words of each metric.
 
-    The metrics are those of `run_view`, in its order; one that is not known is null, and empty. Last come the
-    intervals: low and high by the place of the metric, where the error of a prediction is known.
+    The metrics are those of `run_view`, in its order; an unknown one is null, with empty words. Last come intervals,
+    [low, high] by the index of the metric, where the error of a prediction is known.
     """
     names = metric_names(run)
     rows = []
@@ -85,7 +84,7 @@ def rows_view(run: Run, records: Sequence[Record]) -> list[list[Any]]:
 
 
 def charts_view(run: Run, table: pd.DataFrame | None = None) -> dict[str, Any]:
-    """The charts of the search by heading; where one has two forms, by evaluations and by seconds."""
+    """The charts of the search by heading; some have two forms, over evaluations and over seconds."""
     table = history(run) if table is None else table
     named = {run.name: table}
     drawn: dict[str, Any] = {"Hypervolume": charts.course(named, "hypervolume")} if len(table) else {}
@@ -103,9 +102,9 @@ def charts_view(run: Run, table: pd.DataFrame | None = None) -> dict[str, Any]:
 def network_view(run: Run, record: Record, graph: Graph, command: str) -> View:
     """A network of the run: drawing, operators, memory, training, classes; `command` is RUN as the user gave it.
 
-    The planned memory is that of the exported operators under TensorFlow Lite Micro, without what lies in the tail of
-    the arena. How the classes are answered is that of the candidate's export in the run's folder, where there is one:
-    the data set is not loaded. More charts of a network go into `charts`: the page shows whatever is there, in order.
+    The planned memory is the head of the arena of the exported operators under TensorFlow Lite Micro. Accuracies of
+    classes come from the candidate's export in the run's folder, if there is one: the data set is not loaded. The page
+    shows every chart in `charts`, in order.
     """
     inspected = inspect_network(graph, run.target)
     words = [operator_words(node) for node in inspected.graph.nodes]
@@ -136,7 +135,7 @@ def network_view(run: Run, record: Record, graph: Graph, command: str) -> View:
 
 
 def graphs(run: Run, numbers: Sequence[int]) -> dict[int, Graph]:
-    """The networks of several candidates that were evaluated or are in flight, in one reading of the journal."""
+    """The networks of several evaluated or running candidates, by number, from one reading of the journal."""
     wanted = set(numbers)
     records = {
         event.number: event.graph
@@ -205,14 +204,14 @@ def _predictions(run: Run, record: Record) -> list[list[str]]:
 
 
 def _rejected(run: Run) -> View:
-    """Each metric of rejected candidates, of at most some evenly chosen ones: there may be very many."""
+    """Each metric of rejected candidates; of very many, an evenly spaced part."""
     beyond = [r.metrics for r in run.records.values() if isinstance(r.outcome, Rejected) and r.outcome.broken]
     chosen = np.linspace(0, len(beyond) - 1, min(len(beyond), _MOST_REJECTED)).astype(int)
     return {"count": len(beyond), "metrics": [[beyond[i].get(name) for i in chosen] for name in metric_names(run)]}
 
 
 def _facts(run: Run) -> list[list[str]]:
-    """What is searched, how and with what, as pairs of words."""
+    """Space, strategy, data and settings of the search, as pairs of words."""
     config = run.started.config
 
     def kind(name: str) -> str:

@@ -1,7 +1,7 @@
-"""A live page of a run, served to this machine alone.
+"""Serves a live page of a run, to this machine only.
 
-The page is the report's; its rows and charts come as server-sent events while the journal grows. The server reads one
-journal and nothing else: no request names a file.
+The page is that of the report; rows and charts arrive as server-sent events while the journal grows. The server reads
+one journal and nothing else: no request names a file.
 """
 
 import json
@@ -30,7 +30,7 @@ HOST = "127.0.0.1"
 _LOOK_EVERY_S = 0.25
 _TELL_EVERY_S = 1.0
 _MOST_OF_THE_TIME = 0.2
-"""The largest share of time spent on updates: the larger the run, the rarer they are."""
+"""The largest share of time spent on updates, so that a larger run is updated more rarely."""
 _BEAT_EVERY_S = 15.0
 _SLOWEST_CLIENT_S = 20.0
 """Seconds after which a silent client is disconnected."""
@@ -38,13 +38,13 @@ _MOST_CONNECTIONS = 256
 _MOST_STREAMS = 32
 """Pages that follow at the same time; more are refused."""
 _AT_ONCE = 2000
-"""Events read in one go: a request waits no longer than that takes."""
+"""Events read at a time; a request waits no longer than that takes."""
 _MOST_PAGES = 4
-"""Texts kept for pages that are equally far."""
+"""Texts cached for pages that have the same state."""
 
 
 class LiveRun:
-    """A followed journal that many threads may ask for news."""
+    """A followed journal; many threads may ask for its news."""
 
     def __init__(self, run: str) -> None:
         """Follow RUN, `artifacts/NAME` or its journal."""
@@ -60,7 +60,7 @@ class LiveRun:
         """A place for each page that follows."""
 
     def look(self) -> bool:
-        """Read some of what was written since, and wake those who wait; gives whether there is more to read."""
+        """Read some of the new lines, and wake waiting threads; return whether there is more to read."""
         with self._moved:
             try:
                 count, problem = self._follower.poll(_AT_ONCE), ""
@@ -75,14 +75,14 @@ class LiveRun:
         return more
 
     def wait(self, mark: str, timeout_s: float) -> bool:
-        """Wait until there is something after `mark`; gives whether there is."""
+        """Wait until there is news after `mark`, at most `timeout_s` seconds; return whether there is."""
         with self._moved:
             return self._moved.wait_for(lambda: self._mark() != mark, timeout_s)
 
     def news(self, mark: str) -> tuple[str, str]:
-        """What is new after `mark`, as JSON, and the mark after it; everything, where the mark is of another journal.
+        """The news after `mark`, as JSON, and the new mark; all of the run if the mark is of another journal.
 
-        Pages that are equally far get the same text, which is made once.
+        Pages in the same state get the same text, which is made once.
         """
         with self._moved:
             known = (mark, self._version)
@@ -112,7 +112,7 @@ class LiveRun:
         return {"fresh": not known, "view": view, "rows": rows, "charts": charts}
 
     def network(self, number: int) -> dict[str, Any] | None:
-        """What the page shows of one network; None where there is none, or what stands there is no network."""
+        """The page's view of one network; None if there is none or the journal's genotype is no network."""
         with self._moved:
             run = self._follower.run
             try:
@@ -126,20 +126,20 @@ class LiveRun:
         return f"{self._token}-{self._follower.generation}"
 
     def _mark(self) -> str:
-        """Of which journal, how many changes were sent, and of what moment."""
+        """A mark: the journal, the number of changes sent, and the version."""
         changes = 0 if self._reading else len(self._follower.changes)
         return f"{'reading' if self._reading else self._origin()}-{changes}-{self._version}"
 
 
 def serve(run: str, port: int, announce: Callable[[str], object]) -> None:
-    """Serve until interrupted; `announce` is given the address. Raises `OSError` for a port that is taken."""
+    """Serve until interrupted; `announce` gets the address. Raises `OSError` if the port is taken."""
     with make_server(run, port) as server:
         announce(f"http://{HOST}:{server.server_port}/")
         server.serve_forever(poll_interval=0.2)
 
 
 def make_server(run: str, port: int = 0) -> ThreadingHTTPServer:
-    """The server of a run, at a free port of the loopback unless one is given; it follows until it is closed."""
+    """The server of a run at `port` of the loopback, 0 for a free one; it follows the run until it is closed."""
     live = LiveRun(run)
 
     class Handler(_Handler):
@@ -157,7 +157,7 @@ def make_server(run: str, port: int = 0) -> ThreadingHTTPServer:
 
 
 class _Server(ThreadingHTTPServer):
-    """A thread a connection, so many at most."""
+    """A server with a thread for each connection, up to a limit; further connections get 503."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -192,11 +192,11 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _SLOWEST_CLIENT_S
 
     def do_HEAD(self) -> None:
-        """The headers of a GET."""
+        """Send the headers of a GET."""
         self.do_GET()
 
     def do_GET(self) -> None:
-        """The page, its events, or a network; nothing for a page of another host that had its name point here."""
+        """Send the page, its events or a network; refuse a request for another host name (DNS rebinding)."""
         _, server_port = self.request.getsockname()
         if self.headers.get("Host") not in (f"{HOST}:{server_port}", f"localhost:{server_port}"):
             self.send_error(HTTPStatus.FORBIDDEN)
@@ -266,7 +266,7 @@ _HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "R
 
 
 def _awaited(run: str) -> Path:
-    """The journal of RUN, also where its folder is not there yet."""
+    """The path of RUN's journal, even if its folder does not exist yet."""
     path = Path(run)
     if path.suffix == ".jsonl":
         return path

@@ -26,11 +26,11 @@ _COMPARISON = re.compile(rf"\s*([A-Za-z_]\S*?)\s*(<=|>=|==|!=|≤|≥|<|>)\s*({N
 
 
 def parse(expression: str, known: Mapping[str, Metric]) -> Condition:
-    """The condition that `expression` states of a candidate's metrics; one that is not known meets none.
+    """The condition on a candidate's metrics that `expression` states; an unknown metric meets no comparison.
 
-    A comparison is `METRIC < NUMBER`, with <, <=, >, >=, == or !=; units as in `edgevolve.quantity`. `and` binds closer
-    than `or`; there are no parentheses.
-    Raises `ConfigError` for anything else, a metric that is not in `known`, or a number beyond what a share can be.
+    A comparison is `METRIC < NUMBER`, with <, <=, >, >=, == or !=; units are those of `edgevolve.quantity`. `and` binds
+    closer than `or`; there are no parentheses. Raises `ConfigError` for anything else, for a metric that is not in
+    `known`, and for a share above 1.
     """
     choices = [
         [_comparison(part, expression, known) for part in re.split(r"\band\b", choice)]
