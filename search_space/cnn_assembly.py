@@ -7,6 +7,7 @@ channels of its series block, and kernels and strides are clamped.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from edgevolve.graph import (
     Activation,
@@ -31,8 +32,12 @@ Pair = tuple[int, int]
 KINDS: dict[type, str] = {Conv: "conv", Pointwise: "pointwise", Depthwise: "depthwise"}
 
 
+@lru_cache(maxsize=64)
 def assemble(genotype: Net, input_shape: tuple[int, ...], outputs: int) -> tuple[Graph, str]:
-    """The network for an input of (height, width, channels), and its layers but the last in words."""
+    """The network for an input of (height, width, channels), and its layers but the last in words.
+
+    The last results are kept: a search asks for a candidate's network and for its words.
+    """
     return assembled(genotype, input_shape, outputs, PartedBuilder())
 
 

@@ -190,7 +190,7 @@ class SearchConfig(BaseModel):
         givers = (*self.metrics, *([self.task] if self.task else ()))
         return {name for giver in givers for name in giver.metric_names}
 
-    @property
+    @cached_property
     def providers(self) -> tuple[MetricProvider, ...]:
         """The resource model, the memory of devices where the problem asks for it, then the configuration's own."""
         wanted = self.problem.metrics - self._given
