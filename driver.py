@@ -37,7 +37,7 @@ BAD_INPUT = (
     ShapeError,
     TfliteError,
 )
-"""What the user can put right: one line, exit status 2."""
+"""Errors that the user can correct: one line and exit status 2."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -133,7 +133,7 @@ for verb, command in {**DATA_COMMANDS, **RUN_COMMANDS, **MODEL_COMMANDS, **DEVIC
 
 
 def load_config(name: str, data: str | None = None) -> SearchConfig:
-    """Run a configuration file, the user's own Python, and take its `config`. Raises `ConfigError`."""
+    """Run a configuration file, which is the user's own Python, and take its `config`. Raises `ConfigError`."""
     return load_configuration(name, verbs=tuple(_verbs()), data=data)
 
 
@@ -148,7 +148,7 @@ def _console() -> Any:
 
 
 def main() -> None:
-    """Run the command line; exits with 0, 1 for a failed run, 2 for bad input, 130 for an interrupt."""
+    """Run the command line, and exit with 0, 1 for a failed run, 2 for bad input or 130 for an interrupt."""
     write_any_text()
     end_as_by_control_c()
     arguments = sys.argv[1:]

@@ -185,7 +185,7 @@ __all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
-    """Load `name` from where it lives."""
+    """Load `name` from its module. Raises `AttributeError` for an unknown name."""
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}{suggestion(name, _HOMES)}")

@@ -1,4 +1,4 @@
-"""Arguments that several verbs of the command line take."""
+"""Arguments shared by several verbs of the command line."""
 
 from typing import Annotated
 
@@ -19,7 +19,7 @@ _MOST_DIGITS = 12
 
 
 def picked(run: Run, pick: str) -> Record:
-    """The candidate that `--pick` names: a word of `PICKS` or a number. Raises `ConfigError`, `JournalError`."""
+    """The candidate that `--pick` names by a word of `PICKS` or a number. Raises `ConfigError`, `JournalError`."""
     if pick in PICKS:
         record = PICKS[pick](run)
         if record is None:

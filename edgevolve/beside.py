@@ -1,4 +1,4 @@
-"""Files that a configuration names by a relative path: in the working folder, or in the configuration's folder."""
+"""Finds files that a configuration names by a relative path, in the working folder or beside the configuration."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ _FOLDERS: list[Path] = []
 
 
 def look_in(folder: Path) -> None:
-    """From now on also look in `folder`, before the folders named earlier."""
+    """Search `folder` too from now on, before the folders given earlier."""
     folder = folder.resolve()
     if folder in _FOLDERS:
         _FOLDERS.remove(folder)
@@ -19,14 +19,14 @@ def folders() -> tuple[Path, ...]:
 
 
 def located(path: str | Path) -> Path:
-    """The file in the working folder, else in a configuration's folder; `path` itself if it is in neither."""
+    """The path of a file in the working folder, else in a configuration's folder; `path` itself if it is in neither."""
     given = Path(path)
     candidates = (given, *(folder / given for folder in _FOLDERS))
     return next((each for each in candidates if _exists(each)), given)
 
 
 def where(path: str | Path) -> str:
-    """The folders in which a relative path is looked up, for messages: ` (looked in …)`."""
+    """The folders searched for a relative path, for messages, as ` (looked in …)`; empty for an absolute path."""
     if Path(path).is_absolute():
         return ""
     looked = dict.fromkeys([Path.cwd(), *_FOLDERS])

@@ -13,10 +13,10 @@ from edgevolve.spelling import misspelt, suggestion
 from edgevolve.tiny_ml import is_tiny_ml, tiny_ml_configuration
 
 MODULE = "edgevolve_config"
-"""The name under which Python knows the file."""
+"""The name of the configuration as a Python module."""
 
 PACKAGED = Path(__file__).resolve().parents[1] / "configs"
-"""The folder of the configurations that are found by name."""
+"""The folder of the packaged configurations, which are found by name."""
 
 _MOVED = ("data", "deployment", "engine", "graph", "reports", "runs", "training")
 _OURS = ("configs", "edgevolve", "predictors", "resource_models", "search_algorithms", "search_space")
@@ -32,10 +32,11 @@ _NO_PYTHON = {
 def load_configuration(
     name: str, packaged: Path = PACKAGED, verbs: tuple[str, ...] = (), data: str | None = None
 ) -> SearchConfig:
-    """Run the file `name`, or the one of that name in the folder `packaged`, and take its `config`.
+    """Run the file `name`, or the file of that name in the folder `packaged`, and take its `config`.
 
-    Modules and data beside the file are found from any working folder. `verbs` are suggested where the name is a slip.
-    A YAML file is a configuration of TI's, of the `data` at a path (`edgevolve.tiny_ml`). Raises `ConfigError`.
+    Modules and data beside the file are found from any working folder. `verbs` are suggested for a misspelt name. A
+    YAML file is a configuration of TI's, searched on the data at the path `data` (`edgevolve.tiny_ml`). Raises
+    `ConfigError`.
     """
     if is_tiny_ml(name):
         return tiny_ml_configuration(name, data)
@@ -64,7 +65,7 @@ def load_configuration(
 
 
 def is_configuration(name: str, packaged: Path = PACKAGED) -> bool:
-    """Whether there is such a file."""
+    """Whether `name` is a YAML file's name, or the path or name of an existing configuration in Python."""
     return is_tiny_ml(name) or any(map(_is_python_file, _candidates(name, packaged)))
 
 
@@ -104,7 +105,7 @@ def _is_python_file(path: Path) -> bool:
 
 
 def _import_from(folder: Path) -> None:
-    """Modules and data files of this folder are found, here and in the workers that Ray starts on this machine."""
+    """Make modules and data files of `folder` found, here and in the workers that Ray starts on this machine."""
     look_in(folder)
     home = Path(__file__).resolve().parents[1]
     clashing = [name for name in _OURS[1:] if (folder / name).exists() or (folder / f"{name}.py").exists()]
@@ -115,7 +116,7 @@ def _import_from(folder: Path) -> None:
 
 
 def _words(error: BaseException, names: Mapping[str, Any]) -> str:
-    """The error in one line; its class first where its words alone say too little."""
+    """The error in one line, with its class in front if its text alone says too little."""
     try:
         text = " ".join(str(error).split()) + misspelt(error, names)
     except Exception as nested:

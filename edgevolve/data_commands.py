@@ -1,4 +1,4 @@
-"""The verbs of the command line for the user's data: write a configuration, try an exported model."""
+"""Verbs of the command line for the user's data: write a configuration, try an exported model."""
 
 import os
 import sys
@@ -56,7 +56,7 @@ def init(
 
 
 def _from_the_root(board: str) -> str:
-    """A board of the user's own is named so that the configuration finds it from any folder."""
+    """The board, with an absolute path if it is a file, so that the configuration finds it from any folder."""
     name, suffix, framework = board.partition(".yaml")
     return f"{os.path.abspath(name)}{suffix}{framework}" if suffix else board
 

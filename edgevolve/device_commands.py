@@ -1,4 +1,4 @@
-"""The verbs of the command line that deal with devices: list, measure, learn, predict, validate."""
+"""Verbs of the command line for devices: list, measure, learn, predict, validate."""
 
 import json
 import os

@@ -1,6 +1,7 @@
-"""A Gaussian process with a squared-exponential kernel, as small as its JSON: the only one of all packages.
+"""A Gaussian process with a squared-exponential kernel, a exp(-r² / 2l²), and Gaussian noise.
 
-Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), algorithm 2.1 and equation 5.9.
+Rasmussen and Williams, Gaussian Processes for Machine Learning (2006), algorithm 2.1 and equation 5.9. Every package
+uses this one.
 """
 
 from dataclasses import astuple, dataclass
@@ -12,12 +13,12 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 
 Range = tuple[float, float, float]
-"""The least, where the search for the likeliest begins, and the most."""
+"""Least value, start of the search for the likeliest value, and largest value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Within:
-    """Where the likeliest amplitude, length and noise are looked for; amplitude and noise are variances."""
+    """The ranges in which the likeliest amplitude, length and noise are searched; amplitude and noise are variances."""
 
     amplitude: Range
     length: Range
@@ -25,9 +26,10 @@ class Within:
 
 
 def usual(points: FloatArray, targets: FloatArray) -> Within:
-    """For targets of mean 0 at standardised points: nothing that was measured is exact.
+    """The ranges for measured targets, (n,), of mean 0 at standardised points, (n, d).
 
-    Variances are in those of the targets, lengths in typical distances: the square root of the number of features.
+    Variances scale with that of the targets, the length with a typical distance, the square root of d. Noise is never
+    0, as no measurement is exact.
     """
     variance, typical = max(float(np.mean(targets**2)), 1e-12), max(points.shape[1], 1) ** 0.5
     return Within(
@@ -39,7 +41,10 @@ def usual(points: FloatArray, targets: FloatArray) -> Within:
 
 @dataclass(frozen=True, slots=True)
 class GaussianProcess:
-    """Zero-mean; `amplitude` and `noise` are variances, `length` the length scale of all features alike."""
+    """A process of mean 0 with targets, (n,), at points, (n, d).
+
+    `amplitude` and `noise` are variances; `length` is the length scale of every feature.
+    """
 
     points: FloatArray
     targets: FloatArray
@@ -49,9 +54,9 @@ class GaussianProcess:
 
     @classmethod
     def fit(cls, points: FloatArray, targets: FloatArray, within: Within | None = None) -> "GaussianProcess":
-        """Choose amplitude, length and noise by the likelihood of `targets` at `points`, (n, d); `usual` unless given.
+        """Choose the likeliest amplitude, length and noise for `targets`, (n,), at `points`, (n, d).
 
-        The same data give the same process.
+        They are searched `within` ranges, by default those of `usual`. Equal data give equal processes.
         """
         from scipy.optimize import minimize  # takes long to load, as scipy.linalg
 
@@ -64,12 +69,12 @@ class GaussianProcess:
         return cls(points, targets, amplitude, length, noise)
 
     def log_likelihood(self) -> float:
-        """The logarithm of the marginal likelihood of the targets, up to a constant."""
+        """The logarithm of the marginal likelihood of the targets, without the constant term."""
         smooth = _kernel(_squared_distances(self.points, self.points), self.amplitude, self.length)
         return -_fitted(smooth, self.noise, self.targets)[0]
 
     def predictor(self) -> "Posterior":
-        """What is known at new points, solved once."""
+        """The posterior for new points; its linear system is solved once."""
         from scipy.linalg import cho_factor, cho_solve
 
         kernel = _kernel(_squared_distances(self.points, self.points), self.amplitude, self.length)
@@ -78,7 +83,7 @@ class GaussianProcess:
         return Posterior(self, factor[0], cho_solve(factor, self.targets))
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON values."""
+        """The process as plain JSON values."""
         return {
             "points": self.points.tolist(),
             "targets": self.targets.tolist(),
@@ -102,24 +107,28 @@ class GaussianProcess:
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """A Gaussian process with its linear system solved; `factor` is the lower triangle of its matrix's root."""
+    """A Gaussian process with its linear system solved.
+
+    `factor` is the lower Cholesky factor of the kernel matrix with noise, (n, n), and `solution` the inverse of that
+    matrix times the targets, (n,).
+    """
 
     process: GaussianProcess
     factor: FloatArray
     solution: FloatArray
 
     def __call__(self, points: FloatArray) -> FloatArray:
-        """The mean at `points`, (m, d)."""
+        """The mean at `points`, (m, d): (m,)."""
         mean: FloatArray = self._towards(points) @ self.solution
         return mean
 
     def deviation(self, points: FloatArray) -> FloatArray:
-        """The standard deviation of the function, without noise, at each of `points`."""
+        """The standard deviation of the function, without noise, at `points`, (m, d): (m,)."""
         known = (self._explained(points) ** 2).sum(axis=0)
         return np.asarray(np.sqrt(np.maximum(self.process.amplitude - known, 0)))
 
     def covariance(self, points: FloatArray) -> FloatArray:
-        """Of the function, without noise, at all of `points`: (m, m)."""
+        """The covariance of the function, without noise, at `points`, (m, d): (m, m)."""
         process, explained = self.process, self._explained(points)
         prior = _kernel(_squared_distances(points, points), process.amplitude, process.length)
         return np.asarray(prior - explained.T @ explained)
@@ -145,7 +154,7 @@ def _kernel(squares: FloatArray, amplitude: float, length: float) -> FloatArray:
 
 
 def _loss(theta: FloatArray, squares: FloatArray, targets: FloatArray) -> tuple[float, FloatArray]:
-    """The negative logarithm of the marginal likelihood, and its gradient by log(amplitude, length, noise)."""
+    """The negative log marginal likelihood, and its gradient by log(amplitude, length, noise)."""
     from scipy.linalg import cho_solve
 
     amplitude, length, noise = np.exp(theta)
@@ -158,7 +167,7 @@ def _loss(theta: FloatArray, squares: FloatArray, targets: FloatArray) -> tuple[
 
 
 def _fitted(smooth: FloatArray, noise: float, targets: FloatArray) -> tuple[float, FloatArray, Any]:
-    """The negative logarithm of the marginal likelihood, the kernel's inverse times the targets, and its root."""
+    """The negative log marginal likelihood, the inverse kernel matrix times the targets, and the Cholesky factor."""
     from scipy.linalg import cho_factor, cho_solve
 
     factor = cho_factor(smooth + noise * np.eye(len(targets)), lower=True)

@@ -1,7 +1,8 @@
-"""What a number means: its title, its unit, and whether more of it is better.
+"""Describes metrics: title, unit, and whether higher values are better.
 
-Whoever computes a metric describes it by a `Metric`: a task or a provider of metrics in its attribute `metrics`, this
-project's own parts by `register`. Tables, charts, axes, directions and messages read it; nothing interprets the name.
+The code that computes a metric describes it by a `Metric`: a task or a provider of metrics in its attribute `metrics`,
+this project's own parts by `register`. Tables, charts, axes, directions and messages use the description; nothing
+interprets the name.
 """
 
 from collections.abc import Mapping
@@ -19,11 +20,11 @@ BYTES = "B"
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric; tables and journals use `name`, and `title` is a heading without the unit.
+    """A metric: `name` is used in tables and journals, and `title` is a heading without the unit.
 
     `unit` is written after a value, such as "ms". `SHARE` and `BYTES` are converted; without a unit, thousands and
-    millions are written as k and M. `learned` says that it is known only after training; the first such metric decides
-    the best candidate.
+    millions are written as k and M. A `learned` metric is known only after training; the first such metric decides the
+    best candidate.
     """
 
     name: str
@@ -34,12 +35,12 @@ class Metric:
 
     @property
     def sign(self) -> int:
-        """1 where lower values are better, -1 where higher ones are: `sign * value` is to be minimised."""
+        """1 if lower values are better, else -1, so that `sign * value` is to be minimised."""
         return -1 if self.better == "higher" else 1
 
     @property
     def logarithmic(self) -> bool:
-        """Whether an axis is logarithmic by default: of a share that is to fall, its factors matter."""
+        """Whether an axis is logarithmic by default: true for shares where lower is better, as their ratios matter."""
         return self.unit == SHARE and self.better == "lower"
 
 
@@ -53,21 +54,21 @@ _NONE: Mapping[str, Metric] = {}
 
 
 def register(*metrics: Metric) -> None:
-    """Make metrics known by name, for runs whose journal does not describe them."""
+    """Register metrics by name, for runs whose journal does not describe them."""
     _KNOWN.update({metric.name: metric for metric in metrics})
 
 
 QUANTISATION_DROP = Metric("quantisation_drop", "lost in int8", SHARE, learned=True)
-"""By how much the main score of the int8 network is worse than that of the float network, in that score's unit."""
+"""How much worse the main score is for the int8 network than for the float network, in the unit of the score."""
 
 register(QUANTISATION_DROP)
 
 
 def metric(name: str, known: Mapping[str, Metric] = _NONE) -> Metric:
-    """The metric of this name: from `known`, else from the registry.
+    """The metric of this name, from `known`, else from the registry.
 
-    `NAME@DEVICE` is the metric NAME on that device, `NAME_int8` that of the int8 network. A name without a `Metric` is
-    a plain number, and lower is taken to be better.
+    `NAME@DEVICE` is the metric NAME on that device, `NAME_int8` the metric of the int8 network. A name without a
+    `Metric` stands for a plain number of which lower values are better.
     """
     described = known.get(name) or _KNOWN.get(name)
     if described:
@@ -83,7 +84,7 @@ def metric(name: str, known: Mapping[str, Metric] = _NONE) -> Metric:
 
 
 def metrics_of(giver: Any) -> tuple[Metric, ...]:
-    """The metrics that a task or a provider gives: its `metrics`, and by name what is not among them."""
+    """The metrics of a task or a provider: its `metrics`, and any other in its `metric_names`, described by name."""
     given = getattr(giver, "metrics", ())
     described = (
         {entry.name: entry for entry in given if isinstance(entry, Metric)} if isinstance(given, tuple | list) else {}

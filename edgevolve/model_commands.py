@@ -1,4 +1,4 @@
-"""The verbs of the command line that deal with a network or a model file: export, optimise, inspect."""
+"""Verbs of the command line for a network or a model file: export, optimise, inspect."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -102,7 +102,7 @@ def _export_set(run: Run, number: int, size: int, out: Path | None, config: str 
 
 
 def _time_and_energy(run: Run, graph: Graph) -> tuple[float, float]:
-    """Milliseconds and microjoules of an answer on the run's board or its only packaged device, 0 where unknown."""
+    """Milliseconds and microjoules of an inference on the run's board or its only packaged device; 0 if unknown."""
     try:
         on = board_of(run.board.name).device() if run.board else None
         if on is None and len(run.devices) == 1:

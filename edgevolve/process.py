@@ -1,4 +1,4 @@
-"""The edges of the command line's process: its signals, its output, its end."""
+"""Signals, output and end of the command line's process."""
 
 import io
 import os
@@ -12,14 +12,14 @@ _LONGEST_MESSAGE = 600
 
 
 def say(message: str) -> None:
-    """Print a message in one line on standard error, made printable, and cut in its middle where it is very long."""
+    """Print a message in one line on standard error, made printable, with its middle cut out if it is very long."""
     text = printable(message)
     shown = text if len(text) <= _LONGEST_MESSAGE else f"{text[: _LONGEST_MESSAGE - 100]} … {text[-97:]}"
     print(f"edgevolve: {shown}", file=sys.stderr, flush=True)
 
 
 def say_last(message: str) -> None:
-    """Print a message as `say` does, and let nothing after it: what libraries write while they close is dropped."""
+    """Print a message as `say` does, then drop all further output, such as that of libraries when they close."""
     say(message)
     sys.stdout.flush()
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -29,14 +29,14 @@ def say_last(message: str) -> None:
 
 
 def write_any_text() -> None:
-    """Whatever the encoding of the terminal, text that it lacks is written as `?`."""
+    """Write characters that the terminal's encoding lacks as `?`."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def leave_within(seconds: float, status: int) -> None:
-    """End the process with `status` after `seconds`, where it has not ended by itself: a dead cluster holds it."""
+    """End the process with `status` after `seconds` if it has not ended by then, as a dead cluster may hold it."""
 
     def leave() -> None:
         sys.stdout.flush()
@@ -49,7 +49,7 @@ def leave_within(seconds: float, status: int) -> None:
 
 
 def end_as_by_control_c() -> None:
-    """What a scheduler sends (SIGTERM), or a terminal that closes (SIGHUP), ends a search as Ctrl-C does."""
+    """Let SIGTERM (from a scheduler) and SIGHUP (from a closing terminal) end a search as Ctrl-C does."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Numbers as people write them: `64k`, `32 KiB`, `5%`."""
+"""Reads and writes numbers as people do: `64k`, `32 KiB`, `5%`."""
 
 import re
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ _SUFFIXES = {"%": 0.01, **_UNITS, **{f"{unit}B": size for unit, size in _UNITS.i
 
 NUMBER = r"-?(?:\d{1,300}(?:\.\d{0,300})?|\.\d{1,300})(?:e[+-]?\d{1,3})?"
 UNIT = r"%|(?:[kMG]|[KMG]i)?B?"
-"""Patterns of the two parts, for a parser of longer text."""
+"""Regular expressions of number and unit, for parsers of longer text."""
 
 _QUANTITY = re.compile(rf"\s*({NUMBER})\s*({UNIT})\s*")
 
@@ -16,7 +16,7 @@ _QUANTITY = re.compile(rf"\s*({NUMBER})\s*({UNIT})\s*")
 def quantity(text: str) -> float:
     """The number that `text` states: k, M and G are powers of 1 000, Ki, Mi and Gi of 1 024, % is a hundredth.
 
-    B may follow. Raises `ValueError` for anything else; its message says what to write.
+    A B may follow the unit. Raises `ValueError` for anything else, with a message on what to write.
     """
     match = _QUANTITY.fullmatch(text)
     unit = match[2] if match else None
@@ -26,15 +26,15 @@ def quantity(text: str) -> float:
 
 
 SIZES: Mapping[str, float] = {"B": 1.0, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30}
-"""The units in which sizes are written, each with its bytes."""
+"""The units in which sizes are written, in bytes."""
 
 
 def size(bytes_: float) -> str:
-    """Bytes in the unit that suits them, with two digits of a fraction: `512 B`, `3.75 KiB`, `1.50 MiB`."""
+    """Bytes in the unit that suits them, with two decimals: `512 B`, `3.75 KiB`, `1.50 MiB`."""
     unit = size_unit(bytes_)
     return f"{bytes_ / SIZES[unit]:.{0 if unit == 'B' else 2}f} {unit}"
 
 
 def size_unit(largest: float) -> str:
-    """The unit in which a size is written: the least in which it is below 1 024, as it is rounded."""
+    """The unit in which a size is written: the least in which the rounded size is below 1 024."""
     return next((unit for unit, of in SIZES.items() if round(abs(largest) / of, 2 * (unit != "B")) < 1024), "GiB")

@@ -1,4 +1,4 @@
-"""The verbs of the command line that deal with runs: show, list, report, watch, train again."""
+"""Verbs of the command line for runs: show, list, report, watch, train again, compare, specialise."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -243,7 +243,7 @@ def specialise(
 
 
 def _say_trained(run: Run, event: Event) -> None:
-    """A line when a final training has ended."""
+    """Print a line when a final training has ended."""
     from edgevolve.reports.final_trainings import trained_line
 
     if isinstance(event, Retrained):

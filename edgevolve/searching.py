@@ -1,4 +1,4 @@
-"""A search in the terminal: progress, then the front, and how to continue after an interrupt."""
+"""Searches in the terminal: shows progress, then the front, and how to continue after an interrupt."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 CLOSING_DEADLINE_S = 20.0
-"""Seconds that workers and cluster may take to close at the end."""
+"""The most seconds that workers and cluster may take to close."""
 
 
 def search_in_terminal(
@@ -29,9 +29,10 @@ def search_in_terminal(
     ray_address: str | None,
     boards: tuple[Path | None, Path | None],
 ) -> Run:
-    """Search, and print the front before anything is closed, because a cluster that died may end the process.
+    """Search and print the front, before closing anything, as a dead cluster may end the process.
 
-    `boards` are the folders for TensorBoard and MLflow. Raises as `engine.search`; an interrupt is said and raised.
+    `boards` are the folders for TensorBoard and MLflow. Raises what `engine.search` raises; an interrupt is reported
+    and raised again.
     """
     seen: list[Run] = []
     with ProgressDisplay(console, config) as display:
@@ -66,7 +67,7 @@ def search_in_terminal(
 
 
 def status(run: Run) -> int:
-    """The exit status of a search that has ended: 0, 1 where it failed, 2 where its bounds leave nothing."""
+    """The exit status of a search that has ended: 0, or 1 if it failed, or 2 if no network keeps its bounds."""
     stopped = run.stopped
     if stopped and stopped.cause == "infeasible":
         return 2

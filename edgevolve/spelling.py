@@ -1,4 +1,4 @@
-"""The nearest known name, for messages about a name that is not known."""
+"""Suggests the nearest known name in messages about an unknown one."""
 
 import inspect
 import re
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """`; did you mean 'latency_ms'?`, or nothing where no known name is near. Upper and lower case count as equal."""
+    """A suggestion, as `; did you mean 'latency_ms'?`, or empty if no known name is near. Case does not matter."""
     by_fold = {entry.casefold(): entry for entry in reversed(list(known))}
     near = get_close_matches(name.casefold()[:100], by_fold, n=1, cutoff=0.7)
     return f"; did you mean {by_fold[near[0]]!r}?" if near else ""

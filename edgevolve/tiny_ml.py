@@ -1,4 +1,4 @@
-"""TI's configuration of a gradient search, the YAML of its Tiny ML ModelZoo, as a `SearchConfig` of cells."""
+"""Reads TI's configuration of a gradient search, the YAML of its Tiny ML ModelZoo, as a `SearchConfig` of cells."""
 
 import re
 from dataclasses import replace
@@ -28,10 +28,10 @@ _CUSTOM = {
     "nas_init_channel_multiplier": "stem",
     "nas_fanout_concat": "concat",
 }
-"""TI's keys and the settings of `CellSpace` that they are."""
+"""TI's keys, each with the setting of `CellSpace` that it stands for."""
 
 _WITHOUT_A_SIZE = "m"
-"""What the keys leave open is as in this model size."""
+"""Settings without a key are those of this model size."""
 
 _FFT = re.compile(r"(?:FFT(\d+)Input|Generic_(\d+)Input_FFTBIN)_(\d+)Feature_(\d+)Frame(?:_\w+)?")
 _RAW = re.compile(r"(?:Generic_)?(\d+)Input_RAW_(\d+)Feature_1Frame(?:_\w+)?")
@@ -39,7 +39,7 @@ _FORMS = "FFT1024Input_256Feature_1Frame, Generic_1024Input_FFTBIN_64Feature_8Fr
 _WITH_NPU = ("F28P55",)
 _OTHER_TASKS = ("regression", "anomaly", "forecasting", "detection_3d", "segmentation")
 _IMAGE_ARENA = 101_000
-"""Bytes of RAM of the smaller F28P55x, by which the size of images is chosen."""
+"""The arena in bytes for which the size of images is chosen: the RAM of the smaller F28P55x."""
 
 
 class _Section(BaseModel):
@@ -62,7 +62,7 @@ class _FeatureExtraction(_Section):
 
 
 class _Training(_Section):
-    """TI's names. `nas_model_size`, or the keys of `_CUSTOM`."""
+    """Training and search by TI's names; either `nas_model_size` or the keys of `_CUSTOM` give the size."""
 
     enable: bool = True
     training_epochs: _Count = 20
@@ -80,7 +80,7 @@ class _Training(_Section):
 
 
 class _Step(_Section):
-    """A step of TI's tools after the search, which other verbs do here."""
+    """A step of TI's tools after the search; here other verbs do it."""
 
     enable: bool = True
 
@@ -99,10 +99,10 @@ class TinyMl(_Section):
 def tiny_ml_configuration(path: str, data: str | None) -> SearchConfig:
     """The search that the file describes, on the data at `data`, or at its own `input_data_path`.
 
-    Nothing in the file is executed. Mode Memory is `minimise("model_size_bytes")`, Compute `minimise("macs")`. The
-    most likely network is trained. For a device with an NPU `npu_rules_broken` is a metric.
+    Nothing in the file is executed. Mode Memory becomes `minimise("model_size_bytes")`, Compute `minimise("macs")`. The
+    search trains the most likely network. For a device with an NPU, `npu_rules_broken` is a metric.
 
-    Raises `ConfigError`, `PredictorError` or `DataError`, in one line, for what cannot be searched.
+    Raises `ConfigError`, `PredictorError` or `DataError`, in one line, for a file that cannot be searched.
     """
     given = read_yaml(path, TinyMl, "configuration of TI's Tiny ML ModelZoo")
     training = given.training
@@ -139,7 +139,7 @@ def tiny_ml_configuration(path: str, data: str | None) -> SearchConfig:
 
 
 def _cells(path: str, training: _Training) -> dict[str, Any]:
-    """The settings of the space."""
+    """The settings of the `CellSpace`."""
     custom = {ours: getattr(training, theirs) for theirs, ours in _CUSTOM.items() if getattr(training, theirs)}
     if training.nas_model_size and custom:
         first = next(theirs for theirs in _CUSTOM if getattr(training, theirs))
@@ -150,7 +150,7 @@ def _cells(path: str, training: _Training) -> dict[str, Any]:
 
 
 def _data(path: str, given: TinyMl, read: DataSet) -> DataSet:
-    """The data set through the feature extraction, which TI's names describe."""
+    """The data set with the feature extraction that TI's names describe."""
     extraction = given.data_processing_feature_extraction
     name, channels = extraction.feature_extraction_name, read.input_shape[2]
     place = f"{path}: data_processing_feature_extraction"
@@ -173,5 +173,5 @@ def _data(path: str, given: TinyMl, read: DataSet) -> DataSet:
 
 
 def is_tiny_ml(name: str) -> bool:
-    """Whether a file is such a configuration by its name."""
+    """Whether a file's name is that of a YAML configuration."""
     return Path(name).suffix.lower() in (".yaml", ".yml")

@@ -19,15 +19,16 @@ __all__ = ["Kind", "Plan", "Reading", "Wishes", "config_text", "looked_at", "pla
 
 
 def looked_at(path: str, board: str, wishes: Wishes) -> Reading:
-    """How the data at `path` are to be read for a board.
+    """Look at the data at `path` and choose a reader and its settings for a board.
 
-    Raises `DataError`, in one line, for what cannot be read or has no labels; `PredictorError` for an unknown board.
+    Raises `DataError`, in one line, for data that cannot be read or have no labels, and `PredictorError` for an unknown
+    board.
     """
     return read_as_it_looks(path, board_of(board).arena.free_bytes, wishes)
 
 
 def read_as_it_looks(path: str, arena_bytes: int, wishes: Wishes) -> Reading:
-    """The same for an arena of so many bytes, by which the size of images is chosen. Raises `DataError`."""
+    """Do the same for an arena of `arena_bytes`, which limits the size of images. Raises `DataError`."""
     with by_options():
         kind = kind_of(os.path.abspath(Path(path).expanduser()))
         inner = classes_below(kind.path) if os.path.isdir(kind.path) else ""

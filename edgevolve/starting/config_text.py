@@ -1,4 +1,4 @@
-"""A search as the text of a configuration: what differs from the defaults, each with its reason."""
+"""Writes a search as the text of a configuration: the settings that differ from the defaults, each with its reason."""
 
 import os
 import textwrap
@@ -13,14 +13,14 @@ from search_algorithms import Constraint, Objective
 
 _WIDTH = 110
 _NAME = 10
-"""Characters of an argument's name before a call."""
+"""Characters that a line reserves for the name of an argument before a call."""
 _FIELDS = ("board", "problem", "start", "algorithm", "training", "evaluations", "minutes")
 _PLACES = ("input_shape", "classes", "outputs")
 """Arguments of a space that follow from the data."""
 
 
 def config_text(plan: Plan, file: Path) -> str:
-    """The Python of a configuration that is to be written to `file`. Loading it gives `plan.config`."""
+    """The Python of a configuration that will be written to `file`; loading it gives `plan.config`."""
     names: set[str] = {"SearchConfig"}
     data = _call(plan.config.data, plan.reading.why, names, Path(os.path.abspath(file)).parent, 0)
     space = _space(plan, names)
@@ -46,7 +46,7 @@ def config_text(plan: Plan, file: Path) -> str:
 
 
 def _by_kind(name: str) -> tuple[bool, bool, str]:
-    """Constants, classes, functions: as imports are sorted."""
+    """A key that sorts names as imports are sorted: constants, classes, functions."""
     return not name.isupper(), name[0].islower(), name
 
 
@@ -82,7 +82,7 @@ def _space(plan: Plan, names: set[str]) -> str:
 
 
 def _start(plan: Plan) -> str:
-    """The networks to begin with, by the space's own method."""
+    """The networks with which the search begins, as a call of the space's own method."""
     calls = (
         f"space.separable({net.blocks[0].layers[0].filters}, blocks={len(net.blocks) - 1}, units=0)"
         for net in plan.config.start
@@ -115,7 +115,7 @@ def _number(value: float) -> str:
 
 
 def _changed(thing: Any) -> dict[str, Any]:
-    """The fields of a dataclass that are not as by default."""
+    """The fields of a dataclass that differ from their defaults."""
     changed = {}
     for field in fields(thing):
         default = field.default if field.default_factory is MISSING else field.default_factory()
@@ -126,7 +126,7 @@ def _changed(thing: Any) -> dict[str, Any]:
 
 
 def _call(thing: Any, why: Mapping[str, str], names: set[str], beside: Path | None, indent: int) -> str:
-    """A dataclass as a call; a line for each argument where one has a reason."""
+    """A dataclass as a call, with a line for each argument if any has a reason."""
     names.add(type(thing).__name__)
     parts = []
     for name, value in _changed(thing).items():
@@ -155,7 +155,7 @@ def _literal(value: Any, name: str) -> str:
 
 
 def _path(path: str, beside: Path) -> str:
-    """From the folder of the configuration where it is in there, so that both may move; else from the root."""
+    """A path relative to the configuration's folder if it lies in it, so that both may move; else an absolute path."""
     absolute = Path(path)
     try:
         below = absolute.relative_to(beside)
@@ -165,7 +165,7 @@ def _path(path: str, beside: Path) -> str:
 
 
 def _argument(name: str, text: str, reason: str, indent: int) -> list[str]:
-    """Its lines, with the reason behind it where the line is short enough, else above it."""
+    """The lines of an argument, with its reason behind it if that fits the line, else above it."""
     space = " " * indent
     line = f"{space}{name}{'=' if name else ''}{text},"
     if not reason:

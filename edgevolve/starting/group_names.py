@@ -1,4 +1,4 @@
-"""What stays together, as the names of files say it: subject07_003.csv, 3_jackson_12.wav."""
+"""Finds groups, which must stay in one split, in the names of files: subject07_003.csv, 3_jackson_12.wav."""
 
 import os
 import re
@@ -11,21 +11,21 @@ _KINDS = (
     *("subject", "person", "patient", "participant", "speaker", "user", "volunteer", "session", "scene"),
     *("video", "recording", "device", "machine", "site", "subj", "sub", "spk", "rec", "s", "p", "u"),
 )
-"""Words that stand before the number of a group, the longer first."""
+"""Words that may precede the number of a group, with longer ones first."""
 _NUMBERED = re.compile(rf"(?i)(?:^|[/_.\-])({'|'.join(_KINDS)})([_-]?)\d+(?=[/_.\-])")
 _SHORT = 3
-"""Letters of a word that may end another one."""
+"""The most letters of a word that could also be the end of another word."""
 _FEWEST = 3
 """The least number of groups: one for each split."""
 _FILES_OF_A_GROUP = 4
-"""The least mean number of files a group when only words in the names tell the groups."""
+"""The least mean number of files a group, if only words in the names tell the groups."""
 
 
 def group_in_names(listing: Listing) -> tuple[str, str] | None:
-    """A regular expression whose bracket finds the group in each path, and what it finds, in words; None without one.
+    """A regular expression whose first bracket is the group in each path, and its groups in words; None without groups.
 
-    Numbers after a word such as subject, session or speaker are groups. So are words that stand at one place of every
-    name, are neither class nor number, and come back in at least half of the classes, such as speakers' names.
+    Numbers after a word such as subject, session or speaker are groups. So are words, such as speakers' names, that
+    have a fixed place in every name and are not classes. At least three groups must occur in half of the classes.
     """
     if listing.grouped_by or any(file.part for file in listing.files):
         return None
@@ -53,7 +53,7 @@ def _numbered(names: list[str]) -> Iterable[tuple[str, str]]:
 
 
 def _words(names: list[str], number: int) -> Iterable[tuple[str, str]]:
-    """Places, counted from the end, of names whose parts are divided by _ or -."""
+    """Yield patterns of words at one place, counted from the end, of names with parts divided by _ or -."""
     for sign in "_-":
         parts = [os.path.splitext(name.rpartition("/")[2])[0].split(sign) for name in names]
         if len({len(part) for part in parts}) > 1:

@@ -1,4 +1,4 @@
-"""What a path holds: images, sound, recordings of sensors or a table. Nothing but names and first lines is read."""
+"""The kind of data at a path: images, sound, recordings of sensors or a table. Only names and first lines are read."""
 
 import os
 from collections import Counter
@@ -15,7 +15,7 @@ from edgevolve.data.unreadable import shown
 
 
 class Kind(StrEnum):
-    """What is read, by which reader."""
+    """The kinds of data, one for each reader."""
 
     IMAGES = "images"
     SOUND = "sound"
@@ -48,18 +48,18 @@ _OTHERS = {
     **dict.fromkeys((".json", ".cbor"), "recordings must be CSV files; export them as CSV"),
     **dict.fromkeys((".h5", ".hdf5", ".mat", ".pkl", ".pickle"), "arrays must be .npz files; save them as .npz"),
 }
-"""What people have, and what to do with it."""
+"""Formats that are not read, by suffix, and what to do with them."""
 
 _MINOR = 0.1
-"""Files of another kind are left aside where they are at most such a share of those of the first."""
+"""Files of a second kind are ignored up to this share of the number of the first kind."""
 _LONGEST = 300
-"""Characters of a path in a message."""
+"""The most characters of a path in a message."""
 _COLUMNS_OF_A_SIGNAL = 24
-"""The least number of columns of a CSV without a header that is read as a signal on each line."""
+"""A CSV without a header and with at least this many columns has a signal on each line."""
 
 
 def kind_of(path: str) -> Found:
-    """The kind of what `path` holds. Raises `DataError`, in one line, where nothing of it can be read."""
+    """The kind of the data at `path`. Raises `DataError`, in one line, if none of it can be read."""
     place = Path(path).expanduser()
     try:
         is_folder, is_there = place.is_dir(), place.exists()
@@ -71,7 +71,7 @@ def kind_of(path: str) -> Found:
 
 
 def classes_below(path: str) -> str:
-    """The folder of several folders that lies alone, within others that lie alone, in a folder; empty without one."""
+    """The first folder with several folders in a chain of single folders below `path`; empty if there is none."""
     here = Path(path)
     while True:
         folders = [entry for entry in here.iterdir() if entry.is_dir() and entry.name[0] not in "._"]
@@ -104,7 +104,7 @@ _READ = "no file of a kind that edgevolve reads: images (PNG, JPEG, BMP), sound 
 
 
 def _of_archive(path: str) -> Kind:
-    """Images are uint8 or have four axes; three axes of other numbers are signals."""
+    """The kind of an `.npz`: images are uint8 or have four axes; three axes of other numbers are signals."""
     arrays = read_npz(path, ("x_train", "x")).arrays
     x = arrays.get("x_train", arrays.get("x"))
     if x is None:
@@ -141,7 +141,10 @@ def _of_folder(path: str, folder: Path) -> Found:
 
 
 def _files(folder: Path) -> tuple[list[str], list[str], list[str]]:
-    """Names below its folders, and in itself, but lists and hidden files; then those in it that lie beside folders."""
+    """Names of known files below the folder's folders, else names of known files in it; last, the other names.
+
+    Lists of files and hidden files are left out.
+    """
     below: list[str] = []
     here: list[str] = []
     for above, folders, names in os.walk(folder):
@@ -164,6 +167,6 @@ def _nothing(names: list[str]) -> str:
 
 
 def is_signal_a_line(path: str) -> bool:
-    """Whether a CSV has no header and lines as long as signals: NanoEdge's layout."""
+    """Whether a CSV has a signal on each line and no header, the layout of NanoEdge."""
     file = opened(path)
     return not file.has_header and len(file.names) >= _COLUMNS_OF_A_SIGNAL

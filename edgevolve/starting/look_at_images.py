@@ -14,14 +14,14 @@ from edgevolve.starting.reading import SKIPPED, Reading, Wishes, check_classes, 
 
 _MOST_LOOKED_AT = 2000
 _LARGEST_SIDE = 96
-"""Pixels; microcontrollers seldom work on more, as in the Visual Wake Words of MLPerf Tiny."""
+"""In pixels; microcontrollers seldom use more (96 in the Visual Wake Words of MLPerf Tiny)."""
 _SMALLEST_SIDE = 8
 _SHARE_OF_ARENA = 0.25
-"""So much of the arena the input may take: what the first layer gives takes at least as much."""
+"""The input may take this share of the arena, as the output of the first layer takes at least as much."""
 
 
 def images(path: str, arena_bytes: int, wishes: Wishes) -> Reading:
-    """A folder with one folder for each class. Raises `DataError`."""
+    """Choose the reading of a folder with one folder for each class. Raises `DataError`."""
     unreadable = Unreadable(wishes.skip_unreadable)
     listing = listed(path, IMAGE_SUFFIXES, None, unreadable)
     check_classes(path, listing)
@@ -42,7 +42,7 @@ def images(path: str, arena_bytes: int, wishes: Wishes) -> Reading:
 
 
 def archive(path: str) -> Reading:
-    """An `.npz` of images. Raises `DataError`."""
+    """Choose the reading of an `.npz` of images. Raises `DataError`."""
     data = NpzImages(path)
     height, width, channels = data.input_shape
     kind = "colour" if channels == 3 else "grey" if channels == 1 else f"{channels} channels"
@@ -50,7 +50,7 @@ def archive(path: str) -> Reading:
 
 
 def _headers(files: tuple[Place, ...], unreadable: Unreadable) -> tuple[Counter[tuple[int, int]], int]:
-    """How many images have which size, and how many have colour; of very many files a part, evenly spread."""
+    """The number of images by size (height, width), and of images in colour; of very many files, an even sample."""
     number = min(len(files), _MOST_LOOKED_AT)
     sizes: Counter[tuple[int, int]] = Counter()
     coloured = 0
@@ -63,7 +63,7 @@ def _headers(files: tuple[Place, ...], unreadable: Unreadable) -> tuple[Counter[
 
 
 def _size(sizes: Counter[tuple[int, int]], channels: int, arena_bytes: int) -> tuple[tuple[int, int], str]:
-    """The usual size where it is small enough, else the largest of its shape that the board and 96 pixels allow."""
+    """The usual size, scaled down to what the board and 96 pixels allow; and the reason in words."""
     (height, width), number = sizes.most_common(1)[0]
     if number < sizes.total() / 2:  # of many sizes the median
         height, width = (int(np.median(sorted(side[axis] for side in sizes.elements()))) for axis in (0, 1))

@@ -21,10 +21,10 @@ from edgevolve.starting.reading import SKIPPED, Reading, Wishes, check_classes, 
 
 _MOST_LOOKED_AT = 300
 _LONGEST_WHOLE = 256
-"""Steps; recordings of one length up to this are examples as they are."""
+"""In steps; recordings of equal length up to this are not cut into windows."""
 _WINDOWS = (32, 64, 128, 256)
 _SECONDS = 2.0
-"""A window of movement or vibration, as in most published studies of wearable sensors."""
+"""The length of a window of movement or vibration, as in most published studies of wearable sensors."""
 _UNKNOWN_RATE = 64
 _NEARLY_NONE = 0.05
 _OTHER_RATE = 0.05
@@ -32,7 +32,7 @@ _FLOAT_BYTES = 4
 
 
 def recordings_in_files(path: str, wishes: Wishes) -> Reading:
-    """CSV or `.npy` files in folders. Raises `DataError`."""
+    """Choose the reading of CSV or `.npy` files in folders. Raises `DataError`."""
     unreadable = Unreadable(wishes.skip_unreadable)
     listing = listed(path, SENSOR_SUFFIXES, None, unreadable)
     check_classes(path, listing)
@@ -55,7 +55,7 @@ def recordings_in_files(path: str, wishes: Wishes) -> Reading:
 
 
 def recordings_in_one_file(path: str, wishes: Wishes) -> Reading:
-    """A `.ts` file, an `.npz` or a CSV with time. Raises `DataError`."""
+    """Choose the reading of a `.ts` file, an `.npz` or a CSV with time. Raises `DataError`."""
     label: dict[str, Any] = {} if wishes.label is None else {"label": wishes.label}
     lengths = SensorTable(path, **label).lengths()
     if not lengths:
@@ -75,7 +75,7 @@ def _reading(data: SensorFolder | SensorTable, what: str, why: Mapping[str, str]
 
 
 def _windowing(lengths: Sequence[int], rates: Counter[float]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Whole recordings where they are alike and short; else windows of some two seconds."""
+    """Settings and reasons: whole recordings if they are short and equally long, else windows of about two seconds."""
     settings: dict[str, Any] = {}
     why: dict[str, str] = {}
     if len(set(lengths)) == 1 and lengths[0] <= _LONGEST_WHOLE:
@@ -96,7 +96,7 @@ def _windowing(lengths: Sequence[int], rates: Counter[float]) -> tuple[dict[str,
 
 
 def _lengths(path: str, listing: Listing, unreadable: Unreadable) -> tuple[list[int], Counter[float]]:
-    """Steps and rates of the files; of very many of a part, evenly spread."""
+    """Numbers of steps and rates in Hz of the files; of very many files, an even sample."""
     number = min(len(listing.files), _MOST_LOOKED_AT)
     lengths: list[int] = []
     rates: Counter[float] = Counter()
@@ -113,7 +113,7 @@ def _lengths(path: str, listing: Listing, unreadable: Unreadable) -> tuple[list[
                 rates[rate] += 1
         except DataError as error:
             unreadable(file, str(error).removeprefix(f"{shown(file)}: "))
-        except Exception as error:  # NumPy raises several kinds for what is no array
+        except Exception as error:  # NumPy raises several classes for files that are no arrays
             unreadable(file, f"is not an array ({' '.join(str(error).split())[:100]})")
     if not lengths:
         raise DataError(f"{shown(path)}: no recording can be read: {unreadable.seen[0]}")
@@ -131,7 +131,7 @@ def _steps(path: str) -> tuple[int, float | None]:
 
 
 def _rates(path: str) -> Counter[float]:
-    """The rate of a CSV by its first rows; nothing of other files."""
+    """The rate in Hz of a CSV, by its first rows; empty for other files."""
     if Path(path).suffix.lower() not in (".csv", ".tsv", ".txt"):
         return Counter()
     table = opened(path)
@@ -145,7 +145,7 @@ def _rates(path: str) -> Counter[float]:
 
 
 def _axes(path: str) -> tuple[int, str]:
-    """How many axes alternate on a line: the number at which neighbours of one axis differ least."""
+    """How many axes alternate on a line, the number at which neighbours of an axis differ least; and the reason."""
     table = opened(path)
     lines = table.array(table.names)
     possible = [axes for axes in (1, 2, 3, 6, 9) if lines.shape[1] % axes == 0]

@@ -18,16 +18,16 @@ _MOST_LOOKED_AT = 2000
 _HIGHEST_RATE = 16_000
 _SECONDS = (0.5, 1.0, 1.5, 2.0, 3.0)
 _CLIP = 1.0
-"""Seconds of a clip of files that are longer than any of these."""
+"""The length of clips in seconds, if files are longer than all of `_SECONDS`."""
 _NEARLY_ALL = 0.95
 _SAME = 1.01
-"""A file that is longer by less than this factor is cut."""
+"""A file up to this factor longer than a clip counts as one clip."""
 _BANDS = (40, 32, 24, 16)
 _COEFFICIENTS = 10
 
 
 def sound(path: str, wishes: Wishes) -> Reading:
-    """WAV files as MFCC. Raises `DataError`."""
+    """Choose the reading of WAV files, with MFCC as features. Raises `DataError`."""
     unreadable = Unreadable(wishes.skip_unreadable)
     listing = listed(path, AUDIO_SUFFIXES, None, unreadable)
     check_classes(path, listing)
@@ -50,7 +50,7 @@ def sound(path: str, wishes: Wishes) -> Reading:
 
 
 def _settings(path: str, listing: Listing, unreadable: Unreadable) -> tuple[dict[str, Any], dict[str, str], str]:
-    """Length, rate and channels by what the files are; their reasons, and what was seen in words."""
+    """Length, rate and channels that suit the files; the reasons of each; and a line on the files."""
     number = min(len(listing.files), _MOST_LOOKED_AT)
     rates: Counter[int] = Counter()
     seconds: list[float] = []
@@ -81,7 +81,7 @@ def _settings(path: str, listing: Listing, unreadable: Unreadable) -> tuple[dict
 
 
 def _length(seconds: list[float], why: dict[str, str]) -> dict[str, Any]:
-    """The shortest clip that holds nearly every file; longer files are cut into clips, one after the other."""
+    """The shortest length of clips that holds nearly every file; if none does, files are cut into successive clips."""
     most = float(np.quantile(seconds, _NEARLY_ALL))
     for length in _SECONDS:
         if most <= length * _SAME:

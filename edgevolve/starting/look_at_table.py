@@ -14,16 +14,16 @@ _LABELS = (
     *("label", "target", "class", "diagnosis", "species", "outcome", "category", "activity", "quality", "y"),
     *("labels", "targets", "classes", "result", "output", "type"),
 )
-"""What people name the column to predict, in lower case, in the order of preference."""
+"""Usual names of the column to predict, in lower case, in the order of preference."""
 _GROUPS = (*GROUPS, "patient", "patient_id", "subject_id", "session_id", "user_id")
 _NUMBERS = ("id", "index", "row", "no", "number", "unnamed: 0", "rowid")
 _MOST_WORDS = 0.5
 _MOST_CLASSES = 30
-"""A column of more different whole numbers holds values."""
+"""A column with more different whole numbers holds values."""
 
 
 def table(path: str, wishes: Wishes) -> Reading:
-    """Raises `DataError` if it cannot tell the column to predict."""
+    """Choose the reading of a table. Raises `DataError` if the column to predict cannot be told."""
     file = opened(path)
     if not file.has_header and wishes.label is None:
         raise DataError(f"{shown(path)}: its first line names no columns; add one, or say --label 'column 5'")
@@ -54,7 +54,7 @@ def table(path: str, wishes: Wishes) -> Reading:
 
 
 class _Kinds:
-    """What the columns hold, by one look at all rows."""
+    """The kind of each column, from one pass over all rows."""
 
     def __init__(self, file: CsvFile) -> None:
         words: dict[str, set[str]] = {name: set() for name in file.names}
@@ -81,20 +81,20 @@ class _Kinds:
         self.different = {name: len(different) for name, different in words.items()}
 
     def is_value(self, name: str) -> bool:
-        """Whether it holds numbers that are no classes."""
+        """Whether the column holds numbers that are not classes."""
         return self.numeric[name] and (not self.whole[name] or self.different[name] > _MOST_CLASSES)
 
     def may_be_label(self, name: str) -> bool:
-        """Whether it holds words or few whole numbers that come back."""
+        """Whether the column holds words or few different whole numbers, each in five rows on average."""
         few = 2 <= self.different[name] <= min(_MOST_CLASSES, max(2, self.rows / 5))
         return few and (not self.numeric[name] or self.whole[name])
 
     def comes_back(self, name: str) -> bool:
-        """Whether each value occurs in several rows, and there are enough different values for three splits."""
+        """Whether values occur in two rows or more on average, and are enough for three splits."""
         return 3 <= self.different[name] <= self.rows / 2
 
     def is_of_rows(self, name: str) -> bool:
-        """Whether it counts the rows, has a name that says so, or holds words of which most rows have their own."""
+        """Whether the column identifies rows: it numbers them, or holds words that differ in most rows."""
         if self.numbers[name] < self.rows / 2:
             return self.different[name] > max(_MOST_WORDS * self.rows, 2)
         own = self.different[name] == self.rows > 10

@@ -1,4 +1,4 @@
-"""From what was seen to a search: space, bounds, training, strategy and budget, each with its reason."""
+"""Plans a search for data: space, bounds, training, strategy and budget, each with its reason."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,22 +20,22 @@ from search_algorithms import NSGA3, Constraint, Objective, Problem, Screened, a
 from search_space import CnnSpace, MlpSpace, MobileSpace, SearchSpace
 
 CANDIDATES = 40
-"""So many networks are to be trained in the time there is."""
+"""The number of networks that should be trained within the time."""
 _MACS_A_SECOND = 2e9
-"""Multiply-accumulates of training, forwards and backwards, of small networks that a core does in a second: assumed."""
+"""Multiply-accumulates that a core does in a second when it trains small networks: an assumption."""
 _PASSES = 3
-"""Training takes the multiply-accumulates of one inference so many times an example."""
+"""A training step on an example costs this many inferences (forwards and backwards)."""
 _FEW = 500
-"""Fewer examples have smaller batches and, of signals, one more augmentation."""
+"""With fewer training examples batches are smaller and signals get one more augmentation."""
 _STEPS, _EPOCHS = 600, (4, 60)
 _FEWEST_MACS = 20_000
 _FINAL = 20
-"""The one that is exported is trained again so many times as long."""
+"""The network to be exported is trained again for this many times as many epochs."""
 _LARGE_SIDE = 64
 _MOST_FLASH = 12_000
 _IMBALANCED = 10
 _WORTH_A_BOUND = 0.01
-"""What takes a smaller share of the arena is not counted."""
+"""Raw input that takes a smaller share of the arena needs no bound."""
 _BEGUN_BLOCKS, _FEWEST_FILTERS = (3, 2, 1), 8
 _FEWEST_VALIDATION, _LARGER_SHARE = 30, 0.3
 _SAMPLES, _PATIENCE_S = 200, 20.0
@@ -45,7 +45,7 @@ _SAMPLES, _PATIENCE_S = 200, 20.0
 class Plan:
     """A complete search: its configuration, the reason of each field, and notes on the data.
 
-    `problem` is without the bounds that the board adds; `feasible` is the share of random networks within all.
+    `problem` lacks the bounds that the board adds; `feasible` is the share of random networks within all bounds.
     """
 
     reading: Reading
@@ -58,15 +58,15 @@ class Plan:
 
     @property
     def final_epochs(self) -> int:
-        """The epochs for the final training of the best."""
+        """The epochs of the final training."""
         return _FINAL * self.config.training.epochs
 
 
 def planned(reading: Reading, board: str, minutes: float, cores: int) -> Plan:
-    """Choose everything that is not about reading the data. Loads the data once.
+    """Choose everything but the reading of the data, for `cores` cores; loads the data.
 
-    Raises `DataError` for data that cannot be trained on, `PredictorError` for an unknown board and `ConfigError` where
-    no network fits.
+    Raises `DataError` for data that cannot be trained on, `PredictorError` for an unknown board and `ConfigError` if no
+    network fits.
     """
     on = board_of(board)
     with by_options():
@@ -97,7 +97,7 @@ def planned(reading: Reading, board: str, minutes: float, cores: int) -> Plan:
 
 
 def _validated(reading: Reading, splits: Splits) -> tuple[Reading, Splits]:
-    """With a larger validation split where the usual share is a handful of examples, by which no network is chosen."""
+    """The reading and splits, with a larger share for validation if the usual one is too few examples to compare by."""
     inner: Any = reading.data.data if isinstance(reading.data, Features) else reading.data
     if len(splits.validation) >= _FEWEST_VALIDATION or not hasattr(inner, "validation_fraction"):
         return reading, splits
@@ -114,7 +114,7 @@ def _validated(reading: Reading, splits: Splits) -> tuple[Reading, Splits]:
 
 
 def _begun(config: SearchConfig, why: dict[str, str]) -> SearchConfig:
-    """With networks of known good shape to begin with: the deepest and widest that keeps the bounds, and half of it."""
+    """The configuration with start networks like DS-CNN: the deepest and widest within the bounds, and half as wide."""
     space = config.space
     if not isinstance(space, CnnSpace) or space.max_blocks <= max(_BEGUN_BLOCKS):
         return config
@@ -148,7 +148,7 @@ def _training(data: DataSet, splits: Splits, why: dict[str, str]) -> TrainingSet
 
 
 def _most_macs(splits: Splits, epochs: int, minutes: float, cores: int) -> int:
-    """Of a network that trains in its share of the time, to two digits."""
+    """The most multiply-accumulates of a network that trains in its share of the time, to two digits."""
     seconds = minutes * 60 * cores / CANDIDATES
     macs = max(seconds * _MACS_A_SECOND / (_PASSES * epochs * len(splits.train)), _FEWEST_MACS)
     return int(float(f"{macs:.1e}"))
@@ -189,7 +189,7 @@ def _main(reading: Reading, splits: Splits, why: dict[str, str]) -> Objective:
 
 
 def _spaces(data: DataSet) -> list[tuple[SearchSpace[Any], str]]:
-    """Spaces, the largest first, each with its reason; a smaller one counts where nothing of the larger one fits."""
+    """Spaces, the largest first, each with its reason; a smaller one is used if nothing in the larger ones fits."""
     shape = tuple(data.input_shape)
     target = target_of(data)
     ends: dict[str, Any] = {"classes": target.number} if isinstance(target, Classes) else {"outputs": target.outputs}

@@ -1,4 +1,4 @@
-"""How to read the data: the reader with its settings, and the reason of each setting."""
+"""A way of reading data: the reader with its settings, and the reason of each setting."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ from edgevolve.data.unreadable import shown
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A data set; what was seen, in a line; and the reason of each setting, by its name.
+    """A data set, a line on what was seen, and the reason of each setting by its name.
 
-    `raw_bytes` is the RAM that a device needs for what it reads, where the arena's metric does not count it, as it does
-    for `Features`.
+    `raw_bytes` is the RAM that the device needs for raw input, if the arena's metric does not count it (for `Features`
+    it does).
     """
 
     data: DataSet
@@ -26,24 +26,24 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """The user's options: a column to predict, and whether files that cannot be read may be left out."""
+    """The user's options: the column to predict, and whether unreadable files may be left out."""
 
     label: str | None = None
     skip_unreadable: bool = False
 
     @property
     def reading(self) -> dict[str, Any]:
-        """The same as settings of a reader."""
+        """The options that are settings of every reader."""
         return {"skip_unreadable": True} if self.skip_unreadable else {}
 
 
 SKIPPED = "from --skip-unreadable; `edgevolve check` lists what is left out"
 _MOST_CLASSES = 0.5
-"""Where more classes than such a share of the files are seen, their names are no classes."""
+"""With more classes than this share of the files, the names are not taken for classes."""
 
 
 def check_classes(path: str, listing: Listing) -> None:
-    """Raise `DataError` where nearly every file would be a class of its own: no label can be seen."""
+    """Raise `DataError` if the names give more than half as many classes as files, and so are no labels."""
     if len(listing.classes) > _MOST_CLASSES * len(listing.files):
         raise DataError(
             f"{shown(path)}: cannot tell the labels of {len(listing.files)} files such as "
@@ -59,7 +59,7 @@ def classes_in_words(names: Sequence[str]) -> str:
 
 @contextmanager
 def by_options() -> Iterator[None]:
-    """Messages of readers name their settings; this replaces them by the options of the command line."""
+    """Replace readers' settings in messages of `DataError` by options of the command line."""
     try:
         yield
     except DataError as error:

@@ -1,11 +1,11 @@
-"""Kits that try an object of your own as the project tries its own.
+"""Kits that test an object of your own as the project tests its own.
 
     from edgevolve.testing import check_space
     def test_my_space(): check_space(MySpace((8, 8, 1), 10))
 
-There is a kit for spaces, algorithms, data sets, targets, front ends, stages of training, tasks and evaluators. Each
-`check_...` runs a list of checks, and raises `AssertionError` where a promise is broken. The lists are public, so that
-a test can run check by check.
+There are kits for spaces, algorithms, data sets, targets, front ends, stages of training, tasks and evaluators. Each
+`check_...` runs a list of checks and raises `AssertionError` for a broken promise. The lists are public, so that a test
+can run single checks.
 """
 
 from edgevolve.testing.algorithms import ALGORITHM_CHECKS, check_algorithm

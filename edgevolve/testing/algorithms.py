@@ -25,7 +25,7 @@ Space = SearchSpace[Any]
 Call = tuple[Candidate, Outcome | None]
 
 PROBLEM = Problem([minimise("error"), minimise("macs")], [at_most("error", 0.1, soft=True), at_most("macs", 10_000)])
-"""Two objectives, a soft and a hard bound."""
+"""A problem with two objectives, a soft bound and a hard bound."""
 
 _SPACES: tuple[Space, Space] = (CnnSpace((8, 8, 1), 10), MlpSpace((4, 4, 1), 2))
 
@@ -37,7 +37,7 @@ def check_algorithm(strategy: Strategy) -> None:
 
 
 def the_same_calls_give_the_same_asks(strategy: Strategy) -> None:
-    """Asking is a function of seed, number and outcomes, in whatever order these come."""
+    """Proposals follow from the seed and the calls made, whatever the order of outcomes."""
     for space in _SPACES:
         for order in range(3):
             first, _ = play(_start(strategy, space), space, 60, order)
@@ -46,13 +46,13 @@ def the_same_calls_give_the_same_asks(strategy: Strategy) -> None:
 
 
 def another_seed_gives_other_asks(strategy: Strategy) -> None:
-    """The seed counts."""
+    """Two seeds give two series of proposals."""
     space = _SPACES[0]
     assert play(_start(strategy, space, 1), space, 20, 0)[0] != play(_start(strategy, space, 2), space, 20, 0)[0]
 
 
 def an_algorithm_rebuilt_from_the_calls_goes_on_as_if_nothing_had_been(strategy: Strategy) -> None:
-    """`asked` and `tell` alone rebuild its state, as resuming does."""
+    """Calls of `asked` and `tell` are enough to rebuild its state, as when a run is resumed."""
     space = _SPACES[0]
     asks, calls = play(_start(strategy, space), space, 60, 3)
     for cut in (0, 1, 7, 23, len(asks) - 1):
@@ -70,7 +70,7 @@ def an_algorithm_rebuilt_from_the_calls_goes_on_as_if_nothing_had_been(strategy:
 
 
 def parents_are_candidates_that_were_asked_before(strategy: Strategy) -> None:
-    """Every proposal says whose child it is, and what changed."""
+    """Every proposal names its parents, if any, and what changed."""
     asks, _ = play(_start(strategy, _SPACES[0]), _SPACES[0], 80, 2)
     for number, proposal in enumerate(asks):
         assert all(0 <= parent < number for parent in proposal.parents)
@@ -78,7 +78,7 @@ def parents_are_candidates_that_were_asked_before(strategy: Strategy) -> None:
 
 
 def nothing_but_failures_and_rejections_is_survived(strategy: Strategy) -> None:
-    """It goes on asking."""
+    """The algorithm goes on proposing when no candidate completes."""
     algorithm = _start(strategy, _SPACES[1], 0)
     for number in range(50):
         proposal = algorithm.ask(number)
@@ -95,13 +95,13 @@ ALGORITHM_CHECKS: tuple[Callable[[Strategy], None], ...] = (
     parents_are_candidates_that_were_asked_before,
     nothing_but_failures_and_rejections_is_survived,
 )
-"""Each takes the settings of an algorithm, which should ask its models after a few founders to be quick."""
+"""The checks; each takes a strategy. Set few founders, so that checks also reach the model soon."""
 
 
 def play(
     algorithm: SearchAlgorithm, space: Space, number_of_asks: int, order_seed: int, lag: int = 4
 ) -> tuple[list[Proposal], list[Call]]:
-    """Ask and tell with up to `lag` candidates in flight, outcomes in a random order: (proposals, calls made)."""
+    """Ask and tell with up to `lag` candidates in flight and outcomes in a random order; (proposals, calls made)."""
     rng = np.random.default_rng(order_seed)
     asks: list[Proposal] = []
     calls: list[Call] = []
@@ -125,7 +125,7 @@ def play(
 
 
 def outcome_of(candidate: Candidate, space: Space) -> Outcome:
-    """Every kind of outcome, as a function of the candidate alone."""
+    """An outcome of any kind, as a function of the candidate alone."""
     dice = np.random.default_rng([7, candidate.number]).random()
     macs = float(sum(node.macs for node in space.graph(candidate.genotype).nodes))
     if dice < 0.1:
@@ -141,5 +141,5 @@ def _start(strategy: Strategy, space: Space, seed: int = 1) -> SearchAlgorithm:
 
 
 def _unmeasured(genotype: Any) -> Metrics:
-    """Nothing is known of a genotype before training."""
+    """No metrics: none is known before training."""
     return {}

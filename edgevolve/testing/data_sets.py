@@ -14,7 +14,7 @@ def check_data_set(data: DataSet) -> None:
 
 
 def what_is_known_before_loading_is_what_is_loaded(data: DataSet) -> None:
-    """It keeps the protocol, and its splits have the shape that it says."""
+    """The data set keeps the protocol, and its splits have the shape that it declares."""
     assert isinstance(data, DataSet)
     for part in _parts(data):
         assert tuple(part.x.shape[1:]) == tuple(data.input_shape)
@@ -22,18 +22,18 @@ def what_is_known_before_loading_is_what_is_loaded(data: DataSet) -> None:
 
 
 def loading_again_gives_the_same_rows(data: DataSet) -> None:
-    """Nothing but the data set itself decides how it is divided."""
+    """The division into splits follows from the data set alone."""
     assert fingerprint(data.load()) == fingerprint(data.load())
 
 
 def training_and_validation_are_not_empty(data: DataSet) -> None:
-    """The test split may be."""
+    """Training and validation have examples; the test split may be empty."""
     splits = data.load()
     assert len(splits.train) > 0 and len(splits.validation) > 0
 
 
 def rows_on_demand_are_the_rows(data: DataSet) -> None:
-    """`x[numbers]` and `y[numbers]` are those rows of the whole, in that order."""
+    """`x[numbers]` and `y[numbers]` are the rows `numbers` of the whole, in that order."""
     for part in _parts(data):
         numbers = np.random.default_rng(0).integers(0, max(1, len(part)), min(len(part), 16))
         assert np.array_equal(part.x[numbers], np.stack([part.x[[n]][0] for n in numbers]))
@@ -60,7 +60,7 @@ DATA_SET_CHECKS: tuple[Callable[[DataSet], None], ...] = (
     a_network_is_fed_numbers,
     no_group_is_in_two_splits,
 )
-"""Each loads the data set anew."""
+"""The checks; each loads the data set anew."""
 
 
 def _parts(data: DataSet) -> list[Split]:

@@ -23,7 +23,7 @@ def check_target(target: Target, split: Split) -> None:
 
 
 def it_travels_to_workers_and_into_the_journal(target: Target, split: Split) -> None:
-    """By value, and as JSON."""
+    """The fitted target can be pickled, and its constants are JSON."""
     fitted = _fitted(target, split)
     assert isinstance(target, Target)
     assert pickle.loads(pickle.dumps(fitted)) == fitted
@@ -31,7 +31,7 @@ def it_travels_to_workers_and_into_the_journal(target: Target, split: Split) -> 
 
 
 def its_constants_are_those_of_the_training_split(target: Target, split: Split) -> None:
-    """Fitted again they are the same; what it gives and is scored by stays."""
+    """Fitting again gives the same constants, and fitting changes no outputs, metrics or loss."""
     fitted = _fitted(target, split)
     again = target.fitted(split)
     assert again.constants() == fitted.constants()
@@ -39,7 +39,7 @@ def its_constants_are_those_of_the_training_split(target: Target, split: Split) 
 
 
 def its_score_has_every_metric(target: Target, split: Split) -> None:
-    """Each once, a finite number, known only after training."""
+    """`score` gives each metric of the target, as a finite number; metrics are marked as learned."""
     names = [metric.name for metric in target.metrics]
     assert names and len(names) == len(set(names))
     assert all(isinstance(metric, Metric) and metric.learned for metric in target.metrics)
@@ -51,7 +51,7 @@ def its_score_has_every_metric(target: Target, split: Split) -> None:
 
 
 def right_answers_are_better_than_none(target: Target, split: Split) -> None:
-    """The loss is lower, and no metric is worse in its own direction; the first is better."""
+    """Right answers have a lower loss and no worse metric than equal ones; with labels the first metric is better."""
     fitted = _fitted(target, split)
     right, silent = _right(fitted, split), _silent(fitted, split)
     assert fitted.mean_loss(right, split) < fitted.mean_loss(silent, split)
@@ -64,7 +64,7 @@ def right_answers_are_better_than_none(target: Target, split: Split) -> None:
 
 
 def the_order_of_examples_does_not_count(target: Target, split: Split) -> None:
-    """Scores and loss are sums over examples."""
+    """Scores and loss do not depend on the order of the examples."""
     fitted = _fitted(target, split)
     outputs = np.random.default_rng(0).normal(size=(len(split), target.outputs)).astype(np.float32)
     turned = np.arange(len(split))[::-1]
@@ -75,7 +75,7 @@ def the_order_of_examples_does_not_count(target: Target, split: Split) -> None:
 
 
 def training_makes_its_mean_loss_small(target: Target, split: Split) -> None:
-    """The loss of a training step without smoothing is `mean_loss`, to single precision."""
+    """The loss of a training step without smoothing equals `mean_loss` within single precision."""
     import tensorflow as tf
 
     from edgevolve.training import TrainingSettings
@@ -106,12 +106,12 @@ def _fitted(target: Target, split: Split) -> Target:
 
 
 def _silent(target: Target, split: Split) -> NDArray[np.float32]:
-    """Outputs of a network that says the same of every example."""
+    """Outputs of a network that gives the same answer for every example."""
     return np.zeros((len(split), target.outputs), np.float32)
 
 
 def _right(target: Target, split: Split) -> NDArray[np.float32]:
-    """Outputs of a network that answers rightly."""
+    """Outputs of a network that answers correctly."""
     answers = target.answers(split.y[:])
     if answers is None:
         return as_float(split.x[:]).reshape(len(split), target.outputs)

@@ -20,7 +20,7 @@ MakeEvaluator = Callable[["Pretended", Splits], Evaluator]
 
 @dataclass(frozen=True)
 class Pretended:
-    """A task that takes no time: its error follows from the seed, and every fourth job fails."""
+    """A task that takes no time; its error follows from the seed, and every fourth job fails."""
 
     metric_names = ("error",)
 
@@ -28,7 +28,7 @@ class Pretended:
         """Nothing to prepare."""
 
     def __call__(self, job: Job, splits: Splits) -> Outcome:
-        """Fail, or give metrics, a curve and weights: what was prepared and the checkpoint, where there are any."""
+        """Fail, or return metrics, a curve and weights, with the shared arrays and the checkpoint if there are any."""
         if job.number % 4 == 3:
             raise ValueError("on purpose")
         error = float(np.random.default_rng(job.seed).random())
@@ -49,7 +49,7 @@ def check_evaluator(make: MakeEvaluator) -> None:
 
 
 def every_job_ends_exactly_once(evaluator: Evaluator) -> None:
-    """None is lost, none comes twice."""
+    """Each job has one result: none is lost, none comes twice."""
     assert sorted(result.number for result in _collect(evaluator, range(12))) == list(range(12))
 
 
@@ -61,14 +61,14 @@ def a_failure_is_a_result_and_the_evaluator_goes_on(evaluator: Evaluator) -> Non
 
 
 def the_outcome_follows_from_the_job_alone(evaluator: Evaluator) -> None:
-    """Whatever ran before it, and on whichever worker."""
+    """The outcome depends neither on earlier jobs nor on the worker."""
     orders = (range(3), range(2, -1, -1))
     first, again = ({r.number: r.outcome for r in _collect(evaluator, numbers)} for numbers in orders)
     assert first == again
 
 
 def metrics_known_before_are_among_those_of_the_outcome(evaluator: Evaluator) -> None:
-    """The job's own metrics, the task's, curves and weights."""
+    """An outcome has the job's own metrics, the task's metrics, curves and weights."""
     (result,) = _collect(evaluator, [1])
     outcome = result.outcome
     assert isinstance(outcome, Completed) and outcome.weights is not None
@@ -79,7 +79,7 @@ def metrics_known_before_are_among_those_of_the_outcome(evaluator: Evaluator) ->
 
 
 def times_and_worker_are_given(evaluator: Evaluator) -> None:
-    """By the evaluator's own clock."""
+    """A result names its worker and its times by the evaluator's own clock."""
     before = evaluator.now()
     (result,) = _collect(evaluator, [2])
     assert before <= result.started <= result.ended <= evaluator.now()
@@ -88,7 +88,7 @@ def times_and_worker_are_given(evaluator: Evaluator) -> None:
 
 
 def what_is_shared_is_in_every_later_job(evaluator: Evaluator) -> None:
-    """Until something else is shared."""
+    """Shared arrays reach every job until something else is shared."""
     evaluator.share({"w": np.arange(3.0)})
     shared = _collect(evaluator, [4, 5])
     evaluator.share(None)
@@ -100,14 +100,14 @@ def what_is_shared_is_in_every_later_job(evaluator: Evaluator) -> None:
 
 
 def a_checkpoint_reaches_its_job(evaluator: Evaluator) -> None:
-    """As it was."""
+    """The task gets the checkpoint of its job unchanged."""
     (result,) = _collect(evaluator, [8], checkpoint={"w": np.array([0.25])})
     assert isinstance(result.outcome, Completed) and result.outcome.weights is not None
     assert result.outcome.weights["checkpoint"].tolist() == [0.25]
 
 
 def what_is_withdrawn_never_ends_and_may_come_again(evaluator: Evaluator) -> None:
-    """A job that waits for a worker is taken back; all others end."""
+    """Withdrawn jobs, which waited for a worker, have no result; all others end."""
     numbers = set(range(10, 10 + evaluator.capacity))
     for number in numbers:
         evaluator.submit(_job(number))
@@ -124,14 +124,14 @@ def what_is_withdrawn_never_ends_and_may_come_again(evaluator: Evaluator) -> Non
 
 
 def waiting_for_nothing_ends_with_the_time_given(evaluator: Evaluator) -> None:
-    """It neither blocks nor raises."""
+    """With no job submitted, `wait` returns nothing within its time-out."""
     began = time.monotonic()
     assert list(evaluator.wait(timeout_s=0.2)) == []
     assert time.monotonic() - began < 10
 
 
 def capacity_is_at_least_one_job_a_worker(evaluator: Evaluator) -> None:
-    """No worker has to be idle."""
+    """The evaluator takes at least as many jobs as it has workers."""
     assert evaluator.capacity >= evaluator.workers >= 1
 
 
@@ -147,7 +147,7 @@ EVALUATOR_CHECKS: tuple[Callable[[Evaluator], None], ...] = (
     waiting_for_nothing_ends_with_the_time_given,
     capacity_is_at_least_one_job_a_worker,
 )
-"""Each takes an evaluator that is free."""
+"""The checks; each takes an evaluator without unfinished jobs."""
 
 
 def _job(number: int) -> Job:
@@ -157,7 +157,7 @@ def _job(number: int) -> Job:
 
 
 def _collect(evaluator: Evaluator, numbers: Iterable[int], checkpoint: Arrays | None = None) -> Sequence[JobResult]:
-    """Submit as the loop does, and wait for everything."""
+    """Submit the jobs `numbers` as the loop does, and wait for all results."""
     waiting = list(numbers)
     wanted, results = len(waiting), list[JobResult]()
     until = time.monotonic() + _PATIENCE_S

@@ -48,7 +48,7 @@ def equal_seeds_give_equal_results(space: Space, seed: int) -> None:
 
 
 def a_graph_takes_the_input_and_gives_the_outputs(space: Space, seed: int) -> None:
-    """One input of the space's shape, one row of outputs, no operator without a reader, the same graph each time."""
+    """A graph has one input of the space's shape, one row of outputs and no unread operator, and is always the same."""
     genotype, _ = _drawn(space, seed)
     graph = space.graph(genotype)
     taken = space.network_shape(genotype) if isinstance(space, WithFrontEnd) else space.input_shape
@@ -61,7 +61,7 @@ def a_graph_takes_the_input_and_gives_the_outputs(space: Space, seed: int) -> No
 
 
 def a_recipe_is_json_and_follows_from_the_genotype(space: Space, seed: int) -> None:
-    """Of a space that has recipes; another's is empty."""
+    """A recipe is JSON and always the same; that of a space without recipes is empty."""
     genotype = space.sample(np.random.default_rng(seed))
     recipe = recipe_of(space, genotype)
     assert json.loads(json.dumps(recipe, allow_nan=False)) == recipe == recipe_of(space, genotype)
@@ -79,7 +79,7 @@ def a_mutation_has_another_phenotype_and_leaves_its_parent_as_it_was(space: Spac
 
 
 def every_neighbour_is_in_bounds_builds_and_differs_from_its_parent(space: Space, seed: int) -> None:
-    """Neighbours are genotypes of the space."""
+    """Neighbours differ from their parent, are read back from JSON and build graphs."""
     parent, rng = _drawn(space, seed)
     children = list(space.neighbours(parent, rng))
     assert children
@@ -90,14 +90,14 @@ def every_neighbour_is_in_bounds_builds_and_differs_from_its_parent(space: Space
 
 
 def a_mutation_is_a_neighbour(space: Space, seed: int) -> None:
-    """`mutate` takes one step."""
+    """`mutate` gives one of the genotypes of `neighbours`."""
     parent, rng = _drawn(space, seed)
     child = space.mutate(parent, copy.deepcopy(rng))
     assert child in list(space.neighbours(parent, rng))
 
 
 def a_crossover_is_in_bounds_builds_and_edits_no_parent(space: Space, seed: int) -> None:
-    """A child of two equal parents equals them."""
+    """A child is a genotype of the space, and equals two equal parents; parents are not edited."""
     a, rng = _drawn(space, seed)
     b = space.sample(rng)
     before = space.to_json(a), space.to_json(b)
@@ -109,7 +109,7 @@ def a_crossover_is_in_bounds_builds_and_edits_no_parent(space: Space, seed: int)
 
 
 def genotypes_survive_json_exactly(space: Space, seed: int) -> None:
-    """`from_json` gives back what `to_json` took."""
+    """`from_json` restores the genotype that `to_json` wrote."""
     genotype, _ = _drawn(space, seed)
     text = json.dumps(space.to_json(genotype), allow_nan=False)
     back = space.from_json(json.loads(text))
@@ -118,7 +118,7 @@ def genotypes_survive_json_exactly(space: Space, seed: int) -> None:
 
 
 def encodings_have_one_length_lie_in_the_unit_cube_and_tell_genotypes_apart(space: Space, seed: int) -> None:
-    """Equal rows for equal genotypes alone."""
+    """Encodings are float64 rows of one length within 0 to 1, equal only for equal genotypes."""
     genotype, rng = _drawn(space, seed)
     row = space.encode(genotype)
     assert row.dtype == np.float64 and row.ndim == 1
@@ -130,7 +130,7 @@ def encodings_have_one_length_lie_in_the_unit_cube_and_tell_genotypes_apart(spac
 
 
 def words_are_one_line_and_name_every_change(space: Space, seed: int) -> None:
-    """`describe` and `difference` are for a terminal."""
+    """`describe` and `difference` give one line of words, and `difference` names each change."""
     genotype, rng = _drawn(space, seed)
     assert space.describe(genotype) and "\n" not in space.describe(genotype)
     assert space.difference(genotype, genotype) == "no change"
@@ -141,7 +141,7 @@ def words_are_one_line_and_name_every_change(space: Space, seed: int) -> None:
 
 
 def hostile_json_is_refused_with_its_path_or_read_exactly(space: Space, seed: int) -> None:
-    """`from_json` raises `GenotypeError` alone, in one line that names the place."""
+    """`from_json` raises only `GenotypeError`, with the path of the fault, or reads the value exactly."""
     genotype, rng = _drawn(space, seed)
     value = space.to_json(genotype)
     paths = list(_places(value))
@@ -158,7 +158,7 @@ def hostile_json_is_refused_with_its_path_or_read_exactly(space: Space, seed: in
 
 
 def missing_and_extra_keys_are_refused_wherever_they_are(space: Space, seed: int) -> None:
-    """Each object of the JSON form has its keys and no others."""
+    """`from_json` refuses an object of the JSON form with a missing or an extra key."""
     value = space.to_json(_drawn(space, seed)[0])
     for path in _places(value):
         part: Any = value
@@ -186,7 +186,7 @@ SPACE_CHECKS: dict[Callable[[Space, int], None], int] = {
     hostile_json_is_refused_with_its_path_or_read_exactly: 60,
     missing_and_extra_keys_are_refused_wherever_they_are: 1,
 }
-"""Each check, and the number of seeds that it is worth."""
+"""Each check with its number of seeds."""
 
 
 def _phenotype(space: Space, genotype: Any) -> str:

@@ -26,24 +26,24 @@ def check_stage(stage: Stage, state: TrainState, splits: Splits) -> None:
 
 
 def it_travels_to_workers(stage: Stage, state: TrainState, splits: Splits) -> None:
-    """It can be pickled."""
+    """The stage can be pickled."""
     pickle.loads(pickle.dumps(stage))
 
 
 def it_leaves_what_it_was_given_as_it_was(stage: Stage, state: TrainState, splits: Splits) -> None:
-    """Its weights are not written to."""
+    """The stage does not write to the weights that it was given."""
     before = {name: np.array(value) for name, value in (state.weights or {}).items()}
     _run(stage, state, splits)
     _assert_equal(before, state.weights or {})
 
 
 def equal_random_numbers_give_equal_states(stage: Stage, state: TrainState, splits: Splits) -> None:
-    """To the last bit."""
+    """Two runs with equal random numbers give states equal to the last bit."""
     _assert_same(_run(stage, state, splits), _run(stage, state, splits))
 
 
 def its_weights_are_those_of_its_network(stage: Stage, state: TrainState, splits: Splits) -> None:
-    """Every parameter, in its shape."""
+    """The weights are all parameters of the network that the stage returns, in their shapes."""
     from edgevolve.training.weights import check_weights
 
     done = _run(stage, state, splits)
@@ -52,7 +52,7 @@ def its_weights_are_those_of_its_network(stage: Stage, state: TrainState, splits
 
 
 def its_scores_are_those_of_its_weights(stage: Stage, state: TrainState, splits: Splits) -> None:
-    """Each of the target's metrics, of the float network on the validation split."""
+    """The state has the target's metrics of its float network on the validation split."""
     from edgevolve.training.trainer import evaluate
 
     done = _run(stage, state, splits)
@@ -63,7 +63,7 @@ def its_scores_are_those_of_its_weights(stage: Stage, state: TrainState, splits:
 
 
 def it_ends_where_it_is_asked_to(stage: Stage, state: TrainState, splits: Splits) -> None:
-    """After its first report, with a network that works."""
+    """The stage ends at the first report that returns False, with weights."""
     reports: list[int] = []
 
     def progress(step: int, metrics: Mapping[str, float], checkpoint: Mapping[str, NDArray[Any]] | None = None) -> bool:
@@ -75,7 +75,7 @@ def it_ends_where_it_is_asked_to(stage: Stage, state: TrainState, splits: Splits
 
 
 def killed_at_any_checkpoint_it_ends_as_if_undisturbed(stage: Stage, state: TrainState, splits: Splits) -> None:
-    """The state is the same to the last bit."""
+    """Run again from any of its checkpoints, the stage gives the same state to the last bit."""
     kept: list[dict[str, NDArray[Any]]] = []
 
     def progress(step: int, metrics: Mapping[str, float], checkpoint: Mapping[str, NDArray[Any]] | None = None) -> bool:

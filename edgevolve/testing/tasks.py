@@ -23,25 +23,25 @@ def check_task(task: Task, job: Job, splits: Splits) -> None:
 
 
 def it_travels_to_workers(task: Task, job: Job, splits: Splits) -> None:
-    """By value."""
+    """The task can be pickled."""
     assert isinstance(task, Task)
     pickle.loads(pickle.dumps(task))
 
 
 def a_job_completes_with_every_metric(task: Task, job: Job, splits: Splits) -> None:
-    """All that `metric_names` says, each a finite number."""
+    """The outcome has all of `metric_names`, each a finite number."""
     outcome = _completed(task, job, splits)
     assert set(task.metric_names) <= set(outcome.metrics)
 
 
 def equal_jobs_have_equal_outcomes(task: Task, job: Job, splits: Splits) -> None:
-    """Metrics and weights follow from the job."""
+    """Equal jobs have equal metrics and weights."""
     first, again = (_completed(task, job, splits) for _ in range(2))
     _assert_equal(first, again)
 
 
 def a_job_killed_at_any_checkpoint_ends_as_if_undisturbed(task: Task, job: Job, splits: Splits) -> None:
-    """From each checkpoint on, metrics and weights are those of an undisturbed job to the last bit."""
+    """Run again from any checkpoint, the job gives the same metrics and weights to the last bit."""
     kept: list[Arrays] = []
 
     def progress(reported: JobProgress) -> bool:
