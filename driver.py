@@ -47,7 +47,7 @@ app = typer.Typer(
 )
 
 Config = Annotated[str, typer.Argument(metavar="CONFIG", help="a configuration file, or the name of a packaged one")]
-Data = Annotated[str | None, typer.Option(metavar="PATH", help="of a .yaml configuration of TI's: where the data are")]
+Data = Annotated[str | None, typer.Option(metavar="PATH", help="path of the data, for a .yaml configuration of TI's")]
 
 
 def _print_version(asked: bool) -> None:
@@ -59,7 +59,7 @@ def _print_version(asked: bool) -> None:
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print it")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="print the version")
     ] = False,
 ) -> None: ...
 
@@ -69,15 +69,15 @@ def search(
     config: Config,
     data: Data = None,
     name: Annotated[str | None, typer.Option(help="name of the run; default: that of the configuration")] = None,
-    out: Annotated[Path, typer.Option(help="folder of all runs")] = Path("artifacts"),
-    seed: Annotated[int | None, typer.Option(help="of everything random")] = None,
+    out: Annotated[Path, typer.Option(help="folder of runs")] = Path("artifacts"),
+    seed: Annotated[int | None, typer.Option(help="seed of all random numbers")] = None,
     evaluations: Annotated[
         int | None, typer.Option(help="budget in trained candidates, including those before --resume")
     ] = None,
     minutes: Annotated[
         float | None, typer.Option(help="budget in minutes of wall time; running trainings may still end")
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="one a core unless given")] = None,
+    workers: Annotated[int | None, typer.Option(help="number of workers; default: one for each core")] = None,
     ray_address: Annotated[str | None, typer.Option(help="join a running cluster: HOST:PORT or auto")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="continue the run where its journal ends")] = False,
     tensorboard: Annotated[
@@ -85,7 +85,7 @@ def search(
     ] = None,
     mlflow: Annotated[Path | None, typer.Option(metavar="DIR", help="write runs for MLflow to DIR/mlflow.db")] = None,
 ) -> None:
-    """Search for networks; "search" itself may be left out."""
+    """Search for networks; the word "search" may be left out."""
     from edgevolve.searching import search_in_terminal, status
 
     settings = {"seed": seed, "evaluations": evaluations, "minutes": minutes, "workers": workers}
@@ -108,7 +108,7 @@ def search(
 
 @app.command()
 def check(config: Config, data: Data = None) -> None:
-    """Look at the data, and see whether a configuration is valid and what share of its space lies within the bounds."""
+    """Check a configuration and its data, and print what share of the space lies within the bounds."""
     from edgevolve.reports.dry_run import feasibility_table
     from edgevolve.runs.feasibility import feasibility
 

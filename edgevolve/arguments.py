@@ -11,7 +11,7 @@ Pick = Annotated[
     str,
     typer.Option(
         metavar="best|small|knee|N",
-        help="best, small (the smallest within noise of it), knee (the bend of the front), or a candidate's number",
+        help="best, small (the smallest as good within noise), knee (the bend of the front), or a candidate's number",
     ),
 ]
 

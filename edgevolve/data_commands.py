@@ -31,7 +31,7 @@ def init(
         bool, typer.Option("--skip-unreadable", help="leave out files and rows that cannot be read, and list them")
     ] = False,
 ) -> None:
-    """Look at your data and write a configuration for them and a board; it runs as it is."""
+    """Write a configuration for your data and a board, ready to run."""
     from edgevolve.engine.cluster import cores
     from edgevolve.starting import Wishes, config_text, looked_at, planned
 
@@ -75,7 +75,7 @@ def classify(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="the folder that export wrote, or its .tflite")],
     files: Annotated[list[str], typer.Argument(metavar="FILE...", help="WAV, PNG, JPEG, BMP, CSV or .npy")],
 ) -> None:
-    """Try an exported model on new files, on this machine, as the device does: front end, int8 model, classes."""
+    """Run an exported model on new files, on this machine, as the device does: front end, then int8 model."""
     from edgevolve.deployment.new_examples import new_examples
     from edgevolve.deployment.ready_model import ready_model
     from edgevolve.reports.answers import class_table, value_table

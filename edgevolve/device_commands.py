@@ -31,19 +31,21 @@ from predictors import (
 )
 from predictors import validate as compare
 
-Measured = Annotated[str, typer.Option("--device", metavar="cpu|usb:0|pci:0", help="what to measure on")]
-Threads = Annotated[int, typer.Option(help="of the interpreter")]
+Measured = Annotated[str, typer.Option("--device", metavar="cpu|usb:0|pci:0", help="processor or Edge TPU to measure")]
+Threads = Annotated[int, typer.Option(help="threads of the interpreter")]
 Cores = Annotated[str | None, typer.Option(metavar="N,...", help="run on these cores of the processor; default: any")]
 Repeats = Annotated[int, typer.Option(help="least number of timed inferences, after a warm-up")]
 Rows = Annotated[Path, typer.Argument(metavar="CSV", help="rows with the columns file and latency_ms")]
-Seed = Annotated[int, typer.Option(help="of everything random")]
+Seed = Annotated[int, typer.Option(help="seed of all random numbers")]
 
 
 def devices(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="DEVICE", help="names or .yaml files; default: all")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="the sheets, each figure with provenance and source")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print JSON: the sheets, each figure with provenance and source")
+    ] = False,
 ) -> None:
     """List the devices; with names, show each figure with its source."""
     from edgevolve.reports.device_tables import device_table, figure_table
@@ -66,7 +68,9 @@ def boards_of(
     names: Annotated[
         list[str] | None, typer.Argument(metavar="BOARD", help="NAME, NAME/FRAMEWORK or a .yaml file; default: all")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="the boards, each figure with provenance and source")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print JSON: the boards, each figure with provenance and source")
+    ] = False,
 ) -> None:
     """List the boards with their free memory and kernels; with names, show each figure with its source."""
     from edgevolve.reports.device_tables import board_figures, board_json, board_table
@@ -89,7 +93,7 @@ def profile_model(
     threads: Threads = 1,
     cores: Cores = None,
     repeats: Repeats = 50,
-    as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the same as one JSON object")] = False,
 ) -> None:
     """Measure the time of one inference on a device."""
     try:
@@ -107,11 +111,11 @@ def profile_model(
 
 
 def calibrate(
-    out: Annotated[Path, typer.Option(help="CSV file; networks that it holds already are not measured again")] = Path(
+    out: Annotated[Path, typer.Option(help="CSV file; networks already in it are not measured again")] = Path(
         "calibration.csv"
     ),
     device: Measured = "cpu",
-    networks: Annotated[int, typer.Option(min=1, help="how many")] = 200,
+    networks: Annotated[int, typer.Option(min=1, help="number of networks")] = 200,
     at_most: Annotated[
         str | None,
         typer.Option(
@@ -126,9 +130,11 @@ def calibrate(
     ray_address: Annotated[
         str | None, typer.Option(help="measure on each node of a cluster: HOST:PORT or auto")
     ] = None,
-    emit: Annotated[Path | None, typer.Option(metavar="DIR", help="write .tflite files; measure nothing")] = None,
+    emit: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="only write .tflite files, to measure elsewhere")
+    ] = None,
 ) -> None:
-    """Measure many networks on a device, one at a time on each node, into a CSV; or write them to be measured."""
+    """Measure many networks on a device into a CSV, one at a time on each node; or write them to measure elsewhere."""
     from edgevolve.engine import calibration, corpus
 
     chosen_cores = _cores(cores)
@@ -167,7 +173,7 @@ def calibrate(
 
 def fit(
     csv: Rows,
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="PREDICTOR.json", help="where to write")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="PREDICTOR.json", help="the predictor to write")],
     device: Annotated[str | None, typer.Option(help="use only the rows of this device")] = None,
     known: Annotated[
         str | None,
@@ -175,7 +181,7 @@ def fit(
     ] = None,
     seed: Seed = 0,
 ) -> None:
-    """Learn a device from measurements, and print the error on held-out networks."""
+    """Fit a predictor of a device to measurements, and print its error on held-out networks."""
     from edgevolve.reports.device_tables import predictor_table
     from edgevolve.reports.terminal import console
 
@@ -190,9 +196,11 @@ def fit(
 
 
 def predict(
-    predictor: Annotated[Path, typer.Argument(metavar="PREDICTOR.json", help="what fit wrote")],
-    csv: Annotated[Path, typer.Argument(metavar="CSV", help="rows with the column file; measurements are not needed")],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.csv", help="latencies with their intervals")],
+    predictor: Annotated[Path, typer.Argument(metavar="PREDICTOR.json", help="a predictor that fit wrote")],
+    csv: Annotated[Path, typer.Argument(metavar="CSV", help="rows with the column file; no measurements needed")],
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="OUT.csv", help="the table of latencies and intervals to write")
+    ],
 ) -> None:
     """Predict the latency of the networks in a CSV."""
     fitted = DevicePredictor.load(predictor)
@@ -203,17 +211,17 @@ def predict(
 
 def validate(
     predicted: Annotated[
-        Path, typer.Argument(metavar="PREDICTIONS", help="what predict wrote, or a predictor's .json")
+        Path, typer.Argument(metavar="PREDICTIONS", help="a CSV that predict wrote, or a predictor's .json")
     ],
     csv: Rows,
     device: Annotated[str | None, typer.Option(help="use only the rows of this device")] = None,
     improve: Annotated[
-        Path | None, typer.Option(metavar="OUT.json", help="write the predictor improved by these measurements here")
+        Path | None, typer.Option(metavar="OUT.json", help="also write the predictor improved by these measurements")
     ] = None,
     seed: Seed = 0,
-    as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the same as one JSON object")] = False,
 ) -> None:
-    """Compare predictions with measurements, of whole networks; rows of a single layer are left out."""
+    """Compare predictions with measurements of whole networks; rows of single layers are left out."""
     from edgevolve.reports.device_tables import validation_table
     from edgevolve.reports.terminal import console
 

@@ -22,13 +22,15 @@ from predictors import board as board_of
 from predictors import device as device_of
 from resource_models import TARGETS, Target
 
-_TARGET_HELP = "cortex-m, cortex-m-dsp, cortex-m-mve or host; no scratch of ESP-NN"
+_TARGET_HELP = "cortex-m, cortex-m-dsp, cortex-m-mve or host; none counts the scratch memory of ESP-NN"
 
 
 def export(
     run: RunPath,
     pick: Pick = "best",
-    formats: Annotated[str, typer.Option(metavar="NAME,...", help="of tflite (with Keras), c, onnx, torch")] = "tflite",
+    formats: Annotated[
+        str, typer.Option(metavar="NAME,...", help="any of tflite (with Keras), c, onnx, torch")
+    ] = "tflite",
     out: Annotated[Path | None, typer.Option(help="folder to write; default: RUN/export/NUMBER")] = None,
     config: Annotated[
         str | None, typer.Option(help="the configuration that defines the run's data set, if it is your own")
@@ -40,12 +42,13 @@ def export(
         ),
     ] = None,
     size: Annotated[
-        int | None, typer.Option("--set", metavar="N", min=2, help="so many networks that share weights, in one bundle")
+        int | None,
+        typer.Option("--set", metavar="N", min=2, help="export N networks that share weights, as one bundle"),
     ] = None,
 ) -> None:
     """Write an int8 .tflite, a Keras model and a manifest with test accuracy; or other formats.
 
-    With --set, C code that switches at run time: the candidate and smaller networks with the same shared weights.
+    With --set, write C code that switches at run time between the candidate and smaller networks with shared weights.
     """
     from edgevolve.deployment.formats import parse_formats
     from edgevolve.reports.terminal import console, export_table
@@ -118,18 +121,18 @@ def _time_and_energy(run: Run, graph: Graph) -> tuple[float, float]:
 
 def optimise(
     model: Annotated[Path, typer.Argument(metavar="MODEL.tflite", help="a .tflite file, or a C array of one")],
-    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.tflite", help="where to write")],
+    out: Annotated[Path, typer.Option("-o", "--out", metavar="OUT.tflite", help="the file to write")],
     slower: Annotated[
-        str, typer.Option(metavar="SHARE", help="extra work allowed for computing parts in bands, such as 20%")
+        str, typer.Option(metavar="SHARE", help="extra work allowed to compute parts in bands, such as 20%")
     ] = "0",
     arena: Annotated[
-        str | None, typer.Option(metavar="BYTES", help="use as little extra work as reaches this arena, such as 64k")
+        str | None, typer.Option(metavar="BYTES", help="use the least extra work that reaches this arena, such as 64k")
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="arena against work and flash as .png or .svg")
+        Path | None, typer.Option(metavar="FILE", help="draw arena against work and flash as .png or .svg")
     ] = None,
 ) -> None:
-    """Give any .tflite the memory plan that needs the least; its outputs stay the same to the bit.
+    """Give any .tflite the memory plan with the smallest arena; its outputs stay the same to the bit.
 
     With --slower, large maps are computed in bands, so that they are never in memory as a whole.
     """
@@ -181,7 +184,7 @@ def inspect(
             metavar="MODEL.tflite|RUN:N", help="a .tflite file, or RUN:N with a candidate's number, best, small or knee"
         ),
     ],
-    as_json: Annotated[bool, typer.Option("--json", help="the same as one JSON object")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the same as one JSON object")] = False,
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="draw memory over time as .png or .svg")] = None,
     target: Annotated[
         str | None, typer.Option(help=f"kernels to plan for; default: those of the run's board. {_TARGET_HELP}")

@@ -20,17 +20,17 @@ from edgevolve.spelling import suggestion
 def show(
     run: RunPath,
     pick: Pick | None = None,
-    sort: Annotated[str | None, typer.Option(metavar="METRIC", help="best first")] = None,
+    sort: Annotated[str | None, typer.Option(metavar="METRIC", help="sort by this metric, best first")] = None,
     where: Annotated[
         str | None,
         typer.Option(metavar="CONDITION", help="show only these, such as 'peak_memory_bytes < 32k and error < 5%'"),
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="also show candidates beyond a soft bound")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="as JSON: a list of number, genotype, network and metrics")
+        bool, typer.Option("--json", help="print JSON: a list of number, genotype, network and metrics")
     ] = False,
 ) -> None:
-    """Print the front."""
+    """Print the front of a run as a table and a scatter."""
     from edgevolve.reports.metrics import metric_names
     from edgevolve.reports.terminal import console, front_json, front_table, within_soft_bounds
     from edgevolve.reports.where import parse
@@ -58,7 +58,7 @@ def show(
 
 
 def runs_of(
-    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="of all runs")] = Path("artifacts"),
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="folder of runs")] = Path("artifacts"),
 ) -> None:
     """List the runs of a folder."""
     from edgevolve.reports.overview import runs_table
@@ -79,7 +79,7 @@ def report(
     mlflow: Annotated[
         Path | None, typer.Option(metavar="DIR", help="also write runs for MLflow to DIR/mlflow.db")
     ] = None,
-    open_page: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
+    open_page: Annotated[bool, typer.Option("--open", help="open the page in the browser")] = False,
 ) -> None:
     """Write report.html, which works offline, and plots for papers."""
     from edgevolve.reports.boards import boards, write
@@ -112,9 +112,9 @@ def report(
 def watch(
     run: RunPath,
     port: Annotated[int, typer.Option(help="port on 127.0.0.1; default: any free one")] = 0,
-    open_page: Annotated[bool, typer.Option("--open", help="show it in the browser")] = False,
+    open_page: Annotated[bool, typer.Option("--open", help="open the page in the browser")] = False,
 ) -> None:
-    """Serve a live page of a run, only on this machine; it changes nothing."""
+    """Serve a live page of a run, on this machine only; the run is not changed."""
     from edgevolve.reports.watch import serve
 
     def announce(address: str) -> None:
@@ -133,7 +133,7 @@ def watch(
 def train(
     run: RunPath,
     pick: Pick = "best",
-    epochs: Annotated[int, typer.Option(min=1, help="of each training")] = 300,
+    epochs: Annotated[int, typer.Option(min=1, help="epochs of each training")] = 300,
     seeds: Annotated[int, typer.Option(min=1, help="number of trainings from scratch")] = 3,
     quantise: Annotated[
         int | None,
@@ -145,12 +145,12 @@ def train(
     config: Annotated[
         str | None, typer.Option(help="the configuration that defines the run's data set, if it is your own")
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="one a seed unless given")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="number of workers; default: one for each seed")] = None,
     ray_address: Annotated[str | None, typer.Option(help="join a running cluster: HOST:PORT or auto")] = None,
 ) -> None:
     """Train a candidate again, longer and with several seeds; score the best on the test split once.
 
-    Export takes the best.
+    Export then uses the best of these trainings.
     """
     from edgevolve.reports.final_trainings import final_table
     from edgevolve.reports.terminal import console
@@ -209,7 +209,7 @@ def specialise(
     board: Annotated[
         list[str], typer.Option(metavar="NAME", help="NAME, NAME/FRAMEWORK or a .yaml file; may be repeated")
     ],
-    minutes: Annotated[float, typer.Option(help="for each board")] = 1.5,
+    minutes: Annotated[float, typer.Option(help="budget in minutes for each board")] = 1.5,
     evaluations: Annotated[int, typer.Option(min=1, help="most candidates to score for each board")] = 200,
     out: Annotated[Path | None, typer.Option(help="folder of the new runs; default: that of RUN")] = None,
     config: Annotated[
