@@ -20,6 +20,8 @@ _Fields = tuple[tuple[int, int], ...]
 _Scales = Mapping[str, tuple[Hashable, Hashable]]
 """Scale and zero point of activations by name."""
 
+_QUANTISATION = (2, 4), (3, 4)
+_QUANTISATION_OF_AXIS = *_QUANTISATION, (6, 4)
 _PLAN_NAME_CHARACTERS = len(PLAN_NAME)
 _FROM_ZERO = (Activation.RELU, Activation.RELU6)
 _LEFT_OUT = -1
@@ -54,19 +56,26 @@ class _Layout:
         """Write a buffer: aligned bytes and the table that points to them."""
         if size_bytes:
             self.used += -(self.used + size_bytes) % 16 + size_bytes + 4
-        self.table(((0, 4, self.used),) if size_bytes else ())
+            self.unlike(((0, 4),))
+        else:
+            self.table((), ())
 
-    def table(self, fields: Sequence[tuple[int, int, Hashable]]) -> int:
-        """Write a table of (number, bytes, content) and its vtable, unless written before; gives its position."""
-        key = tuple(fields)
+    def table(self, fields: _Fields, contents: Sequence[Hashable]) -> int:
+        """Write a table of these contents and its vtable, unless written before; gives its position."""
+        key = (fields, *contents)
         if key not in self.known:
-            advance, vtable = _table(tuple((number, size) for number, size, _ in fields), self.used % 8)
-            self.used += advance
-            self.known[key] = self.used
-            if vtable not in self.vtables:
-                self.vtables.add(vtable)
-                self.used += 2 * (len(vtable) + 1)
+            self.known[key] = self.unlike(fields)
         return self.known[key]
+
+    def unlike(self, fields: _Fields) -> int:
+        """Write a table that no other one equals, and its vtable unless written before; gives its position."""
+        advance, vtable = _table(fields, self.used % 8)
+        self.used += advance
+        position = self.used
+        if vtable not in self.vtables:
+            self.vtables.add(vtable)
+            self.used += 2 * (len(vtable) + 1)
+        return position
 
 
 @cache
@@ -94,7 +103,7 @@ def flash_bytes(graph: Graph, listed: Sequence[Operator], *, planned: bool, scal
     layout, weights = _Layout(), constants(listed)
     codes = list(dict.fromkeys(operator.name for operator in listed))
     for name in codes:
-        layout.table(_code_fields(ROWS[name]))
+        layout.unlike(_code_fields(ROWS[name]))
     layout.vector(len(codes))
     tensors = [*graph.inputs, *(y for node in graph.nodes for y in node.outputs)]
     numbers = {key: i for i, key in enumerate((*(x.name for x in tensors), *(weight.key for weight in weights)))}
@@ -105,7 +114,7 @@ def flash_bytes(graph: Graph, listed: Sequence[Operator], *, planned: bool, scal
     for operator in listed:
         _write_operator(layout, operator, codes.index(operator.name), numbers)
     layout.vector(len(graph.nodes))
-    layout.table([(number, 4, "graph") for number in range(4)])
+    layout.unlike(tuple((number, 4) for number in range(4)))
     layout.vector(1)
     sizes = [0, *(weight.size_bytes for weight in weights)]
     if planned:
@@ -115,9 +124,9 @@ def flash_bytes(graph: Graph, listed: Sequence[Operator], *, planned: bool, scal
     layout.vector(len(sizes))
     if planned:
         layout.used += -(layout.used + _PLAN_NAME_CHARACTERS + 1) % 4 + _PLAN_NAME_CHARACTERS + 1 + 4
-        layout.table([(0, 4, "name"), (1, 4, "plan")])
+        layout.unlike(((0, 4), (1, 4)))
         layout.vector(1)
-    layout.table([(number, 4, "file") for number in ((0, 1, 2, 4, 6) if planned else (0, 1, 2, 4))])
+    layout.unlike(tuple((number, 4) for number in ((0, 1, 2, 4, 6) if planned else (0, 1, 2, 4))))
     return layout.used + 8 + -(layout.used + 8) % 16
 
 
@@ -136,15 +145,15 @@ def _write_tensors(
         scales, zeros = zip(*(known.get(name, (own, own)) for name in sorted(group)), strict=True)
         shape, scale = layout.once(tensor.shape), layout.once([scales[0] if len(set(scales)) == 1 else own])
         zero = layout.once([zeros[0] if len(set(zeros)) == 1 else own], 8)
-        quantisation = layout.table([(2, 4, scale), (3, 4, zero)])
-        layout.table([(0, 4, shape), (1, 1, tensor.dtype), (4, 4, quantisation)])
-    for number, weight in enumerate(weights, 1):
-        fields: list[tuple[int, int, Hashable]] = [(0, 4, layout.once(weight.shape)), (1, 1, ""), (2, 4, number)]
+        quantisation = layout.table(_QUANTISATION, (scale, zero))
+        layout.table(((0, 4), (1, 1), (4, 4)), (shape, tensor.dtype, quantisation))
+    for weight in weights:
+        layout.once(weight.shape)
         if weight.scales:
-            scale, zero = layout.vector(weight.scales), layout.once((0,) * weight.scales, 8)
-            of_axis = ((6, 4, weight.axis),) if weight.axis else ()
-            fields.append((4, 4, layout.table([(2, 4, scale), (3, 4, zero), *of_axis])))
-        layout.table(fields)
+            layout.vector(weight.scales)
+            layout.once((0,) * weight.scales, 8)
+            layout.unlike(_QUANTISATION_OF_AXIS if weight.axis else _QUANTISATION)
+        layout.unlike(((0, 4), (1, 1), (2, 4), (4, 4)) if weight.scales else ((0, 4), (1, 1), (2, 4)))
 
 
 def _known_scales(graph: Graph) -> _Scales:
@@ -175,27 +184,19 @@ def _write_operator(
         _LEFT_OUT if x is None else numbers[constant_key(x.name, values) if x.constant else x.name]
         for x, values in zip(operator.inputs, operator.values, strict=True)
     ]
-    inputs = layout.once([*read, *[_LEFT_OUT] * (row.operands - len(read))])
-    outputs = layout.once([numbers[y.name] for y in operator.outputs])
-    fields: list[tuple[int, int, Hashable]] = [(1, 4, inputs), (2, 4, outputs)]
-    if code:
-        fields.insert(0, (0, 4, code))
+    layout.once([*read, *[_LEFT_OUT] * (row.operands - len(read))])
+    layout.once([numbers[y.name] for y in operator.outputs])
+    fields: _Fields = ((0, 4), (1, 4), (2, 4)) if code else ((1, 4), (2, 4))
     if row.options:
         values = [(option, operator.options[option.key]) for option in row.fields]
-        changed = [
-            (option.number, option.size_bytes, (option.kind, value))
-            for option, value in values
-            if value != option.default
-        ]
-        fields += [(3, 1, row.options), (4, 4, layout.table(changed))]
-    layout.table(fields)
+        changed = [(option, value) for option, value in values if value != option.default]
+        of_options = tuple((option.number, option.size_bytes) for option, _ in changed)
+        layout.table(of_options, [(option.kind, value) for option, value in changed])
+        fields += ((3, 1), (4, 4))
+    layout.unlike(fields)
 
 
-def _code_fields(row: Row) -> Sequence[tuple[int, int, Hashable]]:
+def _code_fields(row: Row) -> _Fields:
     """Fields of an operator's code that differ from the schema's defaults: number, version and number again."""
-    number, version = row.code != 0, row.version != 1
-    return [
-        *([(0, 1, row.code)] if number else ()),
-        *([(2, 4, row.version)] if version else ()),
-        *([(3, 4, row.code)] if number else ()),
-    ]
+    number = row.code != 0
+    return (*(((0, 1),) if number else ()), *(((2, 4),) if row.version != 1 else ()), *(((3, 4),) if number else ()))
