@@ -205,7 +205,7 @@ def test_what_cannot_work_is_one_line_before_anything_is_written(config, run_sea
         run_search(derived(config, space=cnn, algorithm=RandomSearch()))
     with pytest.raises(ConfigError, match="those of CellSpace are mixed: use DARTS"):
         run_search(derived(config, prepare=ProxylessNAS()))
-    with pytest.raises(ValueError, match="Derived: CnnSpace is no mixture"):
+    with pytest.raises(ValueError, match="Derived: CnnSpace is not a mixture"):
         run_search(derived(config, space=cnn))
     assert not (tmp_path / "run").exists()
 
