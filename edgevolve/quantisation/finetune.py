@@ -129,7 +129,7 @@ class Quantise:
                 lowering,
                 self.distil.lesson(graph, data, self.settings) if self.distil else None,
             )
-            curves |= {name: (*curves.get(name, ()), *values) for name, values in trained.curves.items()}
+            curves = state.continued(trained.curves)
             again = _scores(graph, trained.weights, examples, data, target)
             if main.sign * (again[main.name] - scores[main.name]) < 0:
                 weights, scores = trained.weights, again

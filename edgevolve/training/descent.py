@@ -157,7 +157,7 @@ class Descent:
 
     @property
     def _slots(self) -> int:
-        return 1 if self.settings.optimiser == "sgd" else 2
+        return SLOTS[self.settings.optimiser]
 
     def _seen(self, trainable: Any, own: Sequence[Any]) -> Any:
         return self.regime.seen(trainable, own) if self.regime else trainable
@@ -273,3 +273,5 @@ def _adamw(p: Any, gradient: Any, slots: Any, rate: Any, decay: Any, done: Any) 
 
 
 OPTIMISE = {"sgd": _sgd, "adamw": _adamw}
+SLOTS = {"sgd": 1, "adamw": 2}
+"""The number of vectors that each optimiser keeps between steps."""

@@ -95,8 +95,7 @@ class Distil:
             self.checkpoint_s,
             lesson=self.lesson(state.graph, data, self.settings),
         )
-        curves = {name: (*state.curves.get(name, ()), *values) for name, values in trained.curves.items()}
-        return TrainState(state.graph, trained.weights, {**state.curves, **curves}, trained.metrics)
+        return TrainState(state.graph, trained.weights, state.continued(trained.curves), trained.metrics)
 
     def taught_by(self, prepared: Arrays | None) -> "Distil":
         """This stage with the teacher that the job before the search trained; unchanged where it names another.

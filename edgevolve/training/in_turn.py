@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from edgevolve.data import Split, Target
 from edgevolve.training.augment import as_float
-from edgevolve.training.descent import OPTIMISE, Layout, gradients, learning_rate
+from edgevolve.training.descent import OPTIMISE, SLOTS, Layout, gradients, learning_rate
 from edgevolve.training.linear_costs import Costs
 from edgevolve.training.losses import BatchLoss, batch_loss
 from edgevolve.training.settings import TrainingSettings
@@ -41,7 +41,7 @@ class Weights:
     @property
     def slots(self) -> int:
         """The number of vectors that the optimiser keeps."""
-        return 1 if self.settings.optimiser == "sgd" else 2
+        return SLOTS[self.settings.optimiser]
 
     def first(self, seed: int, deviation: float) -> tuple[Any, ...]:
         """The state before training, flat vectors: (weights, moving, slots ..., logits, their two moments).

@@ -127,8 +127,7 @@ class Prune:
             kept = channels.fixed.copy()
             kept[~channels.fixed] = trained.own[0] > 0
             graph, weights = shrunk(graph, weights, channels, kept)
-        curves = {name: (*state.curves.get(name, ()), *values) for name, values in trained.curves.items()}
-        return self._scored(TrainState(graph, weights, {**state.curves, **curves}, trained.metrics))
+        return self._scored(TrainState(graph, weights, state.continued(trained.curves), trained.metrics))
 
     def _scored(self, state: TrainState) -> TrainState:
         """The state with the stage's own metric."""

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.data import Split, Splits, Target, classes_of
+from edgevolve.data import Split, Splits, Target, as_float, classes_of
 from edgevolve.graph import Graph
 from edgevolve.training.stage import Progress, TrainState
 
@@ -28,7 +28,6 @@ def recalibrated(
     """
     import tensorflow as tf
 
-    from edgevolve.data import as_float
     from edgevolve.training.forward import forward
 
     values = {name: tf.constant(value) for name, value in weights.items() if not name.endswith(("/mean", "/variance"))}
@@ -69,8 +68,6 @@ def scores(
     from edgevolve.training.weights import folded
 
     target = target or classes_of(graph.outputs[0].shape[-1])
-    from edgevolve.data import as_float
-
     logits = check_fit(graph, target, split)
     values = {name: tf.constant(value) for name, value in folded(graph, weights).items()}
     begins = range(0, len(split), EVALUATION_BATCH)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from edgevolve.data import Classes, Target
 from edgevolve.training.augment import as_float, augmented
-from edgevolve.training.descent import OPTIMISE, gradients
+from edgevolve.training.descent import OPTIMISE, SLOTS, gradients
 from edgevolve.training.losses import batch_loss
 from edgevolve.training.settings import MIXUP, TrainingSettings, augmentation
 from edgevolve.training.shared_forward import shared_forward
@@ -61,8 +61,7 @@ class SharedDescent:
         self.fixed = {name: value for name, value in arrays.items() if name.endswith(("/mean", "/variance"))}
         self.layout = SharedLayout.of(program, {n: a.shape for n, a in arrays.items() if n not in self.fixed})
         self._values = tf.Variable(self.layout.flat(arrays))
-        slots = 1 if settings.optimiser == "sgd" else 2
-        self._slots = [tf.Variable(tf.zeros_like(self._values)) for _ in range(slots)]
+        self._slots = [tf.Variable(tf.zeros_like(self._values)) for _ in range(SLOTS[settings.optimiser])]
         self._sum = tf.Variable(tf.zeros_like(self._values))
         kernels = {name: np.full(shape, name.endswith("/kernel")) for name, shape in self.layout.shapes.items()}
         self._decay = tf.constant(self.layout.flat(kernels) * np.float32(settings.weight_decay))

@@ -48,6 +48,10 @@ class TrainState:
     metrics: Mapping[str, float] = field(default_factory=dict)
     checkpoint: Arrays | None = None
 
+    def continued(self, curves: Mapping[str, Sequence[float]]) -> dict[str, Sequence[float]]:
+        """The state's curves, followed by the `curves` of a further training."""
+        return {**self.curves, **{name: (*self.curves.get(name, ()), *values) for name, values in curves.items()}}
+
 
 @runtime_checkable
 class Stage(Protocol):
@@ -135,5 +139,4 @@ class Fit:
             state.checkpoint,
             self.checkpoint_s,
         )
-        curves = {name: (*state.curves.get(name, ()), *values) for name, values in trained.curves.items()}
-        return TrainState(state.graph, trained.weights, {**state.curves, **curves}, trained.metrics)
+        return TrainState(state.graph, trained.weights, state.continued(trained.curves), trained.metrics)
