@@ -30,6 +30,7 @@ class NpzSignals:
     path: str
     classes: tuple[str, ...]
     channels: int
+    channels_first: bool
     grouped_by: str
     notes: tuple[str, ...]
     parts: tuple[tuple[str, Rows, NDArray[Any], NDArray[Any] | None], ...] = field(repr=False)
@@ -68,7 +69,7 @@ class NpzSignals:
         channels = 1 if len(first) == 2 else first[1] if turned else first[2]
         note = f"x is {tuple(first)}, read as {channels} channels of {max(first[1:])} steps"
         by_word = "group" if by.startswith("groups") else by
-        return cls(path, words, channels, by_word, (note,) if turned else (), tuple(parts), given)
+        return cls(path, words, channels, turned, by_word, (note,) if turned else (), tuple(parts), given)
 
     def pieces(self, unreadable: Unreadable) -> Iterator[Piece]:
         """Each example; one with a value that is not finite is refused or left out."""
@@ -83,7 +84,7 @@ class NpzSignals:
         self, part: str, number: int, values: Any, labels: Any, groups: Any, unreadable: Unreadable
     ) -> Iterator[Piece]:
         name = f"example {number}"
-        steps = np.asarray(values.T if self.notes else values, np.float32)
+        steps = np.asarray(values.T if self.channels_first else values, np.float32)
         if not np.isfinite(steps).all():
             unreadable(self.path, f"{name} holds a value that is not a finite number")
             return

@@ -7,9 +7,8 @@ import numpy as np
 
 from edgevolve.deployment.export_error import ExportError
 from edgevolve.deployment.once import Once
-from edgevolve.tflite import PLAN_NAME
+from edgevolve.tflite import IDENTIFIER, PLAN_NAME
 
-IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16
 
 

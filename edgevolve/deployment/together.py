@@ -8,8 +8,9 @@ in place.
 import struct
 from collections.abc import Sequence
 
-from edgevolve.deployment.flatbuffer import IDENTIFIER, packed_into, unpacked
+from edgevolve.deployment.flatbuffer import packed_into, unpacked
 from edgevolve.deployment.once import Once
+from edgevolve.tflite import IDENTIFIER
 
 BEGINNING_BYTES = 16
 """The size of each file's beginning, so that all are aligned like the data of their buffers."""

@@ -13,7 +13,7 @@ from edgevolve.tflite.graph_operators import operators
 from edgevolve.tflite.model import Signature, Subgraph, TfliteError, TfliteModel
 from edgevolve.tflite.one_scale import of_one_scale
 from edgevolve.tflite.operator_rows import ROWS, needs, row_of, tflite_name
-from edgevolve.tflite.reader import PLAN_NAME, load_tflite, model_bytes, read_tflite
+from edgevolve.tflite.reader import IDENTIFIER, PLAN_NAME, load_tflite, model_bytes, read_tflite
 from edgevolve.tflite.row import Field, Kept, Kernel, Needs, Operator, Row
 from edgevolve.tflite.runtimes import Verdict, compiled_for, open_sizes, runtimes
 from edgevolve.tflite.skeleton import skeleton
@@ -25,6 +25,7 @@ __all__ = [
     "CUSTOM_ROWS",
     "C_SUFFIXES",
     "HOST",
+    "IDENTIFIER",
     "PLAN_NAME",
     "ROWS",
     "TARGETS",

@@ -27,7 +27,6 @@ MAX_FILE_BYTES = 2**31
 _MAX_OPERATORS = 10_000
 _MAX_SUBGRAPHS = 1_000
 _MAX_COMPUTED = 20_000
-_MARK = b"TFL3"
 _CUSTOM = "CUSTOM"
 _NPU = "ethos-u"
 """The custom operator that Arm's compiler for NPUs writes."""
@@ -37,6 +36,9 @@ _LEFT_OUT = -1
 
 _MOST_OPTION_BYTES = 4_096
 """Options of a custom operator are read up to this many bytes."""
+
+IDENTIFIER = b"TFL3"
+"""Bytes 4 to 7 of every `.tflite`."""
 
 PLAN_NAME = "OfflineMemoryAllocation"
 """The name of the metadata in which TensorFlow Lite Micro looks for offsets of its tensors."""
@@ -72,7 +74,7 @@ def model_bytes(path: Path) -> bytes:
 
 
 def _is_model(content: bytes) -> bool:
-    return content[4:8] == _MARK
+    return content[4:8] == IDENTIFIER
 
 
 def read_tflite(content: bytes) -> TfliteModel:
@@ -85,7 +87,7 @@ def read_tflite(content: bytes) -> TfliteModel:
     fixed size or of a type that `DType` does not name.
     """
     if not _is_model(content):
-        raise TfliteError(f"not a TensorFlow Lite file: it has no {_MARK.decode()} mark" if content else "empty")
+        raise TfliteError(f"not a TensorFlow Lite file: it has no {IDENTIFIER.decode()} mark" if content else "empty")
     try:
         return _model(content)
     except FlatbufferError as error:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edgevolve.graph import DType, Graph, Node, Shape, ShapeError, Weight
 from edgevolve.tflite.graph_operators import options_of
 from edgevolve.tflite.operator_rows import row_of
-from edgevolve.tflite.reader import PLAN_NAME
+from edgevolve.tflite.reader import IDENTIFIER, PLAN_NAME
 from edgevolve.tflite.row import Row
 
 _VERSION = 3
@@ -113,7 +113,7 @@ class _Writer:
         metadata = [] if plan is None else [("o", 6, self.offsets([self.plan(plan)]))]
         fields = [(1, self.offsets(codes)), (2, self.offsets([subgraph])), (4, self.offsets(self.buffers))]
         model = self.table([("I", 0, _VERSION), *(("o", number, value) for number, value in fields), *metadata])
-        self.out.Finish(model, file_identifier=b"TFL3")
+        self.out.Finish(model, file_identifier=IDENTIFIER)
         return bytes(self.out.Output())
 
     def version(self, row: Row) -> int:
