@@ -58,6 +58,8 @@ class NpzSignals:
             if values is not None and values.shape != labels.shape:
                 raise DataError(f"{here}: {name} must be one for each of {len(labels)} examples, it is {values.shape}")
         parts = [("train" if "x_test" in arrays else "", arrays[x_name], labels, groups)]
+        if given is not None and "x_test" in arrays:
+            raise DataError(f"{here}: has both is_test and x_test: keep one of them")
         if "x_test" in arrays and "y_test" in arrays:
             x_test = arrays["x_test"]
             parts.append(("test", x_test, _labels(here, arrays, "y_test", len(x_test), words)[1], None))

@@ -211,6 +211,7 @@ def test_a_file_that_cannot_be_meant_is_one_line(tmp_path, name, content, option
         ({"x": np.full((30, 9, 2), np.nan)}, "example 0 holds a value that is not a finite number"),
         ({"y": np.linspace(0, 1, 30)}, "y must be 30 whole numbers from 0"),
         ({"x_train": np.zeros((30, 9, 2))}, "has no y_train"),
+        ({"is_test": np.arange(30) > 20, "x_test": np.zeros((5, 9, 2))}, "has both is_test and x_test: keep one"),
     ],
 )
 def test_an_npz_that_does_not_fit_is_one_line(tmp_path, changes, message):
