@@ -7,17 +7,17 @@ from resource_models.packing import MAX_PLACED, packed
 from resource_models.planner import Buffer, greedy_offsets, height, live_peak
 
 MOST_PACKED = 2_000
-"""Above so many buffers no plan is searched: it would take minutes."""
+"""The most buffers for which a plan is searched; beyond, it would take minutes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Where the runtime puts its buffers.
+    """A memory plan for the runtime's buffers.
 
-    `offsets` are in bytes, one for each tensor in the order of their numbers; None where the runtime's own plan is as
-    low. The runtime always places scratch itself. `peak_bytes` is the most bytes live at once, `head_bytes` the height
-    of this plan, `greedy_bytes` that of the runtime's own: no figure is below the one before it. `exact` says that no
-    plan is lower.
+    `offsets` are in bytes, one for each tensor in the order of their numbers; None if the runtime's own plan is as low.
+    The runtime always places scratch itself. `peak_bytes` is the most bytes live at once, `head_bytes` the height of
+    this plan, `greedy_bytes` the height of the runtime's own plan: peak <= head <= greedy. `exact` says that no plan is
+    lower.
     """
 
     offsets: tuple[int, ...] | None

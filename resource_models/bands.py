@@ -39,7 +39,7 @@ class Part(NamedTuple):
     Within a band a map is cut to what its next reader needs, where that saves at least `spare` rows or columns. Each
     band has `taper` times the rows of the band before it, since results of earlier bands wait in memory while later
     bands run. With `rest`, maps that only the part reads are cut down, from band to band, to what later bands read.
-    `moved` shifts the end of each band but the last by so many rows or columns of the largest output.
+    `moved` shifts the end of each band but the last, in rows or columns of the largest output.
     """
 
     first: int

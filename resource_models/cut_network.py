@@ -16,7 +16,7 @@ from resource_models.packing import MAX_PLACED
 from resource_models.pairs import Cut, pairs
 
 _MOST_RUNS = 80
-"""In a network that is in bands already, only so many runs of operators are tried: the shortest."""
+"""The number of runs of operators that are tried in a network already in bands: the shortest."""
 
 
 @dataclass(frozen=True, slots=True)

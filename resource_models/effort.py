@@ -51,7 +51,7 @@ class Effort(NamedTuple):
         return [*product(self.spares, self.tapers, self.rests[:1] if again else self.rests)]
 
     def of(self, operators: int) -> "Effort":
-        """This effort, widened for a network of so many operators."""
+        """The effort for a network with this number of operators: wider for a small one."""
         times = max(1, min(4, self.wide // max(operators, 1)))
         return self._replace(width=self.width * times, tries=self.tries * times)
 

@@ -116,10 +116,10 @@ def _bytes(nodes: Sequence[Node]) -> dict[str, float]:
 
 
 def _paths(graph: Graph, nodes: Sequence[Node], kinds: Sequence[str], macs: Sequence[int]) -> dict[str, float]:
-    """Along the longest paths: operators, convolutions and Dense, multiply-accumulates; and what lies beside them.
+    """The most operators, convolutions and Dense, and multiply-accumulates on a path; and features of branches.
 
-    `width` is the most nodes of one depth; `bytes_held` the bytes of a tensor for each level between its making and
-    its last reader, less one: what a skip connection keeps in memory.
+    `width` is the most nodes of one depth. `bytes_held` counts a tensor's bytes for each level between its maker and
+    its last reader, less one: what skip connections keep in memory.
     """
     level = dict.fromkeys((x.name for x in graph.inputs), 0)
     convolutions, critical = dict(level), dict(level)

@@ -57,7 +57,7 @@ def with_moved_ends(first: CutNetwork, state: CutNetwork, most_macs: int) -> lis
 
 
 def _wiring(network: Banded) -> list[tuple[int, ...]]:
-    """For each operator, which operators make what it reads. Networks of equal wiring can run in the same orders."""
+    """For each operator, the operators that make its inputs. Networks of equal wiring can run in the same orders."""
     nodes = network.model.graph.nodes
     makers = {y.name: number for number, node in enumerate(nodes) for y in node.outputs}
     return [tuple(makers.get(x.name, -1) for x in node.inputs) for node in nodes]

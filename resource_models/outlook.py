@@ -134,7 +134,7 @@ class Outlook:
         return most
 
     def least(self, first: int, last: int, bands: int) -> tuple[int, int]:
-        """Quick lower bounds of the extra tail and of the head, in bytes, with a run in so many bands.
+        """Quick lower bounds of the extra tail and of the head, in bytes, with a run in this number of `bands`.
 
         At the end the pieces of all outputs are live beside one whole output. At each operator at least an average
         band of its maps is live, beside the average of what earlier bands have made. Operators before a concatenation

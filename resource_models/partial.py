@@ -24,7 +24,7 @@ _PACKED = 3
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Without garbage collection: the search makes millions of small tuples that stay, and few cycles."""
+    """Switch garbage collection off: the search makes millions of small tuples that stay, and few cycles."""
     enabled = gc.isenabled()
     gc.disable()
     try:

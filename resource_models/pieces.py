@@ -8,7 +8,7 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 NEVER = 1 << 30
-"""As `spare`: no map is cut within a band. As a step: never reached."""
+"""A `spare` with which no map is cut within a band, or a step that is never reached."""
 
 
 class Band(NamedTuple):
@@ -172,7 +172,7 @@ def _least_step(window: Window, size: int, made_size: int, need: tuple[int, int]
 def _reads(
     inner: Sequence[Along], steps: Sequence[Step | None], given: Mapping[str, int]
 ) -> dict[str, tuple[int, int]]:
-    """For each entry the least range that holds all that the operators read of it."""
+    """The range (start, stop) of each entry that the operators read, by name."""
     reads: dict[str, tuple[int, int]] = {}
     for along, step in zip(inner, steps, strict=True):
         for name, read in zip(along.maps, step.reads, strict=True) if step else ():
@@ -190,7 +190,7 @@ def whole_piece(start: int, end: int) -> Band:
 
 @cache
 def _around(before: int, after: int) -> tuple[tuple[int, int], ...]:
-    """Pairs of rows to add before and after, at most so many, the fewest first."""
+    """Pairs of numbers of rows to add before and after, up to these, the smallest sums first."""
     return tuple(sorted(((a, b) for a in range(before + 1) for b in range(after + 1)), key=sum))
 
 

@@ -15,7 +15,7 @@ from search_algorithms.protocol import Continuing, Measure, SearchAlgorithm, Str
 from search_space import SearchSpace
 
 _SPARED = 4
-"""One candidate in so many is never stopped: its curve shows how candidates like the stopped ones would end."""
+"""One candidate in this many is never stopped: its curve shows how candidates like the stopped ones would end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class _Curtailed:
         self._curves: list[tuple[str, Sequence[float], float]] = []
         """(metric, its curve, its last value) of the full trainings that could not have been stopped."""
         self._judged: dict[int, bool] = {}
-        """For each judged candidate in flight, whether it goes on."""
+        """Whether each judged candidate in flight continues, by number."""
         self._active = False
         """Whether anything was stopped so far; until then all trainings are full ones."""
 

@@ -13,7 +13,7 @@ from search_algorithms.search_archive import Archive
 from search_space import SearchSpace
 
 _CENTRES = 10
-"""The neighbours of so many members of the front are tried before a fresh start."""
+"""The number of members of the front whose neighbours are tried before a fresh start."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,17 +18,17 @@ from search_algorithms.search_archive import Archive, Entry
 from search_space import SearchSpace
 
 _GROWTH = 10
-"""The population starts with the size of the founders, and grows by one for every so many evaluations beyond them."""
+"""Completed evaluations for each member of the population, which is at least as large as the founders."""
 
 _SPARE = 20
-"""The population is cut to its size only when it exceeds it by more than one part in so many: a cut costs as much as
-the rest of a tell, and most tells are spared it."""
+"""The population is cut to its size only when it exceeds it by more than one part in `_SPARE`. A cut costs as much as
+the rest of a tell, so most tells go without."""
 
 _CLIP = 10.0
 """Costs this many times their median distance from the ideal, or more, are equally bad."""
 
 _RIVALS = 4
-"""Where there is a goal, the best of so many members becomes a parent."""
+"""If there is a goal, the best of this number of random members becomes a parent."""
 
 _STEPS = 10
 """The most mutations, one after the other, that lead away from a genotype that was asked before."""

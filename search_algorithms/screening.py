@@ -26,11 +26,11 @@ from search_space import SearchSpace
 Array = NDArray[np.float64]
 
 _SCALE = 0.3
-"""The weight of logarithms of metrics and features beside an encoding in [0, 1]: three times as many MACs are as far
-apart as a third of an option."""
+"""The weight of logarithms of metrics and features relative to an encoding in [0, 1]: a factor of three in MACs counts
+as much as a third of an option."""
 
 _LAST_EPOCHS = 5
-"""The validation loss of a training is the mean over so many last epochs."""
+"""The number of last epochs over which the validation loss of a training is averaged."""
 
 
 class Children(Protocol):

@@ -15,7 +15,7 @@ from search_algorithms.search_archive import Entry, entry
 from search_space import SearchSpace
 
 _WAITING = 30
-"""The best so many candidates of a rung wait to be promoted; others are out, and their weights may be removed."""
+"""The number of best candidates of a rung that wait to be promoted; the weights of others may be removed."""
 
 
 @dataclass(frozen=True, slots=True)

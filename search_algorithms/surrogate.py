@@ -104,7 +104,7 @@ class Trees:
         return replace(self, ordered=tuple(np.sort(evidence.values.T)), ensembles=tuple(ensembles))
 
     def predict(self, at: Array, evidence: Evidence) -> Prediction:
-        """In the units of the values."""
+        """The prediction for the rows `at`, in the units of the values."""
         shape = len(self.ensembles), _MEMBERS, len(at)
         drawn = np.array([[member.inplace_predict(at) for member in members] for members in self.ensembles])
         drawn = drawn.reshape(shape).astype(np.float32)
@@ -133,7 +133,7 @@ class Processes:
     next_choice: int = 0
     models: tuple["_Solved", ...] = ()
     growth: ClassVar[float] = 1.01
-    """With rarer fits it would promise one candidate after another that resembles the last disappointment."""
+    """Fits are frequent; with rare ones the model would promise candidates like the last disappointment again."""
 
     def fit(self, evidence: Evidence) -> "Processes":
         """The processes fitted to the evidence."""
@@ -147,7 +147,7 @@ class Processes:
         return replace(self, priors=priors, next_choice=next_choice, models=models)
 
     def predict(self, at: Array, evidence: Evidence) -> Prediction:
-        """In the units of the values."""
+        """The prediction for the rows `at`, in the units of the values."""
         with one_thread():
             means = [known.mean + known.scale * known.posterior(at) for known in self.models]
             spreads = [known.scale * known.posterior.deviation(at) for known in self.models]
@@ -175,7 +175,7 @@ class Thompson:
         return Thompson(tuple(likeliest_prior(evidence.seen[rows], column) for column in evidence.values[rows].T))
 
     def predict(self, at: Array, evidence: Evidence) -> Prediction:
-        """In the units of the values."""
+        """The prediction for the rows `at`, in the units of the values."""
         rows = best_rows(evidence.costs)
         seen = np.concatenate([evidence.seen[rows], evidence.waiting])
         models = []
@@ -215,7 +215,7 @@ def likeliest_prior(seen: Array, values: Array) -> Prior:
 
 
 def _choose_priors(evidence: Evidence) -> tuple[Prior, ...]:
-    """For each column the likeliest prior of a grid, by at most 250 rows of the best costs.
+    """The likeliest prior of a grid for each column, by at most 250 rows of the best costs.
 
     The likelihood is the marginal one (Rasmussen and Williams 2006, section 5.4.1).
     """

@@ -24,11 +24,11 @@ from search_space import SearchSpace
 _NEIGHBOURS = 32
 _MEASURED = 20
 _FEWER = 4
-"""Where `measure` gives an objective it builds each network, which takes a millisecond or two. A pool then has so many
-times fewer parents, crossovers and samples, and is cut to `_MEASURED`."""
+"""If `measure` gives an objective, it builds each network, which takes a millisecond or two. A pool then has fewer
+parents, crossovers and samples by this factor, and is cut to `_MEASURED`."""
 
 _RECENT = 500
-"""Parents that are not on the front are the best of the latest so many, so that the cost of an ask is bounded."""
+"""Parents off the front are the best of this number of latest candidates, so that the cost of an ask is bounded."""
 
 _ATTEMPTS = 50
 

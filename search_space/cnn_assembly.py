@@ -42,7 +42,7 @@ def assemble(genotype: Net, input_shape: tuple[int, ...], outputs: int) -> tuple
 
 
 def assembled(genotype: Net, input_shape: tuple[int, ...], outputs: int, net: PartedBuilder) -> tuple[Graph, str]:
-    """As `assemble`, with a builder that records the parts of the program of shared weights."""
+    """Do as `assemble` does, with a builder that records the parts of the program of shared weights."""
     source = net.input((1, *input_shape))
     pending = [source]
     begin = 0
@@ -71,7 +71,7 @@ def assembled(genotype: Net, input_shape: tuple[int, ...], outputs: int, net: Pa
 def _add_block(
     net: PartedBuilder, place: int, block: Block, x: Tensor, channels: int | None = None
 ) -> tuple[Tensor, str]:
-    """Run the layers on `x`; where `channels` is given, the last one has so many."""
+    """Run the layers on `x`; `channels`, if given, is the number of channels of the last one."""
     words = []
     for number, layer in enumerate(block.layers, 1):
         net.part(layer_place(place, number - 1), KINDS[type(layer)])

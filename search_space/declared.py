@@ -27,7 +27,7 @@ class DeclaredSpace(ABC, Generic[G]):
     """A `SearchSpace` that follows from its `genome`; a subclass adds `genome`, `graph` and `describe`.
 
     `input_shape` is (height, width, channels), without the batch. A network has one logit for two `classes`, else one a
-    class; with `outputs` in place of `classes` it has so many values. Raises `ValueError` for sizes below 1.
+    class; with `outputs` in place of `classes` it has `outputs` values. Raises `ValueError` for sizes below 1.
     """
 
     input_shape: tuple[int, ...]

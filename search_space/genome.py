@@ -284,7 +284,7 @@ class Items(Generic[V]):
         return first[:cut] + last[cut:]
 
     def encode(self, value: tuple[V, ...]) -> list[float]:
-        """For each place 1 and the item, or zeros."""
+        """1 and the encoded item for each item, then zeros for places without one."""
         row = [x for item in value for x in (1.0, *self.item.encode(item))]
         return row + [0.0] * (self.width - len(row))
 

@@ -91,7 +91,7 @@ class Mixture(Generic[G]):
         return tuple(f"{decision.name}: {option}" for decision in self.decisions for option in decision.options)
 
     def probabilities(self, logits: NDArray[Any]) -> list[NDArray[np.float64]]:
-        """For each decision the softmax weight of each option; in a group that may carry nothing they add up to less.
+        """The softmax weights of the options of each decision; in a group that may carry nothing they sum to below 1.
 
         Raises `ValueError` for logits of another mixture.
         """
@@ -109,7 +109,7 @@ class Mixture(Generic[G]):
         return shares
 
     def likely(self, logits: NDArray[Any], threshold: float) -> list[NDArray[np.bool_]]:
-        """For each decision, which options are the likeliest or at least as likely as `threshold`."""
+        """Whether each option of each decision is the likeliest, or at least as likely as `threshold`."""
         shares = [share / share.sum() for share in self.probabilities(logits)]
         return [(share >= threshold) | (np.arange(len(share)) == share.argmax()) for share in shares]
 

@@ -45,12 +45,12 @@ class PartedBuilder(GraphBuilder):
     """A builder that records which nodes belong to which part of a program."""
 
     def __init__(self, merge: bool = True) -> None:
-        """Without `merge`, every part has its own nodes."""
+        """Record parts; without `merge` equal nodes of different parts are not shared."""
         super().__init__(merge)
         self._parts: list[tuple[str, str, int]] = []
 
     def part(self, name: str, branch: str = "") -> None:
-        """Later nodes belong to the part `name`, and to this branch of an `Either`."""
+        """Begin the part `name`, and this branch of an `Either`: later nodes belong to it."""
         self._parts.append((name, branch, len(self)))
 
     def parts(self, graph: Graph) -> list[tuple[str, str, tuple[Node, ...]]]:

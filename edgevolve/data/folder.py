@@ -38,7 +38,7 @@ _LISTS = {
 _SPEAKER = re.compile(r"(?:^|/)([0-9a-f]{8})_nohash_[^/]*$")
 """The file name of a recording in Speech Commands, with a hash of its speaker."""
 _LEAST_GROUPS = 3
-"""A class must have so many sub-folders, one for each split, for these to be groups."""
+"""The least number of sub-folders of a class, one for each split, for these to be groups."""
 
 
 @dataclass(frozen=True, slots=True)

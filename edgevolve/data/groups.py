@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from edgevolve.data.data_error import DataError
 
 _SWAPPED_GROUPS = 256
-"""Up to so many groups, exchanges of two are tried as well; with more, single moves come close enough."""
+"""The most groups for which exchanges of two are also tried; with more, single moves come close enough."""
 
 
 def held_out_groups(groups: NDArray[Any], classes: NDArray[Any], fraction: float, seed: int) -> NDArray[np.bool_]:

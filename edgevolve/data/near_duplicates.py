@@ -12,9 +12,9 @@ LEAST_SIDE = 16
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """The weights of red, green and blue in grey (ITU-R BT.601), as in JPEG."""
 _DISTANCE = 6
-"""Near images have hashes that differ in at most so many of 64 bits …"""
+"""The most bits, of 64, in which the hashes of near images differ."""
 _CORRELATION = 0.995
-"""… and reductions to 16×16 whose pixels correlate at least so much."""
+"""The least correlation between the pixels of near images, reduced to 16×16."""
 _MOST_PAIRS = 2_000_000_000
 _STEP_PAIRS = 4_000_000
 _SIDE = 16

@@ -27,7 +27,7 @@ _LEAST_RECORDINGS = 3
 """The recordings of a class with fewer recordings are divided in time."""
 _BLOCKS = 10
 _BLOCK_WINDOWS = 2
-"""A recording is divided in time into up to `_BLOCKS` blocks, each at least so many windows long."""
+"""A recording is divided in time into up to `_BLOCKS` blocks of at least this number of windows."""
 _SAME_RATE = 0.02
 _OTHER_RATE = 0.05
 _MOST_RATIO = 1000

@@ -22,7 +22,7 @@ from edgevolve.spelling import suggestion
 
 _MOST_CATEGORIES = 100
 _LEAST_ROWS = 20
-"""With fewer rows the number of different words in a column says nothing."""
+"""The least number of rows from which the number of different words in a column is judged."""
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}([,.' ]\d{3})+([.,]\d+)?")
 _MOST_CLASSES = 1000
 _MOST_NAMED = 300

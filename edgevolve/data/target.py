@@ -345,7 +345,7 @@ def target_of(data: Any) -> Target:
 
 
 def classes_of(outputs: int) -> Classes:
-    """As many classes as a network has outputs; two classes for one output."""
+    """The `Classes` of a network with this number of outputs; one output means two classes."""
     return Classes(max(2, outputs))
 
 

@@ -10,7 +10,7 @@ from edgevolve.data.data_error import DataError
 _NAMES = re.compile(r"((?i:time|timestamp|ts)|t)([ _]?[\(\[]?(?P<unit>(?i:ms|s|sec|seconds|us))[\)\]]?)?")
 _PER_SECOND = {"ms": 1e3, "s": 1.0, "sec": 1.0, "seconds": 1.0, "us": 1e6}
 GAP = 5
-"""Steps of a recording are missing where one takes so many times as long as the median."""
+"""A step this many times as long as the median means that steps of a recording are missing."""
 
 
 def time_column(names: tuple[str, ...]) -> str | None:

@@ -107,7 +107,7 @@ _ANSWERED = (
         "1",
     ),
 )
-"""For each kind of target: the function, how the sketch prints its answer, how many numbers it gives."""
+"""For each kind of target: the function, the code that prints its answer, the number of values that it gives."""
 
 _SKETCH = """\
 // @about

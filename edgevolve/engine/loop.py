@@ -37,7 +37,7 @@ from search_space import DegenerateSpaceError, Elastic, WithFrontEnd, inherited_
 _REPORT_EVERY_S = 10.0
 
 _PARENTS = 200
-"""Where children inherit weights, those of the last so many completed candidates are kept, beside the front's."""
+"""If children inherit, the weights of this number of last completed candidates are kept, in addition to the front's."""
 
 Observer = Callable[[Run, events.Event], None]
 """Called after each event of a session."""

@@ -30,10 +30,10 @@ from edgevolve.runs.task import Needs
 from search_algorithms import Completed, Failed
 
 _ATTEMPTS = 3
-"""A job whose worker is lost is tried up to so many times in all after its last checkpoint; so is a worker's start."""
+"""The most attempts at a job whose worker is lost, counted from its last checkpoint, and at a worker's start."""
 _JOBS_PER_WORKER = 500
 _WORKER_MEMORY_BYTES = 4 << 30
-"""A worker is replaced after `_JOBS_PER_WORKER` jobs, or above so much resident memory, since TensorFlow's grows."""
+"""A worker is replaced after `_JOBS_PER_WORKER` jobs, or above this resident memory, since TensorFlow's grows."""
 _START_DEADLINE_S = 300.0
 _FIRST_DEADLINE_S, _LEAST_DEADLINE_S, _TIMES_THE_LONGEST = 3600.0, 120.0, 20
 """Default deadlines: before any job has ended, then at least, and as a multiple of the longest time seen."""

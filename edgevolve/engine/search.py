@@ -39,7 +39,7 @@ from edgevolve.runs.journal import RunExistsError, read
 from edgevolve.runs.run import fitting
 
 PREPARE_DEADLINE_MINUTES = 20.0
-"""The job before the search is given up after so long without a report; compiling a large function takes minutes."""
+"""The longest silence of the job before the search until it fails; compiling a large function takes minutes."""
 
 EvaluatorFactory = Callable[[Task, Splits], Evaluator]
 

@@ -31,7 +31,7 @@ Stored = tuple[Any, Any, Any]
 """Reals that stand for integers, with their scale and zero point."""
 
 _LEFT = 20
-"""The operands of a sum are shifted to the left by so many bits."""
+"""Bits by which the operands of a sum are shifted to the left."""
 
 
 def as_stored(node: Node, inputs: Sequence[Stored], made: Any, output: tuple[Any, Any], step: Any, bits: int) -> Any:

@@ -8,14 +8,14 @@ BEFORE: Mapping[str, Mapping[str, Any]] = {
     "NpzImages": {"normalise": False, "channels_first": False},
     "TrainingSettings": {"clip_norm": None},
 }
-"""For each class, what a run did before a parameter existed, where that is not the parameter's default."""
+"""For each class, parameters whose default differs from what runs did before they existed, with the earlier value."""
 
 REMOVED: Mapping[str, Mapping[str, Any]] = {
     "AgingEvolution": {"weights": "multiply"},
     "NSGA3": {"barrier": False},
     "SurrogateEvolution": {"surrogate": "process"},
 }
-"""For each class, the parameters that no longer exist, and the value that is now fixed."""
+"""For each class, the parameters that no longer exist, with the only value that is still supported."""
 
 
 def removed(kind: str, known: Mapping[str, Any]) -> dict[str, Any]:

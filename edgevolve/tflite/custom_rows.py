@@ -82,7 +82,7 @@ def _transform(operator: Operator, target: Target) -> tuple[int, ...]:
 
 
 def _inverse(operator: Operator, target: Target) -> tuple[int, ...]:
-    """As `_transform`; for floats a length and a pointer come first."""
+    """Bytes as of `_transform`; for floats a length and a pointer are added."""
     (kept,) = _transform(operator, target)
     return (kept + (2 * target.pointer_bytes if _type(operator) is DType.FLOAT32 else 0),)
 

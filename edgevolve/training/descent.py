@@ -25,7 +25,7 @@ EVALUATION_BATCH = 256
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where each parameter lies in the two flat vectors: trainable values, and moving statistics of batch norm."""
+    """The order of parameters in the two flat vectors: trainable values, and moving statistics of batch norm."""
 
     trainable: tuple[Parameter, ...]
     moving: tuple[Parameter, ...]

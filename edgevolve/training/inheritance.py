@@ -167,7 +167,7 @@ def _distance(node: Node, other: Node) -> tuple[int, int]:
 
 
 def _offset(node: Node, other: Node) -> tuple[int, int] | None:
-    """Where the kernel of `other` lies in that of `node` if both see the same pixels; None where it does not fit."""
+    """The offset of `other`'s kernel in that of `node` such that both see the same pixels; None if it does not fit."""
     starts = []
     for axis in (0, 1):
         before = [_padding_before(x, axis) for x in (node, other)]

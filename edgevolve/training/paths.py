@@ -164,7 +164,7 @@ def _of_option(graph: Graph, mix: str, place: int) -> list[Node]:
 
 
 def _needed(graph: Graph, chosen: Sequence[Chosen]) -> dict[str, Any]:
-    """For each activation, whether it is needed: a tensor, or True where it is needed whatever is chosen."""
+    """For each activation, whether it is needed: a bool tensor, or True if it is needed whatever is chosen."""
     needed: dict[str, Any] = {y.name: True for y in graph.outputs}
     for node in reversed(graph.nodes):
         own = needed.get(node.output.name, False)

@@ -136,7 +136,7 @@ def _normed(runner: Runner, layer: Layer, y: Any) -> Any:
 
 
 def _transformed(runner: Runner, layer: Layer, kernel: Any) -> Any:
-    """As `search_space.shared.transformed`, cut to the window."""
+    """Do as `search_space.shared.transformed` does, and cut the result to the window."""
     side, channels = layer.kernel[0], tf.shape(kernel)[2:]
     height, width = runner.number(layer.name, 1), runner.number(layer.name, 2)
     versions = [kernel]

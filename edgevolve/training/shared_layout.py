@@ -1,4 +1,4 @@
-"""Where shared arrays lie in one vector, and which of its elements a path uses: one gather cuts all kernels at once."""
+"""The places of shared arrays in one vector, and of the elements that a path uses: one gather cuts all kernels."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

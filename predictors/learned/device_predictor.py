@@ -29,7 +29,7 @@ FORMAT = "edgevolve-device-predictor-1"
 Counters = dict[str, FloatArray]
 _FOLDS = 5
 _CROSSED = 20
-"""From so many different networks on, the physics is fitted out of fold."""
+"""The least number of different networks with which the analytic part is fitted out of fold."""
 
 
 @dataclass(frozen=True, slots=True)

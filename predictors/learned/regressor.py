@@ -45,7 +45,7 @@ _EARLIER = "edgevolve-predictor-1"
 
 _FEWEST = 5
 _SCATTERED = 50
-"""Up to so many samples there are ten folds, beyond them five."""
+"""The most samples that are divided into ten folds; more are divided into five."""
 
 _SURE = 50
 """The number of samples at which half of the median's distance is corrected."""

@@ -143,7 +143,7 @@ def _timed(interpreter: Any, runs: int, least_ms: float) -> list[float]:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Without standard error: what LiteRT writes there also comes as an exception."""
+    """Silence standard error: LiteRT also raises as an exception what it writes there."""
     sys.stderr.flush()
     kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from predictors.sheets import Sheet
 
 _LANES = 16
-"""XNNPACK's int8 kernels compute so many filters at a time, and read `_DEEP` channels at a time."""
+"""XNNPACK's int8 kernels compute `_LANES` filters at a time, and read `_DEEP` channels at a time."""
 _DEEP = 8
 
 PARTS = {

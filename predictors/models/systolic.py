@@ -331,7 +331,7 @@ def _count(work: _Work, sheet: "Sheet", node: Node, sizes: Mapping[str, int]) ->
 
 
 def _beyond(graph: Graph, nodes: Sequence[Node]) -> list[int]:
-    """For each size of `_BEYOND`, bytes that nodes touch beyond it: at most the excess of live bytes over the size."""
+    """Bytes that nodes touch beyond each size of `_BEYOND`: at most a node's excess of live bytes over the size."""
     whole = graph if len(nodes) == len(graph.nodes) else Graph(graph.inputs, tuple(nodes), graph.outputs)
     totals = [0] * len(_BEYOND)
     for node, alive in zip(nodes, live_bytes(whole), strict=True):
