@@ -97,7 +97,7 @@ def file_footprint(model: TfliteModel, target: Target = CORTEX_M, max_placed: in
     """The footprint of a file, in its own order and with its own numbers of tensors.
 
     `flash_bytes` is the file's size, and its stored plan gives `stored_head_bytes`. Kernels without a model
-    (`unmodelled`) count as 0 bytes. Multiply-accumulates are those of `file_macs`. `max_placed` as of `packing.packed`.
+    (`unmodelled`) count as 0 bytes. Multiply-accumulates are those of `file_macs`. `max_placed` is passed to `packed`.
     """
     parts = _parts(model, target)
     placed = _placed(parts, target)
@@ -127,10 +127,10 @@ def tail_bytes(model: TfliteModel, target: Target = CORTEX_M) -> int:
 
 
 def placed_buffers(network: Graph | TfliteModel, target: Target = CORTEX_M) -> list[PlacedBuffer]:
-    """Where the best plan puts each buffer, scratch included: of a file, or of a graph of file operators (`deployed`).
+    """The place of each buffer, scratch included, under the best plan for a file or a graph of file operators.
 
-    Operator k runs in step k. In a file with several subgraphs, step k is step k + 1 of `timeline`. Buffers that are
-    never reached are left out.
+    A graph of file operators comes from `deployed`. Operator k runs in step k. In a file with several subgraphs, step k
+    is step k + 1 of `timeline`. Buffers that are never reached are left out.
     """
     placed = buffers(network, target)
     all_buffers = [*placed.tensors, *placed.scratch]
@@ -154,7 +154,7 @@ def memory_plan(network: Graph | TfliteModel, target: Target = CORTEX_M, max_pla
 
 
 def stored_head_bytes(model: TfliteModel, target: Target = CORTEX_M) -> int:
-    """Bytes of the head as the file stands: under its stored plan, or the runtime's own where no stored plan fits."""
+    """Bytes of the head under the file's stored plan, or under the runtime's own plan if no stored plan fits."""
     placed = buffers(model, target)
     stored = model.offsets if model.plan_fits else None
     fixed = [None if stored is None or stored[i] < 0 else stored[i] for i in placed.numbers]
@@ -179,7 +179,7 @@ def timeline(model: TfliteModel) -> Timeline:
 
 
 def file_macs(model: TfliteModel) -> int:
-    """Multiply-accumulates of every subgraph that the first one reaches. Each counts once, in a loop as well."""
+    """Multiply-accumulates of all subgraphs that the first one reaches. Each counts once, even in a loop."""
     return sum(macs(model.subgraphs[number].graph) for number in model.reached)
 
 

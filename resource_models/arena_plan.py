@@ -36,7 +36,7 @@ def unplanned(buffers: Sequence[Buffer], greedy: Sequence[int] | None = None) ->
 def plan(tensors: Sequence[Buffer], scratch: Sequence[Buffer] = (), max_placed: int = MAX_PLACED) -> Plan:
     """The lowest plan found for tensors, in the order of their numbers, beside the scratch buffers of all kernels.
 
-    Above `MOST_PACKED` buffers it is the runtime's own plan. `max_placed` as of `packed`.
+    Above `MOST_PACKED` buffers it is the runtime's own plan. `max_placed` is passed to `packed`.
     """
     buffers = [*tensors, *scratch]
     greedy = greedy_offsets(buffers)

@@ -1,4 +1,4 @@
-"""Writes a network again, with one part of it computed in bands."""
+"""Writes a network anew with one part computed in bands."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -45,7 +45,7 @@ def best_order(
 ) -> tuple[int, ...]:
     """The order of least peak memory, which computes each piece only when it is needed.
 
-    Empty where no order's peak is less than `below` bytes. `max_states` and `below` as of `peak_memory`.
+    It is empty if no order's peak is less than `below` bytes. `max_states` and `below` are passed to `peak_memory`.
     """
     graph = network.model.graph
     best = peak_memory(graph, alignment_bytes=target.alignment_bytes, max_states=max_states, below=below)

@@ -34,9 +34,9 @@ _AXES = (1, 2)
 
 
 class Part(NamedTuple):
-    """The operators `first` to `last` (excluded), and how many bands of rows and of columns their outputs are cut into.
+    """The operators `first` to `last` (excluded), with their outputs cut into `rows` × `columns` bands.
 
-    Within a band a map is cut to what its next reader needs, where that saves at least `spare` rows or columns. Each
+    Within a band a map is cut to what its next reader needs if that saves at least `spare` rows or columns. Each
     band has `taper` times the rows of the band before it, since results of earlier bands wait in memory while later
     bands run. With `rest`, maps that only the part reads are cut down, from band to band, to what later bands read.
     `moved` shifts the end of each band but the last, in rows or columns of the largest output.
@@ -63,7 +63,7 @@ class Cutter:
     """Cuts parts of one network, and caches what it derives for a part."""
 
     def __init__(self, model: TfliteModel) -> None:
-        """Nothing is cut yet."""
+        """Cut nothing yet."""
         self.model = model
         nodes = model.graph.nodes
         self.last_reader = {x.name: number for number, node in enumerate(nodes) for x in node.inputs}
@@ -74,7 +74,7 @@ class Cutter:
         self._along, self._paths = cache(self._find_along), cache(self._find_paths)
 
     def _find_along(self, number: int) -> tuple[Along, Along] | None:
-        """What an operator does along both axes; None where `_allowed` or the file's sizes exclude it."""
+        """An operator along both axes; None if `_allowed` or the file's sizes exclude it."""
         operator = self.model.operators[number]
         if not _allowed(operator):
             return None
@@ -90,7 +90,7 @@ class Cutter:
 
     @cached_property
     def cuttable(self) -> list[bool]:
-        """For each operator, whether each pixel that it makes depends only on those around the same place."""
+        """For each operator, whether it can run in bands: each output pixel depends only on nearby input pixels."""
         return [self._along(number) is not None for number in range(len(self.model.operators))]
 
     def _macs_of(self, part: Part) -> int | None:
@@ -146,7 +146,7 @@ class Cutter:
 
 
 def _cuts(size: int, count: int, taper: float, moved: Sequence[float]) -> list[int]:
-    """Where each band begins, and where the last ends; `moved` are shares of the size."""
+    """The begin of each band and the end of the last; `moved` are shares of the size."""
     if taper == 1:
         ends = [size * i // count for i in range(count + 1)]
     else:
@@ -195,7 +195,7 @@ def _is_map(x: Tensor | None) -> bool:
 
 
 def _allowed(operator: Operator) -> bool:
-    """Whether each pixel that the operator makes depends only on those around the same place of what it reads."""
+    """Whether each output pixel of the operator depends only on input pixels around the same place."""
     maps = _maps(operator)
     if operator.custom or len(operator.outputs) != 1 or not maps or not all(map(_is_map, (*maps, *operator.outputs))):
         return False
@@ -221,7 +221,7 @@ def _allowed(operator: Operator) -> bool:
 
 
 def joins(operator: Operator) -> bool:
-    """Whether the operator puts rows or columns side by side unchanged: for these types kernels ignore scales."""
+    """Whether the operator concatenates rows or columns unchanged: for these types its kernel ignores scales."""
     if operator.name != "CONCATENATION" or operator.options.get("activation") or "axis" not in operator.options:
         return False
     kept = operator.outputs[0].dtype in (DType.INT8, DType.INT16, DType.FLOAT32)

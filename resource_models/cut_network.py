@@ -1,4 +1,4 @@
-"""A network with some parts in bands: what it needs, and which further cuts promise to save memory."""
+"""A network with some parts in bands: the memory that it needs, and further cuts that promise to save memory."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -119,10 +119,10 @@ class CutNetwork:
     def _promising(self, most_macs: int) -> list[Cut]:
         """Cuts of single runs, the best first.
 
-        Every run is cut in each count first, in the first way of `Effort.ways`; the best of these cuts are then made in
-        all ways. A run is left out where the bytes beside it exceed the arena of every cut kept so far. Cuts are judged
-        band by band, which is no lower bound for other orders. In a small network that is not cut yet, the tries that
-        are left therefore go to all other cuts.
+        Every run is first cut in each count in the first way of `Effort.ways`; the best of these cuts are then made in
+        all ways. A run is left out if the bytes live beside it exceed the arena of every cut kept so far. Cuts are
+        judged band by band, which is no lower bound for other orders. In a small uncut network the remaining tries
+        therefore go to all other cuts.
         """
         outlook, effort = self._outlook, self.effort
         best: list[_Alike] = []

@@ -1,4 +1,4 @@
-"""How far plans in bands are searched."""
+"""The limits of the search for plans in bands."""
 
 from itertools import product
 from typing import NamedTuple
@@ -12,19 +12,19 @@ _TILES = ((1, 2), (2, 2), (2, 3), (3, 2), (3, 3), (4, 2), (4, 3), (4, 4))
 
 
 class Effort(NamedTuple):
-    """How far plans are searched.
+    """The limits of the search.
 
-    How a run of operators is cut: `counts` are pairs of bands of rows and of columns, `again` those for a network that
-    is in bands already. `spares`, `tapers` and `rests` are values of `Part`. Every run is cut in the first of each; the
-    best cuts, `refined` for each try, are also cut in the others.
+    Cuts of a run of operators: `counts` are pairs of numbers of bands, of rows and of columns; `again` are those for a
+    network already in bands. `spares`, `tapers` and `rests` are values of `Part`. Every run is cut with the first value
+    of each; the best cuts, `refined` for each try, also with the others.
 
     The beam: at each depth the `tries` most promising cuts of all kept networks are made, at most `alike` of one run.
-    The `width` best networks are cut again, up to `depth` times. Below `wide` operators both grow, up to 4 times. The
-    first depth also tries `pairs` pairs of cuts. `rungs` is the index of the first budget that is tried. In networks of
-    at most `small` operators, tries that are left go to cuts that promise nothing band by band.
+    The `width` best networks are cut again, up to `depth` times. Below `wide` operators `width` and `tries` grow, up to
+    4 times. The first depth also tries `pairs` pairs of cuts. `rungs` is the index of the first budget tried. In
+    networks of at most `small` operators, remaining tries go to cuts that promise nothing band by band.
 
-    Afterwards ends of the bands of the best network are moved, with `moves` networks kept (0: none is moved).
-    `packings` is `max_placed` of `packing.packed` for the networks that need the least. `orders` is `max_states` of
+    Afterwards the ends of bands of the best network are moved, with `moves` networks kept (0: no end is moved).
+    `packings` is `max_placed` of `packing.packed` for the networks that need least memory. `orders` is `max_states` of
     `peak_memory`.
     """
 

@@ -40,13 +40,13 @@ class _Layout:
         self.known: dict[Hashable, int] = {}
 
     def vector(self, number: int, element_bytes: int = 4) -> int:
-        """Write a vector of `number` elements; gives its position."""
+        """Write a vector of `number` elements; return its position."""
         payload = number * element_bytes
         self.used += -(self.used + payload) % max(4, element_bytes) + payload + 4
         return self.used
 
     def once(self, content: Sequence[Hashable], element_bytes: int = 4) -> int:
-        """Write a vector of numbers unless an equal one was written; gives its position."""
+        """Write a vector of numbers unless an equal one was written; return its position."""
         key = (element_bytes, *content)
         if key not in self.known:
             self.known[key] = self.vector(len(content), element_bytes)
@@ -61,14 +61,14 @@ class _Layout:
             self.table((), ())
 
     def table(self, fields: _Fields, contents: Sequence[Hashable]) -> int:
-        """Write a table of these contents and its vtable, unless written before; gives its position."""
+        """Write a table of these contents and its vtable, unless written before; return its position."""
         key = (fields, *contents)
         if key not in self.known:
             self.known[key] = self.unlike(fields)
         return self.known[key]
 
     def unlike(self, fields: _Fields) -> int:
-        """Write a table that no other one equals, and its vtable unless written before; gives its position."""
+        """Write a table that no other one equals, and its vtable unless written before; return its position."""
         advance, vtable = _table(fields, self.used % 8)
         self.used += advance
         position = self.used
@@ -157,7 +157,7 @@ def _write_tensors(
 
 
 def _known_scales(graph: Graph) -> _Scales:
-    """Scales and zero points of activations by name, as far as the graph says; a text stands for a scale of its own.
+    """Scales and zero points of activations by name, as far as the graph determines them; a text is a unique scale.
 
     An activation that is never below 0 has the least integer as its zero point, and an int16 activation has 0.
     """

@@ -1,4 +1,4 @@
-"""What a network looks like in numbers: named features, the same for isomorphic graphs.
+"""Describes a network by named numeric features, the same for isomorphic graphs.
 
 Every feature is a sum, a maximum or a ratio over nodes or paths, so neither names nor the order of the nodes enter.
 Nodes that no output needs are left out first.
@@ -58,10 +58,10 @@ RATIOS = (
     "per_channel_share",
     "macs_per_byte",
 )
-"""Features that tell how the work is arranged."""
+"""Features of the arrangement of the work."""
 
 COUNTS = (*(f"count_{kind}" for kind in KINDS), "depth", "width", "mean_width", "forks", "critical_convolutions")
-"""How many operators there are of each class, and how they are arranged: features without sizes."""
+"""Numbers of operators by class and features of their arrangement: features without sizes."""
 
 FEATURES = (*ADDITIVE, *RATIOS)
 """All features of a graph, in the order of a table's columns."""
@@ -103,7 +103,7 @@ def live_nodes(graph: Graph) -> list[Node]:
 
 
 def _bytes(nodes: Sequence[Node]) -> dict[str, float]:
-    """What is stored, written and read: bytes of int8 and int32 elements as the graph declares them."""
+    """Bytes stored, written and read, with the element types that the graph declares."""
     weights = [weight.size_bytes for node in nodes for weight in node.weights]
     return {
         "weight_bytes": sum(weights),

@@ -1,4 +1,4 @@
-"""What an exported network needs where parts of it may run in bands, before its file exists."""
+"""What an exported network needs if parts of it may run in bands, before its file exists."""
 
 from dataclasses import replace
 from functools import lru_cache

@@ -44,15 +44,15 @@ def peak_memory(
 ) -> PeakMemory:
     """The smallest peak of live activation bytes over all execution orders, with an order that reaches it.
 
-    Liveness is TensorFlow Lite Micro's: while a node runs, its inputs, its outputs and every tensor that is still
-    to be read are live. Network inputs are live from the start to their last reader (at the start all are, also
-    those that nobody reads), network outputs from their node to the end. A tensor that nobody reads is live while its
-    node runs. Constants lie in flash. Placement in the arena is not counted.
+    Liveness is TensorFlow Lite Micro's: while a node runs, its inputs, its outputs and every tensor with a later reader
+    are live. Network inputs are live from the start to their last reader (an unread one only at the start), network
+    outputs from their node to the end. A tensor without a reader is live while its node runs. Constants lie in flash.
+    Placement in the arena is not counted.
 
     Args:
         graph: the network. Its emitted order is kept wherever it does no harm.
         alignment_bytes: each tensor is rounded up to a multiple of it.
-        max_states: how far to search a part of the network; `ordering.MAX_STATES` unless given.
+        max_states: limit of the search of a part of the network; `ordering.MAX_STATES` unless given.
         below: only orders with a smaller peak are searched for; without any, `peak_bytes` is at least `below`.
 
     Source: the definition is that of Liberis, Dudziak and Lane, "μNAS" (2021); `ordering` describes the search.

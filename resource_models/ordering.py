@@ -1,10 +1,10 @@
 """Finds the order of a few nodes with the smallest peak: a bottleneck shortest path over sets of nodes, from the end.
 
 Let m(S) be the bytes live when the nodes of S have run. A tensor is freed when *all* its readers have run, so m is
-submodular over the sets that an order can pass through: what a node adds to memory can only shrink as other nodes
-run before it. Hence, going back from the end, a node that stays within the peak so far and leaves no more bytes
-live before it than after it may as well run last, whatever else is left. This covers tensors that branches share:
-going back, a fork's tensor comes alive once, and from then on every other branch only has its own to give up.
+submodular over the sets that an order can pass through: the bytes that a node adds can only shrink as other nodes run
+before it. Take a node, going back from the end, that stays within the peak so far and leaves no more bytes live before
+it than after it. Running it last is then optimal, whatever nodes remain. This covers tensors that branches share: going
+back, a fork's tensor becomes live once, and every other branch then only frees tensors of its own.
 
 The sets that remain are visited in the order of the peak that leads to them (Dijkstra's algorithm with max for plus),
 among equals the ones nearest to the start first, and never at or above a peak that some order is known to reach.
@@ -18,7 +18,7 @@ from typing import NamedTuple
 from resource_models.blocks import Block, Program, merged
 
 MAX_STATES = 20_000
-"""Sets of nodes that one search may visit before it settles for the best order found."""
+"""The most sets of nodes that one search visits; it then returns the best order found."""
 
 _Path = tuple[int, "_Path"] | None
 

@@ -1,8 +1,8 @@
-"""What a network would need with parts in bands, added up before they are cut.
+"""Estimates what a network would need with parts in bands, without cutting it.
 
-Sizes, lifetimes and what kernels keep are added up as in the cut network, which is not built. The figure is a lower
-bound of every memory plan of that network in its order, but for a few bytes of alignment and for scratch: a piece
-counts as much scratch as the whole.
+Sizes, lifetimes and what kernels keep are added up as in the cut network. The estimate is a lower bound of every memory
+plan of that network in its order, except for a few bytes of alignment and for scratch: a piece counts as much scratch
+as the whole map.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,10 +22,10 @@ from resource_models.tail import constant_bytes, operator_bytes
 class Foreseen(NamedTuple):
     """What a network would need with a part in bands, in bytes.
 
-    `tail` is what it keeps more than the uncut network. `bands` is the most that is live while bands run, `joins` from
-    the first final join on. `fed` is `bands` if maps that only the part reads came in pieces, as they are needed;
-    `emptied` is `bands` if each band's results were gone before the next band. The part then has `operators` operators,
-    of which `before_joins` run before the first final join.
+    `tail` is the growth of the tail over the uncut network. `bands` is the most bytes live while bands run, and `joins`
+    from the first final join on. `fed` would be `bands` if maps that only the part reads came in pieces when needed.
+    `emptied` would be `bands` if each band's results were freed before the next band. The part then has `operators`
+    operators, of which `before_joins` run before the first final join.
     """
 
     tail: int
@@ -53,7 +53,7 @@ class Outlook:
     """Estimates what one network needs with a part in bands, and bounds what it needs with runs in bands."""
 
     def __init__(self, cutter: Cutter, target: Target) -> None:
-        """Nothing is cut yet."""
+        """Cut nothing yet."""
         model = cutter.model
         self.cutter, self.target, self.nodes = cutter, target, model.graph.nodes
         self._makers = {y.name: number for number, node in enumerate(self.nodes) for y in node.outputs}
@@ -136,9 +136,9 @@ class Outlook:
     def least(self, first: int, last: int, bands: int) -> tuple[int, int]:
         """Quick lower bounds of the extra tail and of the head, in bytes, with a run in this number of `bands`.
 
-        At the end the pieces of all outputs are live beside one whole output. At each operator at least an average
-        band of its maps is live, beside the average of what earlier bands have made. Operators before a concatenation
-        of pieces may run in one band alone.
+        At the end the pieces of all outputs and one whole output are live. At each operator at least an average band of
+        its maps is live, and the average of the results of earlier bands. Operators before a concatenation of pieces
+        may run in one band only.
         """
         given, wanted = self.sizes(first, last)
         behind = max((i + 1 for i in range(first, last) if self._joined[i]), default=first)

@@ -1,9 +1,9 @@
-"""Offsets that need the least memory: first fit over several orders, then branch and bound, then ever better orders.
+"""Finds offsets that need the least memory: first fit in several orders, branch and bound, then improved orders.
 
 The runtime's own plan is improved until it is as low as the most bytes live in one step, which is a lower bound. If no
 order of first fit reaches it, a skyline is filled from its lowest segment, which either takes a buffer that lives
-within it or is raised to its lower neighbour. This meets every plan whose buffers cannot be pushed down. Where it takes
-too long, buffers that do not fit below the best plan are placed earlier, again and again.
+within it or is raised to its lower neighbour. This enumerates every plan whose buffers cannot be pushed down. If it
+takes too long, the order is improved repeatedly: a buffer that does not fit below the best plan is placed earlier.
 Sources: Martello, Monaci and Vigo, "An exact approach to the strip-packing problem" (2003), with positions fixed in
 time; Joslin and Clements, "Squeaky Wheel Optimization" (1999).
 """
@@ -18,10 +18,10 @@ from typing import NamedTuple
 from resource_models.planner import Buffer, greedy_offsets, height, live_peak
 
 MAX_STATES = 8_000
-"""Skylines that one search may visit before it settles for the best plan found."""
+"""The most skylines that one search visits; it then returns the best plan found."""
 
 MAX_PLACED = 10_000
-"""Buffers that ever better orders may place in all; a buffer of a large arena counts several times."""
+"""The most buffers that improved orders place in total; a buffer of a large arena counts several times."""
 
 _FIRST_STATES = 1_000
 """Skylines that are visited before other orders are tried."""
@@ -50,7 +50,7 @@ def packed(
 ) -> Packing:
     """The lowest plan found, never above `greedy`, the runtime's own plan (computed unless given).
 
-    `max_states` bounds the skylines visited, `max_placed` the buffers placed in ever better orders.
+    `max_states` bounds the skylines visited, `max_placed` the buffers placed in improved orders.
     """
     offsets = tuple(greedy_offsets(buffers) if greedy is None else greedy)
     bound, best = live_peak(buffers), height(buffers, offsets)
@@ -85,7 +85,7 @@ def _orders(buffers: Sequence[Buffer]) -> Iterator[list[int]]:
 
 
 class _FirstFit:
-    """First fit of one set of buffers in any order. For each step, the bits of a number say what is free."""
+    """First fit of one set of buffers in any order. The free units of each step are the bits of a number."""
 
     def __init__(self, buffers: Sequence[Buffer]) -> None:
         self._unit = gcd(*(buffer.size_bytes for buffer in buffers)) or 1
@@ -97,14 +97,14 @@ class _FirstFit:
         self._rng = Random(0)  # moves follow from the buffers alone
 
     def in_orders(self, limit_bytes: int) -> tuple[int, ...] | None:
-        """Offsets of a plan below the limit, by one of the orders that often do well; None if none is."""
+        """Offsets of a plan below the limit, by one of the orders that often do well; None if all are too high."""
         limit = -(-limit_bytes // self._unit) - 1
         return next(
             (placed for order in self._orders if not isinstance(placed := self._placed(order, limit), int)), None
         )
 
     def in_better_orders(self, limit_bytes: int, max_placed: int) -> tuple[int, ...] | None:
-        """Offsets of a plan below the limit, by orders improved from those that often do well; None if none is.
+        """Offsets of a plan below the limit, by improving the orders that often do well; None if all are too high.
 
         A buffer that does not fit moves to about the middle of those before it, which may then not fit. Each starting
         order has an equal share of `max_placed`, which counts over all calls.
@@ -146,7 +146,7 @@ _Path = tuple[int, int, "_Path"] | None
 
 
 class _State(NamedTuple):
-    """Bytes reached in each step, bytes to spare there below the limit, buffers to be placed, and those placed."""
+    """Bytes reached in each step, bytes that the step can waste below the limit, buffers left, and buffers placed."""
 
     skyline: tuple[int, ...]
     room: tuple[int, ...]
@@ -165,7 +165,7 @@ class _Search:
         self.complete = False
 
     def plan_below(self, limit: int, max_states: int) -> tuple[int, ...] | None:
-        """Offsets of a plan lower than `limit` bytes; None if none was found. `complete` says that there is none.
+        """Offsets of a plan lower than `limit` bytes; None if none was found. `complete` says that none exists.
 
         `max_states` counts over all calls.
         """

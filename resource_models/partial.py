@@ -16,7 +16,7 @@ _LEAST_GAIN = 0.003
 """A network in which no cut saves more than this share is not cut further."""
 
 _BUDGETS = (0.05, 0.2, 1.0, 5.0)
-"""Shares of extra work for which plans are searched whatever is allowed: allowing more never needs more memory."""
+"""Shares of extra work for which plans are always searched, so that allowing more never needs more memory."""
 
 _PACKED = 3
 """Networks for which a better memory plan is searched."""
@@ -52,9 +52,9 @@ def choices(
     network are left out.
 
     `Outlook` judges cuts band by band, which is no lower bound: another order of the operators may need less. With
-    `effort.small`, tries that are left go to cuts that promise nothing. Only cuts that take more work than allowed, or
-    beside which one operator needs as much by itself, are then left out. Given enough tries, the best single cut of a
-    small network is the best of all cuts in their orders of `best_order`.
+    `effort.small`, remaining tries go to cuts that promise nothing. Left out are then only cuts that take more work
+    than allowed, or in whose network one operator alone needs as much memory. Given enough tries, the best single cut
+    of a small network is the best of all cuts in their orders of `best_order`.
     """
     first = CutNetwork(
         (), Banded(model, tuple(range(len(model.operators))), {}), target, effort.of(len(model.operators))

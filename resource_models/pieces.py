@@ -1,6 +1,6 @@
-"""Along one axis of a map: which pieces operators make of pieces, and where these equal the whole map.
+"""Pieces of maps along one axis: which pieces operators make of pieces, and where these equal the whole map.
 
-A window at the edge of a piece reads padding where the whole map goes on; its output there is wrong.
+A window at the edge of a piece reads padding where the whole map continues, so its output there is wrong.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -153,7 +153,7 @@ def _least_path(inner: Sequence[Along], given: Mapping[str, int], spans: Mapping
 
 
 class _Least(NamedTuple):
-    """What an operator reads, from where to where, and what it makes of that."""
+    """The piece that an operator reads, its range (start, stop) in the map, and the piece that it makes."""
 
     read: Band
     span: tuple[int, int]
@@ -162,7 +162,7 @@ class _Least(NamedTuple):
 
 @lru_cache(maxsize=1 << 16)
 def _least_step(window: Window, size: int, made_size: int, need: tuple[int, int]) -> _Least | None:
-    """What an operator does on maps cut to what it needs; None where its output would not lie as in the whole."""
+    """The step of an operator on maps cut to what it needs; None if its output would not lie as in the whole map."""
     span = _reach(window, size, made_size, need)
     read = whole_piece(*span)
     made = _made(window, read, size, made_size)
@@ -184,7 +184,7 @@ def _reads(
 
 
 def whole_piece(start: int, end: int) -> Band:
-    """A piece that is right throughout."""
+    """A piece that equals the whole map everywhere."""
     return Band(start, end - start, start, end)
 
 

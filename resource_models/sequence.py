@@ -11,16 +11,16 @@ from resource_models.bands import SLICE, Cutter, Part, Ways, joins
 from resource_models.pieces import Band, Path, Step, whole_piece
 
 P = TypeVar("P")
-"""What stands for a piece of a map."""
+"""The sink's representation of a piece of a map."""
 
 _Lies = tuple[P, Band, Band]
 """A piece, and where its rows and its columns lie in the whole."""
 
 
 class Sink(Protocol[P]):
-    """Takes operators in the order in which they run, and gives what stands for the piece that each makes.
+    """Receives operators in the order in which they run, and returns its representation of the piece that each makes.
 
-    `sizes` are the rows and columns of that piece, `whole` is the map of which it is a piece.
+    `sizes` are the rows and columns of that piece, and `whole` is its map.
     """
 
     def entry(self, x: Tensor) -> P:
@@ -64,7 +64,7 @@ def _joined(sink: Sink[P], pieces: Sequence[P], axis: int, whole: Tensor, sizes:
 
 
 def _left(name: str, paths: Sequence[Path]) -> Band | None:
-    """The piece of an entry that these bands read; None where they read nothing of it."""
+    """The piece of an entry that these bands read; None if they read none of it."""
     spans = [path.reads[name] for path in paths if name in path.reads]
     return whole_piece(min(start for start, _ in spans), max(stop for _, stop in spans)) if spans else None
 
@@ -125,7 +125,7 @@ class _Walk(Generic[P]):
         return [self.cut(lies, y, row.wanted[y.name], column.wanted[y.name]) for y in wanted]
 
     def cut(self, lies: Mapping[str, _Lies[P]], x: Tensor, rows: Band, columns: Band) -> P:
-        """A piece of what is there of a map; no slice where it is all of it."""
+        """A piece of the available piece of a map, without a slice if both are equal."""
         piece, (top, height, _, _), (left, width, _, _) = lies[x.name]
         if height == rows.size and width == columns.size and top == rows.start and left == columns.start:
             return piece

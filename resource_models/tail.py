@@ -165,7 +165,7 @@ def _assigned(parts: Sequence[Part]) -> Iterator[tuple[int, ...]]:
 
 
 def _is(operator: Operator, name: str) -> bool:
-    """Whether it is the schema's operator of this name, not a custom one that is called the same."""
+    """Whether the operator is the schema's of this name, not a custom operator with the same name."""
     return operator.name == name and not operator.custom
 
 
@@ -180,7 +180,7 @@ def _scaled(operator: Operator) -> Iterator[tuple[Tensor, int]]:
 def _described_bytes(scales: Sequence[int], records: _Records, pointer: int) -> int:
     """Bytes of the records of tensors while a kernel is set up, one behind the other.
 
-    With scales a tensor has a record of them and a zero point for each. None is freed before the kernel is set up.
+    A tensor with scales has a record of them and a zero point for each. No record is freed before the kernel is set up.
     """
     end = 0
     for number in scales:

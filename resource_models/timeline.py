@@ -1,9 +1,9 @@
-"""When the runtime needs what, across calls: a subgraph runs within the operator that calls it.
+"""The lifetimes of tensors and operators across calls: a subgraph runs within the operator that calls it.
 
 TensorFlow Lite Micro counts steps along one pass over the first subgraph: one for each operator, then, within an
-operator that runs others, one for entering each subgraph and one for each of its operators. What belongs to a subgraph
-that is called again lives from its first call to its last, and what an operator reads and makes lives until its calls
-end. Source: `micro_allocation_info.cc`.
+operator that runs others, one for entering each subgraph and one for each of its operators. Tensors of a subgraph that
+is called again live from its first call to its last. Inputs and outputs of an operator live until its calls end.
+Source: `micro_allocation_info.cc`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,14 +13,14 @@ from edgevolve.graph import Graph, Tensor
 from edgevolve.tflite import Operator
 
 NEVER = (-1, -1)
-"""The span of what is never reached; the runtime plans it all the same, as live at one time."""
+"""The span of unreachable tensors and operators; the runtime still plans such tensors, as live at one time."""
 
 Span = tuple[int, int]
 """First and last step."""
 
 
 class Place(NamedTuple):
-    """What runs in a step: an operator of a subgraph by its index, None for entering the subgraph."""
+    """A step: an operator of a subgraph, by index, or None for entering the subgraph."""
 
     subgraph: int
     operator: int | None
