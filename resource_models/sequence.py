@@ -95,7 +95,7 @@ class _Walk(Generic[P]):
         row: Path,
         column: Path,
     ) -> list[P]:
-        """Run the part's operators on one band; gives the right piece of each output."""
+        """Run the part's operators on one band; return the right piece of each output."""
         lies, sink, first, nodes = dict(entries), self._sink, self._part.first, self._nodes
         for x in given:  # cut out once for all readers
             _, a, b = lies[x.name]

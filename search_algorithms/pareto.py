@@ -21,7 +21,7 @@ class Front(Generic[Item]):
         return not self.items or not bool((self._costs <= np.asarray(costs)).all(axis=1).any())
 
     def offer(self, costs: ArrayLike, item: Item) -> bool:
-        """Add `item`, and drop what it dominates, if it improves the front; gives whether it does."""
+        """Add `item`, and drop what it dominates, if it improves the front; return whether it does."""
         row = np.asarray(costs, dtype=float)
         if not self.improved_by(row):
             return False

@@ -79,7 +79,7 @@ class Archive:
         self.begun += 1
 
     def tell(self, candidate: Candidate, outcome: Outcome) -> bool:
-        """Take the outcome of a candidate; gives whether it completed and is now the last entry.
+        """Take the outcome of a candidate; return whether it completed and is now the last entry.
 
         A candidate whose metrics are not finite counts as failed.
         """

@@ -114,7 +114,7 @@ class _SuccessiveHalving:
         return {waiting.candidate.number for rung in self._rungs for waiting in rung.waiting}
 
     def _take(self, number: int) -> int:
-        """Promote a waiting candidate; gives its rung."""
+        """Promote a waiting candidate; return its rung."""
         for height, rung in enumerate(self._rungs):
             left = [waiting for waiting in rung.waiting if waiting.candidate.number != number]
             if len(left) < len(rung.waiting):

@@ -45,7 +45,7 @@ class _Division:
         self.now = np.zeros_like(self.total)
 
     def settle(self) -> bool:
-        """Move groups until nothing lowers the distance; gives whether any group is held out."""
+        """Move groups until nothing lowers the distance; return whether any group is held out."""
         for group in range(len(self.counts)):
             change = self.counts[group][np.newaxis]
             if self._distances(change)[0] < self._distance():
@@ -56,7 +56,7 @@ class _Division:
         return bool(self.held.any())
 
     def _improve(self) -> bool:
-        """Make the best change; gives whether there was one."""
+        """Make the best change; return whether there was one."""
         out, rest = np.flatnonzero(self.held), np.flatnonzero(~self.held)
         moves: list[tuple[int, ...]] = [(int(group),) for group in (*(out if len(out) > 1 else ()), *rest)]
         signs = np.where(self.held, -1.0, 1.0)[:, np.newaxis] * self.counts

@@ -117,7 +117,7 @@ def check(
     name: str = "",
     network: int | None = None,
 ) -> str:
-    """Compile `header`, run it on examples and compare it with `wanted`; says what was done.
+    """Compile `header`, run it on examples and compare it with `wanted`; return in words what was done.
 
     Names in the header begin with the model's `name`; `network` is the index of the model that gave the outputs, in a
     set. Raises `ExportError` where C and Python differ.

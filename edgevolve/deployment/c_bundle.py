@@ -175,7 +175,7 @@ def _arena(least_bytes: int, device: Footprint | None) -> str:
 
 
 def _front_end(front_end: FrontEnd, raw: NDArray[Any], model: Int8Model) -> str:
-    """Run the front end in C and in Python; says how far they differ. Raises `ExportError` where it is too much."""
+    """Run the front end in C and in Python; return the difference in words. Raises `ExportError` if it is too large."""
     steps = steps_from_python(front_end, raw, model.input)
     if steps is None:
         return "not compiled: no C compiler found; CC names one"

@@ -60,7 +60,7 @@ def packed(model: Any) -> bytes:
 
 
 def packed_into(builder: Once, model: Any) -> int:
-    """Write a `ModelT`; gives its offset."""
+    """Write a `ModelT`; return its offset."""
     buffers = model.buffers
     model.buffers = [_AlignedBuffer(buffer.data) for buffer in buffers]
     try:

@@ -140,7 +140,7 @@ def optimised(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> O
 def _compared_on_litert(
     model: bytes, after: bytes, inputs: Sequence[NDArray[Any]], signatures: Sequence[Signature]
 ) -> str:
-    """Compare both files on LiteRT; gives the reason where LiteRT does not run the original, else an empty text.
+    """Compare both files on LiteRT; return the reason where LiteRT does not run the original, else an empty text.
 
     `signatures` are those of subgraphs behind the first; their inputs follow those of the first. Raises `ExportError`
     where outputs differ.
@@ -184,7 +184,7 @@ def replanned(model: bytes, slower: float = 0.0, most_arena_bytes: int = 0) -> R
 
 
 def _in_bands(content: Any, slower: float, most_arena_bytes: int, effort: Effort = THOROUGH) -> tuple[Choice, ...]:
-    """Put parts of a `ModelT` in bands as far as allowed and needed; gives all choices, of which the last is taken."""
+    """Put parts of a `ModelT` in bands as far as allowed and needed; return all choices, of which the last is taken."""
     read = read_tflite(packed(content))
     if len(read.subgraphs) > 1 or read.variables:
         return ()

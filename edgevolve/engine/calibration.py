@@ -132,7 +132,7 @@ def with_layers(networks: Sequence[Network]) -> list[Network]:
 
 
 def emit(networks: Sequence[Network], folder: Path) -> Path:
-    """Write int8 `.tflite` files, and `manifest.csv`, in which the user fills in measured latencies; gives its path.
+    """Write int8 `.tflite` files, and `manifest.csv`, in which the user fills in measured latencies; return its path.
 
     Raises `PredictorError` for a folder that is not empty.
     """

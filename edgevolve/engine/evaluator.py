@@ -60,7 +60,7 @@ class Evaluator(Protocol):
         """Take a job; returns at once."""
 
     def withdraw(self) -> Sequence[int]:
-        """Take back the jobs that wait for a worker; gives their numbers."""
+        """Take back the jobs that wait for a worker; return their numbers."""
 
     def share(self, prepared: Arrays | None) -> None:
         """Set `Job.prepared` of all later jobs; it is sent once, not with each job."""
@@ -99,7 +99,7 @@ class Inline:
         self._waiting.append(job)
 
     def withdraw(self) -> Sequence[int]:
-        """Drop the queued jobs; gives their numbers."""
+        """Drop the queued jobs; return their numbers."""
         numbers = [job.number for job in self._waiting]
         self._waiting.clear()
         return numbers

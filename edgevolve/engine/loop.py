@@ -168,7 +168,7 @@ class Search:
         return {**dict.fromkeys(names, UNKNOWN), **self._measure(genotype).metrics}
 
     def _fill(self, evaluator: Evaluator, write: Callable[..., None]) -> events.Stopped | None:
-        """Ask until every worker has a job; gives the last event where nothing more is to be asked."""
+        """Ask until every worker has a job; return the last event where nothing more is to be asked."""
         while True:
             stopped = reason_to_stop(self._config, self.run, evaluator.now())
             if stopped or len(self._in_flight) >= evaluator.capacity:
@@ -287,7 +287,7 @@ class Search:
             return None
 
     def _hear(self, evaluator: Evaluator, write: Callable[..., None], progress: JobProgress) -> bool:
-        """Journal what a job reports, after its checkpoint is written; gives whether the job goes on.
+        """Journal what a job reports, after its checkpoint is written; return whether the job goes on.
 
         Reports without a checkpoint are journaled every ten seconds at most, so that short jobs leave none.
         """

@@ -137,7 +137,7 @@ class RayPool:
         self._dispatch()
 
     def withdraw(self) -> Sequence[int]:
-        """Take back the jobs that no worker has yet; gives their numbers."""
+        """Take back the jobs that no worker has yet; return their numbers."""
         numbers = [tried.job.number for tried in self._queue]
         self._queue.clear()
         return numbers
@@ -311,7 +311,7 @@ class RayPool:
 
 
 def _connect(address: str | None, workers: int | None) -> bool:
-    """Join or start a cluster; gives whether we have to shut it down."""
+    """Join or start a cluster; return whether we have to shut it down."""
     if ray.is_initialized():
         return False
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}

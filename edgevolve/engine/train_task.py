@@ -36,7 +36,7 @@ from search_algorithms import Completed, Failed, Outcome
 
 @dataclass(frozen=True, slots=True)
 class Train:
-    """Train with `settings`, then run `stages`; gives the `metrics` that the data's target scores.
+    """Train with `settings`, then run `stages`; return the `metrics` that the data's target scores.
 
     A candidate's recipe changes the stages that follow recipes, training included, and may leave stages out. With
     `distil` the training itself also learns from a teacher, with the settings of the task. A checkpoint is written
@@ -90,7 +90,7 @@ class Train:
 def staged(
     stages: Sequence[Stage], job: Job, splits: Splits, progress: Progress, metric_names: Sequence[str]
 ) -> Outcome:
-    """Run the stages from the job's weights, or from its checkpoint; gives the metrics of these names.
+    """Run the stages from the job's weights, or from its checkpoint; return the metrics of these names.
 
     A loss that is not finite is a failure.
     """

@@ -28,7 +28,7 @@ PATIENCE_S = 60.0
 
 
 def try_task(config: SearchConfig, task: Task, splits: Splits, patience_s: float = PATIENCE_S) -> tuple[str, ...]:
-    """Run `task` once in a process of its own; gives a line of text where it did not end within `patience_s`.
+    """Run `task` once in a process of its own; return a line of text where it did not end within `patience_s`.
 
     The project's own tasks are not tried, since `edgevolve.data.examine` has checked the data for them; neither are
     tasks that need what a long job prepares. Raises `ConfigError` when the task cannot be sent to a worker, fails, or

@@ -32,7 +32,7 @@ class Artefacts:
         self._folder = folder
 
     def put(self, content: bytes | Arrays) -> str:
-        """Write the content; gives its id. Equal contents are written once. Raises `JournalError` when that fails."""
+        """Write the content; return its id. Equal contents are written once. Raises `JournalError` when that fails."""
         data = content if isinstance(content, bytes) else packed(content)
         name = hashlib.sha256(data).hexdigest()
         path = self._folder / name

@@ -81,7 +81,7 @@ class FrontEndGenes(Genes):
                 yield usual
 
     def crossover(self, a: Values, b: Values, rng: Generator) -> Values:
-        """Mix gene by gene; gives a parent's genes where the mix cannot be computed."""
+        """Mix gene by gene; return a parent's genes where the mix cannot be computed."""
         child = self.usual(Genes.crossover(self, a, b, rng))
         return child if child in self.valid else (a, b)[int(rng.integers(2))]
 

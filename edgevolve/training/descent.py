@@ -65,7 +65,7 @@ class Lowering(Protocol):
     """
 
     def begun(self, values: Values) -> Any:
-        """What stays fixed during a pass over the examples, from the values at its start: tensors, nested at will."""
+        """Tensors, in any nested structure, that stay fixed during a pass, computed from the values at its start."""
 
     def training(self, values: Values, begun: Any, images: Any) -> tuple[Any, Statistics]:
         """The outputs of a batch in training, and its statistics of all moving values; empty where these are frozen."""
@@ -96,7 +96,7 @@ class Plain:
 
 
 class Regime(Protocol):
-    """Something that takes part in gradient descent and keeps its own vectors in the state: masks of pruning."""
+    """A participant in gradient descent with vectors of its own in the state, such as the masks of pruning."""
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -117,10 +117,10 @@ class Regime(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Descent:
-    """What stays the same while a network is trained: how it is computed, its layout, the loss of a batch.
+    """The fixed parts of a training: the computation of the network, its layout, the loss of a batch.
 
     A state is a tuple of flat vectors: (trainable, moving, slots of the optimiser ..., running means of the first two
-    where `average` asks for them, vectors of the regime ...). Gradients are taken at the weights of `Regime.seen`.
+    if `average` is above 0, vectors of the regime ...). Gradients are taken at the weights of `Regime.seen`.
     """
 
     lowering: Lowering
@@ -247,7 +247,7 @@ def outputs(network: Callable[[Any], Any], x: Any) -> Any:
 
 
 def _averaged(means: Sequence[Any], now: Sequence[Any], keep: float, done: Any) -> tuple[Any, ...]:
-    """The running means where they are kept; in the first steps they reach back less far."""
+    """The running means, if they are kept; in the first steps they average over fewer steps."""
     part = tf.minimum(keep, (1 + done) / (10 + done))
     return tuple(part * mean + (1 - part) * value for mean, value in zip(means, now, strict=bool(means)))
 

@@ -24,7 +24,7 @@ from search_space.mixture import Mixture
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """How the weights of a mixture are trained."""
+    """The training of a mixture's weights."""
 
     mixture: Mixture[Any]
     layout: Layout
@@ -73,7 +73,7 @@ class Weights:
 
 
 class InTurn(Protocol):
-    """A gradient search: how logits and weights move.
+    """A gradient search: the steps of logits and of weights.
 
     `done` steps were made before; `seed` is this step's, two int64. A batch is (examples, answers).
     """

@@ -85,7 +85,7 @@ def inherited(parent: Graph, weights: Mapping[str, NDArray[Any]], child: Graph, 
 
 @dataclass(slots=True)
 class _Plan:
-    """Which nodes of the child take their weights from which nodes of the parent.
+    """A plan: the nodes of the parent from which nodes of the child take their weights.
 
     `source` gives for each of the child's activations the parent's that it should equal. `matches` gives for each node
     the parent's node that it copies, or "identity". The plan is `faithful` while each node can do what its match does.
@@ -238,7 +238,7 @@ def _places(parent: Graph, child: Graph, plan: _Plan, rng: Generator) -> tuple[d
 
 
 def _assign(group: Ids, a: Ids, b: Ids) -> bool:
-    """Map each group to its first counterpart; gives whether no group has a second one."""
+    """Map each group to its first counterpart; return whether no group has a second one."""
     agree = True
     for first, other in zip(a.tolist(), b.tolist(), strict=True):
         if group[first] < 0:
@@ -268,7 +268,7 @@ def _counterparts(ours: Channels, theirs: Channels, group: Ids, name: str, sourc
 
 
 def _shares(place: Ids, rng: Generator) -> NDArray[np.float32]:
-    """The share of a channel's work that each of its copies does: 1 in all, unequal, so that copies diverge."""
+    """The share of a channel's work that each copy does; shares sum to 1 and are unequal, so that copies diverge."""
     weight = rng.uniform(0.5, 1.5, len(place))
     whole = np.bincount(place + 1, weight, minlength=len(place) + 1)
     _, inverse, counts = np.unique(place, return_inverse=True, return_counts=True)
@@ -285,7 +285,7 @@ def _take(
     made: Ids,
     share: NDArray[np.float32],
 ) -> bool:
-    """Copy the parent's parameters to a node; gives whether it then does what the parent's node does."""
+    """Copy the parent's parameters to a node; return whether it then does what the parent's node does."""
     old = weights[f"{parent.name}/kernel"]
     target = values[f"{node.name}/kernel"]
     if (made < 0).any():
@@ -307,7 +307,7 @@ def _take(
 def _take_window(
     target: NDArray[Any], old: NDArray[Any], node: Node, parent: Node, read: Ids, made: Ids, share: NDArray[np.float32]
 ) -> bool:
-    """Copy a kernel into a window of another size; gives whether the node then does what the parent's node does."""
+    """Copy a kernel into a window of another size; return whether the node then does what the parent's node does."""
     op: Any = node.op
     exact = _offset(node, parent)
     start = exact or tuple((a - b) // 2 for a, b in zip(target.shape[:2], old.shape[:2], strict=True))

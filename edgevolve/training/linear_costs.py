@@ -1,4 +1,4 @@
-"""What networks of a mixture cost, linear in the probability of each option: plain data, without TensorFlow."""
+"""Costs of networks of a mixture, linear in the probability of each option: plain data, without TensorFlow."""
 
 from dataclasses import dataclass
 from typing import Any

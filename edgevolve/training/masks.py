@@ -26,7 +26,7 @@ _TINY = 1e-30
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Groups:
-    """What is pruned together: groups from 0 to `number` - 1; the index `number` stands for no group.
+    """Groups of weights that are pruned together, from 0 to `number` - 1; the index `number` stands for no group.
 
     For each trained weight, `read` is the group that it multiplies, `made` the group that it adds to, and `kernel` the
     index of its kernel, -1 for none; the shares are its weights in the mean over either group. `member` and `row` are

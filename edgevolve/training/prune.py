@@ -19,7 +19,7 @@ _EVERY = 16
 """Steps between two computations of the masks, as in Lin et al. 2020."""
 
 SPARSE_SIZE = Metric("sparse_size_bytes", "size if sparse", BYTES, learned=True)
-"""What a runtime that reads sparse kernels would store; none that edgevolve exports to does."""
+"""The size for a runtime that reads sparse kernels; no runtime that edgevolve exports to does."""
 
 register(SPARSE_SIZE)
 
@@ -140,8 +140,8 @@ class Prune:
 def sparse_size(graph: Graph, weights: Mapping[str, NDArray[Any]]) -> int:
     """Bytes of constants of the int8 model for a runtime that reads sparse kernels; none here does.
 
-    As `resource_models.model_size`, but a kernel takes a bit for each weight and a byte for each that is not 0, unless
-    that is more than the dense kernel.
+    It is `resource_models.model_size`, except that a kernel takes a bit for each weight and a byte for each weight that
+    is not 0, unless that is more than the dense kernel.
     """
     saved = 0
     for name, value in weights.items():

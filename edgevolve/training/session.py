@@ -51,7 +51,7 @@ def release_memory() -> None:
 
 @contextmanager
 def silenced() -> Iterator[Callable[[], str]]:
-    """Catch what TensorFlow prints, from Python and from C++; gives a function that returns the text so far.
+    """Catch what TensorFlow prints, from Python and from C++; return a function that returns the text so far.
 
     Standard output and standard error of the whole process go to a file meanwhile.
     """

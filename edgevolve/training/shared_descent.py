@@ -74,9 +74,9 @@ class SharedDescent:
         self._step = tf.function(self._descend, autograph=False, input_signature=likes)
 
     def learn(self, turn: Turn, x: Any, y: Any, taught: Any, seed: Any) -> tuple[Any, Any]:
-        """Add the gradient of a turn; gives its loss and its outputs, with batch norm by the batch.
+        """Add the gradient of a turn; return its loss and its outputs, with batch norm by the batch.
 
-        `taught` are a teacher's outputs; any values do where `turn.taught` is 0. Augmentation follows from `seed`, two
+        `taught` are a teacher's outputs, of any value if `turn.taught` is 0. Augmentation follows from `seed`, two
         int64.
         """
         if self._learn is None:
@@ -92,7 +92,7 @@ class SharedDescent:
     def step(self, rate: float, done: int, rows: Sequence[NDArray[np.int32]]) -> Any:
         """Take one step along the sum of gradients of the networks with the paths `rows`; `done` were made before.
 
-        Gives the Euclidean length of the sum before clipping.
+        Returns the Euclidean length of the sum before clipping.
         """
         places = self.layout.used(np.max(rows, axis=0)).places
         return self._step(tf.constant(rate, tf.float32), tf.constant(done), tf.constant(places))

@@ -16,7 +16,7 @@ Ints = NDArray[np.int32]
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a path uses of all shared arrays: indices into the vector, and the shape of each part, (arrays, 4)."""
+    """The parts of shared arrays that a path uses: indices into the vector, and the shape of each part, (arrays, 4)."""
 
     places: Ints
     shapes: Ints
@@ -64,7 +64,7 @@ class SharedLayout:
         return sum(map(prod, self.shapes.values()))
 
     def used(self, row: Ints) -> Used:
-        """What the path `row` uses of each array: nothing of layers that it leaves out."""
+        """The part of each array that the path `row` uses; empty for layers that it leaves out."""
         full, sizes = self.full.astype(np.int64), np.where(self.read < 0, self.full, row[self.read])
         top, left = (np.where(self.centred, (full[:, axis] - sizes[:, axis]) // 2, 0) for axis in (0, 1))
         tall, wide, inner = sizes[:, 0], sizes[:, 1], np.where(self.deep, 1, sizes[:, 2])

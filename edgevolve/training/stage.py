@@ -18,10 +18,10 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 class Progress(Protocol):
-    """What a task calls while it works; a call is cheap and may be frequent."""
+    """A function that a task calls while it works; a call is cheap and may be frequent."""
 
     def __call__(self, step: int, metrics: Mapping[str, float], checkpoint: Arrays | None = None) -> bool:
-        """Report; returns whether to continue. False asks the task to end with what it has.
+        """Report, and return whether to continue. False asks the task to end with what it has.
 
         The deadline of a job counts from its last report. A job that is tried again, on another worker or after a
         resume, finds the last `checkpoint` in `Job.checkpoint`. It must hold all that the job needs to end as it would
@@ -36,7 +36,7 @@ def unreported(step: int, metrics: Mapping[str, float], checkpoint: Arrays | Non
 
 @dataclass(frozen=True, slots=True)
 class TrainState:
-    """What a stage takes and gives: the network, its weights (None: not trained yet), and curves by epoch.
+    """The input and output of a stage: the network, its weights (None: not trained yet), and curves by epoch.
 
     `metrics` are the target's scores on the validation split with these weights. `checkpoint` is the last one that an
     earlier attempt at the stage reported.
@@ -78,7 +78,7 @@ class FollowsRecipe(Protocol):
 
 @runtime_checkable
 class Foresees(Protocol):
-    """A stage that changes the network and knows roughly how: hard bounds are judged by this before training."""
+    """A stage that changes the network and can foresee roughly how: hard bounds are judged by this before training."""
 
     def foreseen(self, graph: Graph) -> Graph:
         """A network that costs about as much as the one that the stage will make."""

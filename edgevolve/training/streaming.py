@@ -22,7 +22,7 @@ Epoch = Callable[[Any, int], tuple[Any, float, NDArray[np.float32]]]
 
 
 def is_streamed(*parts: Rows) -> bool:
-    """Whether some of these rows stay in a file, and all together exceed `IN_MEMORY_BYTES`."""
+    """Whether any of these rows stay in a file and all of them together exceed `IN_MEMORY_BYTES`."""
     in_files = any(not isinstance(rows, np.ndarray) for rows in parts)
     return in_files and sum(map(size_bytes, parts)) > IN_MEMORY_BYTES
 
@@ -95,7 +95,7 @@ def _like(rows: Rows) -> Any:
 
 
 def _bounds(rows: Rows) -> NDArray[np.int64]:
-    """Where chunks begin and end; their sizes differ by one row at most."""
+    """The begins of chunks and the end of the last; sizes differ by one row at most."""
     number = -(-size_bytes(rows) // CHUNK_BYTES)
     return np.arange(number + 1) * len(rows) // number
 

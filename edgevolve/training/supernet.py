@@ -29,9 +29,9 @@ Method = Literal["sandwich", "progressive", "random"]
 METHODS: tuple[Method, ...] = ("sandwich", "progressive", "random")
 
 PLAN_AFTER = 0.1
-"""After this share of its time a phase decides, from the steps made so far, how many it has in all."""
+"""The share of its time after which a phase fixes its number of steps, from the steps made so far."""
 TAUGHT = 0.5
-"""The weight of the largest network's outputs in the loss of a sandwich's smaller networks; labels have the rest."""
+"""The weight of the largest network's outputs in the loss of a sandwich's smaller networks; the rest is for labels."""
 
 _REPORT_EVERY = 20
 
@@ -78,7 +78,7 @@ def phases(method: Method, parts: tuple[str, ...]) -> tuple[Phase, ...]:
 
 @dataclass(slots=True)
 class Place:
-    """The progress of a training: what a checkpoint holds beside arrays."""
+    """The progress of a training: the content of a checkpoint other than arrays."""
 
     phase: int = 0
     step: int = 0
@@ -165,7 +165,7 @@ class _AtWork:
             place.phase, place.step, place.planned, place.seconds = place.phase + 1, 0, None, 0.0
 
     def _phase(self, phase: Phase) -> bool:
-        """Run one phase; gives whether to go on."""
+        """Run one phase; return whether to go on."""
         training, place = self.training, self.place
         begun = saved = training.clock()
         spent = place.seconds
@@ -189,7 +189,7 @@ class _AtWork:
         return True
 
     def _plan(self, phase: Phase) -> bool:
-        """Decide how many steps the phase has, as soon as that is possible; gives whether it was decided now."""
+        """Decide how many steps the phase has, as soon as that is possible; return whether it was decided now."""
         training, place = self.training, self.place
         if place.planned is not None:
             return False
@@ -205,7 +205,7 @@ class _AtWork:
         return True
 
     def _step(self, phase: Phase) -> float:
-        """Add the gradients of all networks of a step, then take it; gives the loss of the first network."""
+        """Add the gradients of all networks of a step, then take it; return the loss of the first network."""
         import tensorflow as tf
 
         from edgevolve.training.shared_descent import Turn

@@ -44,7 +44,7 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What replaces a target in training: `answers`, a row for each training example, and the loss of a batch."""
+    """A replacement of the target in training: `answers`, a row for each training example, and the loss of a batch."""
 
     answers: NDArray[Any]
     loss: BatchLoss
@@ -121,7 +121,7 @@ def train(
 
 
 def _kept(descent: Descent, state: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What is kept of a state: the weights with which it is evaluated, and the vectors of the regime."""
+    """The kept part of a state: the weights with which it is evaluated, and the vectors of the regime."""
     return (*descent.answering(state), *descent.own(state))
 
 
@@ -143,7 +143,7 @@ def _saved(
 def _restored(
     checkpoint: Mapping[str, NDArray[Any]],
 ) -> tuple[tuple[Any, ...], tuple[Any, ...], list[tuple[float, float, float]], dict[str, float]]:
-    """The arguments of `_saved` from what it gave."""
+    """The arguments of `_saved` from the arrays that it returned."""
 
     def part(name: str) -> dict[str, NDArray[Any]]:
         return {key.partition("/")[2]: v for key, v in checkpoint.items() if key.startswith(f"{name}/")}
