@@ -10,9 +10,9 @@ _SCALE_BYTES = 4
 def model_size(graph: Graph) -> int:
     """Bytes of constants in the deployed int8 model.
 
-    Int8 kernels, int32 biases and small int32 tables, as TFLite stores them, and one float32 quantisation
-    scale for each output channel (TFLite's 8-bit quantisation specification, per-axis weights). Batch norm is
-    folded and costs nothing. The file's own structure and the code of the kernels are not counted.
+    Int8 kernels, int32 biases and small int32 tables, as TFLite stores them, and one float32 quantisation scale for
+    each output channel (TFLite's 8-bit quantisation specification, per-axis weights). Batch norm is folded and costs
+    nothing. The file's own structure and the code of the kernels are not counted.
     """
     total = 0
     for node in graph.nodes:

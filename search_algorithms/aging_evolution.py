@@ -22,8 +22,7 @@ class AgingEvolution:
     """Settings: the fittest of `sample_size` of the youngest `population` candidates is mutated.
 
     Fitness is -max(λ · min(value / scale, 10)), with a weight λ for each objective, drawn uniformly from (0, 1) anew
-    for
-    each ask. (μNAS divides by λ, so that one tiny weight decides alone.)
+    for each ask. (μNAS divides by λ, so that one tiny weight decides alone.)
     """
 
     population: int = 100

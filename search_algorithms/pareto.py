@@ -76,9 +76,9 @@ def hypervolume(costs: ArrayLike, reference: ArrayLike) -> float:
 def knee(costs: ArrayLike) -> int:
     """The index of the row of a front that is furthest from the plane through its ends, towards the ideal point.
 
-    Each cost is scaled to [0, 1] over the front; the plane is the one through the unit points, so the knee
-    is the row with the lowest sum, the first of equals. Das 1999, "On characterizing the 'knee' of the Pareto
-    curve based on normal-boundary intersection"; by the sum, Chiu et al. 2016, "Minimum Manhattan distance".
+    Each cost is scaled to [0, 1] over the front; the plane is the one through the unit points, so the knee is the row
+    with the lowest sum, the first of equals. Das 1999, "On characterizing the 'knee' of the Pareto curve based on
+    normal-boundary intersection"; by the sum, Chiu et al. 2016, "Minimum Manhattan distance".
     """
     rows = np.clip(
         np.asarray(costs, dtype=float), -1e150, 1e150

@@ -22,8 +22,7 @@ _WIDTH = 94
 _NOISES = (1e-4, 1e-3, 1e-2, 1e-1)
 """Hyperparameters tried for a Gaussian process, on standardised values. The lengths are for the 94 columns of
 NAS-Bench-201 and grow with the root of the number of columns, as distances do. Without noise, candidates of nearly
-equal
-encodings and different values would force a length so short that nothing is learned from other candidates."""
+equal encodings and different values would force a length so short that nothing is learned from other candidates."""
 
 _MOST_ROWS = 500
 """The most rows of a fit, so that its cost is bounded. The latest are among them: a disappointing candidate is seldom

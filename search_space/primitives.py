@@ -1,8 +1,8 @@
 """The primitives on an edge of a cell (`search_space.cells`): convolutions, pools, a skip, nothing.
 
 Primitives have the names of TI's Tiny ML NAS: `conv_bn_relu_5x1` spans five rows and one column. A name says
-everything,
-so `conv_bn_relu_1x1` needs no registration. An object of your own with a `name` and `add` is a primitive too.
+everything, so `conv_bn_relu_1x1` needs no registration. An object of your own with a `name` and `add` is a primitive
+too.
 """
 
 import re

@@ -116,8 +116,8 @@ class IntRange:
 class Choice(Generic[Option]):
     """One of several names or numbers; uniform.
 
-    A morphism goes to any other option or, where `ordered`, to the option before or after.
-    Raises `ValueError` if there are no options or some are equal.
+    A morphism goes to any other option or, where `ordered`, to the option before or after. Raises `ValueError` if there
+    are no options or some are equal.
     """
 
     options: tuple[Option, ...]

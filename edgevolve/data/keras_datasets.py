@@ -20,8 +20,8 @@ _SHAPES = {"mnist": (28, 28, 1), "fashion_mnist": (28, 28, 1), "cifar10": (32, 3
 class KerasDataset:
     """`mnist`, `fashion_mnist` or `cifar10`, downloaded by Keras on first use; 10 classes, official test set.
 
-    `validation_fraction` of the training images is held out by `seed`. Raises `DataError` for another
-    name, and from `load` when the download fails.
+    `validation_fraction` of the training images is held out by `seed`. Raises `DataError` for another name, and from
+    `load` when the download fails.
     """
 
     name: str

@@ -52,7 +52,7 @@ def _ends_in_probabilities(model: Int8Model) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """How the C code names scale and zero point of the outputs, of one network or of each network of a set."""
+    """The names of scale and zero point of the outputs in C, for one network or for each network of a set."""
 
     models: Sequence[Int8Model]
 

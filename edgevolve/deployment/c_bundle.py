@@ -153,7 +153,7 @@ _CHECKED = {
 
 
 def _does(target: Target) -> str:
-    """What the model does, as the rest of a sentence that begins with its name."""
+    """The purpose of the model, as the rest of a sentence that begins with its name."""
     if isinstance(target, Classes):
         return f"tells {target.number} classes apart"
     if isinstance(target, Values):

@@ -12,7 +12,7 @@ from edgevolve.quantisation.litert import Int8Model
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the C functions take: an example as the device reads it, row by row, channels last.
+    """The input of the C functions: an example as the device reads it, row by row, channels last.
 
     `shape` is (height, width, channels), such as (samples, 1, 1) or (steps, 1, channels). `type` is NumPy's name of the
     type of its values. `rate` is in Hz, 0 where it is unknown.
@@ -24,7 +24,7 @@ class Reading:
 
     @classmethod
     def of(cls, front_end: FrontEnd, shape: tuple[int, ...]) -> "Reading":
-        """What `front_end` reads, examples of `shape` without the batch."""
+        """The input of `front_end`, whose examples have `shape` without the batch."""
         full = (*shape, 1, 1, 1)[:3] if len(shape) < 3 else (*shape[:2], prod(shape[2:]))
         rate: Any = front_end.parameters.get("rate", 0)
         return cls((full[0], full[1], full[2]), front_end.raw_type, int(rate) if isinstance(rate, int | float) else 0)

@@ -43,7 +43,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class SetManifest:
-    """What was exported: for each network its costs, a description in words and the bytes of its own file.
+    """The exported set: for each network its costs, a description in words and the bytes of its own file.
 
     `flash_bytes` is the size of the common array, `arena_bytes` the largest arena of all networks on `target`. `checks`
     says what was compiled and run.

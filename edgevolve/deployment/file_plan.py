@@ -16,7 +16,7 @@ _HAVE_A_PLACE_IN_TIME = frozenset(
 def lay_out(content: Any, max_placed: int = MAX_PLACED) -> Plan:
     """Give a `ModelT` the best plan for the order of its operators, or no plan where none saves anything.
 
-    `max_placed` as of `memory_plan`. Raises `TfliteError` for what `read_tflite` refuses.
+    `max_placed` is passed to `memory_plan`. Raises `TfliteError` for what `read_tflite` refuses.
     """
     model = read_tflite(packed(content))
     best, placed = memory_plan(model, CORTEX_M, max_placed), buffers(model, CORTEX_M)

@@ -17,7 +17,7 @@ from resource_models import Footprint
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What the files of every format are made from, and checked against.
+    """The network from which every format is made, and data to check its files.
 
     `graph` runs in the order of its nodes; `tflite` is its int8 file and `keras` its float model. `images` are examples
     of the test split, (number, height, width, channels) float32, and `outputs` those of the Keras model for them. Where
@@ -89,7 +89,7 @@ def check_formats(names: Sequence[str]) -> None:
 
 
 def write_format(name: str, folder: Path, source: Source) -> dict[str, Any]:
-    """Write one format's files into `folder`; returns what their check found, for the manifest."""
+    """Write one format's files into `folder`; return the results of their check, for the manifest."""
     write: Write = import_module(FORMATS[name].module).write
     return write(folder, source)
 

@@ -21,7 +21,7 @@ class IsolatedError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the process gave: an array for each output, (number of examples, *shape without the batch).
+    """The result of the process: an array for each output, (number of examples, *shape without the batch).
 
     `extra` is the plain JSON that the script also wrote; `log` is what the runtime wrote to stderr.
     """

@@ -25,14 +25,13 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What was exported, as in `manifest.json`.
+    """The content of `manifest.json`.
 
     `target` says what outputs mean, with every constant. `scores` are the target's metrics by split, "test" or
     "validation", and by form of the network, "float" or "int8": {"test": {"float": {...}, "int8": {...}}, ...}. The
-    test
-    split takes no part in search or training. For classes, `classes` are the int8 model's scores on the test examples
-    of each class, `confusion` counts these examples by class (row) and answer (column), and the file also has the
-    accuracies by split and form.
+    test split takes no part in search or training. For classes, `classes` are the int8 model's scores on the test
+    examples of each class, `confusion` counts these examples by class (row) and answer (column), and the file also has
+    the accuracies by split and form.
 
     `peak_memory_bytes` is that of the file's own order of operators, without alignment and scratch; `arena` is what the
     device needs. `differences` says where the file's operators are not the graph's nodes. `formats` holds, for each

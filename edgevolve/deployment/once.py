@@ -9,7 +9,7 @@ class Once(Builder):
     """Reuses the vector of numbers, text or table that it wrote before where it is asked for an equal one."""
 
     def __init__(self) -> None:
-        """Begin."""
+        """Start with nothing written."""
         super().__init__(1024)
         self._written: dict[tuple[Any, ...], int] = {}
         self._texts: dict[str | bytes, int] = {}

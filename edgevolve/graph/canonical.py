@@ -1,7 +1,7 @@
 """One JSON text and one hash for each network, independent of the names and the order of its nodes.
 
-Nodes are coloured by Weisfeiler-Lehman refinement (operator, depth, inputs, readers), then written in the
-topological order that takes the smallest colour first. Equal texts always mean equal networks.
+Nodes are coloured by Weisfeiler-Lehman refinement (operator, depth, inputs, readers), then written in the topological
+order that takes the smallest colour first. Equal texts always mean equal networks.
 """
 
 import hashlib

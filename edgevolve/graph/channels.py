@@ -1,4 +1,4 @@
-"""Which channels of a network can only be removed together.
+"""Finds the channels of a network that can only be removed together.
 
 A channel can be removed from a network only with all channels tied to it: those it is added to or multiplied by, those
 that depthwise convolutions make of it, its places in a concatenation and behind a flattening.
@@ -165,7 +165,7 @@ def _concat(ties: _Ties, node: Node, inputs: list[Ids]) -> Ids:
 
 
 def _reshape(ties: _Ties, node: Node, inputs: list[Ids]) -> Ids:
-    """Ties each element's channel before to its channel after; the pairs recur with the numbers' common multiple."""
+    """Tie each element's channel before to its channel after; pairs recur with the common multiple of both numbers."""
     before, after = len(inputs[0]), node.output.shape[-1]
     elements = np.arange(math.lcm(before, after))
     made = inputs[0][elements[:after] % before]

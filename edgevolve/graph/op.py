@@ -28,7 +28,7 @@ class Weight(NamedTuple):
 
 
 class Op(Protocol):
-    """What every operator says of inputs of given shapes; every method raises `ShapeError` for impossible ones."""
+    """The interface of operators; every method takes input shapes, and raises `ShapeError` for impossible ones."""
 
     def __hash__(self) -> int:
         """Equal operators have equal hashes."""
@@ -42,8 +42,7 @@ class Op(Protocol):
     def macs(self, *inputs: Shape) -> int:
         """Multiply-accumulates of one inference.
 
-        As in μNAS, each addition of a pooling window, a mean or an Add counts as one, and so does each product of a
-        Multiply.
+        As in μNAS, each addition of a pooling window, a mean or an Add counts as one, and each product of a Multiply.
         """
 
 

@@ -1,7 +1,7 @@
 """Operators, as TFLite has them: attributes, output shape, weight shapes, multiply-accumulates.
 
-Activations are NHWC with a batch of 1, or (1, features). Batch norm and fused activations are
-attributes of the operator that they fold into. `docs/extending/operator.md` says how to add an operator.
+Activations are NHWC with a batch of 1, or (1, features). Batch norm and fused activations are attributes of the
+operator that they fold into. `docs/extending/operator.md` says how to add an operator.
 """
 
 import math

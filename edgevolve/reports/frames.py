@@ -19,10 +19,9 @@ def candidates(run: Run) -> pd.DataFrame:
 
     `status` is completed, failed, rejected or in flight; `reason` says why a candidate failed or was rejected. `front`
     marks the non-dominated candidates within all hard bounds, `broken` those that break a hard bound, `beyond_soft`
-    those that break a soft one.
-    `started_s` and `ended_s` are
-    seconds since the start of the search, without the time between sessions; NaN of what was never evaluated. Where the
-    error of a prediction is known, `METRIC low` and `METRIC high` are its interval.
+    those that break a soft one. `started_s` and `ended_s` are seconds since the start of the search, without the time
+    between sessions; NaN of what was never evaluated. Where the error of a prediction is known, `METRIC low` and
+    `METRIC high` are its interval.
     """
     front = {record.number for record in run.front}
     rows = [_row(run, record) | {"front": record.number in front} for record in run.records.values()]

@@ -46,12 +46,11 @@ class Inspection:
     """The costs of a network in the order of its nodes; made by `inspect_network` and `inspect_file`.
 
     For a file with several subgraphs, `graph`, the live bytes and `best` describe the first; `footprint` and weights
-    cover all, multiply-accumulates those that run.
-    `peak_step` is the index of the first node at which the most bytes are live. `best` is the order of least peak
-    memory, None if there were too many nodes to search. `footprint` is the arena on a device, None if it was not
-    planned or the runtime refuses the file. `file` is the model file, `runtimes` are verdicts on which runtimes can run
-    it, and `measured` is what the runtime itself needed, if it was run. `board` is the board that the network is to
-    fit.
+    cover all, multiply-accumulates those that run. `peak_step` is the index of the first node at which the most bytes
+    are live. `best` is the order of least peak memory, None if there were too many nodes to search. `footprint` is the
+    arena on a device, None if it was not planned or the runtime refuses the file. `file` is the model file, `runtimes`
+    are verdicts on which runtimes can run it, and `measured` is what the runtime itself needed, if it was run. `board`
+    is the board that the network is to fit.
     """
 
     graph: Graph

@@ -49,11 +49,11 @@ class SearchConfig(BaseModel):
     `evaluations`, `minutes` and `worker_hours` are budgets; the search ends when the first of them is spent. Budgets,
     `workers`, `gpus_per_worker` and `deadline_minutes` may change when a run is resumed.
 
-    `problem` is a `Problem`, or the mapping that `Problem.from_mapping` takes.
-    `stages` follow the training of each candidate, such as `Prune()`; a space of `Recipes` sets them.
-    `start` holds genotypes (or their JSON form) that are evaluated first. `metrics` adds providers to the
-    resource model; `task` replaces training. `prepare` is a task that runs once, before the search: its weights are in
-    `Job.prepared` of every candidate's job, and `Inherit("prepared")` refers to them.
+    `problem` is a `Problem`, or the mapping that `Problem.from_mapping` takes. `stages` follow the training of each
+    candidate, such as `Prune()`; a space of `Recipes` sets them. `start` holds genotypes (or their JSON form) that are
+    evaluated first. `metrics` adds providers to the resource model; `task` replaces training. `prepare` is a task that
+    runs once, before the search: its weights are in `Job.prepared` of every candidate's job, and `Inherit("prepared")`
+    refers to them.
 
     `workers` is by default the number of cores, `gpus_per_worker` an even share of the GPUs that Ray reports. A job
     that neither ends nor reports for `deadline_minutes` fails (default: 20 times the longest time seen, and at least

@@ -1,4 +1,4 @@
-"""What was read of a `.tflite`: subgraphs, signatures, a memory plan."""
+"""The content of a `.tflite`: subgraphs, signatures, a memory plan."""
 
 from dataclasses import dataclass
 
@@ -40,7 +40,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class TfliteModel:
-    """What a `.tflite` holds. Its first subgraph is the one that runs.
+    """The content of a `.tflite`. Its first subgraph is the one that runs.
 
     `offsets` is the memory plan stored in the file: bytes for each tensor of all subgraphs, -1 where the runtime places
     it. It is None without a plan, and empty where the plan is cut short. `constant_bytes` counts all constants, shared

@@ -122,7 +122,7 @@ def _model(content: bytes) -> TfliteModel:
 
 
 class _File(NamedTuple):
-    """What all subgraphs share: `constants` holds the bytes of each constant's buffer, `texts` a number for a text."""
+    """The shared parts of subgraphs: `constants` holds the bytes of each constant's buffer, `texts` a number a text."""
 
     buffers: Sequence[Table]
     codes: Sequence["_Code"]

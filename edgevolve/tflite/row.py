@@ -114,7 +114,7 @@ def nothing(operator: Operator, target: Target) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """What TensorFlow Lite Micro's kernel keeps and asks for.
+    """The memory that TensorFlow Lite Micro's kernel keeps and asks for.
 
     `host` is for pointers of 8 bytes, `device` for 4; `cmsis_data` is what the CMSIS-NN builds keep in addition.
     `tables` are what it keeps beside its data, such as multipliers by channel. `scratch` is what it asks for while it
@@ -133,7 +133,7 @@ class Kernel:
     describes: bool = True
 
     def needs(self, operator: Operator, target: Target) -> "Needs | None":
-        """What the kernel needs on `target`; None for an operator of shapes that it does not take."""
+        """The memory that the kernel needs on `target`; None for an operator of shapes that it does not take."""
         kept = self.host if target.pointer_bytes == 8 else self.device
         if target.kernels is not KernelSet.REFERENCE:
             kept = kept._replace(data=kept.data + self.cmsis_data)
@@ -155,7 +155,7 @@ class Kernel:
 
 
 class Needs(NamedTuple):
-    """What the kernel of one operator needs, in bytes.
+    """The memory that the kernel of one operator needs, in bytes.
 
     `described` holds the number of scales of each tensor that the runtime describes for it, in order. With
     `tables_last` the tables are allocated after all descriptions, otherwise before those of `Kernel.again`.

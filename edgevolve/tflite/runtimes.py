@@ -86,7 +86,7 @@ def runtimes(model: TfliteModel) -> tuple[Verdict, ...]:
 
 
 def _against_micro(model: TfliteModel) -> list[str]:
-    """What stops TensorFlow Lite Micro although it has all operators."""
+    """Reasons that stop TensorFlow Lite Micro even though it has all operators."""
     reasons = []
     if model.weights_outside:
         reasons.append("it does not read weights that lie behind the FlatBuffer")
@@ -103,7 +103,7 @@ def _against_micro(model: TfliteModel) -> list[str]:
 
 
 def open_sizes(model: TfliteModel) -> tuple[str, ...]:
-    """The names of operators whose output sizes are only known when they run, a batch that is open aside.
+    """The names of operators whose output sizes are only known when they run, except for an open batch.
 
     TensorFlow Lite Micro plans such outputs as small as the file says, and they overwrite what lies behind. An open
     batch, of the inputs or left from before a tool fixed it there, is open in the first operator's output as well.

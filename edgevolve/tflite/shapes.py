@@ -1,4 +1,4 @@
-"""What follows from the shapes and constants of a file's operator: attributes of the graph's operator, and MACs."""
+"""Derives attributes of the graph's operator, and MACs, from the shapes and constants of a file's operator."""
 
 import math
 from typing import Any

@@ -44,7 +44,7 @@ class Flatbuffer:
         return int(self.number(position, kind))
 
     def offset(self, position: int) -> int:
-        """Where the reference at `position` points."""
+        """The position to which the reference at `position` points."""
         return position + self.unsigned(position)
 
     def vector(self, position: int, element_bytes: int) -> tuple[int, int]:

@@ -36,7 +36,7 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Quantisation:
-    """What a tensor's integers mean: real = scale · (integer − zero point).
+    """The meaning of a tensor's integers: real = scale · (integer − zero point).
 
     There is one scale and zero point for the whole tensor, or one for each entry along `axis`.
     """

@@ -49,8 +49,8 @@ def parameters(graph: Graph) -> tuple[Parameter, ...]:
 def node_parameters(node: Node) -> tuple[Parameter, ...]:
     """A kernel, and a bias or, in its place, the four vectors of batch norm; nothing for a node without weights.
 
-    Kernels are (height, width, channels / groups, filters), (height, width, channels, multiplier) or
-    (features, units), and start as in He et al. (2015), without the factor of two for a linear `Dense`.
+    Kernels are (height, width, channels / groups, filters), (height, width, channels, multiplier) or (features, units),
+    and start as in He et al. (2015), without the factor of two for a linear `Dense`.
     """
     op = node.op
     channels = node.inputs[0].shape[-1]
