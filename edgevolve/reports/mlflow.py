@@ -1,7 +1,9 @@
 """A run for MLflow: an experiment with a run for the search and one for every completed candidate.
 
-It is written to an SQLite file, the store that MLflow recommends; `mlflow ui --backend-store-uri
-sqlite:///DIR/mlflow.db` shows it. Needs `pip install 'edgevolve[mlflow]'`; nothing is sent anywhere.
+It is written to an SQLite file, the store that MLflow recommends. This shows it:
+`mlflow ui --backend-store-uri sqlite:///DIR/mlflow.db`
+
+Needs `pip install 'edgevolve[mlflow]'`; nothing is sent anywhere.
 """
 
 import logging
