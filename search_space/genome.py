@@ -1,7 +1,7 @@
 """The genome kit: combinations of genes, by which a search space is declared.
 
-For a frozen dataclass `Hidden` with a field `units`, one to seven such layers are `Items("hidden layer", Record(Hidden,
-units=IntRange(10, 256, moves=(1, 5))), 1, 7)`.
+For a frozen dataclass `Hidden` with a field `units`, one to seven such layers are:
+`Items("hidden layer", Record(Hidden, units=IntRange(10, 256, moves=(1, 5))), 1, 7)`.
 
 Every part is a `Variable`; none changes a value it is given.
 """
