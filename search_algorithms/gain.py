@@ -22,13 +22,14 @@ _AT_ONCE = 8
 """The number of rows of the front with which points are compared at once."""
 
 _MARGIN = 0.01
-"""How far, in its own widths, the box reaches below the best cost seen; predictions below that count no more. Random
-directions begin as far above the worst cost."""
+"""The margin of the box below the best cost seen, as a share of its width; predictions beyond it gain nothing more.
+Random directions begin at the same margin above the worst cost."""
 
 _INDIFFERENCE = 0.003
 """A candidate that is better than the front by no more than this share of the box gains nothing (epsilon-dominance,
-Laumanns et al. 2002, doi 10.1162/106365602760234108). A surrogate promises about as much right beside the front, and
-the asks would all go there. Chosen on the NAS-Bench-201 table of `benchmarks/search_efficiency.py`."""
+Laumanns et al. 2002, doi 10.1162/106365602760234108). Otherwise all asks would go to the direct neighbourhood of the
+front, where a surrogate always promises about this much. Chosen on the NAS-Bench-201 table of
+`benchmarks/search_efficiency.py`."""
 
 _DIRECTIONS = 64
 """The number of directions in one ask; the mean gain over many directions is the gain in hypervolume."""
@@ -43,7 +44,7 @@ class Prospects:
     draws: Costs
     """Drawn costs, (draws, children, objectives)."""
     violations: Costs
-    """How far each is beyond the hard bounds, (draws, children)."""
+    """Drawn violations of the hard bounds, (draws, children)."""
 
 
 class Gain(Protocol):
@@ -111,7 +112,7 @@ class GainInDirections:
     """
 
     def best(self, prospects: Prospects, archive: Archive, rng: Generator) -> int:
-        """Its place."""
+        """The index of that child."""
         costs, violations = prospects.draws[0], prospects.violations[0]
         observed = _observed(archive)
         low, span = observed.min(axis=0), np.ptp(observed, axis=0)

@@ -36,7 +36,7 @@ _ALIASES = {
     "accuracy": (ERROR.name, _accuracy_to_error, True),
     "model_size_mb": (MODEL_SIZE.name, _megabytes_to_bytes, False),
 }
-"""For another name of a metric: the name it is kept by, how a value converts, and whether its direction turns round."""
+"""For each alias of a metric: the metric's name, the conversion of values, and whether the direction is reversed."""
 
 
 UNKNOWN = math.nan
@@ -230,7 +230,7 @@ class Problem:
         return [constraint for constraint in self.constraints if constraint.hard and constraint.broken(metrics)]
 
     def violation(self, metrics: Metrics) -> float:
-        """How far the known metrics are beyond the hard bounds: the sum of the shares; 0 is within all."""
+        """The sum of the shares by which known metrics are beyond the hard bounds; 0 is within all."""
         return sum(constraint.violation(metrics) for constraint in self.constraints if constraint.hard)
 
     def costs_of(self, values: Mapping[str, FloatArray]) -> FloatArray:
@@ -244,7 +244,7 @@ class Problem:
         return sum((c.violations(values[c.metric]) for c in given), start=nowhere)
 
     def shortfall(self, metrics: Metrics) -> float:
-        """How far the known metrics are beyond the soft bounds: the sum of the shares; 0 is good enough."""
+        """The sum of the shares by which known metrics are beyond the soft bounds; 0 is good enough."""
         return sum(constraint.violation(metrics) for constraint in self.constraints if not constraint.hard)
 
     def limits(self) -> tuple[float, ...]:

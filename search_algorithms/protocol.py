@@ -47,7 +47,7 @@ class Watching(Protocol):
     """A search algorithm that follows jobs while they run. Its state is also a function of these calls."""
 
     def progressed(self, candidate: Candidate, step: int, metrics: Metrics) -> bool:
-        """Take a report of a job in flight; returns whether it continues. False ends it with what it has."""
+        """Take a report of a job in flight, and return whether it continues. False ends it with what it has."""
 
 
 @runtime_checkable

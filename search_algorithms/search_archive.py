@@ -27,9 +27,9 @@ class Entry:
     metrics: Metrics
     costs: NDArray[np.float64]
     violation: float
-    """How far it is beyond the hard bounds (`Problem.violation`)."""
+    """The violation of the hard bounds (`Problem.violation`)."""
     shortfall: float
-    """How far it is beyond the soft bounds (`Problem.shortfall`)."""
+    """The violation of the soft bounds (`Problem.shortfall`)."""
     shares: NDArray[np.float64]
     """The costs over their scales; empty where an objective has no scale."""
 

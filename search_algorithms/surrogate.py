@@ -26,7 +26,7 @@ equal encodings and different values would force a length so short that nothing 
 
 _MOST_ROWS = 500
 """The most rows of a fit, so that its cost is bounded. The latest are among them: a disappointing candidate is seldom
-among the best, and once it were forgotten it would be promised again."""
+among the best, and if it were left out it would be promised again."""
 
 _ROWS_TO_CHOOSE_BY = 250
 _CHOICE_GROWTH = 1.25
@@ -48,11 +48,11 @@ _JITTER = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a surrogate learns from: a row for each completed candidate, in order.
+    """The training data of a surrogate: a row for each completed candidate, in order.
 
-    `seen` is what is known before training, `values` the metrics that training gave, one column each. `ranks_by` equals
-    `values`, but may replace a column by one that ranks alike with less noise. `costs` are those of all objectives.
-    `waiting` is what is known of the candidates in flight, one row each.
+    `seen` are the columns known before training, `values` the metrics that training gave, one column each. `ranks_by`
+    equals `values`, but may replace a column by one that ranks alike with less noise. `costs` are those of all
+    objectives. `waiting` are the known columns of the candidates in flight, one row each.
     """
 
     seen: Array

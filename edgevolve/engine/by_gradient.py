@@ -28,7 +28,7 @@ SKIPS = Metric("skip_share", "skips", better="lower")
 
 
 class _Gradient:
-    """What both searches share: metrics of the final logits, and a failure without a space."""
+    """The base of both searches: metrics of the final logits, and a failure without a space."""
 
     __slots__ = ()
 
@@ -88,7 +88,7 @@ class DARTS(_Gradient):
         return _Job.of(self, space, problem, providers)
 
     def method(self, weights: Any, steps: int) -> Any:
-        """How logits and weights move, in `steps` an epoch."""
+        """The steps of logits and weights; an epoch has `steps`."""
         from edgevolve.training.mixed import Mixed
 
         return Mixed(weights, self.logits_rate, self.order == 2)
@@ -147,7 +147,7 @@ class ProxylessNAS(_Gradient):
         return job
 
     def method(self, weights: Any, steps: int) -> Any:
-        """How logits and weights move, in `steps` an epoch."""
+        """The steps of logits and weights; an epoch has `steps`."""
         from edgevolve.training.paths import Paths
 
         warm_up = round(self.warm_up * steps * self.training.epochs)

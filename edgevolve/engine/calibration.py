@@ -81,7 +81,7 @@ def calibrate(
     evaluator: Callable[[Task, Splits], Evaluator] = Inline,
     observe: Callable[[int, int], None] = lambda done, of: None,
 ) -> Calibrated:
-    """Measure the networks that `path` does not hold yet; calls `observe(done, of)` as networks are done.
+    """Measure the networks that `path` does not hold yet; call `observe(done, of)` as networks are done.
 
     Graphs are written as JSON to a folder with the CSV's name. Raises `PredictorError`, before anything is written, for
     a missing device, and for a file that is not a calibration or is being written; raises `WorkersLostError`.

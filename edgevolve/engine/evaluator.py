@@ -50,14 +50,14 @@ class Evaluator(Protocol):
 
     @property
     def workers(self) -> int:
-        """How many jobs run at once."""
+        """The number of jobs that run at once."""
 
     @property
     def capacity(self) -> int:
-        """How many jobs may be in flight, those included that wait for a worker."""
+        """The most jobs in flight, including those that wait for a worker."""
 
     def submit(self, job: Job) -> None:
-        """Take a job; returns at once."""
+        """Take a job, and return at once."""
 
     def withdraw(self) -> Sequence[int]:
         """Take back the jobs that wait for a worker; return their numbers."""
@@ -66,7 +66,7 @@ class Evaluator(Protocol):
         """Set `Job.prepared` of all later jobs; it is sent once, not with each job."""
 
     def wait(self, timeout_s: float, progressed: Progressed = _on) -> Sequence[JobResult]:
-        """Jobs that ended, at least one unless the time runs out; calls `progressed` with reports of other jobs.
+        """Wait for jobs that end, at least one unless the time runs out; call `progressed` with reports of other jobs.
 
         A failed job is a result too. Raises `WorkersLostError` when no job can ever run.
         """
@@ -91,7 +91,7 @@ class Inline:
         task.prepare()
 
     def share(self, prepared: Arrays | None) -> None:
-        """Keep it for the jobs to come."""
+        """Keep the arrays for later jobs."""
         self._prepared = prepared
 
     def submit(self, job: Job) -> None:
@@ -140,7 +140,7 @@ class VirtualTime:
         task.prepare()
 
     def share(self, prepared: Arrays | None) -> None:
-        """Keep it for the jobs to come."""
+        """Keep the arrays for later jobs."""
         self._prepared = prepared
 
     def submit(self, job: Job) -> None:
@@ -150,7 +150,7 @@ class VirtualTime:
         heapq.heappush(self._running, (started + self._duration_s(job), job.number, started, worker, job))
 
     def withdraw(self) -> Sequence[int]:
-        """Nothing: no job waits."""
+        """Withdraw nothing: no job waits."""
         return ()
 
     def wait(self, timeout_s: float, progressed: Progressed = _on) -> Sequence[JobResult]:

@@ -1,4 +1,4 @@
-"""What the networks of a mixture cost, from exact figures of the likeliest one and of each swap of one option in it."""
+"""Costs of the networks of a mixture, from exact figures of the likeliest one and of each swap of one option in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class LogarithmError(ValueError):
 class MixtureCosts:
     """The metrics of `problem` that are known before training, and their values over the mixture.
 
-    Any metric of any device works, since it only has to be measured.
+    Any metric of any device can be used, as it only has to be measured.
     """
 
     space: SearchSpace[Any]

@@ -1,4 +1,4 @@
-"""Sends a user's own code along with a task, since it is not installed where the task runs."""
+"""Sends a user's own code along with a task, as it is not installed on the workers."""
 
 import sys
 import sysconfig

@@ -1,4 +1,4 @@
-"""When a search ends, and the reason that it gives."""
+"""Decides when a search ends, and for which reason."""
 
 from edgevolve.runs import Run, SearchConfig, events
 

@@ -1,4 +1,4 @@
-"""What a run is: its configuration, its events, its journal. It loads neither Ray nor TensorFlow."""
+"""The parts of a run: its configuration, its events, its journal. It loads neither Ray nor TensorFlow."""
 
 from edgevolve.runs.as_json import config_json, difference
 from edgevolve.runs.config import ON_RESUME, ConfigError, SearchConfig

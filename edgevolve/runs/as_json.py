@@ -1,4 +1,4 @@
-"""The JSON form of a configuration, for the journal, and where two of them differ."""
+"""The JSON form of a configuration, for the journal, and the differences of two such forms."""
 
 import dataclasses
 import functools

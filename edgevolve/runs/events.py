@@ -1,4 +1,4 @@
-"""What a journal holds, line by line. Fields are only ever added, so that old journals open for ever."""
+"""The lines of a journal. Fields are only ever added, so that old journals can always be read."""
 
 from typing import Annotated, Any, Literal
 
@@ -39,7 +39,7 @@ class BoardUsed(BaseModel):
 
 
 class Inherited(BaseModel):
-    """As `search_algorithms.Inherit`."""
+    """The JSON form of `search_algorithms.Inherit`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -114,7 +114,7 @@ class _Ran(_Event):
 
 
 class Failure(BaseModel):
-    """As `search_algorithms.Failed`."""
+    """The JSON form of `search_algorithms.Failed`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -220,7 +220,7 @@ class Stopped(_Event):
 
 
 Later = Retrained | Standard | Tested
-"""What is done with a run after its search."""
+"""Events after the search of a run."""
 
 Event = Started | Resumed | Prepared | Asked | Rejected | Progressed | Finished | Failed | Later | Stopped
 

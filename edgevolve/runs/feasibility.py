@@ -14,7 +14,7 @@ from search_space.shared import Sharing
 
 @dataclass(frozen=True, slots=True)
 class Feasibility:
-    """How many of `samples` random networks are within every bound known before training, and how many break each.
+    """Numbers of networks, of `samples` random ones, within every bound known before training, and beyond each bound.
 
     `lowest` and `highest` are the extremes over the samples of bounded metrics and of those that devices give.
     `refused` holds the first reason of each device that cannot run one of the networks. `intervals` holds, by metric,

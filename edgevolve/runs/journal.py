@@ -87,7 +87,7 @@ class Reader:
         self.offset = 0
         """The offset behind the last event, in bytes."""
         self.generation = 0
-        """How many times another journal has replaced the file."""
+        """The number of times that another journal has replaced the file."""
         self._inode = 0
         self._line = 0
 

@@ -1,4 +1,4 @@
-"""When two candidates are the same: equal network, equal recipe of training, equal epochs."""
+"""The identity of candidates: equal network, equal recipe of training, equal epochs."""
 
 import hashlib
 import json
