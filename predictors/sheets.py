@@ -19,7 +19,7 @@ FOLDER = Path(__file__).parent / "devices"
 
 
 class Provenance(StrEnum):
-    """Where a figure comes from, from the most certain to the least."""
+    """The provenance of a figure, from the most certain to the least."""
 
     MEASURED = "measured"
     PUBLISHED = "published"

@@ -36,7 +36,7 @@ CELL_PRESETS = {
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """What a node does, and on which input: `source` 0 is the cell's input, 1 the first node."""
+    """The operation of a node and its input: `source` 0 is the cell's input, 1 the first node."""
 
     operation: str
     source: int

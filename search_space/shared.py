@@ -197,7 +197,7 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """What a network uses of a layer: height, width, channels and filters of its kernel, and whether batch norm."""
+    """The part of a layer that a network uses: height, width, channels and filters, and whether batch norm."""
 
     layer: Layer
     height: int

@@ -1,4 +1,4 @@
-"""Compares predictions with measurements: how large the errors are, and whether the ranking is right."""
+"""Compares predictions with measurements: the size of errors, and the agreement of rankings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -118,7 +118,7 @@ def timed_nodes(graph: Graph) -> list[Node]:
 
 
 def node_work(nodes: Sequence[Node]) -> Work:
-    """How much of each of `PARTS` each node has, (nodes, parts), and the bytes that it reads and writes, (nodes,)."""
+    """The amount of each of `PARTS` in each node, (nodes, parts), and the bytes that it reads and writes, (nodes,)."""
     rows = np.zeros((len(nodes), len(PARTS)))
     places = {part: index for index, part in enumerate(PARTS)}
     for row, node in zip(rows, nodes, strict=True):
@@ -204,7 +204,7 @@ def layer_key(node: Node) -> str:
 
 
 def _asked(node: Node) -> tuple[Any, tuple[tuple[Shape, DType], ...]]:
-    """What identifies a layer: the operator, and the shapes and types of its inputs."""
+    """The identity of a layer: the operator, and the shapes and types of its inputs."""
     return node.op, tuple((x.shape, x.dtype) for x in node.inputs)
 
 

@@ -50,7 +50,7 @@ def plain_operations_ms(sheet: "Sheet", floats: float, integers: float) -> float
 
 
 def bands_ms(sheet: "Sheet", sliced_bytes: int, joined_bytes: int, operators: int) -> float:
-    """Milliseconds that bands take beside multiply-accumulates: for copied bytes, and for added operators.
+    """Milliseconds that bands add for copied bytes and for added operators, without multiply-accumulates.
 
     The figures are `cycles_per_byte_sliced` (TensorFlow Lite Micro copies them one by one), `cycles_per_byte_joined`
     (copied by `memcpy`) and `cycles_per_operator`. A missing figure is 0; without a clock the result is 0.

@@ -100,7 +100,7 @@ class Breakdown:
 
     @property
     def counters(self) -> dict[str, float]:
-        """What a learned predictor may weigh: the parts of the time."""
+        """The columns that a learned predictor may weigh: the parts of the time."""
         return {
             "edge_tpu_ms": self.latency_ms,
             "edge_tpu_compute_ms": self.compute_ms,
@@ -161,7 +161,7 @@ def predict(sheet: "Sheet", graph: Graph) -> dict[str, float]:
 
 
 def counters(sheet: "Sheet", graph: Graph) -> dict[str, float]:
-    """What a learned predictor may weigh: the parts of the time."""
+    """The columns that a learned predictor may weigh: the parts of the time."""
     return breakdown(sheet, graph).counters
 
 
