@@ -65,7 +65,7 @@ def read_shape(front_end: Fittable, example: tuple[int, ...]) -> tuple[int, ...]
 
 
 def needs(front_end: Fittable, example: tuple[int, ...]) -> dict[str, float]:
-    """What a front end adds to the metrics of a network, and its operations; `example` is the shape that it reads.
+    """The costs that a front end adds to those of a network, and its operations; `example` is the shape that it reads.
 
     RAM is that of its C code and of one example as read, flash that of its tables and code.
     """

@@ -78,7 +78,7 @@ class Standardise:
 
     @classmethod
     def fit(cls, rows: Rows) -> "Standardise":
-        """Fitted to the mean and standard deviation of `rows`, (number, ..., channels); 1 for a constant channel."""
+        """The front end fitted to mean and deviation of `rows`, (number, ..., channels); 1 for a constant channel."""
         number, mean, squares = 0, np.zeros(rows.shape[-1]), np.zeros(rows.shape[-1])
         for chunk in chunks(rows):
             values = chunk.reshape(-1, rows.shape[-1]).astype(np.float64)

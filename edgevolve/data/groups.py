@@ -12,7 +12,7 @@ _SWAPPED_GROUPS = 256
 
 
 def held_out_groups(groups: NDArray[Any], classes: NDArray[Any], fraction: float, seed: int) -> NDArray[np.bool_]:
-    """Which of the examples to hold out, (number,), so that no group is divided.
+    """Whether each example is held out, (number,), so that no group is divided.
 
     The distance of a division from the wanted one is Σ (held − fraction · total)² / total over the classes. Groups are
     taken in random order if they lower it. Then single groups change sides, or two are exchanged, as long as that

@@ -112,7 +112,7 @@ class Mel:
         return Cost(self.work_bytes, flash, self.shape[0] * each)
 
     def fitted(self, rows: Rows) -> "Mel":
-        """Fitted to mean and standard deviation of each column over `rows`, (number, samples); 1 for a constant one."""
+        """Fit to mean and deviation of each column over `rows`, (number, samples); deviation 1 for a constant one."""
         return with_statistics(self, rows)
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:

@@ -115,7 +115,7 @@ class Micro:
         return Cost(self.work_bytes, flash, 5 * self.shape[0] * self.bands, each)
 
     def fitted(self, rows: Rows) -> "Micro":
-        """Fitted to mean and deviation of each channel over `rows`, (number, samples); 1 for a constant channel."""
+        """Fit to mean and deviation of each channel over `rows`, (number, samples); deviation 1 for a constant one."""
         return with_statistics(self, rows)
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:

@@ -102,7 +102,7 @@ class SensorTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Source:
-    """What is known of a file; `pieces` reads its recordings."""
+    """A file whose columns are known; `pieces` reads its recordings."""
 
     classes: tuple[str, ...]
     channels: int

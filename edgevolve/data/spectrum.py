@@ -105,7 +105,7 @@ class Spectrum:
         return Cost(self.work_bytes, flash, operations)
 
     def fitted(self, rows: Rows) -> "Spectrum":
-        """Fitted to mean and standard deviation of each band of each channel over `rows`; 1 for a constant one."""
+        """The front end fitted to mean and deviation of each band of each channel over `rows`; 1 for a constant one."""
         return with_statistics(self, rows)
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:

@@ -126,7 +126,7 @@ class _Columns:
 
 @lru_cache(maxsize=4)
 def _looked_at(data: Table, file: CsvFile, size: int, modified_ns: int) -> _Columns:
-    """What each column holds, found in one pass over all rows."""
+    """The content of each column, from one pass over all rows."""
     here = shown(data.path)
     special = [name for name in (data.label, data.group, data.split) if name is not None]
     for name in (*special, *data.ignore):
@@ -159,7 +159,7 @@ def _looked_at(data: Table, file: CsvFile, size: int, modified_ns: int) -> _Colu
 
 @dataclass(slots=True)
 class _Seen:
-    """What a column has held so far."""
+    """The content of a column so far."""
 
     most: int = _MOST_CATEGORIES
     words: set[str] = field(default_factory=set)

@@ -51,7 +51,7 @@ class Target(Protocol):
         """The target with constants fitted to the training split."""
 
     def answers(self, y: NDArray[Any]) -> NDArray[Any] | None:
-        """What a network should give for the labels `y`; None where that is its input."""
+        """The outputs that a network should give for the labels `y`; None if these are its input."""
 
     def constants(self) -> dict[str, Any]:
         """Everything that decides the target, as plain JSON values."""
@@ -327,7 +327,7 @@ class Itself:
         return float(self.each(outputs, split)[usual].mean()) if usual.any() else 0.0
 
     def score(self, outputs: NDArray[Any], split: Split) -> dict[str, float]:
-        """How well scores separate anomalies from normal examples, and the mean score of normal ones."""
+        """The area under the ROC curve of anomalies against normal examples, and the mean score of normal ones."""
         each, unusual = self.each(outputs, split), np.asarray(split.y[:]) == 1
         usual = float(each[~unusual].mean()) if not unusual.all() else 0.0
         return {AUC.name: area_under_curve(each, unusual), MSE.name: usual}
