@@ -69,9 +69,11 @@ class NpzSignals:
                 raise DataError(f"{here}: x must be numbers of (number, steps, channels), it is {x.dtype} {x.shape}")
         turned = len(first) == 3 and first[1] < first[2]
         channels = 1 if len(first) == 2 else first[1] if turned else first[2]
-        note = f"x is {tuple(first)}, read as {channels} channels of {max(first[1:])} steps"
+        notes = [f"x is {tuple(first)}, read as {channels} channels of {max(first[1:])} steps"] if turned else []
+        if "x_test" in arrays and "y_test" not in arrays:
+            notes.append("x_test is left aside: there is no y_test")
         by_word = "group" if by.startswith("groups") else by
-        return cls(path, words, channels, turned, by_word, (note,) if turned else (), tuple(parts), given)
+        return cls(path, words, channels, turned, by_word, tuple(notes), tuple(parts), given)
 
     def pieces(self, unreadable: Unreadable) -> Iterator[Piece]:
         """Each example; one with a value that is not finite is refused or left out."""

@@ -137,6 +137,12 @@ def test_an_npz_with_subjects_and_a_test_set(tmp_path, turned):
     check_data_set(data)
 
 
+def test_an_npz_whose_test_set_has_no_labels_says_that_it_is_left_aside(tmp_path):
+    x = np.random.default_rng(0).random((40, 16, 2))
+    np.savez(tmp_path / "s.npz", x_train=x, y_train=np.arange(40) % 2, x_test=x[:9])
+    assert "x_test is left aside: there is no y_test" in SensorTable(str(tmp_path / "s.npz")).load().notes
+
+
 def test_an_npz_of_text_labels_without_groups(tmp_path):
     x = np.random.default_rng(0).random((30, 20)).astype(np.float32)
     np.savez(tmp_path / "s.npz", x=x, y=np.array(["up", "down"] * 15))
