@@ -181,7 +181,7 @@ def as_a_set(run, splits, work, tflm):
     for record in run.front:
         try:
             members = max(members, family(run, record.number, SET, splits), key=len)
-        except ConfigError:  # one network is best at all
+        except ConfigError:  # one network is the best by all criteria
             continue
     if not members:
         return {"set_networks": 0}

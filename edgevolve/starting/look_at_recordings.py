@@ -79,7 +79,7 @@ def _windowing(lengths: Sequence[int], rates: Counter[float]) -> tuple[dict[str,
     settings: dict[str, Any] = {}
     why: dict[str, str] = {}
     if len(set(lengths)) == 1 and lengths[0] <= _LONGEST_WHOLE:
-        settings["window"], why["window"] = lengths[0], "all recordings have so many steps"
+        settings["window"], why["window"] = lengths[0], "the steps of every recording"
     else:
         short = max(1, int(np.quantile(lengths, _NEARLY_NONE)))
         rate = rates.most_common(1)[0][0] if rates else None
