@@ -190,14 +190,15 @@ def _maps(operator: Operator) -> list[Tensor]:
     return [x for x in operator.inputs if x is not None and not x.constant]
 
 
-def _is_map(x: Tensor | None) -> bool:
-    return x is not None and len(x.shape) == 4 and x.shape[0] == 1 and min(x.shape) > 0
+def is_map(x: Tensor | None) -> bool:
+    """Whether it is (1, height, width, channels) of a type with a size; damaged files have empty and other ones."""
+    return x is not None and len(x.shape) == 4 and x.shape[0] == 1 and min(x.shape) > 0 and x.size_bytes > 0
 
 
 def _allowed(operator: Operator) -> bool:
     """Whether each output pixel of the operator depends only on input pixels around the same place."""
     maps = _maps(operator)
-    if operator.custom or len(operator.outputs) != 1 or not maps or not all(map(_is_map, (*maps, *operator.outputs))):
+    if operator.custom or len(operator.outputs) != 1 or not maps or not all(map(is_map, (*maps, *operator.outputs))):
         return False
     constants = [x for x in operator.inputs if x is not None and x.constant]
     if operator.name in CONVOLUTIONS:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from edgevolve.graph import DType, Tensor
 from edgevolve.tflite import Operator, Target, TfliteModel, needs
-from resource_models.bands import SLICE, Cutter, Part, Ways, joins
+from resource_models.bands import SLICE, Cutter, Part, Ways, is_map, joins
 from resource_models.liveness import lifetimes
 from resource_models.pieces import NEVER
 from resource_models.sequence import run_in_bands
@@ -75,7 +75,7 @@ class Outlook:
         made = [sum(target.aligned(y.size_bytes) for y in node.outputs) for node in self.nodes]
         self.enters = [a - b - c for a, b, c in zip(self._live, made, self.scratch, strict=True)]
         maps = (*model.graph.inputs, *(y for node in self.nodes for y in node.outputs))
-        self.pixel_bits = {x.name: x.size_bytes * 8 // (x.shape[1] * x.shape[2]) for x in maps if len(x.shape) == 4}
+        self.pixel_bits = {x.name: x.size_bytes * 8 // (x.shape[1] * x.shape[2]) for x in maps if is_map(x)}
         self.numbers = {values for operator in model.operators for values in operator.values if values}
         x = Tensor("", (1, 1, 1, 1), DType.INT8)
         self.slice = operator_bytes(Operator("SLICE", (x, x, x), (x,), {}, (1, 0, 0), (1,), ((), (), ())), target)

@@ -32,7 +32,7 @@ from edgevolve.graph import (
 )
 from edgevolve.quantisation import int8_network
 from edgevolve.quantisation.litert import open_model
-from edgevolve.tflite import CORTEX_M, TARGETS, read_tflite
+from edgevolve.tflite import CORTEX_M, TARGETS, TfliteError, read_tflite
 from edgevolve.training.weights import initial_weights
 from resource_models import choices, deployed, file_footprint, measure_in_bands, peak_memory
 from resource_models import in_bands as in_bands_of
@@ -41,6 +41,8 @@ from resource_models.bands import Cutter, Part
 from resource_models.effort import THOROUGH
 from resource_models.pieces import NEVER
 from search_space import CnnSpace, MobileSpace, NasBench201Space
+
+_RESOURCE = 13  # a type of TensorFlow Lite without a size
 
 SPACES = [
     CnnSpace((17, 14, 3), 4),
@@ -241,6 +243,20 @@ def test_strides_and_sizes_that_cannot_be_are_left_alone():
         model = replace(read, subgraphs=(replace(read.subgraphs[0], operators=(damaged, *rest)),))
         assert not Cutter(model).cuttable[0]
         assert choices(model, 0.2)[0].parts == ()
+
+
+@pytest.mark.parametrize("damage", [{"shape": [1, 0, 32, 8]}, {"type": _RESOURCE}, {"shape": [1, -4, -8, 8]}])
+def test_maps_that_are_empty_or_of_a_type_without_a_size_are_left_alone(damage):
+    sound = unpacked(int8_file(vgg_like()))
+    for tensor in range(len(sound.subgraphs[0].tensors)):
+        model = unpacked(int8_file(vgg_like()))
+        for name, value in damage.items():
+            setattr(model.subgraphs[0].tensors[tensor], name, value)
+        try:
+            read = read_tflite(packed(model))
+        except TfliteError:
+            continue
+        assert choices(read, 0.2, effort=THOROUGH._replace(tries=1, depth=1, moves=0))[0].parts == ()
 
 
 def test_what_has_no_large_maps_stays_as_it_was():
