@@ -107,7 +107,7 @@ class Outlook:
             sum(aligned(x.size_bytes) for x in {x.name: x for x in (*node.inputs, *node.outputs)}.values())
             for node in (*self.nodes[:first], *self.nodes[last:])
         )
-        return max([2 * max(wanted), *beside])
+        return max([2 * max(wanted, default=0), *beside])
 
     def around(self, first: int, last: int) -> int:
         """A lower bound of `beside` for this run, alone or with like runs behind it.

@@ -259,6 +259,16 @@ def test_maps_that_are_empty_or_of_a_type_without_a_size_are_left_alone(damage):
         assert choices(read, 0.2, effort=THOROUGH._replace(tries=1, depth=1, moves=0))[0].parts == ()
 
 
+def test_operators_whose_outputs_nobody_reads_are_left_alone():
+    net = GraphBuilder()
+    x = net.input((1, 12, 12, 3))
+    for _ in range(3):
+        x = net.add(Conv2D(8, (3, 3)), x)
+    model = unpacked(int8_file(net.build(x)))
+    model.subgraphs[0].outputs = model.subgraphs[0].operators[0].outputs
+    assert {part.last for part in choices(read_tflite(packed(model)), 0.2)[-1].parts} <= {1}
+
+
 def test_what_has_no_large_maps_stays_as_it_was():
     net = GraphBuilder()
     model = int8_file(net.build(net.add(Dense(10), net.add(GlobalAveragePool(), net.input((1, 4, 4, 2))))))
