@@ -259,14 +259,15 @@ def test_maps_that_are_empty_or_of_a_type_without_a_size_are_left_alone(damage):
         assert choices(read, 0.2, effort=THOROUGH._replace(tries=1, depth=1, moves=0))[0].parts == ()
 
 
-def test_operators_whose_outputs_nobody_reads_are_left_alone():
+def test_a_network_with_operators_whose_outputs_nobody_reads_gives_the_same_in_bands():
     net = GraphBuilder()
     x = net.input((1, 12, 12, 3))
     for _ in range(3):
         x = net.add(Conv2D(8, (3, 3)), x)
     model = unpacked(int8_file(net.build(x)))
     model.subgraphs[0].outputs = model.subgraphs[0].operators[0].outputs
-    assert {part.last for part in choices(read_tflite(packed(model)), 0.2)[-1].parts} <= {1}
+    arenas = optimised(packed(model), 0.2).arenas  # outputs are compared on both runtimes
+    assert arenas[-1][0] < arenas[0][0]
 
 
 def test_what_has_no_large_maps_stays_as_it_was():
