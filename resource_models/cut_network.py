@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, combinations, islice, product
+from itertools import combinations, islice, product
 from typing import NamedTuple
 
 from edgevolve.tflite import Target
@@ -248,15 +248,16 @@ class CutNetwork:
         """
         allowed, origins = outlook.cutter.cuttable, self.banded.origins
         places: dict[int | None, list[int]] = {}
-        for number, origin in enumerate(origins):
-            places.setdefault(origin, []).append(number)
+        for i, origin in enumerate(origins):
+            places.setdefault(origin, []).append(i)
         seen: set[tuple[int, int]] = set()
-        uncut = outlook.beside([])
-        fixed = [*accumulate((not able for able in allowed), initial=0)]
-        for length in range(1, len(allowed) + 1):
-            for first in range(len(allowed) - length + 1):
+        uncut, number = outlook.beside([]), len(allowed)
+        starts = [first for first in range(number) if outlook.around(first, number) < uncut]
+        for length in range(1, number + 1):
+            starts = [first for first in starts if first + length <= number and allowed[first + length - 1]]
+            for first in starts:
                 last = first + length
-                if fixed[last] > fixed[first] or (first, last) in seen or outlook.around(first, last) >= uncut:
+                if (first, last) in seen or outlook.around(first, last) >= uncut:
                     continue
                 like = origins[first:last]
                 runs = [(first, last)]
