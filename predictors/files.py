@@ -2,6 +2,7 @@
 
 import json
 import stat
+from codecs import getincrementaldecoder
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ _MOST_BYTES = 1 << 28
 
 
 def read_text(path: Path, most: int = _MOST_BYTES) -> str:
-    """The text of a regular file of at most `most` bytes.
+    """The text of a regular file of at most `most` bytes, without a last character of which only a part was written.
 
     Raises `OSError` or `ValueError` for any other file; the message does not name it.
     """
@@ -24,7 +25,7 @@ def read_text(path: Path, most: int = _MOST_BYTES) -> str:
         raise ValueError("not a regular file")
     if status.st_size > most:
         raise ValueError(f"{status.st_size} bytes; at most {most} are read")
-    return path.read_text(encoding="utf-8-sig")
+    return getincrementaldecoder("utf-8-sig")().decode(path.read_bytes())
 
 
 def _no_constant(name: str) -> None:

@@ -92,7 +92,7 @@ def test_recipes_that_training_cannot_follow_are_refused_before_the_search(choic
 
 
 def test_stages_and_a_task_of_ones_own_are_refused_together():
-    with pytest.raises(ConfigError, match="a task of your own takes them itself"):
+    with pytest.raises(ConfigError, match="run them in the task"):
         config(SPACE, task=Train(TrainingSettings()))
 
 

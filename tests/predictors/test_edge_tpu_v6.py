@@ -207,7 +207,7 @@ def test_a_family_that_was_never_seen_is_forecast_better_than_was_promised(simul
 def test_a_fit_needs_as_many_measurements_as_networks_in_two_groups():
     graph, one = family("mobilenet_v1"), {"latency_ms": 1.0, "energy_uj": 1.0}
     for graphs, v5e, groups in ((20, 19, [0, 1] * 10), (20, 20, [0] * 20), (6, 6, [0, 1] * 3)):
-        with pytest.raises(PredictorError, match="two groups or more"):
+        with pytest.raises(PredictorError, match="at least two groups"):
             EdgeTPUv6Predictor.fit([graph] * graphs, [one] * v5e, [one] * graphs, groups)
     bad = [one] * 19 + [{"latency_ms": 1.0}]
     with pytest.raises(PredictorError, match="network 19: energy_uj must be positive and finite, not None"):

@@ -105,3 +105,11 @@ def test_what_is_wrong_with_measurements_is_one_line(tmp_path, text, message):
     path.write_text(text)
     with pytest.raises(PredictorError, match=message):
         read_measurements(path, ["latency_ms"])
+
+
+def test_a_last_line_that_was_cut_off_within_a_character_is_left_out(tmp_path):
+    whole = "file,words,latency_ms\na.json,conv → dense,1\nb.json,conv → dense,2\n".encode()
+    cut = whole.rindex("→".encode())
+    for end in range(cut, cut + 4):
+        (tmp_path / "c.csv").write_bytes(whole[:end])
+        assert [row.file for row in read_measurements(tmp_path / "c.csv", ["latency_ms"])] == ["a.json"]

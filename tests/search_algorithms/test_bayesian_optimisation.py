@@ -214,7 +214,7 @@ def test_a_space_of_few_networks_is_exhausted():
     space = MlpSpace((2, 2, 1), 2, max_layers=1, max_units=30)
     algorithm = start(Problem([minimise("error")]), space=space)
     asked = set()
-    with pytest.raises(Exhausted, match="asked before"):
+    with pytest.raises(Exhausted, match="proposed before"):
         for number in range(100):
             proposal = algorithm.ask(number)
             asked.add(proposal.genotype)

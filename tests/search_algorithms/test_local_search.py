@@ -64,7 +64,7 @@ def test_where_all_neighbours_are_known_it_starts_afresh_and_at_last_gives_up():
     space = MlpSpace((2, 2, 1), 2, max_layers=1, max_units=30)
     algorithm = start(space)
     asked = set()
-    with pytest.raises(Exhausted, match="asked before"):
+    with pytest.raises(Exhausted, match="proposed before"):
         for number in range(100):
             asked.add(feed(algorithm, number, 0.1 if number == 0 else 0.4).genotype)
     assert len(asked) == 21
