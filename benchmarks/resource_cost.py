@@ -8,18 +8,27 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from time import perf_counter
+from time import perf_counter, process_time
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from edgevolve.graph import Add, Concat, Conv2D, Graph, GraphBuilder
-from resource_models import macs, model_size, peak_memory
-from search_space import CnnSpace
+from resource_models import macs, measure_in_bands, model_size, peak_memory
+from search_space import CellSpace, CnnSpace, MlpSpace, MobileSpace, NasBench201Space
 
 GENOTYPES = 1000
 REPEATS = 5
+IN_BANDS = 40
+SPACES = {
+    "cnn": CnnSpace((32, 32, 3), 4),
+    "mobile": MobileSpace((64, 64, 3), 4, resolutions=(64, 32)),
+    "nasbench201": NasBench201Space((32, 32, 3), 4),
+    "cells": CellSpace((128, 1, 6), 5),
+    "mlp": MlpSpace((16, 16, 1), 4),
+}
+"""`IN_BANDS` candidates of each are planned in bands, for at most 20 % more work."""
 
 
 def branches(join: type, rng: np.random.Generator | None) -> Graph:
@@ -67,6 +76,20 @@ def median_ms(measure: Callable[[Graph], object], graph: Graph) -> float:
     return 1e3 * median(times)
 
 
+def in_bands_ms() -> dict[str, float]:
+    """Median milliseconds of a processor for a candidate of each space that may run in bands."""
+    figures = {}
+    for name, space in SPACES.items():
+        rng, times = np.random.default_rng(5), []
+        for _ in range(IN_BANDS):
+            graph = space.graph(space.sample(rng))
+            start = process_time()
+            measure_in_bands(graph, 0.2)
+            times.append(process_time() - start)
+        figures[f"in_bands_{name}_ms_median"] = 1e3 * median(times)
+    return figures
+
+
 def main() -> None:
     """Measure, print a table, then the same figures as JSON."""
     space = CnnSpace(input_shape=(32, 32, 3), classes=10)
@@ -88,10 +111,11 @@ def main() -> None:
         "branches_12_random_widths_ms_p90": float(np.percentile(mixed_ms, 90)),
         "branches_12_random_widths_ms_max": max(mixed_ms),
         "chain_400_ms": median_ms(peak_memory, chain(400)),
+        **in_bands_ms(),
     }
     nodes = median(len(graph.nodes) for graph in graphs)
     print(f"{GENOTYPES} random CNNs (median {nodes:.0f} nodes), 12 branches x 3 convolutions, a chain of 400;")
-    print(f"each figure from the median of {REPEATS} runs\n")
+    print(f"each figure from the median of {REPEATS} runs, in bands of {IN_BANDS} candidates\n")
     for name, value in figures.items():
         print(f"{name:<38}{value:>10.3f}")
     print(json.dumps({name: round(value, 4) for name, value in figures.items()}))
