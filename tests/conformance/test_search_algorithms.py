@@ -77,7 +77,8 @@ def test_what_is_on_record_is_the_strategy_and_not_chance(name):
     records = {path.stem: json.loads(path.read_text()) for path in GOLDEN.glob("*.json")}
     assert set(records) == set(STRATEGIES)
     others = [lines for other, lines in records.items() if other != name]
-    assert all(sum(line in lines for line in records[name]) < 30 for lines in others)
+    most = max(sum(line in lines for line in records[name]) for lines in others)
+    assert most < 30, f"{most} asks of {name} are those of another strategy; smaller settings in SMALL make it differ"
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,10 @@ def test_every_packaged_board_is_valid_named_as_its_file_and_has_a_device_that_t
 
 def test_what_nobody_measured_is_not_called_measured():
     for one in boards().values():
-        assert board(one.name).weakest is Provenance.ASSUMED, "what a program takes is nobody's figure but the user's"
+        for name, framework in one.frameworks.items():
+            used = (*framework.ram.values(), *framework.flash.values())
+            assert board(f"{one.name}/{name}").weakest is Provenance.ASSUMED, "the program is the user's"
+            assert Provenance.MEASURED not in {figure.provenance for parts in used for figure in parts.values()}
         assert Provenance.MEASURED not in {figure.provenance for figure in (*one.ram.values(), *one.flash.values())}
         assert any("latency was not measured" in remark for remark in board(one.name).remarks)
 
