@@ -21,6 +21,7 @@ from edgevolve.runs.as_json import config_json
 from edgevolve.testing import check_data_set
 from edgevolve.training.session import configure_tensorflow
 from predictors import board, device
+from search_algorithms import STRATEGIES
 
 configure_tensorflow(1)
 
@@ -195,3 +196,8 @@ def test_every_run_of_the_gallery_opens_and_is_the_one_that_its_command_makes(fo
     begun = config.as_begun(run.started.config)
     assert config_json(begun, task_of(begun), run.started.config) == run.started.config
     assert run.evaluations == int(evaluations) and run.front
+
+
+def test_the_guide_names_every_strategy():
+    text = (ROOT / "docs/guide/strategies.md").read_text()
+    assert [name for name in STRATEGIES if f"`{name}" not in text] == []
