@@ -1,4 +1,4 @@
-"""The operators of graphs, one row each. A new operator needs only its row here; no other module names operators.
+"""The operators of graphs, one row each. In this folder a new operator needs only its row here.
 
 Numbers are those of TensorFlow Lite's schema.fbs, version 3. Bytes of the 64-bit kernels were fitted to what the
 runtime of the `tflite-micro` wheel reports. Those of 32-bit kernels follow from the same structures with pointers of 4
