@@ -17,14 +17,12 @@ from numpy.typing import NDArray
 from edgevolve.graph import (
     Activate,
     Activation,
-    Add,
     Channels,
     Conv2D,
     Dense,
     DepthwiseConv2D,
     Graph,
     MaxPool2D,
-    Multiply,
     Node,
     Padding,
     Reshape,
@@ -32,6 +30,7 @@ from edgevolve.graph import (
     Softmax,
     channels_of,
 )
+from edgevolve.graph.ops import COMMUTATIVE
 from edgevolve.training.weights import BATCH_NORM_EPSILON, Weights, check_weights, initial_weights
 
 Ids = NDArray[np.int64]
@@ -124,7 +123,7 @@ def _matched(parent: Graph, child: Graph) -> _Plan:
 
 def _reads(other: Node, node: Node, read: list[str | None]) -> bool:
     names: list[str | None] = [x.name for x in other.inputs]
-    if isinstance(node.op, Add | Multiply):
+    if type(node.op) in COMMUTATIVE:
         return type(other.op) is type(node.op) and Counter(names) == Counter(read)
     return type(other.op) is type(node.op) and names == read
 
