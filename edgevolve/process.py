@@ -1,14 +1,29 @@
-"""Signals, output and end of the command line's process."""
+"""Signals, output and end of the command line's process, and its garbage collection."""
 
+import gc
 import io
 import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from edgevolve.printable import printable
 
 _LONGEST_MESSAGE = 600
+
+
+@contextmanager
+def many_objects() -> Iterator[None]:
+    """Switch garbage collection off while very many lasting objects are made, since it would slow that down."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def say(message: str) -> None:

@@ -1,9 +1,8 @@
 """Chooses the parts of a network to compute in bands, for the smallest arena that some extra work allows."""
 
-import gc
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 
+from edgevolve.process import many_objects
 from edgevolve.tflite import CORTEX_M, Target, TfliteModel
 from resource_models.banded import Banded
 from resource_models.bands import Part
@@ -22,19 +21,7 @@ _PACKED = 3
 """Networks for which a better memory plan is searched."""
 
 
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Switch garbage collection off: the search makes millions of small tuples that stay, and few cycles."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
-@_no_collection()
+@many_objects()
 def choices(
     model: TfliteModel,
     slower: float,

@@ -5,10 +5,11 @@ from itertools import islice
 from pathlib import Path
 
 from edgevolve.graph import Graph, from_json
+from edgevolve.process import many_objects
 from edgevolve.runs import Run
 from edgevolve.runs.events import EVENT, Asked, Event, Finished, Rejected, Started
 from edgevolve.runs.events import Failed as FailedEvent
-from edgevolve.runs.journal import Reader, many_objects
+from edgevolve.runs.journal import Reader
 from edgevolve.runs.run import fitting
 
 

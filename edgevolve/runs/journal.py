@@ -1,10 +1,8 @@
 """The journal of a run: JSON lines, only ever appended, one writer."""
 
-import gc
 import json
 import os
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -128,18 +126,6 @@ class Reader:
         if (self._line == 0) != isinstance(event, Started):
             raise JournalError(f"{self.path}: line {self._line + 1}: a journal has one 'started' event, its first line")
         return event
-
-
-@contextmanager
-def many_objects() -> Iterator[None]:
-    """Switch garbage collection off while very many lasting objects are made, since it would slow that down."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def create(path: Path, started: Started) -> None:

@@ -15,9 +15,10 @@ from edgevolve.graph import Graph
 from edgevolve.graph import from_json as graph_from_json
 from edgevolve.metric import Metric, int8_metric, metric
 from edgevolve.printable import printable, printable_lines
+from edgevolve.process import many_objects
 from edgevolve.runs import events
 from edgevolve.runs.artefacts import Artefacts, read_weights
-from edgevolve.runs.journal import JournalError, journal_path, many_objects, read
+from edgevolve.runs.journal import JournalError, journal_path, read
 from edgevolve.runs.phenotype import counted_epochs, identity
 from edgevolve.runs.record import Record
 from resource_models import CORTEX_M, MODEL_SIZE, TARGETS, Target
