@@ -56,7 +56,7 @@ class _Layout:
         """Write a buffer: aligned bytes and the table that points to them."""
         if size_bytes:
             self.used += -(self.used + size_bytes) % 16 + size_bytes + 4
-            self.unlike(((0, 4),))
+            self.new_table(((0, 4),))
         else:
             self.table((), ())
 
@@ -64,10 +64,10 @@ class _Layout:
         """Write a table of these contents and its vtable, unless written before; return its position."""
         key = (fields, *contents)
         if key not in self.known:
-            self.known[key] = self.unlike(fields)
+            self.known[key] = self.new_table(fields)
         return self.known[key]
 
-    def unlike(self, fields: _Fields) -> int:
+    def new_table(self, fields: _Fields) -> int:
         """Write a table that no other one equals, and its vtable unless written before; return its position."""
         advance, vtable = _table(fields, self.used % 8)
         self.used += advance
@@ -103,7 +103,7 @@ def flash_bytes(graph: Graph, listed: Sequence[Operator], *, planned: bool, scal
     layout, weights = _Layout(), constants(listed)
     codes = list(dict.fromkeys(operator.name for operator in listed))
     for name in codes:
-        layout.unlike(_code_fields(ROWS[name]))
+        layout.new_table(_code_fields(ROWS[name]))
     layout.vector(len(codes))
     tensors = [*graph.inputs, *(y for node in graph.nodes for y in node.outputs)]
     numbers = {key: i for i, key in enumerate((*(x.name for x in tensors), *(weight.key for weight in weights)))}
@@ -114,7 +114,7 @@ def flash_bytes(graph: Graph, listed: Sequence[Operator], *, planned: bool, scal
     for operator in listed:
         _write_operator(layout, operator, codes.index(operator.name), numbers)
     layout.vector(len(graph.nodes))
-    layout.unlike(tuple((number, 4) for number in range(4)))
+    layout.new_table(tuple((number, 4) for number in range(4)))
     layout.vector(1)
     sizes = [0, *(weight.size_bytes for weight in weights)]
     if planned:
@@ -124,9 +124,9 @@ def flash_bytes(graph: Graph, listed: Sequence[Operator], *, planned: bool, scal
     layout.vector(len(sizes))
     if planned:
         layout.used += -(layout.used + _PLAN_NAME_CHARACTERS + 1) % 4 + _PLAN_NAME_CHARACTERS + 1 + 4
-        layout.unlike(((0, 4), (1, 4)))
+        layout.new_table(((0, 4), (1, 4)))
         layout.vector(1)
-    layout.unlike(tuple((number, 4) for number in ((0, 1, 2, 4, 6) if planned else (0, 1, 2, 4))))
+    layout.new_table(tuple((number, 4) for number in ((0, 1, 2, 4, 6) if planned else (0, 1, 2, 4))))
     return layout.used + 8 + -(layout.used + 8) % 16
 
 
@@ -152,8 +152,8 @@ def _write_tensors(
         if weight.scales:
             layout.vector(weight.scales)
             layout.once((0,) * weight.scales, 8)
-            layout.unlike(_QUANTISATION_OF_AXIS if weight.axis else _QUANTISATION)
-        layout.unlike(((0, 4), (1, 1), (2, 4), (4, 4)) if weight.scales else ((0, 4), (1, 1), (2, 4)))
+            layout.new_table(_QUANTISATION_OF_AXIS if weight.axis else _QUANTISATION)
+        layout.new_table(((0, 4), (1, 1), (2, 4), (4, 4)) if weight.scales else ((0, 4), (1, 1), (2, 4)))
 
 
 def _known_scales(graph: Graph) -> _Scales:
@@ -193,7 +193,7 @@ def _write_operator(
         of_options = tuple((option.number, option.size_bytes) for option, _ in changed)
         layout.table(of_options, [(option.kind, value) for option, value in changed])
         fields += ((3, 1), (4, 4))
-    layout.unlike(fields)
+    layout.new_table(fields)
 
 
 def _code_fields(row: Row) -> _Fields:
