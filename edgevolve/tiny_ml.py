@@ -13,7 +13,7 @@ from edgevolve.runs import ConfigError, SearchConfig
 from edgevolve.starting import Wishes, read_as_it_looks
 from edgevolve.training import TrainingSettings
 from predictors import TiNpu
-from predictors.yaml_file import read_yaml
+from predictors.files import read_yaml
 from search_algorithms import Derived, Problem, minimise
 from search_space.cells import CellSpace, preset
 

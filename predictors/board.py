@@ -16,10 +16,10 @@ from edgevolve.quantity import size
 from edgevolve.spelling import suggestion
 from edgevolve.tflite import CORTEX_M, TARGETS, Target
 from predictors.device import Device, device
+from predictors.files import is_yaml, read_yaml
 from predictors.models import Kind
 from predictors.sheets import Figure, Provenance, sheet, sheets, weakest
 from predictors.workload import PredictorError
-from predictors.yaml_file import is_yaml, read_yaml
 from resource_models import ARENA, FLASH
 
 FOLDER = Path(__file__).parent / "boards"

@@ -16,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 from edgevolve.graph import Graph
 from edgevolve.metric import Metric, register
 from predictors.estimated import Estimated
-from predictors.files import read_predictor
+from predictors.files import format_of, read_predictor
 from predictors.learned.device_predictor import FORMAT as OF_DEVICE
 from predictors.learned.device_predictor import DevicePredictor
 from predictors.learned.edge_tpu_v6 import PROVENANCE as V6_PROVENANCE
@@ -178,5 +178,5 @@ def _learned(source: Any, path: Path) -> Device:
 
 def _from_json(payload: Any) -> DevicePredictor | PerformanceRegressor:
     """The predictor that one of the two classes saved."""
-    of_device = isinstance(payload, dict) and payload.get("format") == OF_DEVICE
+    of_device = format_of(payload) == OF_DEVICE
     return DevicePredictor.from_json(payload) if of_device else PerformanceRegressor.from_json(payload)

@@ -10,9 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from edgevolve.quantity import quantity
 from edgevolve.spelling import suggestion
+from predictors.files import is_yaml, read_yaml
 from predictors.models import MODELS, Kind
 from predictors.workload import PredictorError
-from predictors.yaml_file import is_yaml, read_yaml
 from resource_models.graph_features import KINDS
 
 FOLDER = Path(__file__).parent / "devices"

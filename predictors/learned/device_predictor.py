@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgevolve.graph import Conv2D, Graph, GraphBuilder, graph_hash
 from predictors.estimated import Estimates
-from predictors.files import read_predictor, write_predictor
+from predictors.files import format_of, read_predictor, write_predictor
 from predictors.learned.learner import folds, out_of_fold
 from predictors.learned.physics import LayerModel, Physics
 from predictors.learned.regressor import PerformanceRegressor
@@ -126,9 +126,8 @@ class DevicePredictor:
     @classmethod
     def from_json(cls, payload: Any) -> "DevicePredictor":
         """Read what `to_json` wrote. Raises `PredictorError` for anything else."""
-        if not isinstance(payload, dict) or payload.get("format") != FORMAT:
-            given = payload.get("format") if isinstance(payload, dict) else type(payload).__name__
-            raise PredictorError(f"not a predictor of this format ({FORMAT}): {given!r}; fit it again")
+        if format_of(payload) != FORMAT:
+            raise PredictorError(f"not a predictor of this format ({FORMAT}): {format_of(payload)!r}; fit it again")
         try:
             sheet, model, base = (payload[name] for name in ("sheet", "layers", "base"))
             predictor = cls(

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from edgevolve.gaussian_process import GaussianProcess
 from edgevolve.graph import Graph
 from predictors.estimated import Estimated
-from predictors.files import read_predictor, write_predictor
+from predictors.files import format_of, read_predictor, write_predictor
 from predictors.learned.learner import (
     Correction,
     GaussianCorrection,
@@ -175,9 +175,8 @@ class EdgeTPUv6Predictor:
     @classmethod
     def from_json(cls, payload: Any) -> "EdgeTPUv6Predictor":
         """Read what `to_json` wrote. Raises `PredictorError` for another format, other sheets or columns."""
-        if not isinstance(payload, dict) or payload.get("format") != FORMAT:
-            format_read = payload.get("format") if isinstance(payload, dict) else type(payload).__name__
-            raise PredictorError(f"not a v6 predictor of this format ({FORMAT}): {format_read!r}")
+        if format_of(payload) != FORMAT:
+            raise PredictorError(f"not a v6 predictor of this format ({FORMAT}): {format_of(payload)!r}")
         if payload.get("columns") != [*PARTS, *SHAPES]:
             raise PredictorError(
                 "made for other columns of the workload; benchmarks/make_v6_predictor.py makes it again"

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from predictors.estimated import Estimates
-from predictors.files import read_predictor, write_predictor
+from predictors.files import format_of, read_predictor, write_predictor
 from predictors.learned.learner import (
     Fit,
     GaussianCorrection,
@@ -205,9 +205,8 @@ class PerformanceRegressor:
     @classmethod
     def from_json(cls, payload: Any) -> "PerformanceRegressor":
         """Read what `to_json` wrote. Raises `PredictorError` for another format, version or shape."""
-        if not isinstance(payload, dict) or payload.get("format") not in (FORMAT, _EARLIER):
-            given = payload.get("format") if isinstance(payload, dict) else type(payload).__name__
-            raise PredictorError(f"not a predictor of this format ({FORMAT}): {given!r}")
+        if format_of(payload) not in (FORMAT, _EARLIER):
+            raise PredictorError(f"not a predictor of this format ({FORMAT}): {format_of(payload)!r}")
         if payload.get("version") != VERSION:
             raise PredictorError(
                 f"fitted on version {payload.get('version')} of the features, this is {VERSION}: fit again"
