@@ -2,7 +2,6 @@
 
 from predictors.board import UNSUPPORTED, Board, BoardSheet, Room, board, boards, read_board
 from predictors.device import EFFICIENCY, ENERGY, LATENCY, METRICS, Device, device
-from predictors.estimated import Estimated, Estimates
 from predictors.learned.device_predictor import DevicePredictor
 from predictors.learned.edge_tpu_v6 import EdgeTPUv6Predictor
 from predictors.learned.regressor import PerformanceRegressor
@@ -19,7 +18,7 @@ from predictors.models import Kind, analyse
 from predictors.models.cpu import layer_key, layers
 from predictors.sheets import Figure, Provenance, Sheet, read_sheet, sheet, sheets
 from predictors.ti_npu import TiNpu, rules_broken
-from predictors.workload import FeatureTable, PredictorError, feature_table
+from predictors.values import Estimated, Estimates, FeatureTable, PredictorError, feature_table
 from resource_models.graph_features import FEATURES
 
 __all__ = [

@@ -19,7 +19,7 @@ from predictors.device import Device, device
 from predictors.files import is_yaml, read_yaml
 from predictors.models import Kind
 from predictors.sheets import Figure, Provenance, sheet, sheets, weakest
-from predictors.workload import PredictorError
+from predictors.values import PredictorError
 from resource_models import ARENA, FLASH
 
 FOLDER = Path(__file__).parent / "boards"

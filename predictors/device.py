@@ -15,7 +15,6 @@ from typing import Any, Protocol, runtime_checkable
 
 from edgevolve.graph import Graph
 from edgevolve.metric import Metric, register
-from predictors.estimated import Estimated
 from predictors.files import format_of, read_predictor
 from predictors.learned.device_predictor import FORMAT as OF_DEVICE
 from predictors.learned.device_predictor import DevicePredictor
@@ -27,7 +26,7 @@ from predictors.models import MODELS, analyse, counters
 from predictors.models.rates import bands_ms, plain_operations_ms
 from predictors.own_device import OWN, own_device, small_network
 from predictors.sheets import Sheet, sheet
-from predictors.workload import PredictorError, feature_table
+from predictors.values import Estimated, PredictorError, feature_table
 from resource_models.graph_features import FEATURES
 
 LATENCY = Metric("latency_ms", "latency", "ms")

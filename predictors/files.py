@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from edgevolve.beside import located, where
 from edgevolve.spelling import suggestion
-from predictors.workload import PredictorError
+from predictors.values import PredictorError
 
 _MOST_BYTES = 1 << 28
 _MOST_YAML_BYTES = 1 << 16

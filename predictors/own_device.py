@@ -8,9 +8,8 @@ from numbers import Real
 from typing import Any
 
 from edgevolve.graph import Conv2D, Dense, Graph, GraphBuilder
-from predictors.estimated import Estimated
 from predictors.models.rates import roofline_ms
-from predictors.workload import PredictorError
+from predictors.values import Estimated, PredictorError
 
 
 @dataclass(frozen=True, slots=True)

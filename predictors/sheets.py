@@ -12,7 +12,7 @@ from edgevolve.quantity import quantity
 from edgevolve.spelling import suggestion
 from predictors.files import is_yaml, read_yaml
 from predictors.models import MODELS, Kind
-from predictors.workload import PredictorError
+from predictors.values import PredictorError
 from resource_models.graph_features import KINDS
 
 FOLDER = Path(__file__).parent / "devices"

@@ -14,7 +14,7 @@ from predictor_sections.cells import MeasuredCells, mape, read_cells, share_held
 from edgevolve.gaussian_process import GaussianProcess
 from predictors import FeatureTable, PerformanceRegressor
 from predictors.learned.learner import Standard
-from predictors.workload import FloatArray
+from predictors.values import FloatArray
 
 CAMPAIGNS = {"rice": "rice_edgetpu", "eagle": "eagle_tpu"}
 SAMPLES = (20, 100, 300)

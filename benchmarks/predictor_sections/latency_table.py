@@ -11,7 +11,7 @@ import numpy as np
 from edgevolve.graph import Graph, Node, from_json
 from predictors import PredictorError, layer_key, layers
 from predictors.models.cpu import timed_nodes
-from predictors.workload import FloatArray
+from predictors.values import FloatArray
 
 _WEIGHTS = np.array([0.5, 1.0, 1.0, 2.0, 4.0])
 

@@ -20,7 +20,7 @@ from predictor_sections.ethos_layers import Compiled, Layer
 
 from edgevolve.graph import Activate, Add, Conv2D, Dense, Graph, Node
 from predictors import PredictorError
-from predictors.workload import FloatArray
+from predictors.values import FloatArray
 from resource_models import live_bytes
 
 FORMAT = "edgevolve-layerwise-3"

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.graph import Conv2D, Graph, GraphBuilder, graph_hash
-from predictors.estimated import Estimates
 from predictors.files import format_of, read_predictor, write_predictor
 from predictors.learned.learner import folds, out_of_fold
 from predictors.learned.physics import LayerModel, Physics
@@ -22,7 +21,7 @@ from predictors.learned.regressor import PerformanceRegressor
 from predictors.models import Kind, counters
 from predictors.models.cpu import layer_key, layers
 from predictors.sheets import Sheet
-from predictors.workload import FeatureTable, FloatArray, PredictorError, feature_table
+from predictors.values import Estimates, FeatureTable, FloatArray, PredictorError, feature_table
 
 FORMAT = "edgevolve-device-predictor-1"
 
@@ -200,7 +199,7 @@ def _table(graphs: Sequence[Graph], columns: Counters) -> FeatureTable:
     table = feature_table(graphs)
     additive = (False,) * len(table.names) + (True,) * len(columns)
     rows = np.column_stack([table.rows, *columns.values()])
-    return FeatureTable((*table.names, *columns), additive, rows, table.version)
+    return FeatureTable((*table.names, *columns), additive, rows)
 
 
 def _name(device: str) -> str:

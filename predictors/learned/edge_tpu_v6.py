@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 
 from edgevolve.gaussian_process import GaussianProcess
 from edgevolve.graph import Graph
-from predictors.estimated import Estimated
 from predictors.files import format_of, read_predictor, write_predictor
 from predictors.learned.learner import (
     Correction,
@@ -36,7 +35,7 @@ from predictors.learned.learner import (
 )
 from predictors.models.systolic import PARTS, SHAPES, workload_table
 from predictors.sheets import Sheet, sheet
-from predictors.workload import FeatureTable, FloatArray, PredictorError
+from predictors.values import Estimated, FeatureTable, FloatArray, PredictorError
 
 FORMAT = "edgevolve-v6-1"
 FOLDER = Path(__file__).parent.parent / "pretrained"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.gaussian_process import GaussianProcess, Posterior
-from predictors.workload import FloatArray, PredictorError
+from predictors.values import FloatArray, PredictorError
 
 _RIDGE = 1e-2
 """The ridge on the weights, relative to the measurements."""

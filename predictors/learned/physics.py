@@ -25,7 +25,7 @@ from predictors.models.cpu import (
     work_ms,
 )
 from predictors.sheets import Figure, Provenance, Sheet
-from predictors.workload import FloatArray, PredictorError
+from predictors.values import FloatArray, PredictorError
 
 _BEGIN_GB_PER_S = 100.0
 _BEGIN_INFERENCE_US = 0.4

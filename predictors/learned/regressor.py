@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from predictors.estimated import Estimates
 from predictors.files import format_of, read_predictor, write_predictor
 from predictors.learned.learner import (
     Fit,
@@ -36,7 +35,7 @@ from predictors.learned.learner import (
     work_from_json,
     work_json,
 )
-from predictors.workload import VERSION, FeatureTable, FloatArray, PredictorError
+from predictors.values import VERSION, Estimates, FeatureTable, FloatArray, PredictorError
 from resource_models.graph_features import COUNTS
 
 FORMAT = "edgevolve-predictor-2"
@@ -88,7 +87,6 @@ class PerformanceRegressor:
     metric: str
     names: tuple[str, ...]
     additive: tuple[bool, ...]
-    version: int
     learner: str
     parts: tuple[Learned, ...]
     width: float
@@ -146,7 +144,6 @@ class PerformanceRegressor:
             metric=metric,
             names=table.names,
             additive=table.additive,
-            version=table.version,
             learner=learner,
             parts=parts,
             width=conformal(abs(error - centre), group, coverage),
@@ -162,10 +159,10 @@ class PerformanceRegressor:
 
         The table must have exactly the features of the fitted table.
         """
-        if (table.names, table.version) != (self.names, self.version):
+        if table.names != self.names:
             raise PredictorError(
-                f"the predictor was fitted to version {self.version} of {len(self.names)} features, "
-                f"not to version {table.version} of {len(table.names)}; fit it again"
+                f"the predictor was fitted to version {VERSION} of {len(self.names)} features, "
+                f"not to version {VERSION} of {len(table.names)}; fit it again"
             )
         with np.errstate(all="ignore"):
             value = self._value(table.rows)
@@ -189,7 +186,7 @@ class PerformanceRegressor:
         return {
             "format": FORMAT,
             "metric": self.metric,
-            "version": self.version,
+            "version": VERSION,
             "names": self.names,
             "additive": self.additive,
             "learner": self.learner,
@@ -218,7 +215,6 @@ class PerformanceRegressor:
                 metric=str(payload["metric"]),
                 names=names,
                 additive=tuple(map(bool, payload["additive"])),
-                version=VERSION,
                 learner=str(payload["learner"]),
                 parts=tuple(_parts_from_json(payload, standard)),
                 width=float(payload["width"]),

@@ -17,9 +17,8 @@ import numpy as np
 
 from edgevolve.graph import Graph, ShapeError, from_json
 from edgevolve.tflite import TfliteError, TfliteModel, load_tflite
-from predictors.estimated import Estimates
 from predictors.files import read_text
-from predictors.workload import FloatArray, PredictorError
+from predictors.values import Estimates, FloatArray, PredictorError
 
 NETWORK = "file"
 """The column that names the network."""

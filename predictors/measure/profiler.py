@@ -27,7 +27,7 @@ import numpy as np
 from edgevolve.graph import Graph
 from edgevolve.spelling import suggestion
 from edgevolve.tflite import read_tflite, skeleton
-from predictors.workload import PredictorError
+from predictors.values import PredictorError
 
 _EDGE_TPU = re.compile(r"(usb|pci):\d+")
 _LIBRARY = "libedgetpu.so.1"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from predictors.workload import FloatArray, PredictorError
+from predictors.values import FloatArray, PredictorError
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from edgevolve.graph import Graph
 from predictors.models import cpu, rates, systolic, vela
-from predictors.workload import PredictorError
+from predictors.values import PredictorError
 
 if TYPE_CHECKING:
     from predictors.sheets import Sheet

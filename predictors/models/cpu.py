@@ -38,7 +38,7 @@ from edgevolve.graph import (
     Shape,
     to_json,
 )
-from predictors.workload import FloatArray, PredictorError
+from predictors.values import FloatArray, PredictorError
 from resource_models.graph_features import live_nodes
 
 if TYPE_CHECKING:

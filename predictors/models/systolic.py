@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from edgevolve.graph import Activate, Activation, Conv2D, Dense, DepthwiseConv2D, Graph, MatMul, Node, Softmax
-from predictors.workload import FeatureTable
+from predictors.values import FeatureTable
 from resource_models import live_bytes
 from resource_models.graph_features import live_nodes
 

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from edgevolve.graph import Graph, from_json, to_json
 from edgevolve.tflite import skeleton
-from predictors.workload import PredictorError
+from predictors.values import PredictorError
 
 if TYPE_CHECKING:
     from predictors.sheets import Sheet

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from edgevolve.graph import Add, Conv2D, GlobalAveragePool, Graph, GraphBuilder, Multiply, Node, Tensor, reordered
 from edgevolve.tflite import read_tflite
 from predictors.models.cpu import node_work
-from predictors.workload import FeatureTable, PredictorError, feature_table
+from predictors.values import FeatureTable, PredictorError, feature_table
 from resource_models import macs
 from resource_models.graph_features import FEATURES, graph_features, live_nodes
 from search_space import NasBench201Space

@@ -8,7 +8,7 @@ from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 from edgevolve.gaussian_process import GaussianProcess
 from predictors.learned.learner import GaussianCorrection, Standard, TreeCorrection, correction_from_json
 from predictors.learned.regressor import PerformanceRegressor
-from predictors.workload import FeatureTable, PredictorError
+from predictors.values import FeatureTable, PredictorError
 from resource_models.graph_features import ADDITIVE, COUNTS, FEATURES
 
 

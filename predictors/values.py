@@ -1,7 +1,7 @@
-"""The input of a predictor: a table of networks' features, and of what an analytical model counts in them.
+"""What predictors take and give: a table of networks' features, and predicted numbers with their intervals.
 
-`FEATURES` and `VERSION` are saved with every fitted predictor, which refuses a table of other names or another version:
-fit and predict agree by construction.
+`FEATURES` and `VERSION` are saved with every fitted predictor, which refuses a table of other names and a file of
+another version: fit and predict agree by construction.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,6 @@ class FeatureTable:
     names: tuple[str, ...]
     additive: tuple[bool, ...]
     rows: FloatArray
-    version: int = VERSION
 
     def __post_init__(self) -> None:
         if self.rows.ndim != 2 or self.rows.shape[1] != len(self.names) or len(self.names) != len(self.additive):
@@ -48,12 +47,12 @@ class FeatureTable:
 
     def __getitem__(self, rows: Sequence[int] | NDArray[np.integer]) -> "FeatureTable":
         """The chosen rows."""
-        return FeatureTable(self.names, self.additive, self.rows[np.asarray(rows, dtype=int)], self.version)
+        return FeatureTable(self.names, self.additive, self.rows[np.asarray(rows, dtype=int)])
 
     def with_column(self, name: str, values: Sequence[float] | FloatArray) -> "FeatureTable":
         """The table with one more additive column, such as a counter or another device's latency; one value a row."""
         column = np.asarray(values, dtype=np.float64)[:, None]
-        return FeatureTable((*self.names, name), (*self.additive, True), np.hstack([self.rows, column]), self.version)
+        return FeatureTable((*self.names, name), (*self.additive, True), np.hstack([self.rows, column]))
 
 
 def feature_table(graphs: Sequence[Graph], counters: Sequence[Mapping[str, float]] = ()) -> FeatureTable:
@@ -64,3 +63,31 @@ def feature_table(graphs: Sequence[Graph], counters: Sequence[Mapping[str, float
     for name in counters[0] if counters else ():
         table = table.with_column(name, [row[name] for row in counters])
     return table
+
+
+@dataclass(frozen=True, slots=True)
+class Estimated:
+    """A prediction. `low` and `high` are its interval, or None if its error is unknown.
+
+    The error of a spec sheet is unknown, so analytical predictions have no interval. Learned predictions have the
+    conformal interval of their predictor if the network is similar to its training samples, and none otherwise.
+    """
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Estimates:
+    """Predictions of several networks, one row each; `in_domain` is false for a network unlike all training samples."""
+
+    value: FloatArray
+    low: FloatArray
+    high: FloatArray
+    in_domain: NDArray[np.bool_]
+
+    def __getitem__(self, row: int) -> Estimated:
+        """The prediction of one row, without an interval if the network is unlike all training samples."""
+        value, low, high = (float(part[row]) for part in (self.value, self.low, self.high))
+        return Estimated(value, low, high) if self.in_domain[row] else Estimated(value)
