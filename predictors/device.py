@@ -23,7 +23,6 @@ from predictors.learned.edge_tpu_v6 import TARGET as V6
 from predictors.learned.edge_tpu_v6 import EdgeTPUv6Predictor
 from predictors.learned.regressor import PerformanceRegressor
 from predictors.models import MODELS, analyse, counters
-from predictors.models.rates import bands_ms, plain_operations_ms
 from predictors.own_device import OWN, own_device, small_network
 from predictors.sheets import Sheet, sheet
 from predictors.values import Estimated, PredictorError, feature_table
@@ -109,12 +108,27 @@ class _SheetDevice:
         return MODELS[self.sheet.kind].source.format(self.sheet.weakest)
 
     def operations_ms(self, floats: float, integers: float) -> float:
-        """The milliseconds of a front end's operations; 0 if the sheet has no figures for them."""
-        return plain_operations_ms(self.sheet, floats, integers)
+        """Milliseconds of a front end's operations in plain C; 0 where the sheet lacks a figure for them."""
+        work = {"cycles_per_float_operation": floats, "cycles_per_integer_operation": integers}
+        return self._milliseconds(work) if work.keys() <= self.sheet.figures.keys() else 0.0
 
     def bands_ms(self, sliced_bytes: int, joined_bytes: int, operators: int) -> float:
-        """The milliseconds of the copies and of the added operators of a network in bands, by assumed cycles."""
-        return bands_ms(self.sheet, sliced_bytes, joined_bytes, operators)
+        """Milliseconds that bands add for copied bytes and for added operators, without multiply-accumulates.
+
+        TensorFlow Lite Micro copies what is sliced byte by byte, what is joined by `memcpy`. A missing figure is 0.
+        """
+        work = {
+            "cycles_per_byte_sliced": sliced_bytes,
+            "cycles_per_byte_joined": joined_bytes,
+            "cycles_per_operator": operators,
+        }
+        return self._milliseconds({name: number for name, number in work.items() if name in self.sheet.figures})
+
+    def _milliseconds(self, work: Mapping[str, float]) -> float:
+        """Milliseconds of amounts of work by the figure that gives the cycles of one; 0 without a clock."""
+        if "clock_mhz" not in self.sheet.figures:
+            return 0.0
+        return float(sum(number * self.sheet[name] for name, number in work.items()) / self.sheet["clock_mhz"] / 1e3)
 
     def predict(self, graph: Graph) -> Mapping[str, Estimated]:
         return {name: Estimated(value) for name, value in analyse(self.sheet, graph).items()}

@@ -8,7 +8,7 @@ from numbers import Real
 from typing import Any
 
 from edgevolve.graph import Conv2D, Dense, Graph, GraphBuilder
-from predictors.models.rates import roofline_ms
+from predictors.models import roofline_ms
 from predictors.values import Estimated, PredictorError
 
 

@@ -1,4 +1,8 @@
-"""How a device is predicted from its sheet alone, by its kind: `MODELS` is the only table of kinds."""
+"""How a device is predicted from its sheet alone, by its kind: `MODELS` is the only table of kinds.
+
+Two kinds need few rates: a roofline, and a microcontroller with cycles for each multiply-accumulate. Each of the others
+has a file.
+"""
 
 import math
 from collections.abc import Callable, Mapping
@@ -7,13 +11,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from edgevolve.graph import Graph
-from predictors.models import cpu, rates, systolic, vela
+from predictors.models import cpu, systolic, vela
 from predictors.values import PredictorError
+from resource_models.graph_features import live_nodes, operator_kind
 
 if TYPE_CHECKING:
     from predictors.sheets import Sheet
 
 Metrics = dict[str, float]
+
+_CYCLES_PER_MAC = "cycles_per_mac"
 
 
 class Kind(StrEnum):
@@ -51,12 +58,38 @@ class Model:
         return figure in self.needs or bool(self.by_operator and figure.startswith(f"{self.by_operator}_"))
 
 
+def roofline_ms(graph: Graph, ops_per_second: float, memory_bandwidth: float) -> float:
+    """Milliseconds of a graph: each operator takes the time of its operations or its bytes, whichever is longer.
+
+    `memory_bandwidth` is in bytes a second; a multiply-accumulate is two operations (Williams et al. 2009).
+    """
+    seconds = 0.0
+    for node in live_nodes(graph):
+        moved = sum(x.size_bytes for x in (*node.inputs, *node.weights, *node.outputs))
+        seconds += max(2 * node.macs / ops_per_second, moved / memory_bandwidth)
+    return 1e3 * seconds
+
+
+def _roofline(sheet: "Sheet", graph: Graph) -> Metrics:
+    """`latency_ms` by the two rates of the sheet."""
+    return {"latency_ms": roofline_ms(graph, sheet["ops_per_second"], sheet["memory_bandwidth"])}
+
+
+def _cycles(sheet: "Sheet", graph: Graph) -> Metrics:
+    """`latency_ms` by the cycles for each multiply-accumulate: `cycles_per_mac_KIND`, or else `cycles_per_mac`."""
+    total = 0.0
+    for node in live_nodes(graph):
+        name = f"{_CYCLES_PER_MAC}_{operator_kind(node)}"
+        total += node.macs * sheet[name if name in sheet.figures else _CYCLES_PER_MAC]
+    return {"latency_ms": total / sheet["clock_mhz"] / 1e3}
+
+
 MODELS: Mapping[Kind, Model] = {
     Kind.SYSTOLIC: Model(
         systolic.predict, systolic.NEEDS, ("latency_ms", "energy_uj", "tops_per_watt"), counters=systolic.counters
     ),
-    Kind.ROOFLINE: Model(rates.roofline, ("ops_per_second", "memory_bandwidth")),
-    Kind.CYCLES: Model(rates.cycles, ("clock_mhz", rates.CYCLES_PER_MAC), by_operator=rates.CYCLES_PER_MAC),
+    Kind.ROOFLINE: Model(_roofline, ("ops_per_second", "memory_bandwidth")),
+    Kind.CYCLES: Model(_cycles, ("clock_mhz", _CYCLES_PER_MAC), by_operator=_CYCLES_PER_MAC),
     Kind.VELA: Model(
         vela.predict, ("clock_mhz",), options=("accelerator",), check=vela.check, source="simulated by Arm's compiler"
     ),
