@@ -16,7 +16,7 @@ the columns of another.
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -62,8 +62,8 @@ _SMALL = 1e-3
 class Breakdown:
     """The costs of one inference, and its counters.
 
-    Times are in milliseconds, energy in microjoules. `utilisation` is the share of the array's multipliers at work
-    while it computes. `on_host` gives the reason for each node that the device does not run.
+    Times are in milliseconds, energy in microjoules. `on_host` gives the reason for each node that the device does not
+    run.
     """
 
     latency_ms: float
@@ -74,29 +74,15 @@ class Breakdown:
     host_ms: float
     overhead_ms: float
     macs: int
-    utilisation: float
     cached_bytes: int
     streamed_bytes: int
     transfer_bytes: int
-    sram_bytes: int
     on_host: dict[str, str]
 
     @property
     def tops_per_watt(self) -> float:
         """10¹² operations a joule; a multiply-accumulate is two operations."""
         return 2 * self.macs / self.energy_uj / 1e6 if self.energy_uj else 0.0
-
-    @property
-    def bound(self) -> str:
-        """The part that takes longest: compute, weights, activations, host or overhead."""
-        parts = {
-            "compute": self.compute_ms,
-            "weights": self.weights_ms,
-            "activations": self.transfer_ms,
-            "host": self.host_ms,
-            "overhead": self.overhead_ms,
-        }
-        return max(parts, key=lambda name: parts[name])
 
     @property
     def counters(self) -> dict[str, float]:
@@ -115,12 +101,11 @@ def breakdown(sheet: "Sheet", graph: Graph) -> Breakdown:
     nodes = live_nodes(graph)
     on_host = fallback(nodes)
     mapped = [node for node in nodes if node.name not in on_host]
-    cached, streamed = _weights(sheet, mapped)
+    stored = sum(_stored_bytes(sheet, node) for node in mapped)
+    cached = min(stored, int(sheet["weight_cache_bytes"]))
+    streamed = stored - cached
     transfer = _transfer_bytes(graph, nodes, on_host)
-    ideal = sum(node.macs for node in mapped if isinstance(node.op, Conv2D | Dense)) / (
-        sheet["rows"] * sheet["columns"]
-    )
-    systolic = sum(_systolic_cycles(sheet, node) for node in mapped)
+    systolic = sum(tiles.cycles for node in mapped if (tiles := _tiles(sheet, node)))
     cycles = systolic * sheet["systolic_slowdown"] + sum(_lane_cycles(sheet, node) for node in mapped)
     compute_ms = cycles / sheet["clock_mhz"] / 1e3
     link = sheet["link_bytes_per_second"] / 1e3
@@ -141,11 +126,9 @@ def breakdown(sheet: "Sheet", graph: Graph) -> Breakdown:
         host_ms=host_ms,
         overhead_ms=overhead_ms,
         macs=macs,
-        utilisation=ideal / cycles if cycles else 0.0,
         cached_bytes=cached,
         streamed_bytes=streamed,
         transfer_bytes=transfer,
-        sram_bytes=sram,
         on_host=on_host,
     )
 
@@ -214,6 +197,10 @@ class _Tiles(NamedTuple):
     def number(self) -> int:
         return self.down * self.across
 
+    @property
+    def cycles(self) -> int:
+        return self.number * self.vectors
+
 
 def _tiles(sheet: "Sheet", node: Node) -> _Tiles | None:
     """The tiles of a node; None for an operator that is not a matrix."""
@@ -227,25 +214,12 @@ def _tiles(sheet: "Sheet", node: Node) -> _Tiles | None:
     return _Tiles(high, wide, vectors, math.ceil(high / sheet["rows"]), math.ceil(wide / sheet["columns"]))
 
 
-def _systolic_cycles(sheet: "Sheet", node: Node) -> int:
-    """Tiles · vectors, for convolutions and Dense."""
-    tiles = _tiles(sheet, node)
-    return tiles.number * tiles.vectors if tiles else 0
-
-
 def _lane_cycles(sheet: "Sheet", node: Node) -> int:
     """Kernel area · output elements over the lanes, for depthwise convolutions; other operators hide behind others."""
     if not isinstance(node.op, DepthwiseConv2D):
         return 0
     groups = math.ceil(node.output.shape[3] / sheet["columns"])
     return math.prod(node.output.shape[1:3]) * math.prod(node.op.kernel) * groups
-
-
-def _weights(sheet: "Sheet", nodes: Sequence[Node]) -> tuple[int, int]:
-    """Bytes of weights kept on the chip, and bytes streamed at every inference."""
-    total = sum(_stored_bytes(sheet, node) for node in nodes)
-    cached = min(total, int(sheet["weight_cache_bytes"]))
-    return cached, total - cached
 
 
 def _stored_bytes(sheet: "Sheet", node: Node) -> int:
@@ -259,12 +233,10 @@ def _stored_bytes(sheet: "Sheet", node: Node) -> int:
 
 def _transfer_bytes(graph: Graph, nodes: Sequence[Node], on_host: dict[str, str]) -> int:
     """Bytes that cross the link: the inputs of the part on the device, and its outputs that others read."""
-    made_here = {y.name for node in nodes if node.name not in on_host for y in node.outputs}
-    read_here = {x.name for node in nodes if node.name not in on_host for x in node.inputs}
-    read_there = {x.name for node in nodes if node.name in on_host for x in node.inputs}
-    read_there |= {y.name for y in graph.outputs}
-    sizes = {x.name: x.size_bytes for node in nodes for x in (*node.inputs, *node.outputs)}
-    return sum(size for name, size in sizes.items() if name in (read_here - made_here) | (made_here & read_there))
+    made_here = {y for node in nodes if node.name not in on_host for y in node.outputs}
+    read_here = {x for node in nodes if node.name not in on_host for x in node.inputs}
+    read_there = {x for node in nodes if node.name in on_host for x in node.inputs} | set(graph.outputs)
+    return sum(x.size_bytes for x in (read_here - made_here) | (made_here & read_there))
 
 
 @dataclass(slots=True)
@@ -289,13 +261,12 @@ def workload_table(sheet: "Sheet", graphs: Sequence[Graph]) -> FeatureTable:
 
 def _row(sheet: "Sheet", graph: Graph) -> list[float]:
     nodes = live_nodes(graph)
-    sizes = {x.name: x.size_bytes for x in graph.inputs} | {y.name: y.size_bytes for n in nodes for y in n.outputs}
     rows, columns = sheet["rows"], sheet["columns"]
     work = _Work()
     for node in nodes:
-        _count(work, sheet, node, sizes)
+        _count(work, sheet, node)
     readers = Counter(x.name for node in nodes for x in node.inputs)
-    ends = sum(sizes[x.name] for x in (*graph.inputs, *graph.outputs))
+    ends = sum(x.size_bytes for x in (*graph.inputs, *graph.outputs))
     cycles = (work.array, work.lanes, work.tiles * rows, work.reads / columns, work.alone / columns)
     counts = (len(nodes), sum(readers.values()) - len(readers))
     moved = (max(work.stored - sheet["weight_cache_bytes"], 0), ends, *_beyond(graph, nodes))
@@ -309,11 +280,11 @@ def _row(sheet: "Sheet", graph: Graph) -> list[float]:
     return [*parts, work.macs * sheet["mac_pj"] / 1e6, *shapes, used, vectors, math.log(busy)]
 
 
-def _count(work: _Work, sheet: "Sheet", node: Node, sizes: Mapping[str, int]) -> None:
+def _count(work: _Work, sheet: "Sheet", node: Node) -> None:
     """Add a node: a convolution or Dense in tiles, a depthwise convolution in lanes, another operator by its bytes."""
     tiles = _tiles(sheet, node)
     if tiles:
-        work.array += tiles.number * tiles.vectors
+        work.array += tiles.cycles
         work.tiles += tiles.number
         work.reads += tiles.across * tiles.vectors * tiles.high
         work.macs += tiles.high * tiles.wide * tiles.vectors
@@ -322,11 +293,11 @@ def _count(work: _Work, sheet: "Sheet", node: Node, sizes: Mapping[str, int]) ->
         _, height, width, channels = node.output.shape
         area = math.prod(node.op.kernel)
         work.lanes += _lane_cycles(sheet, node)
-        work.reads += sizes[node.inputs[0].name]
+        work.reads += node.inputs[0].size_bytes
         work.macs += height * width * area * channels
         work.stored += area * channels
     else:
-        work.alone += sum(sizes[x.name] for x in (*node.inputs, *node.outputs))
+        work.alone += sum(x.size_bytes for x in (*node.inputs, *node.outputs))
         work.macs += node.macs
 
 
