@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -18,7 +17,7 @@ from edgevolve.tflite import CORTEX_M, TARGETS, Target
 from predictors.device import Device, device
 from predictors.files import is_yaml, read_yaml
 from predictors.models import Kind
-from predictors.sheets import Figure, Provenance, sheet, sheets, weakest
+from predictors.sheets import Figure, Name, Provenance, Words, sheet, sheets, weakest
 from predictors.values import PredictorError
 from resource_models import ARENA, FLASH
 
@@ -29,9 +28,6 @@ UNSUPPORTED = {
     "max78000": "its CNN engine is programmed through Analog Devices' ai8x tools, not TensorFlow Lite Micro",
 }
 """Boards that are not supported, with the reason."""
-
-_Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
-_Words = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class Kernels(StrEnum):
@@ -68,8 +64,8 @@ class Latency(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    device: _Words
-    figures: dict[_Name, Figure] = {}
+    device: Words
+    figures: dict[Name, Figure] = {}
 
 
 class Framework(BaseModel):
@@ -80,8 +76,8 @@ class Framework(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    ram: dict[_Name, dict[_Name, Figure]] = Field(min_length=1)
-    flash: dict[_Name, dict[_Name, Figure]] = Field(min_length=1)
+    ram: dict[Name, dict[Name, Figure]] = Field(min_length=1)
+    flash: dict[Name, dict[Name, Figure]] = Field(min_length=1)
 
 
 class BoardSheet(BaseModel):
@@ -92,16 +88,16 @@ class BoardSheet(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: _Name
-    description: _Words
-    core: _Words
+    name: Name
+    description: Words
+    core: Words
     clock_mhz: Figure
     kernels: Kernels
     latency: Latency | None = None
-    ram: dict[_Name, Figure] = Field(min_length=1)
-    flash: dict[_Name, Figure] = Field(min_length=1)
-    frameworks: dict[_Name, Framework] = Field(min_length=1)
-    remarks: tuple[_Words, ...] = ()
+    ram: dict[Name, Figure] = Field(min_length=1)
+    flash: dict[Name, Figure] = Field(min_length=1)
+    frameworks: dict[Name, Framework] = Field(min_length=1)
+    remarks: tuple[Words, ...] = ()
 
     @model_validator(mode="after")
     def _fits_together(self) -> "BoardSheet":
@@ -110,14 +106,9 @@ class BoardSheet(BaseModel):
                 unknown = [region for region in used if region not in regions]
                 if unknown:
                     raise ValueError(f"frameworks.{name}.{kind}: {self.name} has no region {unknown[0]}")
-                if max(free_bytes(regions[region], taken) for region, taken in used.items()) <= 0:
+                if _largest(regions, used).free_bytes <= 0:
                     raise ValueError(f"frameworks.{name}.{kind}: nothing is left of {' and '.join(used)}")
         return self
-
-
-def free_bytes(region: Figure, taken: Mapping[str, Figure]) -> int:
-    """The whole bytes of a region that are left."""
-    return int(region.value - sum(part.value for part in taken.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +121,8 @@ class Room:
 
     @property
     def free_bytes(self) -> int:
-        """The bytes that are free."""
-        return free_bytes(self.size, self.taken)
+        """The whole bytes that are left."""
+        return int(self.size.value - sum(part.value for part in self.taken.values()))
 
     @property
     def words(self) -> str:

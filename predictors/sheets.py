@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -16,6 +16,9 @@ from predictors.values import PredictorError
 from resource_models.graph_features import KINDS
 
 FOLDER = Path(__file__).parent / "devices"
+
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)]
+Words = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class Provenance(StrEnum):
@@ -34,7 +37,7 @@ class Figure(BaseModel):
 
     value: float = Field(gt=0, allow_inf_nan=False)
     provenance: Provenance
-    source: str = Field(min_length=1, max_length=2000)
+    source: Words
 
     @field_validator("value", mode="before")
     @classmethod
@@ -62,9 +65,9 @@ class Sheet(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=100)
+    name: Name
     kind: Kind
-    description: str = Field(min_length=1, max_length=2000)
+    description: Words
     options: dict[str, str] = {}
     figures: dict[str, Figure] = {}
 
