@@ -43,6 +43,22 @@ def say_last(message: str) -> None:
     os.close(nowhere)
 
 
+@contextmanager
+def redirected(stream: int, into: int) -> Iterator[None]:
+    """Send what the process writes to file descriptor `stream`, from Python or past it, to the descriptor `into`."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(stream)
+    os.dup2(into, stream)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.dup2(kept, stream)
+        os.close(kept)
+
+
 def write_any_text() -> None:
     """Write characters that the terminal's encoding lacks as `?`."""
     for stream in (sys.stdout, sys.stderr):

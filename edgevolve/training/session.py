@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from edgevolve.process import redirected
+
 
 def configure_tensorflow(threads: int) -> None:
     """Give TensorFlow `threads` threads and keep it quiet; call once in a process, before anything else uses it.
@@ -55,22 +57,5 @@ def silenced() -> Iterator[Callable[[], str]]:
 
     Standard output and standard error of the whole process go to a file meanwhile.
     """
-    with tempfile.TemporaryFile() as sink:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        saved = os.dup(1), os.dup(2)
-
-        def said() -> str:
-            return os.pread(sink.fileno(), 100_000, 0).decode(errors="replace")
-
-        try:
-            os.dup2(sink.fileno(), 1)
-            os.dup2(sink.fileno(), 2)
-            yield said
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os.dup2(saved[0], 1)
-            os.dup2(saved[1], 2)
-            os.close(saved[0])
-            os.close(saved[1])
+    with tempfile.TemporaryFile() as sink, redirected(1, sink.fileno()), redirected(2, sink.fileno()):
+        yield lambda: os.pread(sink.fileno(), 100_000, 0).decode(errors="replace")

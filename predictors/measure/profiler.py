@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -25,6 +24,7 @@ from typing import Any
 import numpy as np
 
 from edgevolve.graph import Graph
+from edgevolve.process import redirected
 from edgevolve.spelling import suggestion
 from edgevolve.tflite import read_tflite, skeleton
 from predictors.values import PredictorError
@@ -112,7 +112,7 @@ def _interpreter(model: bytes, device: str, threads: int) -> Any:
         delegates, model = [_edge_tpu(device)], _compiled(model, device)
     rng = np.random.default_rng(0)
     try:
-        with _silent():
+        with open(os.devnull, "wb") as nothing, redirected(2, nothing.fileno()):  # LiteRT raises it too
             interpreter = litert.Interpreter(
                 model_content=model, num_threads=threads, experimental_delegates=delegates or None
             )
@@ -139,20 +139,6 @@ def _timed(interpreter: Any, runs: int, least_ms: float) -> list[float]:
         times.append((time.perf_counter_ns() - begun) / 1e6)
         total_ms += times[-1]
     return times
-
-
-@contextmanager
-def _silent() -> Iterator[None]:
-    """Silence standard error: LiteRT also raises as an exception what it writes there."""
-    sys.stderr.flush()
-    kept, nothing = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nothing, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nothing)
 
 
 @contextmanager

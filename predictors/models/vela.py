@@ -4,16 +4,14 @@ The compiler (`ethos-u-vela`) reads an int8 skeleton of the graph (`edgevolve.tf
 training nor TensorFlow nor a file is needed. Its figures are its own estimates, not measurements.
 """
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from edgevolve.graph import Graph, from_json, to_json
+from edgevolve.process import redirected
 from edgevolve.tflite import skeleton
 from predictors.values import PredictorError
 
@@ -76,7 +74,7 @@ def compiled(sheet: "Sheet", graph: Graph, database: bool = False) -> tuple[Any,
     architecture, system, options = _configuration(sheet.options["accelerator"], database)
     with TemporaryFile() as said:
         try:
-            with _stdout_into(said):
+            with redirected(1, said.fileno()):  # the compiler prints warnings past Python
                 compilation = regor.compile(
                     architecture, skeleton(graph, shared=True), "TFLITE", system, options, verbose=False
                 )
@@ -84,18 +82,6 @@ def compiled(sheet: "Sheet", graph: Graph, database: bool = False) -> tuple[Any,
             raise PredictorError(f"{sheet.name}: the compiler refuses: {' '.join(str(error).split())}") from error
         said.seek(0)
         return compilation, " ".join(said.read(_LONGEST).decode(errors="replace").split())
-
-
-@contextmanager
-def _stdout_into(file: IO[bytes]) -> Iterator[None]:
-    """Redirect standard output of the whole process, since the compiler prints warnings past Python."""
-    saved = os.dup(1)
-    os.dup2(file.fileno(), 1)
-    try:
-        yield
-    finally:
-        os.dup2(saved, 1)
-        os.close(saved)
 
 
 @cache
