@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.graph import Conv2D, Graph, GraphBuilder, graph_hash
+from edgevolve.graph import Graph, graph_hash
 from predictors.files import format_of, read_predictor, write_predictor
-from predictors.learned.learner import folds, out_of_fold
-from predictors.learned.physics import LayerModel, Physics
+from predictors.learned.learner import TreeCorrection, folds, out_of_fold
+from predictors.learned.physics import Physics
 from predictors.learned.regressor import PerformanceRegressor
 from predictors.models import Kind, counters
 from predictors.models.cpu import layer_key, layers
+from predictors.own_device import small_network
 from predictors.sheets import Sheet
 from predictors.values import Estimates, FeatureTable, FloatArray, PredictorError, feature_table
 
@@ -131,13 +132,13 @@ class DevicePredictor:
             sheet, model, base = (payload[name] for name in ("sheet", "layers", "base"))
             predictor = cls(
                 device=str(payload["device"])[:200],
-                physics=Physics(Sheet(**payload["fitted"]), LayerModel.from_json(model) if model else None),
+                physics=Physics(Sheet(**payload["fitted"]), _layers(model) if model else None),
                 sheet=Sheet(**sheet) if sheet else None,
                 base=cls.from_json(base) if base else None,
                 regressor=PerformanceRegressor.from_json(payload["regressor"]),
             )
             if not sheet or sheet["kind"] != Kind.VELA:  # to read a file, Vela need not be installed
-                predictor.predict([_probe()])  # parts that do not fit together raise here
+                predictor.predict([small_network()])  # parts that do not fit together raise here
             return predictor
         except PredictorError:
             raise
@@ -145,10 +146,11 @@ class DevicePredictor:
             raise PredictorError(f"not a predictor: {type(error).__name__}") from error
 
 
-def _probe() -> Graph:
-    """A small network to check a predictor on."""
-    net = GraphBuilder()
-    return net.build(net.add(Conv2D(4, (3, 3)), net.input((1, 8, 8, 3))))
+def _layers(model: Any) -> TreeCorrection:
+    try:
+        return TreeCorrection.from_json(model)
+    except ValueError as error:  # XGBoost's own error is one
+        raise PredictorError("not a predictor: its layer model cannot be read") from error
 
 
 def _groups(graphs: Sequence[Graph]) -> NDArray[np.int64]:

@@ -26,12 +26,11 @@ from predictors.learned.learner import (
     GaussianCorrection,
     Learned,
     Standard,
+    WorkModel,
     conformal,
     in_domain,
     nearest,
     out_of_fold,
-    work_from_json,
-    work_json,
 )
 from predictors.models.systolic import PARTS, SHAPES, workload_table
 from predictors.sheets import Sheet, sheet
@@ -266,7 +265,7 @@ def _model_json(model: Learned) -> dict[str, Any]:
     """Plain JSON values, without the points and their scales, which models of the same networks share."""
     process = _process(model)
     return {
-        **work_json(model.work),
+        **model.work.to_json(),
         "targets": process.targets.tolist(),
         "amplitude": process.amplitude,
         "length": process.length,
@@ -276,7 +275,7 @@ def _model_json(model: Learned) -> dict[str, Any]:
 
 def _model_from_json(payload: Mapping[str, Any], standard: Standard, points: FloatArray) -> Learned:
     """Read what `_model_json` wrote. Raises `KeyError`, `TypeError` or `ValueError` for anything else."""
-    work = work_from_json(payload)
+    work = WorkModel.from_json(payload)
     if len(work.columns) != len(work.weights) or not set(work.columns) <= set(range(len(PARTS))):
         raise ValueError("columns and weights do not fit")
     process = GaussianProcess.from_json({**payload, "points": points})

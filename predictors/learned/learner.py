@@ -8,7 +8,7 @@ is half the width (`conformal`).
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,7 +26,7 @@ _CONSTANT = 1e-9
 _FLOOR = 0.05
 """A sum is never below this share of the least measurement."""
 
-_TREES = {"max_depth": 3, "eta": 0.03, "subsample": 0.8, "colsample_bytree": 0.5, "min_child_weight": 3, "nthread": 1}
+_TREES = {"max_depth": 3, "eta": 0.03, "subsample": 0.8, "colsample_bytree": 0.5, "min_child_weight": 3}
 _ROUNDS = 300
 
 
@@ -66,16 +66,15 @@ class WorkModel:
         total: FloatArray = self.constant + rows[:, list(self.columns)] @ np.array(self.weights)
         return np.maximum(total, self.floor)
 
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
 
-def work_json(work: WorkModel) -> dict[str, Any]:
-    """Plain JSON values."""
-    return {"columns": work.columns, "weights": work.weights, "constant": work.constant, "floor": work.floor}
-
-
-def work_from_json(payload: Mapping[str, Any]) -> WorkModel:
-    """Read what `work_json` wrote. Raises `KeyError`, `TypeError` or `ValueError` for anything else."""
-    columns, weights = tuple(map(int, payload["columns"])), tuple(map(float, payload["weights"]))
-    return WorkModel(columns, weights, float(payload["constant"]), float(payload["floor"]))
+    @classmethod
+    def from_json(cls, payload: Mapping[str, Any]) -> "WorkModel":
+        """Read what `to_json` wrote. Raises `KeyError`, `TypeError` or `ValueError` for anything else."""
+        columns, weights = tuple(map(int, payload["columns"])), tuple(map(float, payload["weights"]))
+        return cls(columns, weights, float(payload["constant"]), float(payload["floor"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,14 +169,25 @@ class TreeCorrection:
     booster: Any
 
     @classmethod
-    def fit(cls, points: FloatArray, logarithms: FloatArray, seed: int) -> "TreeCorrection":
-        """Fit shallow trees with squared error."""
+    def fit(
+        cls, points: FloatArray, logarithms: FloatArray, seed: int, trees: Mapping[str, float] = _TREES
+    ) -> "TreeCorrection":
+        """Fit `trees`, shallow by default, with squared error."""
         import xgboost
 
         data = xgboost.DMatrix(points, label=logarithms)
-        settings = {**_TREES, "objective": "reg:squarederror", "base_score": 0.0, "seed": seed}
+        settings = {**trees, "nthread": 1, "objective": "reg:squarederror", "base_score": 0.0, "seed": seed}
         booster = xgboost.train(settings, data, num_boost_round=_ROUNDS)
         return cls(booster.save_raw("json").decode(), booster)
+
+    @classmethod
+    def from_json(cls, model: Any) -> "TreeCorrection":
+        """Read XGBoost's text. Raises `XGBoostError` for anything else."""
+        import xgboost
+
+        booster = xgboost.Booster({"nthread": 1})
+        booster.load_model(bytearray(str(model).encode()))
+        return cls(str(model), booster)
 
     def __call__(self, points: FloatArray) -> FloatArray:
         """The sum of the trees."""
@@ -199,11 +209,7 @@ def correction_from_json(payload: dict[str, Any]) -> Correction:
     if kind == "gaussian_process":
         return GaussianCorrection(GaussianProcess.from_json(payload).predictor())
     if kind == "xgboost":
-        import xgboost
-
-        booster = xgboost.Booster({"nthread": 1})
-        booster.load_model(bytearray(str(payload["model"]).encode()))
-        return TreeCorrection(str(payload["model"]), booster)
+        return TreeCorrection.from_json(payload["model"])
     raise PredictorError(f"unknown correction {kind!r}")
 
 

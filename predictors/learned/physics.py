@@ -6,17 +6,16 @@ Where enough layers were measured one by one, XGBoost learns a correction factor
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.graph import Graph, Node
+from edgevolve.graph import Graph
+from predictors.learned.learner import TreeCorrection
 from predictors.models import Kind
 from predictors.models.cpu import (
     MS_PER_PS,
     PARTS,
-    Work,
     inference_ms,
     node_features,
     node_ms,
@@ -25,11 +24,10 @@ from predictors.models.cpu import (
     work_ms,
 )
 from predictors.sheets import Figure, Provenance, Sheet
-from predictors.values import FloatArray, PredictorError
+from predictors.values import FloatArray
 
 _BEGIN_GB_PER_S = 100.0
 _BEGIN_INFERENCE_US = 0.4
-_ENOUGH = 5
 _PRIOR = 0.03
 """The weight of a constant's distance from the start of the fit, in natural logarithms, against a network's error."""
 _FARTHEST = 7.0
@@ -37,23 +35,17 @@ _FARTHEST = 7.0
 _FEWEST_LAYERS = 100
 """The fewest measured layers from which a layer model is learned."""
 
-_TREES = {"max_depth": 6, "eta": 0.05, "subsample": 0.7, "colsample_bytree": 0.5, "nthread": 1}
-_ROUNDS = 300
+_TREES = {"max_depth": 6, "eta": 0.05, "subsample": 0.7, "colsample_bytree": 0.5}
 
 
 def fit_sheet(name: str, graphs: Sequence[Graph], measured_ms: Sequence[float] | FloatArray, source: str) -> Sheet:
     """The sheet of a device, fitted to latencies in milliseconds of networks or single operators; robust to outliers.
 
-    A constant that no network depends on keeps its proportion to the others and is marked assumed. Raises
-    `PredictorError` for fewer than five networks.
+    A constant that no network depends on keeps its proportion to the others and is marked assumed.
     """
     from scipy.optimize import least_squares
 
     values = np.asarray(measured_ms, dtype=np.float64)
-    if len(graphs) < _ENOUGH or values.shape != (len(graphs),):
-        raise PredictorError(
-            f"at least {_ENOUGH} networks with a latency each are needed, not {len(graphs)} and {values.size}"
-        )
     nodes = [timed_nodes(graph) for graph in graphs]
     work, moved = node_work([node for group in nodes for node in group])
     network = np.repeat(np.arange(len(graphs)), [len(group) for group in nodes])
@@ -94,56 +86,11 @@ def _sheet(name: str, constants: FloatArray, known: NDArray[np.bool_], source: s
 
 
 @dataclass(frozen=True, slots=True)
-class LayerModel:
-    """A correction factor for each layer, over the sheet's estimate; `model` is XGBoost's own JSON text."""
-
-    model: str
-    booster: Any
-
-    @classmethod
-    def fit(
-        cls, sheet: Sheet, layers: Sequence[Graph], measured_ms: FloatArray, rng: np.random.Generator
-    ) -> "LayerModel":
-        """Learn from networks of one layer, each with its latency in milliseconds."""
-        import xgboost
-
-        nodes = [layer.nodes[0] for layer in layers]
-        work = node_work(nodes)
-        overhead_ms = inference_ms(sheet)
-        labels = np.log(measured_ms / (overhead_ms + node_ms(sheet, work)))
-        data = xgboost.DMatrix(node_features(nodes, work), label=labels)
-        settings = {**_TREES, "base_score": 0.0, "seed": int(rng.integers(2**31))}
-        booster = xgboost.train(settings, data, num_boost_round=_ROUNDS)
-        return cls(booster.save_raw("json").decode(), booster)
-
-    @classmethod
-    def from_json(cls, text: Any) -> "LayerModel":
-        """Read XGBoost's text. Raises `PredictorError` for anything else."""
-        import xgboost
-
-        booster = xgboost.Booster({"nthread": 1})
-        try:
-            booster.load_model(bytearray(str(text).encode()))
-        except xgboost.core.XGBoostError as error:
-            raise PredictorError("not a predictor: its layer model cannot be read") from error
-        return cls(str(text), booster)
-
-    def latency_ms(self, sheet: Sheet, nodes: Sequence[Node], work: Work) -> float:
-        """The sum over `nodes`, the layers of a network that take time, with their work."""
-        overhead_ms = inference_ms(sheet)
-        if not nodes:
-            return overhead_ms
-        factors = np.exp(np.asarray(self.booster.inplace_predict(node_features(nodes, work)), dtype=np.float64))
-        times = (overhead_ms + node_ms(sheet, work)) * factors - overhead_ms
-        return overhead_ms + float(np.maximum(times, 0).sum())
-
-
-@dataclass(frozen=True, slots=True)
 class Physics:
-    """A fitted sheet and, where enough layers were measured one by one, the layer model that corrects it."""
+    """A fitted sheet and, where enough layers were measured one by one, what corrects its estimate of each layer."""
 
     sheet: Sheet
-    layers: LayerModel | None
+    layers: TreeCorrection | None
 
     @classmethod
     def fit(
@@ -158,10 +105,16 @@ class Physics:
     ) -> "Physics":
         """Learn from networks, and from networks of a single layer; `source` describes the measurements in words."""
         sheet = fit_sheet(name, [*networks, *singles], np.append(network_ms, single_ms), source)
-        return cls(sheet, LayerModel.fit(sheet, singles, single_ms, rng) if len(singles) >= _FEWEST_LAYERS else None)
+        if len(singles) < _FEWEST_LAYERS:
+            return cls(sheet, None)
+        nodes = [single.nodes[0] for single in singles]
+        work = node_work(nodes)
+        logarithms = np.log(single_ms / (inference_ms(sheet) + node_ms(sheet, work)))
+        seed = int(rng.integers(2**31))
+        return cls(sheet, TreeCorrection.fit(node_features(nodes, work), logarithms, seed, _TREES))
 
     def counters(self, graphs: Sequence[Graph]) -> dict[str, FloatArray]:
-        """Milliseconds of each network, as estimated by the sheet and by the layer model."""
+        """Milliseconds of each network, as estimated by the sheet and by its corrected layers."""
         names = ("fitted", "layers") if self.layers else ("fitted",)
         estimates = np.array([self._estimates(graph) for graph in graphs], dtype=np.float64)
         return dict(zip(names, estimates.reshape(-1, len(names)).T, strict=True))
@@ -169,5 +122,11 @@ class Physics:
     def _estimates(self, graph: Graph) -> list[float]:
         nodes = timed_nodes(graph)
         work = node_work(nodes)
-        fitted = float(node_ms(self.sheet, work).sum()) + inference_ms(self.sheet)
-        return [fitted, self.layers.latency_ms(self.sheet, nodes, work)] if self.layers else [fitted]
+        overhead, nodes_ms = inference_ms(self.sheet), node_ms(self.sheet, work)
+        fitted = float(nodes_ms.sum()) + overhead
+        if not self.layers:
+            return [fitted]
+        if not nodes:
+            return [fitted, overhead]
+        times = (overhead + nodes_ms) * np.exp(self.layers(node_features(nodes, work))) - overhead
+        return [fitted, overhead + float(np.maximum(times, 0).sum())]

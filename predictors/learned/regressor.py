@@ -26,14 +26,13 @@ from predictors.learned.learner import (
     NoCorrection,
     Standard,
     TreeCorrection,
+    WorkModel,
     conformal,
     correction_from_json,
     folds,
     in_domain,
     nearest,
     out_of_fold,
-    work_from_json,
-    work_json,
 )
 from predictors.values import VERSION, Estimates, FeatureTable, FloatArray, PredictorError
 from resource_models.graph_features import COUNTS
@@ -257,7 +256,7 @@ class PerformanceRegressor:
 
 def _part_json(part: Learned) -> dict[str, Any]:
     return {
-        "work": work_json(part.work),
+        "work": part.work.to_json(),
         "shape": part.shape,
         "standard": part.standard.to_json(),
         "correction": part.correction.to_json(),
@@ -269,12 +268,12 @@ def _parts_from_json(payload: Mapping[str, Any], standard: Standard) -> Iterator
     if payload["format"] == _EARLIER:
         correction = payload["correction"]
         for one in correction["parts"] if correction["kind"] == "mean" else [correction]:
-            yield Learned(work_from_json(payload["work"]), standard, correction_from_json(one))
+            yield Learned(WorkModel.from_json(payload["work"]), standard, correction_from_json(one))
         return
     for part in payload["parts"]:
         shape = None if part["shape"] is None else tuple(map(int, part["shape"]))
         scales = Standard.from_json(part["standard"], len(payload["names"]) if shape is None else len(shape))
-        yield Learned(work_from_json(part["work"]), scales, correction_from_json(part["correction"]), shape)
+        yield Learned(WorkModel.from_json(part["work"]), scales, correction_from_json(part["correction"]), shape)
 
 
 def _choices(table: FeatureTable) -> tuple[str, ...]:
