@@ -13,7 +13,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -167,11 +167,9 @@ def _work(node: Node) -> dict[str, float]:
 
 
 def _moved(node: Node) -> int:
-    return sum(x.size_bytes for x in (*node.inputs, *node.weights, *node.outputs)) if _computes(node) else 0
-
-
-def _computes(node: Node) -> bool:
-    return not isinstance(node.op, Reshape)
+    if isinstance(node.op, Reshape):
+        return 0
+    return sum(x.size_bytes for x in (*node.inputs, *node.weights, *node.outputs))
 
 
 def _up(number: int, step: int) -> int:
@@ -195,21 +193,20 @@ def node_features(nodes: Sequence[Node], work: Work) -> FloatArray:
 
 def layers(graphs: Iterable[Graph]) -> list[Graph]:
     """Each distinct layer of some networks, as a network of its own."""
-    return list(dict(_layer(*_asked(node)) for graph in graphs for node in timed_nodes(graph)).values())
+    return list(dict(_layer(node) for graph in graphs for node in timed_nodes(graph)).values())
 
 
 def layer_key(node: Node) -> str:
     """Operator and shapes as one line of JSON; equal layers have equal keys."""
-    return _layer(*_asked(node))[0]
+    return _layer(node)[0]
 
 
-def _asked(node: Node) -> tuple[Any, tuple[tuple[Shape, DType], ...]]:
-    """The identity of a layer: the operator, and the shapes and types of its inputs."""
-    return node.op, tuple((x.shape, x.dtype) for x in node.inputs)
+def _layer(node: Node) -> tuple[str, Graph]:
+    return _alone(node.op, tuple((x.shape, x.dtype) for x in node.inputs))
 
 
 @lru_cache(maxsize=1 << 16)
-def _layer(op: Op, inputs: tuple[tuple[Shape, DType], ...]) -> tuple[str, Graph]:
+def _alone(op: Op, inputs: tuple[tuple[Shape, DType], ...]) -> tuple[str, Graph]:
     """The key of a layer, and a network of it alone, without batch norm, which a device folds."""
     if isinstance(op, Conv2D | DepthwiseConv2D):
         op = replace(op, batch_norm=False)
