@@ -93,7 +93,8 @@ class Sheet(BaseModel):
 
     def reads(self, figure: str) -> bool:
         """Whether predictions of this kind of device use the figure; others are for readers, or for front ends."""
-        return MODELS[self.kind].reads(figure)
+        model = MODELS[self.kind]
+        return figure in model.needs or bool(model.by_operator and figure.startswith(f"{model.by_operator}_"))
 
     def __getitem__(self, figure: str) -> float:
         """The value of a figure. Raises `PredictorError` if the sheet has none."""

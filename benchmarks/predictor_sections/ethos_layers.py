@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edgevolve.graph import Graph
-from predictors import Sheet
+from predictors import Kind, PredictorError, Sheet
 from predictors.models.vela import compiled
 
 
@@ -50,7 +50,9 @@ class Compiled:
 
 
 def compile_graph(sheet: Sheet, graph: Graph) -> Compiled:
-    """Compile for the device of `sheet`. Raises `PredictorError` where the compiler is missing or refuses."""
+    """Compile for the device of `sheet`. Raises `PredictorError` where it is another kind, or the compiler refuses."""
+    if sheet.kind is not Kind.VELA:
+        raise PredictorError(f"{sheet.name} is not a device of Arm's compiler")
     compiled_network, _ = compiled(sheet, graph, database=True)
     report = compiled_network.perf_report
     memories = {name: memory.peakUsage for name, memory in report.memories.items()}

@@ -53,10 +53,6 @@ class Model:
     check: Callable[["Sheet"], None] = lambda sheet: None
     source: str = "simulated from {} figures"
 
-    def reads(self, figure: str) -> bool:
-        """Whether predictions use a figure; others are for readers, or for front ends."""
-        return figure in self.needs or bool(self.by_operator and figure.startswith(f"{self.by_operator}_"))
-
 
 def roofline_ms(graph: Graph, ops_per_second: float, memory_bandwidth: float) -> float:
     """Milliseconds of a graph: each operator takes the time of its operations or its bytes, whichever is longer.

@@ -60,7 +60,7 @@ _SMALL = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """The costs of one inference, and its counters.
+    """The costs of one inference.
 
     Times are in milliseconds, energy in microjoules. `on_host` gives the reason for each node that the device does not
     run.
@@ -83,17 +83,6 @@ class Breakdown:
     def tops_per_watt(self) -> float:
         """10¹² operations a joule; a multiply-accumulate is two operations."""
         return 2 * self.macs / self.energy_uj / 1e6 if self.energy_uj else 0.0
-
-    @property
-    def counters(self) -> dict[str, float]:
-        """The columns that a learned predictor may weigh: the parts of the time."""
-        return {
-            "edge_tpu_ms": self.latency_ms,
-            "edge_tpu_compute_ms": self.compute_ms,
-            "edge_tpu_weights_ms": self.weights_ms,
-            "edge_tpu_transfer_ms": self.transfer_ms,
-            "edge_tpu_host_ms": self.host_ms,
-        }
 
 
 def breakdown(sheet: "Sheet", graph: Graph) -> Breakdown:
@@ -135,17 +124,20 @@ def breakdown(sheet: "Sheet", graph: Graph) -> Breakdown:
 
 def predict(sheet: "Sheet", graph: Graph) -> dict[str, float]:
     """The three metrics of `breakdown`."""
-    broken_down = breakdown(sheet, graph)
-    return {
-        "latency_ms": broken_down.latency_ms,
-        "energy_uj": broken_down.energy_uj,
-        "tops_per_watt": broken_down.tops_per_watt,
-    }
+    parts = breakdown(sheet, graph)
+    return {"latency_ms": parts.latency_ms, "energy_uj": parts.energy_uj, "tops_per_watt": parts.tops_per_watt}
 
 
 def counters(sheet: "Sheet", graph: Graph) -> dict[str, float]:
     """The columns that a learned predictor may weigh: the parts of the time."""
-    return breakdown(sheet, graph).counters
+    parts = breakdown(sheet, graph)
+    return {
+        "edge_tpu_ms": parts.latency_ms,
+        "edge_tpu_compute_ms": parts.compute_ms,
+        "edge_tpu_weights_ms": parts.weights_ms,
+        "edge_tpu_transfer_ms": parts.transfer_ms,
+        "edge_tpu_host_ms": parts.host_ms,
+    }
 
 
 def fallback(nodes: Sequence[Node]) -> dict[str, str]:

@@ -23,7 +23,7 @@ from predictors import (
     sheet,
     sheets,
 )
-from predictors.models.systolic import breakdown
+from predictors.models import counters
 from search_space import CnnSpace, MobileSpace
 from tests.training.random_graphs import random_graph
 
@@ -109,6 +109,15 @@ def test_an_object_with_rates_is_the_roofline_sheet_of_the_same_rates(tmp_path):
     assert (one.name, other.name, one.metric_names) == ("Chip", "chip", other.metric_names)
     for graph in GRAPHS:
         assert one.predict(graph) == other.predict(graph)
+
+
+def test_a_sheet_without_a_clock_takes_no_time_for_bands_or_front_ends(tmp_path):
+    names = ("ops_per_second", "memory_bandwidth", "cycles_per_operator", "cycles_per_float_operation")
+    figures = {name: {"value": 1e6, "provenance": "assumed", "source": "a guess"} for name in names}
+    path = tmp_path / "chip.yaml"
+    path.write_text(yaml.safe_dump({"name": "chip", "kind": "roofline", "description": "x", "figures": figures}))
+    assert device(str(path)).bands_ms(1000, 1000, 3) == 0
+    assert device(str(path)).operations_ms(1000, 1000) == 0
 
 
 def test_an_objects_own_predict_latency_is_called_although_it_has_rates_too():
@@ -224,10 +233,10 @@ def test_an_impossible_sheet_is_one_clear_line(tmp_path, kind, figure, value):
         device(str(path))
 
 
-def fitted(tmp_path, name, counters):
+def fitted(tmp_path, name, counted):
     space, rng = CnnSpace((8, 8, 1), 3), np.random.default_rng(0)
     graphs = [space.graph(space.sample(rng)) for _ in range(30)]
-    table = feature_table(graphs, [counters(graph) for graph in graphs] if counters else [])
+    table = feature_table(graphs, [counted(graph) for graph in graphs] if counted else [])
     truth = [1 + 1e-6 * sum(node.macs for node in graph.nodes) for graph in graphs]
     path = tmp_path / f"{name}.json"
     predictor = PerformanceRegressor.fit(table, truth, np.random.default_rng(0))
@@ -257,9 +266,7 @@ def test_far_from_everything_measured_there_is_no_interval(tmp_path):
 
 
 def test_a_predictor_may_know_the_counters_of_its_own_device_and_of_no_other(tmp_path):
-    graphs, table, predictor, path = fitted(
-        tmp_path, "v6", lambda graph: breakdown(sheet("edge_tpu_v6"), graph).counters
-    )
+    graphs, table, predictor, path = fitted(tmp_path, "v6", lambda graph: counters(sheet("edge_tpu_v6"), graph))
     estimate = device("edge_tpu_v6", predictor=path).predict(graphs[3])["latency_ms"]
     assert estimate.value == pytest.approx(predictor.predict(table).value[3], rel=1e-9)
     with pytest.raises(PredictorError, match="other columns than those of host_cpu"):
