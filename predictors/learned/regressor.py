@@ -122,15 +122,16 @@ class PerformanceRegressor:
         fold = folds(group, min(10 if count <= _SCATTERED else 5, count), rng)
         seed = int(rng.integers(2**31))
 
-        def errors(member: str, columns: str) -> FloatArray:
+        def errors(member: str, columns: Sequence[int]) -> FloatArray:
             def held_out(seen: list[int], unseen: list[int]) -> FloatArray:
                 predicted = _fit(table[seen], measured[seen], member, columns, seed)(table.rows[unseen])
                 return np.asarray(np.log(measured[unseen] / predicted))
 
             return out_of_fold(fold, held_out)
 
-        sums = {columns: errors("sum", columns) for columns in _choices(table)}
-        columns = "all" if "all" in sums and _ahead(sums["all"], sums["work"], group) else "work"
+        columns, more = _columns(table)
+        if more != columns and _ahead(errors("sum", more), errors("sum", columns), group):
+            columns = more
         tried = {name: errors(name, columns) for name in _members(table, count)}
         kept = _kept(tried, group)
         learner, error = f"mean of {', '.join(kept)}" if len(kept) > 1 else kept[0], _mean(tried, kept)
@@ -276,10 +277,6 @@ def _parts_from_json(payload: Mapping[str, Any], standard: Standard) -> Iterator
         yield Learned(WorkModel.from_json(part["work"]), scales, correction_from_json(part["correction"]), shape)
 
 
-def _choices(table: FeatureTable) -> tuple[str, ...]:
-    return ("work", "all") if _columns(table, "work") != _columns(table, "all") else ("work",)
-
-
 def _members(table: FeatureTable, samples: int) -> list[str]:
     """The members for which there are enough samples, and the columns they need."""
     counted = bool(_counts(table))
@@ -290,19 +287,16 @@ def _counts(table: FeatureTable) -> tuple[int, ...]:
     return tuple(index for index, name in enumerate(table.names) if name in COUNTS)
 
 
-def _columns(table: FeatureTable, choice: str) -> list[int]:
-    """The columns of a choice. `work` is operators, their operations and the counters; `all` adds bytes and depth."""
+def _columns(table: FeatureTable) -> tuple[list[int], list[int]]:
+    """The columns to sum: operators, their operations and the counters; and these with bytes and depth."""
+    more = [index for index, additive in enumerate(table.additive) if additive]
     small = ("weight_bytes", "bytes_written", "bytes_read", "bytes_held", "depth")
-    return [
-        index
-        for index, (name, additive) in enumerate(zip(table.names, table.additive, strict=True))
-        if additive and (choice == "all" or name not in small)
-    ]
+    return [index for index in more if table.names[index] not in small], more
 
 
-def _fit(table: FeatureTable, values: FloatArray, name: str, columns: str, seed: int) -> Learned:
+def _fit(table: FeatureTable, values: FloatArray, name: str, columns: Sequence[int], seed: int) -> Learned:
     member = MEMBERS[name]
-    summed = _columns(table, columns) if member.sums else []
+    summed = columns if member.sums else []
     shape = _counts(table) if member.counts else None
     return Learned.fit(table.rows, values, summed, member.correction, seed, shape)
 

@@ -174,13 +174,12 @@ def unsupported(node: Node) -> str | None:
 
 
 class _Tiles(NamedTuple):
-    """A convolution or Dense as a matrix of `high` rows and `wide` columns, cut into `down` × `across` tiles.
+    """A convolution or Dense as a matrix of `high` rows, cut into `down` × `across` tiles.
 
     `vectors` is the number of output pixels that pass each tile.
     """
 
     high: int
-    wide: int
     vectors: int
     down: int
     across: int
@@ -203,7 +202,7 @@ def _tiles(sheet: "Sheet", node: Node) -> _Tiles | None:
         high, wide, vectors = math.prod(node.inputs[0].shape), node.op.units, 1
     else:
         return None
-    return _Tiles(high, wide, vectors, math.ceil(high / sheet["rows"]), math.ceil(wide / sheet["columns"]))
+    return _Tiles(high, vectors, math.ceil(high / sheet["rows"]), math.ceil(wide / sheet["columns"]))
 
 
 def _lane_cycles(sheet: "Sheet", node: Node) -> int:
@@ -231,9 +230,8 @@ def _transfer_bytes(graph: Graph, nodes: Sequence[Node], on_host: dict[str, str]
     return sum(x.size_bytes for x in (read_here - made_here) | (made_here & read_there))
 
 
-@dataclass(slots=True)
-class _Work:
-    """Cycles of the array and the lanes, tiles, bytes."""
+class _Work(NamedTuple):
+    """The work of nodes: cycles of the array and the lanes, tiles, bytes, and multiply-accumulates."""
 
     array: float = 0.0
     lanes: float = 0.0
@@ -254,9 +252,8 @@ def workload_table(sheet: "Sheet", graphs: Sequence[Graph]) -> FeatureTable:
 def _row(sheet: "Sheet", graph: Graph) -> list[float]:
     nodes = live_nodes(graph)
     rows, columns = sheet["rows"], sheet["columns"]
-    work = _Work()
-    for node in nodes:
-        _count(work, sheet, node)
+    each = [_work(sheet, node) for node in nodes]
+    work = _Work(*(sum(amounts) for amounts in zip(*each, strict=True)))
     readers = Counter(x.name for node in nodes for x in node.inputs)
     ends = sum(x.size_bytes for x in (*graph.inputs, *graph.outputs))
     cycles = (work.array, work.lanes, work.tiles * rows, work.reads / columns, work.alone / columns)
@@ -272,25 +269,25 @@ def _row(sheet: "Sheet", graph: Graph) -> list[float]:
     return [*parts, work.macs * sheet["mac_pj"] / 1e6, *shapes, used, vectors, math.log(busy)]
 
 
-def _count(work: _Work, sheet: "Sheet", node: Node) -> None:
-    """Add a node: a convolution or Dense in tiles, a depthwise convolution in lanes, another operator by its bytes."""
+def _work(sheet: "Sheet", node: Node) -> _Work:
+    """A convolution or Dense in tiles, a depthwise convolution in lanes, another operator by its bytes."""
     tiles = _tiles(sheet, node)
     if tiles:
-        work.array += tiles.cycles
-        work.tiles += tiles.number
-        work.reads += tiles.across * tiles.vectors * tiles.high
-        work.macs += tiles.high * tiles.wide * tiles.vectors
-        work.stored += tiles.number * sheet["rows"] * sheet["columns"]
-    elif isinstance(node.op, DepthwiseConv2D):
-        _, height, width, channels = node.output.shape
-        area = math.prod(node.op.kernel)
-        work.lanes += _lane_cycles(sheet, node)
-        work.reads += node.inputs[0].size_bytes
-        work.macs += height * width * area * channels
-        work.stored += area * channels
-    else:
-        work.alone += sum(x.size_bytes for x in (*node.inputs, *node.outputs))
-        work.macs += node.macs
+        return _Work(
+            array=tiles.cycles,
+            tiles=tiles.number,
+            reads=tiles.across * tiles.vectors * tiles.high,
+            stored=tiles.number * sheet["rows"] * sheet["columns"],
+            macs=node.macs,
+        )
+    if isinstance(node.op, DepthwiseConv2D):
+        return _Work(
+            lanes=_lane_cycles(sheet, node),
+            reads=node.inputs[0].size_bytes,
+            stored=math.prod(node.op.kernel) * node.output.shape[3],
+            macs=node.macs,
+        )
+    return _Work(alone=sum(x.size_bytes for x in (*node.inputs, *node.outputs)), macs=node.macs)
 
 
 def _beyond(graph: Graph, nodes: Sequence[Node]) -> list[int]:
