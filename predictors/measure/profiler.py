@@ -112,7 +112,7 @@ def _interpreter(model: bytes, device: str, threads: int) -> Any:
         delegates, model = [_edge_tpu(device)], _compiled(model, device)
     rng = np.random.default_rng(0)
     try:
-        with open(os.devnull, "wb") as nothing, redirected(2, nothing.fileno()):  # LiteRT raises it too
+        with open(os.devnull, "wb") as nothing, redirected(2, nothing.fileno()):  # LiteRT also raises what it writes
             interpreter = litert.Interpreter(
                 model_content=model, num_threads=threads, experimental_delegates=delegates or None
             )
