@@ -8,12 +8,12 @@ the same kernels, so outputs are equal to the bit. Ideas: Lin et al., MCUNetV2 (
 
 from collections.abc import Sequence
 from functools import cache, cached_property
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from edgevolve.graph import DType, Shape, Tensor
 from edgevolve.tflite import Operator, TfliteModel
-from resource_models.pieces import NEVER, Along, Path, Window, path_of
+from resource_models.pieces import NEVER, Along, Needs, Path, Spans, Window, path_of
 
 POINTWISE = frozenset(
     {"ABS", "CAST", "COS", "DEQUANTIZE", "ELU", "EXP", "HARD_SWISH", "LEAKY_RELU", "LOG", "LOGISTIC", "NEG", "PRELU"}
@@ -71,15 +71,18 @@ class Cutter:
         self._macs = [node.macs for node in nodes]
         self._work = sum(self._macs)
         self.ends, self.macs = cache(self._ends), cache(self._macs_of)
-        self._along, self._paths = cache(self._find_along), cache(self._find_paths)
+        self._paths, self._needs = cache(self._find_paths), cache(self._find_needs)
+        self._least = cache(self._find_least)
 
-    def _find_along(self, number: int) -> tuple[Along, Along] | None:
-        """An operator along both axes; None if `_allowed` or the file's sizes exclude it."""
-        operator = self.model.operators[number]
-        if not _allowed(operator):
-            return None
-        down, across = (_along(operator, axis) for axis in _AXES)
-        return (down, across) if _fits(down) and _fits(across) else None
+    @cached_property
+    def _along(self) -> tuple[dict[int, Along], dict[int, Along]]:
+        """The operators along each axis, without those that `_allowed` or the file's sizes exclude."""
+        down, across = (
+            {i: _along(operator, axis) for i, operator in enumerate(self.model.operators) if _allowed(operator)}
+            for axis in _AXES
+        )
+        able = [i for i in down if _fits(down[i]) and _fits(across[i])]
+        return {i: down[i] for i in able}, {i: across[i] for i in able}
 
     def _ends(self, first: int, last: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """The maps that a part reads and does not make, and those of its maps that are needed after it."""
@@ -91,32 +94,55 @@ class Cutter:
     @cached_property
     def cuttable(self) -> list[bool]:
         """For each operator, whether it can run in bands: each output pixel depends only on nearby input pixels."""
-        return [self._along(number) is not None for number in range(len(self.model.operators))]
+        return [number in self._along[0] for number in range(len(self.model.operators))]
 
     def _macs_of(self, part: Part) -> int | None:
         """Multiply-accumulates of the network with the part in bands; None where the part cannot be cut so."""
         ways = self.ways(part)
         if ways is None:
             return None
-        total, (down, across) = self._work, ways
+        return self._work_of(part, ways[0].made, ways[1].made)
+
+    def _work_of(self, part: Part, down: Sequence[int], across: Sequence[int]) -> int:
+        """Multiply-accumulates of the network where each operator of the part makes so many rows and columns in all."""
+        total = self._work
         for step, number in enumerate(range(part.first, part.last)):
             if work := self._macs[number]:  # in proportion to the pixels made
                 shape = self.model.operators[number].outputs[0].shape
-                total += work * down.made[step] * across.made[step] // (shape[1] * shape[2]) - work
+                total += work * down[step] * across[step] // (shape[1] * shape[2]) - work
         return total
+
+    def least_macs(self, part: Part) -> int:
+        """A lower bound of `macs`, from `least_made`."""
+        return self._work_of(part, *([sum(made) for made in zip(*bands, strict=True)] for bands in self.least_made(part)))
+
+    def least_made(self, part: Part) -> tuple[list[list[int]], list[list[int]]]:
+        """Along both axes, for each band, the fewest rows or columns that each operator makes.
+
+        It is a lower bound of `ways` for a part of bands of equal size, where it can be cut.
+        """
+        first, last, rows, columns, spare, *_ = part
+        return self._least(first, last, 0, rows, spare), self._least(first, last, 1, columns, spare)
+
+    def divides(self, part: Part) -> bool:
+        """Whether the part's operators can run in bands and their outputs have enough rows and columns.
+
+        Without slices within a band, a part of several entries would compute every map whole in every band.
+        """
+        first, last, rows, columns, spare, *_ = part
+        if rows * columns < 2 or last > len(self.model.operators) or not all(self.cuttable[first:last]):
+            return False
+        (given, wanted), operators = self.ends(first, last), self.model.operators[first:last]
+        if not wanted or any(y.shape[1] < rows or y.shape[2] < columns for y in wanted):
+            return False
+        added = [operator.name == SLICE or joins(operator) for operator in operators]
+        return not all(added) and (len(given) == 1 or spare < NEVER or any(added))
 
     def ways(self, part: Part) -> tuple[Ways, Ways] | None:
         """The paths of all bands of rows, and of columns; None where the part cannot be cut so."""
+        if not self.divides(part):
+            return None
         first, last, rows, columns, spare, taper, _, moved = part
-        if rows * columns < 2 or last > len(self.model.operators):
-            return None
-        wanted = self.ends(first, last)[1]
-        if not all(map(self._along, range(first, last))) or not wanted:
-            return None
-        if any(y.shape[1] < rows or y.shape[2] < columns for y in wanted):
-            return None
-        if all(operator.name == SLICE or joins(operator) for operator in self.model.operators[first:last]):
-            return None
         down = self._paths(first, last, 0, rows, *((spare, taper, moved) if rows > 1 else (NEVER, 1.0, ())))
         if down is None:
             return None
@@ -126,7 +152,7 @@ class Cutter:
     def _find_paths(
         self, first: int, last: int, place: int, count: int, spare: int, taper: float, moved: tuple[int, ...]
     ) -> Ways | None:
-        inner = [along[place] for number in range(first, last) if (along := self._along(number))]
+        inner = [self._along[place][number] for number in range(first, last)]
         axis, (entries, exits) = _AXES[place], self.ends(first, last)
         given = {x.name: x.shape[axis] for x in entries}
         wanted = {y.name: y.shape[axis] for y in exits}
@@ -135,14 +161,57 @@ class Cutter:
         if len(shares) != count - 1:
             return None
         found, ends = [], {name: _cuts(size, count, taper, shares) for name, size in wanted.items()}
+        if any(each[i] >= each[i + 1] for each in ends.values() for i in range(count)):
+            return None
+        needs = self._needs(last, place, count, taper, shares)
         for i in range(count):
-            spans = {name: (each[i], each[i + 1]) for name, each in ends.items()}
-            path = path_of(inner, given, spans, wanted, spare if count > 1 else NEVER, whole=count == 1)
+            spans, need = {name: (each[i], each[i + 1]) for name, each in ends.items()}, needs.in_band(first, last, i)
+            path = path_of(inner, given, need, spans, wanted, spare if count > 1 else NEVER, whole=count == 1)
             if path is None:
                 return None
             found.append(path)
         made = [sum(step.made.size for path in found if (step := path.steps[i])) for i in range(last - first)]
         return Ways(tuple(found), tuple(made))
+
+    def _find_needs(self, last: int, place: int, count: int, taper: float, shares: tuple[float, ...]) -> Needs:
+        def exits(along: Along) -> Spans | None:
+            wanted = self.last_reader.get(along.made, -1) >= last
+            return tuple(pairwise(_cuts(along.made_size, count, taper, shares))) if wanted else None
+
+        return Needs(last, self._along[place], exits)
+
+    def needed_in(self, part: Part, entry: str) -> tuple[int, int]:
+        """The first and the last band of equal size that needs an entry of a part."""
+        first, last, rows, columns, *_ = part
+        begin = end = 0
+        for place, count in enumerate((rows, columns)):
+            spans = self._needs(last, place, count, 1.0, (0.0,) * (count - 1)).of_entries(first)[entry]
+            needing = [band for band, span in enumerate(spans) if span]
+            begin, end = begin * count + needing[0], end * count + needing[-1]
+        return begin, end
+
+    def _find_least(self, first: int, last: int, place: int, count: int, spare: int) -> list[list[int]]:
+        inner = [self._along[place][number] for number in range(first, last)]
+        needs = self._needs(last, place, count, 1.0, (0.0,) * (count - 1))
+        entries = {x.name: x.shape[_AXES[place]] for x in self.ends(first, last)[0]}
+        bands = []
+        for band in range(count):
+            need = needs.in_band(first, last, band)
+            sizes = {name: stop - begin for name, (begin, stop) in need.items()}
+            if count == 1 or spare == NEVER:
+                sizes |= entries if len(entries) > 1 or count == 1 else {}
+                _widen(inner, sizes)
+            bands.append([sizes.get(along.made, 0) for along in inner])
+        return bands
+
+
+def _widen(inner: Sequence[Along], sizes: dict[str, int]) -> None:
+    """Raise the sizes of pieces to what operators make of all that they are given."""
+    for along in inner:
+        if along.made in sizes and not along.starts and not along.cuts:
+            read = {sizes[name] for name in along.maps}
+            if len(read) == 1:
+                sizes[along.made] = max(sizes[along.made], along.window.made(read.pop()))
 
 
 def _cuts(size: int, count: int, taper: float, moved: Sequence[float]) -> list[int]:

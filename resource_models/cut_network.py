@@ -81,12 +81,12 @@ class CutNetwork:
 
     def after(self, cut: Cut) -> "CutNetwork | None":
         """The network after one more cut; None where the second part of a pair cannot be cut so."""
-        network = self.banded
+        network, cutter = self.banded, self._outlook.cutter
         for part in cut.parts:
-            done = banded(Cutter(network.model), part)
+            done = banded(cutter, part)
             if done is None:
                 return None
-            network = both(network, done)
+            network, cutter = both(network, done), Cutter(done.model)
         return CutNetwork((*self.parts, *cut.parts), network, self._target, self.effort)
 
     def like(
@@ -171,7 +171,7 @@ class CutNetwork:
         for spare, taper, rest in self.effort.ways(again=bool(self.parts))[1:]:
             if taper == 1 or rows > 1:
                 like = [part._replace(spare=spare, taper=taper, rest=rest) for part in alike.like]
-                cut, _ = self._cut(outlook, like, most, most_macs)
+                cut = self._cut(outlook, like, most, most_macs)
                 if cut and outlook.foreseen(like[0]) not in known:
                     known.add(outlook.foreseen(like[0]))
                     yield cut
@@ -205,41 +205,45 @@ class CutNetwork:
             if self._tail_bytes + tail + head >= most:
                 continue
             like = [Part(*run, rows, columns, spare, taper, rest) for run in runs]
-            cut, too_slow = self._cut(outlook, like, most, most_macs)
-            if cut:
-                made.append(_Alike(cut, like))
-            if too_slow:
+            if not outlook.cutter.divides(like[0]):
+                continue
+            if outlook.cutter.least_macs(like[0]) > most_macs:
                 slow.append(Part(first, last, rows, columns))
                 shorter.append(slow[-1])
+                continue
+            if self._tail_bytes + tail + outlook.inside(like[0]) >= most:
+                continue
+            if cut := self._cut(outlook, like, most, most_macs):
+                made.append(_Alike(cut, like))
         return made
 
-    def _cut(self, outlook: Outlook, like: Sequence[Part], most: int, most_macs: int) -> tuple[Cut | None, bool]:
-        """A cut of as few of the parts as decide what it needs, in their order; and whether it is too much work.
+    def _cut(self, outlook: Outlook, like: Sequence[Part], most: int, most_macs: int) -> Cut | None:
+        """A cut of as few of the parts as decide what it needs, in their order.
 
         More parts are cut as long as more is live beside them than within. None for a cut that needs `most` bytes or
-        more.
+        more, or too much work.
         """
         work = self.macs
         for number, part in enumerate(like):
             done = outlook.cutter.macs(part)
             if done is None:
-                return None, False
+                return None
             work += done - self.macs
             if work > most_macs:
-                return None, True
+                return None
             parts = like[: number + 1]
             found = [outlook.foreseen(each) for each in parts]
             known = [each for each in found if each]
             if len(known) < len(found):
-                return None, False
+                return None
             tail = self._tail_bytes + sum(each.tail for each in known)
             inside = max(max(each.bands, each.joins) for each in known)
             if tail + inside >= most:
-                return None, False
+                return None
             beside = outlook.beside([(each.first, each.last) for each in parts])
             if tail + beside < most and (inside >= beside or number == len(like) - 1):
-                return Cut(tail + max(inside, beside), work, tuple(sorted(parts, reverse=True))), False
-        return None, False
+                return Cut(tail + max(inside, beside), work, tuple(sorted(parts, reverse=True)))
+        return None
 
     def _runs(self, outlook: Outlook) -> Iterator[tuple[int, tuple[tuple[int, int], ...]]]:
         """Runs of operators that can be cut, the shortest first, and the bytes live beside each.

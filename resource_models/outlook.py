@@ -7,7 +7,7 @@ as the whole map.
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, product
 from typing import NamedTuple
 
 from edgevolve.graph import DType, Tensor
@@ -150,6 +150,37 @@ class Outlook:
         if behind == first:
             work += sum(given) + (self._maps(first)[last - 1 - first] + sum(wanted) * (bands - 1) // 2) // bands
         return tail, max(through + sum(wanted) + min(wanted, default=0), work)
+
+    def inside(self, part: Part) -> int:
+        """A lower bound of the bytes live while bands of equal size run, from the least that each operator makes."""
+        first, last = part.first, part.last
+        down, across = self.cutter.least_made(part)
+        exits = sum(self.pixel_bits[y.name] * y.shape[1] * y.shape[2] for y in self.cutter.ends(first, last)[1])
+        bits = [self.pixel_bits[node.output.name] for node in self.nodes[first:last]]
+        reads = [
+            [maker - first for maker, _ in each if maker >= first and not cuts]
+            for each, cuts in zip(self._reads[first:last], self._cuts[first:last], strict=True)
+        ]
+        waiting, bands = self._waiting(part), len(down) * len(across)
+        most = 0
+        for number, (rows, columns) in enumerate(product(down, across)):
+            made = [a * b * c for a, b, c in zip(bits, rows, columns, strict=True)]
+            work = max(own + sum([made[i] for i in each]) for own, each in zip(made, reads, strict=True))
+            most = max(most, (work + exits * number // bands) // 8 + waiting[number])
+        return self.enters[first] - sum(self.sizes(first, last)[0]) + most
+
+    def _waiting(self, part: Part) -> list[int]:
+        """Bytes of the entries that are live in all of a band: made before it, and needed in a later one."""
+        first, last, rows, columns, *_ = part
+        given = self.cutter.ends(first, last)[0]
+        joined = {x for number in range(first, last) for x in self._joined[number]}
+        waiting = [0] * (rows * columns)
+        for x, size in zip(given, self.sizes(first, last)[0], strict=True):
+            stays = self.cutter.last_reader[x.name] >= last
+            begin, end = self.cutter.needed_in(part, x.name)
+            for number in range(begin + 1 if x.name in joined else 0, rows * columns if stays else end):
+                waiting[number] += size
+        return waiting
 
     def _maps_from(self, first: int) -> list[int]:
         """The most bytes of maps made from `first` on that one operator reads and makes, up to each later operator."""

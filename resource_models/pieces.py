@@ -3,7 +3,7 @@
 A window at the edge of a piece reads padding where the whole map continues, so its output there is wrong.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
@@ -84,9 +84,67 @@ class Along(NamedTuple):
                 yield name, (max(made[0], start) - start, min(made[1], end) - start)
 
 
+Spans = tuple[tuple[int, int] | None, ...]
+"""The range that each band needs of one map, end excluded; None where it needs none."""
+
+
+class Needs:
+    """What each band needs of each map, for all runs of operators that end before `last`.
+
+    It is worked out from the last operator back and only as far as asked. Runs that end alike share it.
+    """
+
+    def __init__(self, last: int, along: Mapping[int, Along], exits: Callable[[Along], Spans | None]) -> None:
+        """Work nothing out yet; `along` holds the operators by their numbers.
+
+        `exits` gives what each band needs of an operator's output beyond what the run reads of it.
+        """
+        self._along, self._exits = along, exits
+        self._entries: dict[int, dict[str, Spans]] = {last: {}}
+        self._made: dict[int, Spans | None] = {}
+        self._first = last
+
+    def of_entries(self, first: int) -> Mapping[str, Spans]:
+        """What a run from `first` needs of the maps that it does not make."""
+        while self._first > first:
+            self._step(self._first - 1)
+        return self._entries[first]
+
+    def made(self, number: int) -> Spans | None:
+        """What is needed of an operator's output, for all runs from it or from an operator before it."""
+        self.of_entries(number)
+        return self._made[number]
+
+    def in_band(self, first: int, last: int, band: int) -> dict[str, tuple[int, int]]:
+        """What a run needs in one band, by the name of the map."""
+        needed = dict(self.of_entries(first))
+        needed |= {self._along[k].made: spans for k in range(first, last) if (spans := self._made[k])}
+        return {name: span for name, spans in needed.items() if (span := spans[band])}
+
+    def _step(self, number: int) -> None:
+        along, needed = self._along[number], dict(self._entries[number + 1])
+        spans = _hull(needed.pop(along.made, None), self._exits(along))
+        for band, span in enumerate(spans or ()):
+            for name, read in along.reach(span) if span else ():
+                known = needed.get(name) or (None,) * len(spans or ())
+                needed[name] = (*known[:band], _hull_of(known[band], read), *known[band + 1 :])
+        self._made[number], self._entries[number], self._first = spans, needed, number
+
+
+def _hull(one: Spans | None, two: Spans | None) -> Spans | None:
+    if one is None or two is None:
+        return one or two
+    return tuple(b if a is None else _hull_of(b, a) for a, b in zip(one, two, strict=True))
+
+
+def _hull_of(known: tuple[int, int] | None, read: tuple[int, int]) -> tuple[int, int]:
+    return read if known is None else (min(known[0], read[0]), max(known[1], read[1]))
+
+
 def path_of(
     inner: Sequence[Along],
     given: Mapping[str, int],
+    need: Mapping[str, tuple[int, int]],
     spans: Mapping[str, tuple[int, int]],
     wanted: Mapping[str, int],
     spare: int,
@@ -95,19 +153,15 @@ def path_of(
 ) -> Path | None:
     """The least pieces of all maps with which the exits are right over `spans`; None where there are none.
 
-    `given` and `wanted` are the sizes of the entries and of the exits, `inner` the operators in order.
+    `given` and `wanted` are the sizes of the entries and of the exits, `inner` the operators in order, and `need` what
+    `Needs.in_band` gives for them.
     """
-    if any(low >= high for low, high in spans.values()):
-        return None
-    if spare == 1 and not whole:
-        return _least_path(inner, given, spans)
-    need = dict(spans)
-    for along in reversed(inner):
-        for name, (begin, stop) in along.reach(need[along.made]) if along.made in need else ():
-            known = need.get(name, (begin, stop))
-            need[name] = min(begin, known[0]), max(stop, known[1])
     ends = {name: whole_piece(*span) for name, span in spans.items()}
     all_of_it = {name: whole_piece(0, size) for name, size in given.items()}
+    if spare == 1 and not whole:
+        least = _least_steps(inner, need)
+        reads_of = {name: need[name] for name in given if name in need}
+        return Path(all_of_it, least, ends, reads_of) if least else None
     if whole or len(given) > 1 or spare < NEVER:
         steps = _through(inner, all_of_it, need, spare)
         return Path(all_of_it, steps, ends, _reads(inner, steps, given)) if steps else None
@@ -121,52 +175,37 @@ def path_of(
     return None
 
 
-def _least_path(inner: Sequence[Along], given: Mapping[str, int], spans: Mapping[str, tuple[int, int]]) -> Path | None:
-    """The path on which each map is cut to what its next reader needs, from the exits back."""
-    need = dict(spans)
+def _least_steps(inner: Sequence[Along], need: Mapping[str, tuple[int, int]]) -> tuple[Step | None, ...] | None:
+    """The steps with which each map is cut to what its next reader needs."""
     steps: list[Step | None] = []
-    for along in reversed(inner):
-        if along.made not in need:
+    for along in inner:
+        span = need.get(along.made)
+        if span is None:
             steps.append(None)
-            continue
-        span = need[along.made]
-        if along.starts:
+        elif along.starts:
             reached = dict(along.reach(span))
             reads = tuple(whole_piece(*reached[name]) if name in reached else None for name in along.maps)
             steps.append(Step(reads, whole_piece(*span)))
-            names: Iterable[tuple[str, tuple[int, int]]] = reached.items()
-        else:
-            done = _least_step(along.window, along.size, along.made_size, span)
-            if done is None:
-                return None
+        elif done := _least_step(along.window, along.size, along.made_size, span):
             steps.append(Step((done.read,) * len(along.maps), done.made))
-            names = ((name, done.span) for name in along.maps)
-        for name, (begin, stop) in names:
-            known = need.get(name)
-            if known is not None:
-                begin, stop = min(begin, known[0]), max(stop, known[1])
-            need[name] = begin, stop
-    all_of_it = {name: whole_piece(0, size) for name, size in given.items()}
-    ends = {name: whole_piece(*span) for name, span in spans.items()}
-    reads_of = {name: need[name] for name in given if name in need}
-    return Path(all_of_it, tuple(reversed(steps)), ends, reads_of)
+        else:
+            return None
+    return tuple(steps)
 
 
 class _Least(NamedTuple):
-    """The piece that an operator reads, its range (start, stop) in the map, and the piece that it makes."""
+    """The piece that an operator reads, and the piece that it makes."""
 
     read: Band
-    span: tuple[int, int]
     made: Band
 
 
 @lru_cache(maxsize=1 << 16)
 def _least_step(window: Window, size: int, made_size: int, need: tuple[int, int]) -> _Least | None:
     """The step of an operator on maps cut to what it needs; None if its output would not lie as in the whole map."""
-    span = _reach(window, size, made_size, need)
-    read = whole_piece(*span)
+    read = whole_piece(*_reach(window, size, made_size, need))
     made = _made(window, read, size, made_size)
-    return _Least(read, span, made) if made and _suffices(made, need) else None
+    return _Least(read, made) if made and _suffices(made, need) else None
 
 
 def _reads(
