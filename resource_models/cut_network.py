@@ -102,6 +102,16 @@ class CutNetwork:
         made = CutNetwork(parts, network, self._target, self.effort, order) if order else None
         return made if made and (below is None or made.least < below) else None
 
+    def within(self, most_bytes: int) -> bool:
+        """Whether the arena is at most so large; no plan is searched where the lower bound is larger."""
+        return self.least <= most_bytes and self.footprint.arena_bytes <= most_bytes
+
+    def lower_than(self, other: "CutNetwork") -> bool:
+        """Whether the arena is smaller than another's; no plan is searched that does not decide it."""
+        if self.least < other.least and self.footprint.arena_bytes < other.least:
+            return True
+        return self.within(other.footprint.arena_bytes - 1)
+
     def choice(self, macs: int) -> Choice:
         """This network as a choice; the uncut network has `macs` multiply-accumulates."""
         return Choice(self.parts, self.ordered, self.footprint, self.macs / macs - 1 if macs else 0.0)
@@ -113,7 +123,7 @@ class CutNetwork:
 
     def pack(self) -> None:
         """Search longer for a memory plan; a network that is not in bands keeps the plan of any other file."""
-        if self.parts and not self.footprint.exact and self.effort.packings > MAX_PLACED:
+        if self.parts and self.effort.packings > MAX_PLACED and not self.footprint.exact:
             self.footprint = file_footprint(self.ordered.model, self._target, self.effort.packings)
 
     def _promising(self, most_macs: int) -> list[Cut]:
@@ -155,8 +165,9 @@ class CutNetwork:
             if not all(able[first:last]):
                 continue
             most, beside = uncut - self._tail_bytes - outlook.alone(first, last), outlook.beside([(first, last)])
-            for part in (Part(first, last, *way) for way in ways):
-                if outlook.least(first, last, part.rows * part.columns)[0] < most:
+            least = outlook.least(first, last, [rows * columns for rows, columns, *_ in ways])
+            for part, (tail, _) in zip((Part(first, last, *way) for way in ways), least, strict=True):
+                if tail < most:
                     work = outlook.cutter.macs(part)
                     found = outlook.foreseen(part) if work is not None and work <= most_macs else None
                     if work is not None and found and found.tail < most:
@@ -198,10 +209,11 @@ class CutNetwork:
         first, last = runs[0]
         shorter = [part for part in slow if first <= part.first and part.last <= last]
         spare, taper, rest = self.effort.ways(again=bool(self.parts))[0]
-        for rows, columns in self.effort.again if self.parts else self.effort.counts:
+        counts = self.effort.again if self.parts else self.effort.counts
+        least = outlook.least(first, last, [rows * columns for rows, columns in counts])
+        for (rows, columns), (tail, head) in zip(counts, least, strict=True):
             if any(rows >= part.rows and columns >= part.columns for part in shorter):
                 continue
-            tail, head = outlook.least(first, last, rows * columns)
             if self._tail_bytes + tail + head >= most:
                 continue
             like = [Part(*run, rows, columns, spare, taper, rest) for run in runs]

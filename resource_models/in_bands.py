@@ -11,7 +11,7 @@ from resource_models.deployed import deployed
 from resource_models.effort import QUICK
 from resource_models.flash import flash_bytes
 from resource_models.memory import peak_memory
-from resource_models.partial import choices
+from resource_models.partial import last_choice
 
 
 @lru_cache(maxsize=64)
@@ -22,14 +22,12 @@ def in_bands(graph: Graph, slower: float, most_arena_bytes: int = 0) -> Choice:
     none are needed or none saves memory. The search is short (`QUICK`) and plans for a Cortex-M, whatever the target.
     """
     merged = deployed(graph).graph
-    return choices(as_file(reordered(merged, peak_memory(merged).order)), slower, most_arena_bytes, effort=QUICK)[-1]
+    return last_choice(as_file(reordered(merged, peak_memory(merged).order)), slower, most_arena_bytes, QUICK)
 
 
 def measure_in_bands(graph: Graph, slower: float, most_arena_bytes: int = 0, target: Target = CORTEX_M) -> Footprint:
     """Like `measure`, with the parts of `in_bands` in bands."""
     chosen = in_bands(graph, slower, most_arena_bytes)
-    if not chosen.parts:
-        return measure(graph, target)
     model = chosen.banded.model
     needed = chosen.footprint if target == CORTEX_M else file_footprint(model, target)
     planned = needed.planned_head_bytes < needed.greedy_head_bytes

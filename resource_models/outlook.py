@@ -5,7 +5,7 @@ plan of that network in its order, except for a few bytes of alignment and for s
 as the whole map.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import accumulate, product
 from typing import NamedTuple
@@ -66,14 +66,18 @@ class Outlook:
         self.scratch = [_scratch(operator, target) for operator in model.operators]
         self.sizes, self.foreseen = cache(self._sizes_of), cache(self._foreseen)
         self._maps = cache(self._maps_from)
-        self._works = [sum(y.size_bytes for y in node.outputs) for node in self.nodes]
-        self._reads = [[(self._makers.get(x.name, -1), x.size_bytes) for x in node.inputs] for node in self.nodes]
+        aligned, until = target.aligned, cutter.last_reader
+        self._made = [sum(aligned(y.size_bytes) for y in node.outputs) for node in self.nodes]
+        self._until = [max((until.get(y.name, -1) for y in node.outputs), default=-1) for node in self.nodes]
+        self._reads = [
+            [(x.name, self._makers.get(x.name, -1), aligned(x.size_bytes)) for x in node.inputs] for node in self.nodes
+        ]
+        self._from = [min([first, *(self._makers[x] + 1 for x in each)]) for first, each in enumerate(self._joined)]
         self._live = live_at(model, target)
         self._before = [*accumulate(self._live, max, initial=0)]
         self._behind = [*accumulate(reversed(self._live), max, initial=0)][::-1]
         self._joins_before = [*accumulate(map(len, self._joined), initial=0)]
-        made = [sum(target.aligned(y.size_bytes) for y in node.outputs) for node in self.nodes]
-        self.enters = [a - b - c for a, b, c in zip(self._live, made, self.scratch, strict=True)]
+        self.enters = [a - b - c for a, b, c in zip(self._live, self._made, self.scratch, strict=True)]
         maps = (*model.graph.inputs, *(y for node in self.nodes for y in node.outputs))
         self.pixel_bits = {x.name: x.size_bytes * 8 // (x.shape[1] * x.shape[2]) for x in maps if is_map(x)}
         self.numbers = {values for operator in model.operators for values in operator.values if values}
@@ -114,8 +118,7 @@ class Outlook:
 
         It counts what is live up to the first piece that the run joins.
         """
-        start = min((maker + 1 for maker in self._pieces(first, last).values()), default=first)
-        return self._before[min(start, first)]
+        return self._before[min(self._from[first:last])]
 
     def _pieces(self, first: int, last: int) -> dict[str, int]:
         """The pieces that a run joins, by name, with the operators that make them."""
@@ -133,40 +136,45 @@ class Outlook:
             most = max(most, self._live[number] - int((1 - waits) * waiting))
         return most
 
-    def least(self, first: int, last: int, bands: int) -> tuple[int, int]:
-        """Quick lower bounds of the extra tail and of the head, in bytes, with a run in this number of `bands`.
+    def least(self, first: int, last: int, counts: Sequence[int]) -> Iterator[tuple[int, int]]:
+        """Quick lower bounds of the extra tail and of the head, in bytes, with a run in each number of bands.
 
         At the end the pieces of all outputs and one whole output are live. At each operator at least an average band of
-        its maps is live, and the average of the results of earlier bands. Operators before a concatenation of pieces
+        its maps is live, and in all bands but the last what the run reads. Operators before a concatenation of pieces
         may run in one band only.
         """
         given, wanted = self.sizes(first, last)
         behind = max((i + 1 for i in range(first, last) if self._joined[i]), default=first)
-        tail = (bands - 1) * sum(self.kept[behind:last]) - sum(
-            kept * (bands if behind <= i else 1) for i, kept in enumerate(self.kept[first:last], first) if self._cuts[i]
-        )
-        through = self.enters[first] - sum(given)
-        work = through
-        if behind == first:
-            work += sum(given) + (self._maps(first)[last - 1 - first] + sum(wanted) * (bands - 1) // 2) // bands
-        return tail, max(through + sum(wanted) + min(wanted, default=0), work)
+        again, cut = sum(self.kept[behind:last]), [i for i in range(first, last) if self._cuts[i]]
+        cut_once, cut_again = (sum(self.kept[i] for i in cut if (i >= behind) is late) for late in (False, True))
+        through, results = self.enters[first] - sum(given), sum(wanted)
+        ends = through + results + min(wanted, default=0)
+        for bands in counts:
+            work = through
+            if behind == first:
+                work += (sum(given) * (bands - 1) + self._maps(first)[last - 1 - first]) // bands
+            yield (bands - 1) * again - cut_once - bands * cut_again, max(ends, work)
 
     def inside(self, part: Part) -> int:
         """A lower bound of the bytes live while bands of equal size run, from the least that each operator makes."""
         first, last = part.first, part.last
         down, across = self.cutter.least_made(part)
-        exits = sum(self.pixel_bits[y.name] * y.shape[1] * y.shape[2] for y in self.cutter.ends(first, last)[1])
+        wanted = [(self.pixel_bits[y.name], y.shape) for y in self.cutter.ends(first, last)[1]]
         bits = [self.pixel_bits[node.output.name] for node in self.nodes[first:last]]
         reads = [
-            [maker - first for maker, _ in each if maker >= first and not cuts]
+            [maker - first for _, maker, _ in each if maker >= first and not cuts]
             for each, cuts in zip(self._reads[first:last], self._cuts[first:last], strict=True)
         ]
-        waiting, bands = self._waiting(part), len(down) * len(across)
+        waiting = self._waiting(part)
         most = 0
-        for number, (rows, columns) in enumerate(product(down, across)):
+        for number, ((i, rows), (j, columns)) in enumerate(product(enumerate(down), enumerate(across))):
             made = [a * b * c for a, b, c in zip(bits, rows, columns, strict=True)]
-            work = max(own + sum([made[i] for i in each]) for own, each in zip(made, reads, strict=True))
-            most = max(most, (work + exits * number // bands) // 8 + waiting[number])
+            results = 0
+            for pixel, (_, height, width, _) in wanted:
+                top, left = height * i // len(down), width * j // len(across)
+                results += pixel * (top * width + (height * (i + 1) // len(down) - top) * left)
+            work = max(own + sum([made[k] for k in each]) for own, each in zip(made, reads, strict=True))
+            most = max(most, (work + results) // 8 + waiting[number])
         return self.enters[first] - sum(self.sizes(first, last)[0]) + most
 
     def _waiting(self, part: Part) -> list[int]:
@@ -185,15 +193,15 @@ class Outlook:
     def _maps_from(self, first: int) -> list[int]:
         """The most bytes of maps made from `first` on that one operator reads and makes, up to each later operator."""
         each = (
-            made + sum(size for maker, size in reads if maker >= first)
-            for made, reads in zip(self._works[first:], self._reads[first:], strict=True)
+            made + sum([size for _, maker, size in reads if maker >= first])
+            for made, reads in zip(self._made[first:], self._reads[first:], strict=True)
         )
         return [*accumulate(each, max)]
 
     def _sizes_of(self, first: int, last: int) -> tuple[list[int], list[int]]:
-        aligned = self.target.aligned
-        given, wanted = ([aligned(x.size_bytes) for x in maps] for maps in self.cutter.ends(first, last))
-        return given, wanted
+        given = {name: size for reads in self._reads[first:last] for name, maker, size in reads if maker < first}
+        wanted = [self._made[number] for number in range(first, last) if self._until[number] >= last]
+        return [*given.values()], wanted
 
     def busiest(self, first: int, last: int) -> int:
         """The most bytes that are live at an operator of a run."""

@@ -21,7 +21,6 @@ _PACKED = 3
 """Networks for which a better memory plan is searched."""
 
 
-@many_objects()
 def choices(
     model: TfliteModel,
     slower: float,
@@ -43,11 +42,26 @@ def choices(
     than allowed, or in whose network one operator alone needs as much memory. Given enough tries, the best single cut
     of a small network is the best of all cuts in their orders of `best_order`.
     """
+    first, *others = _networks(model, slower, most_arena_bytes, target, effort)
+    return tuple(state.choice(first.macs) for state in (first, *others))
+
+
+def last_choice(model: TfliteModel, slower: float, most_arena_bytes: int, effort: Effort) -> Choice:
+    """The last of `choices` for a Cortex-M. Memory plans of the others are not searched."""
+    networks = _networks(model, slower, most_arena_bytes, CORTEX_M, effort)
+    return networks[-1].choice(networks[0].macs)
+
+
+@many_objects()
+def _networks(
+    model: TfliteModel, slower: float, most_arena_bytes: int, target: Target, effort: Effort
+) -> list[CutNetwork]:
+    """The networks of `choices`."""
     first = CutNetwork(
         (), Banded(model, tuple(range(len(model.operators))), {}), target, effort.of(len(model.operators))
     )
-    if slower <= 0 or effort.depth == 0 or first.footprint.arena_bytes <= most_arena_bytes:
-        return (first.choice(first.macs),)
+    if slower <= 0 or effort.depth == 0 or first.within(most_arena_bytes):
+        return [first]
     budgets = [int(first.macs * (1 + budget)) for budget in _budgets(slower)]
     allowed = int(first.macs * (1 + slower))
     known: dict[tuple[Part, ...], CutNetwork] = {(): first}
@@ -58,13 +72,13 @@ def choices(
             _search(paired, known, most_macs, effort)
         within = [state for state in known.values() if state.macs <= allowed]
         lowest = min(within, key=lambda state: state.least)
-        if lowest.least <= most_arena_bytes and _front(within)[-1].footprint.arena_bytes <= most_arena_bytes:
+        if lowest.least <= most_arena_bytes and _front(within)[-1].within(most_arena_bytes):
             break
     else:
         within += with_moved_ends(first, lowest, allowed) if effort.moves else []
     front = _packed(within)
-    reached = next((i for i, state in enumerate(front) if state.footprint.arena_bytes <= most_arena_bytes), len(front))
-    return tuple(state.choice(first.macs) for state in front[: reached + 1])
+    reached = next((i for i, state in enumerate(front) if state.within(most_arena_bytes)), len(front))
+    return front[: reached + 1]
 
 
 def _packed(states: Sequence[CutNetwork]) -> list[CutNetwork]:
@@ -129,7 +143,6 @@ def _front(states: Sequence[CutNetwork]) -> list[CutNetwork]:
     uncut, *others = states
     front = [uncut]
     for state in sorted(others, key=lambda state: (max(state.macs, uncut.macs), state.least, len(state.parts))):
-        most = front[-1].footprint.arena_bytes
-        if state.least < most and state.footprint.arena_bytes < most:
+        if state.lower_than(front[-1]):
             front[-1:] = [state] if len(front) > 1 and state.macs == front[-1].macs else [front[-1], state]
     return front

@@ -67,6 +67,32 @@ def test_the_estimate_of_a_cut_is_what_the_cut_network_needs(space):
             assert len(cut.model.operators) == len(model.operators) + found.operators - (last - first)
 
 
+@pytest.mark.parametrize("space", SPACES, ids=lambda space: type(space).__name__)
+def test_a_run_never_needs_less_than_its_quick_bounds_in_networks_that_are_in_bands_too(space):
+    rng, compared, again = np.random.default_rng(1), 0, 0
+    while compared < 60 or again < 15:
+        model, in_bands_already = as_file(space.graph(space.sample(rng))), False
+        for _ in range(12):
+            outlook, able = Outlook(Cutter(model), CORTEX_M), Cutter(model).cuttable
+            first = int(rng.choice([i for i, can in enumerate(able) if can]))
+            last = first + 1
+            while last < len(able) and able[last] and rng.random() < 0.8:
+                last += 1
+            part = Part(first, last, *map(int, rng.integers(1, 4, 2)), int(rng.choice([1, 3, NEVER])))
+            found = outlook.foreseen(part)
+            if not found:
+                continue
+            compared, again = compared + 1, again + in_bands_already
+            assert outlook.cutter.least_macs(part) <= outlook.cutter.macs(part)
+            assert outlook.inside(part) <= max(found.bands, found.joins)
+            ((tail, head),) = outlook.least(first, last, [part.rows * part.columns])
+            assert tail <= found.tail
+            assert head <= max(found.bands, found.joins)
+            cut = banded(outlook.cutter, part)
+            if cut and len(cut.model.operators) < 120 and not in_bands_already:
+                model, in_bands_already = cut.model, True
+
+
 @pytest.mark.parametrize("graph", [small(), large_first()], ids=["residual", "chain"])
 def test_the_best_single_cut_is_no_worse_than_that_of_an_exhaustive_search(graph):
     """Band by band; in the best order of its operators another cut may need less than it promised."""
