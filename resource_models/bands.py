@@ -68,6 +68,10 @@ class Cutter:
         nodes = model.graph.nodes
         self.last_reader = {x.name: number for number, node in enumerate(nodes) for x in node.inputs}
         self.last_reader |= {y.name: len(nodes) for y in model.graph.outputs}
+        makers = {y.name: number for number, node in enumerate(nodes) for y in node.outputs}
+        self._reads = [[(x, makers.get(x.name, -1)) for x in node.inputs] for node in nodes]
+        self._made = [[(y, self.last_reader.get(y.name, -1)) for y in node.outputs] for node in nodes]
+        self._added = [operator.name == SLICE or joins(operator) for operator in model.operators]
         self._macs = [node.macs for node in nodes]
         self._work = sum(self._macs)
         self.ends, self.macs = cache(self._ends), cache(self._macs_of)
@@ -86,10 +90,8 @@ class Cutter:
 
     def _ends(self, first: int, last: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """The maps that a part reads and does not make, and those of its maps that are needed after it."""
-        nodes = self.model.graph.nodes[first:last]
-        made = {y.name: y for node in nodes for y in node.outputs}
-        given = {x.name: x for node in nodes for x in node.inputs if x.name not in made}
-        return tuple(given.values()), tuple(y for y in made.values() if self.last_reader.get(y.name, -1) >= last)
+        given = {x.name: x for reads in self._reads[first:last] for x, maker in reads if maker < first}
+        return tuple(given.values()), tuple(y for made in self._made[first:last] for y, last_ in made if last_ >= last)
 
     @cached_property
     def cuttable(self) -> list[bool]:
@@ -114,7 +116,9 @@ class Cutter:
 
     def least_macs(self, part: Part) -> int:
         """A lower bound of `macs`, from `least_made`."""
-        return self._work_of(part, *([sum(made) for made in zip(*bands, strict=True)] for bands in self.least_made(part)))
+        return self._work_of(
+            part, *([sum(made) for made in zip(*bands, strict=True)] for bands in self.least_made(part))
+        )
 
     def least_made(self, part: Part) -> tuple[list[list[int]], list[list[int]]]:
         """Along both axes, for each band, the fewest rows or columns that each operator makes.
@@ -124,25 +128,24 @@ class Cutter:
         first, last, rows, columns, spare, *_ = part
         return self._least(first, last, 0, rows, spare), self._least(first, last, 1, columns, spare)
 
-    def divides(self, part: Part) -> bool:
-        """Whether the part's operators can run in bands and their outputs have enough rows and columns.
+    def most_bands(self, first: int, last: int, spare: int) -> tuple[int, int]:
+        """The most bands of rows and of columns into which a run can be cut; 0 where its operators cannot run in bands.
 
-        Without slices within a band, a part of several entries would compute every map whole in every band.
+        Without slices within a band, a run of several entries would compute every map whole in every band.
         """
-        first, last, rows, columns, spare, *_ = part
-        if rows * columns < 2 or last > len(self.model.operators) or not all(self.cuttable[first:last]):
-            return False
-        (given, wanted), operators = self.ends(first, last), self.model.operators[first:last]
-        if not wanted or any(y.shape[1] < rows or y.shape[2] < columns for y in wanted):
-            return False
-        added = [operator.name == SLICE or joins(operator) for operator in operators]
-        return not all(added) and (len(given) == 1 or spare < NEVER or any(added))
+        if last > len(self.model.operators) or not all(self.cuttable[first:last]):
+            return 0, 0
+        (given, wanted), added = self.ends(first, last), self._added[first:last]
+        if not wanted or all(added) or (len(given) > 1 and spare == NEVER and not any(added)):
+            return 0, 0
+        return min(y.shape[1] for y in wanted), min(y.shape[2] for y in wanted)
 
     def ways(self, part: Part) -> tuple[Ways, Ways] | None:
         """The paths of all bands of rows, and of columns; None where the part cannot be cut so."""
-        if not self.divides(part):
-            return None
         first, last, rows, columns, spare, taper, _, moved = part
+        most_rows, most_columns = self.most_bands(first, last, spare)
+        if rows * columns < 2 or rows > most_rows or columns > most_columns:
+            return None
         down = self._paths(first, last, 0, rows, *((spare, taper, moved) if rows > 1 else (NEVER, 1.0, ())))
         if down is None:
             return None
@@ -191,27 +194,25 @@ class Cutter:
         return begin, end
 
     def _find_least(self, first: int, last: int, place: int, count: int, spare: int) -> list[list[int]]:
-        inner = [self._along[place][number] for number in range(first, last)]
         needs = self._needs(last, place, count, 1.0, (0.0,) * (count - 1))
-        entries = {x.name: x.shape[_AXES[place]] for x in self.ends(first, last)[0]}
+        given, entries = self.ends(first, last)[0], needs.of_entries(first)
+        inner = [(self._along[place][number], needs.made(number)) for number in range(first, last)]
         bands = []
         for band in range(count):
-            need = needs.in_band(first, last, band)
-            sizes = {name: stop - begin for name, (begin, stop) in need.items()}
-            if count == 1 or spare == NEVER:
-                sizes |= entries if len(entries) > 1 or count == 1 else {}
-                _widen(inner, sizes)
-            bands.append([sizes.get(along.made, 0) for along in inner])
+            sizes = {name: span[1] - span[0] for name, spans in entries.items() if (span := spans[band])}
+            if len(given) > 1 or count == 1:
+                sizes = {x.name: x.shape[_AXES[place]] for x in given}
+            made = []
+            for along, spans in inner:
+                least = 0
+                if spans and (span := spans[band]):
+                    least = span[1] - span[0]
+                    if (spare == NEVER or count == 1) and not along.starts and not along.cuts:
+                        least = max(least, along.of_all(sizes))
+                    sizes[along.made] = least
+                made.append(least)
+            bands.append(made)
         return bands
-
-
-def _widen(inner: Sequence[Along], sizes: dict[str, int]) -> None:
-    """Raise the sizes of pieces to what operators make of all that they are given."""
-    for along in inner:
-        if along.made in sizes and not along.starts and not along.cuts:
-            read = {sizes[name] for name in along.maps}
-            if len(read) == 1:
-                sizes[along.made] = max(sizes[along.made], along.window.made(read.pop()))
 
 
 def _cuts(size: int, count: int, taper: float, moved: Sequence[float]) -> list[int]:

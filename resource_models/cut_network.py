@@ -207,18 +207,20 @@ class CutNetwork:
         """The cuts of a run that need less than `most` bytes; parts that take too much work are added to `slow`."""
         made: list[_Alike] = []
         first, last = runs[0]
-        shorter = [part for part in slow if first <= part.first and part.last <= last]
         spare, taper, rest = self.effort.ways(again=bool(self.parts))[0]
-        counts = self.effort.again if self.parts else self.effort.counts
+        shorter = [part for part in slow if first <= part.first and part.last <= last]
+
+        def too_slow(rows: int, columns: int) -> bool:
+            return any(rows >= part.rows and columns >= part.columns for part in shorter)
+
+        counts = [each for each in (self.effort.again if self.parts else self.effort.counts) if not too_slow(*each)]
+        most_rows, most_columns = outlook.cutter.most_bands(first, last, spare) if counts else (0, 0)
+        counts = [(rows, columns) for rows, columns in counts if rows <= most_rows and columns <= most_columns]
         least = outlook.least(first, last, [rows * columns for rows, columns in counts])
         for (rows, columns), (tail, head) in zip(counts, least, strict=True):
-            if any(rows >= part.rows and columns >= part.columns for part in shorter):
-                continue
-            if self._tail_bytes + tail + head >= most:
+            if self._tail_bytes + tail + head >= most or too_slow(rows, columns):
                 continue
             like = [Part(*run, rows, columns, spare, taper, rest) for run in runs]
-            if not outlook.cutter.divides(like[0]):
-                continue
             if outlook.cutter.least_macs(like[0]) > most_macs:
                 slow.append(Part(first, last, rows, columns))
                 shorter.append(slow[-1])
@@ -277,12 +279,12 @@ class CutNetwork:
                     continue
                 like = origins[first:last]
                 runs = [(first, last)]
-                if any(origin is not None for origin in like):
+                if self.parts and like.count(None) < length:
                     for i in places[origins[first]]:
                         if i >= runs[-1][1] and origins[i : i + length] == like:
                             runs.append((i, i + length))
                 seen.update(runs)
-                beside = outlook.beside(runs)
+                beside = outlook.beside(runs, uncut)
                 if beside < uncut:
                     yield beside, tuple(sorted(runs, key=lambda run: -outlook.busiest(*run)))
 

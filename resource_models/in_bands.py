@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from edgevolve.graph import DType, Graph, Tensor, reordered
 from edgevolve.tflite import CORTEX_M, Operator, Subgraph, Target, TfliteModel, operators
-from resource_models.arena import Footprint, file_footprint, measure
+from resource_models.arena import Footprint, file_footprint
 from resource_models.cut_network import Choice
 from resource_models.deployed import deployed
 from resource_models.effort import QUICK

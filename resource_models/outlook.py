@@ -5,7 +5,7 @@ plan of that network in its order, except for a few bytes of alignment and for s
 as the whole map.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import accumulate, product
 from typing import NamedTuple
@@ -66,41 +66,39 @@ class Outlook:
         self.scratch = [_scratch(operator, target) for operator in model.operators]
         self.sizes, self.foreseen = cache(self._sizes_of), cache(self._foreseen)
         self._maps = cache(self._maps_from)
-        aligned, until = target.aligned, cutter.last_reader
-        self._made = [sum(aligned(y.size_bytes) for y in node.outputs) for node in self.nodes]
-        self._until = [max((until.get(y.name, -1) for y in node.outputs), default=-1) for node in self.nodes]
-        self._reads = [
-            [(x.name, self._makers.get(x.name, -1), aligned(x.size_bytes)) for x in node.inputs] for node in self.nodes
-        ]
+        maps = {x.name: x for node in self.nodes for x in (*node.inputs, *node.outputs)}
+        self._aligned = sizes = {name: target.aligned(x.size_bytes) for name, x in maps.items()}
+        self._made = [sum(sizes[y.name] for y in node.outputs) for node in self.nodes]
+        self._reads = [[(self._makers.get(x.name, -1), sizes[x.name]) for x in node.inputs] for node in self.nodes]
         self._from = [min([first, *(self._makers[x] + 1 for x in each)]) for first, each in enumerate(self._joined)]
         self._live = live_at(model, target)
         self._before = [*accumulate(self._live, max, initial=0)]
         self._behind = [*accumulate(reversed(self._live), max, initial=0)][::-1]
         self._joins_before = [*accumulate(map(len, self._joined), initial=0)]
         self.enters = [a - b - c for a, b, c in zip(self._live, self._made, self.scratch, strict=True)]
-        maps = (*model.graph.inputs, *(y for node in self.nodes for y in node.outputs))
-        self.pixel_bits = {x.name: x.size_bytes * 8 // (x.shape[1] * x.shape[2]) for x in maps if is_map(x)}
+        self.pixel_bits = {x.name: x.size_bytes * 8 // (x.shape[1] * x.shape[2]) for x in maps.values() if is_map(x)}
         self.numbers = {values for operator in model.operators for values in operator.values if values}
         x = Tensor("", (1, 1, 1, 1), DType.INT8)
         self.slice = operator_bytes(Operator("SLICE", (x, x, x), (x,), {}, (1, 0, 0), (1,), ((), (), ())), target)
         join = Operator("CONCATENATION", (x, x), (x,), {"axis": 1.0, "activation": 0.0}, (1, 1), (1,), ((), ()))
         self.join, self.number = operator_bytes(join, target), constant_bytes(target)
 
-    def beside(self, runs: Sequence[tuple[int, int]]) -> int:
+    def beside(self, runs: Sequence[tuple[int, int]], below: int | None = None) -> int:
         """The bytes live beside these runs of operators: about a lower bound of the head, however the runs are cut.
 
-        Pieces that a run joins may be used as soon as they are made; then only what the run makes of them waits.
+        Pieces that a run joins may be used as soon as they are made; then only what the run makes of them waits. The
+        result may be any number from `below` on where the bytes are no less than `below`.
         """
         (begin, end), *others = runs or [(0, 0)]
         if not others and self._joins_before[begin] == self._joins_before[end]:
             return max(self._before[begin], self._behind[end])
-        most = begin = 0
-        for first, last in (*sorted(runs), (len(self._live), len(self._live))):
-            pieces = self._pieces(first, last)
-            start = min((maker + 1 for maker in pieces.values()), default=first)
-            most = max(most, max(self._live[begin : min(start, first)], default=0))
-            if start < first:
-                most = max(most, self._meanwhile(start, first, last, pieces))
+        ordered = sorted(runs)
+        most, begin = self._behind[ordered[-1][1]], 0
+        for first, last in ordered:
+            start = min(self._from[first:last])
+            most = max(most, max(self._live[begin:start], default=0))
+            if start < first and (below is None or most < below):
+                most = max(most, self._meanwhile(start, first, last))
             begin = last
         return most
 
@@ -120,15 +118,9 @@ class Outlook:
         """
         return self._before[min(self._from[first:last])]
 
-    def _pieces(self, first: int, last: int) -> dict[str, int]:
-        """The pieces that a run joins, by name, with the operators that make them."""
-        if self._joins_before[first] == self._joins_before[last]:
-            return {}
-        return {x: self._makers[x] for number in range(first, last) for x in self._joined[number]}
-
-    def _meanwhile(self, start: int, first: int, last: int, pieces: Mapping[str, int]) -> int:
+    def _meanwhile(self, start: int, first: int, last: int) -> int:
         """The most bytes live from `start` to a run; of pieces that wait for it only what it makes of them counts."""
-        sizes = {maker: self.target.aligned(self.nodes[maker].output.size_bytes) for maker in pieces.values()}
+        sizes = {self._makers[x]: self._aligned[x] for number in range(first, last) for x in self._joined[number]}
         waits = min(1.0, sum(self.sizes(first, last)[1]) / max(1, sum(sizes.values())))
         most = waiting = 0
         for number in range(start, first):
@@ -162,7 +154,7 @@ class Outlook:
         wanted = [(self.pixel_bits[y.name], y.shape) for y in self.cutter.ends(first, last)[1]]
         bits = [self.pixel_bits[node.output.name] for node in self.nodes[first:last]]
         reads = [
-            [maker - first for _, maker, _ in each if maker >= first and not cuts]
+            [maker - first for maker, _ in each if maker >= first and not cuts]
             for each, cuts in zip(self._reads[first:last], self._cuts[first:last], strict=True)
         ]
         waiting = self._waiting(part)
@@ -193,15 +185,14 @@ class Outlook:
     def _maps_from(self, first: int) -> list[int]:
         """The most bytes of maps made from `first` on that one operator reads and makes, up to each later operator."""
         each = (
-            made + sum([size for _, maker, size in reads if maker >= first])
+            made + sum([size for maker, size in reads if maker >= first])
             for made, reads in zip(self._made[first:], self._reads[first:], strict=True)
         )
         return [*accumulate(each, max)]
 
     def _sizes_of(self, first: int, last: int) -> tuple[list[int], list[int]]:
-        given = {name: size for reads in self._reads[first:last] for name, maker, size in reads if maker < first}
-        wanted = [self._made[number] for number in range(first, last) if self._until[number] >= last]
-        return [*given.values()], wanted
+        given, wanted = ([self._aligned[x.name] for x in maps] for maps in self.cutter.ends(first, last))
+        return given, wanted
 
     def busiest(self, first: int, last: int) -> int:
         """The most bytes that are live at an operator of a run."""

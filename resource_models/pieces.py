@@ -20,6 +20,10 @@ class Band(NamedTuple):
     wrong: int
 
 
+Spans = tuple[tuple[int, int] | None, ...]
+"""The range that each band needs of one map, end excluded; None where it needs none."""
+
+
 class Step(NamedTuple):
     """An operator along one axis: the piece of each map that it reads, None where it needs none, and what it makes."""
 
@@ -74,18 +78,28 @@ class Along(NamedTuple):
     cuts: bool = False
     starts: tuple[int, ...] = ()
 
-    def reach(self, made: tuple[int, int]) -> Iterator[tuple[str, tuple[int, int]]]:
-        """The least piece of each map that the operator needs for this piece of its output; ends are excluded."""
-        if not self.starts:
-            read = _reach(self.window, self.size, self.made_size, made)
+    def joined_by(self, made: tuple[int, int]) -> dict[str, tuple[int, int]]:
+        """The pieces of maps that a concatenation needs for this piece of its output; ends are excluded."""
+        return {
+            name: (max(made[0], start) - start, min(made[1], end) - start)
+            for name, start, end in zip(self.maps, self.starts, (*self.starts[1:], self.made_size), strict=True)
+            if made[0] < end and start < made[1]
+        }
+
+    def reach(self, made: Spans) -> Iterator[tuple[str, Spans]]:
+        """The least piece of each map that each band needs, for these pieces of the output."""
+        if self.starts:
+            reads = [self.joined_by(span) if span else {} for span in made]
+            yield from ((name, tuple([read.get(name) for read in reads])) for name in self.maps)
+        else:
+            window, size, made_size = self.window, self.size, self.made_size
+            read = tuple([_reach(window, size, made_size, span) if span else None for span in made])
             yield from ((name, read) for name in self.maps)
-        for name, start, end in zip(self.maps, self.starts, (*self.starts[1:], self.made_size), strict=False):
-            if made[0] < end and start < made[1]:
-                yield name, (max(made[0], start) - start, min(made[1], end) - start)
 
-
-Spans = tuple[tuple[int, int] | None, ...]
-"""The range that each band needs of one map, end excluded; None where it needs none."""
+    def of_all(self, sizes: Mapping[str, int]) -> int:
+        """What it makes if it reads pieces of these sizes whole; 0 where sizes differ, since they may overlap less."""
+        size, *others = (sizes[name] for name in self.maps)
+        return 0 if others and set(others) != {size} else self.window.made(size)
 
 
 class Needs:
@@ -123,22 +137,22 @@ class Needs:
 
     def _step(self, number: int) -> None:
         along, needed = self._along[number], dict(self._entries[number + 1])
-        spans = _hull(needed.pop(along.made, None), self._exits(along))
-        for band, span in enumerate(spans or ()):
-            for name, read in along.reach(span) if span else ():
-                known = needed.get(name) or (None,) * len(spans or ())
-                needed[name] = (*known[:band], _hull_of(known[band], read), *known[band + 1 :])
+        spans = needed.pop(along.made, None)
+        if exits := self._exits(along):
+            spans = _hull(spans, exits)
+        if spans:
+            for name, read in along.reach(spans):
+                needed[name] = _hull(needed.get(name), read)
         self._made[number], self._entries[number], self._first = spans, needed, number
 
 
-def _hull(one: Spans | None, two: Spans | None) -> Spans | None:
-    if one is None or two is None:
-        return one or two
-    return tuple(b if a is None else _hull_of(b, a) for a, b in zip(one, two, strict=True))
+def _hull(one: Spans | None, two: Spans) -> Spans:
+    """In each band the least range that holds both."""
+    return tuple([_hull_of(a, b) for a, b in zip(one, two, strict=True)]) if one else two
 
 
-def _hull_of(known: tuple[int, int] | None, read: tuple[int, int]) -> tuple[int, int]:
-    return read if known is None else (min(known[0], read[0]), max(known[1], read[1]))
+def _hull_of(a: tuple[int, int] | None, b: tuple[int, int] | None) -> tuple[int, int] | None:
+    return (min(a[0], b[0]), max(a[1], b[1])) if a and b else a or b
 
 
 def path_of(
@@ -183,7 +197,7 @@ def _least_steps(inner: Sequence[Along], need: Mapping[str, tuple[int, int]]) ->
         if span is None:
             steps.append(None)
         elif along.starts:
-            reached = dict(along.reach(span))
+            reached = along.joined_by(span)
             reads = tuple(whole_piece(*reached[name]) if name in reached else None for name in along.maps)
             steps.append(Step(reads, whole_piece(*span)))
         elif done := _least_step(along.window, along.size, along.made_size, span):
@@ -285,7 +299,7 @@ def _done(along: Along, places: Mapping[str, Band], need: Mapping[str, tuple[int
 
 def _joined(along: Along, places: Mapping[str, Band], need: tuple[int, int]) -> Step | None:
     """The step that makes the needed rows of a concatenation from the maps that hold some of them."""
-    reads = {name: whole_piece(*read) for name, read in along.reach(need)}
+    reads = {name: whole_piece(*read) for name, read in along.joined_by(need).items()}
     if not all(_suffices(places[name], (read.start, read.wrong)) for name, read in reads.items()):
         return None
     return Step(tuple(reads.get(name) for name in along.maps), whole_piece(*need))
