@@ -184,12 +184,12 @@ class Cutter:
         return Needs(last, self._along[place], exits)
 
     def needed_in(self, part: Part, entry: str) -> tuple[int, int]:
-        """The first and the last band of equal size that needs an entry of a part."""
+        """The first and the last band of equal size that needs an entry of a part; 0 and 0 if none does."""
         first, last, rows, columns, *_ = part
         begin = end = 0
         for place, count in enumerate((rows, columns)):
-            spans = self._needs(last, place, count, 1.0, (0.0,) * (count - 1)).of_entries(first)[entry]
-            needing = [band for band, span in enumerate(spans) if span]
+            spans = self._needs(last, place, count, 1.0, (0.0,) * (count - 1)).of_entries(first).get(entry, ())
+            needing = [band for band, span in enumerate(spans) if span] or [0]
             begin, end = begin * count + needing[0], end * count + needing[-1]
         return begin, end
 
