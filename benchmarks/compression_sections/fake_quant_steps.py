@@ -5,7 +5,8 @@ they have in trained networks. Each operator is compared by itself: it is given 
 its output is counted in steps of the file's output. What the whole network gives is compared as well: there an
 operator's difference of a step goes through all that follow, and random weights amplify it.
 
-An activation that is zero on all calibration examples is left out: its steps are 8e-9, and the runtime's sums overflow.
+An activation that is zero on all calibration examples is left out: its steps are so small that the runtime's sums
+overflow.
 """
 
 from collections.abc import Iterator, Mapping
@@ -95,7 +96,7 @@ def steps(graph: Graph, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]
     each = rounded.by_operator(constants, scales, {name: real(seen[name], *scales[name]) for name in seen})
     output = graph.outputs[0].name
     ends = rounded.outputs(constants, scales, tf.constant(examples))
-    alive = {name: made for name, made in each.items() if scales[name][0] > LEAST_ACTIVATION / 100}
+    alive = {name: made for name, made in each.items() if scales[name][0] > LEAST_ACTIVATION / 10}
     apart = [distance(made, seen[name], *scales[name]) for name, made in alive.items()]
     return np.concatenate(apart), distance(ends, seen[output], *scales[output])
 

@@ -21,6 +21,7 @@ from edgevolve.quantisation.quantise import (
     LEAST_ACTIVATION,
     LEAST_WEIGHT,
     LIMITS,
+    finest_scales,
     fixed_scales,
     largest_bias,
     largest_integer,
@@ -99,13 +100,13 @@ class FakeQuantised:
                 scale = fixed.get(name, scale)
             result.update(dict.fromkeys(group, scale))
 
-        groups = of_one_scale(network)
+        groups, finest = of_one_scale(network), finest_scales(network)
         for group in groups:
-            give(group, 0.0)
+            give(group, max(finest[name] for name in group))
         of_name = {name: group for group in groups for name in group}
         for node in network.nodes:
-            if part := row_of(node.op).finest:
-                least = part * tf.reduce_max([result[x.name][0] for x in node.inputs])
+            if limit := row_of(node.op).finest:
+                least = limit(*(result[x.name][0] for x in node.inputs))
                 give(of_name[node.output.name], tf.maximum(result[node.output.name][0], least))
         return result
 

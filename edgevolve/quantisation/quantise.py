@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgevolve.graph import DType, Graph, Node, activation_bits
+from edgevolve.graph import Activation, DType, Graph, Node, activation_bits
 from edgevolve.quantisation.calibrate import Ranges
 from edgevolve.quantisation.float_network import FloatNetwork
 from edgevolve.tflite import Quantisation, of_one_scale, row_of, write_tflite
@@ -33,6 +33,9 @@ _WIDE_SHARE = (1 / 32768, 0)
 
 LEAST_WEIGHT, LEAST_ACTIVATION = 5e-7, 1e-6
 """The least ranges of a channel's weights and of an activation, as in TensorFlow."""
+
+_FINEST_RELU6 = 2.0**-28
+"""The finest scale of what RELU6 clips: runtimes count 6 in steps of int32."""
 
 
 class QuantisationError(ValueError):
@@ -109,6 +112,17 @@ def fixed_scales(graph: Graph) -> dict[str, tuple[float, int]]:
     return {name: _WIDE_SHARE if wide else scale for name, scale in given if scale}
 
 
+def finest_scales(graph: Graph) -> dict[str, float]:
+    """The finest scale that runtimes take of each activation by name, whatever other activations have."""
+    finest = dict.fromkeys((x.name for x in graph.inputs), 0.0)
+    for node in graph.nodes:
+        last = getattr(node.op, "activation", getattr(node.op, "function", None))
+        finest[node.output.name] = _FINEST_RELU6 if last is Activation.RELU6 else 0.0
+        for x in node.inputs:
+            finest[x.name] = max(finest[x.name], row_of(node.op).finest_input(node.op))
+    return finest
+
+
 def check_activations(graph: Graph) -> None:
     """Raise `QuantisationError` where no runtime runs an operator with activations of 16 bits."""
     if activation_bits(graph) == 8:
@@ -144,7 +158,7 @@ def _stored(node: Node, by_channel: NDArray[np.float32], steps: NDArray[np.float
 def activation_scales(graph: Graph, ranges: Ranges) -> dict[str, Quantisation]:
     """The scale and zero point of each activation by name, from its range, or from those of all that share a scale.
 
-    Where an operator cannot have so fine an output scale for its inputs' (`Row.finest`), it gets a coarser one. Raises
+    Where runtimes do not take so fine a scale (`finest_scales`, `Row.finest`), it is coarser. Raises
     `QuantisationError` where an operator demands a scale that its neighbours cannot have.
     """
     check_activations(graph)
@@ -163,14 +177,15 @@ def activation_scales(graph: Graph, ranges: Ranges) -> dict[str, Quantisation]:
             )
         scales.update(dict.fromkeys(group, Quantisation((scale,), (zero,))))
 
-    groups = of_one_scale(graph)
+    groups, finest = of_one_scale(graph), finest_scales(graph)
     for group in groups:
-        give(group, 0.0)
+        give(group, max(finest[name] for name in group))
     of_name = {name: group for group in groups for name in group}
     for node in graph.nodes:
-        least = row_of(node.op).finest * max(scales[x.name].scales[0] for x in node.inputs)
-        if scales[node.output.name].scales[0] < least:
-            give(of_name[node.output.name], least)
+        if limit := row_of(node.op).finest:
+            least = limit(*(scales[x.name].scales[0] for x in node.inputs))
+            if scales[node.output.name].scales[0] < least:
+                give(of_name[node.output.name], least)
     return scales
 
 

@@ -5,6 +5,8 @@ runtime of the `tflite-micro` wheel reports. Those of 32-bit kernels follow from
 bytes (`builtin_op_data.h` and `kernels/*.h` of TensorFlow Lite Micro).
 """
 
+from typing import Any
+
 from edgevolve.graph import (
     Activate,
     Activation,
@@ -89,11 +91,27 @@ def _not_fused(number: int) -> Field:
     return Field("activation", number, "b", fixed=0)
 
 
-_FINEST_HARD_SWISH = 1 / 127
-"""`Row.finest`: `activations.cc` demands that the output's scale is above a 128th of the input's."""
+def _finest_hard_swish(given: Any) -> Any:
+    """`activations.cc` demands that the output's scale is above a 128th of the input's."""
+    return given / 127
 
-_FINEST_SUM = 2.0**-18
-"""`Row.finest`: `add.cc` aborts unless the largest input's scale is below 2¹⁹ times the output's."""
+
+def _finest_sum(a: Any, b: Any) -> Any:
+    """LiteRT counts a sum in output steps of int16, to which it adds the zero point, before it clips it.
+
+    With int16 activations `add.cc` aborts unless the largest input's scale is below 2¹⁴ times the output's.
+    """
+    return (a + b) / 127
+
+
+def _finest_product(a: Any, b: Any) -> Any:
+    """As for a sum: a product is at most 255 times 255 steps, and 2¹⁵ output steps."""
+    return 2 * a * b
+
+
+def _finest_softmax_input(op: Softmax) -> float:
+    """`softmax_common.cc` aborts unless beta times the scale is above 2⁻²⁶."""
+    return 2.0**-25 / op.beta
 
 
 def _pool(name: str, code: int, method: str, kind: str, op: type, kernel: Kernel) -> Row:
@@ -124,8 +142,9 @@ def _activate(name: str, code: int, version: int, method: str, function: Activat
         op=Activate,
         attributes={"function": function},
         output_scale=_SHARE if function is Activation.SIGMOID else None,
+        keeps_scale=function is Activation.RELU6,  # TensorFlow Lite Micro clips, and does not scale
         narrow=function is Activation.HARD_SWISH,
-        finest=_FINEST_HARD_SWISH if function is Activation.HARD_SWISH else 0.0,
+        finest=_finest_hard_swish if function is Activation.HARD_SWISH else None,
         kernel=Kernel(Kept(0, 1, data), Kept(0, 1, data), describes=function is not Activation.RELU6),
     )
 
@@ -204,7 +223,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         name="ADD",
         code=0,
         version=2,
-        finest=_FINEST_SUM,
+        finest=_finest_sum,
         method="AddAdd",
         options=11,
         fields=(_activation(0), Field("pot_scale_int16", 1, "?", fixed=1, others=(0,), default=1)),
@@ -223,6 +242,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         fields=(_activation(0),),
         kind="add",
         op=Multiply,
+        finest=_finest_product,
         macs=elements,
         kernel=Kernel(Kept(4, 4, 36), Kept(4, 4, 36)),
     ),
@@ -305,6 +325,7 @@ _OF_THE_GRAPH: tuple[Row, ...] = (
         kind="other",
         op=Softmax,
         output_scale=_SHARE,
+        finest_input=_finest_softmax_input,
         kernel=Kernel(Kept(4, 4, 80), Kept(4, 4, 56), tables=softmax_tables),
     ),
     _activate("RELU", 19, 2, "AddRelu", Activation.RELU, 28),

@@ -176,6 +176,10 @@ def _no_macs(operator: Operator) -> int:
     return 0
 
 
+def _any_scale(op: Any) -> float:
+    return 0.0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One operator of TensorFlow Lite.
@@ -200,7 +204,9 @@ class Row:
         per_tensor: the skeleton gives the kernel one scale for all channels.
         keeps_scale: int8 kernels demand one scale and zero point for all inputs and outputs.
         output_scale: the output's scale and zero point that int8 kernels demand.
-        finest: the output's scale must be at least this part of the largest input's, or int8 kernels refuse or abort.
+        finest: the finest scale of the output, given the inputs' scales: with a finer one a runtime refuses, aborts or
+            overflows.
+        finest_input: the finest scale of the inputs, given the operator; with a finer one a runtime aborts.
         wide_options: options that differ for int16 activations, by `Field.key`.
         narrow: its integer kernels do not take int16 activations.
         macs: multiply-accumulates where `op` does not describe the operator.
@@ -226,7 +232,8 @@ class Row:
     per_tensor: bool = False
     keeps_scale: bool = False
     output_scale: tuple[float, int] | None = None
-    finest: float = 0.0
+    finest: Callable[..., Any] | None = None
+    finest_input: Callable[[Any], float] = _any_scale
     wide_options: Mapping[str, float] = field(default_factory=dict)
     narrow: bool = False
     macs: Callable[[Operator], int] = _no_macs
