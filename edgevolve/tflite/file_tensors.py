@@ -8,6 +8,7 @@ from importlib import import_module
 import numpy as np
 
 from edgevolve.graph import DType, Shape, Tensor
+from edgevolve.printable import printable
 from edgevolve.tflite.model import TfliteError
 from edgevolve.tflite.tables import Table
 
@@ -125,11 +126,6 @@ def _unique(names: Sequence[str]) -> list[str]:
             unique += f"#{i}"
         taken[unique] = None
     return list(taken)
-
-
-def printable(text: str) -> str:
-    """The text with a question mark for each character that a terminal would interpret."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 @cache

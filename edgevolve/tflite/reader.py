@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from edgevolve.graph import Graph, Node, ShapeError
+from edgevolve.printable import printable
 from edgevolve.tflite.c_array import C_SUFFIXES, MAX_TEXT_BYTES, array_of
 from edgevolve.tflite.calls import check_calls
 from edgevolve.tflite.custom_rows import CUSTOM_ROWS
-from edgevolve.tflite.file_tensors import FileTensors, check_index, names_of, outside, printable
+from edgevolve.tflite.file_tensors import FileTensors, check_index, names_of, outside
 from edgevolve.tflite.flexbuffer import numbers
 from edgevolve.tflite.model import Signature, Subgraph, TfliteError, TfliteModel
 from edgevolve.tflite.operator_rows import ROWS, read_op
