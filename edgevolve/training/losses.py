@@ -24,20 +24,25 @@ def taught_loss(target: Target, settings: TrainingSettings, own: int, temperatur
     """The loss of `Distil`. The first `own` columns of the answers are the labels, the others the teacher's outputs."""
     of_labels = batch_loss(target, settings)
     are_classes = isinstance(target, Classes)
+    if not are_classes:
+        temperature = 1.0
 
     def loss(outputs: Any, answers: Any, x: Any) -> Any:
         labels, taught = answers[:, :own], answers[:, own:]
         plain = of_labels(outputs, tf.cast(labels[:, 0], tf.int32) if are_classes else labels, x)
-        if not are_classes:
-            return (1 - weight) * plain + weight * tf.reduce_mean(tf.math.squared_difference(outputs, taught))
-        soft, logits = taught / temperature, outputs / temperature
-        if outputs.shape[1] == 1:
-            each = tf.nn.sigmoid_cross_entropy_with_logits(tf.sigmoid(soft), logits)
-        else:
-            each = tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(soft), logits)
-        return (1 - weight) * plain + weight * temperature**2 * tf.reduce_mean(each)
+        soft = soft_loss(target, outputs / temperature, taught / temperature)
+        return (1 - weight) * plain + weight * temperature**2 * soft
 
     return loss
+
+
+def soft_loss(target: Target, outputs: Any, taught: Any) -> Any:
+    """The loss against a teacher's outputs: cross-entropy to its probabilities, or the mean squared difference."""
+    if not isinstance(target, Classes):
+        return tf.reduce_mean(tf.math.squared_difference(outputs, taught))
+    if outputs.shape[1] == 1:
+        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(tf.nn.sigmoid(taught), outputs))
+    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(taught), outputs))
 
 
 def _squared_error(outputs: Any, answers: Any, x: Any) -> Any:

@@ -12,10 +12,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgevolve.data import Classes, Target
+from edgevolve.data import Target
 from edgevolve.training.augment import as_float, augmented
 from edgevolve.training.descent import OPTIMISE, SLOTS, gradients
-from edgevolve.training.losses import batch_loss
+from edgevolve.training.losses import batch_loss, soft_loss
 from edgevolve.training.settings import MIXUP, TrainingSettings, augmentation
 from edgevolve.training.shared_forward import shared_forward
 from edgevolve.training.shared_layout import SharedLayout
@@ -140,7 +140,7 @@ class SharedDescent:
         images = self._images(x, seed)
         outputs = shared_forward(self.program, self.layout.tensors(numbers, shapes), row, images, training=True)
         loss = labels * batch_loss(self.target, self.settings)(outputs, y, images)
-        loss += weight * distilled(self.target, outputs, taught)
+        loss += weight * soft_loss(self.target, outputs, taught)
         (gradient,) = gradients(loss, numbers)
         tf.raw_ops.ResourceScatterAdd(resource=self._sum.handle, indices=places, updates=gradient)
         return loss, outputs
@@ -161,16 +161,6 @@ class SharedDescent:
 
 def _put(variable: Any, places: Any, numbers: Any) -> None:
     tf.raw_ops.ResourceScatterUpdate(resource=variable.handle, indices=places, updates=numbers)
-
-
-def distilled(target: Target, outputs: Any, taught: Any) -> Any:
-    """The loss against a teacher's outputs: cross-entropy to its probabilities, or the mean squared difference."""
-    taught = tf.stop_gradient(taught)
-    if not isinstance(target, Classes):
-        return tf.reduce_mean(tf.math.squared_difference(outputs, taught))
-    if outputs.shape[1] == 1:
-        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(tf.nn.sigmoid(taught), outputs))
-    return tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(tf.nn.softmax(taught), outputs))
 
 
 def _like(x: Any) -> Any:
