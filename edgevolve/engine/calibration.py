@@ -19,7 +19,7 @@ import numpy as np
 from edgevolve.data import Split, Splits
 from edgevolve.engine.cluster import require_cluster
 from edgevolve.engine.corpus import Network
-from edgevolve.engine.evaluator import Evaluator, Inline, JobResult
+from edgevolve.engine.evaluator import Evaluator, Inline, JobResult, results_of
 from edgevolve.graph import Graph, graph_hash, to_json
 from edgevolve.runs import Job, Task
 from edgevolve.runs.disk import lock
@@ -98,7 +98,8 @@ def calibrate(
         with _appending(path) as file:
             folder = path.with_suffix(".networks")
             folder.mkdir(exist_ok=True)
-            for done, result in enumerate(_results(pool, networks, waiting), start=1):
+            jobs = [Job(number, None, networks[number].graph, 0, {}) for number in waiting]
+            for done, result in enumerate(results_of(pool, jobs), start=1):
                 network, name = networks[result.number], waiting[result.number]
                 if isinstance(result.outcome, Failed):
                     failed[result.number] = result.outcome
@@ -150,20 +151,6 @@ def emit(networks: Sequence[Network], folder: Path) -> Path:
     except OSError as error:
         raise PredictorError(f"{folder}: {error.strerror or error}") from error
     return manifest
-
-
-def _results(pool: Evaluator, networks: Sequence[Network], waiting: dict[int, str]) -> Iterator[JobResult]:
-    jobs = iter(waiting)
-    running = 0
-    while True:
-        while running < pool.capacity and (number := next(jobs, None)) is not None:
-            pool.submit(Job(number, None, networks[number].graph, 0, {}))
-            running += 1
-        if not running:
-            return
-        for result in pool.wait(timeout_s=60.0):
-            running -= 1
-            yield result
 
 
 def _row(file: str, name: str, network: Network, measure: Measure, result: JobResult) -> dict[str, object]:

@@ -3,7 +3,7 @@
 import heapq
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -76,6 +76,18 @@ class Evaluator(Protocol):
 
     def close(self) -> None:
         """Release the workers; jobs in flight are abandoned."""
+
+
+def results_of(evaluator: Evaluator, jobs: Iterable[Job], progressed: Progressed = _on) -> Iterator[JobResult]:
+    """Run all jobs, as many at a time as the evaluator takes; give each result when its job ends."""
+    left, running = deque(jobs), 0
+    while left or running:
+        while left and running < evaluator.capacity:
+            evaluator.submit(left.popleft())
+            running += 1
+        for result in evaluator.wait(1.0, progressed):
+            running -= 1
+            yield result
 
 
 class Inline:

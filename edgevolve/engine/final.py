@@ -14,7 +14,7 @@ import numpy as np
 from edgevolve.data import Splits
 from edgevolve.data.chosen import features_of
 from edgevolve.engine.cluster import cores
-from edgevolve.engine.evaluator import JobResult, steady_clock
+from edgevolve.engine.evaluator import JobResult, results_of, steady_clock
 from edgevolve.engine.search import EvaluatorFactory, on_ray, task_of, without_test
 from edgevolve.engine.shared_tasks import Inherited
 from edgevolve.engine.teachers import with_teachers
@@ -119,15 +119,9 @@ def train_again(
         if wanted:
             with closing(start(task, without_test(splits))) as pool:
                 recipe = {name: v for name, v in run.records[number].recipe.items() if not bits_in({name: v})}
-                waiting = [Job(seed, None, graph, _seed(run, number, seed), {}, recipe=recipe) for seed in wanted]
-                running = 0
-                while waiting or running:
-                    while waiting and running < pool.capacity:
-                        pool.submit(waiting.pop(0))
-                        running += 1
-                    for result in pool.wait(1.0):
-                        running -= 1
-                        write(_retrained(run, number, epochs, dict(how), result, pool.now()))
+                jobs = [Job(seed, None, graph, _seed(run, number, seed), {}, recipe=recipe) for seed in wanted]
+                for result in results_of(pool, jobs):
+                    write(_retrained(run, number, epochs, dict(how), result, pool.now()))
         final = run.final(number)
         if final and final.artefact and all(trained.artefact != final.artefact for trained in run.tested):
             write(_tested(run, number, final.artefact, splits))

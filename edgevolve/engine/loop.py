@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from edgevolve.engine.evaluation import JobProgress
-from edgevolve.engine.evaluator import Evaluator, JobResult
+from edgevolve.engine.evaluator import Evaluator, JobResult, results_of
 from edgevolve.engine.stopping import reason_to_stop, time_spent
 from edgevolve.graph import GraphBuilder, json_hash, to_json
 from edgevolve.runs import Job, Journal, JournalError, Measurement, Run, SearchConfig, events, measure
@@ -118,14 +118,13 @@ class Search:
         net = GraphBuilder()
         graph = net.build(net.input(shape))
         try:
-            evaluator.submit(Job(-1, None, graph, self._config.seed, {}, checkpoint=self._artefact(last)))
-            while not (results := evaluator.wait(1.0, partial(self._hear, evaluator, write))):
-                pass
+            job = Job(-1, None, graph, self._config.seed, {}, checkpoint=self._artefact(last))
+            (result,) = results_of(evaluator, [job], partial(self._hear, evaluator, write))
         except KeyboardInterrupt:
             write(events.Stopped(time=evaluator.now(), cause="interrupted", reason="interrupted"))
             raise
-        outcome, now = results[0].outcome, evaluator.now()
-        ran = {name: getattr(results[0], name) for name in ("started", "ended", "worker", "node", "attempts")}
+        outcome, now = result.outcome, evaluator.now()
+        ran = {name: getattr(result, name) for name in ("started", "ended", "worker", "node", "attempts")}
         if isinstance(outcome, Failed):
             failure = events.Failure(kind=outcome.kind, reason=outcome.reason, traceback=outcome.traceback)
             write(events.Prepared(time=now, **ran, failure=failure))

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from edgevolve.data import Splits
-from edgevolve.engine.evaluator import JobResult
+from edgevolve.engine.evaluator import JobResult, results_of
 from edgevolve.engine.search import EvaluatorFactory, on_ray, without_test
 from edgevolve.engine.train_task import Train
 from edgevolve.graph import Graph, canonical
@@ -66,10 +66,8 @@ def train_standard(
     seed = int(np.random.SeedSequence([run.started.config["seed"], _ITS_OWN]).generate_state(1)[0])
     start = evaluator or on_ray(1, None)
     with Journal(run.path) as journal, closing(start(task, without_test(splits))) as pool:
-        pool.submit(Job(0, None, known[name], seed, cost_of(run, known[name])))
-        while not (results := pool.wait(1.0)):
-            pass
-        event = _event(name, task.settings.epochs, results[0], pool.now())
+        (result,) = results_of(pool, [Job(0, None, known[name], seed, cost_of(run, known[name]))])
+        event = _event(name, task.settings.epochs, result, pool.now())
         journal.append(event, sync=True)
         run.apply(event)
         observe(event)
