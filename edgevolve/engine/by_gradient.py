@@ -15,6 +15,7 @@ from edgevolve.metric import Metric
 from edgevolve.runs import Job
 from edgevolve.runs.task import MetricProvider, Needs
 from edgevolve.training import Progress, TrainingDiverged, TrainingSettings, unreported
+from edgevolve.training.session import configure_tensorflow, release_memory
 from search_algorithms import Completed, Failed, Outcome, Problem
 from search_space import SearchSpace
 from search_space.mixture import CHANCES, LOGITS, OPTIONS, Mixable, Mixture
@@ -44,7 +45,7 @@ class _Gradient:
 
     def prepare(self) -> None:
         """Import TensorFlow."""
-        _import()
+        configure_tensorflow(threads=1)
 
     def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
         """Always a failure: `within` gives the job that knows its space."""
@@ -181,12 +182,6 @@ def _check(settings: DARTS | ProxylessNAS) -> None:
             raise ValueError(f"{name}: {field_name} must be {wanted}, not {getattr(settings, field_name)!r}")
 
 
-def _import() -> None:
-    from edgevolve.training.session import configure_tensorflow
-
-    configure_tensorflow(threads=1)
-
-
 @dataclass(frozen=True, slots=True)
 class _Job:
     """The job: `settings` on a mixture."""
@@ -221,8 +216,6 @@ class _Job:
 
     def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
         """Train; the outcome's weights are the logits, those of every epoch, and the weights of the mixture."""
-        from edgevolve.training.session import release_memory
-
         if isinstance(splits.train.x, StoredArray):
             return Failed("data", "a gradient search needs the training examples in memory, and they lie in a file")
         try:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from edgevolve.data import Splits, fingerprint
 from edgevolve.data.target import ERROR
-from edgevolve.engine.train_task import staged
+from edgevolve.engine.train_task import OnTensorFlow, staged
 from edgevolve.graph import from_json, to_json
 from edgevolve.metric import Metric
 from edgevolve.runs import Job
@@ -18,6 +18,7 @@ from edgevolve.runs.task import Needs
 from edgevolve.spelling import suggestion
 from edgevolve.training import Fit, Progress, Stage, TrainingDiverged, TrainingSettings, TrainState, unreported
 from edgevolve.training.recalibrate import Recalibrate
+from edgevolve.training.session import release_memory
 from edgevolve.training.supernet import METHODS, Method, SharedTraining
 from search_algorithms import Completed, Failed, Outcome
 from search_space import networks_of
@@ -28,7 +29,7 @@ LARGEST_BYTES = 512 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Supernet:
+class Supernet(OnTensorFlow):
     """Train one set of weights for all networks of `space`: `SearchConfig(prepare=Supernet(space, minutes=10))`.
 
     `method` is "sandwich" (in each step the largest network, and the smallest and two random ones, which learn from it
@@ -69,16 +70,8 @@ class Supernet:
         """The numbers of steps, and of networks trained in them."""
         return ("steps", "networks")
 
-    def prepare(self) -> None:
-        """Import TensorFlow, with as many threads as the task needs."""
-        from edgevolve.training.session import configure_tensorflow
-
-        configure_tensorflow(threads=self.needs.threads)
-
     def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
         """Train; the outcome's weights are the shared ones, its metrics the scores of the largest and the smallest."""
-        from edgevolve.training.session import release_memory
-
         training = SharedTraining(self.space, self.training, self.method, self.minutes, job.seed, self.checkpoint_s)
         try:
             trained = training.train(splits, progress, job.checkpoint)
@@ -110,7 +103,7 @@ def data_fingerprint(splits: Splits) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Inherited:
+class Inherited(OnTensorFlow):
     """Score candidates with inherited weights, in a fraction of a second: `SearchConfig(task=Inherited())`.
 
     First the statistics of batch norm are estimated anew from `recalibrate` training examples. Then the weights are
@@ -138,12 +131,6 @@ class Inherited:
     def metric_names(self) -> Sequence[str]:
         """The metrics of the data's target."""
         return tuple(metric.name for metric in self.metrics)
-
-    def prepare(self) -> None:
-        """Import TensorFlow, with as many threads as the task needs."""
-        from edgevolve.training.session import configure_tensorflow
-
-        configure_tensorflow(threads=self.needs.threads)
 
     def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
         """Score the inherited weights. A job without any is a failure."""

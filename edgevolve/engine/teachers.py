@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgevolve.data import Rows, Splits, Target, as_float, chunks, fingerprint
-from edgevolve.engine.train_task import Train
+from edgevolve.engine.train_task import OnTensorFlow, Train
 from edgevolve.graph import Graph, to_json
 from edgevolve.runs import PICKS, ConfigError, Job, Run, Task
 from edgevolve.runs.task import Needs
 from edgevolve.training import Distil, Fit, Progress, TrainingDiverged, TrainingSettings, TrainState, unreported
 from edgevolve.training.distil import PREPARED, Network, Teacher, prepared_arrays, with_teaching
+from edgevolve.training.session import release_memory
 from search_algorithms import Completed, Failed, Outcome
 
 _MOST_BYTES = 2**28
@@ -26,7 +27,7 @@ _LEAST = 1e-7
 
 
 @dataclass(frozen=True, slots=True)
-class Teach:
+class Teach(OnTensorFlow):
     """Train a teacher before the search: `SearchConfig(prepare=Teach(graph))`, for `Distil("prepared")`.
 
     It writes no checkpoint: an interrupted training of the teacher starts again.
@@ -46,16 +47,8 @@ class Teach:
         """True: its weights are a teacher's, so no candidate starts from them."""
         return True
 
-    def prepare(self) -> None:
-        """Import TensorFlow, with as many threads as the task needs."""
-        from edgevolve.training.session import configure_tensorflow
-
-        configure_tensorflow(threads=self.needs.threads)
-
     def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
         """Train; the outcome's weights are the teacher's, with its network (`distil.prepared_arrays`)."""
-        from edgevolve.training.session import release_memory
-
         try:
             state = Fit(self.training)(TrainState(self.graph), splits, np.random.default_rng(job.seed), progress)
         except TrainingDiverged as error:

@@ -31,11 +31,23 @@ from edgevolve.training import (
     unreported,
 )
 from edgevolve.training.distil import with_teaching
+from edgevolve.training.session import configure_tensorflow, release_memory
 from search_algorithms import Completed, Failed, Outcome
 
 
+class OnTensorFlow:
+    """A task that trains: before its first job, TensorFlow is set up with as many threads as it needs."""
+
+    __slots__ = ()
+    needs: Needs
+
+    def prepare(self) -> None:
+        """Import TensorFlow; called once in each worker."""
+        configure_tensorflow(threads=self.needs.threads)
+
+
 @dataclass(frozen=True, slots=True)
-class Train:
+class Train(OnTensorFlow):
     """Train with `settings`, then run `stages`; return the `metrics` that the data's target scores.
 
     A candidate's recipe changes the stages that follow recipes, training included, and may leave stages out. With
@@ -65,12 +77,6 @@ class Train:
                 raise ValueError(f"no stage of training reads {key!r} of a recipe{near}")
         stages_under(stages, recipe)
 
-    def prepare(self) -> None:
-        """Import TensorFlow, with as many threads as the task needs."""
-        from edgevolve.training.session import configure_tensorflow
-
-        configure_tensorflow(threads=self.needs.threads)
-
     def __call__(self, job: Job, splits: Splits, progress: Progress = unreported) -> Outcome:
         """Train from the job's seed, and from its weights if it has any. A loss that is not finite is a failure."""
         if job.weights is None and (job.continues is not None or job.inherits is not None):
@@ -94,8 +100,6 @@ def staged(
 
     A loss that is not finite is a failure.
     """
-    from edgevolve.training.session import release_memory
-
     state, begun = TrainState(job.graph, job.weights), 0
     if job.checkpoint is not None:
         state, begun = _restored(job.checkpoint)
