@@ -24,7 +24,7 @@ import subprocess
 import sys
 import tempfile
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,10 +79,7 @@ class Task:
 def spoken(source: Path, folder: Path) -> None:
     """Clips of one second at 8 kHz, by the official split."""
     data = dict(np.load(source / "fsdd_8k.npz"))
-    for i in _some(data["is_test"]):
-        part = "test" if data["is_test"][i] else "train"
-        path = folder / part / str(data["class_names"][data["y"][i]]) / f"{i}.wav"
-        path.parent.mkdir(parents=True, exist_ok=True)
+    for i, path in _some(data, folder, ".wav"):
         with wave.open(str(path), "wb") as file:
             file.setparams((1, 2, int(data["sample_rate"]), 0, "NONE", ""))
             file.writeframes(data["x"][i].astype("<i2").tobytes())
@@ -91,10 +88,7 @@ def spoken(source: Path, folder: Path) -> None:
 def phone(source: Path, folder: Path) -> None:
     """Windows of 64 steps of six axes, a file each; the subjects of the test are others."""
     data = dict(np.load(source / "har_phone.npz"))
-    for i in _some(data["is_test"]):
-        part = "test" if data["is_test"][i] else "train"
-        path = folder / part / str(data["class_names"][data["y"][i]]) / f"{i}.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
+    for i, path in _some(data, folder, ".csv"):
         lines = [",".join(map(str, data["channels"]))]
         lines += [",".join(f"{value:.7g}" for value in row) for row in data["x"][i].astype(np.float32).T]
         path.write_text("\n".join(lines) + "\n")
@@ -110,12 +104,17 @@ def digits(source: Path, folder: Path) -> None:
             Image.fromarray(data[f"x_{part}"][i]).save(path)
 
 
-def _some(is_test: Any) -> list[int]:
-    """Rows of the training and the test examples, evenly spread."""
-    chosen: list[int] = []
-    for wanted, rows in ((TRAINED, np.flatnonzero(~is_test)), (TESTED, np.flatnonzero(is_test))):
-        chosen += rows[np.linspace(0, len(rows) - 1, min(wanted, len(rows))).round().astype(int)].tolist()
-    return chosen
+def _some(data: Mapping[str, Any], folder: Path, suffix: str) -> Iterator[tuple[int, Path]]:
+    """Rows of the training and the test examples, evenly spread, and a path in the folder of each one's class."""
+    is_test = data["is_test"]
+    for part, wanted, rows in (
+        ("train", TRAINED, np.flatnonzero(~is_test)),
+        ("test", TESTED, np.flatnonzero(is_test)),
+    ):
+        for i in rows[np.linspace(0, len(rows) - 1, min(wanted, len(rows))).round().astype(int)].tolist():
+            path = folder / part / str(data["class_names"][data["y"][i]]) / f"{i}{suffix}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield i, path
 
 
 def as_it_is(path: Path, copy: Path) -> Path:

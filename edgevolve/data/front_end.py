@@ -70,7 +70,7 @@ class Standardise:
     shape: tuple[int, ...]
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
-    work_bytes = 0
+    name, raw_type, work_bytes = "standardise", "float32", 0
 
     def fitted(self, rows: Rows) -> "Standardise":
         """The front end with the mean and deviation of these examples."""
@@ -91,11 +91,6 @@ class Standardise:
         return cls(tuple(rows.shape[1:]), tuple(mean.astype(np.float32).tolist()), tuple(deviation.tolist()))
 
     @property
-    def name(self) -> str:
-        """The name in journal and manifest, `standardise`."""
-        return "standardise"
-
-    @property
     def cost(self) -> Cost:
         """What the C code needs for an example."""
         return _elementwise_cost(self)
@@ -104,11 +99,6 @@ class Standardise:
     def parameters(self) -> Mapping[str, Any]:
         """Shape, means and deviations."""
         return parameters_of(self)
-
-    @property
-    def raw_type(self) -> str:
-        """The type of what is read, `float32`."""
-        return "float32"
 
     def apply(self, raw: NDArray[Any], /) -> NDArray[np.float32]:
         """Standardised values, float32."""

@@ -52,7 +52,7 @@ class Micro:
     high_hz: float = 7_500
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
-    raw_type = "int16"
+    name, raw_type = "micro", "int16"
 
     def __post_init__(self) -> None:
         whole = (self.rate, self.samples, self.window_ms, self.stride_ms, self.bands)
@@ -89,11 +89,6 @@ class Micro:
     def shape(self) -> tuple[int, int, int]:
         """The shape of a clip's features, (windows, channels, 1)."""
         return (1 + (self.samples - self.window) // self.stride, self.bands, 1)
-
-    @property
-    def name(self) -> str:
-        """The name in journal and manifest, `micro`."""
-        return "micro"
 
     @property
     def parameters(self) -> Mapping[str, Any]:

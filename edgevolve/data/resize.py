@@ -32,6 +32,7 @@ class Resize:
     read: tuple[int, int, int]
     size: tuple[int, int]
     grey: bool = False
+    name, raw_type, work_bytes = "resize", "uint8", 0
 
     def __post_init__(self) -> None:
         for name in ("read", "size"):
@@ -51,24 +52,9 @@ class Resize:
         return (*self.size, 1 if self.grey else self.read[2])
 
     @property
-    def name(self) -> str:
-        """The name in journal and manifest, `resize`."""
-        return "resize"
-
-    @property
     def parameters(self) -> Mapping[str, Any]:
         """All fields, as JSON values."""
         return parameters_of(self)
-
-    @property
-    def raw_type(self) -> str:
-        """The type of what is read, `uint8`."""
-        return "uint8"
-
-    @property
-    def work_bytes(self) -> int:
-        """0: pixels are computed one after the other."""
-        return 0
 
     @property
     def cost(self) -> Cost:

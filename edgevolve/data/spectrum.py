@@ -50,6 +50,7 @@ class Spectrum:
     logarithm: bool = True
     mean: tuple[float, ...] = ()
     deviation: tuple[float, ...] = ()
+    name, raw_type = "spectrum", "float32"
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "window", self.window or self.steps)
@@ -75,19 +76,9 @@ class Spectrum:
         return (1 + (self.steps - self.window) // self.stride, self.bands or self.points // 2, self.channels)
 
     @property
-    def name(self) -> str:
-        """The name in journal and manifest, `spectrum`."""
-        return "spectrum"
-
-    @property
     def parameters(self) -> Mapping[str, Any]:
         """All fields, as JSON values."""
         return parameters_of(self)
-
-    @property
-    def raw_type(self) -> str:
-        """The type of what is read, `float32`."""
-        return "float32"
 
     @property
     def work_bytes(self) -> int:

@@ -101,7 +101,7 @@ class Quantise:
 
         Raises `ValueError` for a network without weights, and `QuantisationError` for one without an integer form.
         """
-        from edgevolve.training.trainer import check_fit, evaluate, train
+        from edgevolve.training.trainer import check_fit, evaluate, train_on
 
         if state.weights is None:
             raise ValueError("a network is quantised after it was trained")
@@ -115,20 +115,9 @@ class Quantise:
             from edgevolve.quantisation.fake_quant import FakeQuantised
 
             lowering = FakeQuantised(graph, check_fit(graph, target, data.train, data.validation), examples)
-            trained = train(
-                graph,
-                data.train,
-                data.validation,
-                self.settings,
-                seed,
-                weights,
-                target,
-                progress,
-                state.checkpoint,
-                self.checkpoint_s,
-                lowering,
-                self.distil.lesson(graph, data, self.settings) if self.distil else None,
-            )
+            lesson = self.distil.lesson(graph, data, self.settings) if self.distil else None
+            packed = replace(state, graph=graph, weights=weights)
+            trained = train_on(packed, data, self.settings, seed, progress, self.checkpoint_s, lowering, lesson)
             curves = state.continued(trained.curves)
             again = _scores(graph, trained.weights, examples, data, target)
             if main.sign * (again[main.name] - scores[main.name]) < 0:

@@ -80,21 +80,10 @@ class Distil:
 
     def __call__(self, state: TrainState, data: Splits, rng: np.random.Generator, progress: Progress) -> TrainState:
         """Train for `data.target`; the epoch kept is that of the lowest validation loss, by the labels alone."""
-        from edgevolve.training.trainer import train
+        from edgevolve.training.trainer import train_on
 
-        trained = train(
-            state.graph,
-            data.train,
-            data.validation,
-            self.settings,
-            int(rng.integers(2**63)),
-            state.weights,
-            data.target,
-            progress,
-            state.checkpoint,
-            self.checkpoint_s,
-            lesson=self.lesson(state.graph, data, self.settings),
-        )
+        seed, lesson = int(rng.integers(2**63)), self.lesson(state.graph, data, self.settings)
+        trained = train_on(state, data, self.settings, seed, progress, self.checkpoint_s, lesson=lesson)
         return TrainState(state.graph, trained.weights, state.continued(trained.curves), trained.metrics)
 
     def taught_by(self, prepared: Arrays | None) -> "Distil":

@@ -99,7 +99,7 @@ class Prune:
         from edgevolve.training.descent import Layout
         from edgevolve.training.masks import Masking, channel_groups, weight_groups
         from edgevolve.training.shrink import shrunk
-        from edgevolve.training.trainer import train
+        from edgevolve.training.trainer import train_on
 
         if self.training is None:
             raise ValueError("Prune: training=None takes the place of a candidate's training, and there is none here")
@@ -108,20 +108,9 @@ class Prune:
         if state.curves and not (groups.number and self.sparsity):  # already trained, and nothing to prune
             return self._scored(state)
         masking = Masking(groups, self.sparsity, self.by, self.scope == "layer", _EVERY, self.end)
-        trained = train(
-            state.graph,
-            data.train,
-            data.validation,
-            self.training,
-            int(rng.integers(2**63)),
-            state.weights,
-            data.target,
-            progress,
-            state.checkpoint,
-            self.checkpoint_s,
-            lesson=self.distil.lesson(state.graph, data, self.training) if self.distil else None,
-            regime=masking,
-        )
+        seed = int(rng.integers(2**63))
+        lesson = self.distil.lesson(state.graph, data, self.training) if self.distil else None
+        trained = train_on(state, data, self.training, seed, progress, self.checkpoint_s, lesson=lesson, regime=masking)
         graph, weights = state.graph, trained.weights
         if self.structured:
             kept = channels.fixed.copy()

@@ -124,19 +124,7 @@ class Fit:
 
     def __call__(self, state: TrainState, data: Splits, rng: np.random.Generator, progress: Progress) -> TrainState:
         """Train for `data.target`; the epoch kept is that of the lowest validation loss."""
-        from edgevolve.training.trainer import train
+        from edgevolve.training.trainer import train_on
 
-        seed = int(rng.integers(2**63))
-        parts = (data.train, data.validation)
-        trained = train(
-            state.graph,
-            *parts,
-            self.settings,
-            seed,
-            state.weights,
-            data.target,
-            progress,
-            state.checkpoint,
-            self.checkpoint_s,
-        )
+        trained = train_on(state, data, self.settings, int(rng.integers(2**63)), progress, self.checkpoint_s)
         return TrainState(state.graph, trained.weights, state.continued(trained.curves), trained.metrics)

@@ -14,13 +14,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from edgevolve.data import Classes, Rows, Split, Target, classes_of
+from edgevolve.data import Classes, Rows, Split, Splits, Target, classes_of
 from edgevolve.graph import Activate, Activation, Graph, Softmax
 from edgevolve.training.descent import Descent, Layout, Lowering, Plain, Regime, outputs
 from edgevolve.training.forward import forward
 from edgevolve.training.losses import BatchLoss, batch_loss
 from edgevolve.training.settings import TrainingDiverged, TrainingSettings
-from edgevolve.training.stage import Progress, unreported
+from edgevolve.training.stage import Progress, TrainState, unreported
 from edgevolve.training.streaming import Epoch, answers, fed, in_chunks, is_streamed, outputs_in_chunks
 from edgevolve.training.weights import Weights, check_weights, folded, initial_weights, parameters
 
@@ -118,6 +118,35 @@ def train(
     trainable, moving, *own = (vector.numpy() for vector in best)
     kept = layout.values(trainable, moving)
     return Trained(metrics, by_name, {p.name: kept[p.name] for p in parameters(graph)}, tuple(own))
+
+
+def train_on(
+    state: TrainState,
+    data: Splits,
+    settings: TrainingSettings,
+    seed: int,
+    progress: Progress,
+    checkpoint_s: float,
+    lowering: Lowering | None = None,
+    lesson: Lesson | None = None,
+    regime: Regime | None = None,
+) -> Trained:
+    """Train a stage's network, from its weights and its checkpoint if it has any; raises as `train`."""
+    return train(
+        state.graph,
+        data.train,
+        data.validation,
+        settings,
+        seed,
+        state.weights,
+        data.target,
+        progress,
+        state.checkpoint,
+        checkpoint_s,
+        lowering,
+        lesson,
+        regime,
+    )
 
 
 def _kept(descent: Descent, state: tuple[Any, ...]) -> tuple[Any, ...]:
