@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from edgevolve.data import Splits
 from edgevolve.engine.evaluation import JobProgress, evaluate
@@ -43,6 +43,11 @@ class JobResult:
     worker: str
     node: str = ""
     attempts: int = 1
+
+    @property
+    def ran(self) -> dict[str, Any]:
+        """When and where it ran, and how often it was tried, as events of the journal hold it."""
+        return {name: getattr(self, name) for name in ("started", "ended", "worker", "node", "attempts")}
 
 
 class Evaluator(Protocol):

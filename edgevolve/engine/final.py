@@ -131,8 +131,7 @@ def _retrained(
     run: Run, number: int, epochs: int, how: dict[str, Any], result: JobResult, now: float
 ) -> events.Retrained:
     """The event of a training that ended; its weights are written first."""
-    about: dict[str, Any] = {name: getattr(result, name) for name in ("started", "ended", "worker", "node", "attempts")}
-    about |= {"time": now, "number": number, "seed": result.number, "epochs": epochs, "how": how}
+    about = result.ran | {"time": now, "number": number, "seed": result.number, "epochs": epochs, "how": how}
     outcome = result.outcome
     if isinstance(outcome, Failed):
         return events.Retrained(**about, failure=events.Failure(kind=outcome.kind, reason=outcome.reason))

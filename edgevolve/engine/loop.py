@@ -10,6 +10,7 @@ import numpy as np
 
 from edgevolve.engine.evaluation import JobProgress
 from edgevolve.engine.evaluator import Evaluator, JobResult, results_of
+from edgevolve.engine.kept import artefacts_to_keep, weights_to_keep
 from edgevolve.engine.stopping import reason_to_stop, time_spent
 from edgevolve.graph import GraphBuilder, json_hash, to_json
 from edgevolve.runs import Job, Journal, JournalError, Measurement, Run, SearchConfig, events, measure
@@ -123,8 +124,7 @@ class Search:
         except KeyboardInterrupt:
             write(events.Stopped(time=evaluator.now(), cause="interrupted", reason="interrupted"))
             raise
-        outcome, now = result.outcome, evaluator.now()
-        ran = {name: getattr(result, name) for name in ("started", "ended", "worker", "node", "attempts")}
+        outcome, now, ran = result.outcome, evaluator.now(), result.ran
         if isinstance(outcome, Failed):
             failure = events.Failure(kind=outcome.kind, reason=outcome.reason, traceback=outcome.traceback)
             write(events.Prepared(time=now, **ran, failure=failure))
@@ -306,7 +306,7 @@ class Search:
         """Write weights, then the journal, then tell the algorithm: it never knows more than the disk."""
         self._submitted.discard(result.number)
         self._heard.pop(result.number, None)
-        ran = {name: getattr(result, name) for name in ("number", "started", "ended", "worker", "node", "attempts")}
+        ran = {"number": result.number, **result.ran}
         checkpoint = self.run.records[result.number].checkpoint
         outcome, changed = self._remeasured(result.outcome, self._in_flight[result.number])
         if isinstance(outcome, Failed):
@@ -347,28 +347,12 @@ class Search:
         return replace(outcome, metrics={**outcome.metrics, **measured.metrics}), changed
 
     def _keep_weights(self) -> None:
-        """Keep the weights of the front, of candidates that are or may be continued, and of possible parents only."""
-        kept = {record.number for record in self.run.front}
-        kept |= set(self._parents)
-        kept |= {c.continues for c in self._in_flight.values() if c.continues is not None}
-        kept |= {
-            c.inherits.artefact for c in self._in_flight.values() if c.inherits and type(c.inherits.artefact) is int
-        }
-        if isinstance(self._algorithm, Continuing):
-            kept |= set(self._algorithm.continuable())
+        begun = set(self._algorithm.continuable()) if isinstance(self._algorithm, Continuing) else set()
+        kept = weights_to_keep(self.run, self._in_flight.values()) | set(self._parents) | begun
         keep_weights(self.run.folder / "weights", kept)
 
     def _keep_artefacts(self) -> None:
-        """Keep only what was prepared, what jobs in flight start from, their last checkpoints, and final weights."""
-        kept = {self.run.prepared.artefact if self.run.prepared else None}
-        kept |= {self.run.preparing.artefact if self.run.preparing else None}
-        kept |= {trained.artefact for each in self.run.retrained.values() for trained in each}
-        for number, candidate in self._in_flight.items():
-            kept |= {
-                self.run.records[number].checkpoint,
-                str(candidate.inherits.artefact) if candidate.inherits else None,
-            }
-        self.run.artefacts.keep({name for name in kept if name})
+        self.run.artefacts.keep(artefacts_to_keep(self.run, self._in_flight.values()))
 
     def _take(self, event: events.Event, candidate: Candidate | None = None) -> None:
         """Let the run take in the event, then the algorithm."""

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from typing import Any
 
 import numpy as np
 
@@ -74,8 +73,7 @@ def train_standard(
 
 
 def _event(name: str, epochs: int, result: JobResult, now: float) -> events.Standard:
-    about: dict[str, Any] = {key: getattr(result, key) for key in ("started", "ended", "worker", "node", "attempts")}
-    about |= {"time": now, "name": name, "epochs": epochs}
+    about = result.ran | {"time": now, "name": name, "epochs": epochs}
     outcome = result.outcome
     if isinstance(outcome, Failed):
         return events.Standard(**about, failure=events.Failure(kind=outcome.kind, reason=outcome.reason))

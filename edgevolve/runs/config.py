@@ -16,6 +16,7 @@ from edgevolve.runs.devices import DeviceMetrics, device_metrics
 from edgevolve.runs.earlier import as_begun
 from edgevolve.runs.events import BoardUsed, DeviceUsed
 from edgevolve.runs.phenotype import recipe_of
+from edgevolve.runs.refused_field import in_one_line
 from edgevolve.runs.task import (
     DeviceMemory,
     MetricProvider,
@@ -29,7 +30,7 @@ from edgevolve.spelling import suggestion
 from edgevolve.training import Foresees, Stage, TrainingSettings, foreseen
 from predictors import Board, Device, PredictorError, board, boards, device
 from resource_models import TARGETS
-from search_algorithms import STRATEGIES, AgingEvolution, Problem, ReadsPrepared, Scheduling, Strategy
+from search_algorithms import AgingEvolution, Problem, ReadsPrepared, Scheduling, Strategy
 from search_space import Elastic, SearchSpace, WithFrontEnd, WithRecipe, networks_of
 
 _RECIPES_TRIED = 50
@@ -105,7 +106,7 @@ class SearchConfig(BaseModel):
         try:
             super().__init__(**fields)
         except ValidationError as error:
-            raise ConfigError(_first_line(error)) from None
+            raise ConfigError(in_one_line(error, SearchConfig.model_fields)) from None
         self._as_given = self.problem
         if self.board:
             bounds = {metric: room.free_bytes for metric, room in self.board.rooms.items()}
@@ -351,50 +352,3 @@ class SearchConfig(BaseModel):
 
 ON_RESUME = ("evaluations", "minutes", "worker_hours", "workers", "gpus_per_worker", "deadline_minutes")
 """Fields that may differ between a journal and the configuration that resumes it."""
-
-
-_CALLED_ELSEWHERE = {
-    "dataset": "data",
-    "generations": "evaluations",
-    "objectives": "problem",
-    "optimizer": "algorithm",
-    "search_space": "space",
-    "strategy": "algorithm",
-    "trials": "evaluations",
-}
-"""Other programs' names of fields."""
-
-
-def _near_field(name: str) -> str:
-    """The field that is probably meant, or a list of all."""
-    near = suggestion(_CALLED_ELSEWHERE.get(name, name), SearchConfig.model_fields)
-    return near or f"; it has {', '.join(SearchConfig.model_fields)}"
-
-
-def _lacking(value: Any, protocol: str) -> str:
-    """The parts of a protocol that a user's own object lacks, in words; empty where it has none of them."""
-    kinds = {kind.__name__: kind for kind in (DataSet, MetricProvider, SearchSpace, Stage, Strategy, Task)}
-    if protocol not in kinds:
-        return ""
-    bodies = [{**vars(base), **vars(base).get("__annotations__", {})} for base in kinds[protocol].__mro__[:-1]]
-    needed = dict.fromkeys(name for body in bodies for name in body if name == "__call__" or name[0] != "_")
-    lacking = [name for name in needed if not hasattr(value, name)]
-    return f": it has no {' and no '.join(lacking)}" if len(lacking) < len(needed) else ""
-
-
-def _first_line(error: ValidationError) -> str:
-    first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return f"SearchConfig has no field {name!r}{_near_field(name)}"
-    if first["type"] == "missing":
-        return f"SearchConfig needs {name!r}"
-    if first["type"] in ("is_instance_of", "dataclass_exact_type"):
-        context = first.get("ctx", {})
-        expected = str(context.get("class", context.get("class_name", ""))).rpartition(".")[2]
-        near = suggestion(first["input"], STRATEGIES) if isinstance(first["input"], str) and name == "algorithm" else ""
-        lacks = _lacking(first["input"], expected)
-        return f"{name} must be a {expected}, not {type(first['input']).__name__}{near or lacks}"
-    if first["type"] == "value_error":
-        return f"{name}: {first['ctx']['error']}"
-    return f"{name}: {first['msg']}, got {first['input']!r}"

@@ -1,6 +1,5 @@
 """A run, computed from the events of its journal."""
 
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -20,9 +19,9 @@ from edgevolve.runs import events
 from edgevolve.runs.artefacts import Artefacts, read_weights
 from edgevolve.runs.journal import JournalError, journal_path, read
 from edgevolve.runs.phenotype import counted_epochs, identity
-from edgevolve.runs.record import Record
+from edgevolve.runs.record import Record, ended, proposed, reported
 from resource_models import CORTEX_M, MODEL_SIZE, TARGETS, Target
-from search_algorithms import Completed, Constraint, Failed, Inherit, Objective, Outcome, Problem, Rejected
+from search_algorithms import Completed, Constraint, Failed, Objective, Outcome, Problem, Rejected
 from search_algorithms.pareto import Front, knee
 
 
@@ -175,9 +174,9 @@ class Run:
         """Worker-seconds inside jobs over worker-seconds from each session's first job start to its last job end."""
         available = 0.0
         for session, workers in enumerate(self.sessions):
-            ended = [record for record in self.records.values() if record.session == session and record.ended]
-            if ended:
-                available += workers * (max(r.ended for r in ended) - min(r.started for r in ended))
+            done = [record for record in self.records.values() if record.session == session and record.ended]
+            if done:
+                available += workers * (max(r.ended for r in done) - min(r.started for r in done))
         return self.busy_seconds / available if available > 0 else None
 
     def improves(self, metrics: Mapping[str, float]) -> bool:
@@ -308,20 +307,7 @@ class Run:
             raise ValueError(f"candidate {event.number}, expected {len(self.records)}")
         if event.continues is not None and event.continues not in self.records:
             raise ValueError(f"candidate {event.number} continues {event.continues}, which was not asked for")
-        self.records[event.number] = Record(
-            number=event.number,
-            genotype_json="" if outcome else json.dumps(event.genotype, separators=(",", ":")),
-            description="" if outcome else printable(event.description),
-            change=printable(event.change),
-            parents=event.parents,
-            metrics=event.metrics,
-            outcome=outcome,
-            epochs=event.epochs,
-            continues=event.continues,
-            intervals=event.intervals,
-            recipe=event.recipe,
-            inherits=Inherit(event.inherits.artefact, event.inherits.how) if event.inherits else None,
-        )
+        self.records[event.number] = proposed(event, outcome)
 
     def _progress(self, event: events.Progressed) -> None:
         if event.number is None:
@@ -330,10 +316,7 @@ class Run:
             return
         if event.number not in self._in_flight:
             raise ValueError(f"candidate {event.number} reports but is not in flight")
-        record = self.records[event.number]
-        self.records[event.number] = replace(
-            record, step=event.step, progress=event.metrics, checkpoint=event.artefact or record.checkpoint
-        )
+        self.records[event.number] = reported(self.records[event.number], event)
 
     def _end(self, event: events.Finished | events.Failed, outcome: Outcome) -> None:
         asked = self._in_flight.pop(event.number, None)
@@ -343,22 +326,7 @@ class Run:
             key = _identity(asked)
             if self._numbers.get(key) == event.number:
                 del self._numbers[key]
-        record = self.records[event.number]
-        if isinstance(event, events.Finished) and event.graph is not None:
-            record = replace(record, intervals=event.intervals, reshaped=True)
-        self.records[event.number] = replace(
-            record,
-            metrics=outcome.metrics if isinstance(outcome, Completed) else record.metrics,
-            outcome=outcome,
-            started=event.started,
-            ended=event.ended,
-            worker=printable(event.worker),
-            node=printable(event.node),
-            session=len(self.sessions) - 1,
-            step=None,
-            progress={},
-            checkpoint=None,
-        )
+        self.records[event.number] = ended(self.records[event.number], event, outcome, len(self.sessions) - 1)
         self.evaluations += 1
         self.busy_seconds += event.ended - event.started
 
