@@ -121,5 +121,5 @@ class Archive:
         place, before = len(self.entries), self.front.items
         self.entries.append(completed)
         gained = completed.violation == 0 and self.front.offer(completed.costs, place)
-        self.behind += sorted({*before, place}.difference(self.front.items))
+        self.behind += sorted({*before}.difference(self.front.items)) if gained else [place]
         self.since_gain = 0 if gained else self.since_gain + 1
