@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import heapify, heappop, heappush
 from itertools import combinations, islice, product
 from typing import NamedTuple
 
@@ -40,6 +41,24 @@ class _Alike(NamedTuple):
     like: list[Part]
 
 
+class _Try(NamedTuple):
+    """A run of operators in bands that is not followed yet; `bound` is a lower bound of its arena in bytes.
+
+    `runs` are the run and those of the same origins, `beside` the bytes live beside all of them, and `tail` a lower
+    bound of the extra tail. With `close` the bound is that of `Outlook.inside`.
+    """
+
+    bound: int
+    length: int
+    first: int
+    rows: int
+    columns: int
+    close: bool
+    tail: int
+    beside: int
+    runs: tuple[tuple[int, int], ...]
+
+
 class CutNetwork:
     """A network of the search, with the cuts that promise to save memory in it.
 
@@ -64,10 +83,23 @@ class CutNetwork:
         self.macs = sum(node.macs for node in network.model.graph.nodes)
 
     @cached_property
-    def _listed(self) -> list[tuple[int, tuple[tuple[int, int], ...]]]:
-        """The runs to try, in the order of `_order`."""
-        runs = islice(self._runs(self._outlook), _MOST_RUNS if self.parts else None)
-        return sorted(runs, key=self._order)
+    def _tries(self) -> list[_Try]:
+        """Every run in each count that its outputs allow, in the first way of `Effort.ways`."""
+        outlook, effort, tries = self._outlook, self.effort, []
+        spare, *_ = effort.ways(again=bool(self.parts))[0]
+        for beside, runs in islice(self._runs(outlook), _MOST_RUNS if self.parts else None):
+            first, last = runs[0]
+            most_rows, most_columns = outlook.cutter.most_bands(first, last, spare)
+            counts = [
+                (rows, columns)
+                for rows, columns in (effort.again if self.parts else effort.counts)
+                if rows <= most_rows and columns <= most_columns
+            ]
+            least = outlook.least(first, last, [rows * columns for rows, columns in counts])
+            for (rows, columns), (tail, head) in zip(counts, least, strict=True):
+                bound = self._tail_bytes + tail + max(head, beside)
+                tries.append(_Try(bound, last - first, first, rows, columns, False, tail, beside, runs))
+        return tries
 
     @cached_property
     def _outlook(self) -> Outlook:
@@ -129,22 +161,27 @@ class CutNetwork:
     def _promising(self, most_macs: int) -> list[Cut]:
         """Cuts of single runs, the best first.
 
-        Every run is first cut in each count in the first way of `Effort.ways`; the best of these cuts are then made in
-        all ways. A run is left out if the bytes live beside it exceed the arena of every cut kept so far. Cuts are
-        judged band by band, which is no lower bound for other orders. In a small uncut network the remaining tries
-        therefore go to all other cuts.
+        Every run is tried in each count in the first way of `Effort.ways`, those of the smallest lower bounds first,
+        until no bound is below the arena of every cut kept so far. The best of these cuts are then made in all ways.
+        Cuts are judged band by band, which is no lower bound for other orders. In a small uncut network the remaining
+        tries therefore go to all other cuts.
         """
         outlook, effort = self._outlook, self.effort
         best: list[_Alike] = []
         slow: list[Part] = []
         most, number = self._tail_bytes + outlook.beside([]), effort.tries * effort.refined
-        for beside, runs in self._listed:
-            if self._tail_bytes + beside >= most:
+        waiting = [each for each in self._tries if each.bound < most]
+        heapify(waiting)
+        while waiting and waiting[0].bound < most:
+            each = heappop(waiting)
+            if not each.close:
+                if closer := self._closer(each, most_macs, slow):
+                    heappush(waiting, closer)
                 continue
-            best += self._of_run(outlook, runs, most, most_macs, slow)
-            if len(best) >= number:
-                best = sorted(best)[:number]
-                most = best[-1].cut.arena
+            like = self._alike(each)
+            if cut := self._cut(outlook, like, most, most_macs):
+                best = sorted([*best, _Alike(cut, like)])[:number]
+                most = best[-1].cut.arena if len(best) == number else most
         uncut = self._tail_bytes + outlook.beside([])
         cuts = sorted(cut for each in best for cut in self._ways(outlook, each, uncut, most_macs))
         if self.parts or len(cuts) >= effort.tries or len(self.banded.model.operators) > effort.small:
@@ -191,45 +228,22 @@ class CutNetwork:
         """Pairs of runs in bands, the most promising first."""
         return pairs(self._outlook, self._tail_bytes, self.macs, most_macs)[: self.effort.pairs]
 
-    def _order(self, listed: tuple[int, tuple[tuple[int, int], ...]]) -> tuple[int, ...]:
-        """The sort key of a run: the fewest bytes beside it first; in a network in bands, the shortest first."""
-        beside, ((first, last), *_) = listed
-        return (last - first, beside, first) if self.parts else (beside, last - first, first)
-
-    def _of_run(
-        self,
-        outlook: Outlook,
-        runs: Sequence[tuple[int, int]],
-        most: int,
-        most_macs: int,
-        slow: list[Part],
-    ) -> list[_Alike]:
-        """The cuts of a run that need less than `most` bytes; parts that take too much work are added to `slow`."""
-        made: list[_Alike] = []
-        first, last = runs[0]
+    def _alike(self, each: _Try) -> list[Part]:
+        """The parts of a try: the run and those of the same origins, cut alike."""
         spare, taper, rest = self.effort.ways(again=bool(self.parts))[0]
-        shorter = [part for part in slow if first <= part.first and part.last <= last]
+        return [Part(*run, each.rows, each.columns, spare, taper, rest) for run in each.runs]
 
-        def too_slow(rows: int, columns: int) -> bool:
-            return any(rows >= part.rows and columns >= part.columns for part in shorter)
-
-        counts = [each for each in (self.effort.again if self.parts else self.effort.counts) if not too_slow(*each)]
-        most_rows, most_columns = outlook.cutter.most_bands(first, last, spare) if counts else (0, 0)
-        counts = [(rows, columns) for rows, columns in counts if rows <= most_rows and columns <= most_columns]
-        least = outlook.least(first, last, [rows * columns for rows, columns in counts])
-        for (rows, columns), (tail, head) in zip(counts, least, strict=True):
-            if self._tail_bytes + tail + head >= most or too_slow(rows, columns):
-                continue
-            like = [Part(*run, rows, columns, spare, taper, rest) for run in runs]
-            if outlook.cutter.least_macs(like[0]) > most_macs:
-                slow.append(Part(first, last, rows, columns))
-                shorter.append(slow[-1])
-                continue
-            if self._tail_bytes + tail + outlook.inside(like[0]) >= most:
-                continue
-            if cut := self._cut(outlook, like, most, most_macs):
-                made.append(_Alike(cut, like))
-        return made
+    def _closer(self, each: _Try, most_macs: int, slow: list[Part]) -> _Try | None:
+        """The try with a closer bound; None where it is too much work, as parts in `slow` are, to which it is added."""
+        part, *_ = self._alike(each)
+        shorter = (other for other in slow if part.first <= other.first and other.last <= part.last)
+        if any(part.rows >= other.rows and part.columns >= other.columns for other in shorter):
+            return None
+        if self._outlook.cutter.least_macs(part) > most_macs:
+            slow.append(part)
+            return None
+        bound = self._tail_bytes + each.tail + max(self._outlook.inside(part), each.beside)
+        return each._replace(bound=max(each.bound, bound), close=True)
 
     def _cut(self, outlook: Outlook, like: Sequence[Part], most: int, most_macs: int) -> Cut | None:
         """A cut of as few of the parts as decide what it needs, in their order.
@@ -271,11 +285,13 @@ class CutNetwork:
         seen: set[tuple[int, int]] = set()
         uncut, number = outlook.beside([]), len(allowed)
         starts = [first for first in range(number) if outlook.around(first, number) < uncut]
+        peaks = [] if self.parts else [i for i in range(number) if outlook.busiest(i, i + 1) == uncut]
+        least = max(peaks, default=-1) + 1
         for length in range(1, number + 1):
             starts = [first for first in starts if first + length <= number and allowed[first + length - 1]]
             for first in starts:
                 last = first + length
-                if (first, last) in seen or outlook.around(first, last) >= uncut:
+                if last < least or (first, last) in seen or outlook.around(first, last) >= uncut:
                     continue
                 like = origins[first:last]
                 runs = [(first, last)]
