@@ -70,11 +70,13 @@ class Cutter:
         self.last_reader |= {y.name: len(nodes) for y in model.graph.outputs}
         makers = {y.name: number for number, node in enumerate(nodes) for y in node.outputs}
         self._reads = [[(x, makers.get(x.name, -1)) for x in node.inputs] for node in nodes]
-        self._made = [[(y, self.last_reader.get(y.name, -1)) for y in node.outputs] for node in nodes]
-        self._added = [operator.name == SLICE or joins(operator) for operator in model.operators]
+        self._made = [node.outputs for node in nodes]
+        added = (operator.name == SLICE or joins(operator) for operator in model.operators)
+        self._added_before = [*accumulate(added, initial=0)]
         self._macs = [node.macs for node in nodes]
         self._work = sum(self._macs)
-        self.ends, self.macs = cache(self._ends), cache(self._macs_of)
+        self._ends: dict[int, list[tuple[tuple[Tensor, ...], tuple[Tensor, ...]]]] = {}
+        self.macs = cache(self._macs_of)
         self._paths, self._needs = cache(self._find_paths), cache(self._find_needs)
         self._least = cache(self._find_least)
 
@@ -88,10 +90,16 @@ class Cutter:
         able = [i for i in down if _fits(down[i]) and _fits(across[i])]
         return {i: down[i] for i in able}, {i: across[i] for i in able}
 
-    def _ends(self, first: int, last: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    def ends(self, first: int, last: int) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """The maps that a part reads and does not make, and those of its maps that are needed after it."""
-        given = {x.name: x for reads in self._reads[first:last] for x, maker in reads if maker < first}
-        return tuple(given.values()), tuple(y for made in self._made[first:last] for y, last_ in made if last_ >= last)
+        known = self._ends.setdefault(first, [((), ())])
+        for number in range(first + len(known) - 1, last):  # those of a part with one more operator
+            given, wanted = known[-1]
+            names = {x.name for x in given}
+            new = {x.name: x for x, maker in self._reads[number] if maker < first and x.name not in names}
+            left = (y for y in (*wanted, *self._made[number]) if self.last_reader.get(y.name, -1) > number)
+            known.append(((*given, *new.values()), tuple(left)))
+        return known[last - first]
 
     @cached_property
     def cuttable(self) -> list[bool]:
@@ -135,8 +143,8 @@ class Cutter:
         """
         if last > len(self.model.operators) or not all(self.cuttable[first:last]):
             return 0, 0
-        (given, wanted), added = self.ends(first, last), self._added[first:last]
-        if not wanted or all(added) or (len(given) > 1 and spare == NEVER and not any(added)):
+        (given, wanted), added = self.ends(first, last), self._added_before[last] - self._added_before[first]
+        if not wanted or added == last - first or (len(given) > 1 and spare == NEVER and not added):
             return 0, 0
         return min(y.shape[1] for y in wanted), min(y.shape[2] for y in wanted)
 

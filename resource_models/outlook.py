@@ -136,8 +136,9 @@ class Outlook:
         may run in one band only.
         """
         given, wanted = self.sizes(first, last)
-        behind = max((i + 1 for i in range(first, last) if self._joined[i]), default=first)
-        again, cut = sum(self.kept[behind:last]), [i for i in range(first, last) if self._cuts[i]]
+        cut = [i for i in range(first, last) if self._cuts[i]] if True in self._cuts[first:last] else []
+        behind = max((i + 1 for i in cut if self._joined[i]), default=first)
+        again = sum(self.kept[behind:last])
         cut_once, cut_again = (sum(self.kept[i] for i in cut if (i >= behind) is late) for late in (False, True))
         through, results = self.enters[first] - sum(given), sum(wanted)
         ends = through + results + min(wanted, default=0)
