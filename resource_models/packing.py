@@ -15,7 +15,7 @@ from math import gcd
 from random import Random
 from typing import NamedTuple
 
-from resource_models.planner import Buffer, greedy_offsets, height, live_peak
+from resource_models.planner import Buffer, greedy_offsets, height, live_bytes, live_peak
 
 MAX_STATES = 8_000
 """The most skylines that one search visits; it then returns the best plan found."""
@@ -56,7 +56,8 @@ def packed(
     bound, best = live_peak(buffers), height(buffers, offsets)
     if best == bound:
         return Packing(offsets, best, True)
-    search, fit = _Search(buffers), _FirstFit(buffers)
+    spans = _spans(buffers)
+    search, fit = _Search(buffers, spans), _FirstFit(buffers, spans)
     steps = (
         fit.in_orders,
         lambda limit: search.plan_below(limit, min(max_states, _FIRST_STATES)),
@@ -79,7 +80,8 @@ def _orders(buffers: Sequence[Buffer]) -> Iterator[list[int]]:
     yield sorted(numbers, key=lambda i: (-size[i] * life[i], i))
     yield sorted(numbers, key=lambda i: (buffers[i].first, -size[i], i))
     yield sorted(numbers, key=lambda i: (-buffers[i].last, -size[i], i))
-    peak = max(numbers, key=lambda i: sum(b.size_bytes for b in buffers if b.first <= buffers[i].first <= b.last))
+    live = live_bytes(buffers)
+    peak = max(numbers, key=lambda i: live[buffers[i].first])
     step = buffers[peak].first
     yield sorted(numbers, key=lambda i: (not buffers[i].first <= step <= buffers[i].last, -life[i], -size[i], i))
 
@@ -87,11 +89,10 @@ def _orders(buffers: Sequence[Buffer]) -> Iterator[list[int]]:
 class _FirstFit:
     """First fit of one set of buffers in any order. The free units of each step are the bits of a number."""
 
-    def __init__(self, buffers: Sequence[Buffer]) -> None:
+    def __init__(self, buffers: Sequence[Buffer], spans: Sequence[tuple[int, int]]) -> None:
         self._unit = gcd(*(buffer.size_bytes for buffer in buffers)) or 1
         self._sizes = [buffer.size_bytes // self._unit for buffer in buffers]
-        spans = _spans(buffers, steps := _busiest_steps(buffers))
-        self._columns, self._width = [range(*span) for span in spans], len(steps)
+        self._columns, self._width = [range(*span) for span in spans], max(stop for _, stop in spans)
         self._orders = [[i for i in order if self._sizes[i]] for order in _orders(buffers)]
         self._moved, self._spent = [order.copy() for order in self._orders], [0] * len(self._orders)
         self._rng = Random(0)  # moves follow from the buffers alone
@@ -154,13 +155,37 @@ class _State(NamedTuple):
     path: _Path
 
 
+class _Move(NamedTuple):
+    """The steps `start` to `stop` of a state reach up to `height`, with a buffer on top, or with nothing."""
+
+    state: _State
+    start: int
+    stop: int
+    height: int
+    buffer: int | None
+
+    def done(self) -> _State:
+        """The state after the move."""
+        (skyline, room, waiting, path), start, stop, height, buffer = self
+        reached = (*skyline[:start], *(height,) * (stop - start), *skyline[stop:])
+        if buffer is not None:
+            return _State(reached, room, waiting - {buffer}, (buffer, skyline[start], path))
+        lost = height - skyline[start]
+        return _State(reached, (*room[:start], *(r - lost for r in room[start:stop]), *room[stop:]), waiting, path)
+
+
 class _Search:
     """Depth-first search over skylines, for one set of buffers."""
 
-    def __init__(self, buffers: Sequence[Buffer]) -> None:
-        self.sizes = [buffer.size_bytes for buffer in buffers]
-        self.spans = _spans(buffers, steps := _busiest_steps(buffers))
-        self.width = len(steps)
+    def __init__(self, buffers: Sequence[Buffer], spans: Sequence[tuple[int, int]]) -> None:
+        self.sizes, self.spans = [buffer.size_bytes for buffer in buffers], spans
+        self.width = max(stop for _, stop in spans)
+        order = sorted(range(len(spans)), key=lambda i: (spans[i][1] - spans[i][0], self.sizes[i], i))
+        self._rank = {i: rank for rank, i in enumerate(order)}
+        self._from: list[list[int]] = [[] for _ in range(self.width)]
+        for i, (start, stop) in enumerate(spans):
+            if start < stop:
+                self._from[start].append(i)
         self.visited = 0
         self.complete = False
 
@@ -179,60 +204,58 @@ class _Search:
         offsets = [0] * len(self.sizes)
         waiting = frozenset(i for i, (start, stop) in enumerate(self.spans) if start < stop)
         seen: set[tuple[tuple[int, ...], frozenset[int]]] = set()
-        stack = [_State((0,) * self.width, tuple(room), waiting, None)]
-        while stack:
-            state = stack.pop()
+        state = _State((0,) * self.width, tuple(room), waiting, None)
+        stack: list[_Move] = []
+        while True:
             if not state.waiting:
                 path = state.path
                 while path:
                     i, offset, path = path
                     offsets[i] = offset
                 return tuple(offsets)
-            if (state.skyline, state.waiting) in seen:
-                continue
-            seen.add((state.skyline, state.waiting))
-            self.visited += 1
-            if self.visited > max_states:
+            if (state.skyline, state.waiting) not in seen:
+                seen.add((state.skyline, state.waiting))
+                self.visited += 1
+                if self.visited > max_states:
+                    return None
+                stack += self._moves(state)
+            if not stack:
+                self.complete = True
                 return None
-            stack.extend(self._children(state))
-        self.complete = True
-        return None
+            state = stack.pop().done()
 
-    def _children(self, state: _State) -> Iterator[_State]:
-        """States after the lowest segment was raised, or took a buffer; the most promising last."""
-        skyline, room, waiting, path = state
+    def _moves(self, state: _State) -> Iterator[_Move]:
+        """The lowest segment is raised, or takes a buffer; the most promising move last."""
+        skyline, room, waiting, _ = state
         low = min(skyline)
         start = skyline.index(low)
         stop = start
         while stop < self.width and skyline[stop] == low:
             stop += 1
         walls = [skyline[c] for c in (start - 1, stop) if 0 <= c < self.width]
-        raise_to = min(walls, default=None)
-        if raise_to is not None:
-            lost = raise_to - low
-            if all(room[c] >= lost for c in range(start, stop)):
-                raised = (*skyline[:start], *(raise_to,) * (stop - start), *skyline[stop:])
-                left = (*room[:start], *(r - lost for r in room[start:stop]), *room[stop:])
-                yield _State(raised, left, waiting, path)
-        inside = [i for i in waiting if start <= self.spans[i][0] and self.spans[i][1] <= stop]
-        inside.sort(key=lambda i: (self.spans[i][1] - self.spans[i][0], self.sizes[i], i))
-        for i in inside:
-            a, b = self.spans[i]
-            grown = (*skyline[:a], *(low + self.sizes[i],) * (b - a), *skyline[b:])
-            yield _State(grown, room, waiting - {i}, (i, low, path))
+        if walls and min(room[start:stop]) >= min(walls) - low:
+            yield _Move(state, start, stop, min(walls), None)
+        inside = [i for each in self._from[start:stop] for i in each if i in waiting and self.spans[i][1] <= stop]
+        for i in sorted(inside, key=self._rank.__getitem__):
+            yield _Move(state, *self.spans[i], low + self.sizes[i], i)
 
 
-def _busiest_steps(buffers: Sequence[Buffer]) -> list[int]:
-    """Steps whose live buffers are not all live in a neighbouring step; the others constrain no plan."""
+def _spans(buffers: Sequence[Buffer]) -> list[tuple[int, int]]:
+    """For each buffer the columns in which it is live, the end excluded.
+
+    A column is a step whose live buffers are not all live in a neighbouring step; the other steps constrain no plan.
+    """
     steps = sorted({first for _, first, _ in buffers})
-    live = [frozenset(i for i, (_, first, last) in enumerate(buffers) if first <= step <= last) for step in steps]
-    return [
+    begins: dict[int, list[int]] = {}
+    for i, (_, first, _) in enumerate(buffers):
+        begins.setdefault(first, []).append(i)
+    live: list[set[int]] = []
+    for step in steps:
+        left = {i for i in live[-1] if buffers[i].last >= step} if live else set()
+        live.append(left.union(begins[step]))
+    columns = [
         step
         for k, step in enumerate(steps)
         if not (k + 1 < len(steps) and live[k] <= live[k + 1]) and not (k and live[k] < live[k - 1])
     ]
-
-
-def _spans(buffers: Sequence[Buffer], steps: Sequence[int]) -> list[tuple[int, int]]:
-    """For each buffer the range of `steps` in which it is live, by index, the end excluded."""
-    return [(bisect_left(steps, first), bisect_right(steps, last)) for _, first, last in buffers]
+    return [(bisect_left(columns, first), bisect_right(columns, last)) for _, first, last in buffers]

@@ -6,6 +6,7 @@ the last numbered first; each goes to the lowest gap among those placed before t
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import NamedTuple
 
 
@@ -53,14 +54,16 @@ def height(buffers: Iterable[Buffer], offsets: Iterable[int]) -> int:
     return max((offset + buffer.size_bytes for buffer, offset in zip(buffers, offsets, strict=True)), default=0)
 
 
-def live_peak(buffers: Iterable[Buffer]) -> int:
-    """The most bytes live in one step, which no plan can be below."""
+def live_bytes(buffers: Iterable[Buffer]) -> dict[int, int]:
+    """Bytes live from each step in which a buffer begins or has ended, in the order of the steps."""
     changes: dict[int, int] = {}
     for size, first, last in buffers:
         changes[first] = changes.get(first, 0) + size
         changes[last + 1] = changes.get(last + 1, 0) - size
-    peak = live = 0
-    for step in sorted(changes):
-        live += changes[step]
-        peak = max(peak, live)
-    return peak
+    steps = sorted(changes)
+    return dict(zip(steps, accumulate(changes[step] for step in steps), strict=True))
+
+
+def live_peak(buffers: Iterable[Buffer]) -> int:
+    """The most bytes live in one step, which no plan can be below."""
+    return max(live_bytes(buffers).values(), default=0)
