@@ -98,7 +98,7 @@ class Outlook:
             start = min(self._from[first:last])
             most = max(most, max(self._live[begin:start], default=0))
             if start < first and (below is None or most < below):
-                most = max(most, self._meanwhile(start, first, last))
+                most = max(most, self._meanwhile(start, first, last, below))
             begin = last
         return most
 
@@ -118,10 +118,13 @@ class Outlook:
         """
         return self._before[min(self._from[first:last])]
 
-    def _meanwhile(self, start: int, first: int, last: int) -> int:
+    def _meanwhile(self, start: int, first: int, last: int, below: int | None) -> int:
         """The most bytes live from `start` to a run; of pieces that wait for it only what it makes of them counts."""
-        sizes = {self._makers[x]: self._aligned[x] for number in range(first, last) for x in self._joined[number]}
+        sizes = {self._makers[x]: self._aligned[x] for each in self._joined[first:last] for x in each}
         waits = min(1.0, sum(self.sizes(first, last)[1]) / max(1, sum(sizes.values())))
+        highest = max(self._live[start:first])
+        if below is not None and highest - int((1 - waits) * sum(sizes.values())) >= below:
+            return highest
         most = waiting = 0
         for number in range(start, first):
             waiting += sizes.get(number - 1, 0)

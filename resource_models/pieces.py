@@ -98,8 +98,9 @@ class Along(NamedTuple):
 
     def of_all(self, sizes: Mapping[str, int]) -> int:
         """What it makes if it reads pieces of these sizes whole; 0 where sizes differ, since they may overlap less."""
-        size, *others = (sizes[name] for name in self.maps)
-        return 0 if others and set(others) != {size} else self.window.made(size)
+        size = sizes[self.maps[0]]
+        alike = len(self.maps) == 1 or all(sizes[name] == size for name in self.maps)
+        return self.window.made(size) if alike else 0
 
 
 class Needs:
@@ -152,7 +153,9 @@ def _hull(one: Spans | None, two: Spans) -> Spans:
 
 
 def _hull_of(a: tuple[int, int] | None, b: tuple[int, int] | None) -> tuple[int, int] | None:
-    return (min(a[0], b[0]), max(a[1], b[1])) if a and b else a or b
+    if a is None or b is None:
+        return a or b
+    return a[0] if a[0] < b[0] else b[0], a[1] if a[1] > b[1] else b[1]
 
 
 def path_of(
