@@ -16,9 +16,6 @@ from resource_models.outlook import Outlook
 from resource_models.packing import MAX_PLACED
 from resource_models.pairs import Cut, pairs
 
-_MOST_RUNS = 80
-"""The number of runs of operators that are tried in a network already in bands: the shortest."""
-
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -87,7 +84,7 @@ class CutNetwork:
         """Every run in each count that its outputs allow, in the first way of `Effort.ways`."""
         outlook, effort, tries = self._outlook, self.effort, []
         spare, *_ = effort.ways(again=bool(self.parts))[0]
-        for beside, runs in islice(self._runs(outlook), _MOST_RUNS if self.parts else None):
+        for beside, runs in islice(self._runs(outlook), effort.runs if self.parts else None):
             first, last = runs[0]
             most_rows, most_columns = outlook.cutter.most_bands(first, last, spare)
             counts = [

@@ -15,7 +15,7 @@ class Effort(NamedTuple):
     """The limits of the search.
 
     Cuts of a run of operators: `counts` are pairs of numbers of bands, of rows and of columns; `again` are those for a
-    network already in bands. `spares`, `tapers` and `rests` are values of `Part`. Every run is cut with the first value
+    network already in bands, of which the `runs` shortest runs are tried. `spares`, `tapers` and `rests` are values of `Part`. Every run is cut with the first value
     of each; the best cuts, `refined` for each try, also with the others.
 
     The beam: at each depth the `tries` most promising cuts of all kept networks are made, at most `alike` of one run.
@@ -30,6 +30,7 @@ class Effort(NamedTuple):
 
     counts: tuple[tuple[int, int], ...]
     again: tuple[tuple[int, int], ...]
+    runs: int
     spares: tuple[int, ...]
     tapers: tuple[float, ...]
     rests: tuple[bool, ...]
@@ -59,6 +60,7 @@ class Effort(NamedTuple):
 THOROUGH = Effort(
     counts=_ROWS + _TILES,
     again=_AGAIN,
+    runs=80,
     spares=(1, 3, NEVER),
     tapers=(1.0, 0.75),
     rests=(False, True),
@@ -76,6 +78,7 @@ THOROUGH = Effort(
 QUICK = Effort(
     counts=_ROWS[:3] + _ROWS[4:5],
     again=_AGAIN[:1],
+    runs=20,
     spares=(NEVER,),
     tapers=(1.0,),
     rests=(False,),
