@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import NamedTuple
 
 from edgevolve.graph import Graph, Tensor, reordered
@@ -15,7 +16,7 @@ from resource_models.memory import peak_memory
 from resource_models.packing import MAX_PLACED
 from resource_models.planner import Buffer, greedy_offsets, height, live_peak
 from resource_models.size import macs
-from resource_models.tail import Part, tail
+from resource_models.tail import Part, Tail, tail
 from resource_models.timeline import NEVER, Timeline
 
 
@@ -90,7 +91,7 @@ def footprint(graph: Graph, target: Target = CORTEX_M) -> Footprint:
     flash = flash_bytes(graph, listed, planned=plan.offsets is not None)
     unplaced = [Tensor(f"constant {number}", (), constant=True) for number in range(len(weights))]
     parts = [parts[0]._replace(tensors=(*parts[0].tensors, *unplaced))]
-    return _footprint(parts, target, plan, flash, len(placed.tensors), macs(graph))
+    return _footprint(parts, target, plan, flash, tail(parts, target, len(placed.tensors)), macs(graph))
 
 
 def file_footprint(model: TfliteModel, target: Target = CORTEX_M, max_placed: int = MAX_PLACED) -> Footprint:
@@ -99,26 +100,32 @@ def file_footprint(model: TfliteModel, target: Target = CORTEX_M, max_placed: in
     `flash_bytes` is the file's size, and its stored plan gives `stored_head_bytes`. Kernels without a model
     (`unmodelled`) count as 0 bytes. Multiply-accumulates are those of `file_macs`. `max_placed` is passed to `packed`.
     """
-    parts = _parts(model, target)
-    placed = _placed(parts, target)
-    best = _best(parts, placed, max_placed)
-    planned = _footprint(parts, target, best, model.size_bytes, len(placed.tensors), file_macs(model))
-    return planned if model.offsets is None else replace(planned, stored_head_bytes=stored_head_bytes(model, target))
+    return FileArena(model, target).footprint(max_placed)
 
 
-class LeastArena(NamedTuple):
-    """A lower bound of a file's arena under any plan, and the bytes of its tail."""
+class FileArena:
+    """The arena of a file in its own order: its bounds at once, and its memory plan when it is asked for."""
 
-    least: int
-    tail: int
+    def __init__(self, model: TfliteModel, target: Target = CORTEX_M) -> None:
+        """No plan is searched yet."""
+        self._model, self._target = model, target
+        self._parts = _parts(model, target)
+        self._placed = _placed(self._parts, target)
+        self._ends = tail(self._parts, target, len(self._placed.tensors))
+        self.tail_bytes = self._ends.kept_bytes
 
+    @cached_property
+    def least(self) -> int:
+        """A lower bound of the arena in bytes, under any plan."""
+        head = live_peak([*self._placed.tensors, *self._placed.scratch])
+        return max(head + self.tail_bytes, self._ends.setup_bytes)
 
-def least_arena(model: TfliteModel, target: Target = CORTEX_M) -> LeastArena:
-    """The lower bound of a file's arena in its own order; no plan is searched."""
-    parts = _parts(model, target)
-    placed = _placed(parts, target)
-    ends, head = tail(parts, target, len(placed.tensors)), live_peak([*placed.tensors, *placed.scratch])
-    return LeastArena(max(head + ends.kept_bytes, ends.setup_bytes), ends.kept_bytes)
+    def footprint(self, max_placed: int = MAX_PLACED) -> Footprint:
+        """What `file_footprint` gives."""
+        model, best = self._model, _best(self._parts, self._placed, max_placed)
+        planned = _footprint(self._parts, self._target, best, model.size_bytes, self._ends, file_macs(model))
+        stored = stored_head_bytes(model, self._target) if model.offsets is not None else None
+        return planned if stored is None else replace(planned, stored_head_bytes=stored)
 
 
 def tail_bytes(model: TfliteModel, target: Target = CORTEX_M) -> int:
@@ -226,9 +233,8 @@ def _best(parts: Sequence[Part], placed: Placed, max_placed: int = MAX_PLACED) -
 
 
 def _footprint(
-    parts: Sequence[Part], target: Target, plan: Plan, flash: int, placed: int, multiplications: int
+    parts: Sequence[Part], target: Target, plan: Plan, flash: int, ends: Tail, multiplications: int
 ) -> Footprint:
-    ends = tail(parts, target, placed)
     kernels = [kernel for part in parts for kernel in part.kernels]
     return Footprint(
         target=target,

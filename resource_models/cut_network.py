@@ -8,7 +8,7 @@ from itertools import combinations, islice, product
 from typing import NamedTuple
 
 from edgevolve.tflite import Target
-from resource_models.arena import Footprint, file_footprint, least_arena, tail_bytes
+from resource_models.arena import FileArena, Footprint, tail_bytes
 from resource_models.banded import Banded, banded, best_order, in_order
 from resource_models.bands import Cutter, Part
 from resource_models.effort import Effort
@@ -72,18 +72,19 @@ class CutNetwork:
     ) -> None:
         """Put a network in bands in the best order found, or in `order` where it is given."""
         self.parts, self.banded, self.effort = parts, network, effort
-        self._target = target
+        self._target, self._ways = target, effort.ways(again=bool(parts))
         self._cuts: dict[int, list[Cut]] = {}
         self.order = order or (best_order(network, target, effort.orders) if parts else ())
         self.ordered = in_order(network, self.order) if parts else network
-        self.least, self._tail_bytes = least_arena(self.ordered.model, target)
+        self._arena = FileArena(self.ordered.model, target)
+        self.least, self._tail_bytes = self._arena.least, self._arena.tail_bytes
         self.macs = sum(node.macs for node in network.model.graph.nodes)
 
     @cached_property
     def _tries(self) -> list[_Try]:
         """Every run in each count that its outputs allow, in the first way of `Effort.ways`."""
         outlook, effort, tries = self._outlook, self.effort, []
-        spare, *_ = effort.ways(again=bool(self.parts))[0]
+        spare, *_ = self._ways[0]
         for beside, runs in islice(self._runs(outlook), effort.runs if self.parts else None):
             first, last = runs[0]
             most_rows, most_columns = outlook.cutter.most_bands(first, last, spare)
@@ -148,12 +149,12 @@ class CutNetwork:
     @cached_property
     def footprint(self) -> Footprint:
         """The footprint under the best memory plan found so far."""
-        return file_footprint(self.ordered.model, self._target)
+        return self._arena.footprint()
 
     def pack(self) -> None:
         """Search longer for a memory plan; a network that is not in bands keeps the plan of any other file."""
         if self.parts and self.effort.packings > MAX_PLACED and not self.footprint.exact:
-            self.footprint = file_footprint(self.ordered.model, self._target, self.effort.packings)
+            self.footprint = self._arena.footprint(self.effort.packings)
 
     def _promising(self, most_macs: int) -> list[Cut]:
         """Cuts of single runs, the best first.
@@ -180,7 +181,7 @@ class CutNetwork:
                 best = sorted([*best, _Alike(cut, like)])[:number]
                 most = best[-1].cut.arena if len(best) == number else most
         uncut = self._tail_bytes + outlook.beside([])
-        cuts = sorted(cut for each in best for cut in self._ways(outlook, each, uncut, most_macs))
+        cuts = sorted(cut for each in best for cut in self._in_all_ways(outlook, each, uncut, most_macs))
         if self.parts or len(cuts) >= effort.tries or len(self.banded.model.operators) > effort.small:
             return cuts
         known = {cut.parts for cut in cuts}
@@ -208,12 +209,12 @@ class CutNetwork:
                         head = max(found.bands, found.joins, beside)
                         yield Cut(self._tail_bytes + found.tail + head, work, (part,))
 
-    def _ways(self, outlook: Outlook, alike: _Alike, most: int, most_macs: int) -> Iterator[Cut]:
+    def _in_all_ways(self, outlook: Outlook, alike: _Alike, most: int, most_macs: int) -> Iterator[Cut]:
         """The cut, and the same runs and counts cut in the other ways that change what is foreseen."""
         yield alike.cut
         rows = alike.like[0].rows
         known = {outlook.foreseen(alike.like[0])}
-        for spare, taper, rest in self.effort.ways(again=bool(self.parts))[1:]:
+        for spare, taper, rest in self._ways[1:]:
             if taper == 1 or rows > 1:
                 like = [part._replace(spare=spare, taper=taper, rest=rest) for part in alike.like]
                 cut = self._cut(outlook, like, most, most_macs)
@@ -227,15 +228,16 @@ class CutNetwork:
 
     def _alike(self, each: _Try) -> list[Part]:
         """The parts of a try: the run and those of the same origins, cut alike."""
-        spare, taper, rest = self.effort.ways(again=bool(self.parts))[0]
+        spare, taper, rest = self._ways[0]
         return [Part(*run, each.rows, each.columns, spare, taper, rest) for run in each.runs]
 
     def _closer(self, each: _Try, most_macs: int, slow: list[Part]) -> _Try | None:
         """The try with a closer bound; None where it is too much work, as parts in `slow` are, to which it is added."""
+        first, last = each.runs[0]
+        for part in slow:
+            if first <= part.first and part.last <= last and each.rows >= part.rows and each.columns >= part.columns:
+                return None
         part, *_ = self._alike(each)
-        shorter = (other for other in slow if part.first <= other.first and other.last <= part.last)
-        if any(part.rows >= other.rows and part.columns >= other.columns for other in shorter):
-            return None
         if self._outlook.cutter.least_macs(part) > most_macs:
             slow.append(part)
             return None
@@ -290,16 +292,16 @@ class CutNetwork:
                 last = first + length
                 if last < least or (first, last) in seen or outlook.around(first, last) >= uncut:
                     continue
-                like = origins[first:last]
                 runs = [(first, last)]
-                if self.parts and like.count(None) < length:
-                    for i in places[origins[first]]:
+                if self.parts:
+                    like = origins[first:last]
+                    for i in places[origins[first]] if like.count(None) < length else ():
                         if i >= runs[-1][1] and origins[i : i + length] == like:
                             runs.append((i, i + length))
-                seen.update(runs)
+                    seen.update(runs)
                 beside = outlook.beside(runs, uncut)
                 if beside < uncut:
-                    yield beside, tuple(sorted(runs, key=lambda run: -outlook.busiest(*run)))
+                    yield beside, tuple(sorted(runs, key=lambda run: -outlook.busiest(*run)) if runs[1:] else runs)
 
 
 def both(first: Banded, second: Banded) -> Banded:

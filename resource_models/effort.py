@@ -15,8 +15,8 @@ class Effort(NamedTuple):
     """The limits of the search.
 
     Cuts of a run of operators: `counts` are pairs of numbers of bands, of rows and of columns; `again` are those for a
-    network already in bands, of which the `runs` shortest runs are tried. `spares`, `tapers` and `rests` are values of `Part`. Every run is cut with the first value
-    of each; the best cuts, `refined` for each try, also with the others.
+    network already in bands, of which the `runs` shortest runs are tried. `spares`, `tapers` and `rests` are values of
+    `Part`. Every run is cut with the first value of each; the best cuts, `refined` for each try, also with the others.
 
     The beam: at each depth the `tries` most promising cuts of all kept networks are made, at most `alike` of one run.
     The `width` best networks are cut again, up to `depth` times. Below `wide` operators `width` and `tries` grow, up to

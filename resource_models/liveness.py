@@ -34,13 +34,16 @@ def lifetimes(graph: Graph) -> list[Lifetime]:
     return [Lifetime(tensor, step, last.get(tensor.name, step)) for tensor, step in made]
 
 
-def live_bytes(graph: Graph) -> list[int]:
-    """Bytes of live activations at each node, network inputs counted; liveness as in `peak_memory`."""
+def live_bytes(graph: Graph, alignment_bytes: int = 1) -> list[int]:
+    """Bytes of live activations at each node, network inputs counted; liveness as in `peak_memory`.
+
+    Each tensor is rounded up to a multiple of the alignment.
+    """
     change = [0] * (len(graph.nodes) + 1)
-    for tensor, first, last in lifetimes(graph):
-        if graph.nodes:
-            change[first] += tensor.size_bytes
-            change[last + 1] -= tensor.size_bytes
+    for tensor, first, last in lifetimes(graph) if graph.nodes else ():
+        size = -(-tensor.size_bytes // alignment_bytes) * alignment_bytes
+        change[first] += size
+        change[last + 1] -= size
     return list(accumulate(change[:-1]))
 
 

@@ -11,9 +11,9 @@ from itertools import accumulate, product
 from typing import NamedTuple
 
 from edgevolve.graph import DType, Tensor
-from edgevolve.tflite import Operator, Target, TfliteModel, needs
+from edgevolve.tflite import Operator, Target, needs
 from resource_models.bands import SLICE, Cutter, Part, Ways, is_map, joins
-from resource_models.liveness import lifetimes
+from resource_models.liveness import live_bytes
 from resource_models.pieces import NEVER
 from resource_models.sequence import run_in_bands
 from resource_models.tail import constant_bytes, operator_bytes
@@ -35,18 +35,6 @@ class Foreseen(NamedTuple):
     joins: int
     before_joins: int
     operators: int
-
-
-def live_at(model: TfliteModel, target: Target) -> list[int]:
-    """Bytes live at each operator, in the file's order, scratch included."""
-    nodes = model.graph.nodes
-    change = [0] * (len(nodes) + 1)
-    for tensor, first, last in lifetimes(model.graph) if nodes else ():
-        size = target.aligned(tensor.size_bytes)
-        change[first] += size
-        change[last + 1] -= size
-    scratch = (_scratch(operator, target) for operator in model.operators)
-    return [live + more for live, more in zip(accumulate(change[:-1]), scratch, strict=True)]
 
 
 class Outlook:
@@ -71,7 +59,8 @@ class Outlook:
         self._made = [sum(sizes[y.name] for y in node.outputs) for node in self.nodes]
         self._reads = [[(self._makers.get(x.name, -1), sizes[x.name]) for x in node.inputs] for node in self.nodes]
         self._from = [min([first, *(self._makers[x] + 1 for x in each)]) for first, each in enumerate(self._joined)]
-        self._live = live_at(model, target)
+        live = live_bytes(model.graph, target.alignment_bytes)
+        self._live = [bytes_ + more for bytes_, more in zip(live, self.scratch, strict=True)]
         self._before = [*accumulate(self._live, max, initial=0)]
         self._behind = [*accumulate(reversed(self._live), max, initial=0)][::-1]
         self._joins_before = [*accumulate(map(len, self._joined), initial=0)]

@@ -15,7 +15,7 @@ from math import gcd
 from random import Random
 from typing import NamedTuple
 
-from resource_models.planner import Buffer, greedy_offsets, height, live_bytes, live_peak
+from resource_models.planner import Buffer, greedy_offsets, height, live_by_step, live_peak
 
 MAX_STATES = 8_000
 """The most skylines that one search visits; it then returns the best plan found."""
@@ -80,7 +80,7 @@ def _orders(buffers: Sequence[Buffer]) -> Iterator[list[int]]:
     yield sorted(numbers, key=lambda i: (-size[i] * life[i], i))
     yield sorted(numbers, key=lambda i: (buffers[i].first, -size[i], i))
     yield sorted(numbers, key=lambda i: (-buffers[i].last, -size[i], i))
-    live = live_bytes(buffers)
+    live = live_by_step(buffers)
     peak = max(numbers, key=lambda i: live[buffers[i].first])
     step = buffers[peak].first
     yield sorted(numbers, key=lambda i: (not buffers[i].first <= step <= buffers[i].last, -life[i], -size[i], i))

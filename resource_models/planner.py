@@ -54,7 +54,7 @@ def height(buffers: Iterable[Buffer], offsets: Iterable[int]) -> int:
     return max((offset + buffer.size_bytes for buffer, offset in zip(buffers, offsets, strict=True)), default=0)
 
 
-def live_bytes(buffers: Iterable[Buffer]) -> dict[int, int]:
+def live_by_step(buffers: Iterable[Buffer]) -> dict[int, int]:
     """Bytes live from each step in which a buffer begins or has ended, in the order of the steps."""
     changes: dict[int, int] = {}
     for size, first, last in buffers:
@@ -66,4 +66,4 @@ def live_bytes(buffers: Iterable[Buffer]) -> dict[int, int]:
 
 def live_peak(buffers: Iterable[Buffer]) -> int:
     """The most bytes live in one step, which no plan can be below."""
-    return max(live_bytes(buffers).values(), default=0)
+    return max(live_by_step(buffers).values(), default=0)
