@@ -196,26 +196,31 @@ class Cutter:
         first, last, rows, columns, *_ = part
         begin = end = 0
         for place, count in enumerate((rows, columns)):
-            spans = self._needs(last, place, count, 1.0, (0.0,) * (count - 1)).of_entries(first).get(entry, ())
-            needing = [band for band, span in enumerate(spans) if span] or [0]
+            needing = [0]
+            if count > 1:
+                spans = self._needs(last, place, count, 1.0, (0.0,) * (count - 1)).of_entries(first).get(entry, ())
+                needing = [band for band, span in enumerate(spans) if span] or [0]
             begin, end = begin * count + needing[0], end * count + needing[-1]
         return begin, end
 
     def _find_least(self, first: int, last: int, place: int, count: int, spare: int) -> list[list[int]]:
+        alongs = self._along[place]
+        if count == 1:
+            return [[alongs[number].made_size for number in range(first, last)]]
         needs = self._needs(last, place, count, 1.0, (0.0,) * (count - 1))
         given, entries = self.ends(first, last)[0], needs.of_entries(first)
-        inner = [(self._along[place][number], needs.made(number)) for number in range(first, last)]
+        inner = [(alongs[number], needs.made(number)) for number in range(first, last)]
         bands = []
         for band in range(count):
             sizes = {name: span[1] - span[0] for name, spans in entries.items() if (span := spans[band])}
-            if len(given) > 1 or count == 1:
+            if len(given) > 1:
                 sizes = {x.name: x.shape[_AXES[place]] for x in given}
             made = []
             for along, spans in inner:
                 least = 0
                 if spans and (span := spans[band]):
                     least = span[1] - span[0]
-                    if (spare == NEVER or count == 1) and not along.starts and not along.cuts:
+                    if spare == NEVER and not along.starts and not along.cuts:
                         least = max(least, along.of_all(sizes))
                     sizes[along.made] = least
                 made.append(least)
