@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from edgevolve.graph import DType, Shape, Tensor
 from edgevolve.tflite import Operator, TfliteModel
-from resource_models.pieces import NEVER, Along, Needs, Path, Spans, Window, path_of
+from resource_models.pieces import NEVER, Along, Needs, Path, Spans, Window, path_of, whole_path
 
 POINTWISE = frozenset(
     {"ABS", "CAST", "COS", "DEQUANTIZE", "ELU", "EXP", "HARD_SWISH", "LEAKY_RELU", "LOG", "LOGISTIC", "NEG", "PRELU"}
@@ -167,6 +167,8 @@ class Cutter:
         axis, (entries, exits) = _AXES[place], self.ends(first, last)
         given = {x.name: x.shape[axis] for x in entries}
         wanted = {y.name: y.shape[axis] for y in exits}
+        if count == 1:
+            return Ways((whole_path(inner, given, wanted),), tuple(along.made_size for along in inner))
         largest = max(wanted.values())
         shares = tuple(each / largest for each in moved) or (0.0,) * (count - 1)
         if len(shares) != count - 1:
@@ -177,7 +179,7 @@ class Cutter:
         needs = self._needs(last, place, count, taper, shares)
         for i in range(count):
             spans, need = {name: (each[i], each[i + 1]) for name, each in ends.items()}, needs.in_band(first, last, i)
-            path = path_of(inner, given, need, spans, wanted, spare if count > 1 else NEVER, whole=count == 1)
+            path = path_of(inner, given, need, spans, wanted, spare)
             if path is None:
                 return None
             found.append(path)

@@ -165,8 +165,6 @@ def path_of(
     spans: Mapping[str, tuple[int, int]],
     wanted: Mapping[str, int],
     spare: int,
-    *,
-    whole: bool,
 ) -> Path | None:
     """The least pieces of all maps with which the exits are right over `spans`; None where there are none.
 
@@ -175,11 +173,11 @@ def path_of(
     """
     ends = {name: whole_piece(*span) for name, span in spans.items()}
     all_of_it = {name: whole_piece(0, size) for name, size in given.items()}
-    if spare == 1 and not whole:
+    if spare == 1:
         least = _least_steps(inner, need)
         reads_of = {name: need[name] for name in given if name in need}
         return Path(all_of_it, least, ends, reads_of) if least else None
-    if whole or len(given) > 1 or spare < NEVER:
+    if len(given) > 1 or spare < NEVER:
         steps = _through(inner, all_of_it, need, spare)
         return Path(all_of_it, steps, ends, _reads(inner, steps, given)) if steps else None
     ((entry, total),) = given.items()
@@ -190,6 +188,22 @@ def path_of(
         if steps:
             return Path(lies, steps, ends, {entry: (lies[entry].start, lies[entry].wrong)})
     return None
+
+
+def whole_path(inner: Sequence[Along], given: Mapping[str, int], wanted: Mapping[str, int]) -> Path:
+    """The only band of an axis that is not cut: every operator on whole maps."""
+    steps = []
+    for along in inner:
+        made = (0, along.made_size)
+        if along.starts:
+            reads = tuple(whole_piece(*read) for read in along.joined_by(made).values())
+        else:
+            shift = along.window.shift
+            read = whole_piece(shift, shift + along.made_size) if along.cuts else whole_piece(0, along.size)
+            reads = (read,) * len(along.maps)
+        steps.append(Step(reads, whole_piece(*made)))
+    pieces, ends = ({name: whole_piece(0, size) for name, size in maps.items()} for maps in (given, wanted))
+    return Path(pieces, tuple(steps), ends, _reads(inner, steps, given))
 
 
 def _least_steps(inner: Sequence[Along], need: Mapping[str, tuple[int, int]]) -> tuple[Step | None, ...] | None:
