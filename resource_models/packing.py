@@ -130,7 +130,7 @@ class _FirstFit:
                 room &= free[column]
             run = 1
             while room and run < size:  # a bit where `run` free ones begin
-                more = min(run, size - run)
+                more = run if 2 * run <= size else size - run
                 room &= room >> more
                 run += more
             if not room:
