@@ -106,6 +106,10 @@ class Cutter:
         """For each operator, whether it can run in bands: each output pixel depends only on nearby input pixels."""
         return [number in self._along[0] for number in range(len(self.model.operators))]
 
+    @cached_property
+    def _able_before(self) -> list[int]:
+        return [*accumulate(self.cuttable, initial=0)]
+
     def _macs_of(self, part: Part) -> int | None:
         """Multiply-accumulates of the network with the part in bands; None where the part cannot be cut so."""
         ways = self.ways(part)
@@ -141,7 +145,7 @@ class Cutter:
 
         Without slices within a band, a run of several entries would compute every map whole in every band.
         """
-        if last > len(self.model.operators) or not all(self.cuttable[first:last]):
+        if last > len(self.model.operators) or self._able_before[last] - self._able_before[first] < last - first:
             return 0, 0
         (given, wanted), added = self.ends(first, last), self._added_before[last] - self._added_before[first]
         if not wanted or added == last - first or (len(given) > 1 and spare == NEVER and not added):

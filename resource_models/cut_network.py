@@ -273,35 +273,46 @@ class CutNetwork:
         return None
 
     def _runs(self, outlook: Outlook) -> Iterator[tuple[int, tuple[tuple[int, int], ...]]]:
-        """Runs of operators that can be cut, the shortest first, and the bytes live beside each.
+        """Runs of operators that can be cut, and the bytes live beside each, where they are less than in all.
 
-        A run comes with those of the same origins in other bands, the busiest first; the bytes are beside all of them.
+        In a network in bands the shortest come first. A run then comes with those of the same origins in other bands,
+        the busiest first; the bytes are beside all of them.
         """
+        allowed, uncut, number = outlook.cutter.cuttable, outlook.beside([]), len(outlook.cutter.cuttable)
+        starts = [first for first in range(number) if outlook.around(first, number) < uncut]
+        if self.parts:
+            yield from self._like_runs(outlook, starts, uncut)
+            return
+        least = max((i + 1 for i in range(number) if outlook.busiest(i, i + 1) == uncut), default=0)
+        for first in starts:
+            end = next((i for i in range(first, number) if not allowed[i]), number)
+            for last in range(max(first + 1, least), end + 1):
+                beside = outlook.beside([(first, last)], uncut)
+                if beside < uncut:
+                    yield beside, ((first, last),)
+
+    def _like_runs(
+        self, outlook: Outlook, starts: list[int], uncut: int
+    ) -> Iterator[tuple[int, tuple[tuple[int, int], ...]]]:
         allowed, origins = outlook.cutter.cuttable, self.banded.origins
         places: dict[int | None, list[int]] = {}
         for i, origin in enumerate(origins):
             places.setdefault(origin, []).append(i)
         seen: set[tuple[int, int]] = set()
-        uncut, number = outlook.beside([]), len(allowed)
-        starts = [first for first in range(number) if outlook.around(first, number) < uncut]
-        peaks = [] if self.parts else [i for i in range(number) if outlook.busiest(i, i + 1) == uncut]
-        least = max(peaks, default=-1) + 1
-        for length in range(1, number + 1):
-            starts = [first for first in starts if first + length <= number and allowed[first + length - 1]]
+        for length in range(1, len(allowed) + 1):
+            starts = [first for first in starts if first + length <= len(allowed) and allowed[first + length - 1]]
             for first in starts:
                 last = first + length
-                if last < least or (first, last) in seen or outlook.around(first, last) >= uncut:
+                if (first, last) in seen or outlook.around(first, last) >= uncut:
                     continue
-                runs = [(first, last)]
-                if self.parts:
-                    like = origins[first:last]
-                    for i in places[origins[first]] if like.count(None) < length else ():
-                        if i >= runs[-1][1] and origins[i : i + length] == like:
-                            runs.append((i, i + length))
-                    seen.update(runs)
+                runs, like = [(first, last)], origins[first:last]
+                for i in places[origins[first]] if like.count(None) < length else ():
+                    if i >= runs[-1][1] and origins[i : i + length] == like:
+                        runs.append((i, i + length))
+                seen.update(runs)
                 beside = outlook.beside(runs, uncut)
                 if beside < uncut:
-                    yield beside, tuple(sorted(runs, key=lambda run: -outlook.busiest(*run)) if runs[1:] else runs)
+                    yield beside, tuple(sorted(runs, key=lambda run: -outlook.busiest(*run)))
 
 
 def both(first: Banded, second: Banded) -> Banded:

@@ -46,6 +46,8 @@ def as_file(graph: Graph) -> TfliteModel:
 
 
 def _with_shared(operator: Operator, tables: dict[tuple[int, ...], Tensor]) -> Operator:
+    if not any(operator.values):
+        return operator
     given = tuple(
         tables.setdefault(values, x) if x is not None and x.constant and x.dtype is DType.INT32 and values else x
         for x, values in zip(operator.inputs, operator.values, strict=True)

@@ -50,8 +50,9 @@ class Outlook:
             for node, operator in zip(self.nodes, model.operators, strict=True)
         ]
         self._cuts = [operator.name == SLICE or joins(operator) for operator in model.operators]
-        self.kept = [operator_bytes(operator, target) for operator in model.operators]
-        self.scratch = [_scratch(operator, target) for operator in model.operators]
+        known = [(operator, needs(operator, target)) for operator in model.operators]
+        self.kept = [operator_bytes(operator, kernel, target) for operator, kernel in known]
+        self.scratch = [sum(map(target.aligned, kernel.scratch)) if kernel else 0 for _, kernel in known]
         self.sizes, self.foreseen = cache(self._sizes_of), cache(self._foreseen)
         self._maps = cache(self._maps_from)
         maps = {x.name: x for node in self.nodes for x in (*node.inputs, *node.outputs)}
@@ -68,9 +69,10 @@ class Outlook:
         self.pixel_bits = {x.name: x.size_bytes * 8 // (x.shape[1] * x.shape[2]) for x in maps.values() if is_map(x)}
         self.numbers = {values for operator in model.operators for values in operator.values if values}
         x = Tensor("", (1, 1, 1, 1), DType.INT8)
-        self.slice = operator_bytes(Operator("SLICE", (x, x, x), (x,), {}, (1, 0, 0), (1,), ((), (), ())), target)
+        piece = Operator("SLICE", (x, x, x), (x,), {}, (1, 0, 0), (1,), ((), (), ()))
         join = Operator("CONCATENATION", (x, x), (x,), {"axis": 1.0, "activation": 0.0}, (1, 1), (1,), ((), ()))
-        self.join, self.number = operator_bytes(join, target), constant_bytes(target)
+        self.slice, self.join = (operator_bytes(each, needs(each, target), target) for each in (piece, join))
+        self.number = constant_bytes(target)
 
     def beside(self, runs: Sequence[tuple[int, int]], below: int | None = None) -> int:
         """The bytes live beside these runs of operators: about a lower bound of the head, however the runs are cut.
@@ -297,8 +299,3 @@ class _Ledger:
         for step, scratch in self._scratch.items():
             live[step] += scratch
         return live
-
-
-def _scratch(operator: Operator, target: Target) -> int:
-    known = needs(operator, target)
-    return sum(map(target.aligned, known.scratch)) if known else 0

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 from edgevolve.graph import DType, Graph, Tensor
 from edgevolve.tflite import Needs, Operator, Target
-from edgevolve.tflite import needs as needs_of
 
 
 class _Records(NamedTuple):
@@ -133,9 +132,12 @@ def tail(parts: Sequence[Part], target: Target, placed: int) -> Tail:
     return Tail(_aligned(used, _ALIGNMENT), max(planning, _aligned(setup, _ALIGNMENT)))
 
 
-def operator_bytes(operator: Operator, target: Target) -> int:
-    """Bytes that one more operator of this kind keeps, with a tensor for each output; constants are counted apart."""
-    records, known = _RECORDS[target.pointer_bytes], needs_of(operator, target)
+def operator_bytes(operator: Operator, known: Needs | None, target: Target) -> int:
+    """Bytes that one more operator of this kind keeps, with a tensor for each output; constants are counted apart.
+
+    `known` is what its kernel needs.
+    """
+    records = _RECORDS[target.pointer_bytes]
     used = records.operator + records.tensor * len(operator.outputs)
     if known is None:
         return used
