@@ -83,10 +83,8 @@ class Cutter:
     @cached_property
     def _along(self) -> tuple[dict[int, Along], dict[int, Along]]:
         """The operators along each axis, without those that `_allowed` or the file's sizes exclude."""
-        down, across = (
-            {i: _along(operator, axis) for i, operator in enumerate(self.model.operators) if _allowed(operator)}
-            for axis in _AXES
-        )
+        allowed = {i: operator for i, operator in enumerate(self.model.operators) if _allowed(operator)}
+        down, across = ({i: _along(operator, axis) for i, operator in allowed.items()} for axis in _AXES)
         able = [i for i in down if _fits(down[i]) and _fits(across[i])]
         return {i: down[i] for i in able}, {i: across[i] for i in able}
 
