@@ -138,13 +138,15 @@ def _write_tensors(
     weights: Sequence[Constant],
 ) -> None:
     """Shapes, scales, zero points and the tables around them. Several scales have as many zero points, all 0."""
-    of_name = {name: group for group in groups for name in group}
-    for tensor in tensors:
-        group = of_name[tensor.name]
+    of_name: dict[str, list[Hashable]] = {}
+    for group in groups:
         own = f"of {min(group)}"
-        scales, zeros = zip(*(known.get(name, (own, own)) for name in sorted(group)), strict=True)
-        shape, scale = layout.once(tensor.shape), layout.once([scales[0] if len(set(scales)) == 1 else own])
-        zero = layout.once([zeros[0] if len(set(zeros)) == 1 else own], 8)
+        scales, zeros = zip(*(known.get(name, (own, own)) for name in group), strict=True)
+        shared = [each[0] if each.count(each[0]) == len(each) else own for each in (scales, zeros)]
+        of_name.update(dict.fromkeys(group, shared))
+    for tensor in tensors:
+        scale_of_it, zero_of_it = of_name[tensor.name]
+        shape, scale, zero = layout.once(tensor.shape), layout.once([scale_of_it]), layout.once([zero_of_it], 8)
         quantisation = layout.table(_QUANTISATION, (scale, zero))
         layout.table(((0, 4), (1, 1), (4, 4)), (shape, tensor.dtype, quantisation))
     for weight in weights:
