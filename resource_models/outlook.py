@@ -58,7 +58,8 @@ class Outlook:
         maps = {x.name: x for node in self.nodes for x in (*node.inputs, *node.outputs)}
         self._aligned = sizes = {name: target.aligned(x.size_bytes) for name, x in maps.items()}
         self._made = [sum(sizes[y.name] for y in node.outputs) for node in self.nodes]
-        self._reads = [[(self._makers.get(x.name, -1), sizes[x.name]) for x in node.inputs] for node in self.nodes]
+        read = [dict.fromkeys(x.name for x in node.inputs) for node in self.nodes]  # an operator may read a map twice
+        self._reads = [[(self._makers.get(name, -1), sizes[name]) for name in names] for names in read]
         self._from = [min([first, *(self._makers[x] + 1 for x in each)]) for first, each in enumerate(self._joined)]
         live = live_bytes(model.graph, target.alignment_bytes)
         self._live = [bytes_ + more for bytes_, more in zip(live, self.scratch, strict=True)]

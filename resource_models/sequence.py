@@ -79,8 +79,8 @@ class _Walk(Generic[P]):
         _, wanted = cutter.ends(part.first, part.last)
         readers: dict[str, list[int]] = {x.name: [] for x in wanted}
         for step, node in enumerate(self._nodes[part.first : part.last]):
-            for x in node.inputs:
-                readers.setdefault(x.name, []).append(step)
+            for name in dict.fromkeys(x.name for x in node.inputs):
+                readers.setdefault(name, []).append(step)
         self._last: list[list[tuple[Tensor, int]]] = [[] for _ in self._kinds]
         for node in self._nodes[part.first : part.last]:
             steps = readers.get(node.output.name, ())
@@ -107,8 +107,11 @@ class _Walk(Generic[P]):
             if down is None or across is None:
                 continue
             node = nodes[number]
-            reads = zip(node.inputs, down.reads, across.reads, strict=True)
-            pieces = [self.cut(lies, x, rows, columns) for x, rows, columns in reads if rows and columns]
+            cuts = {}
+            for x, rows, columns in zip(node.inputs, down.reads, across.reads, strict=True):
+                if rows and columns and x.name not in cuts:
+                    cuts[x.name] = self.cut(lies, x, rows, columns)
+            pieces = [cuts[x.name] for x in node.inputs if x.name in cuts]
             sizes, made = (down.made.size, across.made.size), node.output
             if slices or (joined and len(pieces) == 1):
                 piece = pieces[0]

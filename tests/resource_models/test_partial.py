@@ -93,6 +93,19 @@ def test_a_run_never_needs_less_than_its_quick_bounds_in_networks_that_are_in_ba
                 model, in_bands_already = cut.model, True
 
 
+@pytest.mark.parametrize("spare", [1, NEVER])
+def test_a_map_that_an_operator_reads_twice_is_cut_once_and_counts_once(spare):
+    net = GraphBuilder()
+    x = net.add(Conv2D(32, (3, 3)), net.input((1, 16, 16, 1)))
+    x = net.add(Conv2D(1, (1, 1)), net.add(Add(), x, x))
+    model = as_file(net.build(net.add(Dense(4), net.add(GlobalAveragePool(), x))))
+    outlook, part = Outlook(Cutter(model), CORTEX_M), Part(0, 3, 2, 1, spare)
+    found, ((_, head),) = outlook.foreseen(part), outlook.least(0, 3, [2])
+    cut = banded(outlook.cutter, part).model
+    assert max(head, outlook.inside(part)) <= found.bands == file_footprint(cut).peak_bytes
+    assert [operator.name for operator in cut.operators].count("SLICE") == 4
+
+
 @pytest.mark.parametrize("graph", [small(), large_first()], ids=["residual", "chain"])
 def test_the_best_single_cut_is_no_worse_than_that_of_an_exhaustive_search(graph):
     """Band by band; in the best order of its operators another cut may need less than it promised."""
