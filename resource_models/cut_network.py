@@ -41,8 +41,9 @@ class _Alike(NamedTuple):
 class _Try(NamedTuple):
     """A run of operators in bands that is not followed yet; `bound` is a lower bound of its arena in bytes.
 
-    `runs` are the run and those of the same origins, `beside` the bytes live beside all of them, and `tail` a lower
-    bound of the extra tail. With `close` the bound is that of `Outlook.inside`.
+    Tries sort by their bounds; of equal ones the shorter and the earlier run comes first. `runs` are the run and those
+    of the same origins, `beside` the bytes live beside all of them, and `tail` a lower bound of the extra tail. With
+    `close` the bound is that of `Outlook.inside`.
     """
 
     bound: int
