@@ -169,7 +169,7 @@ def _known_scales(graph: Graph) -> _Scales:
         fixed = None if isinstance(node.op, Opaque) else row_of(node.op).output_scale
         scale = fixed or f"of {name}"
         last = getattr(node.op, "activation", getattr(node.op, "function", None))
-        has_kernel = any(weight.role == "kernel" for weight in node.op.weights(*(x.shape for x in node.inputs)))
+        has_kernel = hasattr(node.op, "kernel_bits")
         never_below = not has_kernel and all(scales.get(x.name, (0, 0))[1] == _LEAST for x in node.inputs)
         if node.output.dtype is DType.INT16:
             scales[name] = (scale, 0)
