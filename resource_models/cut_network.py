@@ -48,13 +48,12 @@ class _Try(NamedTuple):
 
     bound: int
     length: int
-    first: int
+    runs: tuple[tuple[int, int], ...]
     rows: int
     columns: int
-    close: bool
     tail: int
     beside: int
-    runs: tuple[tuple[int, int], ...]
+    close: bool = False
 
 
 class CutNetwork:
@@ -86,7 +85,7 @@ class CutNetwork:
         """Every run in each count that its outputs allow, in the first way of `Effort.ways`."""
         outlook, effort, tries = self._outlook, self.effort, []
         spare, *_ = self._ways[0]
-        for beside, runs in islice(self._runs(outlook), effort.runs if self.parts else None):
+        for beside, runs in islice(self._runs(), effort.runs if self.parts else None):
             first, last = runs[0]
             most_rows, most_columns = outlook.cutter.most_bands(first, last, spare)
             counts = [
@@ -97,7 +96,7 @@ class CutNetwork:
             least = outlook.least(first, last, [rows * columns for rows, columns in counts])
             for (rows, columns), (tail, head) in zip(counts, least, strict=True):
                 bound = self._tail_bytes + tail + max(head, beside)
-                tries.append(_Try(bound, last - first, first, rows, columns, False, tail, beside, runs))
+                tries.append(_Try(bound, last - first, runs, rows, columns, tail, beside))
         return tries
 
     @cached_property
@@ -178,11 +177,11 @@ class CutNetwork:
                     heappush(waiting, closer)
                 continue
             like = self._alike(each)
-            if cut := self._cut(outlook, like, most, most_macs):
+            if cut := self._cut(like, most, most_macs):
                 best = sorted([*best, _Alike(cut, like)])[:number]
                 most = best[-1].cut.arena if len(best) == number else most
         uncut = self._tail_bytes + outlook.beside([])
-        cuts = sorted(cut for each in best for cut in self._in_all_ways(outlook, each, uncut, most_macs))
+        cuts = sorted(cut for each in best for cut in self._in_all_ways(each, uncut, most_macs))
         if self.parts or len(cuts) >= effort.tries or len(self.banded.model.operators) > effort.small:
             return cuts
         known = {cut.parts for cut in cuts}
@@ -210,17 +209,17 @@ class CutNetwork:
                         head = max(found.bands, found.joins, beside)
                         yield Cut(self._tail_bytes + found.tail + head, work, (part,))
 
-    def _in_all_ways(self, outlook: Outlook, alike: _Alike, most: int, most_macs: int) -> Iterator[Cut]:
+    def _in_all_ways(self, alike: _Alike, most: int, most_macs: int) -> Iterator[Cut]:
         """The cut, and the same runs and counts cut in the other ways that change what is foreseen."""
         yield alike.cut
         rows = alike.like[0].rows
-        known = {outlook.foreseen(alike.like[0])}
+        known = {self._outlook.foreseen(alike.like[0])}
         for spare, taper, rest in self._ways[1:]:
             if taper == 1 or rows > 1:
                 like = [part._replace(spare=spare, taper=taper, rest=rest) for part in alike.like]
-                cut = self._cut(outlook, like, most, most_macs)
-                if cut and outlook.foreseen(like[0]) not in known:
-                    known.add(outlook.foreseen(like[0]))
+                cut = self._cut(like, most, most_macs)
+                if cut and self._outlook.foreseen(like[0]) not in known:
+                    known.add(self._outlook.foreseen(like[0]))
                     yield cut
 
     def pairs(self, most_macs: int) -> list[Cut]:
@@ -245,7 +244,7 @@ class CutNetwork:
         bound = self._tail_bytes + each.tail + max(self._outlook.inside(part), each.beside)
         return each._replace(bound=max(each.bound, bound), close=True)
 
-    def _cut(self, outlook: Outlook, like: Sequence[Part], most: int, most_macs: int) -> Cut | None:
+    def _cut(self, like: Sequence[Part], most: int, most_macs: int) -> Cut | None:
         """A cut of as few of the parts as decide what it needs, in their order.
 
         More parts are cut as long as more is live beside them than within. None for a cut that needs `most` bytes or
@@ -253,14 +252,14 @@ class CutNetwork:
         """
         work = self.macs
         for number, part in enumerate(like):
-            done = outlook.cutter.macs(part)
+            done = self._outlook.cutter.macs(part)
             if done is None:
                 return None
             work += done - self.macs
             if work > most_macs:
                 return None
             parts = like[: number + 1]
-            found = [outlook.foreseen(each) for each in parts]
+            found = [self._outlook.foreseen(each) for each in parts]
             known = [each for each in found if each]
             if len(known) < len(found):
                 return None
@@ -268,21 +267,22 @@ class CutNetwork:
             inside = max(max(each.bands, each.joins) for each in known)
             if tail + inside >= most:
                 return None
-            beside = outlook.beside([(each.first, each.last) for each in parts])
+            beside = self._outlook.beside([(each.first, each.last) for each in parts])
             if tail + beside < most and (inside >= beside or number == len(like) - 1):
                 return Cut(tail + max(inside, beside), work, tuple(sorted(parts, reverse=True)))
         return None
 
-    def _runs(self, outlook: Outlook) -> Iterator[tuple[int, tuple[tuple[int, int], ...]]]:
+    def _runs(self) -> Iterator[tuple[int, tuple[tuple[int, int], ...]]]:
         """Runs of operators that can be cut, and the bytes live beside each, where they are less than in all.
 
         In a network in bands the shortest come first. A run then comes with those of the same origins in other bands,
         the busiest first; the bytes are beside all of them.
         """
+        outlook = self._outlook
         allowed, uncut, number = outlook.cutter.cuttable, outlook.beside([]), len(outlook.cutter.cuttable)
         starts = [first for first in range(number) if outlook.around(first, number) < uncut]
         if self.parts:
-            yield from self._like_runs(outlook, starts, uncut)
+            yield from self._like_runs(starts, uncut)
             return
         least = max((i + 1 for i in range(number) if outlook.busiest(i, i + 1) == uncut), default=0)
         for first in starts:
@@ -292,9 +292,8 @@ class CutNetwork:
                 if beside < uncut:
                     yield beside, ((first, last),)
 
-    def _like_runs(
-        self, outlook: Outlook, starts: list[int], uncut: int
-    ) -> Iterator[tuple[int, tuple[tuple[int, int], ...]]]:
+    def _like_runs(self, starts: list[int], uncut: int) -> Iterator[tuple[int, tuple[tuple[int, int], ...]]]:
+        outlook = self._outlook
         allowed, origins = outlook.cutter.cuttable, self.banded.origins
         places: dict[int | None, list[int]] = {}
         for i, origin in enumerate(origins):

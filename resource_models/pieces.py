@@ -217,26 +217,19 @@ def _least_steps(inner: Sequence[Along], need: Mapping[str, tuple[int, int]]) ->
             reached = along.joined_by(span)
             reads = tuple(whole_piece(*reached[name]) if name in reached else None for name in along.maps)
             steps.append(Step(reads, whole_piece(*span)))
-        elif done := _least_step(along.window, along.size, along.made_size, span):
-            steps.append(Step((done.read,) * len(along.maps), done.made))
+        elif step := _least_step(along.window, along.size, along.made_size, span, len(along.maps)):
+            steps.append(step)
         else:
             return None
     return tuple(steps)
 
 
-class _Least(NamedTuple):
-    """The piece that an operator reads, and the piece that it makes."""
-
-    read: Band
-    made: Band
-
-
 @lru_cache(maxsize=1 << 16)
-def _least_step(window: Window, size: int, made_size: int, need: tuple[int, int]) -> _Least | None:
+def _least_step(window: Window, size: int, made_size: int, need: tuple[int, int], maps: int) -> Step | None:
     """The step of an operator on maps cut to what it needs; None if its output would not lie as in the whole map."""
     read = whole_piece(*_reach(window, size, made_size, need))
     made = _made(window, read, size, made_size)
-    return _Least(read, made) if made and _suffices(made, need) else None
+    return Step((read,) * maps, made) if made and _suffices(made, need) else None
 
 
 def _reads(

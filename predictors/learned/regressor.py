@@ -162,7 +162,7 @@ class PerformanceRegressor:
         if table.names != self.names:
             raise PredictorError(
                 f"the predictor was fitted to version {VERSION} of {len(self.names)} features, "
-                f"not to version {VERSION} of {len(table.names)}; fit it again"
+                f"not to these {len(table.names)}; fit it again"
             )
         with np.errstate(all="ignore"):
             value = self._value(table.rows)
