@@ -1,6 +1,8 @@
-"""The operators of an exported file: a node that costs nothing is merged into its neighbour, as TensorFlow does it."""
+"""The operators of an exported file: a node that costs nothing is merged into its neighbour.
 
-import math
+TensorFlow's converter does the same, but keeps a `Reshape` of a map of several pixels before `Dense`.
+"""
+
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -43,9 +45,9 @@ def deployed(graph: Graph) -> Deployed:
     """The file's operators in the order of the graph's nodes.
 
     Two nodes merge where nothing else reads the tensor between them: an `Activate` of RELU or RELU6 with the node
-    before it, a `Pad` with a VALID convolution that then equals a SAME one, a `Reshape` with a `Reshape`, a `Reshape`
-    of a single pixel with the `Dense` behind it, and a node that changes nothing with the node before it. A linear
-    `Dense` that only another `Dense` reads gives its bias to that one.
+    before it, a `Pad` with a VALID convolution that then equals a SAME one, a `Reshape` with the `Reshape` or `Dense`
+    behind it, and a node that changes nothing with the node before it. A linear `Dense` that only another `Dense` reads
+    gives its bias to that one.
     """
     readers = graph.consumers
     kept = {y.name for y in graph.outputs}
@@ -82,9 +84,8 @@ def _merged(first: Node, second: Node) -> Node | None:
         if a.activation is not Activation.NONE:
             return None
         return replace(second, op=replace(a, activation=b.function), inputs=first.inputs, weights=first.weights)
-    if isinstance(a, Reshape) and isinstance(b, Reshape):
-        return replace(second, inputs=first.inputs)
-    if isinstance(a, Reshape) and isinstance(b, Dense) and math.prod(first.inputs[0].shape[:-1]) == 1:
+    takes_shape = Reshape if len(first.inputs[0].shape) == 3 else Reshape | Dense
+    if isinstance(a, Reshape) and isinstance(b, takes_shape):
         return replace(second, inputs=first.inputs)
     if isinstance(a, Pad) and isinstance(b, Conv2D | DepthwiseConv2D) and _equals_same(a, b, first.inputs[0]):
         return replace(second, op=replace(b, padding=Padding.SAME), inputs=first.inputs)

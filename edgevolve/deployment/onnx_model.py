@@ -119,8 +119,9 @@ def _conv(to: _Writer, node: Node, x: str) -> None:
 
 
 def _dense(to: _Writer, node: Node, x: str) -> None:
-    flat = to.node("Flatten", [x], f"{node.name}/flat") if len(node.inputs[0].shape) == 4 else x
-    to.fused(node, "Gemm", [flat, f"{node.name}/kernel", f"{node.name}/bias"], transB=1)
+    if len(node.inputs[0].shape) == 4:
+        x = to.node("Flatten", [_channels_last(to, node, x)], f"{node.name}/flat")
+    to.fused(node, "Gemm", [x, f"{node.name}/kernel", f"{node.name}/bias"], transB=1)
 
 
 def _max_pool(to: _Writer, node: Node, x: str) -> None:
@@ -161,14 +162,16 @@ def _pad(to: _Writer, node: Node, x: str) -> None:
 
 
 def _reshape(to: _Writer, node: Node, x: str) -> None:
-    """Reshape in TFLite's order of elements, which has channels last."""
-    if len(node.inputs[0].shape) == 4:
-        x = to.node("Transpose", [x], f"{node.name}/last", perm=[0, 2, 3, 1])
     four = len(node.output.shape) == 4
     shape = to.constant(f"{node.name}/shape", np.array([0, *node.output.shape[1:]]))
-    y = to.node("Reshape", [x, shape], f"{node.name}/reshaped" if four else node.name)
+    y = to.node("Reshape", [_channels_last(to, node, x), shape], f"{node.name}/reshaped" if four else node.name)
     if four:
         to.node("Transpose", [y], node.name, perm=[0, 3, 1, 2])
+
+
+def _channels_last(to: _Writer, node: Node, x: str) -> str:
+    """In TFLite's order of elements."""
+    return to.node("Transpose", [x], f"{node.name}/last", perm=[0, 2, 3, 1]) if len(node.inputs[0].shape) == 4 else x
 
 
 def _slice(to: _Writer, node: Node, x: str) -> None:

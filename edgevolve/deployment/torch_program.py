@@ -92,7 +92,7 @@ def _conv(network: TorchNetwork, node: Node, x: Any) -> Any:
 
 def _dense(network: TorchNetwork, node: Node, x: Any) -> Any:
     op: Any = node.op
-    return ACTIVATIONS[op.activation](functional.linear(x.flatten(1), *network.values(node)))
+    return ACTIVATIONS[op.activation](functional.linear(_channels_last(x).flatten(1), *network.values(node)))
 
 
 def _max_pool(network: TorchNetwork, node: Node, x: Any) -> Any:
@@ -136,10 +136,13 @@ def _pad(network: TorchNetwork, node: Node, x: Any) -> Any:
 
 
 def _reshape(network: TorchNetwork, node: Node, x: Any) -> Any:
-    """Reshape in TFLite's order of elements, which has channels last."""
-    last = x.permute(0, 2, 3, 1) if x.ndim == 4 else x
-    y = last.reshape(-1, *node.output.shape[1:])
+    y = _channels_last(x).reshape(-1, *node.output.shape[1:])
     return y.permute(0, 3, 1, 2) if y.ndim == 4 else y
+
+
+def _channels_last(x: Any) -> Any:
+    """In TFLite's order of elements."""
+    return x.permute(0, 2, 3, 1) if x.ndim == 4 else x
 
 
 def _slice(network: TorchNetwork, node: Node, x: Any) -> Any:

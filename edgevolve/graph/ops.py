@@ -51,7 +51,8 @@ __all__ = [
 class Dense:
     """Fully connected layer, TFLite's FULLY_CONNECTED; kernel weights are (units, features).
 
-    They have `kernel_bits` bits each, 4 or 8. The input is (1, features), or a map of one pixel, (1, 1, 1, features).
+    They have `kernel_bits` bits each, 4 or 8. The input is (1, features), or a map, (1, h, w, c), whose elements are
+    the features in this order.
     """
 
     units: int
@@ -66,13 +67,13 @@ class Dense:
     def output_shape(self, *inputs: Shape) -> Shape:
         """The output's shape, (1, units)."""
         (x,) = expect(self, inputs)
-        if math.prod(x[:-1]) != 1 or len(x) not in (2, 4):
-            raise ShapeError(f"{self} takes (1, features) or (1, 1, 1, features), got {x}")
+        if len(x) not in (2, 4) or x[0] != 1:
+            raise ShapeError(f"{self} takes (1, features) or (1, h, w, c), got {x}")
         return (1, self.units)
 
     def weights(self, *inputs: Shape) -> tuple[Weight, ...]:
         """Kernel and bias."""
-        return kernel_and_bias((self.units, inputs[0][-1]), self.units, self.kernel_bits)
+        return kernel_and_bias((self.units, math.prod(inputs[0])), self.units, self.kernel_bits)
 
     def macs(self, *inputs: Shape) -> int:
         """Features · units."""

@@ -1,5 +1,6 @@
 """The network as bare TensorFlow operations, for training: a fraction of the cost of building Keras layers."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -92,7 +93,7 @@ def _depthwise(node: Node, values: Values, statistics: Statistics, x: Any) -> An
 
 
 def _dense(node: Node, values: Values, statistics: Statistics, x: Any) -> Any:
-    flat = tf.reshape(x, (-1, x.shape[-1])) if len(x.shape) == 4 else x
+    flat = tf.reshape(x, (-1, math.prod(x.shape[1:]))) if len(x.shape) == 4 else x
     return _finish(node, values, statistics, tf.matmul(flat, values[f"{node.name}/kernel"]))
 
 

@@ -5,6 +5,7 @@ Weights that both have are copied. A wider layer gets copies of channels, which 
 identity where it can (section 2.2). All other weights are initialised as usual.
 """
 
+import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -290,8 +291,12 @@ def _take(
     if (made < 0).any():
         return False
     if isinstance(node.op, Dense):
+        pixels, channels = math.prod(node.inputs[0].shape[:-1]), parent.inputs[0].shape[-1]
+        if pixels * channels != len(old):
+            return False
+        read = np.concatenate([np.where(read < 0, -1, read + pixel * channels) for pixel in range(pixels)])
         known = read >= 0
-        target[known] = old[np.ix_(read[known], made)] * share[known, None]
+        target[known] = old[np.ix_(read[known], made)] * np.tile(share, pixels)[known, None]
         exact = bool(known.all())
     else:
         exact = _take_window(target, old, node, parent, read, made, share)

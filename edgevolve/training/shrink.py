@@ -1,5 +1,6 @@
 """A network without some of its channels: smaller, or of the same size with these channels set to 0."""
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -97,7 +98,7 @@ def channel_axes(node: Node, role: str, channels: Channels) -> Iterator[tuple[in
     elif isinstance(op, DepthwiseConv2D):
         yield 2, read
     elif isinstance(op, Dense):
-        yield 0, read
+        yield 0, np.tile(read, math.prod(node.inputs[0].shape[:-1]))
         yield 1, made
     elif isinstance(op, Conv2D):
         yield 2, read[: len(read) // op.groups]

@@ -61,8 +61,8 @@ def node_parameters(node: Node) -> tuple[Parameter, ...]:
         kernel = (*op.kernel, channels, op.multiplier)
         fan_in, outputs = math.prod(op.kernel), channels * op.multiplier
     elif isinstance(op, Dense):
-        kernel = (channels, op.units)
-        fan_in, outputs = channels, op.units
+        fan_in, outputs = math.prod(node.inputs[0].shape), op.units
+        kernel = (fan_in, outputs)
     else:
         return ()
     gain = 1 if isinstance(op, Dense) and op.activation is Activation.NONE else 2

@@ -73,7 +73,7 @@ def every_operator():
     x = net.add(Reshape(x.shape), net.add(MatMul(), shares, pixels))
     x = net.add(Slice((0, 0, 1), x.shape[1:], (2, 1, 1)), x)
     left = net.add(Dense(3), net.add(GlobalAveragePool(), x))
-    x = net.add(Concat(), left, net.add(Dense(4, Activation.RELU), net.flatten(x)))
+    x = net.add(Concat(), left, net.add(Dense(4, Activation.RELU), x))
     return net.build(net.add(Dense(5), net.add(Dense(7), net.add(Reshape((1, 1, 1, 7)), x))))
 
 

@@ -42,7 +42,7 @@ def sliced():
     x = net.add(Conv2D(6, (3, 3), activation=Activation.RELU), net.input((1, 12, 9, 3)))
     a = net.add(Slice((1, 0, 2), (11, 9, 6), (2, 1, 1)), x)
     b = net.add(Slice((0, 1, 0), (5, 9, 4), (1, 1, 2)), x)
-    x = net.add(Slice((1,), (9,), (2,)), net.add(Dense(10), net.flatten(net.add(Conv2D(4, (3, 3)), b))))
+    x = net.add(Slice((1,), (9,), (2,)), net.add(Dense(10), net.add(Conv2D(4, (3, 3)), b)))
     return net.build(net.add(Concat(), x, net.add(GlobalAveragePool(), a)))
 
 

@@ -67,6 +67,7 @@ KNOWN = [
         DEPTHWISE | {"strideW": 2, "depthMultiplier": 2, "fusedActivationFunction": 1},
     ),
     (Dense(5), "FULLY_CONNECTED", [(1, 12)], (1, 5), [(5, 12), [0] * 5], DENSE),
+    (Dense(5), "FULLY_CONNECTED", [X], (1, 5), [(5, 252), [0] * 5], DENSE),
     (
         Dense(5, Activation.RELU),
         "FULLY_CONNECTED",

@@ -138,11 +138,11 @@ def random_graph(seed: int, input_shape: tuple[int, int, int] | None = None, cla
         x = net.add(Slice((0, 0, 0), (*x.shape[1:3], 1), (2, 1, 1)), net.add(Conv2D(4, (1, 1)), x))
     if seed % 7 == 3:
         x = writer.attend(x)
-    flat = rng.integers(2) and x.shape[1:3] != (1, 1)
-    x = net.flatten(x) if flat else net.add(GlobalAveragePool(), x)
+    if not rng.integers(2) or x.shape[1:3] == (1, 1):
+        x = net.add(GlobalAveragePool(), x)
     if rng.integers(2):
         x = net.add(Dense(6, writer.pick(*FUSABLE)), x)
         if rng.integers(2):
-            x = net.flatten(writer.conv(net.add(Reshape((1, 1, 2, 3)), x), keep_size=True))
+            x = writer.conv(net.add(Reshape((1, 1, 2, 3)), x), keep_size=True)
     x = net.add(Dense(classes), x)
     return net.build(net.add(Softmax(), x) if rng.integers(3) == 0 else x)

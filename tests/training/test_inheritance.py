@@ -88,7 +88,16 @@ def test_the_same_network_takes_over_everything(name):
 
 
 def network(
-    filters=6, kernel=3, extra=0, units=10, activation=RELU, batch_norm=True, deeper=False, padded=True, stride=2
+    filters=6,
+    kernel=3,
+    extra=0,
+    units=10,
+    activation=RELU,
+    batch_norm=True,
+    deeper=False,
+    stride=2,
+    last=8,
+    pooled=True,
 ):
     """A residual network with one thing changed."""
     net = GraphBuilder()
@@ -97,8 +106,9 @@ def network(
     x = net.add(Add(RELU), x, net.add(Conv2D(filters, (1, 1), batch_norm=batch_norm), y))
     for _ in range(extra):
         x = net.add(Conv2D(filters, (3, 3), activation=RELU, batch_norm=batch_norm), x)
-    x = net.add(Conv2D(8, (kernel, kernel), (stride, stride), activation=RELU), net.add(MaxPool2D((2, 2), (1, 1)), x))
-    x = net.add(Dense(units, RELU), net.add(GlobalAveragePool(), x))
+    x = net.add(MaxPool2D((2, 2), (1, 1)), x)
+    x = net.add(Conv2D(last, (kernel, kernel), (stride, stride), activation=RELU), x)
+    x = net.add(Dense(units, RELU), net.add(GlobalAveragePool(), x) if pooled else x)
     x = net.add(Dense(units + 2, RELU), x) if deeper else x
     return from_json(to_json(net.build(net.add(Dense(4), x))))
 
@@ -122,6 +132,12 @@ def network(
 def test_wider_deeper_and_larger_kernels_answer_as_before(change, batch_norm):
     preserves, _, far = difference(network(batch_norm=batch_norm), network(**change, batch_norm=batch_norm))
     assert preserves and far < 1e-5
+
+
+def test_dense_on_a_wider_map_of_several_pixels_answers_as_before():
+    preserves, taken, far = difference(network(pooled=False), network(pooled=False, last=11))
+    assert preserves and taken == 6 and far < 1e-5
+    assert difference(network(pooled=False), network(pooled=False, stride=1))[:2] == (False, 6)
 
 
 @pytest.mark.parametrize("change", [{"filters": 4}, {"kernel": 1}, {"units": 5}, {"stride": 1}], ids=str)
