@@ -87,7 +87,7 @@ def _start(plan: Plan) -> str:
         f"space.separable({net.blocks[0].layers[0].filters}, blocks={len(net.blocks) - 1}, units=0)"
         for net in plan.config.start
     )
-    return f"({', '.join(calls)})"
+    return "(\n" + "".join(f"        {call},\n" for call in calls) + "    )"
 
 
 def _problem(plan: Plan, names: set[str]) -> list[str]:

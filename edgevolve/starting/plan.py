@@ -114,16 +114,17 @@ def _validated(reading: Reading, splits: Splits) -> tuple[Reading, Splits]:
 
 
 def _begun(config: SearchConfig, why: dict[str, str]) -> SearchConfig:
-    """The configuration with start networks like DS-CNN: the deepest and widest within the bounds, and half as wide."""
+    """The configuration with start networks like DS-CNN: the deepest and widest within bounds, and narrower ones."""
     space = config.space
     if not isinstance(space, CnnSpace) or space.max_blocks <= max(_BEGUN_BLOCKS):
         return config
     for blocks in _BEGUN_BLOCKS:
         for filters in range(space.max_filters, _FEWEST_FILTERS - 1, -1):
-            start = tuple(space.separable(width, blocks, 0) for width in (filters, filters // 2))
+            sizes = (filters, blocks), (filters // 2, blocks), (filters // 4, 1)
+            start = tuple(space.separable(width, depth, 0) for width, depth in sizes)
             measured = measure(space, config.providers, start[0], beside=config.beside)
             if not config.problem.broken(measured.metrics):
-                why["start"] = "like DS-CNN: the deepest and widest that keeps the bounds, and half as wide"
+                why["start"] = "like DS-CNN: the largest that keeps the bounds, one half as wide, and a small one"
                 return config.with_fields(start=start)
     return config
 

@@ -156,11 +156,12 @@ def test_the_column_to_predict_is_seen_or_asked_for(tmp_path):
     assert (data.label, data.values, data.ignore) == ("c", True, ("b",))
 
 
-def test_a_search_begins_with_the_deepest_separable_network_that_keeps_the_bounds(tmp_path):
+def test_a_search_begins_with_the_largest_separable_network_that_keeps_the_bounds_and_smaller_ones(tmp_path):
     reading = looked_at(str(write_images(tmp_path / "photos", side=28)), "rp2040", Wishes())
     config = planned(reading, "rp2040", 5.0, 2).config
-    wide, narrow = (config.space.graph(genotype) for genotype in config.start_genotypes)
-    assert macs(wide) > macs(narrow)
+    wide, narrow, small = (config.space.graph(genotype) for genotype in config.start_genotypes)
+    assert macs(wide) > macs(narrow) > macs(small)
+    assert len(wide.nodes) == len(narrow.nodes) > len(small.nodes)
     measured = measure(config.space, config.providers, config.start[0], beside=config.beside)
     assert not config.problem.broken(measured.metrics)
 
