@@ -125,7 +125,7 @@ def run(name: str, source: Path, folder: Path, minutes: float) -> Result:
     small = exported
     if exported["tflite_bytes"] > known["reference_flash_bytes"] / 10:
         of_front_end = cost_of(splits.front_end).flash_bytes if splits.front_end else 0
-        small = within_a_tenth(folder, train, known["reference_flash_bytes"] / 10, of_front_end)
+        small = within_a_tenth(folder, train, known["reference_flash_bytes"] / 10 + of_front_end)
     arena, host, board = exported["arena"], exported["arena"]["host"], config.board
     assert board
     return Result(
@@ -149,9 +149,9 @@ def run(name: str, source: Path, folder: Path, minutes: float) -> Result:
     )
 
 
-def within_a_tenth(folder: Path, train: list[str], most_bytes: float, of_front_end: int) -> dict[str, Any] | None:
-    """The manifest of the network of at most so many bytes of flash, front end aside, with the least error."""
-    small = [event for event in finished(folder) if event["metrics"]["flash_bytes"] - of_front_end <= most_bytes]
+def within_a_tenth(folder: Path, train: list[str], most_bytes: float) -> dict[str, Any] | None:
+    """The manifest of the network of at most so many bytes of flash, front end included, with the least error."""
+    small = [event for event in finished(folder) if event["metrics"]["flash_bytes"] <= most_bytes]
     if not small:
         return None
     number = str(min(small, key=lambda event: event["metrics"]["error"])["number"])

@@ -84,8 +84,9 @@ def _merged(first: Node, second: Node) -> Node | None:
         if a.activation is not Activation.NONE:
             return None
         return replace(second, op=replace(a, activation=b.function), inputs=first.inputs, weights=first.weights)
-    takes_shape = Reshape if len(first.inputs[0].shape) == 3 else Reshape | Dense
-    if isinstance(a, Reshape) and isinstance(b, takes_shape):
+    if isinstance(a, Reshape) and isinstance(b, Reshape):
+        return replace(second, inputs=first.inputs)
+    if isinstance(a, Reshape) and isinstance(b, Dense) and len(first.inputs[0].shape) != 3:
         return replace(second, inputs=first.inputs)
     if isinstance(a, Pad) and isinstance(b, Conv2D | DepthwiseConv2D) and _equals_same(a, b, first.inputs[0]):
         return replace(second, op=replace(b, padding=Padding.SAME), inputs=first.inputs)

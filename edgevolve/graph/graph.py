@@ -119,7 +119,10 @@ class GraphBuilder:
         return output
 
     def flatten(self, x: Tensor) -> Tensor:
-        """An input for `Dense`: `x` reshaped to (1, features), or `x` itself where it is a vector or one pixel."""
+        """An input for `Dense`: `x` reshaped to (1, features), or `x` itself where it is a vector or one pixel.
+
+        The exported file leaves the `Reshape` out, since `Dense` also reads a map.
+        """
         return x if math.prod(x.shape[:-1]) == 1 else self.add(Reshape((1, math.prod(x.shape))), x)
 
     def build(self, *outputs: Tensor) -> Graph:

@@ -114,7 +114,7 @@ def _validated(reading: Reading, splits: Splits) -> tuple[Reading, Splits]:
 
 
 def _begun(config: SearchConfig, why: dict[str, str]) -> SearchConfig:
-    """The configuration with start networks like DS-CNN: the deepest and widest within bounds, and narrower ones."""
+    """The configuration with start networks like DS-CNN: the largest within the bounds, and two smaller ones."""
     space = config.space
     if not isinstance(space, CnnSpace) or space.max_blocks <= max(_BEGUN_BLOCKS):
         return config

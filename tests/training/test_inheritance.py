@@ -137,7 +137,7 @@ def test_wider_deeper_and_larger_kernels_answer_as_before(change, batch_norm):
 def test_dense_on_a_wider_map_of_several_pixels_answers_as_before():
     preserves, taken, far = difference(network(pooled=False), network(pooled=False, last=11))
     assert preserves and taken == 6 and far < 1e-5
-    assert difference(network(pooled=False), network(pooled=False, stride=1))[:2] == (False, 6)
+    assert not difference(network(pooled=False), network(pooled=False, stride=1))[0]
 
 
 @pytest.mark.parametrize("change", [{"filters": 4}, {"kernel": 1}, {"units": 5}, {"stride": 1}], ids=str)
