@@ -3,16 +3,15 @@
     python benchmarks/own_data.py --data FOLDER [--minutes 8] [--only TASK ...] [--out FOLDER] [--json FILE]
 
 FOLDER holds fsdd_8k.npz, har_phone.npz, mnist_12k2k.npz and ts_BasicMotions.npz; they are written out as WAV, CSV,
-PNG and .ts files below --out, scikit-learn's breast cancer as a CSV. `edgevolve init` sees those files and the name
-of a board. Every step is the command line's; nothing is edited between them. `train` and `export` are those that
-`init` prints, with two seeds.
+PNG and .ts files below --out, scikit-learn's breast cancer as a CSV. Every step is the command line's; nothing is
+edited between them. `edgevolve init` sees those files and the name of a board. A first call of it gives the splits, on
+which the baselines are trained: DS-CNN S of MLPerf Tiny (of the table two dense layers of 64), int8, and boosted trees
+on summaries. A second call has `--flash` with a tenth of that DS-CNN's flash, and the bytes of the front end. `train`
+and `export` are those that it prints, with two seeds.
 
-The baselines have the same splits: DS-CNN S of MLPerf Tiny (of the table two dense layers of 64), int8, and boosted
-trees on summaries. Every model meets the test split once, at its end. Arena and flash are those of the export for the
-board's kernels; `proven` says whether TensorFlow Lite Micro of the wheel ran the file in the arena that was predicted
-for this machine. `tenth_` is the network of the search with the least validation error among those with at most a tenth
-of the reference's flash: trained, exported and scored on the test split in the same way, unless it is the one that
-`init` picks. Prints a table, then one line of JSON, also of tasks of earlier calls that are in --json.
+Every model meets the test split once, at its end. Arena and flash are those of the export for the board's kernels,
+flash without the front end; `proven` says whether TensorFlow Lite Micro of the wheel ran the file in the arena that was
+predicted for this machine. Prints a table, then one line of JSON, also of tasks of earlier calls that are in --json.
 """
 
 import argparse
@@ -73,8 +72,6 @@ class Result:
     flash_bytes: int
     flash_room_bytes: int
     proven: bool
-    tenth_accuracy_int8: float | None
-    tenth_flash_bytes: int | None
     candidates: int
     minutes: float
     init_s: float
@@ -108,8 +105,15 @@ def run(name: str, source: Path, folder: Path, minutes: float) -> Result:
     task = TASKS[name]
     folder.mkdir(parents=True, exist_ok=True)
     data = task.write(source, folder)
-    begin = ["init", "--data", data, "--board", task.board, "--minutes", str(minutes), "-o", "mine.py"]
-    said, init_s = command(folder, *begin)
+    begin = ["init", "--data", data, "--board", task.board, "--minutes", str(minutes), "-o"]
+    command(folder, *begin, "seen.py")
+    seen = load_configuration(str(folder / "seen.py"), ROOT / "configs")
+    with within(folder):
+        splits = load_splits(seen.data)
+    known = baselines(folder, splits, seen.training.augment)
+    of_front_end = cost_of(splits.front_end).flash_bytes if splits.front_end else 0
+    flash = known["reference_flash_bytes"] // 10 + of_front_end
+    said, init_s = command(folder, *begin, "mine.py", "--flash", str(flash))
     lines = said.splitlines()
     train, export = (next(line.split()[1:] for line in lines if f"edgevolve {verb}" in line) for verb in LAST)
     _, search_s = command(folder, "mine.py")
@@ -117,16 +121,7 @@ def run(name: str, source: Path, folder: Path, minutes: float) -> Result:
     _, export_s = command(folder, *export)
     (manifest,) = folder.glob("artifacts/mine/export/*/manifest.json")
     exported = json.loads(manifest.read_text())
-    config = load_configuration(str(folder / "mine.py"), ROOT / "configs")
-    with within(folder):
-        splits = load_splits(config.data)
-    print(name, exported["scores"]["test"], exported["tflite_bytes"], file=sys.stderr, flush=True)
-    known = baselines(folder, splits, config.training.augment)
-    small = exported
-    if exported["tflite_bytes"] > known["reference_flash_bytes"] / 10:
-        of_front_end = cost_of(splits.front_end).flash_bytes if splits.front_end else 0
-        small = within_a_tenth(folder, train, known["reference_flash_bytes"] / 10 + of_front_end)
-    arena, host, board = exported["arena"], exported["arena"]["host"], config.board
+    arena, host, board = exported["arena"], exported["arena"]["host"], seen.board
     assert board
     return Result(
         board=board.name,
@@ -138,8 +133,6 @@ def run(name: str, source: Path, folder: Path, minutes: float) -> Result:
         flash_bytes=exported["tflite_bytes"],
         flash_room_bytes=board.flash.free_bytes,
         proven=host is not None and host["least_arena_bytes"] <= host["predicted_arena_bytes"],
-        tenth_accuracy_int8=small and small["int8_test_accuracy"],
-        tenth_flash_bytes=small and small["tflite_bytes"],
         candidates=len(finished(folder)),
         minutes=minutes,
         init_s=init_s,
@@ -147,19 +140,6 @@ def run(name: str, source: Path, folder: Path, minutes: float) -> Result:
         train_s=train_s,
         export_s=export_s,
     )
-
-
-def within_a_tenth(folder: Path, train: list[str], most_bytes: float) -> dict[str, Any] | None:
-    """The manifest of the network of at most so many bytes of flash, front end included, with the least error."""
-    small = [event for event in finished(folder) if event["metrics"]["flash_bytes"] <= most_bytes]
-    if not small:
-        return None
-    number = str(min(small, key=lambda event: event["metrics"]["error"])["number"])
-    train = [number if before == "--pick" else word for before, word in zip(["", *train], train, strict=False)]
-    command(folder, *train, "--seeds", "2")
-    command(folder, "export", "artifacts/mine", "--pick", number)
-    manifest: dict[str, Any] = json.loads((folder / f"artifacts/mine/export/{number}/manifest.json").read_text())
-    return manifest
 
 
 def finished(folder: Path) -> list[dict[str, Any]]:
@@ -207,7 +187,7 @@ def within(folder: Path) -> Iterator[None]:
 def table(known: dict[str, dict[str, object]]) -> Table:
     """A row a task."""
     shown = Table(title="test accuracy of int8 models; flash in bytes")
-    columns = "task, board, accuracy, flash, arena, proven, in a tenth, its flash, reference, flash, trees, networks"
+    columns = "task, board, accuracy, flash, arena, proven, reference, flash, trees, networks"
     for name in columns.split(", "):
         shown.add_column(name)
     for name, one in known.items():
@@ -218,8 +198,6 @@ def table(known: dict[str, dict[str, object]]) -> Table:
             f"{one['flash_bytes']:,}",
             f"{one['arena_bytes']:,}",
             "yes" if one["proven"] else "no",
-            f"{one['tenth_accuracy_int8']:.2%}" if one.get("tenth_flash_bytes") else "none",
-            f"{one['tenth_flash_bytes']:,}" if one.get("tenth_flash_bytes") else "",
             f"{one['reference_accuracy']:.2%} ({one['reference']})",
             f"{one['reference_flash_bytes']:,}",
             f"{one['trees_accuracy']:.2%}",
@@ -231,7 +209,6 @@ def table(known: dict[str, dict[str, object]]) -> Table:
 def figures(known: dict[str, dict[str, object]]) -> dict[str, object]:
     """For one line of JSON."""
     names = ("accuracy_int8", "baseline", "arena_bytes", "flash_bytes", "reference_flash_bytes", "proven")
-    names += ("tenth_accuracy_int8", "tenth_flash_bytes")
     return {f"{task}_{name}": one.get(name) for task, one in known.items() for name in names}
 
 

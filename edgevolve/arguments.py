@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from edgevolve.quantity import quantity
 from edgevolve.runs import PICKS, ConfigError, JournalError, Record, Run
 
 RunPath = Annotated[str, typer.Argument(metavar="RUN", help="artifacts/NAME, or its journal")]
@@ -28,3 +29,14 @@ def picked(run: Run, pick: str) -> Record:
     if not pick.isdecimal() or len(pick) > _MOST_DIGITS:
         raise ConfigError(f"--pick {pick[:40]}: give {', '.join(PICKS)}, or a candidate's number")
     return run.record(int(pick))
+
+
+def number(option: str, text: str) -> float:
+    """The number, at least 0, of an option such as `64k`. Raises `ConfigError`."""
+    try:
+        value = quantity(text)
+    except ValueError as error:
+        raise ConfigError(f"{option}: {error}") from None
+    if value < 0:
+        raise ConfigError(f"{option} {text}: is below 0")
+    return value

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from edgevolve.arguments import number
 from edgevolve.data import Classes, DataError
 from edgevolve.process import say
 from edgevolve.runs import ConfigError
@@ -26,6 +27,10 @@ def init(
         "mine.py"
     ),
     minutes: Annotated[float, typer.Option(min=1, help="budget of the search in minutes of wall time")] = 30,
+    flash: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="the most flash for front end and network, such as 3.5k; the default: 12k"),
+    ] = None,
     label: Annotated[str | None, typer.Option(metavar="COLUMN", help="the column of a CSV to predict")] = None,
     skip_unreadable: Annotated[
         bool, typer.Option("--skip-unreadable", help="leave out files and rows that cannot be read, and list them")
@@ -39,7 +44,7 @@ def init(
     board = _from_the_root(board)
     reading = looked_at(data, board, Wishes(label, skip_unreadable))
     print(reading.seen, flush=True)
-    plan = planned(reading, board, minutes, cores())
+    plan = planned(reading, board, minutes, cores(), None if flash is None else number("--flash", flash))
     for note in plan.notes:
         print(f"note: {note}")
     try:
@@ -50,8 +55,8 @@ def init(
     name = os.fspath(out)
     print(
         f"{name}: {plan.feasible:.0%} of random networks fit {plan.config.board.name if plan.config.board else board}\n"
-        f"  edgevolve {name}\n  edgevolve train artifacts/{out.stem} --pick small --epochs {plan.final_epochs}\n"
-        f"  edgevolve export artifacts/{out.stem} --pick small --formats tflite,c"
+        f"  edgevolve {name}\n  edgevolve train artifacts/{out.stem} --pick {plan.pick} --epochs {plan.final_epochs}\n"
+        f"  edgevolve export artifacts/{out.stem} --pick {plan.pick} --formats tflite,c"
     )
 
 

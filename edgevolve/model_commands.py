@@ -8,11 +8,10 @@ from typing import Annotated
 
 import typer
 
-from edgevolve.arguments import Pick, RunPath, picked
+from edgevolve.arguments import Pick, RunPath, number, picked
 from edgevolve.configuration import load_configuration
 from edgevolve.deployment import ExportError
 from edgevolve.graph import Graph
-from edgevolve.quantity import quantity
 from edgevolve.runs import ConfigError, Run
 from edgevolve.runs.task import Resources, enough_arena_bytes
 from edgevolve.spelling import suggestion
@@ -147,8 +146,8 @@ def optimise(
     if out.suffix.lower() in C_SUFFIXES:
         raise ExportError(f"--out {out}: the output is a .tflite file; end its name in .tflite")
     content = model_bytes(model)
-    most_arena_bytes = int(_number("--arena", arena)) if arena else 0
-    share = _number("--slower", slower) or float(bool(arena))
+    most_arena_bytes = int(number("--arena", arena)) if arena else 0
+    share = number("--slower", slower) or float(bool(arena))
     if plot and not share:
         raise ConfigError(f"--plot {plot}: shows what bands trade; give --slower or --arena with it")
     result = optimised(content, share, most_arena_bytes)
@@ -165,16 +164,6 @@ def optimise(
     console().print(optimised_table(out, len(content), asdict(result)))
     for runtime, words in runtime_facts(file := read_tflite(result.model), runtimes(file)).items():
         console().print(f"{runtime}: {words}", highlight=False, markup=False)
-
-
-def _number(option: str, text: str) -> float:
-    try:
-        number = quantity(text)
-    except ValueError as error:
-        raise ConfigError(f"{option}: {error}") from None
-    if number < 0:
-        raise ConfigError(f"{option} {text}: is below 0")
-    return number
 
 
 def inspect(

@@ -52,10 +52,11 @@ def _by_kind(name: str) -> tuple[bool, bool, str]:
 
 def _about(plan: Plan, file: Path) -> str:
     first = f"Networks for {plan.board}: {plan.reading.seen}."
+    pick = plan.pick
     usage = (
         f"Search:  edgevolve {file.name}\n"
-        f"Train:   edgevolve train artifacts/{file.stem} --pick small --epochs {plan.final_epochs}   (again, longer)\n"
-        f"Export:  edgevolve export artifacts/{file.stem} --pick small --formats tflite,c\n"
+        f"Train:   edgevolve train artifacts/{file.stem} --pick {pick} --epochs {plan.final_epochs}   (again, longer)\n"
+        f"Export:  edgevolve export artifacts/{file.stem} --pick {pick} --formats tflite,c\n"
         f"         (small: the smallest of those as good as the best within noise; or best, or a number)\n"
         f"Check:   edgevolve check {file.name}   (what is in the data; {plan.feasible:.0%} of random networks fit)"
     )

@@ -33,6 +33,8 @@ _FINAL = 20
 """The network to be exported is trained again for this many times as many epochs."""
 _LARGE_SIDE = 64
 _MOST_FLASH = 12_000
+"""The flash of networks to begin with, front end aside; with less, layers are narrower, by its square root."""
+_LEAST_WIDTH = 1 / 6
 _IMBALANCED = 10
 _WORTH_A_BOUND = 0.01
 """Raw input that takes a smaller share of the arena needs no bound."""
@@ -45,7 +47,8 @@ _SAMPLES, _PATIENCE_S = 200, 20.0
 class Plan:
     """A complete search: its configuration, the reason of each field, and notes on the data.
 
-    `problem` lacks the bounds that the board adds; `feasible` is the share of random networks within all bounds.
+    `problem` lacks the bounds that the board adds; `feasible` is the share of random networks within all bounds; `pick`
+    is the network to train and export, in the words of `--pick`.
     """
 
     reading: Reading
@@ -55,6 +58,7 @@ class Plan:
     why: Mapping[str, str]
     notes: tuple[str, ...]
     feasible: float
+    pick: str
 
     @property
     def final_epochs(self) -> int:
@@ -62,19 +66,25 @@ class Plan:
         return _FINAL * self.config.training.epochs
 
 
-def planned(reading: Reading, board: str, minutes: float, cores: int) -> Plan:
+def planned(reading: Reading, board: str, minutes: float, cores: int, flash: float | None = None) -> Plan:
     """Choose everything but the reading of the data, for `cores` cores; loads the data.
 
-    Raises `DataError` for data that cannot be trained on, `PredictorError` for an unknown board and `ConfigError` if no
-    network fits.
+    With `flash` the search is for the least error in so many bytes, front end included; else for the smallest network
+    of many sizes that is as good as the best. Raises `DataError` for data that cannot be trained on, `PredictorError`
+    for an unknown board and `ConfigError` if no network fits.
     """
     on = board_of(board)
+    room = on.flash.free_bytes
+    if flash is not None and flash > room:
+        raise ConfigError(f"--flash: board {on.name} leaves {size(room)} of flash, less than {size(flash)}")
     with by_options():
         reading, splits = _validated(reading, load_splits(reading.data))
         notes = examine(reading.data, splits).notes
     why: dict[str, str] = {}
     training = _training(reading.data, splits, why)
-    problem = _problem(reading, splits, on, _most_macs(splits, training.epochs, minutes, cores), why)
+    of_front_end = cost_of(splits.front_end).flash_bytes if isinstance(reading.data, Features) else 0
+    most_macs = _most_macs(splits, training.epochs, minutes, cores)
+    problem = _problem(reading, splits, on, most_macs, flash, of_front_end, why)
     fields: dict[str, Any] = {
         "data": reading.data,
         "problem": problem,
@@ -86,14 +96,16 @@ def planned(reading: Reading, board: str, minutes: float, cores: int) -> Plan:
     }
     why["algorithm"] = "of 16 proposals that fit, the most promising is trained"
     why["minutes"] = "from `--minutes`; edgevolve FILE --minutes N changes it"
-    for space, reason in _spaces(reading.data):
+    width = 1.0 if flash is None else min(max((flash - of_front_end) / _MOST_FLASH, _LEAST_WIDTH**2), 1) ** 0.5
+    for space, reason in _spaces(reading.data, width):
         config = SearchConfig(space=space, **fields)
         feasible = feasibility(config, _SAMPLES, _PATIENCE_S)
         if feasible.feasible:
             why["space"] = reason
             config = _begun(config, why)
-            return Plan(reading, config, problem, board, why, notes, feasible.feasible / feasible.samples)
-    raise ConfigError(_too_small(on, feasible))
+            share = feasible.feasible / feasible.samples
+            return Plan(reading, config, problem, board, why, notes, share, "small" if flash is None else "best")
+    raise ConfigError(_too_small(on, feasible, flash))
 
 
 def _validated(reading: Reading, splits: Splits) -> tuple[Reading, Splits]:
@@ -155,12 +167,20 @@ def _most_macs(splits: Splits, epochs: int, minutes: float, cores: int) -> int:
     return int(float(f"{macs:.1e}"))
 
 
-def _problem(reading: Reading, splits: Splits, board: Board, most_macs: int, why: dict[str, str]) -> Problem:
+def _problem(
+    reading: Reading,
+    splits: Splits,
+    board: Board,
+    most_macs: int,
+    wanted_flash: float | None,
+    front_end: int,
+    why: dict[str, str],
+) -> Problem:
     arena, flash = board.rooms.values()
     arena_metric = next(iter(board.rooms))
     left = arena.free_bytes - reading.raw_bytes
-    front_end = cost_of(splits.front_end).flash_bytes if isinstance(reading.data, Features) else 0
-    most_flash = min(flash.free_bytes, _MOST_FLASH + ceil(front_end / 1000) * 1000)
+    begun = min(flash.free_bytes, _MOST_FLASH + ceil(front_end / 1000) * 1000)
+    most_flash = begun if wanted_flash is None else int(wanted_flash)
     bounds: list[Constraint] = []
     if reading.raw_bytes > _WORTH_A_BOUND * arena.free_bytes:
         if left <= 0:
@@ -172,9 +192,11 @@ def _problem(reading: Reading, splits: Splits, board: Board, most_macs: int, why
         why[arena_metric] = f"{size(reading.raw_bytes)} less than the board's: for what the device reads"
     bounds += [at_most(FLASH.name, most_flash), at_most(MACS.name, most_macs)]
     room = f"; the front end takes {size(front_end)} of it" if front_end else ""
-    why[FLASH.name] = f"small networks to begin with{room}; raise it for accuracy: {size(flash.free_bytes)} are free"
+    free = f"small networks to begin with{room}; raise it for accuracy: {size(flash.free_bytes)} are free"
+    why[FLASH.name] = free if wanted_flash is None else f"from `--flash`{room}"
     why[MACS.name] = f"so that some {CANDIDATES} networks can be trained in the time"
-    return Problem([_main(reading, splits, why), minimise(FLASH.name), minimise(arena_metric)], bounds)
+    sizes = [minimise(FLASH.name)] if wanted_flash is None else []
+    return Problem([_main(reading, splits, why), *sizes, minimise(arena_metric)], bounds)
 
 
 def _main(reading: Reading, splits: Splits, why: dict[str, str]) -> Objective:
@@ -189,8 +211,12 @@ def _main(reading: Reading, splits: Splits, why: dict[str, str]) -> Objective:
     return minimise("error")
 
 
-def _spaces(data: DataSet) -> list[tuple[SearchSpace[Any], str]]:
-    """Spaces, the largest first, each with its reason; a smaller one is used if nothing in the larger ones fits."""
+def _spaces(data: DataSet, width: float) -> list[tuple[SearchSpace[Any], str]]:
+    """Spaces, the largest first, each with its reason; the first that has a network that fits is used.
+
+    Layers have at most the share `width` of the usual units and filters.
+    """
+    units, filters = ceil(64 * width), ceil(48 * width)
     shape = tuple(data.input_shape)
     target = target_of(data)
     ends: dict[str, Any] = {"classes": target.number} if isinstance(target, Classes) else {"outputs": target.outputs}
@@ -200,15 +226,18 @@ def _spaces(data: DataSet) -> list[tuple[SearchSpace[Any], str]]:
     )
     if max(shape[:2]) == 1:
         return [
-            (MlpSpace(shape, **ends, max_layers=3, max_units=64, min_layers=0), "dense layers suit a table"),
+            (
+                MlpSpace(shape, **ends, max_layers=3, max_units=units, min_layers=0),
+                "dense layers suit a table",
+            ),
             (MlpSpace(shape, **ends, max_layers=1, max_units=16, min_layers=0), "few units: more do not fit the board"),
         ]
     first: tuple[SearchSpace[Any], str] = (
-        CnnSpace(shape, **ends, max_blocks=4, max_layers=3, max_filters=48, max_dense=1, max_units=64, min_dense=0),
+        CnnSpace(shape, **ends, max_blocks=4, max_filters=filters, max_dense=1, max_units=units, min_dense=0),
         "convolutions along time" if min(shape[:2]) == 1 else "convolutions with branches",
     )
     if min(shape[:2]) >= _LARGE_SIDE:
-        mobile = MobileSpace(shape, **ends, max_stages=4, depths=(1, 2), max_filters=96)
+        mobile = MobileSpace(shape, **ends, max_stages=4, depths=(1, 2), max_filters=2 * filters)
         return [
             (mobile, "stages of mobile blocks suit larger images"),
             first,
@@ -217,7 +246,10 @@ def _spaces(data: DataSet) -> list[tuple[SearchSpace[Any], str]]:
     return [first, (small[0], "more does not fit the board")]
 
 
-def _too_small(board: Board, feasible: Feasibility) -> str:
-    least = ", ".join(f"{name} at least {feasible.lowest[name]:.0f}" for name in board.rooms if name in feasible.lowest)
+def _too_small(board: Board, feasible: Feasibility, flash: float | None) -> str:
+    lowest = {name: feasible.lowest[name] for name in board.rooms if name in feasible.lowest}
+    if flash is not None and lowest.get(FLASH.name, 0) > flash:
+        return f"--flash: the smallest of {feasible.samples} small networks takes {lowest[FLASH.name]:.0f} B"
+    least = ", ".join(f"{name} at least {value:.0f}" for name, value in lowest.items())
     free = ", ".join(f"{name} {room.free_bytes}" for name, room in board.rooms.items())
     return f"board {board.name} is too small for any of {feasible.samples} small networks: {least}; it leaves {free}"

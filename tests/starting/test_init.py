@@ -24,9 +24,9 @@ from search_space import CnnSpace, MlpSpace
 ROOT = Path(__file__).parents[2]
 
 
-def written(path, out, board="nano33ble", minutes=5.0, cores=2, **wishes):
+def written(path, out, board="nano33ble", minutes=5.0, cores=2, flash=None, **wishes):
     """The plan, and the configuration that its text gives."""
-    plan = planned(looked_at(str(path), board, Wishes(**wishes)), board, minutes, cores)
+    plan = planned(looked_at(str(path), board, Wishes(**wishes)), board, minutes, cores, flash)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(config_text(plan, out))
     return plan, load_configuration(str(out), ROOT / "configs")
@@ -164,6 +164,23 @@ def test_a_search_begins_with_the_largest_separable_network_that_keeps_the_bound
     assert len(wide.nodes) == len(narrow.nodes) > len(small.nodes)
     measured = measure(config.space, config.providers, config.start[0], beside=config.beside)
     assert not config.problem.broken(measured.metrics)
+
+
+def test_with_a_size_the_search_is_for_the_best_network_in_it(kind, tmp_path):
+    path, _, _ = kind
+    plan, config = written(path, tmp_path / "mine.py", flash=9_000)
+    assert config == plan.config
+    assert [one.metric for one in plan.problem.objectives] == ["error", "arena_bytes@cortex-m-dsp"]
+    assert {one.metric: one.bound for one in plan.problem.constraints}["flash_bytes"] == 9_000
+    assert (tmp_path / "mine.py").read_text().count("--pick best") == 2
+
+
+def test_a_size_that_cannot_be_kept_is_refused_in_one_line(tmp_path):
+    photos = write_images(tmp_path / "photos")
+    with pytest.raises(ConfigError, match=r"--flash: the smallest of \d+ small networks takes \d+ B"):
+        written(photos, tmp_path / "a.py", flash=300)
+    with pytest.raises(ConfigError, match=r"--flash: board nano33ble/arduino leaves .* of flash, less than 9\.54 MiB"):
+        written(photos, tmp_path / "a.py", flash=1e7)
 
 
 def test_more_time_and_cores_allow_larger_networks(tmp_path):
