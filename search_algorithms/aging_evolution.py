@@ -39,7 +39,8 @@ class AgingEvolution:
 class _AgingEvolution:
     def __init__(self, settings: AgingEvolution, space: SearchSpace[Any], problem: Problem, seed: int) -> None:
         self._settings, self._space, self._seed = settings, space, seed
-        self._objectives = len(problem.scales())
+        self._problem = problem
+        problem.scales()
         self._archive = Archive(problem)
 
     def ask(self, number: int) -> Proposal:
@@ -65,6 +66,6 @@ class _AgingEvolution:
         """The fittest of a sample drawn with replacement, as in μNAS."""
         alive = self._archive.entries[-self._settings.population :]
         drawn = rng.integers(len(alive), size=self._settings.sample_size)
-        weights = 1.0 - rng.random(self._objectives)  # in (0, 1]
-        shares = np.stack([alive[i].shares for i in drawn])
+        shares = self._problem.shares(np.stack([alive[i].costs for i in drawn]))
+        weights = 1.0 - rng.random(shares.shape[1])  # in (0, 1]
         return alive[int(drawn[np.argmin((shares * weights).max(axis=1))])].candidate

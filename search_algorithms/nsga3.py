@@ -77,7 +77,7 @@ class NSGA3:
 class _NSGA3:
     def __init__(self, settings: NSGA3, space: SearchSpace[Any], problem: Problem, seed: int) -> None:
         self._settings, self._space, self._seed = settings, space, seed
-        self._has_goal = _has_goal(problem)
+        self._problem, self._has_goal = problem, _has_goal(problem)
         self._archive = Archive(problem)
         self._members: list[Entry] = []
         self._founders = self._size = min(settings.founders, settings.population)
@@ -144,8 +144,9 @@ class _NSGA3:
         """The best of some members under random weights; without a goal the one of two that dominates, or the first."""
         if self._has_goal:
             rivals = [self._members[int(i)] for i in rng.integers(len(self._members), size=_RIVALS)]
-            weights = 1.0 - rng.random(len(rivals[0].costs))  # in (0, 1]
-            return min(rivals, key=lambda rival: (rival.violation, float((rival.shares * weights).max()))).candidate
+            shares = self._problem.shares(np.stack([rival.costs for rival in rivals]))
+            worst = (shares * (1.0 - rng.random(shares.shape[1]))).max(axis=1)  # weights in (0, 1]
+            return min(zip(rivals, worst, strict=True), key=lambda one: (one[0].violation, one[1]))[0].candidate
         a, b = (self._members[int(i)] for i in rng.integers(len(self._members), size=2))
         return b.candidate if constraint_dominates(b.costs, b.beyond, a.costs, a.beyond) else a.candidate
 

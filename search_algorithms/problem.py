@@ -280,13 +280,13 @@ class Problem:
             scales.append(scale)
         return tuple(scales)
 
-    def shares(self, metrics: Metrics) -> tuple[float, ...]:
-        """Each objective's cost over its scale, the lower the better: 1 is as good as the bound, 10 the worst (μNAS).
+    def shares(self, costs: FloatArray) -> FloatArray:
+        """Costs, (*shape, objectives), over their scales, the lower the better: 1 is at the bound, 10 the worst (μNAS).
 
         Raises `ProblemError` for an objective without scale.
         """
-        costs = zip(self.objectives, self.costs(metrics), self.scales(), strict=True)
-        return tuple(min(cost / scale + 2.0 * (o.direction == "maximise"), _WORST) for o, cost, scale in costs)
+        maximised = np.array([objective.direction == "maximise" for objective in self.objectives])
+        return np.minimum(costs / np.array(self.scales()) + 2.0 * maximised, _WORST)
 
 
 def _objective(

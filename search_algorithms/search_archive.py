@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from search_algorithms.candidate import Candidate, Completed, Outcome, Proposal, Rejected
 from search_algorithms.pareto import Front
-from search_algorithms.problem import Metrics, Problem, ProblemError
+from search_algorithms.problem import Metrics, Problem
 from search_algorithms.protocol import Exhausted
 from search_space import SearchSpace
 
@@ -30,8 +30,6 @@ class Entry:
     """The violation of the hard bounds (`Problem.violation`)."""
     shortfall: float
     """The violation of the soft bounds (`Problem.shortfall`)."""
-    shares: NDArray[np.float64]
-    """The costs over their scales; empty where an objective has no scale."""
 
     @property
     def beyond(self) -> tuple[float, float]:
@@ -41,14 +39,8 @@ class Entry:
 
 def entry(candidate: Candidate, metrics: Metrics, problem: Problem) -> Entry:
     """A completed candidate with these metrics."""
-    try:
-        shares = problem.shares(metrics)
-    except ProblemError:
-        shares = ()
     costs = np.array(problem.costs(metrics), dtype=float)
-    return Entry(
-        candidate, metrics, costs, problem.violation(metrics), problem.shortfall(metrics), np.array(shares, dtype=float)
-    )
+    return Entry(candidate, metrics, costs, problem.violation(metrics), problem.shortfall(metrics))
 
 
 class Archive:

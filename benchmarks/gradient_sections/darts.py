@@ -1,8 +1,11 @@
 """DARTS on cells for phone sensors: collapse, derived against random cells, both modes, both orders, evolution."""
 
+import os
 import tempfile
 import time
 from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
 
 import numpy as np
 
@@ -33,25 +36,46 @@ TRAINING = TrainingSettings(epochs=15, batch_size=128, learning_rate=0.05)
 def measured(folder, quick):
     """The figures of the last line."""
     configure_tensorflow(threads=1)
-    data = SensorTable(str(folder / "har_phone.npz"), group="subject")
-    splits = load_splits(data)
-    space = CellSpace(data.input_shape, data.classes, layers=3, channels=4)
+    data, space, splits = known(folder)
     seeds = range(2 if quick else 10)
     epochs = 6 if quick else 25
     method = DARTS(training=replace(TRAINING, epochs=epochs), skips=None, patience=epochs)
     shares = {}
-    for beta in (method.beta_decay, 0.0):
-        results = [searched(space, replace(method, beta_decay=beta), splits, seed) for seed in seeds]
-        shares[beta] = float(np.mean([one.metrics["skip_share"] for one in results]))
-        print(f"β-decay {beta}: {shares[beta]:.0%} of {len(seeds)} seeds' nodes do nothing", flush=True)
-        if beta:
-            logits = [one.weights[LOGITS] for one in results]
-    better = against_random(space, [next(space.mixture().best(one, 2)) for one in logits], splits, quick)
+    with get_context("spawn").Pool(len(os.sched_getaffinity(0))) as pool:
+        for beta in (method.beta_decay, 0.0):
+            results = pool.map(partial(searched_for_error, folder, replace(method, beta_decay=beta)), seeds, 1)
+            shares[beta] = float(np.mean([share for share, _ in results]))
+            collapsed = sum(share > 0.5 for share, _ in results)
+            print(f"β-decay {beta}: {shares[beta]:.0%} of {len(seeds)} seeds' nodes do nothing; {collapsed} collapsed")
+            if beta:
+                derived = [space.mixture().genotype(next(space.mixture().best(logits, 2))) for _, logits in results]
+        better = against_random(space, derived, partial(pool.starmap, partial(error_of, folder)), quick)
     modes = both_modes(space, method, splits)
     orders(space, method, splits)
     if not quick:
         evolution(data, space, method, splits)
     return {"skip_share": shares[method.beta_decay], "derived_minus_random_se": better, "modes_differ": modes}
+
+
+def known(folder):
+    """The data set, its space of cells and its splits."""
+    data = SensorTable(str(folder / "har_phone.npz"), group="subject")
+    return data, CellSpace(data.input_shape, data.classes, layers=3, channels=4), load_splits(data)
+
+
+def searched_for_error(folder, method, seed):
+    """The share of nodes that do nothing and the logits of a search without a cost, in a process of its own."""
+    configure_tensorflow(threads=1)
+    _, space, splits = known(folder)
+    result = searched(space, method, splits, seed, ())
+    return result.metrics["skip_share"], result.weights[LOGITS]
+
+
+def error_of(folder, genotype, epochs):
+    """The validation error of a network, in a process of its own."""
+    configure_tensorflow(threads=1)
+    _, space, splits = known(folder)
+    return error(space, genotype, splits, 0, epochs)
 
 
 def searched(space, method, splits, seed, objectives=("macs",), progress=lambda *_: True):
@@ -73,11 +97,13 @@ def error(space, genotype, splits, seed, epochs):
     return validation_error
 
 
-def against_random(space, selections, splits, quick):
+def against_random(space, derived, errors_of, quick):
     """How many standard errors the derived networks' mean error lies below that of random ones of equal size."""
-    mixture, size = space.mixture(), lambda genotype: Resources()(space.graph(genotype))["model_size_bytes"]
+
+    def size(genotype):
+        return Resources()(space.graph(genotype))["model_size_bytes"]
+
     epochs = 4 if quick else 15
-    derived = [mixture.genotype(selection) for selection in selections]
     rng, random = np.random.default_rng(1), []
     wanted = 4 if quick else 20
     while len(random) < wanted:
@@ -85,7 +111,7 @@ def against_random(space, selections, splits, quick):
         aim = size(derived[len(random) % len(derived)])
         if abs(size(drawn) - aim) <= 0.1 * aim:
             random.append(drawn)
-    errors = [np.array([error(space, one, splits, 0, epochs) for one in group]) for group in (derived, random)]
+    errors = [np.array(errors_of([(one, epochs) for one in group])) for group in (derived, random)]
     spread = np.sqrt(sum(np.var(group, ddof=1) / len(group) for group in errors))
     words = [f"{group.mean():.2%} ± {group.std(ddof=1):.2%} ({len(group)})" for group in errors]
     print(f"derived {words[0]}, random of equal size {words[1]}, {epochs} epochs each", flush=True)

@@ -27,7 +27,8 @@ _PASSES = 3
 """A training step on an example costs this many inferences (forwards and backwards)."""
 _FEW = 500
 """With fewer training examples batches are smaller and signals get one more augmentation."""
-_STEPS, _EPOCHS = 600, (4, 60)
+_STEPS, _SMALL_STEPS, _EPOCHS = 600, 2000, (4, 60)
+"""Steps of a training, those where a size is asked for, as small networks learn slowly, and the bounds of epochs."""
 _FEWEST_MACS = 20_000
 _FINAL = 20
 """The network to be exported is trained again for this many times as many epochs."""
@@ -81,7 +82,7 @@ def planned(reading: Reading, board: str, minutes: float, cores: int, flash: flo
         reading, splits = _validated(reading, load_splits(reading.data))
         notes = examine(reading.data, splits).notes
     why: dict[str, str] = {}
-    training = _training(reading.data, splits, why)
+    training = _training(reading.data, splits, _STEPS if flash is None else _SMALL_STEPS, why)
     of_front_end = cost_of(splits.front_end).flash_bytes if isinstance(reading.data, Features) else 0
     most_macs = _most_macs(splits, training.epochs, minutes, cores)
     problem = _problem(reading, splits, on, most_macs, flash, of_front_end, why)
@@ -141,10 +142,10 @@ def _begun(config: SearchConfig, why: dict[str, str]) -> SearchConfig:
     return config
 
 
-def _training(data: DataSet, splits: Splits, why: dict[str, str]) -> TrainingSettings:
+def _training(data: DataSet, splits: Splits, steps: int, why: dict[str, str]) -> TrainingSettings:
     number = len(splits.train)
     batch = 16 if number < _FEW else 32 if number < 2000 else 64
-    epochs = min(max(ceil(_STEPS * batch / number), _EPOCHS[0]), _EPOCHS[1])
+    epochs = min(max(ceil(steps * batch / number), _EPOCHS[0]), _EPOCHS[1])
     why["training"] = f"{epochs} epochs of {number} examples: some {epochs * ceil(number / batch)} steps a network"
     height, width, _ = data.input_shape
     if isinstance(data, Features):
