@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from edgevolve.metric import Metric
     from edgevolve.quantisation import Quantise
     from edgevolve.runs import ConfigError, FrontEndChoices, Job, JournalError, Needs, Record, Run, SearchConfig, Task
-    from edgevolve.training import Distil, Progress, Prune, TrainingSettings
+    from edgevolve.training import CrossValidate, Distil, Progress, Prune, TrainingSettings
     from predictors import Device, DevicePredictor, EdgeTPUv6Predictor, Estimated, PredictorError, TiNpu
     from search_algorithms import (
         NSGA3,
@@ -142,7 +142,7 @@ _NAMES = {
         "SearchConfig",
         "Task",
     ),
-    "edgevolve.training": ("Distil", "Progress", "Prune", "TrainingSettings"),
+    "edgevolve.training": ("CrossValidate", "Distil", "Progress", "Prune", "TrainingSettings"),
     "predictors": ("Device", "DevicePredictor", "EdgeTPUv6Predictor", "Estimated", "PredictorError", "TiNpu"),
     "search_algorithms": (
         "NSGA3",

@@ -49,6 +49,14 @@ def int8_metric(metric: Metric) -> Metric:
     return replace(metric, name=f"{metric.name}_int8", title=f"{metric.title}, int8", learned=True)
 
 
+def cross_validated(metric: Metric) -> Metric:
+    """The mean of the same score over several divisions of the data: `NAME_cross_validated`."""
+    name, title = f"{metric.name}_cross_validated", f"{metric.title}, cross-validated"
+    return replace(metric, name=name, title=title, learned=True)
+
+
+_DERIVED = {"_int8": int8_metric, "_cross_validated": cross_validated}
+
 _KNOWN: dict[str, Metric] = {}
 _NONE: Mapping[str, Metric] = {}
 
@@ -67,8 +75,9 @@ register(QUANTISATION_DROP)
 def metric(name: str, known: Mapping[str, Metric] = _NONE) -> Metric:
     """The metric of this name, from `known`, else from the registry.
 
-    `NAME@DEVICE` is the metric NAME on that device, `NAME_int8` the metric of the int8 network. A name without a
-    `Metric` stands for a plain number of which lower values are better.
+    `NAME@DEVICE` is the metric NAME on that device, `NAME_int8` the metric of the int8 network, `NAME_cross_validated`
+    its mean over divisions of the data. A name without a `Metric` stands for a plain number of which lower values are
+    better.
     """
     described = known.get(name) or _KNOWN.get(name)
     if described:
@@ -77,9 +86,10 @@ def metric(name: str, known: Mapping[str, Metric] = _NONE) -> Metric:
     if at:
         of = metric(base, known)
         return replace(of, name=name, title=f"{of.title}@{printable(device)}")
-    scored = name.removesuffix("_int8")
-    if scored != name and (scored in known or scored in _KNOWN):
-        return int8_metric(metric(scored, known))
+    for suffix, derived in _DERIVED.items():
+        scored = name.removesuffix(suffix)
+        if scored != name and (scored in known or scored in _KNOWN):
+            return derived(metric(scored, known))
     return Metric(name, printable(name.replace("_", " ")))
 
 

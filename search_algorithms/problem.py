@@ -286,7 +286,8 @@ class Problem:
         Raises `ProblemError` for an objective without scale.
         """
         maximised = np.array([objective.direction == "maximise" for objective in self.objectives])
-        return np.minimum(costs / np.array(self.scales()) + 2.0 * maximised, _WORST)
+        shares: FloatArray = np.minimum(costs / np.array(self.scales()) + 2.0 * maximised, _WORST)
+        return shares
 
 
 def _objective(

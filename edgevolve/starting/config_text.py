@@ -14,7 +14,7 @@ from search_algorithms import Constraint, Objective
 _WIDTH = 110
 _NAME = 10
 """Characters that a line reserves for the name of an argument before a call."""
-_FIELDS = ("board", "problem", "start", "algorithm", "training", "evaluations", "minutes")
+_FIELDS = ("board", "problem", "start", "algorithm", "training", "stages", "evaluations", "minutes")
 _PLACES = ("input_shape", "classes", "outputs")
 """Arguments of a space that follow from the data."""
 
@@ -34,6 +34,10 @@ def config_text(plan: Plan, file: Path) -> str:
             continue
         if name == "start":
             lines += _argument(name, _start(plan), plan.why.get(name, ""), 4) if value else []
+            continue
+        if name == "stages":
+            calls = (_call(stage, {}, names, None, 4) for stage in value)
+            lines += _argument(name, f"({', '.join(calls)},)", plan.why.get(name, ""), 4) if value else []
             continue
         text = _call(value, {}, names, None, 4) if is_dataclass(value) else _literal(value, name)
         lines += _argument(name, text, plan.why.get(name, ""), 4)

@@ -12,7 +12,7 @@ from edgevolve.runs import ConfigError, SearchConfig
 from edgevolve.runs.feasibility import Feasibility, feasibility
 from edgevolve.runs.measure import measure
 from edgevolve.starting.reading import Reading, by_options
-from edgevolve.training import TrainingSettings
+from edgevolve.training import CrossValidate, TrainingSettings
 from predictors import board as board_of
 from predictors.board import Board
 from resource_models import FLASH, MACS
@@ -28,7 +28,12 @@ _PASSES = 3
 _FEW = 500
 """With fewer training examples batches are smaller and signals get one more augmentation."""
 _STEPS, _SMALL_STEPS, _EPOCHS = 600, 2000, (4, 60)
-"""Steps of a training, those where a size is asked for, as small networks learn slowly, and the bounds of epochs."""
+"""Steps of a training, those where a size is asked for, as small networks learn slowly, and the bounds of epochs.
+
+Where each network is trained several times, small ones get half the steps.
+"""
+_FEW_GROUPS, _UNSURE, _FOLDS = 3, 200, 5
+"""With fewer groups, or without groups fewer examples for validation, networks are compared by several divisions."""
 _FEWEST_MACS = 20_000
 _FINAL = 20
 """The network to be exported is trained again for this many times as many epochs."""
@@ -82,16 +87,21 @@ def planned(reading: Reading, board: str, minutes: float, cores: int, flash: flo
         reading, splits = _validated(reading, load_splits(reading.data))
         notes = examine(reading.data, splits).notes
     why: dict[str, str] = {}
-    training = _training(reading.data, splits, _STEPS if flash is None else _SMALL_STEPS, why)
+    main = _main(reading, splits, why)
+    stages = _stages(splits, main.metric, why)
+    main = replace(main, metric=stages[0].metrics[0].name) if stages else main
+    small = _SMALL_STEPS // 2 if stages else _SMALL_STEPS
+    training = _training(reading.data, splits, _STEPS if flash is None else small, why)
     of_front_end = cost_of(splits.front_end).flash_bytes if isinstance(reading.data, Features) else 0
-    most_macs = _most_macs(splits, training.epochs, minutes, cores)
-    problem = _problem(reading, splits, on, most_macs, flash, of_front_end, why)
+    most_macs = _most_macs(splits, training.epochs * (_FOLDS if stages else 1), minutes, cores)
+    problem = _problem(reading, main, on, most_macs, flash, of_front_end, why)
     fields: dict[str, Any] = {
         "data": reading.data,
         "problem": problem,
         "board": board,
         "algorithm": Screened(NSGA3(founders=20, crossover=0.5), children=16),
         "training": training,
+        "stages": stages,
         "evaluations": None,
         "minutes": minutes,
     }
@@ -142,6 +152,16 @@ def _begun(config: SearchConfig, why: dict[str, str]) -> SearchConfig:
     return config
 
 
+def _stages(splits: Splits, metric: str, why: dict[str, str]) -> tuple[CrossValidate, ...]:
+    groups, number = splits.validation.groups, len(splits.validation)
+    named, enough = ("examples", _UNSURE) if groups is None else ("groups", _FEW_GROUPS)
+    number = number if groups is None else len(set(groups))
+    if number >= enough:
+        return ()
+    why["stages"] = f"{_FOLDS} divisions, as validation has few {named}: {number}"
+    return (CrossValidate(_FOLDS, metric),)
+
+
 def _training(data: DataSet, splits: Splits, steps: int, why: dict[str, str]) -> TrainingSettings:
     number = len(splits.train)
     batch = 16 if number < _FEW else 32 if number < 2000 else 64
@@ -170,7 +190,7 @@ def _most_macs(splits: Splits, epochs: int, minutes: float, cores: int) -> int:
 
 def _problem(
     reading: Reading,
-    splits: Splits,
+    main: Objective,
     board: Board,
     most_macs: int,
     wanted_flash: float | None,
@@ -197,7 +217,7 @@ def _problem(
     why[FLASH.name] = free if wanted_flash is None else f"from `--flash`{room}"
     why[MACS.name] = f"so that some {CANDIDATES} networks can be trained in the time"
     sizes = [minimise(FLASH.name)] if wanted_flash is None else []
-    return Problem([_main(reading, splits, why), *sizes, minimise(arena_metric)], bounds)
+    return Problem([main, *sizes, minimise(arena_metric)], bounds)
 
 
 def _main(reading: Reading, splits: Splits, why: dict[str, str]) -> Objective:

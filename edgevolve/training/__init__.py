@@ -2,6 +2,7 @@
 
 import os
 
+from edgevolve.training.cross_validate import CrossValidate
 from edgevolve.training.distil import Distil
 from edgevolve.training.prune import Prune
 from edgevolve.training.settings import TrainingDiverged, TrainingSettings
@@ -21,6 +22,7 @@ from edgevolve.training.stage import (
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # without it depthwise convolutions of unequal strides do not run
 
 __all__ = [
+    "CrossValidate",
     "Distil",
     "Fit",
     "FollowsRecipe",

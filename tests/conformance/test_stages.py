@@ -9,7 +9,7 @@ from edgevolve.data import Digits, load_splits
 from edgevolve.graph import Activation, Conv2D, Dense, GlobalAveragePool, GraphBuilder
 from edgevolve.quantisation import Quantise, ScoreInt8
 from edgevolve.testing import check_stage
-from edgevolve.training import Distil, Fit, Prune, TrainingSettings, TrainState, unreported
+from edgevolve.training import CrossValidate, Distil, Fit, Prune, TrainingSettings, TrainState, unreported
 from edgevolve.training.distil import Network
 
 SHORT = TrainingSettings(epochs=2)
@@ -46,6 +46,10 @@ def test_training_for_a_running_mean_keeps_every_promise(network, splits):
 
 def test_training_from_scratch_keeps_every_promise(network, splits):
     check_stage(FIT, TrainState(network), splits)
+
+
+def test_cross_validation_keeps_every_promise(network, splits):
+    check_stage(CrossValidate(3, training=SHORT), TrainState(network), splits)
 
 
 QUANTISE = Quantise(
