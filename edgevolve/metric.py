@@ -49,13 +49,16 @@ def int8_metric(metric: Metric) -> Metric:
     return replace(metric, name=f"{metric.name}_int8", title=f"{metric.title}, int8", learned=True)
 
 
+CROSS_VALIDATED = "_cross_validated"
+
+
 def cross_validated(metric: Metric) -> Metric:
     """The mean of the same score over several divisions of the data: `NAME_cross_validated`."""
-    name, title = f"{metric.name}_cross_validated", f"{metric.title}, cross-validated"
+    name, title = metric.name + CROSS_VALIDATED, f"{metric.title}, cross-validated"
     return replace(metric, name=name, title=title, learned=True)
 
 
-_DERIVED = {"_int8": int8_metric, "_cross_validated": cross_validated}
+_DERIVED = {"_int8": int8_metric, CROSS_VALIDATED: cross_validated}
 
 _KNOWN: dict[str, Metric] = {}
 _NONE: Mapping[str, Metric] = {}

@@ -92,7 +92,7 @@ def _export_set(run: Run, number: int, size: int, out: Path | None, config: str 
     members = []
     for one in relatives:
         about = {"network": one.description, "genotype": one.genotype}
-        about |= {"metrics": {run.main.name: one.error, "macs": one.macs}, "relative_of": number, "final": None}
+        about |= {"metrics": {run.score.name: one.error, "macs": one.macs}, "relative_of": number, "final": None}
         members.append(
             Member(one.graph, one.weights, {**facts(run, number), **about}, *_time_and_energy(run, one.graph))
         )

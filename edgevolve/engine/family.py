@@ -61,7 +61,7 @@ def _scored(
         state = score(TrainState(graph, space.inherit(one, shared)), splits, np.random.default_rng(0), unreported)
         assert state.weights is not None
         model = int8_network(graph, state.weights, examples).tflite()
-        error = run.cost(run.main.name, int8_scores(model, splits.validation, target)[run.main.name])
+        error = run.cost(run.score.name, int8_scores(model, splits.validation, target)[run.score.name])
         yield Relative(graph, dict(state.weights), space.describe(one), space.to_json(one), error, macs(graph))
 
 

@@ -45,7 +45,7 @@ def final_table(run: Run, number: int) -> RenderableType:
 def _test(run: Run) -> list[Text]:
     if not run.tested:
         return []
-    last, main = run.tested[-1], run.main
+    last, main = run.tested[-1], run.score
     forms = {"int8": form_in_words(run.final_graph(last.number))}
     named_scores = ((forms.get(form, form), scores) for form, scores in last.scores.items() if main.name in scores)
     words = (f"{form} {quantity(main, scores[main.name])}" for form, scores in named_scores)
@@ -57,5 +57,5 @@ def _test(run: Run) -> list[Text]:
 
 def _shown(run: Run, event: events.Retrained) -> list[Metric]:
     """The main metric of the float and of the int8 network and their difference, as far as they were scored."""
-    shown = (run.main, int8_metric(run.main), QUANTISATION_DROP)
+    shown = (run.score, int8_metric(run.score), QUANTISATION_DROP)
     return [metric for metric in shown if metric.name in event.metrics]

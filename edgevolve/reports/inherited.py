@@ -11,7 +11,7 @@ def inherited_lines(run: Run) -> list[str]:
     """A line on the job before the search, and one for each candidate scored both by inheritance and from scratch."""
     if run.prepared is None or run.prepared.artefact is None:
         return []
-    about, main = run.prepared.metrics, run.main
+    about, main = run.prepared.metrics, run.score
     earlier = (run.started.config.get("prepare") or {}).get("run")
     spent = duration(run.prepared.ended - run.prepared.started)
     words = [

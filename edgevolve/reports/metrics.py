@@ -66,7 +66,8 @@ _MOST_EXAMPLES = 10**9
 
 
 def luck(run: Run) -> list[str]:
-    """A line on how well the error of the best candidate is known; empty if the main metric is not an error.
+    """A line on how well the error of the best candidate is known; empty if the main metric is not an error
+    of the validation split.
 
     The interval is the exact 95 % interval of a share counted on the validation split (Clopper and Pearson 1934).
     """
@@ -74,7 +75,7 @@ def luck(run: Run) -> list[str]:
     if not isinstance(number, int) or not 1 <= number <= _MOST_EXAMPLES or best is None:
         return []
     share = best.metrics[main.name]
-    if main.unit != SHARE or main.better != "lower" or not 0 <= share <= 1:
+    if main != run.score or main.unit != SHARE or main.better != "lower" or not 0 <= share <= 1:
         return []
     from scipy.special import betaincinv
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edgevolve.graph import Graph
 from edgevolve.graph import from_json as graph_from_json
-from edgevolve.metric import Metric, int8_metric, metric
+from edgevolve.metric import CROSS_VALIDATED, Metric, int8_metric, metric
 from edgevolve.printable import printable, printable_lines
 from edgevolve.process import many_objects
 from edgevolve.runs import events
@@ -133,6 +133,11 @@ class Run:
         return next((metric for metric in every if metric.learned), self.metric(named[0]))
 
     @property
+    def score(self) -> Metric:
+        """`main` on one division of the data, where `main` is a mean over several; else `main`."""
+        return self.metric(self.main.name.removesuffix(CROSS_VALIDATED))
+
+    @property
     def best(self) -> Record | None:
         """The candidate of the front with the best `main` metric, the smaller model on a tie; None if it is empty."""
         main = self.main.name
@@ -232,14 +237,14 @@ class Run:
             raise JournalError(f"{self.path}: no weights of candidate {number}: {reason}") from error
 
     def final(self, number: int) -> events.Retrained | None:
-        """The best final training of a candidate by `main` on the validation split, in int8 if that was scored.
+        """The best final training of a candidate by `score` on the validation split, in int8 if that was scored.
 
         Only trainings with the options of the last one count: the same bits, the same teacher.
         """
-        name, trained = self.main.name, self.retrained.get(number, [])
+        name, trained = self.score.name, self.retrained.get(number, [])
 
         def cost(trained: events.Retrained) -> float:
-            scored = int8_metric(self.main).name
+            scored = int8_metric(self.score).name
             return self.cost(name, trained.metrics.get(scored, trained.metrics.get(name, math.inf)))
 
         return min((retrained for retrained in trained if retrained.how == trained[-1].how), key=cost, default=None)

@@ -170,7 +170,7 @@ def _training(data: DataSet, splits: Splits, steps: int, why: dict[str, str]) ->
     height, width, _ = data.input_shape
     if isinstance(data, Features):
         augment: tuple[str, ...] = ("mask_time", "mask_frequency", "mixup")
-        why["training"] += "; parts are masked and examples mixed in pairs, as speakers and places differ"
+        why["training"] += "; parts are masked and pairs mixed, as voices differ"
     elif min(height, width) > 1:
         augment = ("shift",)
     elif max(height, width) > 1:
@@ -213,7 +213,7 @@ def _problem(
         why[arena_metric] = f"{size(reading.raw_bytes)} less than the board's: for what the device reads"
     bounds += [at_most(FLASH.name, most_flash), at_most(MACS.name, most_macs)]
     room = f"; the front end takes {size(front_end)} of it" if front_end else ""
-    free = f"small networks to begin with{room}; raise it for accuracy: {size(flash.free_bytes)} are free"
+    free = f"to begin with{room}; raise it for accuracy: {size(flash.free_bytes)} are free"
     why[FLASH.name] = free if wanted_flash is None else f"from `--flash`{room}"
     why[MACS.name] = f"so that some {CANDIDATES} networks can be trained in the time"
     sizes = [minimise(FLASH.name)] if wanted_flash is None else []

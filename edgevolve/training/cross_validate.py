@@ -32,8 +32,8 @@ class CrossValidate:
     training: TrainingSettings | None = None
 
     def __post_init__(self) -> None:
-        if type(self.folds) is not int or self.folds < 2:
-            raise ValueError(f"CrossValidate: folds must be a whole number of at least 2, not {self.folds!r}")
+        if type(self.folds) is not int or self.folds < 3:
+            raise ValueError(f"CrossValidate: folds must be a whole number of at least 3, not {self.folds!r}")
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -87,10 +87,10 @@ def divisions(data: Splits, parts: int) -> Iterator[Splits]:
         groups = np.unique(data.train.groups, return_inverse=True)[1]
         parts = min(parts, int(groups.max()) + 1)
         cuts = GroupKFold(parts).split(labels, labels, groups) if parts > 1 else iter(())
-    elif np.issubdtype(labels.dtype, np.integer) and np.unique(labels, return_counts=True)[1].min() >= parts > 1:
+    elif np.issubdtype(labels.dtype, np.integer) and np.unique(labels, return_counts=True)[1].min() >= parts:
         cuts = StratifiedKFold(parts, shuffle=True, random_state=0).split(labels, labels)
     else:
-        cuts = KFold(max(parts, 2), shuffle=True, random_state=0).split(labels)
+        cuts = KFold(parts, shuffle=True, random_state=0).split(labels)
     for _, held in cuts:
         rest = np.setdiff1d(np.arange(len(whole)), held)
         assert len(held) < number

@@ -12,7 +12,7 @@ from edgevolve.engine import Inline, final_task, search, train_again
 from edgevolve.reports.final_trainings import final_table
 from edgevolve.runs import ConfigError, Run, SearchConfig, events
 from edgevolve.runs.provenance import facts, load_data
-from edgevolve.training import TrainingSettings
+from edgevolve.training import CrossValidate, TrainingSettings
 from search_algorithms import Problem, RandomSearch, minimise
 from search_space import MlpSpace
 
@@ -54,6 +54,22 @@ def test_each_seed_is_journaled_and_the_best_is_tested_and_exported(run):
     assert any(not np.array_equal(weights[name], value) for name, value in of_the_search.items())
     assert facts(opened, number)["final"] == {"seed": best.seed, "epochs": 3, "metrics": best.metrics}
     json.dumps(facts(opened, number))
+
+
+def test_a_candidate_compared_by_several_divisions_is_trained_on_its_own_and_chosen_by_that(run, tmp_path):
+    problem = Problem([minimise("error_cross_validated", scale=0.1)])
+    compared = make_again(run).with_fields(problem=problem, stages=(CrossValidate(3),))
+    search(compared, "compared", out=tmp_path, evaluator=Inline)
+    number = trained(Run.open(tmp_path / "compared"), 2)
+    opened = Run.open(tmp_path / "compared")
+    assert opened.main.name == "error_cross_validated" and opened.score.name == "error"
+    assert opened.best.metrics["error_cross_validated"] != opened.best.metrics["error"]
+    lowest = min(one.metrics["error_int8"] for one in opened.retrained[number])
+    assert opened.final(number).metrics["error_int8"] == lowest
+    console = Console(width=120)
+    with console.capture() as captured:
+        console.print(final_table(opened, number))
+    assert "test error of candidate" in captured.get() and "error, int8" in captured.get()
 
 
 def test_an_interrupted_training_goes_on_with_the_seeds_that_are_missing(run):

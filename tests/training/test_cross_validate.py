@@ -73,8 +73,8 @@ def test_the_score_is_the_mean_over_divisions_and_all_else_is_of_the_first(netwo
 
 
 def test_what_it_cannot_do_is_refused_in_one_line(network, splits, tmp_path):
-    with pytest.raises(ValueError, match="folds must be a whole number of at least 2, not 1"):
-        CrossValidate(1)
+    with pytest.raises(ValueError, match="folds must be a whole number of at least 3, not 2"):
+        CrossValidate(2)
     rng, state = np.random.default_rng(0), TrainState(network)
     with pytest.raises(ValueError, match="must be the first of the stages"):
         CrossValidate()(state, splits, rng, unreported)
