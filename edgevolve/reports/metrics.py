@@ -68,7 +68,8 @@ _MOST_EXAMPLES = 10**9
 def luck(run: Run) -> list[str]:
     """A line on how well the error of the best candidate is known; empty if it is no error.
 
-    It is also empty for a mean over several divisions of the data. The interval is the exact 95 % interval of a share counted on the validation split (Clopper and Pearson 1934).
+    It is also empty for a mean over several divisions of the data. The interval is the exact 95 % interval of a share
+    counted on the validation split (Clopper and Pearson 1934).
     """
     number, best, main = run.started.data.get("validation"), run.best, run.main
     if not isinstance(number, int) or not 1 <= number <= _MOST_EXAMPLES or best is None:
