@@ -31,7 +31,7 @@ def picked(run: Run, pick: str) -> Record:
     return run.record(int(pick))
 
 
-def number(option: str, text: str) -> float:
+def number_of(option: str, text: str) -> float:
     """The number, at least 0, of an option such as `64k`. Raises `ConfigError`."""
     try:
         value = quantity(text)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from edgevolve.arguments import number
+from edgevolve.arguments import number_of
 from edgevolve.data import Classes, DataError
 from edgevolve.process import say
 from edgevolve.runs import ConfigError
@@ -44,7 +44,7 @@ def init(
     board = _from_the_root(board)
     reading = looked_at(data, board, Wishes(label, skip_unreadable))
     print(reading.seen, flush=True)
-    plan = planned(reading, board, minutes, cores(), None if flash is None else number("--flash", flash))
+    plan = planned(reading, board, minutes, cores(), None if flash is None else number_of("--flash", flash))
     for note in plan.notes:
         print(f"note: {note}")
     try:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from edgevolve.arguments import Pick, RunPath, number, picked
+from edgevolve.arguments import Pick, RunPath, number_of, picked
 from edgevolve.configuration import load_configuration
 from edgevolve.deployment import ExportError
 from edgevolve.graph import Graph
@@ -146,8 +146,8 @@ def optimise(
     if out.suffix.lower() in C_SUFFIXES:
         raise ExportError(f"--out {out}: the output is a .tflite file; end its name in .tflite")
     content = model_bytes(model)
-    most_arena_bytes = int(number("--arena", arena)) if arena else 0
-    share = number("--slower", slower) or float(bool(arena))
+    most_arena_bytes = int(number_of("--arena", arena)) if arena else 0
+    share = number_of("--slower", slower) or float(bool(arena))
     if plot and not share:
         raise ConfigError(f"--plot {plot}: shows what bands trade; give --slower or --arena with it")
     result = optimised(content, share, most_arena_bytes)

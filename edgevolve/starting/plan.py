@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
 
+import numpy as np
+
 from edgevolve.data import Classes, DataError, DataSet, Features, Splits, examine, load_splits, target_of
 from edgevolve.data.cost import cost_of
 from edgevolve.quantity import size
@@ -88,7 +90,7 @@ def planned(reading: Reading, board: str, minutes: float, cores: int, flash: flo
         notes = examine(reading.data, splits).notes
     why: dict[str, str] = {}
     main = _main(reading, splits, why)
-    stages = _stages(splits, main.metric, why)
+    stages = several_divisions(splits, main.metric, why)
     main = replace(main, metric=stages[0].metrics[0].name) if stages else main
     small = _SMALL_STEPS // 2 if stages else _SMALL_STEPS
     training = _training(reading.data, splits, _STEPS if flash is None else small, why)
@@ -152,11 +154,15 @@ def _begun(config: SearchConfig, why: dict[str, str]) -> SearchConfig:
     return config
 
 
-def _stages(splits: Splits, metric: str, why: dict[str, str]) -> tuple[CrossValidate, ...]:
+def several_divisions(splits: Splits, metric: str, why: dict[str, str]) -> tuple[CrossValidate, ...]:
+    """The stage that compares networks by several divisions of the data; none if the validation split is enough.
+
+    Examples that are read from files have only one division.
+    """
     groups, number = splits.validation.groups, len(splits.validation)
     named, enough = ("examples", _UNSURE) if groups is None else ("groups", _FEW_GROUPS)
     number = number if groups is None else len(set(groups))
-    if number >= enough:
+    if number >= enough or not isinstance(splits.train.x, np.ndarray):
         return ()
     why["stages"] = f"{_FOLDS} divisions, as validation has few {named}: {number}"
     return (CrossValidate(_FOLDS, metric),)

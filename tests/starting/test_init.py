@@ -11,11 +11,13 @@ from starting.own_data import write_images, write_recordings, write_sound, write
 from terminal import edgevolve
 
 from edgevolve.configuration import load_configuration
-from edgevolve.data import DataError, Features, ImageFolder, SensorFolder, SensorTable, Table
+from edgevolve.data import DataError, Features, ImageFolder, SensorFolder, SensorTable, Split, Splits, Table
 from edgevolve.engine import task_of
 from edgevolve.runs import ConfigError
 from edgevolve.runs.measure import measure
 from edgevolve.starting import Wishes, config_text, looked_at, planned
+from edgevolve.starting.plan import several_divisions
+from edgevolve.training import CrossValidate
 from predictors import PredictorError
 from predictors.board import FOLDER
 from resource_models import macs
@@ -173,6 +175,22 @@ def test_with_a_size_the_search_is_for_the_best_network_in_it(kind, tmp_path):
     assert "flash_bytes" not in {one.metric for one in plan.problem.objectives}
     assert {one.metric: one.bound for one in plan.problem.constraints}["flash_bytes"] == 9_000
     assert (tmp_path / "mine.py").read_text().count("--pick best") == 2
+
+
+def test_a_validation_split_of_few_people_or_examples_means_several_divisions(tmp_path):
+    plan, config = written(write_recordings(tmp_path / "moves"), tmp_path / "mine.py")
+    assert config.stages == (CrossValidate(),) and plan.problem.objectives[0].metric == "error_cross_validated"
+
+    def stages(number, groups, stored=False):
+        x = np.zeros((number, 4, 1, 1), np.float32)
+        np.save(tmp_path / "x.npy", x)
+        x = np.load(tmp_path / "x.npy", mmap_mode="r") if stored else x
+        named = None if groups is None else np.arange(number) % groups
+        part = Split(x, np.arange(number) % 2, named)
+        return several_divisions(Splits(part, part, part), "auc", {})
+
+    assert stages(199, None) == stages(900, 2) == (CrossValidate(metric="auc"),)
+    assert stages(200, None) == stages(30, 3) == stages(900, 2, stored=True) == ()
 
 
 def test_a_size_that_cannot_be_kept_is_refused_in_one_line(tmp_path):
