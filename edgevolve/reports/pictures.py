@@ -25,6 +25,8 @@ from edgevolve.reports.quantities import axis, short
 from edgevolve.runs import Run
 
 _LABEL_LENGTH = 40
+_FAR = 3
+"""A bound beyond this multiple of the largest value is not drawn: it would press all points to one side."""
 
 
 def front_figure(run: Run, x: str | None = None, y: str | None = None, colour: str | None = None) -> Figure:
@@ -182,7 +184,7 @@ def _completed(run: Run, names: Sequence[str]) -> pd.DataFrame:
 def _label(
     axes: Axes, run: Run, done: pd.DataFrame, across: str, upwards: str, both_logarithmic: bool = False
 ) -> Scales:
-    """Name the axes and draw the bounds; return the scales."""
+    """Name the axes and draw the bounds, but for those far from every value; return the scales."""
     x = scale(run.metric(across), done[across], both_logarithmic)
     y = scale(run.metric(upwards), done[upwards], run.metric(upwards).logarithmic)
     axes.set_xlabel(_plain(short(x.label, _LABEL_LENGTH)))
@@ -191,6 +193,8 @@ def _label(
     _mark(axes, "y", y)
     for bound in run.problem.constraints:
         style = "-" if bound.hard else "--"
+        if bound.metric in (across, upwards) and abs(bound.bound) > _FAR * done[bound.metric].abs().max():
+            continue
         if bound.metric == across:
             axes.axvline(bound.bound / x.divisor, color=FAINT, linestyle=style, linewidth=1)
         elif bound.metric == upwards:

@@ -120,6 +120,16 @@ def test_intervals_are_columns_and_error_bars(tmp_path):
     assert not front_figure(run, x="macs").axes[0].containers
 
 
+@pytest.mark.parametrize(("bound", "is_drawn"), [(60_000, True), (10**7, False)])
+def test_a_bound_far_from_every_network_does_not_press_them_to_one_side(tmp_path, bound, is_drawn):
+    _, *rest = journals.long_history(30)
+    size = {"metric": "model_size_bytes", "bound": bound, "sense": "at_most", "hard": True}
+    config = journals.CONFIG | {"problem": journals.CONFIG["problem"] | {"constraints": [size]}}
+    run = Run.open(journals.write(tmp_path / "run", journals.started(config=config), *rest))
+    axes = front_figure(run, x="model_size_bytes").axes[0]
+    assert (axes.get_xlim()[1] >= bound / 1024) == is_drawn
+
+
 def test_pictures_are_figures_and_files_and_the_same_svg_every_time(run, tmp_path):
     for figure in (front_figure(run), fronts_figure([run, run]), progress_figure([run], "best error", "seconds")):
         assert isinstance(figure, Figure)
