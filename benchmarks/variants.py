@@ -26,7 +26,7 @@ class MuNas:
             return Proposal(self._space.sample(rng), change="random")
         rivals = [self._alive[int(place)] for place in rng.integers(len(self._alive), size=_SAMPLE)]
         weights = 1.0 - rng.random(len(rivals[0][1]))
-        parent, _ = min(rivals, key=lambda rival: float((rival[1] / weights).max()))
+        parent, _ = min(rivals, key=lambda rival: float((np.array(rival[1]) / weights).max()))
         return Proposal(self._space.mutate(parent.genotype, rng), (parent.number,), change="mutant")
 
     def asked(self, candidate: Candidate) -> None:
@@ -36,7 +36,7 @@ class MuNas:
     def tell(self, candidate: Candidate, outcome: Outcome) -> None:
         """The youngest; the oldest dies."""
         if isinstance(outcome, Completed):
-            self._alive.append((candidate, self._problem.shares(np.array(self._problem.costs(outcome.metrics)))))
+            self._alive.append((candidate, self._problem.shares(outcome.metrics)))
         else:
             self._founders -= 1
 

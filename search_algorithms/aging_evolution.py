@@ -66,6 +66,6 @@ class _AgingEvolution:
         """The fittest of a sample drawn with replacement, as in μNAS."""
         alive = self._archive.entries[-self._settings.population :]
         drawn = rng.integers(len(alive), size=self._settings.sample_size)
-        shares = self._problem.shares(np.stack([alive[i].costs for i in drawn]))
+        shares = self._problem.shares_of(np.stack([alive[i].costs for i in drawn]))
         weights = 1.0 - rng.random(shares.shape[1])  # in (0, 1]
         return alive[int(drawn[np.argmin((shares * weights).max(axis=1))])].candidate

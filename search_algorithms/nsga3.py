@@ -144,7 +144,7 @@ class _NSGA3:
         """The best of some members under random weights; without a goal the one of two that dominates, or the first."""
         if self._has_goal:
             rivals = [self._members[int(i)] for i in rng.integers(len(self._members), size=_RIVALS)]
-            shares = self._problem.shares(np.stack([rival.costs for rival in rivals]))
+            shares = self._problem.shares_of(np.stack([rival.costs for rival in rivals]))
             worst = (shares * (1.0 - rng.random(shares.shape[1]))).max(axis=1)  # weights in (0, 1]
             return min(zip(rivals, worst, strict=True), key=lambda one: (one[0].violation, one[1]))[0].candidate
         a, b = (self._members[int(i)] for i in rng.integers(len(self._members), size=2))

@@ -280,11 +280,15 @@ class Problem:
             scales.append(scale)
         return tuple(scales)
 
-    def shares(self, costs: FloatArray) -> FloatArray:
-        """Costs, (*shape, objectives), over their scales, the lower the better: 1 is at the bound, 10 the worst (μNAS).
+    def shares(self, metrics: Metrics) -> tuple[float, ...]:
+        """Each objective's cost over its scale, the lower the better: 1 is as good as the bound, 10 the worst (μNAS).
 
         Raises `ProblemError` for an objective without scale.
         """
+        return tuple(map(float, self.shares_of(np.array(self.costs(metrics)))))
+
+    def shares_of(self, costs: FloatArray) -> FloatArray:
+        """`shares` of many candidates from their costs, (*shape, objectives)."""
         maximised = np.array([objective.direction == "maximise" for objective in self.objectives])
         shares: FloatArray = np.minimum(costs / np.array(self.scales()) + 2.0 * maximised, _WORST)
         return shares

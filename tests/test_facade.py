@@ -22,7 +22,7 @@ SurrogateEvolution Table Task TrainingSettings Values VirtualTime at_least at_mo
 target with_front_end CellSpace Curtailed DARTS Derived ProxylessNAS TiNpu
 Micro Resize Spectrum
 Inherited SharedFrom Supernet
-FrontEndChoices
+FrontEndChoices CrossValidate
 """
 """What users rely on: a name is added here on purpose, and never taken away."""
 

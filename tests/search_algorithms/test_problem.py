@@ -119,10 +119,13 @@ def test_shortfall_is_the_same_of_the_soft_bounds():
 
 def test_a_share_is_1_at_the_bound_whichever_way_is_better_and_10_at_the_most():
     problem = Problem([minimise("macs"), maximise("score")], [at_most("macs", 50), at_least("score", 4)])
-    at_the_bound, better, worse = (50, -4), (25, -6), (1e9, 1e9)
-    assert problem.shares(np.array([at_the_bound, better, worse])).tolist() == [[1, 1], [0.5, 0.5], [10, 10]]
+    assert problem.shares({"macs": 50, "score": 4}) == (1, 1)
+    better, worse = ({"macs": 25, "score": 6}, {"macs": 1e9, "score": -1e9})
+    assert problem.shares(better) == (0.5, 0.5)
+    assert problem.shares(worse) == (10, 10)
+    assert problem.shares_of(np.array([problem.costs(better), problem.costs(worse)])).tolist() == [[0.5, 0.5], [10, 10]]
     with pytest.raises(ProblemError, match="has no scale"):
-        Problem([minimise("macs")]).shares(np.array([3.0]))
+        Problem([minimise("macs")]).shares({"macs": 3})
 
 
 def test_a_limit_is_the_largest_cost_that_every_bound_allows():
