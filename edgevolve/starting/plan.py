@@ -159,9 +159,10 @@ def several_divisions(splits: Splits, metric: str, why: dict[str, str]) -> tuple
 
     Examples that are read from files have only one division.
     """
-    groups, number = splits.validation.groups, len(splits.validation)
-    named, enough = ("examples", _UNSURE) if groups is None else ("groups", _FEW_GROUPS)
-    number = number if groups is None else len(set(groups))
+    validation = splits.validation
+    named, number, enough = "examples", len(validation), _UNSURE
+    if validation.groups is not None:
+        named, number, enough = "groups", len(set(validation.groups)), _FEW_GROUPS
     if number >= enough or not isinstance(splits.train.x, np.ndarray):
         return ()
     why["stages"] = f"{_FOLDS} divisions, as validation has few {named}: {number}"

@@ -60,9 +60,8 @@ class CrossValidate:
             if fold < len(scores):
                 continue
             reports = _Reports(progress, fold * self.training.epochs)
-            trained = Fit(self.training)(
-                TrainState(state.graph), divided, np.random.default_rng(int(seeds[fold])), reports
-            )
+            own = np.random.default_rng(int(seeds[fold]))
+            trained = Fit(self.training)(TrainState(state.graph), divided, own, reports)
             kept = kept or trained
             scores.append(trained.metrics[self.metric])
             if not reports.goes_on or not progress(reports.last, {}, _saved(scores, kept)):
@@ -81,7 +80,7 @@ def divisions(data: Splits, parts: int) -> Iterator[Splits]:
 
     if not isinstance(data.train.x, np.ndarray):
         raise ValueError("CrossValidate needs examples in memory, and these are read from a file")
-    whole, number = _joined(data.train, data.validation), len(data.train)
+    whole = _joined(data.train, data.validation)
     labels = np.asarray(data.train.y[:])
     if data.train.groups is not None:
         groups = np.unique(data.train.groups, return_inverse=True)[1]
@@ -93,7 +92,6 @@ def divisions(data: Splits, parts: int) -> Iterator[Splits]:
         cuts = KFold(parts, shuffle=True, random_state=0).split(labels)
     for _, held in cuts:
         rest = np.setdiff1d(np.arange(len(whole)), held)
-        assert len(held) < number
         yield replace(data, train=whole.take(rest), validation=whole.take(held))
 
 
@@ -107,7 +105,7 @@ def _joined(first: Split, second: Split) -> Split:
 
 @dataclass(slots=True)
 class _Reports:
-    """A `Progress` that counts steps on from `before`, without checkpoints, and remembers whether to go on."""
+    """A `Progress` that counts steps on from `before`, leaves out checkpoints, and remembers whether to go on."""
 
     progress: Progress
     before: int
